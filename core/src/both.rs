@@ -1,0 +1,146 @@
+//! Two platforms under one loop.
+
+use crate::{Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport};
+
+/// One of two things: the source or the address of one of the two platforms in [`Both`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Either<A, B> {
+    /// Of the first platform.
+    First(A),
+    /// Of the second platform.
+    Second(B),
+}
+
+/// Two platforms that are polled by one loop: a UART beside TCP, or two network interfaces.
+///
+/// Both index their tables with the loop's tokens, so each needs the loop's capacity. Neither can sleep for the other,
+/// so the pair is polled, and whoever drives the loop sleeps. They take turns in filling a batch first, so that neither
+/// starves the other.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Both<A, B> {
+    /// The first platform.
+    pub first: A,
+    /// The second platform.
+    pub second: B,
+    second_leads: bool,
+}
+
+impl<A, B> Both<A, B> {
+    /// The two platforms as one.
+    #[must_use]
+    pub const fn new(first: A, second: B) -> Self {
+        Self { first, second, second_leads: false }
+    }
+}
+
+impl<A: Selector, B: Selector> Selector for Both<A, B> {
+    type Source = Either<A::Source, B::Source>;
+
+    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        match source {
+            Either::First(source) => self.first.register(source, token, interest, mode),
+            Either::Second(source) => self.second.register(source, token, interest, mode),
+        }
+    }
+
+    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        match source {
+            Either::First(source) => self.first.modify(source, token, interest, mode),
+            Either::Second(source) => self.second.modify(source, token, interest, mode),
+        }
+    }
+
+    fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
+        match source {
+            Either::First(source) => self.first.deregister(source, token),
+            Either::Second(source) => self.second.deregister(source, token),
+        }
+    }
+
+    fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.second_leads = !self.second_leads;
+        if self.second_leads {
+            self.second.poll(now, events)?;
+            self.first.poll(now, events)
+        } else {
+            self.first.poll(now, events)?;
+            self.second.poll(now, events)
+        }
+    }
+
+    fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
+        Instant::earlier(self.first.next_deadline(now), self.second.next_deadline(now))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (self.first.capabilities() & self.second.capabilities()) - Capabilities::WAKER
+    }
+
+    fn capacity(&self) -> usize {
+        self.first.capacity().min(self.second.capacity())
+    }
+}
+
+impl<A: Transport, B: Transport> Transport for Both<A, B> {
+    type Address = Either<A::Address, B::Address>;
+
+    const OWNS_OUTBOX: bool = A::OWNS_OUTBOX && B::OWNS_OUTBOX;
+
+    fn accept(&mut self, listener: Self::Source) -> nb::Result<Self::Source, Error> {
+        match listener {
+            Either::First(listener) => self.first.accept(listener).map(Either::First),
+            Either::Second(listener) => self.second.accept(listener).map(Either::Second),
+        }
+    }
+
+    fn connect(&mut self, address: &Self::Address) -> Result<Self::Source, Error> {
+        match address {
+            Either::First(address) => self.first.connect(address).map(Either::First),
+            Either::Second(address) => self.second.connect(address).map(Either::Second),
+        }
+    }
+
+    fn connected(&mut self, source: Self::Source) -> nb::Result<(), Error> {
+        match source {
+            Either::First(source) => self.first.connected(source),
+            Either::Second(source) => self.second.connected(source),
+        }
+    }
+
+    fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        match source {
+            Either::First(source) => self.first.read(source, buffer),
+            Either::Second(source) => self.second.read(source, buffer),
+        }
+    }
+
+    fn write(&mut self, source: Self::Source, bytes: &[u8]) -> nb::Result<usize, Error> {
+        match source {
+            Either::First(source) => self.first.write(source, bytes),
+            Either::Second(source) => self.second.write(source, bytes),
+        }
+    }
+
+    fn write_room(&mut self, source: Self::Source) -> usize {
+        match source {
+            Either::First(source) => self.first.write_room(source),
+            Either::Second(source) => self.second.write_room(source),
+        }
+    }
+
+    fn shutdown_write(&mut self, source: Self::Source) -> nb::Result<(), Error> {
+        match source {
+            Either::First(source) => self.first.shutdown_write(source),
+            Either::Second(source) => self.second.shutdown_write(source),
+        }
+    }
+
+    fn close(&mut self, source: Self::Source, how: Close) -> Result<(), Error> {
+        match source {
+            Either::First(source) => self.first.close(source, how),
+            Either::Second(source) => self.second.close(source, how),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The one error type of all contracts.
+
+use core::fmt;
+
+/// What went wrong, in terms that mean the same on every platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A table of fixed capacity has no room left.
+    Full,
+    /// The token or the source is registered already.
+    AlreadyRegistered,
+    /// Nothing is registered under this token.
+    NotRegistered,
+    /// The token or the handle names something that was closed, and whose slot may serve another by now.
+    Stale,
+    /// The platform cannot do this; its [`Capabilities`](crate::Capabilities) say what it can.
+    Unsupported,
+    /// The source is not one that can be used so, such as a closed descriptor.
+    InvalidSource,
+    /// An argument makes no sense to the platform.
+    InvalidInput,
+    /// A wait without a deadline, an armed source or a waker would never end.
+    NothingToWaitFor,
+    /// Nothing can be done right now; wait for readiness and try again.
+    WouldBlock,
+    /// The address is in use.
+    AddressInUse,
+    /// The address is not one of this host.
+    AddressUnavailable,
+    /// The platform does not allow it.
+    PermissionDenied,
+    /// The peer's host refused the connection.
+    ConnectionRefused,
+    /// The peer reset the connection.
+    ConnectionReset,
+    /// The connection was gone before it was accepted.
+    ConnectionAborted,
+    /// There is no connection.
+    NotConnected,
+    /// The connection takes no more bytes in this direction.
+    BrokenPipe,
+    /// The peer did not answer in time.
+    TimedOut,
+    /// The peer or its network cannot be reached.
+    Unreachable,
+    /// The process or the system has no descriptor, socket or handle left.
+    OutOfDescriptors,
+    /// The platform has no memory left for it.
+    OutOfMemory,
+    /// Something else; the platform's code says what.
+    Other,
+}
+
+impl ErrorKind {
+    /// The sentence that [`Error`] displays.
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Full => "no room left in a table of fixed capacity",
+            Self::AlreadyRegistered => "the source or its token is registered already",
+            Self::NotRegistered => "nothing is registered under this token",
+            Self::Stale => "the token or handle is stale: what it named was closed",
+            Self::Unsupported => "this platform does not support the operation",
+            Self::InvalidSource => "not a usable source",
+            Self::InvalidInput => "invalid argument",
+            Self::NothingToWaitFor => "nothing to wait for: no deadline, no armed source and no waker",
+            Self::WouldBlock => "the operation would block",
+            Self::AddressInUse => "the address is in use",
+            Self::AddressUnavailable => "the address is not one of this host",
+            Self::PermissionDenied => "permission denied",
+            Self::ConnectionRefused => "connection refused",
+            Self::ConnectionReset => "connection reset by the peer",
+            Self::ConnectionAborted => "connection aborted",
+            Self::NotConnected => "not connected",
+            Self::BrokenPipe => "the connection takes no more bytes",
+            Self::TimedOut => "timed out",
+            Self::Unreachable => "host or network unreachable",
+            Self::OutOfDescriptors => "no descriptors left",
+            Self::OutOfMemory => "out of memory",
+            Self::Other => "the platform failed",
+        }
+    }
+}
+
+/// An operating error: its kind, and the platform's own code where it has one.
+///
+/// One concrete type for all platforms, rather than an associated type on each trait: it is eight bytes, `Copy`, joins two
+/// platforms in [`Both`](crate::Both) without a wrapper, and lets generic code decide by [`kind`](Self::kind).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Error {
+    kind: ErrorKind,
+    code: i32,
+}
+
+impl Error {
+    /// An error of this kind, without a code.
+    #[inline]
+    #[must_use]
+    pub const fn new(kind: ErrorKind) -> Self {
+        Self { kind, code: 0 }
+    }
+
+    /// An error that the platform reported by a code: an errno, a WASI errno, or the number of an error case.
+    #[inline]
+    #[must_use]
+    pub const fn with_code(kind: ErrorKind, code: i32) -> Self {
+        Self { kind, code }
+    }
+
+    /// What went wrong.
+    #[inline]
+    #[must_use]
+    pub const fn kind(self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The platform's own code, if it gave one.
+    #[inline]
+    #[must_use]
+    pub const fn code(self) -> Option<i32> {
+        if self.code == 0 { None } else { Some(self.code) }
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind.sentence())?;
+        match self.code() {
+            Some(code) => write!(formatter, " (platform error {code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl embedded_io::Error for Error {
+    fn kind(&self) -> embedded_io::ErrorKind {
+        use embedded_io::ErrorKind as Embedded;
+        match self.kind {
+            ErrorKind::PermissionDenied => Embedded::PermissionDenied,
+            ErrorKind::ConnectionRefused => Embedded::ConnectionRefused,
+            ErrorKind::ConnectionReset => Embedded::ConnectionReset,
+            ErrorKind::ConnectionAborted => Embedded::ConnectionAborted,
+            ErrorKind::NotConnected => Embedded::NotConnected,
+            ErrorKind::AddressInUse => Embedded::AddrInUse,
+            ErrorKind::AddressUnavailable => Embedded::AddrNotAvailable,
+            ErrorKind::BrokenPipe => Embedded::BrokenPipe,
+            ErrorKind::InvalidInput | ErrorKind::InvalidSource => Embedded::InvalidInput,
+            ErrorKind::TimedOut => Embedded::TimedOut,
+            ErrorKind::Unsupported => Embedded::Unsupported,
+            ErrorKind::OutOfMemory => Embedded::OutOfMemory,
+            _ => Embedded::Other,
+        }
+    }
+}
+
+impl From<embedded_io::ErrorKind> for Error {
+    fn from(kind: embedded_io::ErrorKind) -> Self {
+        use embedded_io::ErrorKind as Embedded;
+        Self::new(match kind {
+            Embedded::PermissionDenied => ErrorKind::PermissionDenied,
+            Embedded::ConnectionRefused => ErrorKind::ConnectionRefused,
+            Embedded::ConnectionReset => ErrorKind::ConnectionReset,
+            Embedded::ConnectionAborted => ErrorKind::ConnectionAborted,
+            Embedded::NotConnected => ErrorKind::NotConnected,
+            Embedded::AddrInUse => ErrorKind::AddressInUse,
+            Embedded::AddrNotAvailable => ErrorKind::AddressUnavailable,
+            Embedded::BrokenPipe => ErrorKind::BrokenPipe,
+            Embedded::InvalidInput | Embedded::InvalidData => ErrorKind::InvalidInput,
+            Embedded::TimedOut => ErrorKind::TimedOut,
+            Embedded::Unsupported => ErrorKind::Unsupported,
+            Embedded::OutOfMemory => ErrorKind::OutOfMemory,
+            _ => ErrorKind::Other,
+        })
+    }
+}

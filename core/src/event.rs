@@ -1,0 +1,245 @@
+//! What a selector reports: events, and the fixed batch that they come in.
+
+use crate::Token;
+use crate::flags::flags;
+
+flags! {
+    /// What a source is ready for.
+    ///
+    /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE) may be reported too often, never too seldom: a
+    /// reader that finds nothing gets `WouldBlock` and goes on. The other flags are set only when they are true, and
+    /// only where [`Capabilities`](crate::Capabilities) says that the platform can tell; elsewhere the source is
+    /// readable, and the read tells.
+    ///
+    /// The bits are those that poll(2) uses on Linux, so that a native backend converts with a mask.
+    pub struct Readiness: u8 {
+        /// A read gives bytes, a connection, the end of the stream, or an error.
+        const READABLE = 0x01;
+        /// Exceptional data, such as TCP's urgent byte.
+        const PRIORITY = 0x02;
+        /// A write takes bytes or gives an error; an outgoing connection came about or failed.
+        const WRITABLE = 0x04;
+        /// The source broke; the next read, write or
+        /// [`connected`](crate::Transport::connected) says how.
+        const ERROR = 0x08;
+        /// Both directions are closed.
+        const CLOSED = 0x10;
+        /// The peer will send nothing more; bytes that it sent before may still be read.
+        const READ_CLOSED = 0x20;
+    }
+}
+
+impl Readiness {
+    /// Whether a read makes sense.
+    #[inline]
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.contains(Self::READABLE)
+    }
+
+    /// Whether a write makes sense.
+    #[inline]
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.contains(Self::WRITABLE)
+    }
+
+    /// Adds what follows from a broken or closed source: whoever waits for either direction must look.
+    #[inline]
+    #[must_use]
+    pub const fn with_implied(self) -> Self {
+        if self.intersects(Self::ERROR.union(Self::CLOSED)) {
+            self.union(Self::READABLE).union(Self::WRITABLE)
+        } else if self.contains(Self::READ_CLOSED) {
+            self.union(Self::READABLE)
+        } else {
+            self
+        }
+    }
+}
+
+/// One source, and what it is ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Event {
+    /// Which source.
+    pub token: Token,
+    /// What it is ready for.
+    pub readiness: Readiness,
+}
+
+impl Event {
+    /// An empty place in a batch: all bits zero, and no token that was ever issued.
+    pub const EMPTY: Self = Self { token: Token::from_u64(0), readiness: Readiness::NONE };
+}
+
+/// The batch of events that one wait fills: a borrowed array with a length.
+///
+/// A batch is as large as the array that it borrows. A smaller one bounds the work of a turn, a larger one saves waits.
+#[derive(Debug)]
+pub struct Events<'a> {
+    slots: &'a mut [Event],
+    len: usize,
+}
+
+impl<'a> Events<'a> {
+    /// An empty batch of at most `slots.len()` events.
+    ///
+    /// # Panics
+    ///
+    /// If `slots` is empty: a wait that can report nothing would be a sleep without end.
+    #[must_use]
+    pub const fn new(slots: &'a mut [Event]) -> Self {
+        assert!(!slots.is_empty(), "a batch needs room for at least one event");
+        Self { slots, len: 0 }
+    }
+
+    /// Adds an event, or gives it back if the batch is full.
+    ///
+    /// # Errors
+    ///
+    /// The event itself, when there is no room.
+    #[inline]
+    pub fn push(&mut self, event: Event) -> Result<(), Event> {
+        match self.slots.get_mut(self.len) {
+            Some(slot) => {
+                *slot = event;
+                self.len += 1;
+                Ok(())
+            }
+            None => Err(event),
+        }
+    }
+
+    /// Adds what `events` yields until the batch is full, and says how many were added.
+    ///
+    /// For a backend that knows its events before it adds them; nothing beyond the room left is taken from `events`.
+    #[inline]
+    pub fn fill(&mut self, events: impl Iterator<Item = Event>) -> usize {
+        let free = &mut self.slots[self.len..];
+        let mut added = 0;
+        for (slot, event) in free.iter_mut().zip(events) {
+            *slot = event;
+            added += 1;
+        }
+        self.len += added;
+        added
+    }
+
+    /// Adds to the event at `position`, if that is one for `token`. So a backend whose platform reports each direction
+    /// by itself gives one event a source.
+    #[inline]
+    pub fn merge(&mut self, position: usize, event: Event) -> bool {
+        match self.slots[..self.len].get_mut(position) {
+            Some(slot) if slot.token == event.token => {
+                slot.readiness |= event.readiness;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets all events.
+    #[inline]
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// How many events there are.
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many events the batch can hold.
+    #[inline]
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many more events fit.
+    #[inline]
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.slots.len() - self.len
+    }
+
+    /// The events, in the order in which they were added.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[Event] {
+        &self.slots[..self.len]
+    }
+
+    /// The events, in the order in which they were added.
+    #[inline]
+    pub fn iter(&self) -> core::slice::Iter<'_, Event> {
+        self.as_slice().iter()
+    }
+}
+
+impl<'e> IntoIterator for &'e Events<'_> {
+    type Item = &'e Event;
+    type IntoIter = core::slice::Iter<'e, Event>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn event(index: u32) -> Event {
+        Event { token: Token::new(index, 1), readiness: Readiness::READABLE }
+    }
+
+    #[test]
+    fn a_full_batch_gives_the_event_back() {
+        let mut slots = [Event::EMPTY; 1];
+        let mut events = Events::new(&mut slots);
+        assert_eq!(events.push(event(1)), Ok(()));
+        assert_eq!(events.push(event(2)), Err(event(2)));
+        events.clear();
+        assert!(events.is_empty());
+        assert_eq!(events.room(), 1);
+    }
+
+    #[test]
+    fn filling_stops_at_the_room_left() {
+        let mut slots = [Event::EMPTY; 3];
+        let mut events = Events::new(&mut slots);
+        events.push(event(9)).unwrap();
+        assert_eq!(events.fill((0..5).map(event)), 2);
+        assert_eq!(events.as_slice(), [event(9), event(0), event(1)]);
+    }
+
+    #[test]
+    fn merging_asks_for_the_same_token() {
+        let mut slots = [Event::EMPTY; 2];
+        let mut events = Events::new(&mut slots);
+        events.push(event(1)).unwrap();
+        let writable = Event { token: Token::new(1, 1), readiness: Readiness::WRITABLE };
+        assert!(events.merge(0, writable));
+        assert!(!events.merge(0, event(2)));
+        assert!(!events.merge(1, writable), "an empty place is no event");
+        assert_eq!(events.as_slice()[0].readiness, Readiness::READABLE | Readiness::WRITABLE);
+    }
+
+    #[test]
+    fn a_broken_source_is_ready_for_everyone() {
+        assert!(Readiness::ERROR.with_implied().contains(Readiness::READABLE | Readiness::WRITABLE));
+        assert_eq!(Readiness::READ_CLOSED.with_implied(), Readiness::READ_CLOSED | Readiness::READABLE);
+        assert_eq!(Readiness::WRITABLE.with_implied(), Readiness::WRITABLE);
+    }
+}

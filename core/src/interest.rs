@@ -1,0 +1,38 @@
+//! What a registered source is watched for, and how often it is reported.
+
+use crate::flags::flags;
+
+flags! {
+    /// What a source is watched for.
+    ///
+    /// [`Interest::NONE`] keeps the source registered and silent: nothing is reported for it, not even that its peer
+    /// hung up, until [`modify`](crate::Selector::modify) gives it an interest again. That is how backpressure stops a
+    /// source without forgetting it.
+    ///
+    /// The bits are those of [`Readiness`](crate::Readiness).
+    pub struct Interest: u8 {
+        /// Bytes to read, a connection to accept, or the end of the stream.
+        const READABLE = 0x01;
+        /// Exceptional data, such as TCP's urgent byte, where
+        /// [`Capabilities::PRIORITY`](crate::Capabilities::PRIORITY) says so.
+        const PRIORITY = 0x02;
+        /// Room to write, or an outgoing connection that came about or failed.
+        const WRITABLE = 0x04;
+    }
+}
+
+/// How often a source that stays ready is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Mode {
+    /// By every wait, while it is ready. The default, and safe with partial reads.
+    #[default]
+    Level = 0,
+    /// Once; then silent until [`modify`](crate::Selector::modify) arms it again.
+    Oneshot = 1,
+    /// When it becomes ready, and not again before something new happened. Only where
+    /// [`Capabilities::EDGE`](crate::Capabilities::EDGE) says so; elsewhere
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
+    Edge = 2,
+}

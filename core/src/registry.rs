@@ -1,0 +1,241 @@
+//! Which tokens are live: a slot map of fixed capacity with generations.
+
+use crate::{Error, ErrorKind, Storage, Token};
+
+/// One place in a [`Registry`]. All bits zero means vacant and never used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Slot {
+    /// Odd while live, even while vacant.
+    generation: u32,
+    /// While vacant: the next vacant slot, as index + 1.
+    next: u32,
+}
+
+impl Slot {
+    /// A vacant slot: all bits zero.
+    pub const EMPTY: Self = Self { generation: 0, next: 0 };
+
+    /// The generation of a slot that has used up its generations: even, so never live, and never issued again.
+    const RETIRED: u32 = u32::MAX - 1;
+}
+
+/// Issues tokens, takes them back, and knows which are live.
+///
+/// Issuing, taking back and asking are O(1) and never allocate. A slot that has used up its 2^31 generations is retired
+/// rather than let a token of old become true again.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Registry<S> {
+    slots: S,
+    /// The most recently vacated slot, as index + 1.
+    vacant: u32,
+    /// The first slot that was never issued by this registry.
+    fresh: u32,
+    live: u32,
+    live_max: u32,
+    retired: u32,
+}
+
+impl<S: Storage<Slot>> Registry<S> {
+    /// An empty registry with one place for each of `slots`, of which it uses at most 2^32 - 1.
+    ///
+    /// Slots that another registry used before are taken over with their generations, so that its tokens stay dead.
+    #[must_use]
+    pub fn new(mut slots: S) -> Self {
+        for slot in slots.as_mut() {
+            if slot.generation % 2 == 1 {
+                slot.vacate();
+            }
+        }
+        Self { slots, vacant: 0, fresh: 0, live: 0, live_max: 0, retired: 0 }
+    }
+
+    /// Issues a token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`] when every slot is live or retired.
+    #[inline]
+    pub fn insert(&mut self) -> Result<Token, Error> {
+        let index = match self.vacant {
+            0 => self.take_fresh()?,
+            vacant => vacant - 1,
+        };
+        let slot = &mut self.slots.as_mut()[index as usize];
+        if self.vacant != 0 {
+            self.vacant = slot.next;
+        }
+        slot.generation += 1;
+        self.live += 1;
+        self.live_max = self.live_max.max(self.live);
+        Ok(Token::new(index, slot.generation))
+    }
+
+    /// The next slot that was never issued.
+    fn take_fresh(&mut self) -> Result<u32, Error> {
+        while let Some(slot) = self.slots.as_ref().get(self.fresh as usize) {
+            if self.fresh == u32::MAX {
+                break;
+            }
+            let index = self.fresh;
+            self.fresh += 1;
+            if slot.generation != Slot::RETIRED {
+                return Ok(index);
+            }
+            self.retired += 1;
+        }
+        Err(Error::new(ErrorKind::Full))
+    }
+
+    /// Takes a token back: from now on it is not live, and never will be again.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stale`] when it is not live; nothing is changed.
+    #[inline]
+    pub fn remove(&mut self, token: Token) -> Result<(), Error> {
+        if !self.contains(token) {
+            return Err(Error::new(ErrorKind::Stale));
+        }
+        let slot = &mut self.slots.as_mut()[token.index()];
+        slot.vacate();
+        if slot.generation == Slot::RETIRED {
+            self.retired += 1;
+        } else {
+            slot.next = self.vacant;
+            self.vacant = token.slot() + 1;
+        }
+        self.live -= 1;
+        Ok(())
+    }
+
+    /// Whether the token is live.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, token: Token) -> bool {
+        // A live generation is odd and a vacant one even, so equality with an issued token is enough; a token that was
+        // made up with an even generation is refused by its parity.
+        match self.slots.as_ref().get(token.index()) {
+            Some(slot) => slot.generation == token.generation() && token.generation() % 2 == 1,
+            None => false,
+        }
+    }
+
+    /// The live token of a slot.
+    #[inline]
+    #[must_use]
+    pub fn token_at(&self, index: usize) -> Option<Token> {
+        let slot = self.slots.as_ref().get(index)?;
+        let index = u32::try_from(index).ok()?;
+        (slot.generation % 2 == 1).then_some(Token::new(index, slot.generation))
+    }
+
+    /// The live tokens, in the order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = Token> + '_ {
+        (0..self.fresh as usize).filter_map(|index| self.token_at(index))
+    }
+
+    /// How many tokens are live.
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.live as usize
+    }
+
+    /// Whether no token is live.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// The most tokens that were ever live at once.
+    #[must_use]
+    pub const fn len_max(&self) -> usize {
+        self.live_max as usize
+    }
+
+    /// How many slots have used up their generations.
+    #[must_use]
+    pub const fn retired(&self) -> usize {
+        self.retired as usize
+    }
+
+    /// How many tokens can be live at once, retired slots included.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.as_ref().len()
+    }
+}
+
+impl Slot {
+    /// Makes a live slot vacant; after its last generation, [`Self::RETIRED`] - 1, that retires it.
+    const fn vacate(&mut self) {
+        self.generation += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_taken_back_is_never_live_again() {
+        let mut registry = Registry::new([Slot::EMPTY; 1]);
+        let first = registry.insert().unwrap();
+        registry.remove(first).unwrap();
+        let second = registry.insert().unwrap();
+        assert_eq!(first.index(), second.index());
+        assert!(!registry.contains(first));
+        assert!(registry.contains(second));
+        assert_eq!(registry.remove(first), Err(ErrorKind::Stale.into()));
+        assert!(registry.contains(second), "a stale token takes nothing back");
+    }
+
+    #[test]
+    fn full_is_a_value() {
+        let mut registry = Registry::new([Slot::EMPTY; 2]);
+        let first = registry.insert().unwrap();
+        registry.insert().unwrap();
+        assert_eq!(registry.insert(), Err(ErrorKind::Full.into()));
+        registry.remove(first).unwrap();
+        assert!(registry.insert().is_ok());
+        assert_eq!(registry.len_max(), 2);
+    }
+
+    #[test]
+    fn tokens_that_were_never_issued_are_not_live() {
+        let mut registry = Registry::new([Slot::EMPTY; 2]);
+        assert!(!registry.contains(Token::from_u64(0)), "the empty token");
+        assert!(!registry.contains(Token::new(7, 1)), "beyond the capacity");
+        let token = registry.insert().unwrap();
+        registry.remove(token).unwrap();
+        assert!(!registry.contains(Token::new(0, 2)), "the generation of a vacant slot");
+    }
+
+    #[test]
+    fn a_slot_without_generations_left_is_retired() {
+        let mut slots = [Slot { generation: u32::MAX - 3, next: 0 }, Slot::EMPTY];
+        let mut registry = Registry::new(&mut slots[..1]);
+        let last_but_one = registry.insert().unwrap();
+        registry.remove(last_but_one).unwrap();
+        assert_eq!(registry.insert(), Err(ErrorKind::Full.into()));
+        assert_eq!(registry.retired(), 1);
+        assert_eq!(registry.token_at(0), None);
+
+        let mut heir = Registry::new(&mut slots[..]);
+        assert_eq!(heir.insert().unwrap(), Token::new(1, 1), "the heir skips the retired slot");
+        assert_eq!(heir.retired(), 1);
+    }
+
+    #[test]
+    fn an_heir_keeps_the_tokens_of_its_predecessor_dead() {
+        let mut slots = [Slot::EMPTY; 2];
+        let old = Registry::new(&mut slots[..]).insert().unwrap();
+        let mut heir = Registry::new(&mut slots[..]);
+        assert!(!heir.contains(old));
+        assert_ne!(heir.insert().unwrap(), old);
+    }
+}

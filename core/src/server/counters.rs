@@ -1,0 +1,109 @@
+//! What the server has counted, and why connections close.
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Reason {
+    /// The peer ended its stream, and everything that was owed to it was handed over.
+    Finished = 0,
+    /// The service closed it.
+    Closed = 1,
+    /// The service aborted it.
+    Aborted = 2,
+    /// The peer reset it, or stopped to take bytes that were owed.
+    Reset = 3,
+    /// The platform failed on it in another way.
+    Failed = 4,
+    /// No byte moved for the idle timeout.
+    Idle = 5,
+    /// Bytes were owed, and the peer took none for the stall timeout.
+    Stalled = 6,
+    /// The server drained, and everything that was owed was handed over.
+    Drained = 7,
+    /// The server drained, and its deadline passed while bytes were owed.
+    Expelled = 8,
+}
+
+impl Reason {
+    /// Every reason, in the order of [`Counters::closed`].
+    pub const ALL: [Self; 9] = [
+        Self::Finished,
+        Self::Closed,
+        Self::Aborted,
+        Self::Reset,
+        Self::Failed,
+        Self::Idle,
+        Self::Stalled,
+        Self::Drained,
+        Self::Expelled,
+    ];
+
+    /// The reason as one lower-case word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Closed => "closed",
+            Self::Aborted => "aborted",
+            Self::Reset => "reset",
+            Self::Failed => "failed",
+            Self::Idle => "idle",
+            Self::Stalled => "stalled",
+            Self::Drained => "drained",
+            Self::Expelled => "expelled",
+        }
+    }
+}
+
+impl core::fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What a server has counted since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Counters {
+    /// Connections that were served, now or earlier.
+    pub accepted: u64,
+    /// Connections that were taken from a listener and closed at once, as they could not be registered.
+    pub refused: u64,
+    /// Connections that were gone before they were taken from a listener.
+    pub aborted_early: u64,
+    /// Times that a listener could not accept for lack of descriptors, memory and the like.
+    pub accept_failures: u64,
+    /// Times that a listener was disarmed because every connection was in use.
+    pub accept_pauses: u64,
+    /// Connections that were closed, by [`Reason`].
+    pub closed: [u64; Reason::ALL.len()],
+    /// Connections whose closing the platform complained about.
+    pub close_failures: u64,
+    /// Bytes that were read.
+    pub bytes_in: u64,
+    /// Bytes that were handed to the platform.
+    pub bytes_out: u64,
+    /// Reads that found nothing, after readiness was reported.
+    pub reads_spurious: u64,
+    /// Times that a connection had to wait for a block of the pool.
+    pub starved: u64,
+    /// The most connections that were open at once.
+    pub open_max: u64,
+    /// The most blocks that were borrowed at once.
+    pub blocks_max: u64,
+}
+
+impl Counters {
+    /// How many connections were closed for this reason.
+    #[must_use]
+    pub const fn closed_for(&self, reason: Reason) -> u64 {
+        self.closed[reason as usize]
+    }
+
+    /// How many connections were closed.
+    #[must_use]
+    pub fn closed_total(&self) -> u64 {
+        self.closed.iter().sum()
+    }
+}

@@ -1,0 +1,666 @@
+//! A server: accepts connections, feeds a service, sends what is owed, keeps deadlines, drains.
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `service.rs` | what users write, and what they are given |
+//! | `mod.rs` | the life of a connection: open, serve, settle, close; and of a listener |
+//! | `table.rs` | what is done to a connection without asking the service: write, flush, interest, deadlines |
+//! | `connection.rs` | the bookkeeping of one slot |
+//! | `pool.rs` | the blocks that waiting bytes are kept in |
+//! | `storage.rs`, `config.rs`, `counters.rs` | memory, limits, figures |
+
+mod config;
+mod connection;
+mod counters;
+mod pool;
+mod service;
+mod storage;
+mod table;
+
+pub use config::Config;
+pub use connection::Connection;
+pub use counters::{Counters, Reason};
+pub use pool::Block;
+pub use service::{Peer, SendError, Service};
+pub use storage::{ServerStorage, StaticServer};
+
+use connection::Flags;
+use table::{Driver, Table};
+
+use crate::{Close, Context, Error, ErrorKind, Event, Handler, Instant, Interest, Mode, Readiness, Token, Transport};
+
+/// Serves many connections with one [`Service`], as a [`Handler`] of an [`EventLoop`](crate::EventLoop).
+///
+/// What it promises:
+///
+/// * **Bounded work per turn**: as many events as the batch holds, one read per connection, a number of accepts per
+///   listener.
+/// * **Backpressure**: a peer that does not take what it is owed is not read from until it does.
+/// * **Full is no failure**: a listener is disarmed while every connection is in use or the platform has no descriptor,
+///   and armed again when something is freed. Clients wait in the platform's backlog.
+/// * **Half-close**: a peer that ended its stream still gets what it is owed.
+/// * **Deadlines**: idle connections and stalled ones are closed. Only bytes that moved count as progress.
+/// * **Draining**: no new connections, what is owed is sent, then all is closed.
+#[derive(Debug)]
+pub struct Server<'a, P: Transport, S: Service> {
+    service: S,
+    sessions: &'a mut [Option<S::Session>],
+    scratch: &'a mut [u8],
+    table: Table<'a, P::Source>,
+}
+
+impl<'a, P: Transport, S: Service> Server<'a, P, S> {
+    /// A server of `service` in the memory of `storage`.
+    ///
+    /// # Panics
+    ///
+    /// If the tables of `storage` differ in length, if there is nothing to read into, or if the platform keeps no unsent
+    /// bytes itself and there are fewer than two blocks to keep them in (one for what is owed, one for what is held).
+    #[must_use]
+    #[allow(clippy::needless_pass_by_value, reason = "the server takes the memory over")]
+    pub fn new(service: S, config: Config, storage: ServerStorage<'a, P::Source, S::Session>) -> Self {
+        let slots = storage.connections.len();
+        assert_eq!(slots, storage.sources.len(), "a server has as many sources as connections");
+        assert_eq!(slots, storage.sessions.len(), "a server has as many sessions as connections");
+        assert!(!storage.scratch.is_empty(), "a server needs memory to read into");
+        let pool = pool::Pool::new(storage.blocks, storage.bytes);
+        assert!(P::OWNS_OUTBOX || pool.free() >= 2, "a server needs at least two blocks of bytes on this platform");
+        let scratch_len = storage.scratch.len();
+        let received_max = if pool.size() == 0 { scratch_len } else { scratch_len.min(pool.size()) };
+        Self {
+            service,
+            sessions: storage.sessions,
+            scratch: storage.scratch,
+            table: Table {
+                connections: storage.connections,
+                sources: storage.sources,
+                pool,
+                config,
+                counters: Counters::default(),
+                open: 0,
+                starved: 0,
+                starved_cursor: 0,
+                paused: 0,
+                draining: None,
+                received_max,
+            },
+        }
+    }
+
+    /// Accepts connections from `listener` from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::register`]; the listener is still the caller's then.
+    pub fn listen(&mut self, context: &mut Context<'a, P>, listener: P::Source) -> Result<Token, Error> {
+        let token = self.register(context, listener)?;
+        self.table.connections[token.index()].set(Flags::LISTENER);
+        Ok(token)
+    }
+
+    /// Serves a source that is connected already, such as a console beside the connections of a listener.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::register`]; the source is still the caller's then.
+    pub fn adopt(&mut self, context: &mut Context<'a, P>, source: P::Source) -> Result<Token, Error> {
+        let token = self.register(context, source)?;
+        self.open(context, token);
+        Ok(token)
+    }
+
+    /// Begins to drain: closes the listeners, sends what is owed, closes the connections; whatever is left at `deadline`
+    /// is aborted. When all are closed, the loop is [stopped](Context::stop).
+    pub fn drain(&mut self, context: &mut Context<'a, P>, deadline: Instant) {
+        self.table.draining = Some(Instant::earlier(self.table.draining, Some(deadline)).unwrap_or(deadline));
+        let now = context.now();
+        for index in 0..self.table.connections.len() {
+            let connection = self.table.connections[index];
+            let Some(token) = context.registry().token_at(index) else { continue };
+            if connection.is(Flags::LISTENER) {
+                self.close_listener(context, token);
+            } else if connection.is(Flags::OPEN) {
+                self.driver(context, token).schedule(token, now);
+            }
+        }
+        self.stop_when_drained(context);
+    }
+
+    /// Whether draining has begun.
+    #[must_use]
+    pub const fn is_draining(&self) -> bool {
+        self.table.draining.is_some()
+    }
+
+    /// Whether draining has begun and all is closed.
+    #[must_use]
+    pub const fn is_drained(&self) -> bool {
+        self.is_draining() && self.table.open == 0
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub const fn open_connections(&self) -> usize {
+        self.table.open
+    }
+
+    /// What the server has counted.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.table.counters
+    }
+
+    /// The service.
+    #[must_use]
+    pub const fn service(&self) -> &S {
+        &self.service
+    }
+
+    /// The service, to change it between turns.
+    #[must_use]
+    pub const fn service_mut(&mut self) -> &mut S {
+        &mut self.service
+    }
+
+    /// Whether a connection or listener of this server lives under `token`. For a handler that has sources of its own
+    /// beside the server's.
+    #[must_use]
+    pub fn owns(&self, token: Token) -> bool {
+        self.table.connections.get(token.index()).is_some_and(|connection| !connection.flags.is_empty())
+    }
+
+    fn driver<'d>(&'d mut self, context: &'d mut Context<'a, P>, current: Token) -> Driver<'d, 'a, P> {
+        Driver { context, table: &mut self.table, current }
+    }
+
+    /// Watches a source for reading, and remembers it.
+    fn register(&mut self, context: &mut Context<'a, P>, source: P::Source) -> Result<Token, Error> {
+        let token = context.register(source, Interest::READABLE, Mode::Level)?;
+        if token.index() >= self.table.connections.len() {
+            context.deregister(source, token)?;
+            return Err(Error::new(ErrorKind::Full));
+        }
+        self.table.connections[token.index()] = Connection { interest: Interest::READABLE, ..Connection::EMPTY };
+        self.table.sources[token.index()] = Some(source);
+        Ok(token)
+    }
+
+    /// Calls the service about one peer.
+    #[inline]
+    fn call<R>(
+        &mut self,
+        context: &mut Context<'a, P>,
+        token: Token,
+        call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
+    ) -> R {
+        let session = self.sessions[token.index()].get_or_insert_with(S::Session::default);
+        let mut driver = Driver { context, table: &mut self.table, current: token };
+        call(&mut self.service, &mut Peer::new(token, &mut driver), session)
+    }
+}
+
+/// The life of a connection.
+impl<'a, P: Transport, S: Service> Server<'a, P, S> {
+    /// Begins to serve a registered source.
+    fn open(&mut self, context: &mut Context<'a, P>, token: Token) {
+        self.table.connections[token.index()].set(Flags::OPEN);
+        self.table.open += 1;
+        self.table.counters.accepted += 1;
+        self.table.counters.open_max = self.table.counters.open_max.max(self.table.open as u64);
+        self.sessions[token.index()] = None;
+        if let Some(timeout) = self.table.config.idle_timeout {
+            let mut driver = self.driver(context, token);
+            driver.touch(token);
+            let deadline = driver.connection(token).progress + timeout;
+            driver.schedule(token, deadline);
+        }
+        self.call(context, token, S::opened);
+        self.settle(context, token);
+    }
+
+    /// Reads once, and offers what came to the service.
+    ///
+    /// Nothing is held and nothing owed in the usual case, which is kept free of anything else.
+    #[inline]
+    fn receive(&mut self, context: &mut Context<'a, P>, token: Token) {
+        if !self.driver(context, token).is_fed(token) {
+            return self.settle(context, token);
+        }
+        let limit = if P::OWNS_OUTBOX {
+            let room = self.driver(context, token).outbox_room(token);
+            room.min(self.table.received_max)
+        } else {
+            self.table.received_max
+        };
+        if limit == 0 {
+            return self.settle(context, token);
+        }
+        let Some(count) = self.read(context, token, 0, limit) else { return self.settle(context, token) };
+        let consumed = self.offer(context, token, count);
+        if consumed < count {
+            let Self { table, scratch, .. } = self;
+            Driver { context, table, current: token }.hold(token, &scratch[consumed..count]);
+        }
+        if self.table.connections[token.index()].flags != Flags::OPEN {
+            self.settle(context, token);
+        }
+    }
+
+    /// Reads into the scratch memory from `start` to `limit`. Gives how many bytes came, or nothing if none did, with the
+    /// connection marked for what that means.
+    #[inline]
+    fn read(&mut self, context: &mut Context<'a, P>, token: Token, start: usize, limit: usize) -> Option<usize> {
+        let source = self.table.sources[token.index()]?;
+        match context.platform.read(source, &mut self.scratch[start..limit]) {
+            Ok(0) => {
+                self.table.connections[token.index()].set(Flags::READ_ENDED);
+                None
+            }
+            Ok(count) => {
+                self.table.counters.bytes_in += count as u64;
+                self.driver(context, token).touch(token);
+                Some(count)
+            }
+            Err(nb::Error::WouldBlock) => {
+                self.table.counters.reads_spurious += 1;
+                None
+            }
+            Err(nb::Error::Other(error)) => {
+                self.driver(context, token).fail(token, error);
+                None
+            }
+        }
+    }
+
+    /// Offers the first `count` bytes of the scratch memory to the service, and says how many it took.
+    #[inline]
+    fn offer(&mut self, context: &mut Context<'a, P>, token: Token, count: usize) -> usize {
+        let session = self.sessions[token.index()].get_or_insert_with(S::Session::default);
+        let mut driver = Driver { context, table: &mut self.table, current: token };
+        let bytes = &self.scratch[..count];
+        self.service.received(&mut Peer::new(token, &mut driver), session, bytes).min(count)
+    }
+
+    /// Offers held bytes again, with more behind them if `more` says that some may have come.
+    fn receive_held(&mut self, context: &mut Context<'a, P>, token: Token, more: bool) {
+        let limit = self.table.received_max;
+        let held = {
+            let Self { table, scratch, .. } = self;
+            Driver { context, table, current: token }.unhold(token, scratch)
+        };
+        let mut count = held;
+        if more && held < limit {
+            count += self.read(context, token, held, limit).unwrap_or(0);
+        }
+        let room = self.driver(context, token).outbox_room(token);
+        let consumed = match count.min(room) {
+            0 => 0,
+            offered => self.offer(context, token, offered),
+        };
+        let Self { table, scratch, .. } = self;
+        let mut driver = Driver { context, table, current: token };
+        if consumed < count {
+            driver.hold(token, &scratch[consumed..count]);
+        }
+        driver.release_inbox(token);
+    }
+
+    /// Serves one event of a connection in any state.
+    #[cold]
+    #[inline(never)]
+    fn serve(&mut self, context: &mut Context<'a, P>, event: Event) {
+        let token = event.token;
+        let flags = self.table.connections[token.index()].flags;
+        if flags.contains(Flags::LINGERING) {
+            return self.linger(context, token);
+        }
+        let mut moved = false;
+        if event.readiness.is_writable() {
+            if flags.contains(Flags::OWES) {
+                moved = self.driver(context, token).flush(token);
+            }
+            self.tell_writable(context, token, moved);
+        }
+        let connection = self.table.connections[token.index()];
+        if connection.is(Flags::BROKEN | Flags::CLOSING | Flags::READ_ENDED) {
+            return self.settle(context, token);
+        }
+        let readable = event.readiness.is_readable() && connection.interest.contains(Interest::READABLE);
+        if connection.is(Flags::HOLDS | Flags::OWES) {
+            let room_came = moved || (P::OWNS_OUTBOX && event.readiness.is_writable());
+            if readable || (room_came && connection.is(Flags::HOLDS)) {
+                self.receive_behind(context, token, readable);
+            }
+            self.settle(context, token);
+        } else if readable {
+            self.receive(context, token);
+            self.settle_again(context, token);
+        } else {
+            self.settle(context, token);
+        }
+    }
+
+    /// Receives while something is owed or held already.
+    fn receive_behind(&mut self, context: &mut Context<'a, P>, token: Token, readable: bool) {
+        if self.driver(context, token).is_fed(token) && self.driver(context, token).has_room(token) {
+            self.receive_held(context, token, readable);
+        }
+    }
+
+    /// Tells the service that the peer takes bytes, if it wants to know or the outbox has just drained.
+    fn tell_writable(&mut self, context: &mut Context<'a, P>, token: Token, moved: bool) {
+        let connection = &mut self.table.connections[token.index()];
+        if connection.is(Flags::OWES | Flags::BROKEN | Flags::CLOSING) {
+            return;
+        }
+        if moved || connection.is(Flags::WANTS_WRITABLE) {
+            connection.clear(Flags::WANTS_WRITABLE);
+            self.call(context, token, S::writable);
+        }
+    }
+
+    /// Throws away what a peer sends after all was sent to it, until it ends its stream.
+    fn linger(&mut self, context: &mut Context<'a, P>, token: Token) {
+        let Some(source) = self.table.sources[token.index()] else { return };
+        match context.platform.read(source, self.scratch) {
+            Ok(0) | Err(nb::Error::Other(_)) => self.close(context, token, Close::Graceful),
+            Ok(count) => self.table.counters.bytes_in += count as u64,
+            Err(nb::Error::WouldBlock) => self.table.counters.reads_spurious += 1,
+        }
+    }
+
+    /// [`settle`](Self::settle), for a connection that may be gone by now.
+    fn settle_again(&mut self, context: &mut Context<'a, P>, token: Token) {
+        if context.contains(token) {
+            self.settle(context, token);
+        }
+    }
+
+    /// Brings a connection to where its flags say it should be: told, ended, closed, or watched for the right things.
+    #[inline(never)]
+    fn settle(&mut self, context: &mut Context<'a, P>, token: Token) {
+        self.tell_end(context, token);
+        let connection = self.table.connections[token.index()];
+        if connection.is(Flags::BROKEN) {
+            return self.close(context, token, Close::Abort);
+        }
+        if !connection.is(Flags::OWES) {
+            if connection.is(Flags::CLOSING) {
+                return self.finish(context, token);
+            }
+            if connection.is(Flags::ENDING) {
+                self.driver(context, token).end_stream(token);
+            }
+        }
+        self.driver(context, token).update_interest(token);
+        if self.table.connections[token.index()].is(Flags::BROKEN) {
+            self.close(context, token, Close::Abort);
+        }
+    }
+
+    /// Tells the service that the peer has ended its stream, once it was offered all that came before.
+    fn tell_end(&mut self, context: &mut Context<'a, P>, token: Token) {
+        let connection = self.table.connections[token.index()];
+        if !connection.is(Flags::READ_ENDED) || connection.is(Flags::END_TOLD | Flags::BROKEN | Flags::CLOSING) {
+            return;
+        }
+        if connection.is(Flags::HOLDS) {
+            self.receive_behind(context, token, false);
+            let connection = self.table.connections[token.index()];
+            let cramped = connection.is(Flags::OWES | Flags::STARVED) || !self.driver(context, token).has_room(token);
+            if connection.is(Flags::HOLDS) && cramped {
+                // There was no room for an answer; when there is, they are offered again.
+                return;
+            }
+        }
+        self.table.connections[token.index()].set(Flags::END_TOLD);
+        self.call(context, token, S::ended);
+    }
+
+    /// Closes a connection to which nothing is owed any more: at once if the peer has ended its stream, else the server's
+    /// own stream is ended first, and the peer's end awaited, lest a reset overtake the last bytes.
+    fn finish(&mut self, context: &mut Context<'a, P>, token: Token) {
+        let connection = self.table.connections[token.index()];
+        if connection.is(Flags::READ_ENDED) || self.table.config.linger.is_zero() {
+            return self.close(context, token, Close::Graceful);
+        }
+        if !connection.is(Flags::WRITE_ENDED) && !self.driver(context, token).end_stream(token) {
+            // Either it has failed, or it needs room; writable readiness brings us back.
+            let broken = self.table.connections[token.index()].is(Flags::BROKEN);
+            return if broken {
+                self.close(context, token, Close::Graceful);
+            } else {
+                self.driver(context, token).update_interest(token);
+            };
+        }
+        let deadline = context.now() + self.table.config.linger;
+        let mut driver = self.driver(context, token);
+        let held = driver.connection(token).inbox;
+        let connection = driver.connection(token);
+        connection.inbox = pool::BlockId::NONE;
+        connection.clear(Flags::HOLDS);
+        connection.set(Flags::LINGERING);
+        connection.timer = deadline;
+        driver.give_back(held);
+        driver.schedule(token, deadline);
+        driver.update_interest(token);
+        if driver.connection(token).is(Flags::BROKEN) {
+            self.close(context, token, Close::Abort);
+        }
+    }
+
+    /// Ends a connection, whatever is owed.
+    fn close(&mut self, context: &mut Context<'a, P>, token: Token, how: Close) {
+        let index = token.index();
+        let connection = core::mem::replace(&mut self.table.connections[index], Connection::EMPTY);
+        self.table.open -= 1;
+        self.table.counters.closed[connection.reason as usize] += 1;
+        if connection.is(Flags::STARVED) {
+            self.table.starved -= 1;
+        }
+        let mut driver = self.driver(context, token);
+        driver.give_back(connection.outbox);
+        driver.give_back(connection.inbox);
+        self.close_source(context, token, how);
+        self.call(context, token, |service, peer, session| service.closed(peer, session, connection.reason));
+        self.sessions[index] = None;
+        self.resume_listeners(context);
+        self.stop_when_drained(context);
+    }
+
+    /// Deregisters and closes a source.
+    fn close_source(&mut self, context: &mut Context<'a, P>, token: Token, how: Close) {
+        let Some(source) = self.table.sources[token.index()].take() else { return };
+        let deregistered = context.deregister(source, token);
+        let closed = context.platform.close(source, how);
+        self.table.counters.close_failures += u64::from(deregistered.is_err() || closed.is_err());
+    }
+
+    fn stop_when_drained(&self, context: &mut Context<'a, P>) {
+        if self.is_drained() {
+            context.stop();
+        }
+    }
+
+    /// Serves a connection whose deadline has come.
+    fn look_after(&mut self, context: &mut Context<'a, P>, token: Token) {
+        let now = context.now();
+        let connection = self.table.connections[token.index()];
+        let timer_due = connection.timer != Instant::ZERO && connection.timer <= now;
+        let drain_due = self.table.draining.is_some_and(|deadline| deadline <= now);
+        if connection.is(Flags::LINGERING) && (timer_due || drain_due) {
+            return self.close(context, token, Close::Graceful);
+        }
+        if let Some(reason) = self.overdue(token, now) {
+            self.table.connections[token.index()].reason = reason;
+            let owes = connection.is(Flags::OWES);
+            return self.close(context, token, if owes { Close::Abort } else { Close::Graceful });
+        }
+        if self.is_draining() {
+            self.driver(context, token).begin_closing(token, Reason::Drained);
+        } else if timer_due && !connection.is(Flags::CLOSING | Flags::BROKEN) {
+            self.table.connections[token.index()].timer = Instant::ZERO;
+            self.call(context, token, S::timed_out);
+            self.table.connections[token.index()].set(Flags::RESUMED);
+        }
+        self.offer_again(context, token);
+        if !connection.is(Flags::LINGERING) {
+            self.settle(context, token);
+        }
+        if context.contains(token) {
+            let mut driver = self.driver(context, token);
+            if let Some(deadline) = driver.next_deadline(token) {
+                driver.schedule(token, deadline);
+            }
+        }
+    }
+
+    /// Offers held bytes again to a service that asked for it.
+    fn offer_again(&mut self, context: &mut Context<'a, P>, token: Token) {
+        let connection = &mut self.table.connections[token.index()];
+        if connection.is(Flags::RESUMED) {
+            connection.clear(Flags::RESUMED);
+            if connection.is(Flags::HOLDS) && !connection.is(Flags::CLOSING | Flags::BROKEN) {
+                self.receive_behind(context, token, false);
+            }
+        }
+    }
+
+    /// Why a connection has to be closed by now, if it has.
+    fn overdue(&mut self, token: Token, now: Instant) -> Option<Reason> {
+        let connection = self.table.connections[token.index()];
+        if connection.is(Flags::BROKEN | Flags::LINGERING) {
+            return None;
+        }
+        if self.table.draining.is_some_and(|deadline| deadline <= now) && connection.is(Flags::OWES | Flags::CLOSING) {
+            return Some(Reason::Expelled);
+        }
+        if !connection.outbox.is_none() {
+            let since = self.table.pool.block(connection.outbox).waiting_since;
+            if self.table.config.stall_timeout.is_some_and(|timeout| since + timeout <= now) {
+                return Some(Reason::Stalled);
+            }
+        }
+        let idle = self.table.config.idle_timeout?;
+        (connection.progress + idle <= now).then_some(Reason::Idle)
+    }
+}
+
+/// The life of a listener.
+impl<'a, P: Transport, S: Service> Server<'a, P, S> {
+    /// Takes waiting connections, as many as one turn may.
+    fn accept(&mut self, context: &mut Context<'a, P>, listener: Token) {
+        let Some(source) = self.table.sources[listener.index()] else { return };
+        for _ in 0..self.table.config.accepts_per_turn.max(1) {
+            if self.is_full(context) {
+                self.table.counters.accept_pauses += 1;
+                return self.pause(context, listener);
+            }
+            match context.platform.accept(source) {
+                Ok(connection) => self.welcome(context, connection),
+                Err(nb::Error::WouldBlock) => return,
+                Err(nb::Error::Other(error)) if error.kind() == ErrorKind::ConnectionAborted => {
+                    self.table.counters.aborted_early += 1;
+                }
+                Err(nb::Error::Other(_)) => {
+                    // Out of descriptors or memory, or worse: the listener stays ready, so it must not be watched. A
+                    // connection that closes arms it again; so does time, as others may free what it lacks.
+                    self.table.counters.accept_failures += 1;
+                    let retry = context.now() + self.table.config.accept_retry;
+                    self.driver(context, listener).schedule(listener, retry);
+                    return self.pause(context, listener);
+                }
+            }
+        }
+    }
+
+    /// Whether no further connection can be served.
+    fn is_full(&self, context: &Context<'a, P>) -> bool {
+        let slots = context.registry();
+        self.table.open >= self.table.config.connections_max || slots.len() + slots.retired() >= slots.capacity()
+    }
+
+    /// Opens a connection that was just accepted, or closes it if it cannot be registered.
+    fn welcome(&mut self, context: &mut Context<'a, P>, source: P::Source) {
+        if let Ok(token) = self.register(context, source) {
+            return self.open(context, token);
+        }
+        self.table.counters.refused += 1;
+        let closed = context.platform.close(source, Close::Abort);
+        self.table.counters.close_failures += u64::from(closed.is_err());
+    }
+
+    /// Disarms a listener.
+    fn pause(&mut self, context: &mut Context<'a, P>, listener: Token) {
+        if self.watch_listener(context, listener, Interest::NONE) {
+            self.table.connections[listener.index()].set(Flags::PAUSED);
+            self.table.paused += 1;
+        }
+    }
+
+    /// Arms every disarmed listener: something was freed.
+    #[inline]
+    fn resume_listeners(&mut self, context: &mut Context<'a, P>) {
+        if self.table.paused == 0 || self.is_full(context) {
+            return;
+        }
+        for index in 0..self.table.connections.len() {
+            if self.table.paused == 0 {
+                break;
+            }
+            if let Some(listener) = context.registry().token_at(index) {
+                self.resume(context, listener);
+            }
+        }
+    }
+
+    /// Arms a listener that was disarmed.
+    fn resume(&mut self, context: &mut Context<'a, P>, listener: Token) {
+        if self.table.connections[listener.index()].is(Flags::PAUSED)
+            && self.watch_listener(context, listener, Interest::READABLE)
+        {
+            self.table.connections[listener.index()].clear(Flags::PAUSED);
+            self.table.paused -= 1;
+        }
+    }
+
+    /// Changes what a listener is watched for, and says whether that worked. If not, it is tried again in a while.
+    fn watch_listener(&mut self, context: &mut Context<'a, P>, listener: Token, interest: Interest) -> bool {
+        let Some(source) = self.table.sources[listener.index()] else { return false };
+        let done = context.modify(source, listener, interest, Mode::Level).is_ok();
+        if !done {
+            let retry = context.now() + self.table.config.accept_retry;
+            self.driver(context, listener).schedule(listener, retry);
+        }
+        done
+    }
+
+    fn close_listener(&mut self, context: &mut Context<'a, P>, listener: Token) {
+        let connection = core::mem::replace(&mut self.table.connections[listener.index()], Connection::EMPTY);
+        self.table.paused -= usize::from(connection.is(Flags::PAUSED));
+        self.close_source(context, listener, Close::Graceful);
+    }
+}
+
+impl<'a, P: Transport, S: Service> Handler<'a, P> for Server<'a, P, S> {
+    #[inline]
+    fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
+        let Some(connection) = self.table.connections.get(event.token.index()) else { return };
+        if connection.flags == Flags::OPEN && event.readiness == Readiness::READABLE {
+            self.receive(context, event.token);
+        } else if connection.is(Flags::OPEN) {
+            self.serve(context, event);
+        } else if connection.is(Flags::LISTENER) {
+            self.accept(context, event.token);
+        }
+    }
+
+    fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
+        let Some(connection) = self.table.connections.get(token.index()) else { return };
+        if connection.is(Flags::OPEN) {
+            self.look_after(context, token);
+        } else if connection.is(Flags::LISTENER) {
+            self.resume(context, token);
+        }
+    }
+}
