@@ -73,6 +73,12 @@ impl Event {
     pub const EMPTY: Self = Self { token: Token::from_u64(0), readiness: Readiness::NONE };
 }
 
+impl Default for Event {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 /// The batch of events that one wait fills: a borrowed array with a length.
 ///
 /// A batch is as large as the array that it borrows. A smaller one bounds the work of a turn, a larger one saves waits.

@@ -291,8 +291,8 @@ impl<'a, P: Selector> EventLoop<'a, P> {
         self.context.clock = None;
         self.events.clear();
         self.context.platform.poll(self.context.now, &mut self.events)?;
-        self.dispatch(handler);
-        if self.events.is_empty() { Ok(self.context.next_deadline()) } else { Ok(Some(self.context.now)) }
+        // What an event or a deadline changed, such as an interest, may have made a source ready.
+        if self.dispatch(handler) { Ok(Some(self.context.now)) } else { Ok(self.context.next_deadline()) }
     }
 
     /// One round: waits for an event or the next deadline, dispatches, expires.
@@ -335,9 +335,9 @@ impl<'a, P: Selector> EventLoop<'a, P> {
         self.context.stopped
     }
 
-    /// Hands each event of the batch to the handler, then each deadline that has passed.
+    /// Hands each event of the batch to the handler, then each deadline that has passed. Says whether there were any.
     #[inline]
-    fn dispatch<H: Handler<'a, P>>(&mut self, handler: &mut H) {
+    fn dispatch<H: Handler<'a, P>>(&mut self, handler: &mut H) -> bool {
         let Self { context, events } = self;
         for &event in events.iter() {
             // The source may have been deregistered earlier in this batch, and its slot have another tenant.
@@ -350,7 +350,9 @@ impl<'a, P: Selector> EventLoop<'a, P> {
         context.counters.turns += 1;
         context.counters.events += events.len() as u64;
         let expired = if context.timers.is_empty() { 0 } else { context.expire(events.capacity(), handler) };
-        context.counters.turns_idle += u64::from(expired == 0 && events.is_empty());
+        let idle = expired == 0 && events.is_empty();
+        context.counters.turns_idle += u64::from(idle);
+        !idle
     }
 }
 

@@ -1,4 +1,76 @@
-//! PLACEHOLDER
+//! The platform-free half of Selkie: an event loop and a server with fixed memory, for every platform that can say what is
+//! ready.
+//!
+//! One thread serves many clients: it *registers* what it wants to hear of, *waits* until some of it is ready, and *handles*
+//! what is. This crate is everything of that which does not depend on the platform. It needs no standard library and no
+//! allocator, contains no unsafe code, and never reads a clock; memory and time are given to it.
+//!
+//! ```text
+//!   Server      accept, read, flush, deadlines, drain     serves a Service (memory in, memory out)
+//!   EventLoop   wait or poll -> dispatch -> expire        runs a Handler
+//!   Registry  Timers  Events                              fixed tables in borrowed memory
+//!   Selector  Wait  Wake  Transport  Datagrams            the contracts that platforms implement
+//! ```
+//!
+//! Platforms are crates of their own: `selkie-std` has select, poll, epoll and kqueue. The crate `selkie` joins them under
+//! one name.
+//!
+//! # A service
+//!
+//! What most people write is a [`Service`]; see there for an echo in ten lines. A [`Server`] feeds it, an [`EventLoop`]
+//! runs the server.
+//!
+//! # A loop of your own
+//!
+//! Without the server layer, a [`Handler`] is told which sources are ready and which deadlines have passed. Here over
+//! [`Scan`], which asks [`embedded_io`] devices:
+//!
+//! ```
+//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode, Scan, StaticLoop, Transport};
+//! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
+//! # struct Uart(&'static [u8]);
+//! # impl ErrorType for Uart { type Error = ErrorKind; }
+//! # impl ReadReady for Uart { fn read_ready(&mut self) -> Result<bool, ErrorKind> { Ok(!self.0.is_empty()) } }
+//! # impl WriteReady for Uart { fn write_ready(&mut self) -> Result<bool, ErrorKind> { Ok(true) } }
+//! # impl Read for Uart { fn read(&mut self, b: &mut [u8]) -> Result<usize, ErrorKind> { Ok(self.0.read(b).unwrap()) } }
+//! # impl Write for Uart {
+//! #     fn write(&mut self, b: &[u8]) -> Result<usize, ErrorKind> { Ok(b.len()) }
+//! #     fn flush(&mut self) -> Result<(), ErrorKind> { Ok(()) }
+//! # }
+//!
+//! type Platform = Scan<Uart, 1, 4>;
+//!
+//! struct Console {
+//!     uart: selkie_core::Device,
+//!     received: usize,
+//! }
+//!
+//! impl<'a> Handler<'a, Platform> for Console {
+//!     fn ready(&mut self, context: &mut Context<'a, Platform>, _event: Event) {
+//!         let mut line = [0; 80];
+//!         self.received += context.platform.read(self.uart, &mut line).unwrap_or(0);
+//!     }
+//! }
+//!
+//! let mut platform = Platform::new();
+//! # let uart = Uart(b"help\n");
+//! let uart = platform.add(uart).ok().expect("there is room for one device");
+//! let mut memory = StaticLoop::<4, 8>::new();
+//! let mut event_loop = EventLoop::new(platform, memory.storage());
+//! event_loop.context.register(uart, Interest::READABLE, Mode::Level)?;
+//!
+//! let mut console = Console { uart, received: 0 };
+//! let again = event_loop.turn(Instant::ZERO, &mut console)?;
+//! assert_eq!(console.received, 5);
+//! assert_eq!(again, Some(Instant::ZERO), "something was ready, so more may be");
+//! # Ok::<(), selkie_core::Error>(())
+//! ```
+//!
+//! # Tokens
+//!
+//! A [`Token`] names one registered source until it is deregistered, and nothing else ever after. So an event for a source
+//! that was closed earlier in the same batch, and whose slot another has by now, is dropped and counted instead of
+//! delivered to the wrong one.
 #![no_std]
 #![forbid(unsafe_code)]
 

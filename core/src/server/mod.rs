@@ -144,6 +144,12 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         self.table.open
     }
 
+    /// How many blocks of the pool are borrowed: none while nothing is owed and nothing held.
+    #[must_use]
+    pub const fn blocks_borrowed(&self) -> usize {
+        self.table.pool.borrowed()
+    }
+
     /// What the server has counted.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
@@ -167,6 +173,12 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     #[must_use]
     pub fn owns(&self, token: Token) -> bool {
         self.table.connections.get(token.index()).is_some_and(|connection| !connection.flags.is_empty())
+    }
+
+    /// Takes the server apart, and gives the service back.
+    #[must_use]
+    pub fn into_service(self) -> S {
+        self.service
     }
 
     fn driver<'d>(&'d mut self, context: &'d mut Context<'a, P>, current: Token) -> Driver<'d, 'a, P> {
@@ -216,6 +228,10 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         }
         self.call(context, token, S::opened);
         self.settle(context, token);
+        if self.is_draining() && context.contains(token) {
+            let now = context.now();
+            self.driver(context, token).schedule(token, now);
+        }
     }
 
     /// Reads once, and offers what came to the service.
@@ -293,6 +309,9 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
             count += self.read(context, token, held, limit).unwrap_or(0);
         }
         let room = self.driver(context, token).outbox_room(token);
+        if P::OWNS_OUTBOX && room < count {
+            self.driver(context, token).offer_later(token);
+        }
         let consumed = match count.min(room) {
             0 => 0,
             offered => self.offer(context, token, offered),
@@ -342,7 +361,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
 
     /// Receives while something is owed or held already.
     fn receive_behind(&mut self, context: &mut Context<'a, P>, token: Token, readable: bool) {
-        if self.driver(context, token).is_fed(token) && self.driver(context, token).has_room(token) {
+        if self.driver(context, token).feed(token) && self.driver(context, token).has_room(token) {
             self.receive_held(context, token, readable);
         }
     }
@@ -406,10 +425,8 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         }
         if connection.is(Flags::HOLDS) {
             self.receive_behind(context, token, false);
-            let connection = self.table.connections[token.index()];
-            let cramped = connection.is(Flags::OWES | Flags::STARVED) || !self.driver(context, token).has_room(token);
-            if connection.is(Flags::HOLDS) && cramped {
-                // There was no room for an answer; when there is, they are offered again.
+            if self.driver(context, token).is_cramped(token) {
+                // When there is room for an answer, they are offered again.
                 return;
             }
         }
@@ -455,17 +472,24 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         let connection = core::mem::replace(&mut self.table.connections[index], Connection::EMPTY);
         self.table.open -= 1;
         self.table.counters.closed[connection.reason as usize] += 1;
-        if connection.is(Flags::STARVED) {
-            self.table.starved -= 1;
-        }
+        self.table.starved -= usize::from(connection.is(Flags::STARVED));
         let mut driver = self.driver(context, token);
         driver.give_back(connection.outbox);
         driver.give_back(connection.inbox);
+        self.feed_next(context, token);
         self.close_source(context, token, how);
         self.call(context, token, |service, peer, session| service.closed(peer, session, connection.reason));
         self.sessions[index] = None;
         self.resume_listeners(context);
         self.stop_when_drained(context);
+    }
+
+    /// Has the next starved connection looked after, now that this one was woken or is gone.
+    #[inline]
+    fn feed_next(&mut self, context: &mut Context<'a, P>, token: Token) {
+        if self.table.starved > 0 {
+            self.driver(context, token).feed_starved();
+        }
     }
 
     /// Deregisters and closes a source.
@@ -486,6 +510,9 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     fn look_after(&mut self, context: &mut Context<'a, P>, token: Token) {
         let now = context.now();
         let connection = self.table.connections[token.index()];
+        if connection.is(Flags::BROKEN) {
+            return self.close(context, token, Close::Abort);
+        }
         let timer_due = connection.timer != Instant::ZERO && connection.timer <= now;
         let drain_due = self.table.draining.is_some_and(|deadline| deadline <= now);
         if connection.is(Flags::LINGERING) && (timer_due || drain_due) {
@@ -505,7 +532,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         }
         self.offer_again(context, token);
         if !connection.is(Flags::LINGERING) {
-            self.settle(context, token);
+            self.settle_again(context, token);
         }
         if context.contains(token) {
             let mut driver = self.driver(context, token);
@@ -515,14 +542,22 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         }
     }
 
-    /// Offers held bytes again to a service that asked for it.
+    /// Offers held bytes again to a service that asked for it, or to whom no block could be lent before.
     fn offer_again(&mut self, context: &mut Context<'a, P>, token: Token) {
         let connection = &mut self.table.connections[token.index()];
-        if connection.is(Flags::RESUMED) {
-            connection.clear(Flags::RESUMED);
-            if connection.is(Flags::HOLDS) && !connection.is(Flags::CLOSING | Flags::BROKEN) {
-                self.receive_behind(context, token, false);
+        let (starved, resumed) = (connection.is(Flags::STARVED), connection.is(Flags::RESUMED));
+        connection.clear(Flags::RESUMED);
+        if connection.is(Flags::CLOSING | Flags::BROKEN) {
+            return;
+        }
+        if connection.is(Flags::HOLDS | Flags::OWES) {
+            // A starved connection was readable when it began to wait.
+            let more = starved && !connection.is(Flags::READ_ENDED);
+            if more || (resumed && connection.is(Flags::HOLDS)) {
+                self.receive_behind(context, token, more);
             }
+        } else if starved && self.driver(context, token).feed(token) {
+            self.receive_held(context, token, true);
         }
     }
 
@@ -659,6 +694,7 @@ impl<'a, P: Transport, S: Service> Handler<'a, P> for Server<'a, P, S> {
         let Some(connection) = self.table.connections.get(token.index()) else { return };
         if connection.is(Flags::OPEN) {
             self.look_after(context, token);
+            self.feed_next(context, token);
         } else if connection.is(Flags::LISTENER) {
             self.resume(context, token);
         }

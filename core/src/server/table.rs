@@ -8,6 +8,12 @@ use super::service::{Outlet, SendError};
 use super::{Config, Counters, Reason};
 use crate::{Context, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
+/// How many blocks one read may take at most: an outbox and an inbox.
+const BLOCKS_PER_READ: usize = 2;
+
+/// After how long it is tried again whether the platform's own outbox has the room that was not there.
+const ROOM_RETRY: Duration = Duration::from_millis(10);
+
 /// The connections, their sources and their waiting bytes.
 #[derive(Debug)]
 pub(super) struct Table<'a, Source> {
@@ -92,17 +98,34 @@ impl<P: Transport> Driver<'_, '_, P> {
         let outbox = self.table.connections[token.index()].outbox;
         if !outbox.is_none() {
             self.table.pool.room(outbox)
-        } else if self.table.pool.free() > 0 {
+        } else if self.table.pool.free() > BLOCKS_PER_READ || self.table.pool.free() > self.reserved_from(token) {
             self.table.pool.size()
         } else {
             0
         }
     }
 
+    /// How many blocks a connection must leave, as the one that is being served may need them for what it has read. So
+    /// what a service sends to others never costs the speaker its own bytes.
+    #[cold]
+    fn reserved_from(&self, token: Token) -> usize {
+        if token == self.current || !self.is_open(self.current) { 0 } else { self.needs(self.current) }
+    }
+
     /// Whether an answer of the service has anywhere to go. Where a block would have to be borrowed, the read sees to it.
     pub(super) fn has_room(&mut self, token: Token) -> bool {
         let unborrowed = !P::OWNS_OUTBOX && self.connection(token).outbox.is_none();
         unborrowed || self.outbox_room(token) > 0
+    }
+
+    /// Whether bytes are held that the service could not be offered in full, for want of room for an answer.
+    pub(super) fn is_cramped(&mut self, token: Token) -> bool {
+        let connection = *self.connection(token);
+        if !connection.is(Flags::HOLDS) {
+            return false;
+        }
+        let held = self.table.pool.len(connection.inbox);
+        connection.is(Flags::OWES | Flags::STARVED) || (P::OWNS_OUTBOX && self.outbox_room(token) < held)
     }
 
     /// Notes that bytes moved on a connection.
@@ -230,35 +253,73 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
     }
 
-    /// Wakes the starved connection that comes next in the order of slots.
-    fn feed_starved(&mut self) {
+    /// Has the starved connection looked after that comes next in the order of slots, of those that the free blocks
+    /// suffice for.
+    ///
+    /// It may take fewer blocks than it was woken for, or none. So whoever was woken wakes the next in turn; otherwise the
+    /// others would wait for a block to come back that nobody has taken. It keeps its turn until it is fed.
+    #[cold]
+    pub(super) fn feed_starved(&mut self) {
         let count = self.table.connections.len();
         for step in 0..count {
             let index = (self.table.starved_cursor + step) % count;
-            if self.table.connections[index].is(Flags::STARVED) {
-                self.table.starved_cursor = (index + 1) % count;
-                self.table.connections[index].clear(Flags::STARVED);
-                self.table.starved -= 1;
-                if let Some(token) = self.context.registry().token_at(index) {
-                    self.attend(token);
-                }
-                return;
+            let connection = &self.table.connections[index];
+            if !connection.is(Flags::STARVED) || connection.is(Flags::CLOSING | Flags::BROKEN) {
+                continue;
+            }
+            let Some(token) = self.context.registry().token_at(index) else { continue };
+            if self.needs(token) <= self.table.pool.free() {
+                let now = self.context.now();
+                return self.schedule(token, now);
             }
         }
     }
 
-    /// Whether the pool has the blocks that a connection may need for what it reads: one for what it then owes, one for
-    /// what the service leaves. If not, it is marked as waiting for one.
+    /// How many blocks of the pool a connection may need for what it reads: one for what it then owes, one for what the
+    /// service leaves.
     ///
     /// As nobody who owes nothing takes the last block for an inbox, one is always left for somebody's outbox, or is one.
     #[inline]
-    pub(super) fn is_fed(&mut self, token: Token) -> bool {
+    fn needs(&self, token: Token) -> usize {
         let connection = &self.table.connections[token.index()];
         let inbox = usize::from(connection.inbox.is_none() && self.table.pool.size() > 0);
         let outbox = usize::from(connection.outbox.is_none() && !P::OWNS_OUTBOX);
-        let fed = self.table.pool.free() >= inbox + outbox;
-        if !fed {
-            self.starve(token);
+        inbox + outbox
+    }
+
+    /// Whether the pool has the blocks that a connection may need for what it reads. If not, it is marked as waiting for
+    /// them.
+    #[inline]
+    pub(super) fn is_fed(&mut self, token: Token) -> bool {
+        self.table.pool.free() >= 2 * BLOCKS_PER_READ || self.is_fed_from_few(token)
+    }
+
+    /// [`is_fed`](Self::is_fed) while blocks are few: nobody overtakes those who wait.
+    #[inline(never)]
+    fn is_fed_from_few(&mut self, token: Token) -> bool {
+        let (free, needs) = (self.table.pool.free(), self.needs(token));
+        let kept = if self.table.starved > 0 && needs > 0 { BLOCKS_PER_READ } else { 0 };
+        if free >= needs + kept {
+            return true;
+        }
+        self.starve(token);
+        if free >= needs {
+            // Perhaps nobody else can use what there is, and then nobody else would wake this one.
+            self.feed_starved();
+        }
+        false
+    }
+
+    /// [`is_fed`](Self::is_fed), for a connection that may be waiting already, and then waits no longer.
+    pub(super) fn feed(&mut self, token: Token) -> bool {
+        if !self.connection(token).is(Flags::STARVED) {
+            return self.is_fed(token);
+        }
+        let fed = self.table.pool.free() >= self.needs(token);
+        if fed {
+            self.connection(token).clear(Flags::STARVED);
+            self.table.starved -= 1;
+            self.table.starved_cursor = (token.index() + 1) % self.table.connections.len();
         }
         fed
     }
@@ -267,11 +328,19 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[cold]
     fn starve(&mut self, token: Token) {
         if !self.connection(token).is(Flags::STARVED) {
-            // What is held is offered again together with the block.
-            self.connection(token).set(Flags::STARVED | Flags::RESUMED);
+            self.connection(token).set(Flags::STARVED);
             self.table.starved += 1;
             self.table.counters.starved += 1;
         }
+    }
+
+    /// Has held bytes offered again in a while, where nothing is reported when the platform's outbox has more room than
+    /// it had.
+    #[cold]
+    pub(super) fn offer_later(&mut self, token: Token) {
+        self.connection(token).set(Flags::RESUMED);
+        let retry = self.context.now() + ROOM_RETRY;
+        self.schedule(token, retry);
     }
 
     /// Parks bytes that the service has not taken.
@@ -355,6 +424,10 @@ impl<P: Transport> Driver<'_, '_, P> {
         if connection.is(Flags::CLOSING | Flags::STARVED | Flags::END_TOLD) {
             return interest;
         }
+        if connection.is(Flags::OWES) && self.table.starved > 0 {
+            // Others wait for a block: a slow peer with an endless supply must give back its own before it goes on.
+            return interest;
+        }
         if self.has_room(token) {
             let full = connection.is(Flags::HOLDS) && self.table.pool.len(connection.inbox) >= self.table.received_max;
             if !full && !connection.is(Flags::READ_ENDED) {
@@ -421,6 +494,9 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
             return Err(SendError::Closed);
         }
         if bytes.len() > self.outbox_room(token) {
+            if P::OWNS_OUTBOX {
+                self.offer_later(token);
+            }
             return Err(SendError::Full);
         }
         let written = if self.connection(token).is(Flags::OWES) { Written::Part(0) } else { self.write(token, bytes) };
@@ -468,9 +544,11 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
     }
 
     fn resume(&mut self, token: Token) {
-        if self.is_open(token) && self.connection(token).is(Flags::HOLDS) {
+        // What the call that is under way leaves is not held yet.
+        if self.is_open(token) && (token == self.current || self.connection(token).is(Flags::HOLDS)) {
             self.connection(token).set(Flags::RESUMED);
-            self.attend(token);
+            let now = self.context.now();
+            self.schedule(token, now);
         }
     }
 

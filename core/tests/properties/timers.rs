@@ -1,0 +1,86 @@
+//! The timers against a sorted map.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use selkie_core::{Instant, TimerSlot, Timers};
+
+use crate::config;
+
+const CAPACITY: usize = 24;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Set(usize, u64),
+    SetEarlier(usize, u64),
+    Cancel(usize),
+    /// Everything that is due at this time.
+    Expire(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Few different times, so that equal ones meet, and the ends of time.
+    let time = || prop_oneof![20 => 0..50_u64, 1 => Just(u64::MAX)];
+    let key = || 0..CAPACITY;
+    prop_oneof![
+        5 => (key(), time()).prop_map(|(key, nanos)| Step::Set(key, nanos)),
+        3 => (key(), time()).prop_map(|(key, nanos)| Step::SetEarlier(key, nanos)),
+        3 => (0..CAPACITY + 3).prop_map(Step::Cancel),
+        1 => time().prop_map(Step::Expire),
+    ]
+}
+
+/// Takes out all that is due, and checks that it comes in order and not before its time.
+fn expire(timers: &mut Timers<&mut [TimerSlot]>, model: &mut BTreeMap<usize, u64>, nanos: u64) {
+    let mut last = 0;
+    while let Some(key) = timers.pop_expired(Instant::from_nanos(nanos)) {
+        let due = model.remove(&key).expect("only what was set expires");
+        assert!(due <= nanos, "nothing expires early");
+        assert!(due >= last, "the earliest first");
+        last = due;
+    }
+    assert!(model.values().all(|&due| due > nanos), "nothing that is due is left");
+}
+
+fn apply(timers: &mut Timers<&mut [TimerSlot]>, model: &mut BTreeMap<usize, u64>, step: &Step) {
+    match *step {
+        Step::Set(key, nanos) => {
+            timers.set(key, Instant::from_nanos(nanos));
+            model.insert(key, nanos);
+        }
+        Step::SetEarlier(key, nanos) => {
+            let earlier = model.get(&key).is_none_or(|&due| nanos < due);
+            assert_eq!(timers.set_earlier(key, Instant::from_nanos(nanos)), earlier);
+            if earlier {
+                model.insert(key, nanos);
+            }
+        }
+        Step::Cancel(key) => assert_eq!(timers.cancel(key), model.remove(&key).is_some()),
+        Step::Expire(nanos) => expire(timers, model, nanos),
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn the_earliest_deadline_is_exact_after_every_step(
+        lives in prop::collection::vec(prop::collection::vec(step(), 1..150), 1..3),
+    ) {
+        let mut slots = [TimerSlot::EMPTY; CAPACITY];
+        for steps in lives {
+            // The second life shows that deadlines of the first are gone.
+            let mut timers = Timers::new(&mut slots[..]);
+            let mut model = BTreeMap::new();
+            for step in &steps {
+                apply(&mut timers, &mut model, step);
+                prop_assert_eq!(timers.next_deadline(), model.values().min().copied().map(Instant::from_nanos));
+                prop_assert_eq!(timers.len(), model.len());
+                prop_assert_eq!(timers.is_empty(), model.is_empty());
+                for key in 0..CAPACITY + 1 {
+                    prop_assert_eq!(timers.deadline(key), model.get(&key).copied().map(Instant::from_nanos));
+                }
+            }
+        }
+    }
+}

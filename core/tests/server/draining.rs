@@ -1,0 +1,185 @@
+//! Draining: no new connections, what is owed is sent, then all is closed.
+
+use core::time::Duration;
+
+use selkie_core::{Close, Config, Instant, Reason, Service};
+
+use crate::on_both;
+use crate::rig::{Rig, Shape, UNLIMITED, with_server};
+use crate::scripted::{Call, Scripted};
+
+fn drain<S: Service, const OWNS: bool>(rig: &mut Rig<'_, S, OWNS>, within: Duration) -> Instant {
+    let deadline = rig.now + within;
+    rig.server.drain(&mut rig.event_loop.context, deadline);
+    rig.others = 0;
+    rig.settle();
+    deadline
+}
+
+on_both! { idle_connections_are_closed_at_once owed_bytes_are_sent_before_the_close }
+
+fn idle_connections_are_closed_at_once<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let clients = [rig.connected(), rig.connected(), rig.connected()];
+        let listener = rig.listener;
+        drain(rig, Duration::from_secs(60));
+        for client in clients {
+            assert_eq!(rig.closed(client), Some(Close::Graceful));
+        }
+        assert!(rig.closed(listener).is_some());
+        assert_eq!(rig.closed_for(Reason::Drained), 3);
+        assert!(rig.server.is_drained());
+        assert!(rig.event_loop.is_stopped());
+    });
+}
+
+fn owed_bytes_are_sent_before_the_close<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 3);
+        rig.send(client, b"0123456789");
+        rig.settle();
+        drain(rig, Duration::from_secs(60));
+        assert_eq!(rig.event_loop.is_stopped(), OWNS, "what the platform keeps, the platform sends");
+        rig.give_room(client, usize::MAX);
+        rig.settle();
+        let expected: &[u8] = if OWNS { b"012" } else { b"0123456789" };
+        assert_eq!(rig.take(client), expected);
+        assert_eq!(rig.closed(client), Some(Close::Graceful));
+        assert!(rig.event_loop.is_stopped());
+    });
+}
+
+#[test]
+fn who_still_is_owed_at_the_deadline_is_expelled() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let (stalled, idle) = (rig.connected(), rig.connected());
+        rig.give_room(stalled, 0);
+        rig.send(stalled, b"x");
+        rig.settle();
+        drain(rig, Duration::from_secs(5));
+        assert_eq!(rig.closed(idle), Some(Close::Graceful));
+        rig.pass(Duration::from_secs(5) - Duration::from_nanos(1));
+        assert_eq!(rig.closed(stalled), None);
+        rig.pass(Duration::from_nanos(1));
+        assert_eq!(rig.closed(stalled), Some(Close::Abort));
+        assert_eq!((rig.closed_for(Reason::Expelled), rig.closed_for(Reason::Drained)), (1, 1));
+        assert!(rig.event_loop.is_stopped());
+    });
+}
+
+#[test]
+fn an_empty_server_drains_at_once() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        drain(rig, Duration::from_secs(5));
+        assert!(rig.event_loop.is_stopped());
+    });
+}
+
+#[test]
+fn lingering_does_not_outlast_the_deadline() {
+    let config = Config { linger: Duration::from_secs(60), ..UNLIMITED };
+    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        drain(rig, Duration::from_secs(5));
+        assert!(rig.socket(client).write_ended);
+        assert_eq!(rig.closed(client), None);
+        rig.pass(Duration::from_secs(5));
+        assert_eq!(rig.closed(client), Some(Close::Graceful));
+        assert_eq!(rig.closed_for(Reason::Drained), 1);
+    });
+}
+
+#[test]
+fn a_lingering_peer_that_ends_its_stream_is_let_go_at_once() {
+    let config = Config { linger: Duration::from_secs(60), ..UNLIMITED };
+    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        drain(rig, Duration::from_secs(60));
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.closed(client), Some(Close::Graceful));
+        assert!(rig.event_loop.is_stopped());
+    });
+}
+
+#[test]
+fn the_earlier_of_two_deadlines_counts() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let stalled = rig.connected();
+        rig.give_room(stalled, 0);
+        rig.send(stalled, b"x");
+        rig.settle();
+        drain(rig, Duration::from_secs(60));
+        drain(rig, Duration::from_secs(5));
+        drain(rig, Duration::from_secs(60));
+        rig.pass(Duration::from_secs(5));
+        assert_eq!(rig.closed_for(Reason::Expelled), 1);
+    });
+}
+
+#[test]
+fn a_paused_listener_is_closed_and_stays_closed() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        for _ in 0..7 {
+            rig.connect();
+        }
+        rig.settle();
+        drain(rig, Duration::from_secs(5));
+        rig.pass(Duration::from_secs(5));
+        assert_eq!(rig.server.counters().accepted, 5, "who waited is not served any more");
+        assert!(rig.event_loop.is_stopped());
+    });
+}
+
+#[test]
+fn what_is_adopted_while_draining_is_drained() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let stalled = rig.connected();
+        rig.give_room(stalled, 0);
+        rig.send(stalled, b"x");
+        rig.settle();
+        drain(rig, Duration::from_secs(5));
+        let late = rig.event_loop.context.platform.stream();
+        rig.server.adopt(&mut rig.event_loop.context, late).unwrap();
+        rig.settle();
+        assert_eq!(rig.closed(late), Some(Close::Graceful));
+        rig.pass(Duration::from_secs(5));
+        assert!(rig.event_loop.is_stopped());
+    });
+}
+
+#[test]
+fn a_services_deadline_does_not_fire_while_draining() {
+    let mut service = Scripted::echo();
+    service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        rig.send(client, b"x");
+        rig.settle();
+        drain(rig, Duration::from_secs(5));
+        rig.pass(Duration::from_secs(4));
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimedOut(_))), 0);
+        rig.give_room(client, 1);
+        rig.settle();
+        assert_eq!(rig.closed_for(Reason::Drained), 1);
+    });
+}
+
+#[test]
+fn a_loop_that_waits_returns_when_it_is_drained() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        rig.send(client, b"x");
+        rig.settle();
+        rig.event_loop.context.platform.clock = rig.now;
+        let deadline = rig.now + Duration::from_secs(5);
+        rig.server.drain(&mut rig.event_loop.context, deadline);
+        rig.others = 0;
+        rig.event_loop.run(&mut rig.server).unwrap();
+        assert_eq!(rig.event_loop.context.platform.clock, deadline, "it slept until the deadline, and no longer");
+        assert_eq!(rig.closed_for(Reason::Expelled), 1);
+    });
+}

@@ -1,0 +1,221 @@
+//! Streams that break, calls that fail, events that come late.
+
+use core::time::Duration;
+
+use selkie_core::{Close, Config, ErrorKind, Event, Readiness, Reason, Token};
+
+use crate::on_both;
+use crate::rig::{Shape, UNLIMITED, with_server};
+use crate::scripted::{Call, Scripted};
+
+const LINGERING: Config = Config { linger: Duration::from_secs(2), ..UNLIMITED };
+
+on_both! { a_reset_while_idle_closes a_failing_read_closes a_failing_write_closes }
+
+fn a_reset_while_idle_closes<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        let token = rig.token(client);
+        rig.socket(client).read_error = Some(ErrorKind::ConnectionReset);
+        rig.settle();
+        assert_eq!(rig.closed(client), Some(Close::Abort));
+        assert_eq!(rig.server.service().reason(token), Some(Reason::Reset));
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::Ended(_))), 0);
+    });
+}
+
+fn a_failing_read_closes<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.send(client, b"the last words are served");
+        rig.socket(client).read_error = Some(ErrorKind::TimedOut);
+        rig.settle();
+        assert_eq!(rig.take(client), b"the last words are served");
+        assert_eq!(rig.closed_for(Reason::Failed), 1);
+    });
+}
+
+fn a_failing_write_closes<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.socket(client).write_error = Some(ErrorKind::BrokenPipe);
+        rig.send(client, b"x");
+        rig.settle();
+        assert_eq!(rig.closed(client), Some(Close::Abort));
+        assert_eq!(rig.closed_for(Reason::Reset), 1);
+    });
+}
+
+#[test]
+fn a_reset_while_bytes_are_owed_closes() {
+    with_server::<_, false>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+        for ended in [false, true] {
+            let client = rig.connected();
+            rig.give_room(client, 0);
+            rig.send(client, &[0; 100]);
+            rig.socket(client).peer_ended = ended;
+            rig.settle();
+            rig.socket(client).write_error = Some(ErrorKind::ConnectionReset);
+            rig.settle();
+            assert_eq!(rig.closed(client), Some(Close::Abort));
+        }
+        assert_eq!(rig.closed_for(Reason::Reset), 2);
+    });
+}
+
+#[test]
+fn a_reset_while_lingering_closes() {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(|peer| peer.close());
+    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+        let client = rig.connected();
+        rig.socket(client).read_error = Some(ErrorKind::ConnectionReset);
+        rig.settle();
+        assert!(rig.closed(client).is_some());
+        assert_eq!(rig.closed_for(Reason::Closed), 1, "it was closed before it was reset");
+    });
+}
+
+#[test]
+fn a_reset_while_closing_closes() {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(|peer| {
+        peer.send(b"farewell").unwrap();
+        peer.close();
+    });
+    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+        let client = rig.connect();
+        rig.give_room(client, 0);
+        rig.settle();
+        rig.socket(client).write_error = Some(ErrorKind::ConnectionReset);
+        rig.settle();
+        assert_eq!(rig.closed(client), Some(Close::Abort));
+    });
+}
+
+#[test]
+fn a_failing_end_of_the_stream_closes() {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(|peer| peer.close());
+    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+        let client = rig.connect();
+        rig.socket(client).shutdown_error = Some(ErrorKind::NotConnected);
+        rig.settle();
+        assert!(rig.closed(client).is_some());
+    });
+}
+
+#[test]
+fn a_platform_that_cannot_change_an_interest_costs_that_connection_only() {
+    with_server::<_, false>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+        let (broken, other) = (rig.connected(), rig.connected());
+        rig.socket(broken).modify_error = Some(ErrorKind::OutOfMemory);
+        rig.give_room(broken, 0);
+        rig.send(broken, b"x");
+        rig.send(other, b"y");
+        rig.settle();
+        assert_eq!(rig.closed(broken), Some(Close::Abort));
+        assert_eq!(rig.closed_for(Reason::Failed), 1);
+        assert_eq!(rig.take(other), b"y");
+    });
+}
+
+#[test]
+fn a_close_that_fails_is_counted_and_nothing_else() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.socket(client).close_error = Some(ErrorKind::Other);
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.server.counters().close_failures, 1);
+        assert_eq!(rig.closed_for(Reason::Finished), 1);
+    });
+}
+
+#[test]
+fn an_event_for_an_earlier_tenant_is_dropped_and_counted() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let first = rig.connected();
+        let old = rig.token(first);
+        rig.end(first);
+        rig.settle();
+        let second = rig.connected();
+        let reads = rig.socket(second).reads;
+        let stale = Event { token: old, readiness: Readiness::READABLE };
+        let never = Event { token: Token::new(900, 1), readiness: Readiness::WRITABLE };
+        rig.event_loop.context.platform.made_up.extend([stale, never]);
+        rig.settle();
+        assert_eq!(rig.event_loop.context.counters().events_stale, 2);
+        assert_eq!(rig.socket(second).reads, reads);
+    });
+}
+
+#[test]
+fn an_event_for_a_peer_that_was_aborted_in_the_same_batch_does_no_harm() {
+    let mut service = Scripted::echo();
+    let mut tokens = Vec::new();
+    service.on_received = Box::new(move |peer, bytes| {
+        let token = peer.token();
+        if bytes == b"hello" {
+            tokens.push(token);
+        } else {
+            for other in tokens.iter().filter(|other| **other != token) {
+                peer.abort_other(*other);
+            }
+        }
+        bytes.len()
+    });
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let clients = [rig.connected(), rig.connected(), rig.connected()];
+        for client in clients {
+            rig.send(client, b"hello");
+        }
+        rig.settle();
+        for client in clients {
+            rig.send(client, b"I abort you all");
+        }
+        rig.settle();
+        assert_eq!(rig.closed_for(Reason::Aborted), 3 - rig.server.open_connections() as u64);
+        assert!(rig.server.open_connections() <= 1);
+    });
+}
+
+#[test]
+fn every_readiness_in_every_state_is_harmless() {
+    let all = [
+        Readiness::READABLE,
+        Readiness::WRITABLE,
+        Readiness::PRIORITY,
+        Readiness::READ_CLOSED.with_implied(),
+        Readiness::ERROR.with_implied(),
+        Readiness::CLOSED.with_implied(),
+    ];
+    for readiness in all {
+        with_server::<_, false>(Shape::SMALL, LINGERING, Scripted::lines(), |rig| {
+            let [idle, owed, held, ended, closing] = core::array::from_fn(|_| rig.connected());
+            rig.give_room(owed, 0);
+            rig.send(owed, b"a line\n");
+            rig.send(held, b"a piece");
+            rig.give_room(ended, 0);
+            rig.send(ended, b"another line\n");
+            rig.end(ended);
+            rig.give_room(closing, 0);
+            rig.send(closing, b"owed\n");
+            rig.settle();
+            let open = rig.server.open_connections();
+            for client in [idle, owed, held, ended, closing, rig.listener] {
+                let token = rig.token(client);
+                rig.event_loop.context.platform.made_up.push(Event { token, readiness });
+            }
+            rig.settle();
+            assert_eq!(rig.server.open_connections(), open, "{readiness:?} closes nobody by itself");
+            rig.give_room(owed, 100);
+            rig.give_room(ended, 100);
+            rig.send(held, b" of it\n");
+            rig.settle();
+            assert_eq!(rig.take(owed), b"a line\n");
+            assert_eq!(rig.take(held), b"a piece of it\n");
+            assert_eq!(rig.take(ended), b"another line\n");
+        });
+    }
+}

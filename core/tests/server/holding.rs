@@ -1,0 +1,200 @@
+//! Bytes that the service has not taken yet.
+
+use core::time::Duration;
+
+use selkie_core::{Config, Interest, Reason, Token};
+
+use crate::rig::{Shape, UNLIMITED, with_server};
+use crate::scripted::{Call, Scripted, lines};
+
+#[test]
+fn a_line_that_comes_in_pieces_is_offered_whole() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        for piece in ["a", "b", "c\nd", "e", "\n"] {
+            rig.send(client, piece.as_bytes());
+            rig.settle();
+        }
+        assert_eq!(rig.take(client), b"abc\nde\n");
+        let token = rig.token(client);
+        let whole = Call::Received(token, b"abc\nd".to_vec());
+        assert_eq!(rig.server.service().count(|call| *call == whole), 1);
+        assert_eq!(rig.server.counters().blocks_max, 1);
+    });
+}
+
+#[test]
+fn what_is_held_at_the_end_of_the_stream_is_offered_before_the_end_is_told() {
+    let mut service = Scripted::lines();
+    service.on_ended = Box::new(|peer| {
+        peer.send(b"bye").unwrap();
+        peer.close();
+    });
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"one\ntwo\nrest");
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.take(client), b"one\ntwo\nbye");
+        assert_eq!(rig.closed_for(Reason::Finished), 1);
+    });
+}
+
+#[test]
+fn held_bytes_that_wait_for_room_come_before_the_end() {
+    let mut service = Scripted::echo();
+    // Takes one byte at a time, so that most of what came is held.
+    service.on_received = Box::new(|peer, bytes| peer.send(&bytes[..1]).map_or(0, |()| 1));
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        rig.send(client, b"0123456789");
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::Ended(_))), 0);
+        rig.give_room(client, 1);
+        rig.settle();
+        assert!(rig.take(client).starts_with(b"0"));
+    });
+}
+
+#[test]
+fn a_full_inbox_stops_the_reading_until_the_service_takes() {
+    let mut service = Scripted::lines();
+    service.on_timed_out = Box::new(|_| ());
+    service.on_received = Box::new(|peer, bytes| {
+        if bytes.len() == peer.received_max() && peer.now() >= selkie_core::Instant::from_millis(5000) {
+            return bytes.len();
+        }
+        peer.set_timer(Duration::from_secs(4));
+        lines(peer, bytes)
+    });
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, &[b'x'; 20]);
+        rig.settle();
+        let token = rig.token(client);
+        assert_eq!(rig.socket(client).watched, Some((token, Interest::NONE)), "full: nothing more can be taken in");
+        assert_eq!(rig.socket(client).incoming.len(), 4);
+        rig.pass(Duration::from_secs(4));
+        assert_eq!(rig.socket(client).incoming.len(), 0, "the service took it all, so reading goes on");
+        assert_eq!(rig.socket(client).watched, Some((token, Interest::READABLE)));
+    });
+}
+
+#[test]
+fn another_peer_can_resume_the_held_bytes() {
+    let mut service = Scripted::echo();
+    let mut waiting: Option<Token> = None;
+    let mut released = false;
+    service.on_received = Box::new(move |peer, bytes| {
+        if bytes == b"go" {
+            released = true;
+            if let Some(waiting) = waiting {
+                peer.resume(waiting);
+            }
+            return bytes.len();
+        }
+        waiting = Some(peer.token());
+        if released { peer.send(bytes).map_or(0, |()| bytes.len()) } else { 0 }
+    });
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let (waiting, other) = (rig.connected(), rig.connected());
+        rig.send(waiting, b"question");
+        rig.settle();
+        assert_eq!(rig.take(waiting), b"");
+        rig.send(other, b"go");
+        rig.settle();
+        assert_eq!(rig.take(waiting), b"question");
+    });
+}
+
+#[test]
+fn a_peer_can_resume_itself() {
+    let mut service = Scripted::echo();
+    // Takes one byte at a time, and asks for the rest.
+    service.on_received = Box::new(|peer, bytes| {
+        peer.send(&bytes[..1]).unwrap();
+        let token = peer.token();
+        peer.resume(token);
+        1
+    });
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"0123456789");
+        rig.settle();
+        assert_eq!(rig.take(client), b"0123456789");
+        let token = rig.token(client);
+        assert_eq!(rig.socket(client).watched, Some((token, Interest::READABLE)));
+    });
+}
+
+#[test]
+fn held_bytes_are_offered_again_after_the_services_deadline() {
+    let mut service = Scripted::echo();
+    let mut first = true;
+    service.on_received = Box::new(move |peer, bytes| {
+        if core::mem::take(&mut first) {
+            peer.set_timer(Duration::from_secs(1));
+            return 0;
+        }
+        peer.send(bytes).map_or(0, |()| bytes.len())
+    });
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"later");
+        rig.pass(Duration::from_millis(999));
+        assert_eq!(rig.take(client), b"");
+        rig.pass(Duration::from_millis(1));
+        assert_eq!(rig.take(client), b"later");
+    });
+}
+
+#[test]
+fn what_is_held_goes_with_the_connection() {
+    let config = Config { idle_timeout: Some(Duration::from_secs(1)), ..UNLIMITED };
+    with_server::<_, false>(Shape { blocks: 2, ..Shape::SMALL }, config, Scripted::lines(), |rig| {
+        for _ in 0..10 {
+            let client = rig.connected();
+            rig.send(client, b"a piece");
+            rig.pass(Duration::from_secs(1));
+            assert!(rig.closed(client).is_some());
+        }
+        assert_eq!(rig.closed_for(Reason::Idle), 10);
+        assert_eq!(rig.server.counters().starved, 0, "the block came back each time");
+    });
+}
+
+#[test]
+fn held_bytes_that_did_not_fit_the_platforms_outbox_are_answered_when_they_do() {
+    with_server::<_, true>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 8);
+        rig.send(client, b"0123456789\n");
+        rig.settle();
+        assert_eq!(rig.take(client), b"");
+        rig.give_room(client, 11);
+        rig.pass(Duration::from_millis(10));
+        assert_eq!(rig.take(client), b"0123456789\n");
+    });
+}
+
+#[test]
+fn what_is_held_may_be_taken_at_the_very_end() {
+    let mut service = Scripted::echo();
+    let mut offers = 0;
+    service.on_received = Box::new(move |peer, bytes| {
+        offers += 1;
+        if offers == 1 { 0 } else { peer.send(bytes).map_or(0, |()| bytes.len()) }
+    });
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"at last");
+        rig.settle();
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.take(client), b"at last");
+        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.server.blocks_borrowed(), 0);
+    });
+}

@@ -1,0 +1,191 @@
+//! Fewer blocks than connections: fairness, no deadlock, and every block comes back.
+
+use core::time::Duration;
+
+use selkie_core::{Config, Peer, Reason, SendError};
+
+use crate::rig::{Rig, Shape, UNLIMITED, with_server};
+use crate::scripted::{Scripted, lines};
+
+const SCARCE: Shape = Shape { slots: 10, blocks: 2, ..Shape::SMALL };
+
+/// Shows that `count` blocks can be borrowed at once.
+fn assert_free(rig: &mut Rig<'_, Scripted, false>, count: usize) {
+    let starved = rig.server.counters().starved;
+    let clients: Vec<_> = (0..count).map(|_| rig.connected()).collect();
+    for (number, &client) in clients.iter().enumerate() {
+        // The last one needs a block for its answer, and one for what the service might leave.
+        if number + 1 < count {
+            rig.give_room(client, 0);
+            rig.send(client, b"x\n");
+            rig.settle();
+        }
+    }
+    assert_eq!(rig.server.counters().starved, starved, "all blocks but one could be borrowed");
+    for client in clients {
+        rig.give_room(client, usize::MAX);
+        rig.end(client);
+        rig.settle();
+    }
+}
+
+#[test]
+fn a_block_that_comes_back_serves_everyone_who_waits() {
+    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+        let clients: Vec<_> = (0..5).map(|_| rig.connected()).collect();
+        rig.give_room(clients[0], 0);
+        rig.send(clients[0], b"owed");
+        rig.settle();
+        for &client in &clients[1..] {
+            rig.send(client, b"hello");
+        }
+        rig.settle();
+        assert_eq!(rig.server.counters().starved, 4, "one block is not enough to read safely");
+        rig.give_room(clients[0], usize::MAX);
+        rig.settle();
+        for &client in &clients[1..] {
+            assert_eq!(rig.take(client), b"hello");
+        }
+        assert_free(rig, 2);
+    });
+}
+
+#[test]
+fn who_needs_one_block_is_not_kept_from_it_by_who_needs_two() {
+    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::lines(), |rig| {
+        // In the order of slots, whoever needs two comes first.
+        let (needs_two, owes, holds) = (rig.connected(), rig.connected(), rig.connected());
+        rig.send(holds, b"a piece");
+        rig.settle();
+        rig.give_room(owes, 0);
+        rig.send(owes, b"x\n");
+        rig.settle();
+        rig.send(needs_two, b"two\n");
+        rig.send(holds, b" more\n");
+        rig.settle();
+        rig.give_room(owes, usize::MAX);
+        rig.settle();
+        rig.pass(Duration::from_secs(1));
+        assert_eq!(rig.take(holds), b"a piece more\n");
+        rig.settle();
+        assert_eq!(rig.take(needs_two), b"two\n");
+        assert_eq!(rig.take(owes), b"x\n");
+    });
+}
+
+#[test]
+fn a_starved_connection_is_not_watched() {
+    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+        let (owes, starved) = (rig.connected(), rig.connected());
+        rig.give_room(owes, 0);
+        rig.send(owes, &[0; 100]);
+        rig.settle();
+        rig.send(starved, b"x");
+        rig.settle();
+        let turns = rig.event_loop.context.counters().turns;
+        rig.settle();
+        assert_eq!(rig.event_loop.context.counters().turns, turns + 1, "no spinning");
+        rig.end(owes);
+        rig.socket(owes).write_error = Some(selkie_core::ErrorKind::BrokenPipe);
+        rig.settle();
+        assert_eq!(rig.take(starved), b"x", "the block of a connection that broke comes back too");
+    });
+}
+
+#[test]
+fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
+    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+        let (owes, starved) = (rig.connected(), rig.connected());
+        rig.give_room(owes, 0);
+        rig.send(owes, b"owed");
+        rig.settle();
+        rig.send(starved, b"x");
+        rig.end(starved);
+        rig.settle();
+        rig.give_room(owes, 100);
+        rig.settle();
+        assert_eq!(rig.take(starved), b"x");
+        assert!(rig.closed(starved).is_some());
+        assert_eq!(rig.closed_for(Reason::Finished), 1);
+    });
+}
+
+#[test]
+fn a_starved_connection_that_idles_out_is_no_longer_waited_for() {
+    let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
+    with_server::<_, false>(SCARCE, config, Scripted::echo(), |rig| {
+        let (owes, starved) = (rig.connected(), rig.connected());
+        rig.give_room(owes, 0);
+        rig.send(owes, b"owed");
+        rig.settle();
+        rig.send(starved, b"x");
+        rig.pass(Duration::from_secs(10));
+        assert_eq!(rig.server.open_connections(), 0);
+        let client = rig.connected();
+        rig.send(client, b"x");
+        rig.settle();
+        assert_eq!(rig.take(client), b"x");
+        assert_free(rig, 2);
+    });
+}
+
+#[test]
+fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
+    let mut service = Scripted::lines();
+    let mut all = Vec::new();
+    service.on_received = Box::new(move |peer: &mut Peer<'_>, bytes: &[u8]| {
+        if bytes == b"hello\n" {
+            all.push(peer.token());
+            return bytes.len();
+        }
+        for &other in &all {
+            let sent = peer.send_to(other, b"news");
+            assert!(matches!(sent, Ok(()) | Err(SendError::Full)));
+        }
+        lines(peer, bytes)
+    });
+    with_server::<_, false>(Shape { slots: 10, blocks: 4, ..Shape::SMALL }, UNLIMITED, service, |rig| {
+        let targets: Vec<_> = (0..6).map(|_| rig.connected()).collect();
+        for &target in &targets {
+            rig.send(target, b"hello\n");
+        }
+        rig.settle();
+        for &target in &targets {
+            rig.give_room(target, 0);
+        }
+        let speaker = rig.connected();
+        rig.give_room(speaker, 0);
+        rig.send(speaker, b"line\npiece");
+        rig.settle();
+        assert_eq!(rig.closed(speaker), None, "the speaker is not broken by what it sends to others");
+        rig.give_room(speaker, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.take(speaker), b"line\n");
+        for &target in &targets {
+            rig.give_room(target, usize::MAX);
+        }
+        rig.send(speaker, b" of news\n");
+        rig.settle();
+        assert_eq!(rig.take(speaker), b"piece of news\n");
+    });
+}
+
+#[test]
+fn many_share_a_few_blocks_fairly() {
+    with_server::<_, false>(Shape { blocks: 3, ..SCARCE }, UNLIMITED, Scripted::echo(), |rig| {
+        let clients: Vec<_> = (0..9).map(|_| rig.connected()).collect();
+        let mut received = vec![0; clients.len()];
+        for _ in 0..200 {
+            for &client in &clients {
+                rig.send(client, b"a line of text\n");
+                rig.give_room(client, 4);
+            }
+            rig.settle();
+            for (count, &client) in received.iter_mut().zip(&clients) {
+                *count += rig.take(client).len();
+            }
+        }
+        let (least, most) = (received.iter().min().unwrap(), received.iter().max().unwrap());
+        assert!(*least * 2 >= *most, "{received:?}");
+    });
+}

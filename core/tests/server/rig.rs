@@ -1,0 +1,170 @@
+//! A server in a loop over the toy platform, with the test as its network and its clock.
+
+use core::time::Duration;
+use std::vec::Vec;
+
+use selkie_core::{
+    Block, Close, Config, Connection, Event, EventLoop, Instant, LoopStorage, Reason, Server, ServerStorage, Service,
+    Slot, TimerSlot, Token,
+};
+
+use crate::toy::{Handle, Socket, Toy};
+
+/// How much memory the server is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) slots: usize,
+    pub(crate) events: usize,
+    pub(crate) blocks: usize,
+    pub(crate) block_size: usize,
+    pub(crate) scratch: usize,
+}
+
+impl Shape {
+    /// Enough of everything for a few connections, and so little that a few bytes fill it.
+    pub(crate) const SMALL: Self = Self { slots: 6, events: 8, blocks: 12, block_size: 16, scratch: 16 };
+}
+
+/// The limits that most tests want: none.
+pub(crate) const UNLIMITED: Config =
+    Config { idle_timeout: None, stall_timeout: None, linger: Duration::ZERO, ..Config::DEFAULT };
+
+pub(crate) struct Rig<'a, S: Service, const OWNS: bool> {
+    pub(crate) event_loop: EventLoop<'a, Toy<OWNS>>,
+    pub(crate) server: Server<'a, Toy<OWNS>, S>,
+    pub(crate) now: Instant,
+    pub(crate) listener: Handle,
+    /// Tokens in the registry that are not the server's connections: the listener, and what a test adds.
+    pub(crate) others: usize,
+}
+
+/// Builds a server with one listener and hands it to a test.
+pub(crate) fn with_server<S: Service, const OWNS: bool>(
+    shape: Shape,
+    config: Config,
+    service: S,
+    test: impl FnOnce(&mut Rig<'_, S, OWNS>),
+) {
+    let mut slots = vec![Slot::EMPTY; shape.slots];
+    let mut timers = vec![TimerSlot::EMPTY; shape.slots];
+    let mut events = vec![Event::EMPTY; shape.events];
+    let mut connections = vec![Connection::EMPTY; shape.slots];
+    let mut sources = vec![None; shape.slots];
+    let mut sessions: Vec<Option<S::Session>> = (0..shape.slots).map(|_| None).collect();
+    let mut blocks = vec![Block::EMPTY; shape.blocks];
+    let mut bytes = vec![0; shape.blocks * shape.block_size];
+    let mut scratch = vec![0; shape.scratch];
+    let storage = LoopStorage { slots: &mut slots, timers: &mut timers, events: &mut events };
+    let mut event_loop = EventLoop::new(Toy::<OWNS>::new(shape.slots), storage);
+    let mut server = Server::new(
+        service,
+        config,
+        ServerStorage {
+            connections: &mut connections,
+            sources: &mut sources,
+            sessions: &mut sessions,
+            blocks: &mut blocks,
+            bytes: &mut bytes,
+            scratch: &mut scratch,
+        },
+    );
+    let listener = event_loop.context.platform.listener();
+    server.listen(&mut event_loop.context, listener).expect("an empty loop has room for a listener");
+    let mut rig = Rig { event_loop, server, now: Instant::from_millis(1000), listener, others: 1 };
+    test(&mut rig);
+    rig.check();
+}
+
+impl<S: Service, const OWNS: bool> Rig<'_, S, OWNS> {
+    /// A client that waits to be accepted.
+    pub(crate) fn connect(&mut self) -> Handle {
+        let platform = &mut self.event_loop.context.platform;
+        let stream = platform.stream();
+        platform.socket(self.listener).backlog.push_back(stream);
+        stream
+    }
+
+    /// A client that was accepted.
+    pub(crate) fn connected(&mut self) -> Handle {
+        let stream = self.connect();
+        self.settle();
+        stream
+    }
+
+    pub(crate) fn socket(&mut self, handle: Handle) -> &mut Socket {
+        self.event_loop.context.platform.socket(handle)
+    }
+
+    pub(crate) fn token(&mut self, handle: Handle) -> Token {
+        self.socket(handle).watched.expect("the stream is registered").0
+    }
+
+    pub(crate) fn send(&mut self, handle: Handle, bytes: &[u8]) {
+        self.socket(handle).incoming.extend(bytes);
+    }
+
+    pub(crate) fn end(&mut self, handle: Handle) {
+        self.socket(handle).peer_ended = true;
+    }
+
+    /// What the client has received since it was last asked.
+    pub(crate) fn take(&mut self, handle: Handle) -> Vec<u8> {
+        core::mem::take(&mut self.socket(handle).outgoing)
+    }
+
+    /// Lets the platform take so many bytes more.
+    pub(crate) fn give_room(&mut self, handle: Handle, room: usize) {
+        self.socket(handle).room = room;
+    }
+
+    pub(crate) fn closed(&mut self, handle: Handle) -> Option<Close> {
+        self.socket(handle).closed
+    }
+
+    pub(crate) fn closed_for(&self, reason: Reason) -> u64 {
+        self.server.counters().closed_for(reason)
+    }
+
+    /// One turn. Gives when the next is due.
+    pub(crate) fn turn(&mut self) -> Option<Instant> {
+        let due = self.event_loop.turn(self.now, &mut self.server).expect("the toy platform never fails as a whole");
+        self.check();
+        due
+    }
+
+    /// Turns until there is nothing to do at this time. A loop that spins is caught here.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..500 {
+            let due = self.turn();
+            let more = due.is_some_and(|due| due <= self.now);
+            assert!(more || !self.event_loop.context.platform.is_ready(), "a turn is due while something is ready");
+            if !more {
+                return;
+            }
+        }
+        panic!("the loop spins: {:?}", self.event_loop.context.platform.sockets);
+    }
+
+    /// Lets time pass, with a turn exactly when one is due.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.settle();
+        while let Some(due) = self.turn().filter(|&due| due <= end) {
+            self.now = self.now.max(due);
+            self.settle();
+        }
+        self.now = end;
+        self.settle();
+    }
+
+    /// What must be true between any two turns.
+    pub(crate) fn check(&self) {
+        let counters = self.server.counters();
+        let open = self.server.open_connections();
+        assert_eq!(counters.accepted - counters.closed_total(), open as u64, "{counters:?}");
+        assert!(counters.open_max >= open as u64);
+        assert!(self.server.blocks_borrowed() <= 2 * open, "a connection borrows an outbox and an inbox at most");
+        let live = self.event_loop.context.registry().len();
+        assert_eq!(live, open + self.others, "every connection has a slot, and no slot is lost");
+    }
+}

@@ -1,0 +1,113 @@
+//! A service whose every call is a closure of the test, and is written down.
+
+use selkie_core::{Peer, Reason, Service, Token};
+
+/// One call of the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Opened(Token),
+    Received(Token, Vec<u8>),
+    Writable(Token),
+    Ended(Token),
+    TimedOut(Token),
+    Closed(Token, Reason),
+}
+
+type Act = Box<dyn FnMut(&mut Peer<'_>)>;
+type Take = Box<dyn FnMut(&mut Peer<'_>, &[u8]) -> usize>;
+
+/// Echoes, and closes when the peer ends, unless the test puts something else in place.
+pub(crate) struct Scripted {
+    pub(crate) calls: Vec<Call>,
+    pub(crate) on_opened: Act,
+    pub(crate) on_received: Take,
+    pub(crate) on_writable: Act,
+    pub(crate) on_ended: Act,
+    pub(crate) on_timed_out: Act,
+    pub(crate) on_closed: Act,
+}
+
+impl Scripted {
+    pub(crate) fn echo() -> Self {
+        Self {
+            calls: Vec::new(),
+            on_opened: Box::new(|_| ()),
+            on_received: Box::new(echo),
+            on_writable: Box::new(|_| ()),
+            on_ended: Box::new(|peer| peer.close()),
+            on_timed_out: Box::new(|_| ()),
+            on_closed: Box::new(|_| ()),
+        }
+    }
+
+    /// Echoes whole lines and leaves the last piece.
+    pub(crate) fn lines() -> Self {
+        Self { on_received: Box::new(lines), ..Self::echo() }
+    }
+
+    /// Takes everything and answers nothing.
+    pub(crate) fn sink() -> Self {
+        Self { on_received: Box::new(|_, bytes| bytes.len()), ..Self::echo() }
+    }
+
+    pub(crate) fn count(&self, wanted: impl Fn(&Call) -> bool) -> usize {
+        self.calls.iter().filter(|call| wanted(call)).count()
+    }
+
+    /// Why a connection was closed, once it was.
+    pub(crate) fn reason(&self, token: Token) -> Option<Reason> {
+        let mut reasons = self.calls.iter().filter_map(|call| match call {
+            Call::Closed(closed, reason) if *closed == token => Some(*reason),
+            _ => None,
+        });
+        let reason = reasons.next();
+        assert_eq!(reasons.next(), None, "a connection is closed once");
+        reason
+    }
+}
+
+/// Sends back what came, all or nothing.
+pub(crate) fn echo(peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
+    assert!(bytes.len() <= peer.room(), "no more is offered than can be answered");
+    peer.send(bytes).map_or(0, |()| bytes.len())
+}
+
+/// Sends back whole lines.
+pub(crate) fn lines(peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |position| position + 1);
+    peer.send(&bytes[..whole]).map_or(0, |()| whole)
+}
+
+impl Service for Scripted {
+    type Session = ();
+
+    fn opened(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        self.calls.push(Call::Opened(peer.token()));
+        (self.on_opened)(peer);
+    }
+
+    fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
+        self.calls.push(Call::Received(peer.token(), bytes.to_vec()));
+        (self.on_received)(peer, bytes)
+    }
+
+    fn writable(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        self.calls.push(Call::Writable(peer.token()));
+        (self.on_writable)(peer);
+    }
+
+    fn ended(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        self.calls.push(Call::Ended(peer.token()));
+        (self.on_ended)(peer);
+    }
+
+    fn timed_out(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        self.calls.push(Call::TimedOut(peer.token()));
+        (self.on_timed_out)(peer);
+    }
+
+    fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: Reason) {
+        self.calls.push(Call::Closed(peer.token(), reason));
+        (self.on_closed)(peer);
+    }
+}

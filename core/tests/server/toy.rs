@@ -1,0 +1,322 @@
+//! A platform in memory: streams are byte queues, the network is the test itself, and everything can be made to fail.
+
+use std::collections::VecDeque;
+
+use selkie_core::{
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
+    Transport, Wait,
+};
+
+/// Names a socket; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Handle(pub(crate) usize);
+
+/// A stream or a listener, and what the test wants of it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) is_listener: bool,
+    /// Of a listener: who waits to be accepted.
+    pub(crate) backlog: VecDeque<Handle>,
+    /// Of a listener: what the next calls of accept fail with.
+    pub(crate) accept_errors: VecDeque<ErrorKind>,
+    /// What the peer has sent and the server has not read.
+    pub(crate) incoming: VecDeque<u8>,
+    /// The peer sends nothing more.
+    pub(crate) peer_ended: bool,
+    /// What the server has sent and the test has not taken.
+    pub(crate) outgoing: Vec<u8>,
+    /// How many more bytes the platform takes from the server.
+    pub(crate) room: usize,
+    /// How many bytes one write takes at most.
+    pub(crate) write_max: usize,
+    pub(crate) read_error: Option<ErrorKind>,
+    pub(crate) write_error: Option<ErrorKind>,
+    pub(crate) modify_error: Option<ErrorKind>,
+    pub(crate) close_error: Option<ErrorKind>,
+    /// How many calls of `shutdown_write` answer `WouldBlock`.
+    pub(crate) shutdowns_blocked: usize,
+    pub(crate) shutdown_error: Option<ErrorKind>,
+    pub(crate) write_ended: bool,
+    pub(crate) closed: Option<Close>,
+    pub(crate) watched: Option<(Token, Interest)>,
+    /// How many calls changed what it is watched for.
+    pub(crate) modifies: usize,
+    pub(crate) reads: usize,
+    pub(crate) writes: usize,
+}
+
+impl Socket {
+    fn new(is_listener: bool) -> Self {
+        Self {
+            is_listener,
+            backlog: VecDeque::new(),
+            accept_errors: VecDeque::new(),
+            incoming: VecDeque::new(),
+            peer_ended: false,
+            outgoing: Vec::new(),
+            room: usize::MAX,
+            write_max: usize::MAX,
+            read_error: None,
+            write_error: None,
+            modify_error: None,
+            close_error: None,
+            shutdowns_blocked: 0,
+            shutdown_error: None,
+            write_ended: false,
+            closed: None,
+            watched: None,
+            modifies: 0,
+            reads: 0,
+            writes: 0,
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        let acceptable = !self.backlog.is_empty() || !self.accept_errors.is_empty();
+        let readable = acceptable || !self.incoming.is_empty() || self.peer_ended || self.read_error.is_some();
+        let writable = !self.is_listener && (self.room > 0 || self.write_error.is_some());
+        let mut readiness = Readiness::NONE;
+        if readable {
+            readiness |= Readiness::READABLE;
+        }
+        if writable {
+            readiness |= Readiness::WRITABLE;
+        }
+        readiness
+    }
+
+    /// What would be reported now.
+    fn event(&self) -> Option<Event> {
+        let (token, interest) = self.watched?;
+        let mut readiness = Readiness::NONE;
+        if interest.contains(Interest::READABLE) {
+            readiness |= self.readiness() & Readiness::READABLE;
+        }
+        if interest.contains(Interest::WRITABLE) {
+            readiness |= self.readiness() & Readiness::WRITABLE;
+        }
+        (!readiness.is_empty()).then_some(Event { token, readiness })
+    }
+}
+
+/// The platform. `OWNS` says whether it keeps the outbox itself.
+#[derive(Debug, Default)]
+pub(crate) struct Toy<const OWNS: bool> {
+    pub(crate) sockets: Vec<Socket>,
+    pub(crate) clock: Instant,
+    pub(crate) capacity: usize,
+    /// What the next registrations fail with.
+    pub(crate) register_errors: VecDeque<ErrorKind>,
+    /// Events that come first in the next batch, whether they are true or not.
+    pub(crate) made_up: Vec<Event>,
+    first: usize,
+}
+
+impl<const OWNS: bool> Toy<OWNS> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { capacity, ..Self::default() }
+    }
+
+    pub(crate) fn listener(&mut self) -> Handle {
+        self.sockets.push(Socket::new(true));
+        Handle(self.sockets.len() - 1)
+    }
+
+    pub(crate) fn stream(&mut self) -> Handle {
+        self.sockets.push(Socket::new(false));
+        Handle(self.sockets.len() - 1)
+    }
+
+    pub(crate) fn socket(&mut self, handle: Handle) -> &mut Socket {
+        &mut self.sockets[handle.0]
+    }
+
+    /// Whether a poll would report anything.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.made_up.is_empty() || self.sockets.iter().any(|socket| socket.event().is_some())
+    }
+
+    fn open(&mut self, handle: Handle) -> Result<&mut Socket, Error> {
+        let socket = &mut self.sockets[handle.0];
+        if socket.closed.is_some() { Err(Error::new(ErrorKind::Stale)) } else { Ok(socket) }
+    }
+
+    fn watched(&mut self, handle: Handle, token: Token) -> Result<&mut Socket, Error> {
+        let socket = self.open(handle)?;
+        match socket.watched {
+            Some((watched, _)) if watched == token => Ok(socket),
+            Some(_) => Err(Error::new(ErrorKind::Stale)),
+            None => Err(Error::new(ErrorKind::NotRegistered)),
+        }
+    }
+}
+
+impl<const OWNS: bool> Selector for Toy<OWNS> {
+    type Source = Handle;
+
+    fn register(&mut self, source: Handle, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        assert_eq!(mode, Mode::Level, "the server watches by level");
+        if let Some(kind) = self.register_errors.pop_front() {
+            return Err(Error::new(kind));
+        }
+        if token.index() >= self.capacity {
+            return Err(Error::new(ErrorKind::Full));
+        }
+        let socket = self.open(source)?;
+        if socket.watched.is_some() {
+            return Err(Error::new(ErrorKind::AlreadyRegistered));
+        }
+        socket.watched = Some((token, interest));
+        Ok(())
+    }
+
+    fn modify(&mut self, source: Handle, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        assert_eq!(mode, Mode::Level, "the server watches by level");
+        let socket = self.watched(source, token)?;
+        if let Some(kind) = socket.modify_error.take() {
+            return Err(Error::new(kind));
+        }
+        socket.modifies += 1;
+        socket.watched = Some((token, interest));
+        Ok(())
+    }
+
+    fn deregister(&mut self, source: Handle, token: Token) -> Result<(), Error> {
+        self.watched(source, token)?.watched = None;
+        Ok(())
+    }
+
+    fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        for event in core::mem::take(&mut self.made_up) {
+            events.push(event).expect("made-up events fit");
+        }
+        let count = self.sockets.len();
+        for step in 0..count {
+            let index = (self.first + step) % count;
+            let Some(event) = self.sockets[index].event() else { continue };
+            if events.push(event).is_err() {
+                self.first = index;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+impl<const OWNS: bool> Wait for Toy<OWNS> {
+    fn now(&mut self) -> Instant {
+        self.clock
+    }
+
+    /// Sleeps by moving the clock.
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.poll(self.clock, events)?;
+        if events.is_empty() {
+            match deadline {
+                Some(deadline) => self.clock = self.clock.max(deadline),
+                None => return Err(Error::new(ErrorKind::NothingToWaitFor)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<const OWNS: bool> Transport for Toy<OWNS> {
+    type Address = ();
+
+    const OWNS_OUTBOX: bool = OWNS;
+
+    fn accept(&mut self, listener: Handle) -> nb::Result<Handle, Error> {
+        let socket = self.open(listener)?;
+        if let Some(kind) = socket.accept_errors.pop_front() {
+            return Err(nb::Error::Other(Error::new(kind)));
+        }
+        socket.backlog.pop_front().ok_or(nb::Error::WouldBlock)
+    }
+
+    fn connect(&mut self, _address: &()) -> Result<Handle, Error> {
+        Err(Error::new(ErrorKind::Unsupported))
+    }
+
+    fn connected(&mut self, _source: Handle) -> nb::Result<(), Error> {
+        Err(nb::Error::Other(Error::new(ErrorKind::Unsupported)))
+    }
+
+    fn read(&mut self, source: Handle, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        assert!(!buffer.is_empty(), "a read into nothing looks like the end of the stream");
+        let socket = self.open(source)?;
+        socket.reads += 1;
+        let count = socket.incoming.len().min(buffer.len());
+        if count == 0 {
+            return match socket.read_error {
+                Some(kind) => Err(nb::Error::Other(Error::new(kind))),
+                None if socket.peer_ended => Ok(0),
+                None => Err(nb::Error::WouldBlock),
+            };
+        }
+        for (place, byte) in buffer.iter_mut().zip(socket.incoming.drain(..count)) {
+            *place = byte;
+        }
+        Ok(count)
+    }
+
+    fn write(&mut self, source: Handle, bytes: &[u8]) -> nb::Result<usize, Error> {
+        let socket = self.open(source)?;
+        assert!(!socket.write_ended, "nothing is written after the end of the stream");
+        socket.writes += 1;
+        if let Some(kind) = socket.write_error {
+            return Err(nb::Error::Other(Error::new(kind)));
+        }
+        let count = bytes.len().min(socket.room).min(socket.write_max);
+        if OWNS {
+            assert!(bytes.len() <= socket.room, "the server asks for the room first");
+        }
+        if count == 0 && !bytes.is_empty() {
+            return Err(nb::Error::WouldBlock);
+        }
+        socket.outgoing.extend_from_slice(&bytes[..count]);
+        if socket.room != usize::MAX {
+            socket.room -= count;
+        }
+        Ok(count)
+    }
+
+    fn write_room(&mut self, source: Handle) -> usize {
+        let socket = &self.sockets[source.0];
+        match socket.write_error {
+            Some(_) => usize::MAX,
+            None => socket.room,
+        }
+    }
+
+    fn shutdown_write(&mut self, source: Handle) -> nb::Result<(), Error> {
+        let socket = self.open(source)?;
+        if let Some(kind) = socket.shutdown_error {
+            return Err(nb::Error::Other(Error::new(kind)));
+        }
+        if socket.shutdowns_blocked > 0 {
+            socket.shutdowns_blocked -= 1;
+            return Err(nb::Error::WouldBlock);
+        }
+        socket.write_ended = true;
+        Ok(())
+    }
+
+    fn close(&mut self, source: Handle, how: Close) -> Result<(), Error> {
+        let socket = self.open(source)?;
+        assert!(socket.watched.is_none(), "a source is deregistered before it is closed");
+        socket.closed = Some(how);
+        match socket.close_error {
+            Some(kind) => Err(Error::new(kind)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The smallest useful service.
+
+use selkie_core::{Peer, Service};
+
+/// Sends back whatever it receives.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
+
+impl Service for Echo {
+    type Session = ();
+
+    #[inline]
+    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
+        peer.send(bytes).map_or(0, |()| bytes.len())
+    }
+}

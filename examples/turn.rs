@@ -1,0 +1,48 @@
+//! A server in static memory, driven from outside with `turn(now)`: what firmware does, here on a host to look at.
+//!
+//! All tables have a size that is known at compile time, so the linker says how much memory the server takes. The main
+//! loop is not ours: it asks the server for a turn whenever it likes, and learns until when there is nothing to do.
+//!
+//! ```text
+//! cargo run --example turn
+//! nc 127.0.0.1 7000
+//! ```
+
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use selkie::{Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket, StaticLoop, StaticServer};
+use services::Echo;
+use static_cell::ConstStaticCell;
+
+/// Eight clients and a listener.
+const SLOTS: usize = 9;
+
+static LOOP: ConstStaticCell<StaticLoop<SLOTS, 8>> = ConstStaticCell::new(StaticLoop::new());
+/// Four blocks of 1 KiB for bytes that wait, and 1 KiB to read into.
+static SERVER: ConstStaticCell<StaticServer<Socket, (), SLOTS, 4, 4096, 1024>> =
+    ConstStaticCell::new(StaticServer::new());
+
+/// How often the main loop has something else to do.
+const OTHER_WORK: Duration = Duration::from_millis(1);
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_owned()).parse()?;
+    let mut platform = Platform::new(DefaultSelector::new(SLOTS)?, SLOTS)?;
+    let listener = platform.listen(address, 8)?;
+    println!("listening on {} (static memory)", platform.local_address(listener)?);
+
+    let mut event_loop = EventLoop::new(platform, LOOP.take().storage());
+    let config = Config { idle_timeout: Some(Duration::from_secs(60)), ..Config::DEFAULT };
+    let mut server = Server::new(Echo, config, SERVER.take().storage());
+    server.listen(&mut event_loop.context, listener)?;
+
+    let start = Clock::now();
+    loop {
+        let now = Instant::ZERO + start.elapsed();
+        let next = event_loop.turn(now, &mut server)?;
+        // Firmware would sleep until an interrupt or the next deadline; this main loop has other work besides.
+        let idle = next.map_or(OTHER_WORK, |next| next.saturating_since(now));
+        thread::sleep(idle.min(OTHER_WORK));
+    }
+}
