@@ -1,0 +1,362 @@
+//! `epoll`, for Linux and Android.
+//!
+//! (a) The kernel knows a source by its open file, not by its descriptor: a closed descriptor whose file lives on in a
+//!     duplicate keeps firing and can no longer be removed. So deregistering comes before closing, always.
+//! (b) HUP and ERR are reported whether asked for or not. So a source without an interest is taken out of the kernel's set
+//!     until it has one again.
+//! (c) Regular files and directories cannot be added (EPERM): they would always be ready.
+//! (d) `epoll_wait` counts in milliseconds. `epoll_pwait2` (Linux 5.11) counts in nanoseconds; a kernel that is older, a
+//!     sandbox that filters system calls or an emulator does not know it.
+//! (e) A socket that was never connected reports HUP and OUT.
+//! (f) Each write to an eventfd is an edge, also when it was readable before. So the waker is watched by edges, and never
+//!     has to be told apart from other events or be emptied.
+
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use selkie_core::{
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
+};
+
+use crate::clock::{self, Clock};
+use crate::errno;
+use crate::sources::{Fetch, Native, Sources};
+use crate::storage::try_zeroed_slice;
+use crate::waker::{WakeSource, Waker};
+
+/// The most events that one system call fetches.
+const FETCHED_MAX: usize = 1024;
+
+/// A selector over `epoll`. Its cost does not grow with the number of sources that are silent.
+#[derive(Debug)]
+pub struct Epoll<'fd> {
+    instance: OwnedFd,
+    sources: Sources,
+    clock: Clock,
+    fetched: Box<[libc::epoll_event]>,
+    /// Whether the kernel has `epoll_pwait2`, as far as is known.
+    counts_nanoseconds: bool,
+    borrowed: PhantomData<BorrowedFd<'fd>>,
+}
+
+impl Epoll<'_> {
+    /// A selector for up to `capacity` sources, the waker included.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfDescriptors`](ErrorKind::OutOfDescriptors) or [`OutOfMemory`](ErrorKind::OutOfMemory).
+    pub fn new(capacity: usize) -> Result<Self, Error> {
+        // SAFETY: the call takes no pointers.
+        let instance = errno::check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        Ok(Self {
+            // SAFETY: the descriptor is new, so nobody else owns it.
+            instance: unsafe { OwnedFd::from_raw_fd(instance) },
+            sources: Sources::new(capacity)?,
+            clock: Clock::new(),
+            fetched: try_zeroed_slice(FETCHED_MAX)?,
+            counts_nanoseconds: true,
+            borrowed: PhantomData,
+        })
+    }
+
+    /// One change of the kernel's set.
+    fn control(&self, operation: c_int, fd: RawFd, token: Token, events: u32) -> Result<(), Error> {
+        let mut event = libc::epoll_event { events, u64: token.to_u64() };
+        // SAFETY: `event` is valid for the call; the kernel copies it.
+        let result = unsafe { libc::epoll_ctl(self.instance.as_raw_fd(), operation, fd, &raw mut event) };
+        errno::check(result).map(drop).map_err(|error| match error.code() {
+            // (c)
+            Some(code @ libc::EPERM) => Error::with_code(ErrorKind::Unsupported, code),
+            _ => error,
+        })
+    }
+
+    /// Takes a source out of the kernel's set. That it is no longer in there, since it was closed, is no failure.
+    fn forget(&self, fd: RawFd, token: Token) -> Result<(), Error> {
+        match self.control(libc::EPOLL_CTL_DEL, fd, token, 0) {
+            Err(error) if !matches!(error.code(), Some(libc::ENOENT | libc::EBADF | libc::EPERM)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sleeps with a timeout in nanoseconds: the number of events, -1 for an error, `None` where (d) the kernel cannot.
+    fn sleep_nanoseconds(&mut self, room: c_int, timeout: Duration) -> Option<c_int> {
+        /// The kernel's own `timespec`, which has 64 bits also where that of the C library has 32.
+        #[repr(C)]
+        struct KernelTimespec {
+            seconds: i64,
+            nanoseconds: i64,
+        }
+
+        let timeout = clock::clamped(timeout);
+        let time =
+            KernelTimespec { seconds: timeout.as_secs().cast_signed(), nanoseconds: i64::from(timeout.subsec_nanos()) };
+        // SAFETY: the buffer has room for at least `room` events, the time is valid for the call, and a null signal mask
+        // leaves the mask alone. The size of the mask is then not looked at.
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.instance.as_raw_fd(),
+                self.fetched.as_mut_ptr(),
+                room,
+                &raw const time,
+                std::ptr::null::<libc::sigset_t>(),
+                0_usize,
+            )
+        };
+        if count < 0 && matches!(errno::number(), libc::ENOSYS | libc::EPERM) {
+            self.counts_nanoseconds = false;
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most `room`, which is a `c_int`")]
+        let count = count as c_int;
+        Some(count)
+    }
+
+    /// Sleeps until something is ready or the timeout is over: the number of events, -1 for an error.
+    #[inline]
+    fn sleep(&mut self, room: c_int, timeout: Option<Duration>) -> c_int {
+        match timeout {
+            Some(timeout) if self.counts_nanoseconds && !timeout.is_zero() => {
+                if let Some(count) = self.sleep_nanoseconds(room, timeout) {
+                    return count;
+                }
+            }
+            _ => {}
+        }
+        let timeout_ms = clock::milliseconds(timeout);
+        // SAFETY: the buffer has room for at least `room` events.
+        unsafe { libc::epoll_wait(self.instance.as_raw_fd(), self.fetched.as_mut_ptr(), room, timeout_ms) }
+    }
+}
+
+impl<'fd> Selector for Epoll<'fd> {
+    type Source = BorrowedFd<'fd>;
+
+    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        let fd = source.as_raw_fd();
+        self.sources.vacancy(fd, token)?;
+        if !interest.is_empty() {
+            self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
+        }
+        self.sources.insert(fd, token, interest, mode);
+        Ok(())
+    }
+
+    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        let fd = source.as_raw_fd();
+        let was_added = !self.sources.get(fd, token)?.interest.is_empty();
+        match (was_added, interest.is_empty()) {
+            (false, true) => {}
+            // (b)
+            (true, true) => self.forget(fd, token)?,
+            (false, false) => self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?,
+            (true, false) => match self.control(libc::EPOLL_CTL_MOD, fd, token, asked(interest, mode)) {
+                // The descriptor was closed and stands for another file by now; the token is still the one for it.
+                Err(error) if error.code() == Some(libc::ENOENT) => {
+                    self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
+                }
+                result => result?,
+            },
+        }
+        self.sources.update(token, interest, mode);
+        Ok(())
+    }
+
+    fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
+        let fd = source.as_raw_fd();
+        if !self.sources.get(fd, token)?.interest.is_empty() {
+            self.forget(fd, token)?;
+        }
+        self.sources.remove(fd, token);
+        Ok(())
+    }
+
+    #[inline]
+    fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.poll_now(events)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::EDGE
+            | Capabilities::READ_CLOSED
+            | Capabilities::CLOSED
+            | Capabilities::ERROR
+            | Capabilities::PRIORITY
+            | Capabilities::WAKER
+    }
+
+    fn capacity(&self) -> usize {
+        self.sources.registrations.capacity()
+    }
+}
+
+impl Wait for Epoll<'_> {
+    #[inline]
+    fn now(&mut self) -> Instant {
+        self.clock.now()
+    }
+
+    #[inline]
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.wait_until(events, deadline)
+    }
+}
+
+impl Wake for Epoll<'_> {
+    type Waker = Waker;
+
+    fn waker(&mut self, token: Token) -> Result<Waker, Error> {
+        self.sources.waker_vacancy(token)?;
+        let source = WakeSource::new(token)?;
+        // (f)
+        self.control(libc::EPOLL_CTL_ADD, source.fd(), token, asked(Interest::READABLE, Mode::Edge))?;
+        let waker = source.waker();
+        self.sources.insert_waker(source);
+        Ok(waker)
+    }
+}
+
+// SAFETY: a source is used in the calls for it only, and the kernel's own reference ends with the deregistration or the
+// closing, whichever comes first.
+unsafe impl Native for Epoll<'static> {}
+
+impl Fetch for Epoll<'_> {
+    #[inline]
+    fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "at most 1024")]
+        let room = events.room().min(FETCHED_MAX) as c_int;
+        let Ok(count) = usize::try_from(self.sleep(room, timeout)) else {
+            return match errno::last() {
+                error if error.code() == Some(libc::EINTR) => Ok(0),
+                error => Err(error),
+            };
+        };
+        let fetched = &self.fetched[..count];
+        if self.sources.registrations.oneshot() > 0 {
+            for event in fetched {
+                self.sources.registrations.fired(Token::from_u64(event.u64).index());
+            }
+        }
+        Ok(events.fill(fetched.iter().map(event)))
+    }
+
+    #[inline]
+    fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    #[inline]
+    fn clock(&self) -> Clock {
+        self.clock
+    }
+}
+
+/// What the kernel is asked for. Bits as in [`event`], the other way round.
+fn asked(interest: Interest, mode: Mode) -> u32 {
+    let mut asked = u32::from(interest.bits());
+    if interest.contains(Interest::READABLE) {
+        asked |= RDHUP;
+    }
+    match mode {
+        Mode::Level => asked,
+        Mode::Oneshot => asked | libc::EPOLLONESHOT.cast_unsigned(),
+        Mode::Edge => asked | libc::EPOLLET.cast_unsigned(),
+    }
+}
+
+/// The kernel's bit for a peer that will send nothing more.
+const RDHUP: u32 = libc::EPOLLRDHUP.cast_unsigned();
+/// From there to the bit of [`Readiness::READ_CLOSED`].
+const RDHUP_SHIFT: u32 = RDHUP.trailing_zeros() - Readiness::READ_CLOSED.bits().trailing_zeros();
+
+const _: () = {
+    // The conversions rely on these bits being the same.
+    assert!(libc::EPOLLIN == Readiness::READABLE.bits() as c_int);
+    assert!(libc::EPOLLPRI == Readiness::PRIORITY.bits() as c_int);
+    assert!(libc::EPOLLOUT == Readiness::WRITABLE.bits() as c_int);
+    assert!(libc::EPOLLERR == Readiness::ERROR.bits() as c_int);
+    assert!(libc::EPOLLHUP == Readiness::CLOSED.bits() as c_int);
+    assert!(RDHUP >> RDHUP_SHIFT == Readiness::READ_CLOSED.bits() as u32);
+};
+
+/// What the kernel reports. The bits up to HUP are those of [`Readiness`]; RDHUP, once moved there, as well.
+#[inline]
+fn event(kernel: &libc::epoll_event) -> Event {
+    let bits = kernel.events | (kernel.events >> RDHUP_SHIFT);
+    #[expect(clippy::cast_possible_truncation, reason = "the bits above have no name in `Readiness`")]
+    let readiness = Readiness::from_bits(bits as u8).with_implied();
+    Event { token: Token::from_u64(kernel.u64), readiness }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    const TOKEN: Token = Token::new(0, 1);
+
+    fn polled(selector: &mut Epoll<'_>) -> Option<Readiness> {
+        let mut slots = [Event::EMPTY; 2];
+        let mut events = Events::new(&mut slots);
+        selector.poll(Instant::ZERO, &mut events).unwrap();
+        assert!(events.len() <= 1);
+        events.iter().next().map(|event| event.readiness)
+    }
+
+    #[test]
+    fn converts_both_ways() {
+        let reading = (libc::EPOLLIN | libc::EPOLLRDHUP).cast_unsigned();
+        assert_eq!(asked(Interest::READABLE, Mode::Level), reading);
+        assert_eq!(asked(Interest::READABLE, Mode::Oneshot), reading | libc::EPOLLONESHOT.cast_unsigned());
+        assert_eq!(asked(Interest::WRITABLE, Mode::Edge), (libc::EPOLLOUT | libc::EPOLLET).cast_unsigned());
+        let report = |bits: c_int| event(&libc::epoll_event { events: bits.cast_unsigned(), u64: 7 }).readiness;
+        assert_eq!(report(libc::EPOLLIN | libc::EPOLLPRI), Readiness::READABLE | Readiness::PRIORITY);
+        assert_eq!(report(libc::EPOLLRDHUP), Readiness::READ_CLOSED | Readiness::READABLE);
+        let both = Readiness::READABLE | Readiness::WRITABLE;
+        assert_eq!(report(libc::EPOLLHUP), Readiness::CLOSED | both);
+        assert_eq!(report(libc::EPOLLERR), Readiness::ERROR | both);
+    }
+
+    #[test]
+    fn a_source_without_an_interest_is_silent_when_its_peer_hangs_up() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut selector = Epoll::new(1).unwrap();
+        selector.register(near.as_fd(), TOKEN, Interest::NONE, Mode::Level).unwrap();
+        drop(far);
+        assert_eq!(polled(&mut selector), None);
+        selector.modify(near.as_fd(), TOKEN, Interest::READABLE, Mode::Level).unwrap();
+        assert!(polled(&mut selector).unwrap().contains(Readiness::CLOSED));
+        selector.deregister(near.as_fd(), TOKEN).unwrap();
+        assert_eq!(polled(&mut selector), None);
+    }
+
+    #[test]
+    fn a_kernel_without_nanoseconds_waits_in_milliseconds() {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let mut selector = Epoll::new(1).unwrap();
+        selector.counts_nanoseconds = false;
+        selector.register(near.as_fd(), TOKEN, Interest::READABLE, Mode::Level).unwrap();
+        let mut slots = [Event::EMPTY; 2];
+        let mut events = Events::new(&mut slots);
+        let deadline = selector.now() + Duration::from_micros(1_500);
+        selector.wait(&mut events, Some(deadline)).unwrap();
+        assert!(events.is_empty() && selector.now() >= deadline);
+    }
+
+    #[test]
+    fn a_waker_needs_no_emptying() {
+        let mut selector = Epoll::new(1).unwrap();
+        let waker = selector.waker(TOKEN).unwrap();
+        for _ in 0..3 {
+            waker.wake();
+            waker.wake();
+            assert_eq!(polled(&mut selector), Some(Readiness::READABLE));
+            assert_eq!(polled(&mut selector), None);
+        }
+    }
+}

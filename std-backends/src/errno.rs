@@ -1,0 +1,135 @@
+//! From the system's error numbers to the errors of the contracts, and to those of the standard library.
+
+use std::io;
+
+use selkie_core::{Error, ErrorKind};
+
+/// What an error number means in the terms of the contracts. The number stays in [`Error::code`].
+#[must_use]
+pub const fn from_errno(code: i32) -> Error {
+    let kind = match code {
+        libc::EEXIST => ErrorKind::AlreadyRegistered,
+        libc::ENOENT => ErrorKind::NotRegistered,
+        libc::EBADF => ErrorKind::InvalidSource,
+        libc::EINVAL | libc::EMSGSIZE | libc::EDESTADDRREQ => ErrorKind::InvalidInput,
+        libc::EAFNOSUPPORT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::ENOSYS | libc::ENOTSOCK => {
+            ErrorKind::Unsupported
+        }
+        libc::EAGAIN | libc::EINPROGRESS | libc::EALREADY => ErrorKind::WouldBlock,
+        libc::EADDRINUSE => ErrorKind::AddressInUse,
+        libc::EADDRNOTAVAIL => ErrorKind::AddressUnavailable,
+        libc::EPERM | libc::EACCES => ErrorKind::PermissionDenied,
+        libc::ECONNREFUSED => ErrorKind::ConnectionRefused,
+        libc::ECONNRESET => ErrorKind::ConnectionReset,
+        libc::ECONNABORTED => ErrorKind::ConnectionAborted,
+        libc::ENOTCONN => ErrorKind::NotConnected,
+        libc::EPIPE => ErrorKind::BrokenPipe,
+        libc::ETIMEDOUT => ErrorKind::TimedOut,
+        libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN => ErrorKind::Unreachable,
+        libc::EMFILE | libc::ENFILE => ErrorKind::OutOfDescriptors,
+        libc::ENOMEM | libc::ENOBUFS => ErrorKind::OutOfMemory,
+        libc::ENOSPC => ErrorKind::Full,
+        _ => ErrorKind::Other,
+    };
+    Error::with_code(kind, code)
+}
+
+/// The error as the standard library has it: by its error number where it has one, by its kind otherwise.
+#[must_use]
+pub fn into_io(error: Error) -> io::Error {
+    if let Some(code) = error.code() {
+        return io::Error::from_raw_os_error(code);
+    }
+    let kind = match error.kind() {
+        ErrorKind::AlreadyRegistered => io::ErrorKind::AlreadyExists,
+        ErrorKind::NotRegistered | ErrorKind::Stale => io::ErrorKind::NotFound,
+        ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+        ErrorKind::InvalidSource | ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
+        ErrorKind::WouldBlock => io::ErrorKind::WouldBlock,
+        ErrorKind::AddressInUse => io::ErrorKind::AddrInUse,
+        ErrorKind::AddressUnavailable => io::ErrorKind::AddrNotAvailable,
+        ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
+        ErrorKind::ConnectionRefused => io::ErrorKind::ConnectionRefused,
+        ErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
+        ErrorKind::ConnectionAborted => io::ErrorKind::ConnectionAborted,
+        ErrorKind::NotConnected => io::ErrorKind::NotConnected,
+        ErrorKind::BrokenPipe => io::ErrorKind::BrokenPipe,
+        ErrorKind::TimedOut => io::ErrorKind::TimedOut,
+        ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
+        ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
+
+/// Where the system keeps the calling thread's error number.
+fn location() -> *mut libc::c_int {
+    // SAFETY: the function has no preconditions.
+    #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
+    let location = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+    let location = unsafe { libc::__error() };
+    // SAFETY: as above.
+    #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+    let location = unsafe { libc::__errno() };
+    // SAFETY: as above.
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    let location = unsafe { libc::___errno() };
+    location
+}
+
+/// The calling thread's error number.
+#[inline]
+pub(crate) fn number() -> i32 {
+    // SAFETY: the location is valid for reads as long as the thread runs.
+    unsafe { *location() }
+}
+
+/// Puts an error number back, for code that may run in a signal handler and so must leave no trace.
+pub(crate) fn restore(number: i32) {
+    // SAFETY: the location is valid for writes as long as the thread runs.
+    unsafe { *location() = number }
+}
+
+/// What the last failed call of this thread reported.
+pub(crate) fn last() -> Error {
+    from_errno(number())
+}
+
+/// The result of a call that says -1 when it failed.
+pub(crate) fn check(result: libc::c_int) -> Result<libc::c_int, Error> {
+    if result < 0 { Err(last()) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_meaning() {
+        assert_eq!(from_errno(libc::EMFILE).kind(), ErrorKind::OutOfDescriptors);
+        assert_eq!(from_errno(libc::ENOBUFS).kind(), ErrorKind::OutOfMemory);
+        assert_eq!(from_errno(libc::EMFILE).code(), Some(libc::EMFILE));
+        assert_eq!(from_errno(i32::MAX).kind(), ErrorKind::Other);
+    }
+
+    #[test]
+    fn the_standard_library_understands() {
+        let refused = into_io(from_errno(libc::ECONNREFUSED));
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
+        let stale = into_io(Error::new(ErrorKind::Stale));
+        assert_eq!(stale.kind(), io::ErrorKind::NotFound);
+        assert!(stale.to_string().contains("stale"));
+    }
+
+    #[test]
+    fn a_failed_call_is_told_by_its_number() {
+        // SAFETY: closing a descriptor that cannot exist touches none.
+        let error = check(unsafe { libc::close(-1) }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidSource);
+        restore(libc::EINTR);
+        assert_eq!(number(), libc::EINTR);
+    }
+}

@@ -1,0 +1,100 @@
+//! Native backends of the Selkie event loop: select, poll, epoll and kqueue, a waker, TCP and UDP.
+//!
+//! | system | [`DefaultSelector`] | also |
+//! | --- | --- | --- |
+//! | Linux, Android | `Epoll` | [`Poll`], [`Select`]; on Linux with the feature `libkqueue`, `Kqueue` |
+//! | FreeBSD, `DragonFly` BSD, NetBSD, OpenBSD, Apple's | `Kqueue` | [`Poll`], [`Select`] |
+//! | other Unix | [`Poll`] | [`Select`] |
+//!
+//! There are two ways to use it.
+//!
+//! **As a platform** for the server layer: a [`Platform`] owns descriptors and does I/O on them, over any of the selectors,
+//! also one that is chosen when the program runs ([`AnySelector`]).
+//!
+//! **As a selector** by itself, over descriptors that somebody else owns and lends:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::os::fd::AsFd;
+//! use std::time::Duration;
+//!
+//! use selkie_core::{Event, Events, Interest, Mode, Registry, Selector, Slot, Wait};
+//! use selkie_std::{DefaultSelector, into_io};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let (mut reader, mut writer) = std::io::pipe()?;
+//! let mut registry = Registry::new([Slot::EMPTY; 4]);
+//! let mut slots = [Event::EMPTY; 8];
+//! let mut events = Events::new(&mut slots);
+//!
+//! let lent = reader.try_clone()?;
+//! let mut selector = DefaultSelector::new(4).map_err(into_io)?;
+//! let token = registry.insert().map_err(into_io)?;
+//! selector.register(lent.as_fd(), token, Interest::READABLE, Mode::Level).map_err(into_io)?;
+//!
+//! writer.write_all(b"hello")?;
+//! selector.wait_for(&mut events, Duration::from_secs(10)).map_err(into_io)?;
+//! for event in &events {
+//!     assert!(registry.contains(event.token) && event.readiness.is_readable());
+//!     let mut bytes = [0; 5];
+//!     reader.read_exact(&mut bytes)?;
+//!     assert_eq!(&bytes, b"hello");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Limits
+//!
+//! * A descriptor must be below the hard limit that the process had when its selector was made, and below 2^22.
+//! * `select` takes no descriptor from 1024 on where the system does not: on Apple's systems. illumos: from 65,536 on.
+//! * Regular files are refused by `epoll` and `kqueue`, and always ready for `poll` and `select`.
+//! * [`Mode::Edge`](selkie_core::Mode::Edge) works with `epoll` and `kqueue` only.
+//! * After a `fork`, the child makes its own selector.
+#![cfg(unix)]
+
+mod address;
+mod any;
+mod clock;
+mod descriptor;
+#[cfg(has_epoll)]
+mod epoll;
+mod errno;
+mod fd_table;
+mod handles;
+#[cfg(has_kqueue)]
+mod kqueue;
+mod limit;
+mod platform;
+mod poll;
+mod select;
+mod sources;
+mod storage;
+mod tcp;
+mod udp;
+mod waker;
+
+pub use any::{AnySelector, Backend, UnknownBackend};
+#[cfg(has_epoll)]
+pub use epoll::Epoll;
+pub use errno::{from_errno, into_io};
+pub use handles::Socket;
+#[cfg(has_kqueue)]
+pub use kqueue::Kqueue;
+pub use limit::{DescriptorLimit, raise_descriptor_limit};
+pub use platform::Platform;
+pub use poll::Poll;
+pub use select::Select;
+pub use sources::Native;
+pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
+pub use waker::Waker;
+
+/// The best selector of the platform.
+#[cfg(has_epoll)]
+pub type DefaultSelector<'fd> = Epoll<'fd>;
+/// The best selector of the platform.
+#[cfg(all(has_kqueue, not(has_epoll)))]
+pub type DefaultSelector<'fd> = Kqueue<'fd>;
+/// The best selector of the platform.
+#[cfg(not(any(has_kqueue, has_epoll)))]
+pub type DefaultSelector<'fd> = Poll<'fd>;

@@ -1,0 +1,236 @@
+//! Streams and listeners.
+//!
+//! (a) Linux hands errors of the network that are waiting on a new connection to `accept`; they are that connection's,
+//!     not the listener's.
+//! (b) A connection attempt that failed tells why once, by `SO_ERROR`, and has no peer; one that is pending has no error
+//!     and no peer either, but is not writable yet.
+//! (c) `connect` that is interrupted goes on by itself.
+//! (d) Closing a socket with bytes in it that nobody read resets the connection, on most systems. A stream that is to end
+//!     gracefully is shut down for writing, and read to its end, before it is closed.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+
+use selkie_core::{Close, Error, ErrorKind, Transport};
+
+use crate::address::RawAddress;
+use crate::descriptor::{self, SEND_FLAGS};
+use crate::errno;
+use crate::handles::{Entry, Socket};
+use crate::platform::Platform;
+use crate::sources::Native;
+
+impl<S: Native> Transport for Platform<S> {
+    type Address = SocketAddr;
+
+    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+        let fd = self.handles.get(listener)?.fd;
+        if !self.handles.has_room() {
+            // As at the limit of the process, the connection keeps waiting.
+            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+        }
+        let stream = loop {
+            match descriptor::accept(fd) {
+                Ok(stream) => break stream,
+                Err(error) => accept_failed(error)?,
+            }
+        };
+        set_no_delay(stream.as_raw_fd());
+        Ok(self.take_in(stream)?)
+    }
+
+    fn connect(&mut self, address: &SocketAddr) -> Result<Socket, Error> {
+        if !self.handles.has_room() {
+            return Err(Error::new(ErrorKind::Full));
+        }
+        let raw = RawAddress::new(address);
+        let stream = descriptor::socket(raw.domain(), libc::SOCK_STREAM)?;
+        set_no_delay(stream.as_raw_fd());
+        // SAFETY: the pointer and the length are those of a valid address.
+        let result = unsafe { libc::connect(stream.as_raw_fd(), raw.as_ptr(), raw.length()) };
+        match errno::check(result) {
+            // (c)
+            Err(error) if !matches!(error.code(), Some(libc::EINPROGRESS | libc::EINTR)) => Err(error),
+            _ => self.take_in(stream),
+        }
+    }
+
+    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let fd = self.handles.get(source)?.fd;
+        // (b)
+        match descriptor::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+            0 => {}
+            code => return Err(nb::Error::Other(errno::from_errno(code))),
+        }
+        let settled = is_settled(fd);
+        match self.peer_address(source) {
+            Err(error) if error.kind() == ErrorKind::NotConnected && !settled => Err(nb::Error::WouldBlock),
+            // A peer without an Internet address is a peer.
+            Err(error) if error.kind() != ErrorKind::Unsupported => Err(nb::Error::Other(error)),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let fd = self.handles.get(source)?.fd;
+        let length = bounded(buffer.len());
+        // SAFETY: the buffer is valid for writes of its length.
+        retried(|| unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), length) })
+    }
+
+    #[inline]
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+        let &Entry { fd, is_socket, .. } = self.handles.get(source)?;
+        let length = bounded(bytes.len());
+        if is_socket {
+            // SAFETY: the bytes are valid for reads of their length.
+            retried(|| unsafe { libc::send(fd, bytes.as_ptr().cast(), length, SEND_FLAGS) })
+        } else {
+            // SAFETY: as above.
+            retried(|| unsafe { libc::write(fd, bytes.as_ptr().cast(), length) })
+        }
+    }
+
+    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let fd = self.handles.get(source)?.fd;
+        // SAFETY: the call takes no pointers.
+        errno::check(unsafe { libc::shutdown(fd, libc::SHUT_WR) })?;
+        Ok(())
+    }
+
+    fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
+        let is_socket = self.handles.get(source)?.is_socket;
+        let fd = self.release(source)?;
+        let reset = match how {
+            Close::Abort if is_socket => descriptor::reset_on_close(fd.as_raw_fd()),
+            _ => Ok(()),
+        };
+        // SAFETY: the descriptor was owned here, and is given up by this call whatever the call says.
+        let closed = unsafe { libc::close(fd.into_raw_fd()) };
+        match errno::check(closed) {
+            Err(error) if error.code() != Some(libc::EINTR) => Err(error),
+            _ => reset,
+        }
+    }
+}
+
+/// What a failed `accept` means: nothing to report if it was only interrupted.
+fn accept_failed(error: Error) -> nb::Result<(), Error> {
+    let Some(code) = error.code() else { return Err(nb::Error::Other(error)) };
+    match code {
+        libc::EINTR => return Ok(()),
+        libc::EAGAIN => return Err(nb::Error::WouldBlock),
+        _ => {}
+    }
+    // (a)
+    let is_of_the_connection = matches!(
+        code,
+        libc::EPROTO
+            | libc::ENETDOWN
+            | libc::ENOPROTOOPT
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::ETIMEDOUT
+            | libc::ECONNRESET
+            | libc::EPERM
+    );
+    let kind = if is_of_the_connection { ErrorKind::ConnectionAborted } else { error.kind() };
+    Err(nb::Error::Other(Error::with_code(kind, code)))
+}
+
+/// Sends small messages at once. What is no TCP socket has no such delay, and a connection that is gone tells by its first
+/// read, so failing here is nothing.
+fn set_no_delay(stream: RawFd) {
+    let _ = descriptor::set_option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+}
+
+/// Whether a connection attempt came to an end, either way.
+fn is_settled(fd: RawFd) -> bool {
+    let mut entry = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: `entry` is an array of one.
+    unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
+}
+
+/// How many bytes one call is given. Apple's systems refuse more than a signed 32-bit number; the others take less by
+/// themselves.
+#[inline]
+const fn bounded(length: usize) -> usize {
+    if cfg!(target_vendor = "apple") && length > i32::MAX as usize { i32::MAX as usize } else { length }
+}
+
+/// Makes a call that moves bytes, again if it was interrupted.
+#[inline]
+pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> nb::Result<usize, Error> {
+    loop {
+        if let Ok(count) = usize::try_from(call()) {
+            return Ok(count);
+        }
+        match errno::number() {
+            libc::EINTR => {}
+            libc::EAGAIN => return Err(nb::Error::WouldBlock),
+            code => return Err(nb::Error::Other(errno::from_errno(code))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::DefaultSelector;
+
+    #[test]
+    fn what_failed_in_accept_says_whose_failure_it_is() {
+        let failed = |code| accept_failed(errno::from_errno(code)).map_err(|error| error.map(Error::kind));
+        assert_eq!(failed(libc::EINTR), Ok(()));
+        assert_eq!(failed(libc::EAGAIN), Err(nb::Error::WouldBlock));
+        assert_eq!(failed(libc::EPROTO), Err(nb::Error::Other(ErrorKind::ConnectionAborted)));
+        assert_eq!(failed(libc::ECONNABORTED), Err(nb::Error::Other(ErrorKind::ConnectionAborted)));
+        assert_eq!(failed(libc::EMFILE), Err(nb::Error::Other(ErrorKind::OutOfDescriptors)));
+        assert_eq!(failed(libc::ENOBUFS), Err(nb::Error::Other(ErrorKind::OutOfMemory)));
+        assert_eq!(failed(libc::EBADF), Err(nb::Error::Other(ErrorKind::InvalidSource)));
+    }
+
+    #[test]
+    fn connections_send_at_once_and_wait_when_the_table_is_full() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
+        let listener = platform.listen(([127, 0, 0, 1], 0).into(), 16).unwrap();
+        let address = platform.local_address(listener).unwrap();
+        let _clients: Vec<_> = (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let first = platform.accept(listener).unwrap();
+        let fd = platform.fd(first).unwrap().as_raw_fd();
+        assert_ne!(descriptor::option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY), Ok(0));
+        let full = platform.accept(listener).unwrap_err();
+        assert!(matches!(full, nb::Error::Other(error) if error.kind() == ErrorKind::OutOfDescriptors), "{full:?}");
+        platform.close(first, Close::Abort).unwrap();
+        assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
+    }
+
+    #[test]
+    fn writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
+        thread_local! {
+            /// The signal comes to the thread that wrote.
+            static SIGNALLED: Cell<bool> = const { Cell::new(false) };
+        }
+
+        extern "C" fn note(_signal: libc::c_int) {
+            SIGNALLED.set(true);
+        }
+
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let near = platform.adopt(OwnedFd::from(near)).unwrap();
+        drop(far);
+        // SAFETY: the handler only writes a variable of the thread, which needs no set-up.
+        unsafe { libc::signal(libc::SIGPIPE, note as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+        let gone = platform.write(near, b"x").unwrap_err();
+        // SAFETY: this is what Rust programs start with.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        assert!(matches!(gone, nb::Error::Other(error) if error.kind() == ErrorKind::BrokenPipe), "{gone:?}");
+        assert!(!SIGNALLED.get());
+    }
+}

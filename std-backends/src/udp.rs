@@ -1,0 +1,67 @@
+//! Messages.
+
+use std::net::SocketAddr;
+
+use selkie_core::{Datagrams, Error};
+
+use crate::address::RawAddress;
+use crate::descriptor::SEND_FLAGS;
+use crate::handles::Socket;
+use crate::platform::Platform;
+use crate::sources::Native;
+use crate::tcp::retried;
+
+impl<S: Native> Datagrams for Platform<S> {
+    type Address = SocketAddr;
+
+    fn receive_from(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<(usize, SocketAddr), Error> {
+        let fd = self.handles.get(source)?.fd;
+        let (address, received) = RawAddress::ask_with(|address, length| {
+            // SAFETY: the buffer is valid for writes of its length, and so are the place for the address and its length.
+            retried(|| unsafe { libc::recvfrom(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0, address, length) })
+        });
+        Ok((received?, address.decode()?))
+    }
+
+    fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> nb::Result<(), Error> {
+        let fd = self.handles.get(source)?.fd;
+        let to = RawAddress::new(address);
+        // SAFETY: the bytes are valid for reads of their length, and the address for the length that it tells.
+        retried(|| unsafe {
+            libc::sendto(fd, bytes.as_ptr().cast(), bytes.len(), SEND_FLAGS, to.as_ptr(), to.length())
+        })?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selkie_core::ErrorKind;
+
+    use super::*;
+    use crate::DefaultSelector;
+
+    #[test]
+    fn messages_arrive_whole_and_say_who_sent_them() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let any: SocketAddr = any.parse().unwrap();
+            let (Ok(one), Ok(other)) = (platform.bind_udp(any), platform.bind_udp(any)) else {
+                eprintln!("not checked with {any}: this host has no such address");
+                continue;
+            };
+            let (from, to) = (platform.local_address(one).unwrap(), platform.local_address(other).unwrap());
+            let mut buffer = [0; 8];
+            assert_eq!(platform.receive_from(other, &mut buffer), Err(nb::Error::WouldBlock));
+            platform.send_to(one, b"first", &to).unwrap();
+            platform.send_to(one, b"the second is cut", &to).unwrap();
+            assert_eq!(platform.receive_from(other, &mut buffer), Ok((5, from)));
+            assert_eq!(platform.receive_from(other, &mut buffer), Ok((8, from)));
+            assert_eq!(&buffer, b"the seco");
+            let too_long = platform.send_to(one, &vec![0; 70_000], &to).unwrap_err();
+            assert!(matches!(too_long, nb::Error::Other(error) if error.kind() == ErrorKind::InvalidInput));
+            platform.release(one).unwrap();
+            platform.release(other).unwrap();
+        }
+    }
+}
