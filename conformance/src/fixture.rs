@@ -1,0 +1,290 @@
+//! What the author of a backend provides, so that the suite can make connections and drive their far ends.
+
+use core::time::Duration;
+
+use selkie_core::{Error, ErrorKind, Instant, Selector, Transport, Wait, Wake};
+
+/// The source type of a fixture's platform.
+pub type SourceOf<F> = <<F as Fixture>::Platform as Selector>::Source;
+
+/// The waker type of a fixture's platform.
+pub type WakerOf<F> = <<F as Fixture>::Platform as Wake>::Waker;
+
+/// The address type of a fixture's platform.
+pub type AddressOf<F> = <<F as Fixture>::Platform as Transport>::Address;
+
+/// What an ability answers that the platform or the fixture does not have.
+const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
+
+/// One platform under test, and the world around it: connections whose near end the platform watches, and whose far end
+/// the fixture drives.
+///
+/// A fresh fixture is made for every case. It owns what it opens, and lets go of it when it is dropped. Nothing here
+/// blocks, except for [`settle`](Self::settle), and that only for a moment: what cannot be done now fails with
+/// [`ErrorKind::WouldBlock`].
+///
+/// Methods with a body are abilities that not every platform has. Those that answer [`ErrorKind::Unsupported`], as the
+/// bodies here do, make the cases that need them *not applicable*, which is reported with the reason.
+pub trait Fixture {
+    /// The selector under test.
+    type Platform: Selector;
+
+    /// The far end of a connection.
+    type Peer: Copy;
+
+    /// The selector under test.
+    fn platform(&mut self) -> &mut Self::Platform;
+
+    /// The time for [`Selector::poll`]. On a platform that implements [`Wait`], the time of its own clock.
+    fn now(&mut self) -> Instant;
+
+    /// Lets the world go on, so that what was sent arrives: pumps both ends of a polled network, moves virtual time on,
+    /// or yields to the system for about a millisecond.
+    ///
+    /// The suite calls this between two polls, as often as it takes for what it expects to happen, up to a bound of
+    /// about a thousand. It also calls it a few times before it decides that something did *not* happen.
+    fn settle(&mut self);
+
+    /// Opens a connection that carries bytes both ways, with empty buffers: its near end, not yet registered, and its
+    /// far end. The two belong together, also where connections that a case gave up are still on their way.
+    ///
+    /// # Errors
+    ///
+    /// Any; [`ErrorKind::Full`] and [`ErrorKind::OutOfDescriptors`] make a case that wants many connections not
+    /// applicable.
+    fn pair(&mut self) -> Result<(SourceOf<Self>, Self::Peer), Error>;
+
+    /// Reads at the near end. 0 is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::read`], with [`ErrorKind::WouldBlock`] while there is nothing.
+    fn read(&mut self, source: SourceOf<Self>, buffer: &mut [u8]) -> Result<usize, Error>;
+
+    /// Writes at the near end, and says how many bytes were taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::write`], with [`ErrorKind::WouldBlock`] while there is no room.
+    fn write(&mut self, source: SourceOf<Self>, bytes: &[u8]) -> Result<usize, Error>;
+
+    /// Closes a near end that is not registered, or not any more.
+    ///
+    /// # Errors
+    ///
+    /// Any.
+    fn close(&mut self, source: SourceOf<Self>) -> Result<(), Error>;
+
+    /// Reads at the far end. 0 is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] while there is nothing, [`ErrorKind::ConnectionReset`] after a reset.
+    fn peer_read(&mut self, peer: Self::Peer, buffer: &mut [u8]) -> Result<usize, Error>;
+
+    /// Writes at the far end, and says how many bytes were taken.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] while there is no room, and any other.
+    fn peer_write(&mut self, peer: Self::Peer, bytes: &[u8]) -> Result<usize, Error>;
+
+    /// Ends the stream from the far end to the near one; the other direction stays open.
+    ///
+    /// # Errors
+    ///
+    /// Any.
+    fn peer_shutdown_write(&mut self, peer: Self::Peer) -> Result<(), Error>;
+
+    /// Closes the far end.
+    ///
+    /// # Errors
+    ///
+    /// Any.
+    fn peer_close(&mut self, peer: Self::Peer) -> Result<(), Error>;
+
+    /// Ability: resets the connection from the far end, as TCP does with a RST.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn peer_reset(&mut self, peer: Self::Peer) -> Result<(), Error> {
+        let _ = peer;
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: sends one urgent byte from the far end.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn peer_write_urgent(&mut self, peer: Self::Peer) -> Result<(), Error> {
+        let _ = peer;
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: a near listener with a backlog of at least four connections.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn listener(&mut self) -> Result<SourceOf<Self>, Error> {
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: connects from afar to a near listener. The connection may still be under way when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn dial(&mut self, listener: SourceOf<Self>) -> Result<Self::Peer, Error> {
+        let _ = listener;
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: a near end that can only write, such as the writing end of a pipe.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn one_way(&mut self) -> Result<(SourceOf<Self>, Self::Peer), Error> {
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: a stream socket that was never connected.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn unconnected(&mut self) -> Result<SourceOf<Self>, Error> {
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: a source that is a regular file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn regular_file(&mut self) -> Result<SourceOf<Self>, Error> {
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: breaks a registered near end without the platform's knowledge, as by closing the descriptor under it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn break_source(&mut self, source: SourceOf<Self>) -> Result<(), Error> {
+        let _ = source;
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: keeps a second handle of what is behind a near end open, as `dup` does, until the fixture is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn duplicate(&mut self, source: SourceOf<Self>) -> Result<(), Error> {
+        let _ = source;
+        Err(UNSUPPORTED)
+    }
+}
+
+/// A fixture of a platform that can sleep.
+pub trait WaitFixture: Fixture<Platform: Wait> {
+    /// Ability: writes at the far end `delay` from now, while the platform waits: from another thread, or at a point in
+    /// virtual time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn peer_write_later(&mut self, peer: Self::Peer, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+        let _ = (peer, bytes, delay);
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: interrupts whatever the calling thread waits in, every `period`, for the next `span` of time, as signals
+    /// with a handler do.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn interrupt(&mut self, period: Duration, span: Duration) -> Result<(), Error> {
+        let _ = (period, span);
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: how long the calling thread has been busy, in processor time, since any fixed point. That is how a wait
+    /// that spins until its deadline is told from one that sleeps.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn busy_time(&mut self) -> Result<Duration, Error> {
+        Err(UNSUPPORTED)
+    }
+}
+
+/// A fixture of a platform that can be woken.
+pub trait WakeFixture: Fixture<Platform: Wake> {
+    /// Wakes, from the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// What the waker says.
+    fn wake(&mut self, waker: &WakerOf<Self>) -> Result<(), Error>;
+
+    /// Ability: wakes `delay` from now, while the platform waits: from another thread, an interrupt, or at a point in
+    /// virtual time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn wake_later(&mut self, waker: &WakerOf<Self>, delay: Duration) -> Result<(), Error> {
+        let _ = (waker, delay);
+        Err(UNSUPPORTED)
+    }
+}
+
+/// A fixture of a platform that moves bytes. The near ends that it opens belong to the platform, and
+/// [`listener`](Fixture::listener) and [`dial`](Fixture::dial) are there where the platform has listeners.
+pub trait TransportFixture: Fixture<Platform: Transport> {
+    /// Ability: an address at which the far side listens.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where the platform does not connect.
+    fn destination(&mut self) -> Result<AddressOf<Self>, Error> {
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: accepts at the far side a connection that the platform made to [`destination`](Self::destination).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WouldBlock`] while there is none.
+    fn peer_accept(&mut self) -> Result<Self::Peer, Error> {
+        Err(UNSUPPORTED)
+    }
+
+    /// Ability: an address of a reachable host at which nobody listens.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is no such thing.
+    fn refusing(&mut self) -> Result<AddressOf<Self>, Error> {
+        Err(UNSUPPORTED)
+    }
+}
+
+/// Puts `WouldBlock` into the error, for a fixture whose near ends are read and written through a [`Transport`].
+///
+/// # Errors
+///
+/// The error, or [`ErrorKind::WouldBlock`].
+pub fn flatten<T>(result: nb::Result<T, Error>) -> Result<T, Error> {
+    result.map_err(|error| match error {
+        nb::Error::WouldBlock => Error::new(ErrorKind::WouldBlock),
+        nb::Error::Other(error) => error,
+    })
+}

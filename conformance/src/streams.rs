@@ -1,0 +1,292 @@
+//! Streams: no byte is lost, made up or out of order, and ends are told from failures.
+
+use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Transport};
+
+use crate::fixture::flatten;
+use crate::outcome::{Answer, Check, ensure, fail};
+use crate::stage::{PATIENCE, Stage};
+use crate::{Make, SourceOf, TransportFixture};
+
+impl<F: TransportFixture> Stage<F> {
+    /// Reads through the platform.
+    pub(crate) fn read(&mut self, source: SourceOf<F>, buffer: &mut [u8]) -> Result<usize, Error> {
+        flatten(self.platform().read(source, buffer))
+    }
+
+    /// Writes through the platform.
+    pub(crate) fn write(&mut self, source: SourceOf<F>, bytes: &[u8]) -> Result<usize, Error> {
+        flatten(self.platform().write(source, bytes))
+    }
+
+    /// Ends the stream to the peer.
+    #[track_caller]
+    pub(crate) fn shut_down(&mut self, source: SourceOf<F>) -> Check {
+        for _ in 0..PATIENCE {
+            match flatten(self.platform().shutdown_write(source)) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.fixture.settle(),
+                done => return done.must("shutting down"),
+            }
+        }
+        fail!("shutting down would block for ever")
+    }
+
+    /// Reads at the far end until its stream ends; says how many bytes came.
+    #[track_caller]
+    pub(crate) fn receive_to_the_end(&mut self, peer: F::Peer) -> Check<usize> {
+        let mut buffer = [0; 4_096];
+        let mut total = 0;
+        let mut idle = 0;
+        while idle < PATIENCE {
+            match self.fixture.peer_read(peer, &mut buffer) {
+                Ok(0) => return Ok(total),
+                Ok(count) => {
+                    total += count;
+                    idle = 0;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    idle += 1;
+                    // A platform that holds bytes sends them when it is polled.
+                    self.nudge()?;
+                }
+                Err(error) => fail!("reading at the far end failed after {total} bytes: {error}"),
+            }
+        }
+        fail!("the stream to the far end did not end after {total} bytes")
+    }
+
+    /// Lets platform and world go on.
+    #[track_caller]
+    pub(crate) fn nudge(&mut self) -> Check {
+        self.look(selkie_core::Token::from_u64(0))?;
+        self.fixture.settle();
+        Ok(())
+    }
+
+    /// A stream whose peer reset it, after the reset has arrived.
+    #[track_caller]
+    fn reset_stream(&mut self) -> Check<SourceOf<F>> {
+        let watched = self.reader()?;
+        self.fixture.peer_reset(watched.peer).ability("reset")?;
+        self.expect(watched.token, Readiness::READABLE)?;
+        Ok(watched.source)
+    }
+}
+
+pub(crate) fn nothing_to_read_would_block<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.reader()?;
+    for _ in 0..3 {
+        stage.read(watched.source, &mut [0; 8]).must_fail("reading nothing", &[ErrorKind::WouldBlock])?;
+        stage.still_works(watched)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.reader()?;
+    let mut next = 0_u8;
+    for round in 0..20_u8 {
+        let sent: [u8; 13] = core::array::from_fn(|offset| u8::try_from(offset).unwrap_or(0).wrapping_add(round * 13));
+        stage.send(watched.peer, &sent)?;
+        let mut left = sent.len();
+        while left > 0 {
+            stage.expect(watched.token, Readiness::READABLE)?;
+            let mut buffer = [0; 5];
+            let count = match stage.read(watched.source, &mut buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                read => read.must("reading")?,
+            };
+            ensure!(count > 0 && count <= left, "{count} bytes were read, and {left} are on their way");
+            for byte in &buffer[..count] {
+                ensure!(*byte == next, "byte {next} came as {byte}");
+                next = next.wrapping_add(1);
+            }
+            left -= count;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn the_end_is_zero_again_and_again<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.reader()?;
+    stage.send(watched.peer, b"bye")?;
+    stage.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
+    stage.expect(watched.token, Readiness::READABLE)?;
+    stage.read_exactly(watched.source, 3)?;
+    stage.expect(watched.token, Readiness::READABLE)?;
+    for _ in 0..3 {
+        let mut count = stage.read(watched.source, &mut [0; 8]);
+        for _ in 0..PATIENCE {
+            if count.is_ok() {
+                break;
+            }
+            stage.nudge()?;
+            count = stage.read(watched.source, &mut [0; 8]);
+        }
+        let count = count.must("reading at the end")?;
+        ensure!(count == 0, "{count} bytes came after the end");
+    }
+    Ok(())
+}
+
+pub(crate) fn a_full_stream_would_block<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.watch(Interest::NONE, Mode::Level)?;
+    let filled = stage.fill(watched.source)?;
+    ensure!(filled > 0, "a fresh stream took no byte");
+    stage.write(watched.source, b"x").must_fail("writing to a full stream", &[ErrorKind::WouldBlock])?;
+    stage.receive(watched.peer, filled)?;
+    stage.modify(watched, Interest::WRITABLE, Mode::Level)?;
+    stage.expect(watched.token, Readiness::WRITABLE)?;
+    let taken = stage.write(watched.source, b"x").must("writing when writable")?;
+    ensure!(taken == 1, "a writable stream took {taken} of 1 byte");
+    stage.receive(watched.peer, 1)
+}
+
+/// The byte at `position` of a stream that a lost, doubled or moved byte would show in.
+#[allow(clippy::cast_possible_truncation, reason = "the low byte is what is asked for")]
+const fn pattern(position: usize) -> u8 {
+    (position ^ (position >> 8)).wrapping_mul(167) as u8
+}
+
+pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    const TOTAL: usize = 1 << 20;
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.watch(Interest::WRITABLE, Mode::Level)?;
+    let (mut written, mut read) = (0, 0);
+    let mut idle = 0;
+    let mut buffer = [0; 3_000];
+    while read < TOTAL {
+        ensure!(idle < PATIENCE, "a stream stalled after {written} bytes written and {read} read");
+        idle += 1;
+        if written < TOTAL {
+            let bytes: [u8; 4_096] = core::array::from_fn(|offset| pattern(written + offset));
+            match stage.write(watched.source, &bytes[..bytes.len().min(TOTAL - written)]) {
+                Ok(count) => {
+                    written += count;
+                    idle = 0;
+                }
+                Err(error) => ensure!(error.kind() == ErrorKind::WouldBlock, "writing failed: {error}"),
+            }
+        }
+        match stage.fixture.peer_read(watched.peer, &mut buffer) {
+            Ok(count) => {
+                ensure!(count > 0, "the stream ended after {read} bytes");
+                let wrong = (0..count).find(|offset| buffer[*offset] != pattern(read + offset));
+                ensure!(wrong.is_none(), "byte {} is not the one that was written", read + wrong.unwrap_or(0));
+                read += count;
+                idle = 0;
+            }
+            Err(error) => ensure!(error.kind() == ErrorKind::WouldBlock, "reading failed: {error}"),
+        }
+        if idle > 0 {
+            stage.nudge()?;
+        }
+    }
+    stage.expect(watched.token, Readiness::WRITABLE)?;
+    Ok(())
+}
+
+pub(crate) fn an_empty_buffer_is_not_the_end<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.reader()?;
+    let harmless = |result: Result<usize, Error>| match result {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == ErrorKind::WouldBlock,
+    };
+    ensure!(harmless(stage.read(watched.source, &mut [])), "reading into nothing is an error");
+    ensure!(harmless(stage.write(watched.source, &[])), "writing nothing is an error");
+    stage.send(watched.peer, b"ab")?;
+    stage.expect(watched.token, Readiness::READABLE)?;
+    ensure!(harmless(stage.read(watched.source, &mut [])), "reading into nothing is an error");
+    stage.read_exactly(watched.source, 2)?;
+    stage.still_works(watched)?;
+    ensure!(stage.fixture.peer_read(watched.peer, &mut [0; 8]).is_err(), "writing nothing sent something");
+    Ok(())
+}
+
+pub(crate) fn a_peer_that_shut_down_still_reads<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.reader()?;
+    stage.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
+    stage.expect(watched.token, Readiness::READABLE)?;
+    for _ in 0..3 {
+        let taken = stage.write(watched.source, b"reply").must("writing to a peer that only reads")?;
+        ensure!(taken == 5, "a fresh stream took {taken} of 5 bytes");
+        stage.receive(watched.peer, 5)?;
+    }
+    stage.shut_down(watched.source)?;
+    let more = stage.receive_to_the_end(watched.peer)?;
+    ensure!(more == 0, "{more} bytes came from nowhere");
+    Ok(())
+}
+
+pub(crate) fn shutting_down_leaves_the_other_direction_open<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.reader()?;
+    let taken = stage.write(watched.source, b"request").must("writing")?;
+    ensure!(taken == 7, "a fresh stream took {taken} of 7 bytes");
+    stage.shut_down(watched.source)?;
+    let came = stage.receive_to_the_end(watched.peer)?;
+    ensure!(came == 7, "{came} of 7 bytes came before the end");
+    for _ in 0..3 {
+        stage.still_works(watched)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn writing_after_shutting_down_fails<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let watched = stage.reader()?;
+    stage.shut_down(watched.source)?;
+    stage.write(watched.source, b"x").must_fail("writing after the end", &[ErrorKind::BrokenPipe])?;
+    stage.still_works(watched)
+}
+
+pub(crate) fn a_reset_ends_reading<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let source = stage.reset_stream()?;
+    stage.read(source, &mut [0; 8]).must_fail("reading after a reset", &[ErrorKind::ConnectionReset])?;
+    let again = stage.read(source, &mut [0; 8]);
+    let ended = match again {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    };
+    ensure!(ended, "a stream that was reset goes on");
+    Ok(())
+}
+
+pub(crate) fn a_reset_after_readiness_is_an_error_not_an_end<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 4)?;
+    let bystander = stage.reader()?;
+    let watched = stage.reader()?;
+    stage.send(watched.peer, b"half a req")?;
+    stage.expect(watched.token, Readiness::READABLE)?;
+    stage.fixture.peer_reset(watched.peer).ability("reset")?;
+    for _ in 0..PATIENCE {
+        match stage.read(watched.source, &mut [0; 64]) {
+            Ok(0) => fail!("a reset came as an orderly end"),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => stage.nudge()?,
+            Err(error) => {
+                ensure!(error.kind() == ErrorKind::ConnectionReset, "a reset came as {:?}", error.kind());
+                stage.deregister(watched.source, watched.token)?;
+                stage.fixture.close(watched.source).must("closing what was reset")?;
+                return stage.still_works(bystander);
+            }
+        }
+    }
+    fail!("a reset never came")
+}
+
+pub(crate) fn writing_after_a_reset_fails<F: TransportFixture>(make: Make<'_, F>) -> Check {
+    let mut stage = Stage::new(make, 2)?;
+    let source = stage.reset_stream()?;
+    let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::NotConnected];
+    for _ in 0..3 {
+        stage.write(source, b"x").must_fail("writing after a reset", &kinds)?;
+    }
+    Ok(())
+}

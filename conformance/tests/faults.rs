@@ -1,0 +1,134 @@
+//! The suite itself under test: an honest platform passes all of it, and each planted fault fails the case that it should.
+
+#[path = "toy/mod.rs"]
+mod toy;
+
+use std::collections::BTreeSet;
+
+use selkie_conformance::{
+    Case, Outcome, run_all, run_one, selector_cases, transport_cases, wait_cases, wait_wake_cases, wake_cases,
+};
+use toy::{Fault, ToyFixture};
+
+fn cases() -> impl Iterator<Item = Case<ToyFixture>> {
+    selector_cases().chain(wait_cases()).chain(wake_cases()).chain(wait_wake_cases()).chain(transport_cases())
+}
+
+/// Whether the case of that name fails on a toy with this fault.
+fn finds(name: &str, fault: Fault) -> bool {
+    let outcome = run_one(cases(), name, |capacity| Ok(ToyFixture::with_fault(capacity, fault)));
+    matches!(outcome, Outcome::Failed(_))
+}
+
+/// Each fault, and a case that is there to find it.
+const EXPECTED: &[(Fault, &str)] = &[
+    (Fault::FavoursTheFirst, "fairness::every_ready_source_is_reported_in_time"),
+    (Fault::FavoursTheFirst, "fairness::no_index_is_favoured"),
+    (Fault::FavoursTheFirst, "fairness::a_hot_source_does_not_hide_a_late_one"),
+    (Fault::FavoursTheFirst, "waiting::waits_are_fair"),
+    (Fault::LosesOneshotBeyondTheBatch, "batches::oneshot_events_beyond_the_batch_come_later"),
+    (Fault::LosesOneshotBeyondTheBatch, "batches::a_full_batch_changes_nothing"),
+    (Fault::LosesEdgeBeyondTheBatch, "batches::edge_events_beyond_the_batch_come_later"),
+    (Fault::ForgetsOneshot, "modes::oneshot_is_reported_once"),
+    (Fault::ForgetsOneshot, "modes::oneshot_spends_both_directions"),
+    (Fault::ForgetsLevel, "modes::level_repeats_while_ready"),
+    (Fault::ForgetsLevel, "modes::level_repeats_after_a_partial_read"),
+    (Fault::ReportsAfterDeregister, "deregistration::it_takes_effect_at_once"),
+    (Fault::ReportsAfterDeregister, "deregistration::readiness_is_not_inherited"),
+    (Fault::ClearsTheBatch, "batches::events_are_added_to_what_is_there"),
+    (Fault::ClearsTheBatch, "batches::a_full_batch_changes_nothing"),
+    (Fault::ClearsTheBatch, "waiting::events_are_added_by_a_wait"),
+    (Fault::ReportsOneAtATime, "fairness::every_batch_is_as_full_as_it_can_be"),
+    (Fault::ReportsHangupsWithoutInterest, "interest::none_is_silent_when_the_peer_hangs_up"),
+    (Fault::IgnoresInterest, "interest::only_what_was_asked_for_is_reported"),
+    (Fault::IgnoresInterest, "interest::withdrawing_writable_stops_it"),
+    (Fault::AlwaysReadable, "readiness::an_idle_source_is_silent"),
+    (Fault::AlwaysReadable, "readiness::bytes_are_readable_until_read"),
+    (Fault::AlwaysReadable, "waiting::a_wait_never_ends_before_its_deadline"),
+    (Fault::AlwaysWritable, "readiness::a_full_connection_is_not_writable"),
+    (Fault::SplitsDirections, "readiness::both_directions_come_in_one_event"),
+    (Fault::SplitsDirections, "batches::a_source_is_in_a_batch_once"),
+    (Fault::LiesAboutTheEnd, "readiness::read_closed_is_only_reported_when_true"),
+    (Fault::HidesTheEnd, "readiness::the_peer_shutting_down_is_readable"),
+    (Fault::HidesTheEnd, "readiness::the_peer_closing_is_readable"),
+    (Fault::RegistersSourcesTwice, "registration::the_same_source_under_another_token_is_refused"),
+    (Fault::BelievesStaleTokens, "registration::stale_tokens_are_refused"),
+    (Fault::CutsGenerations, "registration::a_late_generation_survives"),
+    (Fault::BreaksAsAWhole, "failure::a_broken_source_does_not_stop_the_others"),
+    (Fault::BreaksAsAWhole, "waiting::a_broken_source_does_not_stop_a_wait"),
+    (Fault::KeepsBrokenSources, "failure::a_broken_source_can_be_deregistered"),
+    (Fault::TakesEdgeInSecret, "registration::edge_is_refused_where_it_does_not_work"),
+    (Fault::ForgetsSilenced, "interest::none_comes_back"),
+    (Fault::RoundsDown, "waiting::a_wait_never_ends_before_its_deadline"),
+    (Fault::RoundsDown, "waiting::a_wait_without_sources_sleeps"),
+    (Fault::Spins, "waiting::a_wait_does_not_spin"),
+    (Fault::OverflowsFarDeadlines, "waiting::a_far_deadline_does_not_overflow"),
+    (Fault::EndsInterruptedWaits, "waiting::an_interrupted_wait_goes_on"),
+    (Fault::RestartsInterruptedWaits, "waiting::an_interrupted_wait_goes_on"),
+    (Fault::FailsInterruptedWaits, "waiting::an_interrupted_wait_goes_on"),
+    (Fault::WaitsForNothing, "nothing::to_wait_for_on_an_empty_platform"),
+    (Fault::WaitsForNothing, "nothing::to_wait_for_when_all_are_silenced"),
+    (Fault::WaitsForSpentOneshots, "nothing::to_wait_for_when_oneshots_were_reported"),
+    (Fault::SleepsWithAFullBatch, "waiting::a_full_batch_returns_at_once"),
+    (Fault::GoesBackInTime, "waiting::time_never_goes_back"),
+    (Fault::LosesEarlyWakes, "waking_waits::a_wake_before_the_wait_is_not_lost"),
+    (Fault::RepeatsWakes, "waking::a_reported_wake_is_over"),
+    (Fault::RepeatsWakes, "waking_waits::a_wait_after_a_wake_sleeps_again"),
+    (Fault::CountsWakes, "waking::wakes_coalesce"),
+    (Fault::StarvesWakes, "waking::a_wake_is_not_starved"),
+    (Fault::StarvesEvents, "waking::events_are_not_starved_by_wakes"),
+    (Fault::MakesSecondWakers, "waking::a_second_waker_is_refused"),
+    (Fault::DropsOnClose, "closing::graceful_delivers_what_was_written"),
+    (Fault::DropsOnClose, "closing::graceful_delivers_what_the_platform_holds"),
+    (Fault::AbortsInOrder, "closing::abort_resets"),
+    (Fault::ReadsClosedStreams, "closing::a_closed_handle_is_stale_for_everything"),
+    (Fault::ReadsClosedStreams, "closing::a_stale_handle_never_reaches_a_new_stream"),
+    (Fault::LosesAByteToEmptyReads, "streams::an_empty_buffer_is_not_the_end"),
+    (Fault::AcceptsBackwards, "accepting::connections_are_accepted_in_order"),
+    (Fault::HidesResets, "streams::a_reset_ends_reading"),
+    (Fault::HidesResets, "streams::a_reset_after_readiness_is_an_error_not_an_end"),
+    (Fault::HidesRefusals, "connecting::a_refused_connection_says_so"),
+    (Fault::LosesABytePerPartialWrite, "streams::no_byte_is_lost_under_backpressure"),
+    (Fault::ShutsDownBoth, "streams::shutting_down_leaves_the_other_direction_open"),
+];
+
+#[test]
+fn every_fault_is_found_by_the_case_that_is_there_for_it() {
+    let mut missed = Vec::new();
+    for (fault, name) in EXPECTED {
+        if !finds(name, *fault) {
+            missed.push((fault, name));
+        }
+    }
+    assert!(missed.is_empty(), "faults that were not found: {missed:#?}");
+}
+
+#[test]
+fn an_honest_platform_passes_everything() {
+    let mut reports = Vec::new();
+    let summary = run_all(cases(), ToyFixture::new, |name, outcome| {
+        if !matches!(outcome, Outcome::Passed) {
+            reports.push(format!("{name}: {outcome}"));
+        }
+    });
+    assert_eq!(summary.failed, 0, "{reports:#?}");
+    // The toy has edge mode, so the case that asks for its refusal has nothing to ask.
+    assert_eq!(summary.not_applicable, 1, "{reports:#?}");
+    assert_eq!(summary.passed + 1, cases().count());
+}
+
+#[test]
+fn every_case_has_a_name_of_its_own() {
+    let names: BTreeSet<_> = cases().map(|case| case.name).collect();
+    assert_eq!(names.len(), cases().count());
+}
+
+#[test]
+fn a_note_says_what_and_where() {
+    let case = cases().find(|case| case.name == "modes::oneshot_is_reported_once").expect("a case of that name");
+    let Outcome::Failed(note) = case.run(|capacity| Ok(ToyFixture::with_fault(capacity, Fault::ForgetsOneshot))) else {
+        panic!("the fault went unnoticed");
+    };
+    assert!(note.text().contains("READABLE, though it was reported once already"), "{note}");
+    assert!(note.to_string().contains("modes.rs:"), "{note}");
+}
