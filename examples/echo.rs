@@ -6,7 +6,9 @@
 //! nc 127.0.0.1 7000
 //! ```
 
-#[path = "echo/native.rs"]
+#[cfg_attr(unix, path = "echo/native.rs")]
+#[cfg_attr(target_env = "p1", path = "echo/wasi_p1.rs")]
+#[cfg_attr(target_env = "p2", path = "echo/wasi_p2.rs")]
 mod platform;
 
 use std::process::ExitCode;
@@ -38,7 +40,7 @@ struct Arguments {
     backend: Option<platform::Backend>,
 
     /// How many clients to serve at once; more wait until one leaves.
-    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clients)]
     capacity: u32,
 
     /// After how many seconds without a byte a client is disconnected; never, if not given.
@@ -49,6 +51,11 @@ struct Arguments {
 /// An address on the command line.
 fn address(text: &str) -> Result<std::net::SocketAddr, String> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:7000 or [::1]:7000".to_owned())
+}
+
+/// A number of clients on the command line.
+fn clients(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|&clients| clients > 0).ok_or_else(|| "expected a number of clients, 1 or more".to_owned())
 }
 
 /// A time on the command line.

@@ -53,3 +53,5 @@ pub use heap::{HeapLoop, HeapServer};
 pub use selkie_core::*;
 #[cfg(all(unix, feature = "std"))]
 pub use selkie_std::*;
+#[cfg(target_os = "wasi")]
+pub use selkie_wasi::*;

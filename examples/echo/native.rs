@@ -41,9 +41,9 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
 /// Why there is no listener, and what to do about it.
 fn cannot_listen(address: SocketAddr, error: Error) -> String {
     let advice = match selkie::into_io(error).kind() {
-        ErrorKind::AddrInUse => "another program listens there: stop it, or choose another port (0 for any free one)",
+        ErrorKind::AddrInUse => "stop the program that listens there, or choose another port (0 for any free one)",
         ErrorKind::PermissionDenied => "ports below 1024 need privileges: choose a higher one",
-        ErrorKind::AddrNotAvailable => "that address is not one of this host: try 127.0.0.1 or 0.0.0.0",
+        ErrorKind::AddrNotAvailable => "try 127.0.0.1 or 0.0.0.0",
         _ => "try another address",
     };
     format!("cannot listen on {address}: {error}; {advice}")
