@@ -1,0 +1,96 @@
+# What the steps share: the pinned compiler, and the functions that install what is missing. Sourced, never run.
+# Searches of a rustup list print to /dev/null: `grep -q` leaves early, and rustup complains of a broken pipe.
+# It keeps to what bash 3.2 knows, because that is the bash of macOS.
+# shellcheck shell=bash
+
+# The compiler that CI judges with. Newer ones bring new lints, which should arrive in a commit of their own.
+rust_version=1.95.0
+
+target_folder="${CARGO_TARGET_DIR:-target}"
+case "$target_folder" in /*) ;; *) target_folder="$PWD/$target_folder" ;; esac
+tools_folder="$target_folder/tools"
+export PATH="$tools_folder/bin:$PATH"
+export CARGO_TERM_PROGRESS_WHEN=never
+# Output is for a log; a backtrace in it is worth its length.
+export RUST_BACKTRACE=1
+# Python leaves no files beside the sources; the tools go into the target folder, where it does not matter who runs pip.
+export PYTHONDONTWRITEBYTECODE=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
+# One pass over a fresh clone: what incremental builds write would never be read.
+[ "${CI-}" != true ] || export CARGO_INCREMENTAL=0
+
+say() { echo "    $*"; }
+run() { echo "  \$ $*" && "$@"; }
+fail() { echo "error: $*" >&2 && exit 1; }
+# The machine cannot run this step; the arguments say why and what to do about it.
+not_run() { echo "not run: $*" && exit 77; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# need COMMAND PACKAGE: installs the Debian package that holds a command, where the command is missing.
+need() {
+    have "$1" && return
+    have apt-get || fail "'$1' is missing; please install it"
+    local as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    say "installing $2, because '$1' is missing"
+    { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy "$2"; } >/dev/null ||
+        fail "apt-get could not install $2"
+}
+
+# All that follows runs on `rust_version`: the default compiler where it is that one, else the toolchain of that name.
+use_pinned_rust() {
+    need cc gcc
+    need python3 python3
+    have rustup || fail "rustup is missing; see https://rustup.rs"
+    if ! rustc --version 2>/dev/null | grep -q "^rustc $rust_version "; then
+        need_toolchain "$rust_version" || fail "rustup could not install Rust $rust_version"
+        export RUSTUP_TOOLCHAIN="$rust_version"
+    fi
+    say "$(rustc --version), $(uname -sm), $(getconf _NPROCESSORS_ONLN 2>/dev/null || echo some) cores"
+}
+
+# need_toolchain NAME [COMPONENT...]: whether the toolchain is there afterwards.
+need_toolchain() {
+    local name=$1 components="" component
+    shift
+    for component in "$@"; do components="$components --component $component"; done
+    if rustup run "$name" rustc --version >/dev/null 2>&1 && [ -z "$components" ]; then return; fi
+    # shellcheck disable=SC2086
+    rustup toolchain install "$name" --profile minimal --no-self-update $components
+}
+
+need_component() {
+    rustup component list --installed | grep "^$1" >/dev/null || run rustup component add "$1"
+}
+
+need_target() {
+    rustup target list --installed | grep -x "$1" >/dev/null || run rustup target add "$1"
+}
+
+# Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the project changes.
+need_tools() {
+    cmp -s ci/tools.txt "$tools_folder/installed.txt" && return
+    say "installing the tools of ci/tools.txt into $tools_folder"
+    rm -rf "$tools_folder"
+    mkdir -p "$tools_folder"
+    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$tools_folder" \
+        --requirement ci/tools.txt || build_tools
+    cp ci/tools.txt "$tools_folder/installed.txt"
+}
+
+# The same versions from source, where there is no pip or no wheel for this machine.
+build_tools() {
+    say "no wheels for this machine: building the tools from source, which takes minutes"
+    sed -n 's/^astral-dev-toolchain-\([a-z-]*\)==\([0-9.]*\).*/\1@\2/p' ci/tools.txt | while read -r tool; do
+        run cargo install --locked --quiet --root "$tools_folder" --target-dir "$target_folder/tools-build" "$tool" \
+            </dev/null || return
+    done
+}
+
+# The lowest compiler version that the crates promise to build with.
+msrv() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
+
+# packages [--libraries | FOLDER...]: the workspace's packages, those with a library, or those in these folders (as far
+# as they exist), as `--package` arguments.
+packages() { python3 ci/workspace.py "$@" | sed 's/^/--package=/'; }
+
+have_libkqueue() { have pkg-config && pkg-config --exists libkqueue; }

@@ -1,0 +1,84 @@
+"""Holds the direction of the imports: mains -> services -> core <- backends.
+
+The manifests tell which crate may use which; the sources of core and of the services are searched for what the
+manifests cannot tell. Prints each breach with its reason and ends with the status 1 if there is one.
+"""
+
+import pathlib
+import re
+import sys
+
+import workspace
+
+# The layer of a folder. Every other member is a main (facade, examples, benchmarks, fuzz targets): it may know all.
+LAYERS = {
+    "core": re.compile(r"^core$"),
+    "backend": re.compile(r"^([a-z]+-backends?|simulation)$"),
+    "suite": re.compile(r"^conformance$"),
+    "service": re.compile(r"^examples/services$"),
+}
+
+# What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of it.
+MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"core"}}
+TESTS_MAY_USE = {"core": {"suite"}, "backend": {"suite", "service"}, "suite": {"backend"}, "service": set()}
+
+# What core may depend on besides the language. A longer list is a decision for docs/ARCHITECTURE.md.
+CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless", "nb"}
+
+# The crates that know neither the operating system nor an allocator, and what their first file must say.
+FREE_STANDING = ("core", "service")
+ATTRIBUTES = ("#![no_std]", "#![forbid(unsafe_code)]")
+# The library crates that such a crate could still bring in, unless it is for its tests.
+EXTERN_CRATE = re.compile(r"(?<!#\[cfg\(test\)\]\n)^extern crate (?:std|alloc)\b", re.MULTILINE)
+
+
+def layer_of(package):
+    for layer, pattern in LAYERS.items():
+        if pattern.match(package["folder"]):
+            return layer
+    return "main"
+
+
+def breaches_in_manifest(package, layers):
+    layer = layers[package["name"]]
+    if layer == "main":
+        return
+    manifest = f"{package['folder']}/Cargo.toml"
+    for dependency in package["dependencies"]:
+        name, is_for_tests = dependency["name"], dependency["kind"] == "dev"
+        allowed = MAY_USE[layer] | (TESTS_MAY_USE[layer] if is_for_tests else set())
+        if name in layers and name != package["name"] and layers[name] not in allowed:
+            yield f"{manifest}: {layer} may not depend on {name} ({layers[name]})"
+        if layer == "core" and not is_for_tests and name not in layers and name not in CORE_DEPENDENCIES:
+            yield f"{manifest}: core may depend on {sorted(CORE_DEPENDENCIES)} only, not on {name}"
+
+
+def breaches_in_sources(package, root):
+    if layer_of(package) not in FREE_STANDING:
+        return
+    sources = root / package["folder"] / "src"
+    first = (sources / "lib.rs").read_text(encoding="utf-8").splitlines()
+    for attribute in ATTRIBUTES:
+        if attribute not in first:
+            yield f"{package['folder']}/src/lib.rs: `{attribute}` is missing"
+    for path in sorted(sources.rglob("*.rs")):
+        for found in EXTERN_CRATE.finditer(path.read_text(encoding="utf-8")):
+            yield f"{path.relative_to(root)}: `{found.group(0)}`, in a crate that knows no operating system"
+
+
+def main():
+    root = pathlib.Path(__file__).resolve().parent.parent
+    packages = workspace.read_packages()
+    layers = {package["name"]: layer_of(package) for package in packages}
+    breaches = []
+    for package in packages:
+        print(f"    {layers[package['name']]:8} {package['name']} ({package['folder']})")
+        breaches += [*breaches_in_manifest(package, layers), *breaches_in_sources(package, root)]
+    for breach in breaches:
+        print(f"error: {breach}")
+    print(f"    {len(packages)} packages looked at, {len(breaches)} breaches")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

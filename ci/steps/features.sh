@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Every combination of features compiles and is clean of lints.
+set -euo pipefail
+source ci/common.sh
+
+need_tools
+need_component clippy
+skip=""
+# That feature links a system library, and its build fails where the library is missing.
+have_libkqueue || skip="--exclude-features=libkqueue"
+# shellcheck disable=SC2086
+run cargo hack clippy --locked --workspace --feature-powerset $skip -- -D warnings
