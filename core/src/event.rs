@@ -197,6 +197,7 @@ impl<'e> IntoIterator for &'e Events<'_> {
     type Item = &'e Event;
     type IntoIter = core::slice::Iter<'e, Event>;
 
+    #[inline]
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }

@@ -339,14 +339,7 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     #[inline]
     fn dispatch<H: Handler<'a, P>>(&mut self, handler: &mut H) -> bool {
         let Self { context, events } = self;
-        for &event in events.iter() {
-            // The source may have been deregistered earlier in this batch, and its slot have another tenant.
-            if context.registry.contains(event.token) {
-                handler.ready(context, event);
-            } else {
-                context.counters.events_stale += 1;
-            }
-        }
+        context.hand_out(events.as_slice(), handler);
         context.counters.turns += 1;
         context.counters.events += events.len() as u64;
         let expired = if context.timers.is_empty() { 0 } else { context.expire(events.capacity(), handler) };
@@ -357,6 +350,21 @@ impl<'a, P: Selector> EventLoop<'a, P> {
 }
 
 impl<'a, P: Selector> Context<'a, P> {
+    /// Hands each event to the handler, unless its source is gone.
+    ///
+    /// A function of its own, so that what the waiting keeps in registers is out of the way of the handler.
+    #[inline(never)]
+    fn hand_out<H: Handler<'a, P>>(&mut self, events: &[Event], handler: &mut H) {
+        for &event in events {
+            // The source may have been deregistered earlier in this batch, and its slot have another tenant.
+            if self.registry.contains(event.token) {
+                handler.ready(self, event);
+            } else {
+                self.counters.events_stale += 1;
+            }
+        }
+    }
+
     /// Hands at most `limit` passed deadlines to the handler; the others keep the loop from sleeping.
     fn expire<H: Handler<'a, P>>(&mut self, limit: usize, handler: &mut H) -> usize {
         let now = self.now();

@@ -80,6 +80,8 @@ mod error;
 mod event;
 mod event_loop;
 mod flags;
+#[cfg(feature = "defmt")]
+mod format;
 mod instant;
 mod interest;
 mod registrations;

@@ -140,7 +140,8 @@ impl<'p> Peer<'p> {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send). Where blocks are few, two are left for this peer's own bytes, so the other's outbox may be
+    /// full although nothing is owed to it.
     pub fn send_to(&mut self, other: Token, bytes: &[u8]) -> Result<(), SendError> {
         self.outlet.send(other, bytes)
     }

@@ -13,6 +13,10 @@ pub struct ServerStorage<'a, Source, Session> {
     pub sessions: &'a mut [Option<Session>],
     /// The blocks that `bytes` is divided into: borrowed by connections that owe bytes or hold some, and only then.
     /// At most 65,535 are used.
+    ///
+    /// With two for each connection nobody ever waits for another. With fewer, those that find none take turns. A service
+    /// that always leaves a piece keeps one for that connection, so have more blocks than there are such connections, or
+    /// an idle timeout.
     pub blocks: &'a mut [Block],
     /// The bytes of the blocks, in equal parts. The part's size is a connection's outbox.
     pub bytes: &'a mut [u8],

@@ -264,7 +264,7 @@ impl<P: Transport> Driver<'_, '_, P> {
         for step in 0..count {
             let index = (self.table.starved_cursor + step) % count;
             let connection = &self.table.connections[index];
-            if !connection.is(Flags::STARVED) || connection.is(Flags::CLOSING | Flags::BROKEN) {
+            if !connection.is(Flags::STARVED) || connection.is(Flags::BROKEN) {
                 continue;
             }
             let Some(token) = self.context.registry().token_at(index) else { continue };
@@ -317,11 +317,18 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
         let fed = self.table.pool.free() >= self.needs(token);
         if fed {
-            self.connection(token).clear(Flags::STARVED);
-            self.table.starved -= 1;
             self.table.starved_cursor = (token.index() + 1) % self.table.connections.len();
+            self.wait_no_longer(token);
         }
         fed
+    }
+
+    /// Takes a connection off those that wait for a block.
+    fn wait_no_longer(&mut self, token: Token) {
+        if self.connection(token).is(Flags::STARVED) {
+            self.connection(token).clear(Flags::STARVED);
+            self.table.starved -= 1;
+        }
     }
 
     /// Marks a connection as waiting for a block.
@@ -405,6 +412,7 @@ impl<P: Transport> Driver<'_, '_, P> {
             connection.clear(Flags::WANTS_WRITABLE);
             connection.timer = Instant::ZERO;
             connection.reason = reason;
+            self.wait_no_longer(token);
             self.attend(token);
         }
     }

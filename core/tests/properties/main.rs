@@ -8,6 +8,7 @@ mod timers;
 
 /// Fewer cases under Miri, which is hundreds of times slower; and no files beside the tests.
 fn config() -> ProptestConfig {
-    let cases = if cfg!(miri) { 8 } else { 1024 };
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    let usual = ProptestConfig::default();
+    let cases = if cfg!(miri) { 4 } else { usual.cases };
+    ProptestConfig { cases, failure_persistence: None, ..usual }
 }

@@ -70,7 +70,7 @@ fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model,
     match step {
         Step::Register(token, interest, mode) => {
             let vacant = vacancy(model, token);
-            assert_eq!(table.vacancy(token).map_err(|error| error.kind()), vacant);
+            assert_eq!(table.vacancy(token).map_err(selkie_core::Error::kind), vacant);
             if vacant.is_ok() {
                 table.insert(token, interest, mode);
                 model.insert(token.index(), Entry { token, interest, mode, fired: false });
@@ -78,7 +78,7 @@ fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model,
         }
         Step::Modify(token, interest, mode) => {
             let found = lookup(model, token);
-            assert_eq!(table.get(token).map(|_| ()).map_err(|error| error.kind()), found.map(|_| ()));
+            assert_eq!(table.get(token).map(|_| ()).map_err(selkie_core::Error::kind), found.map(|_| ()));
             if found.is_ok() {
                 table.update(token, interest, mode);
                 model.insert(token.index(), Entry { token, interest, mode, fired: false });
@@ -86,7 +86,7 @@ fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model,
         }
         Step::Deregister(token) => {
             let found = lookup(model, token);
-            assert_eq!(table.get(token).map(|_| ()).map_err(|error| error.kind()), found.map(|_| ()));
+            assert_eq!(table.get(token).map(|_| ()).map_err(selkie_core::Error::kind), found.map(|_| ()));
             if found.is_ok() {
                 table.remove(token);
                 model.remove(&token.index());
@@ -116,7 +116,7 @@ proptest! {
             let armed = model.values().filter(|entry| !entry.interest.is_empty() && !entry.fired).count();
             prop_assert_eq!(table.armed(), armed);
             prop_assert_eq!(table.oneshot(), model.values().filter(|entry| entry.mode == Mode::Oneshot).count());
-            for index in 0..CAPACITY + 1 {
+            for index in 0..=CAPACITY {
                 let entry = model.get(&index);
                 let expected = entry.map(|entry| (entry.token, entry.interest, entry.mode));
                 prop_assert_eq!(table.at(index).map(|(token, found)| (token, found.interest, found.mode)), expected);

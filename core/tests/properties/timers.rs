@@ -77,7 +77,7 @@ proptest! {
                 prop_assert_eq!(timers.next_deadline(), model.values().min().copied().map(Instant::from_nanos));
                 prop_assert_eq!(timers.len(), model.len());
                 prop_assert_eq!(timers.is_empty(), model.is_empty());
-                for key in 0..CAPACITY + 1 {
+                for key in 0..=CAPACITY {
                     prop_assert_eq!(timers.deadline(key), model.get(&key).copied().map(Instant::from_nanos));
                 }
             }

@@ -6,7 +6,7 @@ use selkie_core::{Close, Config, Interest, Reason};
 
 use crate::on_both;
 use crate::rig::{Shape, UNLIMITED, with_server};
-use crate::scripted::{Call, Scripted};
+use crate::scripted::{Call, Scripted, abort, close};
 
 const LINGERING: Config = Config { linger: Duration::from_secs(2), ..UNLIMITED };
 
@@ -100,7 +100,7 @@ fn closing_when_opened_works<const OWNS: bool>() {
 
 fn aborting_when_opened_works<const OWNS: bool>() {
     let mut service = Scripted::echo();
-    service.on_opened = Box::new(|peer| peer.abort());
+    service.on_opened = Box::new(abort);
     with_server::<_, OWNS>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         assert_eq!(rig.closed(client), Some(Close::Abort));
@@ -134,7 +134,7 @@ fn lingering_ends_the_servers_stream_and_waits_for_the_peers() {
 #[test]
 fn lingering_ends_after_its_time() {
     let mut service = Scripted::sink();
-    service.on_opened = Box::new(|peer| peer.close());
+    service.on_opened = Box::new(close);
     with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         rig.pass(Duration::from_secs(1));
@@ -174,7 +174,7 @@ fn a_lingering_connection_is_aborted_at_once() {
 #[test]
 fn an_end_that_would_block_is_tried_again() {
     let mut service = Scripted::sink();
-    service.on_opened = Box::new(|peer| peer.close());
+    service.on_opened = Box::new(close);
     with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connect();
         rig.socket(client).shutdowns_blocked = 3;

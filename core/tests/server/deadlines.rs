@@ -5,7 +5,7 @@ use core::time::Duration;
 use selkie_core::{Close, Config, Reason};
 
 use crate::on_both;
-use crate::rig::{Shape, UNLIMITED, with_server};
+use crate::rig::{Shape, UNLIMITED, just_before, with_server};
 use crate::scripted::{Call, Scripted};
 
 const IDLE: Config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
@@ -20,7 +20,7 @@ fn an_idle_connection_is_closed_exactly_in_time<const OWNS: bool>() {
         let token = rig.token(client);
         rig.pass(Duration::from_secs(3));
         rig.send(client, b"x");
-        rig.pass(Duration::from_secs(10) - TICK);
+        rig.pass(just_before(Duration::from_secs(10)));
         assert_eq!(rig.closed(client), None);
         rig.pass(TICK);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
@@ -81,7 +81,7 @@ fn a_stalled_peer_is_aborted_in_time_and_any_byte_starts_anew() {
         rig.send(client, b"0123456789");
         rig.pass(Duration::from_secs(9));
         rig.give_room(client, 1);
-        rig.pass(Duration::from_secs(10) - TICK);
+        rig.pass(just_before(Duration::from_secs(10)));
         assert_eq!(rig.closed(client), None);
         rig.pass(TICK);
         assert_eq!(rig.closed(client), Some(Close::Abort));
@@ -140,7 +140,7 @@ fn a_services_deadline_comes_once_and_in_time() {
         let client = rig.connected();
         let token = rig.token(client);
         let timed_out = |call: &Call| *call == Call::TimedOut(token);
-        rig.pass(Duration::from_millis(500) - TICK);
+        rig.pass(just_before(Duration::from_millis(500)));
         assert_eq!(rig.server.service().count(timed_out), 0);
         rig.pass(TICK);
         assert_eq!(rig.server.service().count(timed_out), 1);
@@ -167,7 +167,7 @@ fn a_services_deadline_moves_both_ways_and_can_be_cancelled() {
             rig.send(client, request);
             rig.settle();
         }
-        rig.pass(Duration::from_secs(7) - TICK);
+        rig.pass(just_before(Duration::from_secs(7)));
         assert_eq!(rig.server.service().count(timed_out), 0, "later replaces earlier");
         rig.pass(TICK);
         assert_eq!(rig.server.service().count(timed_out), 1);

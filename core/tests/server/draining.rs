@@ -5,7 +5,7 @@ use core::time::Duration;
 use selkie_core::{Close, Config, Instant, Reason, Service};
 
 use crate::on_both;
-use crate::rig::{Rig, Shape, UNLIMITED, with_server};
+use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
 use crate::scripted::{Call, Scripted};
 
 fn drain<S: Service, const OWNS: bool>(rig: &mut Rig<'_, S, OWNS>, within: Duration) -> Instant {
@@ -59,7 +59,7 @@ fn who_still_is_owed_at_the_deadline_is_expelled() {
         rig.settle();
         drain(rig, Duration::from_secs(5));
         assert_eq!(rig.closed(idle), Some(Close::Graceful));
-        rig.pass(Duration::from_secs(5) - Duration::from_nanos(1));
+        rig.pass(just_before(Duration::from_secs(5)));
         assert_eq!(rig.closed(stalled), None);
         rig.pass(Duration::from_nanos(1));
         assert_eq!(rig.closed(stalled), Some(Close::Abort));

@@ -6,7 +6,7 @@ use selkie_core::{Close, Config, ErrorKind, Event, Readiness, Reason, Token};
 
 use crate::on_both;
 use crate::rig::{Shape, UNLIMITED, with_server};
-use crate::scripted::{Call, Scripted};
+use crate::scripted::{Call, Scripted, close};
 
 const LINGERING: Config = Config { linger: Duration::from_secs(2), ..UNLIMITED };
 
@@ -66,7 +66,7 @@ fn a_reset_while_bytes_are_owed_closes() {
 #[test]
 fn a_reset_while_lingering_closes() {
     let mut service = Scripted::sink();
-    service.on_opened = Box::new(|peer| peer.close());
+    service.on_opened = Box::new(close);
     with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         rig.socket(client).read_error = Some(ErrorKind::ConnectionReset);
@@ -96,7 +96,7 @@ fn a_reset_while_closing_closes() {
 #[test]
 fn a_failing_end_of_the_stream_closes() {
     let mut service = Scripted::sink();
-    service.on_opened = Box::new(|peer| peer.close());
+    service.on_opened = Box::new(close);
     with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connect();
         rig.socket(client).shutdown_error = Some(ErrorKind::NotConnected);

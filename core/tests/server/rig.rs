@@ -29,6 +29,11 @@ impl Shape {
 pub(crate) const UNLIMITED: Config =
     Config { idle_timeout: None, stall_timeout: None, linger: Duration::ZERO, ..Config::DEFAULT };
 
+/// One nanosecond less.
+pub(crate) const fn just_before(time: Duration) -> Duration {
+    time.saturating_sub(Duration::from_nanos(1))
+}
+
 pub(crate) struct Rig<'a, S: Service, const OWNS: bool> {
     pub(crate) event_loop: EventLoop<'a, Toy<OWNS>>,
     pub(crate) server: Server<'a, Toy<OWNS>, S>,

@@ -34,7 +34,7 @@ impl Scripted {
             on_opened: Box::new(|_| ()),
             on_received: Box::new(echo),
             on_writable: Box::new(|_| ()),
-            on_ended: Box::new(|peer| peer.close()),
+            on_ended: Box::new(close),
             on_timed_out: Box::new(|_| ()),
             on_closed: Box::new(|_| ()),
         }
@@ -64,6 +64,16 @@ impl Scripted {
         assert_eq!(reasons.next(), None, "a connection is closed once");
         reason
     }
+}
+
+/// Closes the peer, as a whole call of the service.
+pub(crate) fn close(peer: &mut Peer<'_>) {
+    peer.close();
+}
+
+/// Aborts the peer, as a whole call of the service.
+pub(crate) fn abort(peer: &mut Peer<'_>) {
+    peer.abort();
 }
 
 /// Sends back what came, all or nothing.
