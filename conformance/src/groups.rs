@@ -167,16 +167,19 @@ macro_rules! __selector_cases {
 macro_rules! __wait_cases {
     ($($context:tt)*) => {
         $crate::__cases! { ($($context)*)
-            waiting {
+            sleeping {
                 time_never_goes_back
                 a_deadline_that_passed_returns_at_once
-                a_deadline_that_passed_still_reports
                 a_wait_never_ends_before_its_deadline
                 a_wait_without_sources_sleeps
                 a_wait_with_silent_sources_sleeps
                 a_wait_ends_soon_after_its_deadline
                 a_wait_does_not_spin
                 a_timeout_counts_from_now
+                an_interrupted_wait_goes_on
+            }
+            waiting {
+                a_deadline_that_passed_still_reports
                 an_event_ends_a_wait
                 an_event_ends_a_wait_without_a_deadline
                 an_event_that_comes_later_ends_a_wait
@@ -184,7 +187,6 @@ macro_rules! __wait_cases {
                 a_full_batch_returns_at_once
                 events_are_added_by_a_wait
                 waits_are_fair
-                an_interrupted_wait_goes_on
                 an_interrupted_wait_still_reports
                 a_broken_source_does_not_stop_a_wait
             }

@@ -36,14 +36,14 @@
 //!    ```
 //!
 //! Nothing here panics, allocates, reads a clock or starts a thread: time is the platform's, and what needs a thread is
-//! an ability of the fixture. A case takes a fresh fixture, and up to about 20 KiB of stack.
+//! an ability of the fixture. A case takes a fresh fixture, and some tens of KiB of stack.
 //!
 //! # What is checked
 //!
 //! | group | cases about | needs |
 //! | --- | --- | --- |
 //! | [`selector_cases`] | registration, deregistration, readiness, interest, modes, fairness, batches, failure, scale | [`Selector`](selkie_core::Selector) |
-//! | [`wait_cases`] | deadlines, interruptions, nothing to wait for | [`Wait`](selkie_core::Wait) |
+//! | [`wait_cases`] | sleeping, waiting for events, interruptions, nothing to wait for | [`Wait`](selkie_core::Wait) |
 //! | [`wake_cases`] | wakes that coalesce, are not lost, not repeated and not starved | [`Wake`](selkie_core::Wake) |
 //! | [`wait_wake_cases`] | wakes that end a sleep | both |
 //! | [`transport_cases`] | accepting, streams, closing, connecting | [`Transport`](selkie_core::Transport) |
@@ -76,6 +76,7 @@ mod outcome;
 mod readiness;
 mod registration;
 mod scale;
+mod sleeping;
 mod stage;
 mod streams;
 mod waiting;

@@ -1,15 +1,13 @@
-//! Waiting: until an event or the deadline, and never less.
+//! Waiting for events: with a deadline near, far or past, and without one.
 
 use core::time::Duration;
 
 use selkie_core::{Event, Events, Instant, Interest, Mode, Readiness, Token, Wait};
 
 use crate::outcome::{Answer, Check, ensure, fail};
+use crate::sleeping::AT_ONCE;
 use crate::stage::{PATIENCE, Stage};
 use crate::{Make, WaitFixture};
-
-/// How long "at once" may take on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// A deadline that no case should reach.
 const FAR: Duration = Duration::from_secs(10);
@@ -60,83 +58,6 @@ impl<F: WaitFixture> Stage<F> {
         }
         fail!("{PATIENCE} waits ended without what they waited for")
     }
-
-    /// Waits for `span` with nothing to report, and says how often the wait ended too early.
-    #[track_caller]
-    pub(crate) fn sleep(&mut self, span: Duration) -> Check<usize> {
-        let start = self.clock();
-        let deadline = start + span;
-        for early in 0..PATIENCE {
-            let mut slots = [Event::EMPTY; 4];
-            let mut events = Events::new(&mut slots);
-            self.platform().wait(&mut events, Some(deadline)).must("waiting")?;
-            ensure!(events.is_empty(), "nothing is ready, and a wait reported {:?}", events.as_slice());
-            let now = self.clock();
-            if now >= deadline {
-                let late = now.saturating_since(deadline);
-                ensure!(late < AT_ONCE, "a wait of {span:?} ended {late:?} after its deadline");
-                return Ok(early);
-            }
-        }
-        fail!("a wait of {span:?} ended {PATIENCE} times before its deadline: it spins")
-    }
-}
-
-/// Spans that are less than one step of some clock, no multiple of one, or several.
-const SPANS: [Duration; 6] = [
-    Duration::from_nanos(1),
-    Duration::from_nanos(999_999),
-    Duration::from_micros(300),
-    Duration::from_micros(1_500),
-    Duration::from_millis(7),
-    Duration::from_micros(20_001),
-];
-
-/// Sleeps each of the spans ten times. A wait may end early for no visible reason, but not as a habit.
-fn sleeps<F: WaitFixture>(stage: &mut Stage<F>) -> Check {
-    for span in SPANS {
-        let mut early = 0;
-        for _ in 0..10 {
-            early += stage.sleep(span)?;
-        }
-        ensure!(early <= 2, "10 waits of {span:?} ended {early} times before their deadlines");
-    }
-    Ok(())
-}
-
-pub(crate) fn time_never_goes_back<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let mut before = stage.clock();
-    for round in 0..1_000 {
-        let now = stage.clock();
-        ensure!(now >= before, "the time went back from {before:?} to {now:?}");
-        before = now;
-        if round % 100 == 0 {
-            stage.sleep(Duration::from_micros(100))?;
-        }
-    }
-    let given = stage.fixture.now();
-    ensure!(given >= before, "the fixture's time {given:?} is not that of its platform, {before:?}");
-    Ok(())
-}
-
-pub(crate) fn a_deadline_that_passed_returns_at_once<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    for register in [false, true] {
-        if register {
-            stage.reader()?;
-        }
-        let start = stage.clock();
-        for deadline in [Instant::ZERO, Instant::from_nanos(1), start] {
-            let mut slots = [Event::EMPTY; 4];
-            let mut events = Events::new(&mut slots);
-            stage.platform().wait(&mut events, Some(deadline)).must("waiting until a time that passed")?;
-            ensure!(events.is_empty(), "nothing is ready, and a wait reported {:?}", events.as_slice());
-        }
-        let took = stage.clock().saturating_since(start);
-        ensure!(took < AT_ONCE, "waiting until a time that passed took {took:?}");
-    }
-    Ok(())
 }
 
 pub(crate) fn a_deadline_that_passed_still_reports<F: WaitFixture>(make: Make<'_, F>) -> Check {
@@ -148,85 +69,6 @@ pub(crate) fn a_deadline_that_passed_still_reports<F: WaitFixture>(make: Make<'_
         let seen = stage.wait(watched.token, Some(Instant::ZERO))?;
         ensure!(seen.is_readable(), "a wait until a time that passed did not report a ready source");
     }
-    Ok(())
-}
-
-pub(crate) fn a_wait_never_ends_before_its_deadline<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    stage.reader()?;
-    sleeps(&mut stage)
-}
-
-pub(crate) fn a_wait_without_sources_sleeps<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    sleeps(&mut Stage::new(make, 2)?)
-}
-
-pub(crate) fn a_wait_with_silent_sources_sleeps<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    for interest in [Interest::NONE, Interest::READABLE] {
-        let watched = stage.watch(interest, Mode::Level)?;
-        stage.modify(watched, Interest::NONE, Mode::Level)?;
-        stage.send(watched.peer, b"x")?;
-        stage.fixture.peer_close(watched.peer).must("closing the far end")?;
-    }
-    let spent = stage.watch(Interest::READABLE, Mode::Oneshot)?;
-    stage.send(spent.peer, b"x")?;
-    stage.expect(spent.token, Readiness::READABLE)?;
-    sleeps(&mut stage)
-}
-
-pub(crate) fn a_wait_ends_soon_after_its_deadline<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    stage.reader()?;
-    // The best of several, because a busy machine may delay any one of them.
-    let mut best = Duration::MAX;
-    for _ in 0..20 {
-        let deadline = stage.clock() + Duration::from_millis(2);
-        stage.sleep(Duration::from_millis(2))?;
-        best = best.min(stage.clock().saturating_since(deadline));
-    }
-    ensure!(best < Duration::from_millis(50), "of 20 waits, the most punctual ended {best:?} after its deadline");
-    Ok(())
-}
-
-pub(crate) fn a_wait_does_not_spin<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    stage.fixture.busy_time().ability("measure of processor time")?;
-    stage.reader()?;
-    let hung_up = stage.watch(Interest::NONE, Mode::Level)?;
-    stage.fixture.peer_close(hung_up.peer).must("closing the far end")?;
-    for span in [Duration::from_micros(900), Duration::from_micros(1_900), Duration::from_millis(20)] {
-        // The best of several, because a busy machine may make any one of them look long.
-        let mut best = Duration::MAX;
-        for _ in 0..20 {
-            let before = stage.fixture.busy_time().must("measuring processor time")?;
-            stage.sleep(span)?;
-            let after = stage.fixture.busy_time().must("measuring processor time")?;
-            best = best.min(after.saturating_sub(before));
-        }
-        ensure!(best < span / 4, "of 20 waits of {span:?}, the laziest was busy for {best:?}: it spins");
-    }
-    Ok(())
-}
-
-pub(crate) fn a_timeout_counts_from_now<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    let span = Duration::from_millis(3);
-    let mut early = 0;
-    for _ in 0..10 {
-        let start = stage.clock();
-        let mut slots = [Event::EMPTY; 4];
-        stage.platform().wait_for(&mut Events::new(&mut slots), span).must("waiting for a timeout")?;
-        early += usize::from(stage.clock().saturating_since(start) < span);
-    }
-    ensure!(early <= 2, "10 waits with a timeout of {span:?} ended {early} times too early");
-    stage.send(watched.peer, b"x")?;
-    stage.expect(watched.token, Readiness::READABLE)?;
-    let mut slots = [Event::EMPTY; 4];
-    let mut events = Events::new(&mut slots);
-    stage.platform().wait_for(&mut events, Duration::MAX).must("waiting with an endless timeout")?;
-    ensure!(events.len() == 1, "a wait with an endless timeout did not report a ready source");
     Ok(())
 }
 
@@ -355,23 +197,6 @@ pub(crate) fn waits_are_fair<F: WaitFixture>(make: Make<'_, F>) -> Check {
             }
         }
     }
-    Ok(())
-}
-
-pub(crate) fn an_interrupted_wait_goes_on<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    stage.reader()?;
-    let (span, period) = (Duration::from_millis(60), Duration::from_millis(7));
-    let interrupted = Duration::from_millis(600);
-    stage.fixture.interrupt(period, interrupted).ability("way to interrupt a wait")?;
-    let start = stage.clock();
-    let mut slots = [Event::EMPTY; 4];
-    let mut events = Events::new(&mut slots);
-    stage.platform().wait(&mut events, Some(start + span)).must("waiting through interruptions")?;
-    ensure!(events.is_empty(), "nothing is ready, and a wait reported {:?}", events.as_slice());
-    let took = stage.clock().saturating_since(start);
-    ensure!(took >= span, "a wait of {span:?} that was interrupted ended after {took:?}");
-    ensure!(took < interrupted, "a wait of {span:?} lasted as long as it was interrupted, {took:?}: it starts over");
     Ok(())
 }
 

@@ -119,16 +119,28 @@ impl Epoll<'_> {
     #[inline]
     fn sleep(&mut self, room: c_int, timeout: Option<Duration>) -> c_int {
         match timeout {
-            Some(timeout) if self.counts_nanoseconds && !timeout.is_zero() => {
-                if let Some(count) = self.sleep_nanoseconds(room, timeout) {
-                    return count;
-                }
-            }
-            _ => {}
+            None => self.sleep_milliseconds(room, -1),
+            Some(timeout) => self.sleep_for(room, timeout),
         }
-        let timeout_ms = clock::milliseconds(timeout);
+    }
+
+    /// [`sleep`](Self::sleep), with a timeout.
+    #[inline(never)]
+    fn sleep_for(&mut self, room: c_int, timeout: Duration) -> c_int {
+        if self.counts_nanoseconds
+            && !timeout.is_zero()
+            && let Some(count) = self.sleep_nanoseconds(room, timeout)
+        {
+            return count;
+        }
+        self.sleep_milliseconds(room, clock::milliseconds(Some(timeout)))
+    }
+
+    /// Sleeps with a timeout in milliseconds, or with -1 for none: the number of events, -1 for an error.
+    #[inline]
+    fn sleep_milliseconds(&mut self, room: c_int, timeout: c_int) -> c_int {
         // SAFETY: the buffer has room for at least `room` events.
-        unsafe { libc::epoll_wait(self.instance.as_raw_fd(), self.fetched.as_mut_ptr(), room, timeout_ms) }
+        unsafe { libc::epoll_wait(self.instance.as_raw_fd(), self.fetched.as_mut_ptr(), room, timeout) }
     }
 }
 
@@ -282,13 +294,26 @@ const _: () = {
     assert!(RDHUP >> RDHUP_SHIFT == Readiness::READ_CLOSED.bits() as u32);
 };
 
-/// What the kernel reports. The bits up to HUP are those of [`Readiness`]; RDHUP, once moved there, as well.
+/// What the kernel reports. The bits up to HUP are those of [`Readiness`].
 #[inline]
 fn event(kernel: &libc::epoll_event) -> Event {
-    let bits = kernel.events | (kernel.events >> RDHUP_SHIFT);
-    #[expect(clippy::cast_possible_truncation, reason = "the bits above have no name in `Readiness`")]
-    let readiness = Readiness::from_bits(bits as u8).with_implied();
+    const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP | libc::EPOLLRDHUP).cast_unsigned();
+    let reported = kernel.events;
+    let readiness = if reported & BROKEN == 0 { named(reported) } else { broken(reported) };
     Event { token: Token::from_u64(kernel.u64), readiness }
+}
+
+/// The bits that have a name.
+#[inline]
+const fn named(bits: u32) -> Readiness {
+    #[expect(clippy::cast_possible_truncation, reason = "the bits above have no name in `Readiness`")]
+    Readiness::from_bits(bits as u8)
+}
+
+/// What the kernel reports of a source that broke or was closed, which is rare enough to stay out of the way.
+#[cold]
+fn broken(reported: u32) -> Readiness {
+    named(reported | (reported >> RDHUP_SHIFT)).with_implied()
 }
 
 #[cfg(test)]

@@ -113,13 +113,20 @@ pub(crate) trait Fetch {
         if events.room() == 0 {
             return Ok(());
         }
-        let Some(deadline) = deadline else {
-            if self.sources().registrations.armed() == 0 {
-                return Err(Error::new(ErrorKind::NothingToWaitFor));
-            }
-            while self.fetch(events, None)? == 0 {}
-            return Ok(());
-        };
+        if let Some(deadline) = deadline {
+            return self.wait_for_deadline(events, deadline);
+        }
+        if self.sources().registrations.armed() == 0 {
+            return Err(Error::new(ErrorKind::NothingToWaitFor));
+        }
+        while self.fetch(events, None)? == 0 {}
+        Ok(())
+    }
+
+    /// [`wait_until`](Self::wait_until), with a deadline. A function of its own, so that a wait without one is short enough
+    /// to become part of the loop.
+    #[inline(never)]
+    fn wait_for_deadline(&mut self, events: &mut Events<'_>, deadline: Instant) -> Result<(), Error> {
         let mut now = self.clock().now();
         loop {
             if self.fetch(events, Some(deadline.saturating_since(now)))? > 0 {

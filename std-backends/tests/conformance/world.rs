@@ -3,19 +3,16 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use selkie_core::{Error, ErrorKind};
-use selkie_std::from_errno;
-
-/// Numbers for descriptors that a test closes behind its selector's back. Each is used once before any is used again, so
-/// that no other test gets one while it is expected to be closed. Some systems' `select` takes none from 1024 on.
-const NUMBERS: std::ops::Range<RawFd> = if cfg!(target_vendor = "apple") { 400..1000 } else { 2_000..14_000 };
+use selkie_std::{from_errno, raise_descriptor_limit};
 
 /// The far ends of connections, and the threads that do something to them later. It ends those before it goes.
 pub(crate) struct World {
@@ -146,18 +143,34 @@ pub(crate) fn busy_time() -> Result<Duration, Error> {
     Ok(Duration::new(seconds.expect("not negative"), nanos.expect("below a second")))
 }
 
+/// Numbers for descriptors that a test closes behind its selector's back. Each is used once before any is used again, so
+/// that no other test gets one while it is expected to be closed. Some systems' `select` takes none from 1024 on.
+fn numbers() -> Range<RawFd> {
+    static NUMBERS: OnceLock<Range<RawFd>> = OnceLock::new();
+    let numbers = NUMBERS.get_or_init(|| {
+        if cfg!(target_vendor = "apple") {
+            return 400..1_000;
+        }
+        // As many as can be had: where there are too few, the cases that need more are not applicable.
+        let limit = raise_descriptor_limit(16_384).or_else(|limit| raise_descriptor_limit(limit.allowed));
+        let limit = limit.ok().and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(1_024);
+        limit.min(4_000) / 2..limit.min(16_384)
+    });
+    numbers.clone()
+}
+
+/// Makes room for the descriptors of all tests that run at the same time.
+pub(crate) fn raise_limit() {
+    numbers();
+}
+
 /// Moves a descriptor to a number of its own, so that it can be closed without anybody else getting the number.
 pub(crate) fn moved(fd: &OwnedFd) -> Result<OwnedFd, Error> {
     static NEXT: AtomicI32 = AtomicI32::new(0);
-    let number = NUMBERS.start + NEXT.fetch_add(1, Ordering::Relaxed) % (NUMBERS.end - NUMBERS.start);
+    let numbers = numbers();
+    let number = numbers.start + NEXT.fetch_add(1, Ordering::Relaxed) % (numbers.end - numbers.start);
     // SAFETY: the call takes no pointers.
     owned(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) })
-}
-
-/// Room for the descriptors of all tests that run at the same time.
-pub(crate) fn raise_limit() {
-    // Where the system does not allow as many, the cases that need them say that they are not applicable.
-    let _ = selkie_std::raise_descriptor_limit(16_384);
 }
 
 /// An address at which nobody listens, for as long as the descriptor that has it is open.
