@@ -90,7 +90,7 @@ impl<'a, P: Selector> Context<'a, P> {
     /// The time of this turn.
     ///
     /// A loop that waits reads the clock when the time is first asked for after a wait: once a turn, and not at all
-    /// while there are no deadlines and nobody asks.
+    /// while there are no deadlines and nobody asks. Before the first turn the time is [`Instant::ZERO`].
     #[inline]
     pub fn now(&mut self) -> Instant {
         if let Some(read) = self.clock.take() {

@@ -59,7 +59,8 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
 
     /// Reads into the scratch memory from `start` to `limit`. Gives how many bytes came, or nothing if none did, with the
     /// connection marked for what that means.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the usual way from the socket and back has no call in between")]
     fn read(&mut self, context: &mut Context<'a, P>, token: Token, start: usize, limit: usize) -> Option<usize> {
         let source = self.table.sources[token.index()]?;
         match context.platform.read(source, &mut self.scratch[start..limit]) {
@@ -84,7 +85,8 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     }
 
     /// Offers the first `count` bytes of the scratch memory to the service, and says how many it took.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as for `read`")]
     fn offer(&mut self, context: &mut Context<'a, P>, token: Token, count: usize) -> usize {
         let session = self.sessions[token.index()].get_or_insert_with(S::Session::default);
         let mut driver = Driver { context, table: &mut self.table, current: token };
@@ -136,7 +138,9 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
             self.tell_writable(context, token, moved);
         }
         let connection = self.table.connections[token.index()];
-        if connection.is(Flags::BROKEN | Flags::CLOSING | Flags::READ_ENDED) {
+        // After the end only what is held is left to be offered; the first time, that comes before the service is told of it.
+        let ending = connection.is(Flags::READ_ENDED) && !connection.is(Flags::END_TOLD);
+        if ending || connection.is(Flags::BROKEN | Flags::CLOSING) {
             return self.settle(context, token);
         }
         let readable = event.readiness.is_readable() && connection.interest.contains(Interest::READABLE);
@@ -345,14 +349,18 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         if connection.is(Flags::CLOSING | Flags::BROKEN) {
             return;
         }
-        if connection.is(Flags::HOLDS | Flags::OWES) {
-            // A starved connection was readable when it began to wait.
-            let more = starved && !connection.is(Flags::READ_ENDED);
-            if more || (resumed && connection.is(Flags::HOLDS)) {
-                self.receive_behind(context, token, more);
+        let holds = connection.is(Flags::HOLDS);
+        if !starved {
+            if resumed && holds {
+                self.receive_behind(context, token, false);
             }
-        } else if starved && self.driver(context, token).feed(token) {
-            self.receive_held(context, token, true);
+            return;
+        }
+        // It was readable when it began to wait, or had bytes left to be offered. One that wants to write does that first.
+        let more = !connection.is(Flags::READ_ENDED | Flags::WANTS_WRITABLE);
+        let mut driver = self.driver(context, token);
+        if driver.feed(token) && (more || holds) && driver.has_room(token) {
+            self.receive_held(context, token, more);
         }
     }
 

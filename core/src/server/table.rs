@@ -138,7 +138,8 @@ impl<P: Transport> Driver<'_, '_, P> {
     }
 
     /// Hands bytes to the platform.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as for `send`")]
     fn write(&mut self, token: Token, bytes: &[u8]) -> Written {
         let Some(source) = self.source(token) else { return Written::Broken };
         match self.context.platform.write(source, bytes) {
@@ -152,6 +153,38 @@ impl<P: Transport> Driver<'_, '_, P> {
                 self.fail(token, error);
                 Written::Broken
             }
+        }
+    }
+
+    /// [`Outlet::send`], to a connection in any state.
+    #[inline(never)]
+    fn send_in_any_case(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        if !self.is_sendable(token) {
+            return Err(SendError::Closed);
+        }
+        if bytes.len() > self.outbox_room(token) {
+            if P::OWNS_OUTBOX {
+                self.offer_later(token);
+            }
+            return Err(SendError::Full);
+        }
+        let written = if self.connection(token).is(Flags::OWES) { Written::Part(0) } else { self.write(token, bytes) };
+        self.keep_rest(token, bytes, written)
+    }
+
+    /// Keeps what the platform did not take.
+    #[inline(never)]
+    fn keep_rest(&mut self, token: Token, bytes: &[u8], written: Written) -> Result<(), SendError> {
+        match written {
+            Written::All => Ok(()),
+            Written::Part(count) => {
+                self.keep(token, &bytes[count..]);
+                if token != self.current {
+                    self.update_interest(token);
+                }
+                Ok(())
+            }
+            Written::Broken => Err(SendError::Closed),
         }
     }
 
@@ -268,7 +301,7 @@ impl<P: Transport> Driver<'_, '_, P> {
                 continue;
             }
             let Some(token) = self.context.registry().token_at(index) else { continue };
-            if self.needs(token) <= self.table.pool.free() {
+            if self.awaits(token) <= self.table.pool.free() {
                 let now = self.context.now();
                 return self.schedule(token, now);
             }
@@ -287,6 +320,19 @@ impl<P: Transport> Driver<'_, '_, P> {
         inbox + outbox
     }
 
+    /// How many blocks of the pool a connection waits for: those that it [needs](Self::needs) to read, or one to go on with
+    /// what it wants to write.
+    fn awaits(&self, token: Token) -> usize {
+        let wants_outbox = self.table.connections[token.index()].is(Flags::WANTS_WRITABLE);
+        let needs = self.needs(token);
+        if wants_outbox { needs.min(1) } else { needs }
+    }
+
+    /// Whether there is no block to keep in what a peer does not take.
+    fn lacks_outbox(&self, token: Token) -> bool {
+        !P::OWNS_OUTBOX && self.table.connections[token.index()].outbox.is_none() && self.table.pool.free() == 0
+    }
+
     /// Whether the pool has the blocks that a connection may need for what it reads. If not, it is marked as waiting for
     /// them.
     #[inline]
@@ -298,7 +344,9 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline(never)]
     fn is_fed_from_few(&mut self, token: Token) -> bool {
         let (free, needs) = (self.table.pool.free(), self.needs(token));
-        let kept = if self.table.starved > 0 && needs > 0 { BLOCKS_PER_READ } else { 0 };
+        // Who has read its last may overtake: it takes nothing in any more, and gives back what it has when it is done.
+        let ended = self.connection(token).is(Flags::READ_ENDED);
+        let kept = if self.table.starved > 0 && needs > 0 && !ended { BLOCKS_PER_READ } else { 0 };
         if free >= needs + kept {
             return true;
         }
@@ -315,7 +363,7 @@ impl<P: Transport> Driver<'_, '_, P> {
         if !self.connection(token).is(Flags::STARVED) {
             return self.is_fed(token);
         }
-        let fed = self.table.pool.free() >= self.needs(token);
+        let fed = self.table.pool.free() >= self.awaits(token);
         if fed {
             self.table.starved_cursor = (token.index() + 1) % self.table.connections.len();
             self.wait_no_longer(token);
@@ -424,7 +472,15 @@ impl<P: Transport> Driver<'_, '_, P> {
         if connection.is(Flags::LINGERING) {
             return Interest::READABLE;
         }
-        if connection.is(Flags::OWES | Flags::WANTS_WRITABLE | Flags::ENDING)
+        let mut tells = connection.is(Flags::WANTS_WRITABLE);
+        if tells && self.lacks_outbox(token) {
+            // The peer may take bytes, but what it does not take could not be kept: first a block has to come back.
+            tells = false;
+            self.starve(token);
+        }
+        let connection = *self.connection(token);
+        if tells
+            || connection.is(Flags::OWES | Flags::ENDING)
             || (connection.is(Flags::CLOSING) && !connection.is(Flags::WRITE_ENDED))
         {
             interest |= Interest::WRITABLE;
@@ -496,28 +552,20 @@ impl<P: Transport> Driver<'_, '_, P> {
 }
 
 impl<P: Transport> Outlet for Driver<'_, '_, P> {
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the usual answer is part of receiving, without a call in between")]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
-        if !self.is_sendable(token) {
-            return Err(SendError::Closed);
-        }
-        if bytes.len() > self.outbox_room(token) {
-            if P::OWNS_OUTBOX {
-                self.offer_later(token);
+        // The answer of a connection that owes nothing, which most are.
+        if token == self.current
+            && self.connection(token).flags == Flags::OPEN
+            && bytes.len() <= self.outbox_room(token)
+        {
+            match self.write(token, bytes) {
+                Written::All => Ok(()),
+                written => self.keep_rest(token, bytes, written),
             }
-            return Err(SendError::Full);
-        }
-        let written = if self.connection(token).is(Flags::OWES) { Written::Part(0) } else { self.write(token, bytes) };
-        match written {
-            Written::All => Ok(()),
-            Written::Part(count) => {
-                self.keep(token, &bytes[count..]);
-                if token != self.current {
-                    self.update_interest(token);
-                }
-                Ok(())
-            }
-            Written::Broken => Err(SendError::Closed),
+        } else {
+            self.send_in_any_case(token, bytes)
         }
     }
 

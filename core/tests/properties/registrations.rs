@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use selkie_core::{ErrorKind, Interest, Mode, Registration, Registrations, Token};
 
-use crate::config;
+use crate::{config, steps};
 
 const CAPACITY: usize = 5;
 
@@ -106,7 +106,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_table_agrees_with_the_contract(steps in prop::collection::vec(step(), 1..100)) {
+    fn the_table_agrees_with_the_contract(steps in prop::collection::vec(step(), 1..steps(100))) {
         let mut table = Registrations::new([Registration::EMPTY; CAPACITY]);
         let mut model = Model::new();
         for step in steps {

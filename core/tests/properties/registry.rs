@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use proptest::prelude::*;
 use selkie_core::{ErrorKind, Registry, Slot, Token};
 
-use crate::config;
+use crate::{config, steps};
 
 const CAPACITY: usize = 7;
 
@@ -101,7 +101,7 @@ proptest! {
 
     #[test]
     fn only_issued_tokens_are_live_and_only_until_they_are_taken_back(
-        lives in prop::collection::vec(prop::collection::vec(step(), 1..60), 1..4),
+        lives in prop::collection::vec(prop::collection::vec(step(), 1..steps(60)), 1..4),
     ) {
         let mut slots = [Slot::EMPTY; CAPACITY];
         let mut model = Model::default();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use selkie_core::{Instant, TimerSlot, Timers};
 
-use crate::config;
+use crate::{config, steps};
 
 const CAPACITY: usize = 24;
 
@@ -65,7 +65,7 @@ proptest! {
 
     #[test]
     fn the_earliest_deadline_is_exact_after_every_step(
-        lives in prop::collection::vec(prop::collection::vec(step(), 1..150), 1..3),
+        lives in prop::collection::vec(prop::collection::vec(step(), 1..steps(150)), 1..3),
     ) {
         let mut slots = [TimerSlot::EMPTY; CAPACITY];
         for steps in lives {

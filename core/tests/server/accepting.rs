@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use selkie_core::{Close, Config, ErrorKind, Interest, Reason};
 
-use crate::rig::{Rig, Shape, UNLIMITED, with_server};
+use crate::rig::{Rig, Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
 
 fn armed(rig: &mut Rig<'_, Scripted, false>) -> bool {
@@ -202,7 +202,7 @@ fn two_listeners_rest_and_wake_together() {
 #[test]
 fn churn_gives_every_slot_back() {
     with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
-        for round in 0..50 {
+        for round in 0..rounds(50) {
             let clients: Vec<_> = (0..5).map(|_| rig.connected()).collect();
             for &client in &clients {
                 rig.send(client, b"hello");
@@ -214,7 +214,7 @@ fn churn_gives_every_slot_back() {
                 assert_eq!(rig.closed(client), Some(Close::Graceful));
             }
         }
-        assert_eq!(rig.server.counters().accepted, 250);
-        assert_eq!(rig.closed_for(Reason::Finished), 250);
+        assert_eq!(rig.server.counters().accepted, 5 * rounds(50));
+        assert_eq!(rig.closed_for(Reason::Finished), 5 * rounds(50));
     });
 }

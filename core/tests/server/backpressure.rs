@@ -5,7 +5,7 @@ use core::time::Duration;
 use selkie_core::{Interest, Reason};
 
 use crate::on_both;
-use crate::rig::{Shape, UNLIMITED, with_server};
+use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
 
 fn interest(rig: &mut crate::rig::Rig<'_, Scripted, false>, client: crate::toy::Handle) -> Interest {
@@ -116,7 +116,7 @@ fn the_service_is_told_when_the_outbox_has_drained() {
 on_both! { a_reply_much_larger_than_the_outbox_streams }
 
 fn a_reply_much_larger_than_the_outbox_streams<const OWNS: bool>() {
-    let reply: Vec<u8> = (0..4000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let reply: Vec<u8> = (0..rounds(4000)).map(|number| number.to_le_bytes()[0]).collect();
     let mut service = Scripted::sink();
     let pieces = reply.clone();
     let mut sent = 0;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use selkie_core::{Config, Peer, Reason, SendError};
 
-use crate::rig::{Shape, UNLIMITED, with_server};
+use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Scripted, lines};
 
 const SCARCE: Shape = Shape { slots: 10, blocks: 2, ..Shape::SMALL };
@@ -155,7 +155,7 @@ fn many_share_a_few_blocks_fairly() {
     with_server::<_, false>(Shape { blocks: 3, ..SCARCE }, UNLIMITED, Scripted::echo(), |rig| {
         let clients: Vec<_> = (0..9).map(|_| rig.connected()).collect();
         let mut received = vec![0; clients.len()];
-        for _ in 0..200 {
+        for _ in 0..rounds(400) {
             for &client in &clients {
                 rig.send(client, b"a line of text\n");
                 rig.give_room(client, 4);

@@ -29,6 +29,11 @@ impl Shape {
 pub(crate) const UNLIMITED: Config =
     Config { idle_timeout: None, stall_timeout: None, linger: Duration::ZERO, ..Config::DEFAULT };
 
+/// How often a test repeats itself: `usual`, or a tenth of that under Miri, which is hundreds of times slower.
+pub(crate) const fn rounds(usual: u64) -> u64 {
+    if cfg!(miri) { usual / 10 } else { usual }
+}
+
 /// One nanosecond less.
 pub(crate) const fn just_before(time: Duration) -> Duration {
     time.saturating_sub(Duration::from_nanos(1))

@@ -183,7 +183,7 @@ fn run<const OWNS: bool>(steps: &[Step], blocks: usize, linger: bool, whole_line
 /// Fewer cases under Miri, which is hundreds of times slower; no files beside the tests.
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
-    let cases = if cfg!(miri) { 4 } else { usual.cases };
+    let cases = if cfg!(miri) { 1 } else { usual.cases };
     ProptestConfig { cases, failure_persistence: None, ..usual }
 }
 
@@ -192,7 +192,7 @@ proptest! {
 
     #[test]
     fn every_client_receives_what_it_must(
-        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 40 } else { 120 }),
+        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 15 } else { 120 }),
         blocks in 2..14_usize,
         linger: bool,
         whole_lines: bool,
