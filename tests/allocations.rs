@@ -1,0 +1,181 @@
+//! Nothing is allocated between the first wait and the end of the draining, on any backend, whatever clients do.
+
+#![cfg(unix)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use selkie::{AnySelector, Backend, Config, EventLoop, HeapLoop, HeapServer, Platform, Reason, Server};
+use services::Echo;
+use socket2::SockRef;
+
+thread_local! {
+    /// How often this thread has asked for memory, or given some back, since it began to count. Other threads, where the
+    /// clients are, count nothing.
+    static CALLS: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// The system's allocator, with a count of its calls.
+struct Counting;
+
+/// Counts one call, if this thread counts.
+fn count() {
+    // A thread that is ending has no count any more.
+    let _ = CALLS.try_with(|calls| calls.set(calls.get().map(|count| count + 1)));
+}
+
+// SAFETY: every method passes its arguments on unchanged to the system's allocator, which keeps the contract; counting
+// touches only a thread-local number that needs no memory and no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count();
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same here.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const CAPACITY: usize = 8;
+
+/// Waits until the server has closed the connection, with what is left unread thrown away.
+fn wait_for_end(client: &mut TcpStream) {
+    let mut buffer = [0; 4096];
+    while client.read(&mut buffer).is_ok_and(|count| count > 0) {}
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(address).expect("the server listens");
+    client.set_read_timeout(Some(Duration::from_secs(30))).expect("a connected socket takes the option");
+    client
+}
+
+fn echo(client: &mut TcpStream, message: &[u8]) {
+    client.write_all(message).expect("the server takes a message");
+    let mut answer = vec![0; message.len()];
+    client.read_exact(&mut answer).expect("the server answers");
+    assert_eq!(answer, message);
+}
+
+/// Everything that clients do: talk, crowd, idle, reset, end one half, and take nothing. Gives the one that is owed bytes.
+fn trouble(address: SocketAddr) -> TcpStream {
+    // The capacity and more: the rest waits, and gets its turn.
+    let mut clients: Vec<TcpStream> = (0..CAPACITY + 4).map(|_| connect(address)).collect();
+    for client in clients.iter_mut().take(CAPACITY) {
+        echo(client, b"hello");
+    }
+    // Some reset, some end their stream.
+    for client in clients.drain(..CAPACITY / 2) {
+        SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a connected socket takes the option");
+    }
+    for mut client in clients.drain(..CAPACITY / 2) {
+        client.write_all(&vec![1; 100_000]).expect("the server takes it all or keeps it waiting");
+        client.shutdown(Shutdown::Write).expect("the connection is still there");
+        wait_for_end(&mut client);
+    }
+    for client in &mut clients {
+        echo(client, &[2; 5000]);
+    }
+    // One idles out, the others leave.
+    wait_for_end(&mut clients[0]);
+    drop(clients);
+    let mut stalled = connect(address);
+    stalled.set_write_timeout(Some(Duration::from_millis(100))).expect("a connected socket takes the option");
+    while stalled.write(&vec![3; 65_536]).is_ok() {}
+    stalled
+}
+
+/// Serves until the clients are done, then drains, and gives the number of calls of the allocator meanwhile.
+fn calls_while_serving(backend: Backend) -> u64 {
+    let slots = CAPACITY + 2;
+    let selector = AnySelector::new(backend, slots).expect("the machine has this backend");
+    let mut platform = Platform::new(selector, slots).expect("there is memory");
+    let listener = platform.listen("127.0.0.1:0".parse().expect("an address"), 128).expect("there is a free port");
+    let address = platform.local_address(listener).expect("it is bound");
+    let (mut loop_memory, mut server_memory) = (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
+    let config = Config {
+        connections_max: CAPACITY,
+        idle_timeout: Some(Duration::from_secs(1)),
+        linger: Duration::from_millis(100),
+        ..Config::DEFAULT
+    };
+    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+    let mut server = Server::new(Echo, config, server_memory.storage());
+    server.listen(&mut event_loop.context, listener).expect("there is room");
+    let (_, waker) = event_loop.context.waker().expect("there is room");
+    let done = AtomicBool::new(false);
+    let calls = thread::scope(|scope| {
+        let done = &done;
+        let clients = scope.spawn(move || {
+            let stalled = trouble(address);
+            done.store(true, Ordering::Release);
+            waker.wake();
+            drop(stalled);
+        });
+        CALLS.set(Some(0));
+        while !event_loop.is_stopped() {
+            event_loop.run_once(&mut server).expect("the platform can wait");
+            if done.load(Ordering::Acquire) && !server.is_draining() {
+                let deadline = event_loop.context.now() + Duration::from_secs(1);
+                server.drain(&mut event_loop.context, deadline);
+            }
+        }
+        let calls = CALLS.take().expect("it was counted");
+        clients.join().expect("the clients were served");
+        calls
+    });
+    let counters = server.counters();
+    assert!(counters.closed_for(Reason::Reset) > 0, "{counters:?}");
+    assert!(counters.closed_for(Reason::Idle) > 0, "{counters:?}");
+    assert!(counters.closed_for(Reason::Finished) > 0, "{counters:?}");
+    assert!(counters.accept_pauses > 0 && counters.blocks_max > 0, "{counters:?}");
+    calls
+}
+
+/// The counter counts, or its zeros would mean nothing.
+#[test]
+fn the_allocator_is_counted() {
+    CALLS.set(Some(0));
+    drop(Box::new(1));
+    assert_eq!(CALLS.take(), Some(2));
+}
+
+macro_rules! on_every_backend {
+    ($($backend:ident),+) => {
+        $(
+            #[test]
+            fn $backend() {
+                match stringify!($backend).parse() {
+                    Ok(backend) => assert_eq!(calls_while_serving(backend), 0, "the server allocates while it runs"),
+                    Err(error) => println!("not run: {error}"),
+                }
+            }
+        )+
+    };
+}
+
+on_every_backend!(epoll, kqueue, poll, select);

@@ -1,0 +1,136 @@
+//! TCP clients that show whether an echo server keeps its promises, wherever it runs: they know only its address and
+//! what it was configured with.
+//!
+//! Each case panics with a sentence that says what went wrong. No case sleeps for a fixed time to let something happen;
+//! each waits for it, for at most [`PATIENCE`].
+
+#![allow(dead_code, reason = "not every server can be shown every case")]
+
+mod load;
+mod trouble;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use load::{churn, interleaved, large_with_half_close};
+pub(crate) use trouble::{full_capacity, idle_timeout, reset_storm, stalled_reader};
+
+/// How long anything may take before the server counts as stuck.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An echo server to try.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    /// How many clients it serves at once.
+    pub(crate) capacity: usize,
+    /// After how long without a byte it lets a client go.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+impl Target {
+    /// A new connection, which need not be accepted yet.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect_timeout(&self.address, PATIENCE)
+            .unwrap_or_else(|error| panic!("cannot connect to {}: {error}", self.address));
+        stream.set_nodelay(true).expect("a connected socket takes the option");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a connected socket takes the option");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a connected socket takes the option");
+        stream
+    }
+
+    /// Shows that a new client is served.
+    pub(crate) fn serves(&self) {
+        let mut client = self.connect();
+        echo(&mut client, b"are you there?");
+        leave(client);
+    }
+}
+
+/// Sends a message and waits for the same one to come back.
+pub(crate) fn echo(client: &mut TcpStream, message: &[u8]) {
+    client.write_all(message).expect("the server takes a message");
+    expect(client, message);
+}
+
+/// Waits for exactly these bytes.
+pub(crate) fn expect(client: &mut TcpStream, message: &[u8]) {
+    let mut answer = vec![0; message.len()];
+    client.read_exact(&mut answer).expect("the server answers in time");
+    assert!(answer == message, "the answer is not what was sent");
+}
+
+/// Ends the stream, and waits for the server to end its own.
+pub(crate) fn leave(mut client: TcpStream) {
+    client.shutdown(Shutdown::Write).expect("the connection is still there");
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).expect("the server ends its stream in time");
+    assert!(rest.is_empty(), "the server sent {} bytes that nobody sent it", rest.len());
+}
+
+/// Whether any byte comes within `time`.
+pub(crate) fn is_answered_within(client: &TcpStream, time: Duration) -> bool {
+    client.set_read_timeout(Some(time)).expect("a connected socket takes the option");
+    let peeked = client.peek(&mut [0]);
+    client.set_read_timeout(Some(PATIENCE)).expect("a connected socket takes the option");
+    match peeked {
+        Ok(count) => count > 0,
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+        Err(error) => panic!("the connection broke: {error}"),
+    }
+}
+
+/// Writes from the endless [`pattern`] without reading, until the server takes no more, and says how many bytes that
+/// were. What the kernels on both sides buffer is in it, so it is not known before.
+pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
+    const BYTES_MAX: u64 = 256 << 20;
+    client.set_write_timeout(Some(Duration::from_millis(300))).expect("a connected socket takes the option");
+    let mut sent = 0;
+    while sent < BYTES_MAX {
+        match client.write(&pattern(sent, 64 * 1024)) {
+            Ok(count) => sent += count as u64,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                client.set_write_timeout(Some(PATIENCE)).expect("a connected socket takes the option");
+                return sent;
+            }
+            Err(error) => panic!("the connection broke: {error}"),
+        }
+    }
+    panic!("the server takes bytes without end from a client that reads none");
+}
+
+/// Reads to the end of the stream, checks every byte against the [`pattern`], and says how many they were.
+pub(crate) fn read_pattern_to_end(client: &mut TcpStream) -> u64 {
+    let mut received = 0;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let count = client.read(&mut buffer).expect("the server goes on sending, and then ends its stream");
+        if count == 0 {
+            return received;
+        }
+        assert!(buffer[..count] == pattern(received, count), "wrong bytes at or after {received}");
+        received += count as u64;
+    }
+}
+
+/// Bytes from `start` on of a stream that does not repeat soon, so that lost, doubled and swapped pieces show.
+pub(crate) fn pattern(start: u64, count: usize) -> Vec<u8> {
+    (start..)
+        .take(count)
+        .map(|position| (position.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56).to_le_bytes()[0])
+        .collect()
+}
+
+/// Waits until `holds`, and says whether it came to that in time.
+pub(crate) fn comes_true(mut holds: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !holds() {
+        if start.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    true
+}

@@ -1,0 +1,113 @@
+//! Bad arguments: one clear message, the exit code 2, and no panic.
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use crate::server::program;
+
+/// Runs the example with arguments that it must refuse, and gives what it says.
+fn refusal(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().expect("the example can be run");
+    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert_eq!(status.code(), Some(2), "it prints: {stdout}{stderr}");
+    assert_eq!(stdout, "", "nothing was started");
+    assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{stderr}");
+    stderr.into_owned()
+}
+
+/// [`refusal`], where everything is said in one line.
+fn sentence(command: &mut Command) -> String {
+    let message = refusal(command);
+    assert_eq!(message.lines().count(), 1, "one sentence, not {message:?}");
+    message
+}
+
+fn echo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn an_unknown_backend_is_told_which_ones_there_are() {
+    let message = refusal(&mut echo(&["--backend", "iocp"]));
+    for backend in selkie::Backend::available() {
+        assert!(message.contains(backend.name()), "{backend} is missing in {message}");
+    }
+    assert!(message.contains("iocp"), "{message}");
+}
+
+#[test]
+fn an_address_that_is_none_is_shown_what_one_looks_like() {
+    for address in ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":7000", "localhost:7000"] {
+        let message = refusal(&mut echo(&[address]));
+        assert!(message.contains(address) && message.contains("127.0.0.1:7000"), "{message}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let address = holder.local_addr().expect("it is bound").to_string();
+    let message = sentence(&mut echo(&[&address]));
+    assert!(message.contains(&address) && message.contains("in use"), "{message}");
+}
+
+#[test]
+fn an_address_of_another_host_is_refused() {
+    let message = sentence(&mut echo(&["192.0.2.1:7000"]));
+    assert!(message.contains("192.0.2.1:7000"), "{message}");
+}
+
+#[test]
+fn a_capacity_that_makes_no_sense_is_refused() {
+    for capacity in ["0", "-1", "many", "99999999999"] {
+        let message = refusal(&mut echo(&["127.0.0.1:0", &format!("--capacity={capacity}")]));
+        assert!(message.contains(capacity) && message.contains("--capacity"), "{message}");
+    }
+}
+
+#[test]
+fn a_capacity_beyond_the_limit_of_descriptors_is_refused() {
+    for backend in selkie::Backend::available() {
+        let arguments = ["127.0.0.1:0", "--backend", backend.name(), "--capacity", "4294967295"];
+        let message = sentence(&mut echo(&arguments));
+        assert!(message.contains("4294967295") && message.contains("descriptors"), "{message}");
+    }
+}
+
+#[test]
+fn an_idle_timeout_that_makes_no_sense_is_refused() {
+    for seconds in ["0", "-1", "soon", "NaN", "inf"] {
+        let message = refusal(&mut echo(&["127.0.0.1:0", &format!("--idle-timeout={seconds}")]));
+        assert!(message.contains("--idle-timeout"), "{message}");
+    }
+}
+
+/// Needs a user without privileges, and a system that reserves low ports.
+#[test]
+fn a_privileged_port_is_refused_with_advice() {
+    let lowest = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    if lowest.is_ok_and(|lowest| lowest.trim().parse::<u16>().is_ok_and(|lowest| lowest <= 81)) {
+        println!("not run: this system reserves no low ports");
+        return;
+    }
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    let mut command = if is_root {
+        // Runs the example as nobody, if nobody may reach it.
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program());
+        let reachable = command.arg("--help").output().is_ok_and(|output| output.status.success());
+        if !reachable {
+            println!("not run: the user is root, and nobody cannot run {}", program().display());
+            return;
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program());
+        command
+    } else {
+        Command::new(program())
+    };
+    let message = sentence(command.arg("127.0.0.1:81"));
+    assert!(message.contains("127.0.0.1:81") && message.contains("higher"), "{message}");
+}

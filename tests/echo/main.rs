@@ -1,0 +1,110 @@
+//! The echo example as its users have it: a process, real TCP clients, and every backend of this machine.
+
+#![cfg(unix)]
+
+mod arguments;
+#[path = "../clients/mod.rs"]
+mod clients;
+mod process;
+mod programs;
+mod server;
+mod stopping;
+
+use std::time::Duration;
+
+use clients::Target;
+use server::Server;
+
+/// Makes a test for each backend of each case, so that a report names both.
+macro_rules! on_every_backend {
+    ($($case:path as $name:ident),+ $(,)?) => {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        mod epoll { $(#[test] fn $name() { $case("epoll"); })+ }
+        #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
+        mod kqueue { $(#[test] fn $name() { $case("kqueue"); })+ }
+        mod poll { $(#[test] fn $name() { $case("poll"); })+ }
+        mod select { $(#[test] fn $name() { $case("select"); })+ }
+    };
+}
+
+on_every_backend! {
+    crate::interleaved as clients_that_interleave_get_their_own_bytes,
+    crate::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
+    crate::churn as clients_that_come_and_go_are_all_served,
+    crate::stalled_reader as a_stalled_reader_costs_bounded_memory_and_nobody_else,
+    crate::reset_storm as a_storm_of_resets_harms_nobody_else,
+    crate::full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
+    crate::idle_timeout as a_silent_client_is_let_go_in_time,
+    crate::stopping::owed_bytes_are_sent_before_it_stops as owed_bytes_are_sent_before_it_stops,
+    crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
+    crate::process::without_descriptors_the_others_go_on as without_descriptors_the_others_go_on,
+    crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
+}
+
+/// A backend without a case of its own would not be tested.
+#[test]
+fn every_backend_of_this_machine_is_tested() {
+    for backend in selkie::Backend::available() {
+        assert!(["epoll", "kqueue", "poll", "select"].contains(&backend.name()), "{backend} has no tests here");
+    }
+}
+
+fn interleaved(backend: &str) {
+    let server = Server::start(backend, &[]);
+    clients::interleaved(&server.target());
+    server.stop();
+}
+
+fn large_with_half_close(backend: &str) {
+    let server = Server::start(backend, &[]);
+    clients::large_with_half_close(&server.target(), 8 << 20);
+    let report = server.stop();
+    assert_eq!((report.figure("bytes in"), report.figure("bytes out")), (8 << 20, 8 << 20));
+}
+
+fn churn(backend: &str) {
+    let server = Server::start(backend, &["--capacity", "8"]);
+    clients::churn(&server.target(), 100);
+    let report = server.stop();
+    assert_eq!(report.figure("accepted"), 401);
+    assert_eq!(report.figure("closed"), 401);
+}
+
+fn stalled_reader(backend: &str) {
+    let server = Server::start(backend, &["--capacity", "16"]);
+    let target = server.target();
+    target.serves();
+    let before = process::resident_bytes(server.id());
+    clients::stalled_reader(&target, || {
+        if let (Some(before), Some(after)) = (before, process::resident_bytes(server.id())) {
+            let grown = after.saturating_sub(before);
+            assert!(grown < 1 << 20, "the server has grown by {grown} bytes");
+        }
+    });
+    let report = server.stop();
+    assert!(report.figure_before("outboxes") <= 2, "one stalled client borrows an outbox and an inbox at most");
+}
+
+fn reset_storm(backend: &str) {
+    let server = Server::start(backend, &[]);
+    clients::reset_storm(&server.target(), 400);
+    let report = server.stop();
+    assert_eq!(report.figure("accepted") + report.figure("gone before accept"), 402);
+    assert_eq!(report.figure("accepted"), report.figure("closed"));
+}
+
+fn full_capacity(backend: &str) {
+    let server = Server::start(backend, &["--capacity", "4"]);
+    clients::full_capacity(&server.target());
+    let report = server.stop();
+    assert!(report.figure("pauses at capacity") >= 1);
+    assert!(report.figure("turns") < 1000, "a full server does not spin: {}", report.text);
+}
+
+fn idle_timeout(backend: &str) {
+    let server = Server::start(backend, &["--idle-timeout", "0.5"]);
+    let target = Target { idle_timeout: Some(Duration::from_millis(500)), ..server.target() };
+    clients::idle_timeout(&target);
+    let report = server.stop();
+    assert!(report.text.contains("1 idle"), "{}", report.text);
+}

@@ -1,0 +1,127 @@
+//! What the server takes of its process: descriptors, processor time, memory.
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on};
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on};
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    /// Nobody to ask.
+    pub(crate) fn resident_bytes(_process: u32) -> Option<u64> {
+        None
+    }
+
+    pub(crate) fn without_descriptors_the_others_go_on(backend: &str) {
+        println!("not run with {backend}: the limit of a running process can only be lowered on Linux");
+    }
+
+    pub(crate) fn an_idle_server_takes_no_turns(backend: &str) {
+        println!("not run with {backend}: the processor time of another process is read from /proc");
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::io::Write;
+    use std::thread;
+    use std::time::Duration;
+
+    use crate::clients::{comes_true, echo, expect, is_answered_within, leave};
+    use crate::server::Server;
+
+    /// How much memory a process has in use.
+    pub(crate) fn resident_bytes(process: u32) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+
+    /// The processor time of a process, in the kernel and outside, in ticks of 10 milliseconds.
+    fn processor_ticks(process: u32) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
+        // The name of the program, in parentheses, may have spaces in it.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        [11, 12].iter().map(|&field| fields[field].parse::<u64>().expect("a number of ticks")).sum()
+    }
+
+    /// The lowest number that a process has no descriptor under; what it inherited may lie above.
+    fn lowest_free_descriptor(process: u32) -> u64 {
+        let is_free = |number: &u64| fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
+        (0..u64::MAX).find(is_free).expect("there are more numbers than descriptors")
+    }
+
+    /// Sets how many descriptors a running process may have.
+    fn limit_descriptors(process: u32, count: u64) {
+        let process = libc::pid_t::try_from(process).expect("process numbers are small");
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: both pointers are null or point to a `rlimit` that lives until the call has returned.
+        let done = unsafe { libc::prlimit(process, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit) };
+        assert_eq!(done, 0, "the limits of one's own child can be read");
+        limit.rlim_cur = count;
+        // SAFETY: as above.
+        let done = unsafe { libc::prlimit(process, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
+        assert_eq!(done, 0, "the limits of one's own child can be lowered");
+    }
+
+    /// Established connections go on, nothing spins, and accepting resumes: by itself when others have freed what was
+    /// lacking, and at once when one of its own connections leaves.
+    pub(crate) fn without_descriptors_the_others_go_on(backend: &str) {
+        let server = Server::start(backend, &["--capacity", "64"]);
+        let (id, target) = (server.id(), server.target());
+        let mut inside: Vec<_> = (0..3).map(|_| target.connect()).collect();
+        for client in &mut inside {
+            echo(client, b"before");
+        }
+        limit_descriptors(id, lowest_free_descriptor(id));
+        let mut outside: Vec<_> = (0..6).map(|_| target.connect()).collect();
+        for client in &mut outside {
+            client.write_all(b"let me in").expect("the backlog takes a message");
+        }
+        let ticks = processor_ticks(id);
+        for _ in 0..25 {
+            for client in &mut inside {
+                echo(client, b"meanwhile");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        let spent = processor_ticks(id) - ticks;
+        assert!(spent <= 10, "{spent} ticks of processor time in half a second: the server spins");
+        let is_in = |client: &std::net::TcpStream| is_answered_within(client, Duration::from_millis(5));
+        assert!(!outside.iter().any(is_in), "the limit has no effect");
+
+        leave(inside.remove(0));
+        assert!(
+            comes_true(|| outside.iter().any(is_in)),
+            "a descriptor was freed, and nobody of those who wait was let in"
+        );
+        limit_descriptors(id, 256);
+        for client in &mut outside {
+            expect(client, b"let me in");
+        }
+        inside.into_iter().chain(outside).for_each(leave);
+        let report = server.stop();
+        assert!(report.figure("accept failures") >= 1, "{}", report.text);
+        assert!(report.figure("turns") < 1000, "{}", report.text);
+    }
+
+    /// Clients that are connected and silent cost nothing.
+    pub(crate) fn an_idle_server_takes_no_turns(backend: &str) {
+        let server = Server::start(backend, &[]);
+        let target = server.target();
+        let mut clients: Vec<_> = (0..20).map(|_| target.connect()).collect();
+        for client in &mut clients {
+            echo(client, b"hello");
+        }
+        let ticks = processor_ticks(server.id());
+        thread::sleep(Duration::from_millis(300));
+        let spent = processor_ticks(server.id()) - ticks;
+        assert!(spent <= 1, "{spent} ticks of processor time while nothing happens");
+        clients.into_iter().for_each(leave);
+        let report = server.stop();
+        assert!(report.figure("turns") < 200, "{}", report.text);
+    }
+}

@@ -1,0 +1,127 @@
+//! The echo example as a child process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::clients::{Target, comes_true};
+
+/// Where the echo example is. Cargo builds it along with all tests, but not along with this one alone.
+pub(crate) fn program() -> PathBuf {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let this = std::env::current_exe().expect("a test knows its own file");
+        let profile = this.ancestors().nth(2).expect("a test lies in the folder `deps` of its profile");
+        let target = profile.parent().expect("a profile lies in the target folder");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--example", "echo", "--manifest-path"]);
+        cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(target);
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("cargo can be run").success(), "the echo example does not build");
+        profile.join("examples").join("echo")
+    };
+    PROGRAM.get_or_init(build).clone()
+}
+
+/// A running echo server, which is killed if a test fails.
+pub(crate) struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    address: SocketAddr,
+    capacity: usize,
+}
+
+/// What a server printed at its end.
+pub(crate) struct Report {
+    pub(crate) text: String,
+}
+
+impl Server {
+    /// Starts the example on a free port and waits until it listens.
+    pub(crate) fn start(backend: &str, options: &[&str]) -> Self {
+        let mut command = Command::new(program());
+        command.args(["127.0.0.1:0", "--backend", backend]).args(options);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the example can be run");
+        let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("its output can be read");
+        let (address, capacity) = parse(&line, backend).unwrap_or_else(|| panic!("no address in the line {line:?}"));
+        Self { child, stdout, address, capacity }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target { address: self.address, capacity: self.capacity, idle_timeout: None }
+    }
+
+    /// Asks it to stop, as a service manager does.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status().expect("every unix has kill");
+        assert!(status.success(), "the server is gone already");
+    }
+
+    /// Asks it to stop, and shows that it does so without complaint.
+    pub(crate) fn stop(self) -> Report {
+        self.terminate();
+        self.stopped()
+    }
+
+    /// Waits for the end of a server that was asked to stop.
+    pub(crate) fn stopped(mut self) -> Report {
+        let mut status = None;
+        let ended = comes_true(|| {
+            status = self.child.try_wait().expect("the child is ours");
+            status.is_some()
+        });
+        assert!(ended, "the server does not stop");
+        let mut text = String::new();
+        self.stdout.read_to_string(&mut text).expect("its output can be read");
+        assert_eq!(status.and_then(|status| status.code()), Some(0), "it ends with success, and prints: {text}");
+        let report = Report { text };
+        assert_eq!(report.figure("accepted"), report.figure("closed"), "every connection was closed: {}", report.text);
+        report
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It is gone already unless a test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.
+fn parse(line: &str, backend: &str) -> Option<(SocketAddr, usize)> {
+    let (address, rest) = line.strip_prefix("listening on ")?.split_once(' ')?;
+    let capacity = rest.trim_end().strip_prefix(&format!("({backend}, capacity "))?.strip_suffix(')')?;
+    Some((address.parse().ok()?, capacity.parse().ok()?))
+}
+
+impl Report {
+    /// The number behind `name`.
+    pub(crate) fn figure(&self, name: &str) -> u64 {
+        let digits = self.words_after(name).next().unwrap_or_default();
+        digits.parse().unwrap_or_else(|_| panic!("no figure for {name:?} in {}", self.text))
+    }
+
+    /// The number in front of `name`.
+    pub(crate) fn figure_before(&self, name: &str) -> u64 {
+        let before = self.text.split(name).next().unwrap_or_default();
+        let digits = before.split_whitespace().next_back().unwrap_or_default();
+        digits.parse().unwrap_or_else(|_| panic!("no figure for {name:?} in {}", self.text))
+    }
+
+    fn words_after(&self, name: &str) -> impl Iterator<Item = &str> {
+        let after = self.text.split_once(name).map_or("", |(_, after)| after);
+        after.split(|character: char| !character.is_ascii_digit()).filter(|word| !word.is_empty())
+    }
+}

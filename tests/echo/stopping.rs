@@ -1,0 +1,42 @@
+//! Draining on SIGTERM.
+
+use std::io::Read;
+use std::net::TcpStream;
+
+use crate::clients::{comes_true, echo, read_pattern_to_end, stuff};
+use crate::server::Server;
+
+/// Whatever the server has taken from a client, the client gets back, then an orderly end; nobody new is served.
+pub(crate) fn owed_bytes_are_sent_before_it_stops(backend: &str) {
+    let server = Server::start(backend, &[]);
+    let target = server.target();
+    let mut owed = target.connect();
+    let sent = stuff(&mut owed);
+    server.terminate();
+    assert!(
+        comes_true(|| TcpStream::connect(target.address).is_err()),
+        "a server that was asked to stop still listens"
+    );
+    let received = read_pattern_to_end(&mut owed);
+    drop(owed);
+    let report = server.stopped();
+    assert!(received > 0 && received <= sent);
+    assert_eq!(report.figure("bytes out"), received, "all that the server sent has arrived: {}", report.text);
+    assert!(report.text.contains("1 drained"), "{}", report.text);
+}
+
+/// Clients that have nothing to say are let go in an orderly way.
+pub(crate) fn it_stops_with_idle_clients(backend: &str) {
+    let server = Server::start(backend, &[]);
+    let target = server.target();
+    let mut clients: Vec<_> = (0..10).map(|_| target.connect()).collect();
+    for client in &mut clients {
+        echo(client, b"hello");
+    }
+    server.terminate();
+    for mut client in clients {
+        assert_eq!(client.read(&mut [0]).expect("an orderly end"), 0);
+    }
+    let report = server.stopped();
+    assert!(report.text.contains("10 drained"), "{}", report.text);
+}
