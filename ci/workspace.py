@@ -1,7 +1,7 @@
 """The packages of the workspace, as cargo knows them.
 
     python3 ci/workspace.py                 all of them, one name a line
-    python3 ci/workspace.py --libraries     those with a library
+    python3 ci/workspace.py --libraries     those with a library that builds with the oldest compiler promised
     python3 ci/workspace.py core .          those in these folders; a folder that has no package is passed over
 """
 
@@ -26,10 +26,16 @@ def has_library(package):
     return any("lib" in target["kind"] for target in package["targets"])
 
 
+def rust_version(package):
+    """The oldest compiler that a package promises to build with, as numbers. All of ours promise one."""
+    return tuple(map(int, package["rust_version"].split(".")))
+
+
 def main(arguments):
     packages = read_packages()
     if arguments == ["--libraries"]:
-        packages = [package for package in packages if has_library(package)]
+        oldest = min(map(rust_version, packages))
+        packages = [package for package in packages if has_library(package) and rust_version(package) == oldest]
     elif arguments:
         packages = [package for package in packages if package["folder"] in arguments]
     for package in packages:

@@ -1,0 +1,159 @@
+"""An emulated board with a firmware on it, for the checks: its console, its log, and ways to its network."""
+
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+import time
+
+RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
+# How long anything may take that should happen at once, on a machine that has other things to do.
+PATIENCE = 20.0
+# QEMU takes one new connection at a time on each port, so there are several.
+PORTS = 8
+
+
+def free_ports(count):
+    """Ports that nobody listens on: all are held at once, so that no two are the same."""
+    holders = [socket.socket() for _ in range(count)]
+    for holder in holders:
+        holder.bind(("127.0.0.1", 0))
+    ports = [holder.getsockname()[1] for holder in holders]
+    for holder in holders:
+        holder.close()
+    return ports
+
+
+def wait_for(condition, what, patience=PATIENCE):
+    """The first true value that `condition` gives, asked again and again."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise TimeoutError(f"waited {patience} seconds for {what}")
+
+
+class Board:
+    """A board that runs the firmware in the file `elf`, from its making to `stop` or the end of a `with`."""
+
+    def __init__(self, elf):
+        console_port, *self.ports = free_ports(1 + PORTS)
+        self.folder = tempfile.TemporaryDirectory()
+        self.log_path = pathlib.Path(self.folder.name) / "log"
+        self.elf = elf
+        environment = dict(
+            os.environ,
+            SELKIE_PORTS=" ".join(map(str, self.ports)),
+            SELKIE_SERIAL=f"tcp:127.0.0.1:{console_port},server=on,wait=off",
+            SELKIE_LOG=str(self.log_path),
+        )
+        self.turn = 0
+        self.console = None
+        # In a group of its own, so that QEMU goes together with the script that runs it.
+        self.process = subprocess.Popen([RUNNER, elf], env=environment, stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            self.console = wait_for(lambda: self.try_console(console_port), "the console")
+            self.unread = b""
+            self.wait_until_booted()
+            self.console.settimeout(PATIENCE)
+        except BaseException:
+            self.stop()
+            raise
+
+    def try_console(self, port):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"QEMU ended at once: {self.process.stderr.read().decode()}")
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        except ConnectionRefusedError:
+            return None
+
+    def wait_until_booted(self):
+        """Types until the board answers: what is typed before the UART is on may be lost."""
+        self.console.settimeout(0.2)
+        wait_for(self.try_answer, "an answer on the console")
+        self.ask(b"ready", b"ready")
+
+    def try_answer(self):
+        self.console.sendall(b"\nhello?\n")
+        try:
+            return self.line() == b"hello?"
+        except TimeoutError:
+            return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def line(self):
+        """The next line of the console."""
+        while b"\n" not in self.unread:
+            more = self.console.recv(4096)
+            if not more:
+                raise ConnectionError("the console was closed")
+            self.unread += more
+        line, self.unread = self.unread.split(b"\n", 1)
+        return line
+
+    def ask(self, line, last):
+        """Types a line, and gives what comes up to a line that begins with `last`."""
+        self.console.sendall(line + b"\n")
+        lines = []
+        while not lines or not lines[-1].startswith(last):
+            lines.append(self.line())
+        return lines
+
+    def counters(self):
+        """The report of the counters, as a dictionary."""
+        pairs = (line.decode().split() for line in self.ask(b"stats", b"stack_max"))
+        return {name: int(value) for name, value in pairs}
+
+    def connect(self):
+        """A client. That it is connected means that QEMU has taken it; the board may do so later, or never."""
+        self.turn += 1
+        client = socket.create_connection(("127.0.0.1", self.ports[self.turn % PORTS]), timeout=PATIENCE)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return client
+
+    def drain(self):
+        """Asks the firmware to stop, and gives its exit code."""
+        self.console.sendall(b"drain\n")
+        return self.process.wait(PATIENCE)
+
+    def log(self):
+        """The log so far, decoded."""
+        frames = self.log_path.read_bytes()
+        return subprocess.run(
+            ["defmt-print", "-e", self.elf], input=frames, stdout=subprocess.PIPE, check=True
+        ).stdout.decode()
+
+    def stop(self):
+        if self.console:
+            self.console.close()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, 15)
+            self.process.wait(PATIENCE)
+        self.process.stderr.close()
+        self.folder.cleanup()
+
+
+def exchange(client, message):
+    """Sends a message and gives as many bytes of what comes back."""
+    client.sendall(message)
+    return receive(client, len(message))
+
+
+def receive(client, count):
+    """So many bytes, or fewer at the end of the stream."""
+    came = b""
+    while len(came) < count:
+        more = client.recv(count - len(came))
+        if not more:
+            break
+        came += more
+    return came

@@ -1,0 +1,62 @@
+"""How long an echo takes on the firmware, next to the one by hand: in turns on two boards, medians, and their ratio.
+
+    python3 check/roundtrip.py ECHO_ELF BARE_ELF
+
+Ends with the status 1 if the ratio is more than the budget allows.
+"""
+
+import statistics
+import sys
+import time
+
+from board import Board, exchange
+
+RATIO_MAX = 1.2
+# A round is a few exchanges with one board; the other has its turn at once, so that whatever else the machine does is in
+# the way of both.
+BOOTS = 5
+ROUNDS = 300
+EXCHANGES = 5
+MESSAGE = b"x" * 64
+
+
+def measure(client):
+    """The times of some exchanges, in microseconds."""
+    times = []
+    for _ in range(EXCHANGES):
+        start = time.perf_counter()
+        exchange(client, MESSAGE)
+        times.append((time.perf_counter() - start) * 1e6)
+    return times
+
+
+def compare(echo, bare):
+    """The ratio of the medians of two boards that were just booted."""
+    with Board(echo) as echo_board, Board(bare) as bare_board:
+        clients = (echo_board.connect(), bare_board.connect())
+        times = ([], [])
+        for turn in range(ROUNDS):
+            for place in (0, 1) if turn % 2 else (1, 0):
+                times[place].extend(measure(clients[place]))
+        for client in clients:
+            client.close()
+        wakes = [board.counters()["sleeps"] for board in (echo_board, bare_board)]
+    echo_time, bare_time = map(statistics.median, times)
+    ratio = echo_time / bare_time
+    print(
+        f"round trip of {len(MESSAGE)} bytes, median of {ROUNDS * EXCHANGES}: echo {echo_time:.0f} us,"
+        f" bare {bare_time:.0f} us, ratio {ratio:.2f}; sleeps {wakes[0]} and {wakes[1]}"
+    )
+    return ratio
+
+
+def main(echo, bare):
+    # Each emulated board keeps the place that it was given in the machine for as long as it runs, so both are booted anew.
+    ratio = statistics.median(compare(echo, bare) for _ in range(BOOTS))
+    verdict = "fits" if ratio <= RATIO_MAX else "TOO MUCH"
+    print(f"ratio, median of {BOOTS} boots: {ratio:.2f} of {RATIO_MAX}: {verdict}")
+    return 0 if ratio <= RATIO_MAX else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

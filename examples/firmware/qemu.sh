@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Runs a firmware in QEMU: `cargo run --release` calls this with the ELF.
+#
+#   TCP     port 7 of the board is ports 7000 to 7003 of 127.0.0.1 (or the list in SELKIE_PORTS): the emulated network
+#           takes one new connection at a time on each, so many clients at once do better on several
+#   UART    standard input and output (or what SELKIE_SERIAL says, in QEMU's words): type `stats`, or `drain` to end it
+#   log     decoded to text on standard error, where defmt-print is installed (cargo install defmt-print); with
+#           SELKIE_LOG=FILE the defmt frames go there as they are
+set -euo pipefail
+
+elf=$1
+forwards=""
+for port in ${SELKIE_PORTS-7000 7001 7002 7003}; do
+    forwards="$forwards,hostfwd=tcp:127.0.0.1:$port-10.0.2.15:7"
+done
+
+folder=$(mktemp -d)
+helpers=""
+# shellcheck disable=SC2317
+clean_up() {
+    # shellcheck disable=SC2086
+    [ -z "$helpers" ] || kill $helpers 2>/dev/null || true
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+
+serial=${SELKIE_SERIAL-}
+if [ -z "$serial" ]; then
+    mkfifo "$folder/uart.in" "$folder/uart.out"
+    exec 3<&0
+    cat <&3 >"$folder/uart.in" &
+    helpers="$!"
+    cat <"$folder/uart.out" &
+    helpers="$helpers $!"
+    serial="pipe:$folder/uart"
+fi
+
+log=${SELKIE_LOG-}
+decoder=""
+if [ -z "$log" ]; then
+    log=$folder/log
+    mkfifo "$log"
+    if command -v defmt-print >/dev/null; then
+        defmt-print -e "$elf" <"$log" >&2 &
+    else
+        echo "The log is not shown: defmt-print is missing (cargo install defmt-print)." >&2
+        cat <"$log" >/dev/null &
+    fi
+    decoder=$!
+fi
+
+# The log leaves the board through semihosting, which is QEMU's standard output.
+status=0
+qemu-system-arm -M lm3s6965evb -display none -monitor none -serial "$serial" \
+    -semihosting-config enable=on,target=native -nic "user,restrict=on$forwards" -kernel "$elf" >"$log" || status=$?
+# The end of the log was written by now; it is decoded to the end before this script ends.
+[ -z "$decoder" ] || wait "$decoder" || true
+exit "$status"

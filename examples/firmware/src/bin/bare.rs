@@ -1,0 +1,180 @@
+//! The echo server by hand on smoltcp alone: what the other firmware is measured against.
+//!
+//! It has the same board, settings, console and main loop, keeps the same deadlines, and does what a careful author writes
+//! who has one service and one kind of source: one pass over the sockets after each poll.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use defmt_semihosting as _;
+use embedded_io::{Read, ReadReady, Write, WriteReady};
+use firmware::board::{self, Board, ethernet, ethernet::Ethernet, stack, uart::Uart};
+use firmware::console::{Command, Console};
+use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
+use heapless::Vec;
+use selkie_core::Instant;
+use semihosting::process;
+use smoltcp::iface::{Interface, SocketHandle, SocketSet, SocketStorage};
+use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
+use smoltcp::time;
+use static_cell::{ConstStaticCell, StaticCell};
+
+static BUFFERS: ConstStaticCell<[[[u8; BUFFER]; 2]; SOCKETS]> = ConstStaticCell::new([[[0; BUFFER]; 2]; SOCKETS]);
+/// Empty at first, as empty places of smoltcp's are not all zero, and would have to be kept in flash.
+static STORAGE: ConstStaticCell<Vec<SocketStorage<'static>, SOCKETS>> = ConstStaticCell::new(Vec::new());
+static INTERFACE: StaticCell<Interface> = StaticCell::new();
+static COPY: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH]);
+
+/// How long a peer has to complete the connection that it began.
+const HALF_OPEN_TIMEOUT: time::Duration = time::Duration::from_secs(5);
+
+/// What is known of one client.
+#[derive(Clone, Copy, Default)]
+struct Client {
+    handle: SocketHandle,
+    open: bool,
+    progress: Instant,
+}
+
+/// What is counted.
+#[derive(Default)]
+struct Counters {
+    accepted: u64,
+    open: u64,
+    closed: u64,
+    closed_idle: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    turns: u64,
+    sleeps: u64,
+}
+
+#[entry]
+fn main() -> ! {
+    let Some(Board { mut clock, mut ethernet, mut uart }) = Board::take() else {
+        defmt::panic!("the board starts once")
+    };
+    let seed = clock.now().as_nanos();
+    let interface = INTERFACE.init_with(|| settings::interface(&mut ethernet, ethernet::ADDRESS, seed));
+    let storage = STORAGE.take();
+    while storage.push(SocketStorage::EMPTY).is_ok() {}
+    let mut sockets = SocketSet::new(&mut storage[..]);
+    let mut clients = [Client::default(); SOCKETS];
+    for (client, [receive, transmit]) in clients.iter_mut().zip(BUFFERS.take()) {
+        client.handle =
+            sockets.add(Socket::new(SocketBuffer::new(&mut receive[..]), SocketBuffer::new(&mut transmit[..])));
+    }
+    let copy = COPY.take();
+    let mut console = Console::new();
+    let mut counters = Counters::default();
+    defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
+
+    loop {
+        let now = clock.now();
+        counters.turns += 1;
+        poll(interface, &mut ethernet, &mut sockets, now);
+        for client in &mut clients {
+            serve(client, sockets.get_mut(client.handle), &mut counters, copy, now);
+        }
+        poll(interface, &mut ethernet, &mut sockets, now);
+        if talk(&mut uart, &mut console, &mut counters, now) {
+            process::exit(0);
+        }
+        let network = interface.poll_delay(micros(now), &sockets).map(|delay| now + delay.into());
+        let idle = clients.iter().filter(|client| client.open).map(|client| client.progress + IDLE_TIMEOUT).min();
+        let next = Instant::earlier(network, idle);
+        let is_ready = || ethernet.is_ready() || uart.is_ready();
+        counters.sleeps += u64::from(board::sleep(&mut clock, next, is_ready));
+    }
+}
+
+/// Moves frames.
+fn poll(interface: &mut Interface, ethernet: &mut Ethernet, sockets: &mut SocketSet<'static>, now: Instant) {
+    interface.poll(micros(now), ethernet, sockets);
+}
+
+fn micros(now: Instant) -> time::Instant {
+    time::Instant::from_micros((now.as_nanos() / 1_000).cast_signed())
+}
+
+/// Echoes for one client, or listens for the next.
+fn serve(client: &mut Client, socket: &mut Socket<'_>, counters: &mut Counters, copy: &mut [u8], now: Instant) {
+    if !socket.is_open() {
+        if core::mem::take(&mut client.open) {
+            counters.open -= 1;
+            counters.closed += 1;
+        }
+        if socket.remote_endpoint().is_none() || socket.state() == State::TimeWait {
+            socket.set_nagle_enabled(false);
+            socket.set_timeout(Some(HALF_OPEN_TIMEOUT));
+            if socket.listen(PORT).is_err() {
+                defmt::panic!("cannot listen");
+            }
+        }
+        return;
+    }
+    if !client.open {
+        if !socket.may_send() {
+            return;
+        }
+        *client = Client { open: true, progress: now, ..*client };
+        counters.accepted += 1;
+        counters.open += 1;
+        socket.set_timeout(None);
+    }
+    let room = (socket.send_capacity() - socket.send_queue()).min(copy.len());
+    if room > 0
+        && let Ok(count @ 1..) = socket.recv_slice(&mut copy[..room])
+    {
+        counters.bytes_in += count as u64;
+        counters.bytes_out += socket.send_slice(&copy[..count]).unwrap_or(0) as u64;
+        client.progress = now;
+    }
+    if !socket.may_recv() {
+        socket.close();
+    }
+    if client.progress + IDLE_TIMEOUT <= now {
+        counters.closed_idle += 1;
+        socket.abort();
+    }
+}
+
+/// Serves the console, and says whether it wants the firmware to stop.
+fn talk(uart: &mut Uart, console: &mut Console, counters: &mut Counters, now: Instant) -> bool {
+    let mut bytes = [0; 16];
+    let count = match uart.read_ready() {
+        Ok(true) => uart.read(&mut bytes).unwrap_or(0),
+        _ => 0,
+    };
+    let mut stop = false;
+    for &byte in &bytes[..count] {
+        match console.feed(byte) {
+            Some(Command::Report) => report(console, counters, now),
+            Some(Command::Drain) => stop = true,
+            None => {}
+        }
+    }
+    while !console.output().is_empty() && matches!(uart.write_ready(), Ok(true)) {
+        let count = uart.write(console.output()).unwrap_or(0);
+        console.advance(count);
+    }
+    stop
+}
+
+/// Prints the counters.
+fn report(console: &mut Console, counters: &Counters, now: Instant) {
+    for (name, value) in [
+        ("uptime_ms", now.as_nanos() / 1_000_000),
+        ("accepted", counters.accepted),
+        ("open", counters.open),
+        ("closed", counters.closed),
+        ("closed_idle", counters.closed_idle),
+        ("bytes_in", counters.bytes_in),
+        ("bytes_out", counters.bytes_out),
+        ("turns", counters.turns),
+        ("sleeps", counters.sleeps),
+        ("stack_max", stack::used_max() as u64),
+    ] {
+        console.print_counter(name, value);
+    }
+}

@@ -1,0 +1,183 @@
+//! The echo server on a microcontroller: TCP clients and a console on the UART, served by one loop in static memory.
+//!
+//! The service is the one of the native example, `examples/services`. What differs is here: the platform and its memory,
+//! a main loop that sleeps between turns, and a handler that serves the console beside the server.
+//!
+//! ```text
+//! cargo run --release
+//! nc 127.0.0.1 7000
+//! ```
+#![no_std]
+#![no_main]
+
+mod serial;
+
+use core::time::Duration;
+
+use cortex_m_rt::entry;
+use defmt_semihosting as _;
+use firmware::board::{self, Board, clock::Clock, ethernet, stack};
+use firmware::console::{Command, Console};
+use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
+use selkie_core::{
+    Both, Config, Context, Device, Either, Event, EventLoop, Handler, Interest, Mode, Reason, Selector, Server,
+    StaticLoop, StaticServer, Token, Transport,
+};
+use selkie_smoltcp::{Network, Socket, StaticNetwork};
+use semihosting::process;
+use serial::Serial;
+use services::Echo;
+use static_cell::{ConstStaticCell, StaticCell};
+
+/// The clients, their listener, and the console.
+const SLOTS: usize = CONNECTIONS + 2;
+/// How many sources one turn serves at most.
+const EVENTS: usize = 4;
+/// How long clients have to take what they are owed once the firmware is asked to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+type Platform = Both<Network<'static, ethernet::Ethernet>, Serial<SLOTS>>;
+type Source = Either<Socket, Device>;
+
+static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
+    ConstStaticCell::new(StaticNetwork::new());
+static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(StaticLoop::new());
+/// No blocks: the sockets' own buffers are the outboxes. It is made at the start, as an empty place for a source of two
+/// kinds is not all zero, and would have to be kept in flash.
+static SERVER: StaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> = StaticCell::new();
+static EVENT_LOOP: StaticCell<EventLoop<'static, Platform>> = StaticCell::new();
+
+/// The server, and the console beside it.
+struct Firmware {
+    server: Server<'static, Platform, Echo>,
+    console: Console,
+    uart: Source,
+    uart_token: Token,
+    /// What the UART is watched for.
+    uart_interest: Interest,
+    /// How often the processor went to sleep.
+    sleeps: u64,
+}
+
+impl Handler<'static, Platform> for Firmware {
+    fn ready(&mut self, context: &mut Context<'static, Platform>, event: Event) {
+        if event.token == self.uart_token {
+            self.talk(context);
+        } else {
+            self.server.ready(context, event);
+        }
+    }
+
+    fn expired(&mut self, context: &mut Context<'static, Platform>, token: Token) {
+        self.server.expired(context, token);
+    }
+}
+
+impl Firmware {
+    /// Takes what was typed, and prints what there is room for.
+    fn talk(&mut self, context: &mut Context<'static, Platform>) {
+        let mut bytes = [0; 16];
+        let count = context.platform.read(self.uart, &mut bytes).unwrap_or(0);
+        for &byte in &bytes[..count] {
+            match self.console.feed(byte) {
+                Some(Command::Report) => self.report(context),
+                Some(Command::Drain) => {
+                    let deadline = context.now() + DRAIN;
+                    self.server.drain(context, deadline);
+                }
+                None => {}
+            }
+        }
+        while let Ok(count @ 1..) = context.platform.write(self.uart, self.console.output()) {
+            self.console.advance(count);
+        }
+        let more = if self.console.output().is_empty() { Interest::NONE } else { Interest::WRITABLE };
+        let interest = Interest::READABLE | more;
+        if interest != self.uart_interest && context.modify(self.uart, self.uart_token, interest, Mode::Level).is_ok() {
+            self.uart_interest = interest;
+        }
+    }
+
+    /// Prints the counters.
+    fn report(&mut self, context: &mut Context<'static, Platform>) {
+        let milliseconds = context.now().as_nanos() / 1_000_000;
+        let waiting = context.platform.first.waiting() as u64;
+        let (server, turns) = (self.server.counters(), context.counters());
+        for (name, value) in [
+            ("uptime_ms", milliseconds),
+            ("accepted", server.accepted),
+            ("open", self.server.open_connections() as u64),
+            ("open_max", server.open_max),
+            ("waiting", waiting),
+            ("closed_finished", server.closed_for(Reason::Finished)),
+            ("closed_reset", server.closed_for(Reason::Reset)),
+            ("closed_idle", server.closed_for(Reason::Idle)),
+            ("bytes_in", server.bytes_in),
+            ("bytes_out", server.bytes_out),
+            ("turns", turns.turns),
+            ("sleeps", self.sleeps),
+            ("stack_max", stack::used_max() as u64),
+        ] {
+            self.console.print_counter(name, value);
+        }
+    }
+}
+
+/// What runs once the firmware is made.
+struct Started {
+    clock: Clock,
+    uart: Device,
+    event_loop: &'static mut EventLoop<'static, Platform>,
+    firmware: Firmware,
+}
+
+#[entry]
+fn main() -> ! {
+    let Started { clock, uart, event_loop, firmware } = &mut start();
+    defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
+
+    while !event_loop.is_stopped() {
+        let now = clock.now();
+        let Ok(next) = event_loop.turn(now, firmware) else { defmt::panic!("cannot go on") };
+        if next.is_some_and(|next| next <= now) {
+            continue;
+        }
+        let Both { first, second, .. } = &mut event_loop.context.platform;
+        let is_ready = || first.device().is_ready() || second.is_ready(*uart);
+        firmware.sleeps += u64::from(board::sleep(clock, next, is_ready));
+    }
+    finish(&mut event_loop.context.platform.first, clock);
+    defmt::info!("drained after {=u64} connections", firmware.server.counters().accepted);
+    process::exit(0)
+}
+
+/// Puts everything together: a function of its own, so that what it needs of the stack is given back.
+#[inline(never)]
+fn start() -> Started {
+    let Board { mut clock, mut ethernet, uart } = defmt::unwrap!(Board::take());
+    let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
+    let (serial, uart) = Serial::new(uart);
+    let event_loop = EVENT_LOOP.init_with(|| {
+        let network = Network::new(ethernet, interface, selkie_smoltcp::Config::DEFAULT, NETWORK.take().storage());
+        EventLoop::new(Both::new(network, serial), LOOP.take().storage())
+    });
+    let config = Config { connections_max: CONNECTIONS, idle_timeout: Some(IDLE_TIMEOUT), ..Config::DEFAULT };
+    let mut server = Server::new(Echo, config, SERVER.init_with(StaticServer::new).storage());
+    let context = &mut event_loop.context;
+    let listener = defmt::unwrap!(context.platform.first.listen(PORT, SOCKETS));
+    defmt::unwrap!(server.listen(context, Either::First(listener)));
+    let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);
+    let uart_token = defmt::unwrap!(context.register(source, uart_interest, Mode::Level));
+    let firmware = Firmware { server, console: Console::new(), uart: source, uart_token, uart_interest, sleeps: 0 };
+    Started { clock, uart, event_loop, firmware }
+}
+
+/// Sends what the sockets still hold, for a moment.
+fn finish(network: &mut Network<'static, ethernet::Ethernet>, clock: &mut Clock) {
+    let end = clock.now() + Duration::from_millis(500);
+    while clock.now() < end {
+        network.drive(clock.now());
+        let Some(next) = network.next_deadline(clock.now()) else { break };
+        board::sleep(clock, Some(next.min(end)), || network.device().is_ready());
+    }
+}

@@ -1,0 +1,24 @@
+//! How deep the stack has been.
+
+use core::ptr;
+
+unsafe extern "C" {
+    /// Where the stack begins: the end of the RAM.
+    static _stack_start: u32;
+    /// How far down it may grow: the end of the statics.
+    static _stack_end: u32;
+}
+
+/// How many bytes of the stack have been used at most. The start-up code has painted it, and what was used has lost its
+/// paint.
+#[must_use]
+pub fn used_max() -> usize {
+    let start = (&raw const _stack_start).addr();
+    let mut address = (&raw const _stack_end).addr();
+    // SAFETY: the linker script gives all of the RAM between the two symbols to the stack, in whole words; a word of it
+    // that is in use is read as whatever it holds.
+    while address < start && unsafe { ptr::read_volatile(address as *const u32) } == cortex_m_rt::STACK_PAINT_VALUE {
+        address += size_of::<u32>();
+    }
+    start - address
+}

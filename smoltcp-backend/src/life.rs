@@ -1,0 +1,58 @@
+//! What becomes of a socket by itself, from listening to listening again. The letters are those of the quirks in `network.rs`.
+
+use selkie_core::Instant;
+use smoltcp::socket::tcp::{self, State};
+use smoltcp::wire::IpListenEndpoint;
+
+use crate::slot::Role;
+use crate::{Config, Slot, time};
+
+/// Whether nothing is left of a socket's connection. (c, d)
+pub(crate) fn is_over(socket: &tcp::Socket<'_>, sent: bool) -> bool {
+    match socket.state() {
+        State::Closed => socket.remote_endpoint().is_none(),
+        State::TimeWait => sent,
+        _ => false,
+    }
+}
+
+/// Makes a socket listen whose last connection is over. (b)
+pub(crate) fn listen(socket: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, config: &Config) {
+    socket.set_nagle_enabled(false);
+    socket.set_timeout(Some(time::duration(config.half_open_timeout)));
+    // The port is not 0 and the socket not open, so this cannot fail.
+    let listening = socket.listen(endpoint);
+    debug_assert!(listening.is_ok(), "a socket that is over listens again");
+}
+
+/// Notes a connection that has come about in the pool of a listener. (b)
+pub(crate) fn note_arrival(slot: &mut Slot, socket: &mut tcp::Socket<'_>, arrivals: &mut u32) {
+    if slot.arrival == 0 && matches!(socket.state(), State::Established | State::CloseWait) {
+        *arrivals = arrivals.wrapping_add(1).max(1);
+        slot.arrival = *arrivals;
+        socket.set_timeout(None);
+    } else if slot.arrival != 0 && socket.state() == State::Closed {
+        // It was reset before it was accepted.
+        slot.arrival = 0;
+    }
+}
+
+/// Notes that an attempt to connect has succeeded. (b)
+pub(crate) fn note_connection(slot: &mut Slot, socket: &mut tcp::Socket<'_>) {
+    if slot.connecting && !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
+        slot.connecting = false;
+        socket.set_timeout(None);
+    }
+}
+
+/// Goes on with closing a stream that nobody reads any more: throws away what comes, resets it after its time (g), and
+/// lets go of it once it is over.
+pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: Instant, sent: bool) {
+    let _ = socket.recv(|bytes| (bytes.len(), ()));
+    if is_over(socket, sent) {
+        slot.role = if slot.listener == 0 { Role::Free } else { Role::Waiting };
+    } else if slot.deadline <= now {
+        socket.abort();
+        slot.deadline = Instant::MAX;
+    }
+}

@@ -1,0 +1,253 @@
+//! A network: the life of its sockets, from listening to listening again.
+//!
+//! Quirks of smoltcp that this crate lives with:
+//!
+//! (a) A socket has no backlog: it is either listening or is the connection. So a listener is a pool of sockets that
+//!     listen on the same port, and its backlog is as long as it has sockets to spare. With none, a client is refused by
+//!     a reset.
+//! (b) A half-open socket waits for ever unless it has a timeout; but the same timeout also ends connections that are
+//!     merely silent. So it is set while a socket listens, and taken off when the connection is complete.
+//! (c) A socket whose connection was aborted is closed at once, but keeps its peer until the reset was sent. It must not
+//!     listen before.
+//! (d) A socket in TIME-WAIT could wait in it for ten seconds, and is one of few. It listens again as soon as its last
+//!     acknowledgement was sent; a peer that missed that is reset.
+//! (e) After the TIME-WAIT of a stream that is still open, smoltcp has forgotten that it ended, and throws away what was
+//!     not read. The end is remembered here once it was read; a reader that comes later than ten seconds is told that
+//!     the connection was reset.
+//! (f) `Interface::poll` takes in frames for as long as they come. Here they are taken in one by one, up to a bound.
+//! (g) A socket in FIN-WAIT-2 waits for its peer for ever. A stream that was closed is reset after a time.
+
+use core::fmt;
+
+use selkie_core::{Error, ErrorKind, Instant, Registrations};
+use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
+use smoltcp::phy::Device;
+use smoltcp::socket::tcp::{self, SocketBuffer};
+use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
+
+use crate::slot::{Role, UNREGISTERED};
+use crate::socket::Kind;
+use crate::{Config, Listener, NetworkStorage, Slot, Socket, life, time};
+
+/// How often the sockets are asked for segments in one poll; each time, each gives one at most.
+const EGRESS_PASSES_MAX: usize = 4;
+
+/// A device, an interface and TCP sockets, as one platform of a loop.
+///
+/// It is polled and never sleeps: whoever drives the loop sleeps, until the time that
+/// [`EventLoop::turn`](selkie_core::EventLoop::turn) gives or until the device has a frame.
+pub struct Network<'a, D> {
+    pub(crate) device: D,
+    pub(crate) interface: Interface,
+    pub(crate) sockets: SocketSet<'a>,
+    pub(crate) slots: &'a mut [Slot],
+    pub(crate) listeners: &'a mut [Listener],
+    pub(crate) registrations: Registrations<&'a mut [selkie_core::Registration]>,
+    pub(crate) config: Config,
+    /// The time of the last poll.
+    pub(crate) now: Instant,
+    /// How many connections have arrived; wraps, and leaves out 0.
+    arrivals: u32,
+    /// The port of the next outgoing connection, less the first of the range.
+    pub(crate) port_next: u16,
+    /// Which slot or listener is asked first by the next poll.
+    pub(crate) first: usize,
+    /// Something may be ready that the last poll did not report: frames were left, or interests have changed since.
+    pub(crate) unsettled: bool,
+}
+
+impl<'a, D: Device> Network<'a, D> {
+    /// A network over `device` and its `interface`, in the memory of `storage`.
+    ///
+    /// # Panics
+    ///
+    /// If `storage` has not as many slots as sockets, or too many for a handle to name.
+    #[must_use]
+    pub fn new(device: D, interface: Interface, config: Config, storage: NetworkStorage<'a>) -> Self {
+        let NetworkStorage { slots, sockets, listeners, registrations, receive, transmit } = storage;
+        let count = slots.len();
+        assert_eq!(sockets.len(), count, "a network has as many slots as sockets");
+        assert!(count < usize::from(u16::MAX), "a handle names a socket by 16 bits");
+        let mut sockets = SocketSet::new(sockets);
+        let mut receive = receive.chunks_exact_mut((receive.len() / count.max(1)).max(1));
+        let mut transmit = transmit.chunks_exact_mut((transmit.len() / count.max(1)).max(1));
+        for slot in slots.iter_mut() {
+            let receive = SocketBuffer::new(receive.next().unwrap_or_default());
+            let transmit = SocketBuffer::new(transmit.next().unwrap_or_default());
+            // Handles of an earlier network in the same memory stay stale.
+            *slot = Slot { generation: slot.generation, ..Slot::EMPTY };
+            slot.handle = Some(sockets.add(tcp::Socket::new(receive, transmit)));
+        }
+        for listener in listeners.iter_mut() {
+            *listener = Listener { generation: listener.generation, ..Listener::EMPTY };
+        }
+        Self {
+            device,
+            interface,
+            sockets,
+            slots,
+            listeners,
+            registrations: Registrations::new(registrations),
+            config,
+            now: Instant::ZERO,
+            arrivals: 0,
+            port_next: 0,
+            first: 0,
+            unsettled: false,
+        }
+    }
+
+    /// Listens on an address and port, or on a port of all addresses, with `sockets` sockets: as many connections as are
+    /// served at once and as may wait in the backlog, together. A socket serves this listener until that is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for port 0 or no socket, [`AddressInUse`](ErrorKind::AddressInUse) if
+    /// another listener has the same, [`Full`](ErrorKind::Full) if there are not as many free sockets, or no place for a
+    /// listener. Nothing is changed then.
+    pub fn listen(&mut self, endpoint: impl Into<IpListenEndpoint>, sockets: usize) -> Result<Socket, Error> {
+        let endpoint = endpoint.into();
+        if endpoint.port == 0 || sockets == 0 {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        if self.listeners.iter().any(|listener| listener.open && listener.endpoint == endpoint) {
+            return Err(ErrorKind::AddressInUse.into());
+        }
+        let index = self.listeners.iter().position(|listener| !listener.open).ok_or(ErrorKind::Full)?;
+        let number = u16::try_from(index + 1).map_err(|_| ErrorKind::Full)?;
+        if self.slots.iter().filter(|slot| slot.role == Role::Free).count() < sockets {
+            return Err(ErrorKind::Full.into());
+        }
+        for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Free).take(sockets) {
+            slot.listener = number;
+            slot.role = Role::Waiting;
+        }
+        let listener = &mut self.listeners[index];
+        listener.generation.advance();
+        *listener = Listener { token: UNREGISTERED, endpoint, generation: listener.generation, open: true };
+        let socket = Socket { generation: listener.generation, kind: Kind::Listener, index: number - 1 };
+        self.tend(true);
+        Ok(socket)
+    }
+
+    /// Moves frames in and out, and does what time demands, without reporting anything. A poll begins with this; it is
+    /// also of use where there is no loop (any more), to send what is left.
+    pub fn drive(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        let at = time::instant(self.now);
+        self.interface.poll_maintenance(at);
+        let mut frames = 0;
+        // (f)
+        self.unsettled = loop {
+            if frames >= self.config.frames_per_poll.max(1) {
+                break true;
+            }
+            match self.interface.poll_ingress_single(at, &mut self.device, &mut self.sockets) {
+                PollIngressSingleResult::None => break false,
+                PollIngressSingleResult::PacketProcessed => {}
+                PollIngressSingleResult::SocketStateChanged => self.tend(false),
+            }
+            frames += 1;
+        };
+        for _ in 0..EGRESS_PASSES_MAX {
+            if self.interface.poll_egress(at, &mut self.device, &mut self.sockets) == PollResult::None {
+                break;
+            }
+        }
+        self.tend(true);
+    }
+
+    /// How many connections wait to be accepted, at all listeners together.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.arrival != 0).count()
+    }
+
+    /// The device.
+    pub const fn device(&mut self) -> &mut D {
+        &mut self.device
+    }
+
+    /// The interface: its addresses and routes.
+    pub const fn interface(&mut self) -> &mut Interface {
+        &mut self.interface
+    }
+
+    /// Whom a stream is connected to.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale) if it was closed, [`InvalidSource`](ErrorKind::InvalidSource) if it is a listener,
+    /// [`NotConnected`](ErrorKind::NotConnected) if the connection is gone.
+    pub fn remote_endpoint(&mut self, stream: Socket) -> Result<IpEndpoint, Error> {
+        let (_, socket) = self.stream(stream)?;
+        socket.remote_endpoint().ok_or(ErrorKind::NotConnected.into())
+    }
+
+    /// The slot and the socket of a stream that is open.
+    pub(crate) fn stream(&mut self, source: Socket) -> Result<(&mut Slot, &mut tcp::Socket<'a>), Error> {
+        if source.kind != Kind::Stream {
+            return Err(ErrorKind::InvalidSource.into());
+        }
+        match self.slots.get_mut(usize::from(source.index)) {
+            Some(slot) if slot.role == Role::Open && slot.generation == source.generation => {
+                let socket = self.sockets.get_mut(slot.handle.unwrap_or_default());
+                Ok((slot, socket))
+            }
+            _ => Err(ErrorKind::Stale.into()),
+        }
+    }
+
+    /// The listener that is open, and its number: its index + 1.
+    pub(crate) fn listener(&mut self, source: Socket) -> Result<(&mut Listener, u16), Error> {
+        if source.kind != Kind::Listener {
+            // A closed stream is stale for everything, and only an open one is the wrong thing.
+            self.stream(source)?;
+            return Err(ErrorKind::InvalidSource.into());
+        }
+        match self.listeners.get_mut(usize::from(source.index)) {
+            Some(listener) if listener.open && listener.generation == source.generation => {
+                Ok((listener, source.index + 1))
+            }
+            _ => Err(ErrorKind::Stale.into()),
+        }
+    }
+
+    /// Sees to sockets that have changed by themselves. `sent` says that acknowledgements were sent before.
+    fn tend(&mut self, sent: bool) {
+        for slot in self.slots.iter_mut() {
+            let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default());
+            match slot.role {
+                Role::Free => {}
+                Role::Open => life::note_connection(slot, socket),
+                Role::Closing => life::close_on(slot, socket, self.now, sent),
+                Role::Waiting => life::note_arrival(slot, socket, &mut self.arrivals),
+            }
+            if slot.role == Role::Waiting && life::is_over(socket, sent) {
+                let endpoint = self.listeners[usize::from(slot.listener) - 1].endpoint;
+                slot.arrival = 0;
+                life::listen(socket, endpoint, &self.config);
+            }
+        }
+    }
+
+    /// The connection of a listener that has waited longest to be accepted.
+    pub(crate) fn oldest_arrival(&mut self, number: u16) -> Option<usize> {
+        let arrivals = self.arrivals;
+        let waits = |slot: &Slot| slot.listener == number && slot.role == Role::Waiting && slot.arrival != 0;
+        let slots = self.slots.iter().enumerate().filter(|(_, slot)| waits(slot));
+        slots.max_by_key(|(_, slot)| arrivals.wrapping_sub(slot.arrival)).map(|(index, _)| index)
+    }
+}
+
+impl<D> fmt::Debug for Network<'_, D> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Network")
+            .field("slots", &self.slots)
+            .field("listeners", &self.listeners)
+            .field("registrations", &self.registrations)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}

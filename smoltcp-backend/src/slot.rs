@@ -1,0 +1,91 @@
+//! What a network knows of each of its sockets and listeners, beside what smoltcp knows.
+
+use selkie_core::{Instant, Token};
+use smoltcp::iface::SocketHandle;
+use smoltcp::wire::IpListenEndpoint;
+
+use crate::socket::Generation;
+
+/// The token of what is not registered.
+pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
+
+/// What a socket is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) enum Role {
+    /// Nothing.
+    Free = 0,
+    /// In the pool of its listener: listening, half-open, or with a connection that was not accepted yet.
+    Waiting = 1,
+    /// A stream that has a handle.
+    Open = 2,
+    /// A stream whose handle was closed, and whose last bytes and ends are still under way.
+    Closing = 3,
+}
+
+/// The bookkeeping of one socket.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Slot {
+    pub(crate) token: Token,
+    /// Of an attempt to connect: when it is given up. Of a closing stream: when it is reset.
+    pub(crate) deadline: Instant,
+    pub(crate) handle: Option<SocketHandle>,
+    /// Of a connection that waits to be accepted: the how-manieth it was; never 0.
+    pub(crate) arrival: u32,
+    /// The listener that this socket belongs to, as index + 1; 0 for none.
+    pub(crate) listener: u16,
+    pub(crate) generation: Generation,
+    pub(crate) role: Role,
+    /// An attempt to connect that has not come to anything good yet.
+    pub(crate) connecting: bool,
+    /// The reader was told that the stream has ended, and is told so again.
+    pub(crate) ended: bool,
+}
+
+impl Slot {
+    /// A socket that is used for nothing: all bits zero.
+    pub const EMPTY: Self = Self {
+        token: UNREGISTERED,
+        deadline: Instant::ZERO,
+        handle: None,
+        arrival: 0,
+        listener: 0,
+        generation: Generation::FIRST,
+        role: Role::Free,
+        connecting: false,
+        ended: false,
+    };
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+/// The bookkeeping of one listener.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Listener {
+    pub(crate) token: Token,
+    pub(crate) endpoint: IpListenEndpoint,
+    pub(crate) generation: Generation,
+    pub(crate) open: bool,
+}
+
+impl Listener {
+    /// A place for a listener.
+    pub const EMPTY: Self = Self {
+        token: UNREGISTERED,
+        endpoint: IpListenEndpoint { addr: None, port: 0 },
+        generation: Generation::FIRST,
+        open: false,
+    };
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}

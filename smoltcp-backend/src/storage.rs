@@ -1,0 +1,96 @@
+//! The memory of a network.
+
+use core::fmt;
+
+use heapless::Vec;
+use selkie_core::Registration;
+use smoltcp::iface::SocketStorage;
+
+use crate::{Listener, Slot};
+
+/// The memory of a network, lent to it.
+#[derive(Debug)]
+pub struct NetworkStorage<'a> {
+    /// As many as there are sockets: connections that are served, and those that wait in a backlog. At most 65,535.
+    pub slots: &'a mut [Slot],
+    /// smoltcp's own memory for the sockets: as many.
+    pub sockets: &'a mut [SocketStorage<'a>],
+    /// One for each listener.
+    pub listeners: &'a mut [Listener],
+    /// As many as the loop has slots.
+    pub registrations: &'a mut [Registration],
+    /// Divided among the sockets: what has come and was not read yet. A socket's part is the window that it offers.
+    pub receive: &'a mut [u8],
+    /// Divided among the sockets: what was written and not acknowledged yet. A socket's part is its outbox.
+    pub transmit: &'a mut [u8],
+}
+
+/// The memory of a network as one value, for a `static`: `SOCKETS` sockets with `RECEIVE` and `TRANSMIT` bytes each, and
+/// `LISTENERS` listeners, for a loop of `SLOTS` sources.
+pub struct StaticNetwork<
+    'a,
+    const SOCKETS: usize,
+    const LISTENERS: usize,
+    const SLOTS: usize,
+    const RECEIVE: usize,
+    const TRANSMIT: usize,
+> {
+    slots: [Slot; SOCKETS],
+    /// Empty until it is lent: an empty place of smoltcp's is not all zero, and would have to be kept in flash.
+    sockets: Vec<SocketStorage<'a>, SOCKETS>,
+    listeners: [Listener; LISTENERS],
+    registrations: [Registration; SLOTS],
+    receive: [[u8; RECEIVE]; SOCKETS],
+    transmit: [[u8; TRANSMIT]; SOCKETS],
+}
+
+impl<'a, const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const RECEIVE: usize, const TRANSMIT: usize>
+    StaticNetwork<'a, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+{
+    /// All zero, so that a `static` of it lies in `.bss`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            slots: [Slot::EMPTY; SOCKETS],
+            sockets: Vec::new(),
+            listeners: [Listener::EMPTY; LISTENERS],
+            registrations: [Registration::EMPTY; SLOTS],
+            receive: [[0; RECEIVE]; SOCKETS],
+            transmit: [[0; TRANSMIT]; SOCKETS],
+        }
+    }
+
+    /// Lends the memory to a network.
+    pub fn storage(&'a mut self) -> NetworkStorage<'a> {
+        while self.sockets.push(SocketStorage::EMPTY).is_ok() {}
+        NetworkStorage {
+            slots: &mut self.slots,
+            sockets: &mut self.sockets,
+            listeners: &mut self.listeners,
+            registrations: &mut self.registrations,
+            receive: self.receive.as_flattened_mut(),
+            transmit: self.transmit.as_flattened_mut(),
+        }
+    }
+}
+
+impl<const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const RECEIVE: usize, const TRANSMIT: usize>
+    Default for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const RECEIVE: usize, const TRANSMIT: usize>
+    fmt::Debug for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+{
+    /// Leaves out the bytes, which would be pages.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("StaticNetwork")
+            .field("slots", &self.slots)
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,23 @@
+//! Time between the two worlds: core counts in nanoseconds, smoltcp in microseconds.
+
+use core::time::Duration;
+
+use selkie_core::Instant;
+use smoltcp::time;
+
+/// A point in time as smoltcp counts it, for making an [`Interface`](smoltcp::iface::Interface). Rounds down.
+#[must_use]
+pub fn instant(instant: Instant) -> time::Instant {
+    // The quotient is below 2^63, as 1,000 is above 2.
+    time::Instant::from_micros((instant.as_nanos() / 1_000).cast_signed())
+}
+
+/// A point in time as core counts it.
+pub(crate) fn from_smoltcp(instant: time::Instant) -> Instant {
+    Instant::from_nanos(instant.total_micros().cast_unsigned().saturating_mul(1_000))
+}
+
+/// A span of time as smoltcp counts it. Rounds down.
+pub(crate) fn duration(duration: Duration) -> time::Duration {
+    time::Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,175 @@
+//! The network as a transport: accepting, connecting, moving bytes, closing.
+
+use selkie_core::{Close, Error, ErrorKind, Transport};
+use smoltcp::phy::Device;
+use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
+use smoltcp::wire::IpEndpoint;
+
+use crate::slot::{Role, UNREGISTERED};
+use crate::socket::Kind;
+use crate::{Network, Slot, Socket, time};
+
+/// The range that the ports of outgoing connections are taken from: the dynamic ports of RFC 6335.
+const PORT_FIRST: u16 = 49_152;
+const PORTS: u16 = 16_384;
+
+impl<D: Device> Network<'_, D> {
+    /// A port that no socket here uses.
+    fn free_port(&mut self) -> Option<u16> {
+        if self.port_next == 0 {
+            // A device that has restarted should not begin with the port that it began with last time.
+            #[allow(clippy::cast_possible_truncation, reason = "any bits of the time do")]
+            let start = (self.now.as_nanos() >> 16) as u16;
+            self.port_next = start;
+        }
+        for _ in 0..PORTS {
+            self.port_next = self.port_next.wrapping_add(1);
+            let port = PORT_FIRST + self.port_next % PORTS;
+            let uses = |socket: &tcp::Socket<'_>| socket.local_endpoint().is_some_and(|local| local.port == port);
+            if !self.slots.iter().any(|slot| uses(self.sockets.get(slot.handle.unwrap_or_default()))) {
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    /// Issues the handle of a stream.
+    fn open(&mut self, index: usize) -> Socket {
+        let slot = &mut self.slots[index];
+        slot.generation.advance();
+        *slot = Slot { token: UNREGISTERED, role: Role::Open, arrival: 0, connecting: false, ended: false, ..*slot };
+        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default());
+        socket.set_keep_alive(self.config.keep_alive.map(time::duration));
+        // There are at most 65,535 slots.
+        #[allow(clippy::cast_possible_truncation, reason = "see above")]
+        let index = index as u16;
+        Socket { generation: slot.generation, kind: Kind::Stream, index }
+    }
+
+    /// Closes a listener, and resets the connections that it has not handed out.
+    fn close_listener(&mut self, source: Socket) -> Result<(), Error> {
+        let (listener, number) = self.listener(source)?;
+        listener.open = false;
+        for slot in self.slots.iter_mut().filter(|slot| slot.listener == number) {
+            slot.listener = 0;
+            if slot.role == Role::Waiting {
+                self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default()).abort();
+                *slot = Slot { role: Role::Closing, deadline: self.now, arrival: 0, ..*slot };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a stream answers that takes or gives no bytes: wait while the connection is under way, else why it is gone.
+fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> nb::Error<Error> {
+    match socket.state() {
+        State::SynSent | State::SynReceived => nb::Error::WouldBlock,
+        State::Closed if slot.connecting => nb::Error::Other(ErrorKind::ConnectionRefused.into()),
+        State::Closed => nb::Error::Other(ErrorKind::ConnectionReset.into()),
+        _ => nb::Error::Other(ErrorKind::BrokenPipe.into()),
+    }
+}
+
+impl<D: Device> Transport for Network<'_, D> {
+    type Address = IpEndpoint;
+
+    /// A socket's transmit buffer keeps what was written until it is acknowledged.
+    const OWNS_OUTBOX: bool = true;
+
+    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+        let (_, number) = self.listener(listener)?;
+        match self.oldest_arrival(number) {
+            Some(index) => Ok(self.open(index)),
+            None => Err(nb::Error::WouldBlock),
+        }
+    }
+
+    /// Takes a socket that belongs to no listener.
+    fn connect(&mut self, address: &IpEndpoint) -> Result<Socket, Error> {
+        let index = self.slots.iter().position(|slot| slot.role == Role::Free).ok_or(ErrorKind::Full)?;
+        let port = self.free_port().ok_or(ErrorKind::Full)?;
+        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(self.slots[index].handle.unwrap_or_default());
+        socket.connect(self.interface.context(), *address, port).map_err(|error| match error {
+            ConnectError::InvalidState => ErrorKind::Full,
+            ConnectError::Unaddressable => ErrorKind::Unreachable,
+        })?;
+        socket.set_nagle_enabled(false);
+        socket.set_timeout(Some(time::duration(self.config.connect_timeout)));
+        let source = self.open(index);
+        let slot = &mut self.slots[index];
+        slot.connecting = true;
+        slot.deadline = self.now + self.config.connect_timeout;
+        Ok(source)
+    }
+
+    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let now = self.now;
+        let (slot, socket) = self.stream(source)?;
+        if !slot.connecting || !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
+            return Ok(());
+        }
+        if socket.state() == State::Closed && slot.deadline <= now {
+            return Err(nb::Error::Other(ErrorKind::TimedOut.into()));
+        }
+        Err(gone(slot, socket))
+    }
+
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let (slot, socket) = self.stream(source)?;
+        match socket.recv_slice(buffer) {
+            Ok(0) if !buffer.is_empty() => Err(nb::Error::WouldBlock),
+            Ok(count) => Ok(count),
+            Err(RecvError::Finished) => {
+                slot.ended = true;
+                Ok(0)
+            }
+            Err(RecvError::InvalidState) if slot.ended => Ok(0),
+            Err(RecvError::InvalidState) => Err(gone(slot, socket)),
+        }
+    }
+
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+        let (slot, socket) = self.stream(source)?;
+        match socket.send_slice(bytes) {
+            Ok(0) if !bytes.is_empty() => Err(nb::Error::WouldBlock),
+            Ok(count) => Ok(count),
+            Err(_) => Err(gone(slot, socket)),
+        }
+    }
+
+    fn write_room(&mut self, source: Socket) -> usize {
+        match self.stream(source) {
+            Ok((_, socket)) if socket.may_send() => socket.send_capacity() - socket.send_queue(),
+            Ok((_, socket)) if matches!(socket.state(), State::SynSent | State::SynReceived) => 0,
+            // Not 0, so that the write is made and tells.
+            Ok((_, socket)) => socket.send_capacity(),
+            Err(_) => 1,
+        }
+    }
+
+    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let (slot, socket) = self.stream(source)?;
+        match socket.state() {
+            State::SynSent | State::SynReceived | State::Closed => Err(gone(slot, socket)),
+            _ => {
+                socket.close();
+                Ok(())
+            }
+        }
+    }
+
+    fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
+        if source.kind == Kind::Listener {
+            return self.close_listener(source);
+        }
+        let deadline = self.now + self.config.close_timeout;
+        let (slot, socket) = self.stream(source)?;
+        match how {
+            Close::Graceful => socket.close(),
+            Close::Abort => socket.abort(),
+        }
+        *slot = Slot { role: Role::Closing, token: UNREGISTERED, deadline, ..*slot };
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! A network of two hosts in memory: a wire between a [`Network`] under test and a plain smoltcp host, on a virtual clock.
+
+pub(crate) mod far;
+pub(crate) mod wire;
+
+use selkie_core::{Instant, Registration};
+use selkie_smoltcp::{Config, Listener, Network, NetworkStorage, Slot, instant};
+use smoltcp::iface::{self, Interface, SocketStorage};
+use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
+
+use wire::Wire;
+
+/// The address of the network under test.
+pub(crate) const NEAR: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
+
+/// The address of the host beyond the wire.
+pub(crate) const FAR: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
+
+/// An interface with this address over `wire`.
+pub(crate) fn interface(wire: &mut Wire, address: Ipv4Address) -> Interface {
+    let last = address.octets()[3];
+    let config = iface::Config::new(EthernetAddress([0x02, 0, 0, 0, 0, last]).into());
+    let mut interface = Interface::new(config, wire, instant(Instant::ZERO));
+    interface.update_ip_addrs(|list| list.push(Ipv4Cidr::new(address, 24).into()).expect("room for an address"));
+    interface
+}
+
+/// What a network under test is made of.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) sockets: usize,
+    pub(crate) listeners: usize,
+    /// Of the loop.
+    pub(crate) slots: usize,
+    /// Of a socket, per direction.
+    pub(crate) bytes: usize,
+}
+
+/// A network under test; its memory is never given back, as that of a firmware is not.
+pub(crate) fn network(mut wire: Wire, size: Size, config: Config) -> Network<'static, Wire> {
+    let interface = interface(&mut wire, NEAR);
+    let storage = NetworkStorage {
+        slots: vec![Slot::EMPTY; size.sockets].leak(),
+        sockets: (0..size.sockets).map(|_| SocketStorage::EMPTY).collect::<Vec<_>>().leak(),
+        listeners: vec![Listener::EMPTY; size.listeners].leak(),
+        registrations: vec![Registration::EMPTY; size.slots].leak(),
+        receive: vec![0; size.sockets * size.bytes].leak(),
+        transmit: vec![0; size.sockets * size.bytes].leak(),
+    };
+    Network::new(wire, interface, config, storage)
+}
