@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The firmware serves clients on an emulated board, and takes no more flash, RAM, stack and time than its budget allows.
+# The firmware serves clients on an emulated board, and takes no more flash, RAM and stack than its budget allows.
 set -euo pipefail
 source ci/common.sh
 
