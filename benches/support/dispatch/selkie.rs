@@ -1,0 +1,64 @@
+//! A backend of ours, by way of the loop: registry, dispatch, deadlines (of which there are none).
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use ::selkie::{Context, Error, Event, EventLoop, Handler, HeapLoop, Interest, Mode, Selector, Wait};
+
+use super::chain::{Callback, Chain, Load, Sources};
+use crate::support::{BATCH, process};
+
+struct Dispatcher<'c, 's> {
+    chain: &'c mut Chain<'s>,
+    callbacks: &'c [Callback],
+}
+
+impl<'a, P: Selector> Handler<'a, P> for Dispatcher<'_, '_> {
+    #[inline]
+    fn ready(&mut self, _context: &mut Context<'a, P>, event: Event) {
+        let index = event.token.index();
+        self.callbacks[index](self.chain, index);
+    }
+}
+
+pub(crate) fn dispatch<'s, P>(platform: Result<P, Error>, sources: &'s Sources, load: Load) -> Duration
+where
+    P: Wait<Source = BorrowedFd<'s>>,
+{
+    let mut chain = Chain::new(sources);
+    let callbacks = chain.callbacks();
+    let mut memory = HeapLoop::new(sources.len(), BATCH);
+    let mut event_loop = EventLoop::new(platform.expect("a selector"), memory.storage());
+    for fd in sources.watched() {
+        event_loop.context.register(fd, Interest::READABLE, Mode::Level).expect("a registration");
+    }
+    chain.measure(load, |chain| {
+        let mut dispatcher = Dispatcher { chain, callbacks: &callbacks };
+        while !dispatcher.chain.is_finished() {
+            event_loop.run_once(&mut dispatcher).expect("a wait");
+        }
+    })
+}
+
+pub(crate) fn churn<'s, P>(
+    platform: Result<P, Error>,
+    sources: &'s Sources,
+    extra: BorrowedFd<'s>,
+    times: u64,
+) -> Duration
+where
+    P: Wait<Source = BorrowedFd<'s>>,
+{
+    let mut memory = HeapLoop::new(sources.len() + 1, BATCH);
+    let mut event_loop = EventLoop::new(platform.expect("a selector"), memory.storage());
+    let context = &mut event_loop.context;
+    for fd in sources.watched() {
+        context.register(fd, Interest::READABLE, Mode::Level).expect("a registration");
+    }
+    process::cpu_time_of(|| {
+        for _ in 0..times {
+            let token = context.register(extra, Interest::READABLE, Mode::Level).expect("a registration");
+            context.deregister(extra, token).expect("a deregistration");
+        }
+    })
+}

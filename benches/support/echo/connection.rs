@@ -1,0 +1,67 @@
+//! One connection as the users of mio and of polling write it: a stream, and the bytes that it did not take.
+
+use std::io::{ErrorKind, Read, Write};
+
+/// A stream and what is owed to its peer.
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    pub(super) stream: S,
+    owed: Vec<u8>,
+}
+
+/// What a connection waits for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Read,
+    Write,
+    Close,
+}
+
+impl<S: Read + Write> Connection<S> {
+    pub(super) const fn new(stream: S) -> Self {
+        Self { stream, owed: Vec::new() }
+    }
+
+    /// What the connection waits for until it is served.
+    #[inline]
+    pub(super) const fn waits_for(&self) -> Next {
+        if self.owed.is_empty() { Next::Read } else { Next::Write }
+    }
+
+    /// Flushes, then echoes until the stream has nothing more.
+    ///
+    /// A read that does not fill the buffer has emptied the stream, so that not even an edge-triggered loop has to read
+    /// again only to be told so.
+    #[inline]
+    pub(super) fn serve(&mut self, buffer: &mut [u8]) -> Next {
+        while !self.owed.is_empty() {
+            match self.stream.write(&self.owed) {
+                Ok(count) => drop(self.owed.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Write,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Next::Close,
+            }
+        }
+        loop {
+            let count = match self.stream.read(buffer) {
+                Ok(0) => return Next::Close,
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Next::Close,
+            };
+            match self.stream.write(&buffer[..count]) {
+                Ok(written) if written == count => {}
+                Ok(written) => self.owed.extend_from_slice(&buffer[written..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.owed.extend_from_slice(&buffer[..count]),
+                Err(_) => return Next::Close,
+            }
+            if !self.owed.is_empty() {
+                return Next::Write;
+            }
+            if count < buffer.len() {
+                return Next::Read;
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The echo benchmark: clients that send, wait for all of it to come back, and send again. Server and client are processes
+//! of their own, which the benchmark starts from its own program.
+
+mod client;
+mod connection;
+mod floor;
+mod mio;
+mod polling;
+mod processes;
+mod selkie;
+mod threads;
+
+use std::io::Write;
+use std::net::TcpListener;
+
+use ::selkie::{Epoll, Poll};
+pub(crate) use processes::{Client, Load, Server, Wrapper};
+
+use super::arguments::Role;
+use super::process;
+
+/// How many bytes a server reads at once, for every contestant alike.
+const READ_MAX: usize = 64 * 1024;
+
+/// An implementation of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contestant {
+    /// The hand-written loop.
+    Floor,
+    SelkieEpoll,
+    SelkiePoll,
+    Mio,
+    Polling,
+    /// A blocking thread for each connection.
+    Threads,
+}
+
+impl Contestant {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Floor, Self::SelkieEpoll, Self::SelkiePoll, Self::Mio, Self::Polling, Self::Threads];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "hand-written epoll",
+            Self::SelkieEpoll => "selkie epoll",
+            Self::SelkiePoll => "selkie poll",
+            Self::Mio => "mio",
+            Self::Polling => "polling",
+            Self::Threads => "thread per connection",
+        }
+    }
+
+    /// Accepts so many connections, echoes until all of them are closed, and ends.
+    fn serve(self, listener: TcpListener, connections: usize) {
+        match self {
+            Self::Floor => floor::serve(&listener, connections),
+            Self::SelkieEpoll => selkie::serve(Epoll::new(connections + 1), listener, connections),
+            Self::SelkiePoll => selkie::serve(Poll::new(connections + 1), listener, connections),
+            Self::Mio => mio::serve(listener, connections),
+            Self::Polling => polling::serve(&listener, connections),
+            Self::Threads => threads::serve(&listener, connections),
+        }
+    }
+}
+
+/// Does what a process that this benchmark started is there for. Says whether the role is one of this benchmark's.
+pub(crate) fn play(role: &Role) -> bool {
+    match role.word(0) {
+        "serve" => serve(role),
+        "drive" => client::drive(role.number(1), role.number(2), role.number(3), role.number(4)),
+        _ => return false,
+    }
+    true
+}
+
+/// `serve CONTESTANT CONNECTIONS`: tells its port first.
+fn serve(role: &Role) {
+    let contestant = Contestant::ALL.into_iter().find(|contestant| contestant.name() == role.word(1));
+    let contestant = contestant.expect("a contestant's name");
+    process::descriptors_max();
+    if contestant != Contestant::Threads {
+        process::pin_to_core(0);
+    }
+    let listener = listener();
+    println!("{}", listener.local_addr().expect("an address").port());
+    std::io::stdout().flush().expect("the benchmark reads the port");
+    contestant.serve(listener, role.number(2));
+}
+
+/// A listener with a long backlog, since clients come all at once.
+fn listener() -> TcpListener {
+    use std::os::fd::AsRawFd;
+
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    // SAFETY: the call takes no pointers. Calling it again only changes the length of the backlog.
+    let result = unsafe { libc::listen(listener.as_raw_fd(), 4096) };
+    assert_eq!(result, 0, "a backlog");
+    listener
+}

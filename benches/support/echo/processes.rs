@@ -1,0 +1,106 @@
+//! Starting servers and clients, and talking to them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use super::Contestant;
+
+/// What a server has to deal with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// Connections that always have a message under way.
+    pub(crate) active: usize,
+    /// Connections that have nothing to say.
+    pub(crate) idle: usize,
+    /// The length of a message.
+    pub(crate) message_bytes: usize,
+}
+
+/// A program under which a server is run, and its arguments.
+pub(crate) type Wrapper<'w> = &'w [&'w str];
+
+/// A server process.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+}
+
+/// A client process.
+#[derive(Debug)]
+pub(crate) struct Client {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+/// This program, under another one if need be.
+fn command(wrapper: Wrapper<'_>) -> Command {
+    let program = std::env::current_exe().expect("the path of this program");
+    let Some((tool, arguments)) = wrapper.split_first() else { return Command::new(program) };
+    let mut command = Command::new(tool);
+    command.args(arguments).arg(program);
+    command
+}
+
+impl Server {
+    /// Starts a server that ends when so many connections were opened and closed.
+    pub(crate) fn start(contestant: Contestant, connections: usize, wrapper: Wrapper<'_>) -> Self {
+        let mut command = command(wrapper);
+        command.args(["--role", "serve", contestant.name(), &connections.to_string()]).stdout(Stdio::piped());
+        if !wrapper.is_empty() {
+            command.stderr(Stdio::piped());
+        }
+        let mut child = command.spawn().expect("a server process");
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let port = line(&mut output).parse().expect("the server's port");
+        Self { child, port }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end, which comes once its connections are closed; gives what its wrapper had to say.
+    pub(crate) fn finish(mut self) -> String {
+        let messages = self.child.stderr.take().map(|output: ChildStderr| std::io::read_to_string(output));
+        assert!(self.child.wait().expect("a server process").success(), "the server failed");
+        messages.map_or_else(String::new, |messages| messages.expect("text"))
+    }
+}
+
+impl Client {
+    /// Starts a client, and waits until it is connected and has heard from the server on each connection.
+    pub(crate) fn start(server: &Server, load: Load) -> Self {
+        let Load { active, idle, message_bytes } = load;
+        let numbers = [usize::from(server.port), active, idle, message_bytes].map(|number| number.to_string());
+        let mut command = command(&[]);
+        command.args(["--role", "drive"]).args(numbers).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("a client process");
+        let input = child.stdin.take();
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        assert_eq!(line(&mut output), "ready");
+        Self { child, input, output }
+    }
+
+    /// Has so many messages echoed; gives how long that took.
+    pub(crate) fn exchange(&mut self, messages: u64) -> Duration {
+        let input = self.input.as_mut().expect("an open input");
+        writeln!(input, "{messages}").expect("the client listens");
+        Duration::from_nanos(line(&mut self.output).parse().expect("nanoseconds"))
+    }
+
+    /// Closes all connections.
+    pub(crate) fn finish(mut self) {
+        self.input = None;
+        assert!(self.child.wait().expect("a client process").success(), "the client failed");
+    }
+}
+
+/// The next line that a process says.
+fn line(output: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).expect("a line");
+    line.trim_end().to_owned()
+}
