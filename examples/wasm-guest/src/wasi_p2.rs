@@ -1,0 +1,33 @@
+//! The guest as a component for WASI 0.2.
+
+use core::net::{Ipv4Addr, SocketAddr};
+
+use selkie_core::Error;
+use selkie_wasi::{IoPoll, IoPollStorage, Socket, StaticIoPoll};
+
+pub(crate) type Guest = IoPoll<'static>;
+pub(crate) type StaticGuest<const SLOTS: usize> = StaticIoPoll<SLOTS>;
+
+/// Arguments come as a list of strings, and there is no allocator to put them into.
+const ADDRESS: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
+
+selkie_wasi::export_cabi_realloc!();
+
+/// The platform, and a listener.
+pub(crate) fn open(storage: IoPollStorage<'static>) -> Result<(Guest, Socket), Error> {
+    let mut platform = IoPoll::new(storage)?;
+    let listener = platform.listen(ADDRESS, 128)?;
+    Ok((platform, listener))
+}
+
+/// Tells the linker of components what is exported here; see `wit/guest.wit`.
+#[unsafe(link_section = "component-type:wasm-guest")]
+#[expect(dead_code, reason = "it is there for the linker, and takes no memory")]
+static COMPONENT_TYPE: [u8; include_bytes!("../wit/guest.component-type").len()] =
+    *include_bytes!("../wit/guest.component-type");
+
+/// Where the host starts the program: 0 for success, 1 for failure.
+#[unsafe(export_name = "wasi:cli/run@0.2.0#run")]
+extern "C" fn run() -> u32 {
+    u32::from(super::serve().is_err())
+}

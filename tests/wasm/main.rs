@@ -1,0 +1,170 @@
+//! The echo example in WebAssembly runtimes, with the same clients as on native backends.
+//!
+//! `ci/test wasi` installs the runtimes and builds the programs. Without them, each test says that it was not run.
+
+#![cfg(unix)]
+
+#[path = "../clients/mod.rs"]
+mod clients;
+mod runtime;
+
+use std::io::Write;
+use std::time::Duration;
+
+use clients::Target;
+use runtime::Runtime;
+
+/// Makes a test in each runtime of each case, so that a report names both.
+macro_rules! in_every_runtime {
+    ($cases:tt $($name:ident = $runtime:expr),+ $(,)?) => { $(in_runtime! { $name = $runtime; $cases })+ };
+}
+
+/// The same for one runtime.
+macro_rules! in_runtime {
+    ($name:ident = $runtime:expr; { $($case:ident as $test:ident),+ $(,)? }) => {
+        mod $name {
+            use super::Runtime;
+            $(#[test] fn $test() { super::$case($runtime); })+
+        }
+    };
+}
+
+in_every_runtime! {
+    {
+        interleaved as clients_that_interleave_get_their_own_bytes,
+        large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
+        churn as clients_that_come_and_go_are_all_served,
+        stalled_reader as a_stalled_reader_costs_nobody_else,
+        reset_storm as a_storm_of_resets_harms_nobody_else,
+        full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
+        idle_timeout as a_silent_client_is_let_go_in_time,
+        many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
+        stalled_closed as a_stalled_client_is_closed_and_the_others_go_on,
+    }
+    wasmtime_36_wasi_01 = Runtime::Wasmtime01("wasmtime-36"),
+    wasmi_wasi_01 = Runtime::Wasmi01,
+    wasmtime_36_wasi_02 = Runtime::Wasmtime02("wasmtime-36"),
+    wasmtime_48_wasi_02 = Runtime::Wasmtime02("wasmtime-48"),
+    wasmtime_49_wasi_02 = Runtime::Wasmtime02("wasmtime-49"),
+}
+
+fn interleaved(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(64, &[]) else { return };
+    clients::interleaved(&server.target());
+    assert!(server.is_up());
+}
+
+fn large_with_half_close(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(64, &[]) else { return };
+    clients::large_with_half_close(&server.target(), 8 << 20);
+    assert!(server.is_up());
+}
+
+fn churn(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(8, &[]) else { return };
+    clients::churn(&server.target(), 50);
+    assert!(server.is_up());
+}
+
+fn stalled_reader(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(16, &[]) else { return };
+    clients::stalled_reader(&server.target(), || ());
+    assert!(server.is_up());
+}
+
+fn reset_storm(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(64, &[]) else { return };
+    clients::reset_storm(&server.target(), 200);
+    assert!(server.is_up());
+}
+
+fn full_capacity(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(4, &[]) else { return };
+    clients::full_capacity(&server.target());
+    assert!(server.is_up());
+}
+
+fn idle_timeout(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(64, &["--idle-timeout", "0.5"]) else { return };
+    let target = Target { idle_timeout: Some(Duration::from_millis(500)), ..server.target() };
+    clients::idle_timeout(&target);
+    assert!(server.is_up());
+}
+
+/// All of them have sent before the first one reads, so that all are ready at once.
+fn many_at_once(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(512, &[]) else { return };
+    let target = server.target();
+    let mut clients: Vec<_> = (0..512).map(|_| target.connect()).collect();
+    for round in 0..3 {
+        let message = |number: usize| clients::pattern((number * 1000 + round) as u64, 20 + number);
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.write_all(&message(number)).expect("the server takes a message");
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            clients::expect(client, &message(number));
+        }
+    }
+    clients.into_iter().for_each(clients::leave);
+    assert!(server.is_up());
+}
+
+/// The server closes a client to which the host still holds bytes, and must not wait for it.
+fn stalled_closed(runtime: Runtime) {
+    let Some(mut server) = runtime.echo(4, &["--idle-timeout", "0.5"]) else { return };
+    let target = server.target();
+    let mut stalled = target.connect();
+    stalled.set_write_timeout(Some(Duration::from_millis(300))).expect("a connected socket takes the option");
+    // Until nothing more is taken, or until the server has closed it already.
+    while stalled.write(&[3; 8192]).is_ok() {}
+    // Longer than the stalled client may live.
+    let mut lively = target.connect();
+    for round in 0..30 {
+        clients::echo(&mut lively, &clients::pattern(round, 500));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    target.serves();
+    assert!(server.is_up());
+}
+
+#[test]
+fn a_guest_without_an_allocator_serves_on_wasi_01() {
+    let Some(mut server) = Runtime::Wasmtime01("wasmtime-36").guest() else { return };
+    clients::interleaved(&server.target());
+    clients::large_with_half_close(&server.target(), 1 << 20);
+    clients::reset_storm(&server.target(), 40);
+    assert!(server.is_up());
+}
+
+#[test]
+fn a_guest_without_an_allocator_serves_on_wasi_02() {
+    let Some(mut server) = Runtime::Wasmtime02("wasmtime-48").guest() else { return };
+    clients::interleaved(&server.target());
+    clients::large_with_half_close(&server.target(), 1 << 20);
+    clients::reset_storm(&server.target(), 40);
+    assert!(server.is_up());
+}
+
+/// The complaint of a program is one sentence that says what to do, and no trap (for which wasmtime ends with 134).
+fn assert_complains(complaint: Option<(i32, String)>, expected: i32, words: &str) {
+    let Some((code, text)) = complaint else { return };
+    assert_eq!(code, expected, "{text}");
+    assert!(text.starts_with("echo: ") && text.trim_end().lines().count() == 1, "{text}");
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
+fn without_a_socket_a_wasi_01_program_says_what_to_run() {
+    for name in ["wasmtime-36", "wasmtime-48", "wasmtime-49"] {
+        assert_complains(Runtime::Wasmtime01(name).complaint("0.1", &[]), 2, "-S preview2=n -S tcplisten=");
+    }
+    assert_complains(Runtime::Wasmi01.complaint("0.1", &[]), 2, "wasmi run --tcplisten");
+}
+
+/// Programs of WASI 0.2 can only say that they have failed, not with which number.
+#[test]
+fn without_the_network_a_wasi_02_program_says_what_to_run() {
+    for name in ["wasmtime-36", "wasmtime-48", "wasmtime-49"] {
+        assert_complains(Runtime::Wasmtime02(name).complaint("0.2", &["127.0.0.1:0"]), 1, "-S inherit-network");
+    }
+}

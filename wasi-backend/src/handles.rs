@@ -1,0 +1,204 @@
+//! The sources that a platform owns, and the handles by which they are named.
+
+use core::num::NonZeroU32;
+
+use selkie_core::{Error, ErrorKind, Token};
+
+/// The handle of a source that a platform of this crate owns: a listener or a stream.
+///
+/// Eight bytes, also as an `Option`. Once the source is closed the handle is stale, and never names another. It means
+/// something only to the platform that issued it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Socket {
+    /// The place in the table, plus one.
+    number: NonZeroU32,
+    /// The generation of the place when the handle was issued: odd.
+    generation: u32,
+}
+
+impl Socket {
+    /// The place in the table.
+    #[inline]
+    const fn slot(self) -> usize {
+        self.number.get() as usize - 1
+    }
+}
+
+/// One place for a source. All bits zero means vacant and never used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<T> {
+    /// What the source is registered under; all zero for nothing.
+    pub(crate) token: Token,
+    /// Odd while there is a source, even while there is none.
+    generation: u32,
+    /// While vacant: the next vacant place, plus one.
+    next: u32,
+    /// Where each direction stands in the list of what is waited for, plus one; 0 where it does not.
+    pub(crate) positions: [u32; 2],
+    /// Where the source stands in the batch that is being filled, if it does.
+    pub(crate) mark: u32,
+    /// What the platform knows of the source.
+    pub(crate) platform: T,
+}
+
+/// What the token of a source is that is not registered.
+pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
+
+impl<T> Entry<T> {
+    /// A vacant place, where `platform` stands for nothing.
+    pub(crate) const fn vacant(platform: T) -> Self {
+        Self { token: UNREGISTERED, generation: 0, next: 0, positions: [0; 2], mark: 0, platform }
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Handles<'a, T> {
+    entries: &'a mut [Entry<T>],
+    /// The most recently vacated place, plus one.
+    vacant: u32,
+    /// The first place that was never used.
+    fresh: u32,
+}
+
+impl<'a, T: Copy> Handles<'a, T> {
+    /// An empty table in the memory of `entries`, of which it uses at most 2^31 - 1.
+    pub(crate) fn new(entries: &'a mut [Entry<T>]) -> Self {
+        let count = entries.len().min(i32::MAX as usize);
+        let entries = &mut entries[..count];
+        for entry in entries.iter_mut() {
+            // Handles of an earlier table in the same memory stay stale.
+            entry.generation += entry.generation % 2;
+        }
+        Self { entries, vacant: 0, fresh: 0 }
+    }
+
+    /// Whether another source can be taken in.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.vacant != 0 || (self.fresh as usize) < self.entries.len()
+    }
+
+    /// Takes a source in, or gives it back if there is no room.
+    pub(crate) fn insert(&mut self, platform: T) -> Result<Socket, T> {
+        let index = if self.vacant == 0 { self.fresh } else { self.vacant - 1 };
+        let (Some(entry), Some(number)) = (self.entries.get_mut(index as usize), NonZeroU32::new(index + 1)) else {
+            return Err(platform);
+        };
+        if self.vacant == 0 {
+            self.fresh += 1;
+        } else {
+            self.vacant = entry.next;
+        }
+        let generation = entry.generation.wrapping_add(1);
+        *entry = Entry { generation, ..Entry::vacant(platform) };
+        Ok(Socket { number, generation })
+    }
+
+    /// What a handle names, and where.
+    #[inline]
+    pub(crate) fn get(&mut self, socket: Socket) -> Result<(usize, &mut Entry<T>), Error> {
+        match self.entries.get_mut(socket.slot()) {
+            // A handle's generation is odd, so equality is enough.
+            Some(entry) if entry.generation == socket.generation => Ok((socket.slot(), entry)),
+            _ => Err(Error::new(ErrorKind::Stale)),
+        }
+    }
+
+    /// What is at a place that is in use.
+    #[inline]
+    pub(crate) const fn at(&mut self, slot: usize) -> &mut Entry<T> {
+        &mut self.entries[slot]
+    }
+
+    /// How many places were ever in use, which are the first so many.
+    #[cfg(target_env = "p2")]
+    pub(crate) const fn used(&self) -> usize {
+        self.fresh as usize
+    }
+
+    /// Whether there is a source at a place.
+    #[cfg(target_env = "p2")]
+    pub(crate) const fn is_in_use(&self, slot: usize) -> bool {
+        self.entries[slot].generation % 2 == 1
+    }
+
+    /// What is in use.
+    #[cfg(any(test, target_env = "p1"))]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Entry<T>)> {
+        let used = &self.entries[..self.fresh as usize];
+        used.iter().enumerate().filter(|(_, entry)| entry.generation % 2 == 1)
+    }
+
+    /// Makes the handle of a place stale, while what is there stays until it is [vacated](Self::vacate).
+    #[cfg(any(test, target_env = "p2"))]
+    pub(crate) fn disown(&mut self, slot: usize) {
+        let entry = &mut self.entries[slot];
+        // Two on, so that it stays odd: in use, but not by this name.
+        entry.generation = entry.generation.wrapping_add(2);
+    }
+
+    /// Takes out what is at a place that is in use. Its handle is stale from now on.
+    #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places")]
+    pub(crate) fn vacate(&mut self, slot: usize) -> T {
+        let entry = &mut self.entries[slot];
+        entry.generation = entry.generation.wrapping_add(1);
+        // A place whose generations are nearly used up stays vacant for ever, lest a handle of old become true again.
+        if entry.generation < u32::MAX - 4 {
+            entry.next = self.vacant;
+            self.vacant = slot as u32 + 1;
+        }
+        entry.platform
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> [Entry<u8>; 2] {
+        [Entry::vacant(0); 2]
+    }
+
+    #[test]
+    fn handles_are_eight_bytes() {
+        assert_eq!((size_of::<Socket>(), size_of::<Option<Socket>>()), (8, 8));
+    }
+
+    #[test]
+    fn a_closed_handle_is_stale_for_ever() {
+        let mut entries = table();
+        let mut handles = Handles::new(&mut entries[..1]);
+        let first = handles.insert(7).unwrap();
+        assert!(!handles.has_room());
+        assert_eq!(handles.insert(8), Err(8), "a full table gives the source back");
+        let (slot, _) = handles.get(first).unwrap();
+        assert_eq!(handles.vacate(slot), 7);
+        let second = handles.insert(9).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(handles.get(first).unwrap_err().kind(), ErrorKind::Stale);
+        assert_eq!(handles.get(second).unwrap().1.platform, 9);
+    }
+
+    #[test]
+    fn what_is_disowned_stays_until_it_is_vacated() {
+        let mut entries = table();
+        let mut handles = Handles::new(&mut entries[..1]);
+        let socket = handles.insert(7).unwrap();
+        handles.disown(0);
+        assert!(handles.get(socket).is_err());
+        assert!(!handles.has_room());
+        assert_eq!(handles.iter().count(), 1);
+        handles.vacate(0);
+        assert!(handles.has_room());
+        assert_eq!(handles.iter().count(), 0);
+    }
+
+    #[test]
+    fn an_heir_keeps_the_handles_of_its_predecessor_stale() {
+        let mut entries = table();
+        let old = Handles::new(&mut entries).insert(7).unwrap();
+        let mut heir = Handles::new(&mut entries);
+        assert!(heir.get(old).is_err());
+        assert_ne!(heir.insert(8).unwrap(), old);
+    }
+}

@@ -1,0 +1,417 @@
+//! `wasi:io/poll` and `wasi:sockets`, for WASI 0.2.
+//!
+//! (a) An empty list ends the program, as does a write of more bytes than `check-write` has just allowed.
+//! (b) The list of pollables is read in place, and the list of those that are ready comes in its order. So the handles
+//!     stay packed, and the batch begins where the one before was full.
+//! (c) A pollable is a child of its stream, and a stream of its socket: a parent that is dropped first ends the program.
+//!     Each direction has its own pollable, which is made when it is first waited for and kept until the end.
+//! (d) A host takes all the bytes of a write, and those that the system does not take stay with it; `check-write` says 0
+//!     until they are gone. What dropping the stream does then depends on the host: wasmtime 36 throws them away,
+//!     wasmtime 48 waits for them, and everybody else with it. So such a stream is closed in the background: it keeps its
+//!     place in the table until the host has got rid of the bytes, whether they were to be sent or to be thrown away.
+//! (e) Why a stream failed is not told (`network-error-code` is behind a feature that hosts turn off). On a connection
+//!     that was established it means in practice that the peer has reset it.
+//! (f) There is no way to reset a connection, to see that a peer hung up without reading, or to wait without an end to
+//!     the list: a poll that must not block takes along a clock that has long struck.
+//! (g) wasmtime 48 rations what a program may do before it has to sleep: of some 128 steps, a poll takes one for each
+//!     source that is ready, and each look for room to write takes one or two. Those beyond find no room, though the poll
+//!     has just said so; and a poll that reports anything at all does not sleep. So with 128 sources ready to be written
+//!     to nothing would ever move again. A host that is seen to do this is dealt with in `ration.rs`.
+
+use selkie_core::{
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token,
+    Wait,
+};
+
+use crate::cells::Cells;
+use crate::handles::{Entry, Socket};
+use crate::imports::{self, Handle};
+use crate::ration::Ration;
+use crate::watched::{Direction, Watch, Watched};
+
+/// Where a source is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// It waits for connections.
+    Listening = 0,
+    /// It has been asked to connect.
+    Connecting = 1,
+    /// It has its streams.
+    Connected = 2,
+    /// It is nobody's any more, but the host still holds bytes. (d)
+    Closing = 3,
+    /// The host has got rid of them.
+    Closed = 4,
+}
+
+/// A socket that the platform owns, and what hangs on it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streams {
+    pub(crate) socket: Handle,
+    pub(crate) input: Handle,
+    pub(crate) output: Handle,
+    /// By direction.
+    pollables: [Handle; 2],
+    pub(crate) state: State,
+    /// What the last poll that reported it has promised, less what was tried since. (g)
+    promised: Readiness,
+}
+
+impl Streams {
+    const NONE: Self = Self::new(0, State::Listening);
+
+    /// A socket without streams.
+    pub(crate) const fn new(socket: Handle, state: State) -> Self {
+        Self { socket, input: 0, output: 0, pollables: [0; 2], state, promised: Readiness::NONE }
+    }
+
+    /// A connection.
+    pub(crate) const fn connected([socket, input, output]: [Handle; 3]) -> Self {
+        Self { input, output, ..Self::new(socket, State::Connected) }
+    }
+
+    /// Gives the pollables back. None of them may be in the list.
+    pub(crate) fn drop_pollables(&mut self) {
+        for pollable in &mut self.pollables {
+            if *pollable != 0 {
+                imports::drop_pollable(core::mem::take(pollable));
+            }
+        }
+    }
+
+    /// Gives all of it back.
+    pub(crate) fn drop_all(mut self) {
+        // (c)
+        self.drop_pollables();
+        if self.state != State::Listening && self.state != State::Connecting {
+            imports::drop_input(self.input);
+            imports::drop_output(self.output);
+        }
+        imports::drop_socket(self.socket);
+    }
+
+    /// Whether the last poll has promised this, and it was not tried since. Now it is.
+    #[inline]
+    pub(crate) fn take_promise(&mut self, direction: Direction) -> bool {
+        let promised = self.promised.intersects(direction.readiness());
+        self.promised = self.promised.difference(direction.readiness());
+        promised
+    }
+
+    /// Whether the host holds bytes that the system has not taken yet. (d)
+    pub(crate) fn holds_bytes(&self) -> bool {
+        imports::check_write(self.output) == Ok(0)
+    }
+
+    /// What it means that one direction is ready.
+    fn readiness(&mut self, direction: Direction) -> Readiness {
+        if self.state != State::Closing {
+            self.promised |= direction.readiness();
+            return direction.readiness();
+        }
+        if !self.holds_bytes() {
+            self.state = State::Closed;
+        }
+        Readiness::NONE
+    }
+}
+
+impl Watch for Streams {
+    type Item = Handle;
+
+    fn item(&mut self, direction: Direction) -> Handle {
+        let pollable = &mut self.pollables[direction as usize];
+        if *pollable == 0 {
+            *pollable = match (self.state, direction) {
+                (State::Listening | State::Connecting, _) => imports::socket_subscribe(self.socket),
+                (_, Direction::Read) => imports::input_subscribe(self.input),
+                (_, Direction::Write) => imports::output_subscribe(self.output),
+            };
+        }
+        *pollable
+    }
+}
+
+/// The memory of an [`IoPoll`], from a [`StaticIoPoll`] or, with the feature `std`, from the heap.
+#[derive(Debug)]
+pub struct IoPollStorage<'a> {
+    /// One for each token: indices below this many can be registered.
+    registrations: &'a mut [Registration],
+    /// One for each source.
+    sources: &'a mut [Entry<Streams>],
+    /// Two for each source, and one for the clock.
+    pollables: &'a mut [Handle],
+    /// As many as there are pollables.
+    ready: &'a mut [u32],
+    /// Two for each source.
+    owners: &'a mut [u32],
+}
+
+/// The memory of an [`IoPoll`] for `SLOTS` sources as one value, for a `static`.
+#[derive(Debug)]
+pub struct StaticIoPoll<const SLOTS: usize> {
+    registrations: [Registration; SLOTS],
+    sources: [Entry<Streams>; SLOTS],
+    pollables: Cells<Handle, SLOTS>,
+    ready: Cells<u32, SLOTS>,
+    owners: [[u32; 2]; SLOTS],
+}
+
+impl<const SLOTS: usize> StaticIoPoll<SLOTS> {
+    /// All zero, so that a `static` of it lies in `.bss`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            registrations: [Registration::EMPTY; SLOTS],
+            sources: [Entry::vacant(Streams::NONE); SLOTS],
+            pollables: Cells::new(0),
+            ready: Cells::new(0),
+            owners: [[0; 2]; SLOTS],
+        }
+    }
+
+    /// Lends the memory to a platform.
+    pub const fn storage(&mut self) -> IoPollStorage<'_> {
+        IoPollStorage {
+            registrations: &mut self.registrations,
+            sources: &mut self.sources,
+            pollables: self.pollables.as_mut_slice(),
+            ready: self.ready.as_mut_slice(),
+            owners: self.owners.as_flattened_mut(),
+        }
+    }
+}
+
+impl<const SLOTS: usize> Default for StaticIoPoll<SLOTS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(feature = "std")]
+impl IoPollStorage<'static> {
+    /// Memory for `capacity` sources, from the heap, for the rest of the program.
+    #[must_use]
+    pub fn leaked(capacity: usize) -> Self {
+        use crate::leak::leaked;
+        Self {
+            registrations: leaked(capacity, Registration::EMPTY),
+            sources: leaked(capacity, Entry::vacant(Streams::NONE)),
+            pollables: leaked(2 * capacity + 1, 0),
+            ready: leaked(2 * capacity + 1, 0),
+            owners: leaked(2 * capacity, 0),
+        }
+    }
+}
+
+/// A pollable for a point in time, kept until another point is needed.
+#[derive(Debug)]
+struct Alarm {
+    pollable: Handle,
+    nanos: u64,
+}
+
+impl Alarm {
+    const NONE: Self = Self { pollable: 0, nanos: 0 };
+
+    /// The pollable for this point in time.
+    fn at(&mut self, nanos: u64) -> Handle {
+        if self.pollable == 0 || self.nanos != nanos {
+            self.drop_pollable();
+            *self = Self { pollable: imports::subscribe_instant(nanos), nanos };
+        }
+        self.pollable
+    }
+
+    fn drop_pollable(&mut self) {
+        if self.pollable != 0 {
+            imports::drop_pollable(core::mem::take(&mut self.pollable));
+        }
+    }
+}
+
+/// A platform over `wasi:io/poll`, for components: a selector together with the sockets that it watches.
+///
+/// The host's part of each wait costs in proportion to the number of sources, silent or not; the backend's in proportion
+/// to those that are ready.
+///
+/// Of its places for sources, connections that were closed while the host still held bytes for them take one each until
+/// the peer has taken those, or is gone.
+#[derive(Debug)]
+pub struct IoPoll<'a> {
+    pub(crate) watched: Watched<'a, Streams>,
+    ready: &'a mut [u32],
+    /// For polls, which must not block.
+    past: Alarm,
+    /// For waits with a deadline.
+    deadline: Alarm,
+    /// How many sources are closed in the background. (d)
+    closing: usize,
+    /// (g)
+    pub(crate) ration: Ration,
+}
+
+impl<'a> IoPoll<'a> {
+    /// A platform in the memory of `storage`, without any source yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](ErrorKind::Unsupported) if the program exports another `cabi_realloc` than this crate's, so that
+    /// the lists of the host would not come to where they are wanted: without the feature `std`, say
+    /// [`export_cabi_realloc!`](crate::export_cabi_realloc) once in the program.
+    pub fn new(storage: IoPollStorage<'a>) -> Result<Self, Error> {
+        let IoPollStorage { registrations, sources, pollables, ready, owners } = storage;
+        let watched = Watched::new(registrations, sources, pollables, owners);
+        let mut platform =
+            Self { watched, ready, past: Alarm::NONE, deadline: Alarm::NONE, closing: 0, ration: Ration::new() };
+        // A first call, which returns a list of one.
+        match imports::poll(&[platform.past.at(0)], platform.ready) {
+            Some(_) => Ok(platform),
+            None => Err(Error::new(ErrorKind::Unsupported)),
+        }
+    }
+
+    /// One call of the host: waits until `deadline`, or without an end if there is none, adds what is ready to `events`
+    /// and says how much that is.
+    fn fetch(&mut self, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
+        let before = events.len();
+        let mut count = self.watched.len;
+        if let Some(deadline) = deadline {
+            self.watched.items[count] = deadline;
+            count += 1;
+        }
+        // (a)
+        if count == 0 {
+            return 0;
+        }
+        let items = &self.watched.items[..count];
+        let Some(mut ready) = imports::poll(items, self.ready) else { return 0 };
+        if self.ration.is_needed() {
+            ready = self.ration.share_out(&items[..self.watched.len], &mut self.ready[..ready]);
+        }
+        self.watched.collect(
+            &self.ready[..ready],
+            events,
+            |&position| position as usize,
+            |_, streams, direction| streams.readiness(direction),
+        );
+        if self.closing > 0 {
+            self.drop_closed();
+        }
+        self.ration.reported(events.len() - before);
+        events.len() - before
+    }
+
+    /// Closes a source that is not registered, in the background if need be. (d)
+    pub(crate) fn retire(&mut self, slot: usize) {
+        let streams = &mut self.watched.handles.at(slot).platform;
+        if streams.state == State::Connected && streams.holds_bytes() {
+            streams.state = State::Closing;
+            self.closing += 1;
+            self.watched.handles.disown(slot);
+            self.watched.arm(slot, Interest::WRITABLE);
+        } else {
+            self.watched.handles.vacate(slot).drop_all();
+        }
+    }
+
+    /// Lets go of those whose bytes the host has got rid of.
+    #[cold]
+    fn drop_closed(&mut self) {
+        for position in (0..self.watched.len).rev() {
+            let (slot, _) = self.watched.owner(position);
+            if self.watched.handles.at(slot).platform.state == State::Closed {
+                self.watched.arm(slot, Interest::NONE);
+                self.watched.handles.vacate(slot).drop_all();
+                self.closing -= 1;
+            }
+        }
+    }
+
+    /// Waits until a pollable of an operation that cannot take long is ready.
+    pub(crate) fn block_on(&mut self, pollable: Handle) {
+        imports::poll(&[pollable], self.ready);
+        imports::drop_pollable(pollable);
+    }
+}
+
+impl Selector for IoPoll<'_> {
+    type Source = Socket;
+
+    fn register(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.watched.register(source, token, interest, mode)
+    }
+
+    fn modify(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.watched.modify(source, token, interest, mode)
+    }
+
+    fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
+        self.watched.deregister(source, token)
+    }
+
+    fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        if events.room() > 0 && self.watched.len > 0 {
+            // (f)
+            let past = self.past.at(0);
+            self.fetch(events, Some(past));
+        }
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE
+    }
+
+    fn capacity(&self) -> usize {
+        self.watched.registrations.capacity()
+    }
+}
+
+impl Wait for IoPoll<'_> {
+    #[inline]
+    fn now(&mut self) -> Instant {
+        Instant::from_nanos(imports::now())
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        if events.room() == 0 {
+            return Ok(());
+        }
+        let Some(deadline) = deadline else {
+            if self.watched.registrations.armed() == 0 {
+                return Err(Error::new(ErrorKind::NothingToWaitFor));
+            }
+            while self.fetch(events, None) == 0 {}
+            return Ok(());
+        };
+        let alarm = self.deadline.at(deadline.as_nanos());
+        while self.fetch(events, Some(alarm)) == 0 && self.now() < deadline {}
+        Ok(())
+    }
+}
+
+impl Drop for IoPoll<'_> {
+    /// Gives what is still to be sent a moment, then lets go of everything.
+    fn drop(&mut self) {
+        /// That moment, in nanoseconds.
+        const MOMENT: u64 = 1_000_000_000;
+
+        for slot in 0..self.watched.handles.used() {
+            if self.watched.handles.is_in_use(slot) && self.watched.handles.at(slot).platform.state != State::Closing {
+                self.watched.arm(slot, Interest::NONE);
+                self.retire(slot);
+            }
+        }
+        let end = imports::now().saturating_add(MOMENT);
+        let alarm = self.deadline.at(end);
+        let mut slots = [Event::EMPTY];
+        while self.closing > 0 && imports::now() < end {
+            self.fetch(&mut Events::new(&mut slots), Some(alarm));
+        }
+        // Those that are left would block here; they go with the program.
+        self.past.drop_pollable();
+        self.deadline.drop_pollable();
+    }
+}

@@ -1,0 +1,203 @@
+//! Streams and listeners on WASI 0.2. The quirks are those of `io_poll.rs`.
+
+use core::net::SocketAddr;
+
+use selkie_core::{Close, Error, ErrorKind, Interest, Transport};
+
+use crate::error_code;
+use crate::handles::{Socket, UNREGISTERED};
+use crate::imports::{self, ErrorCode, Handle, StreamError};
+use crate::io_poll::{IoPoll, State, Streams};
+use crate::watched::Direction;
+
+impl IoPoll<'_> {
+    /// Opens a TCP listener at `address`; port 0 asks the host for a free one, which
+    /// [`local_address`](Self::local_address) tells. About `backlog` connections wait to be accepted, or as many as the
+    /// host allows.
+    ///
+    /// # Errors
+    ///
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) if the host does not let the program listen there,
+    /// [`AddressInUse`](ErrorKind::AddressInUse), [`AddressUnavailable`](ErrorKind::AddressUnavailable),
+    /// [`Full`](ErrorKind::Full), and what the host says otherwise.
+    pub fn listen(&mut self, address: SocketAddr, backlog: u32) -> Result<Socket, Error> {
+        self.has_room_for_another()?;
+        let socket = imports::create_socket(&address).map_err(error_code::error)?;
+        match self.open_listener(socket, &address, backlog) {
+            Ok(()) => self.take_in(Streams::new(socket, State::Listening)),
+            Err(code) => {
+                imports::drop_socket(socket);
+                Err(error_code::error(code))
+            }
+        }
+    }
+
+    fn open_listener(&mut self, socket: Handle, address: &SocketAddr, backlog: u32) -> Result<(), ErrorCode> {
+        imports::start_bind(socket, address)?;
+        self.finish(socket, imports::finish_bind)?;
+        // A host that cannot choose has a backlog all the same.
+        let _ = imports::set_backlog(socket, u64::from(backlog.max(1)));
+        imports::start_listen(socket)?;
+        self.finish(socket, imports::finish_listen)
+    }
+
+    /// Waits for an operation on a socket, which the system does at once where a host has one.
+    fn finish(&mut self, socket: Handle, finish: fn(Handle) -> Result<(), ErrorCode>) -> Result<(), ErrorCode> {
+        loop {
+            match finish(socket) {
+                Err(error_code::WOULD_BLOCK) => self.block_on(imports::socket_subscribe(socket)),
+                result => return result,
+            }
+        }
+    }
+
+    /// The address of this end of a socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale), and what the host says.
+    pub fn local_address(&mut self, source: Socket) -> Result<SocketAddr, Error> {
+        imports::local_address(self.streams(source)?.socket).map_err(error_code::error)
+    }
+
+    /// The address of the other end of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale), [`NotConnected`](ErrorKind::NotConnected), and what the host says.
+    pub fn peer_address(&mut self, source: Socket) -> Result<SocketAddr, Error> {
+        imports::remote_address(self.streams(source)?.socket).map_err(error_code::error)
+    }
+
+    /// What a handle names.
+    #[inline]
+    fn streams(&mut self, source: Socket) -> Result<&mut Streams, Error> {
+        self.watched.handles.get(source).map(|(_, entry)| &mut entry.platform)
+    }
+
+    /// The same, if it has streams.
+    #[inline]
+    fn connection(&mut self, source: Socket) -> Result<&mut Streams, Error> {
+        let streams = self.streams(source)?;
+        if streams.state == State::Connected { Ok(streams) } else { Err(Error::new(ErrorKind::NotConnected)) }
+    }
+
+    fn has_room_for_another(&self) -> Result<(), Error> {
+        if self.watched.handles.has_room() { Ok(()) } else { Err(Error::new(ErrorKind::Full)) }
+    }
+
+    /// Takes in what was just opened.
+    fn take_in(&mut self, streams: Streams) -> Result<Socket, Error> {
+        self.watched.handles.insert(streams).map_err(|refused| {
+            refused.drop_all();
+            Error::new(ErrorKind::Full)
+        })
+    }
+
+    /// Gives a connection that came about its streams, and waits for those instead.
+    fn establish(&mut self, source: Socket, [input, output]: [Handle; 2]) -> Result<(), Error> {
+        let (slot, entry) = self.watched.handles.get(source)?;
+        let token = entry.token;
+        self.watched.arm(slot, Interest::NONE);
+        let streams = &mut self.watched.handles.at(slot).platform;
+        streams.drop_pollables();
+        *streams = Streams::connected([streams.socket, input, output]);
+        if token != UNREGISTERED {
+            let interest = self.watched.registrations.get(token)?.armed();
+            self.watched.arm(slot, interest);
+        }
+        Ok(())
+    }
+}
+
+impl Transport for IoPoll<'_> {
+    type Address = SocketAddr;
+
+    // `OWNS_OUTBOX` stays false, although the host keeps what the system does not take: with an outbox of its own, the
+    // server knows which peers take nothing, and closes those after its stall timeout. It costs no more calls, since each
+    // write is asked for either way, and memory only while a peer is behind.
+
+    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+        let socket = self.streams(listener)?.socket;
+        if !self.watched.handles.has_room() {
+            // As at the limit of the host, the connection keeps waiting.
+            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+        }
+        let accepted = imports::accept(socket).map_err(error_code::non_blocking)?;
+        Ok(self.take_in(Streams::connected(accepted))?)
+    }
+
+    fn connect(&mut self, address: &SocketAddr) -> Result<Socket, Error> {
+        self.has_room_for_another()?;
+        let socket = imports::create_socket(address).map_err(error_code::error)?;
+        match imports::start_connect(socket, address) {
+            Ok(()) => self.take_in(Streams::new(socket, State::Connecting)),
+            Err(code) => {
+                imports::drop_socket(socket);
+                Err(error_code::error(code))
+            }
+        }
+    }
+
+    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let &mut Streams { socket, state, .. } = self.streams(source)?;
+        if state == State::Connecting {
+            let streams = imports::finish_connect(socket).map_err(error_code::non_blocking)?;
+            self.establish(source, streams)?;
+        } else if state != State::Connected {
+            return Err(nb::Error::Other(Error::new(ErrorKind::NotConnected)));
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let streams = self.connection(source)?;
+        let (input, promised) = (streams.input, streams.take_promise(Direction::Read));
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        match imports::read(input, buffer) {
+            Ok(0) => {
+                self.ration.found_nothing(promised);
+                Err(nb::Error::WouldBlock)
+            }
+            Ok(count) => Ok(count),
+            Err(StreamError::Closed) => Ok(0),
+            // (e)
+            Err(StreamError::Failed) => Err(nb::Error::Other(Error::new(ErrorKind::ConnectionReset))),
+        }
+    }
+
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+        let streams = self.connection(source)?;
+        let (output, promised) = (streams.output, streams.take_promise(Direction::Write));
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let permit = imports::check_write(output).map_err(error_code::write_error)?;
+        if permit == 0 {
+            self.ration.found_nothing(promised);
+            return Err(nb::Error::WouldBlock);
+        }
+        // (a)
+        let count = usize::try_from(permit).map_or(bytes.len(), |permit| permit.min(bytes.len()));
+        imports::write(output, &bytes[..count]).map_err(error_code::write_error)?;
+        Ok(count)
+    }
+
+    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let &mut Streams { socket, output, .. } = self.connection(source)?;
+        // The end comes after what was written, which may still be with the host. (d)
+        if imports::check_write(output) == Ok(0) {
+            return Err(nb::Error::WouldBlock);
+        }
+        imports::shutdown_send(socket).map_err(error_code::non_blocking)
+    }
+
+    fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {
+        // (f)
+        let slot = self.watched.forget(source)?;
+        self.retire(slot);
+        Ok(())
+    }
+}

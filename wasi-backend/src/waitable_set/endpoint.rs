@@ -1,0 +1,175 @@
+//! What the platform knows of one source, and the memory that the host writes to behind its back.
+
+use core::cell::UnsafeCell;
+
+use selkie_core::{Error, Interest, Readiness};
+
+use super::address::Fallible;
+
+/// A direction of a source, which is a place in arrays of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Direction {
+    Read = 0,
+    Write = 1,
+}
+
+impl Direction {
+    pub(super) const BOTH: [Self; 2] = [Self::Read, Self::Write];
+
+    /// What a source that is ready in this direction is ready for.
+    #[inline]
+    pub(super) const fn readiness(self) -> Readiness {
+        match self {
+            Self::Read => Readiness::READABLE,
+            Self::Write => Readiness::WRITABLE,
+        }
+    }
+
+    /// Whether a source with this interest is watched in this direction.
+    #[inline]
+    pub(super) const fn is_in(self, interest: Interest) -> bool {
+        match self {
+            Self::Read => interest.contains(Interest::READABLE),
+            Self::Write => interest.contains(Interest::WRITABLE),
+        }
+    }
+}
+
+/// What a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// Nothing.
+    Vacant = 0,
+    /// Its reading end gives sockets.
+    Listener,
+    /// A connection.
+    Stream,
+    /// A connection that is being made. Its writing end is the call that makes it.
+    Attempt,
+    /// A connection that was not made.
+    Failed,
+}
+
+/// What is known of one direction of a source. (The first is all zero bits, so that tables are.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum State {
+    /// Nothing: something was read or written since the host was last asked.
+    Unknown = 0,
+    /// The host was asked, and will send an event.
+    InFlight,
+    /// It is ready. For reading: a byte or a connection lies in the mailbox.
+    Ready,
+    /// It has come to its end, or to this error. To ask the host again would be a trap.
+    Ended(Option<Error>),
+}
+
+/// A listener or a stream. The handles are 0 where there is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Endpoint {
+    pub(super) kind: Kind,
+    /// The socket.
+    pub(super) socket: u32,
+    /// By direction: the end of the stream that is ours.
+    pub(super) ends: [u32; 2],
+    /// By direction: the future that says why the stream ended.
+    pub(super) results: [u32; 2],
+    /// By direction.
+    pub(super) states: [State; 2],
+    /// By direction: whether the end is in the set.
+    pub(super) joined: [bool; 2],
+    /// Whether the source is in the queue of those to be looked at.
+    pub(super) queued: bool,
+    /// The neighbours there, plus one.
+    pub(super) neighbours: [u32; 2],
+    /// The turn in which the source was last reported.
+    pub(super) turn: u32,
+}
+
+impl Endpoint {
+    /// Nothing.
+    pub(super) const VACANT: Self = Self::new(Kind::Vacant, 0);
+
+    /// A source without ends.
+    pub(super) const fn new(kind: Kind, socket: u32) -> Self {
+        Self {
+            kind,
+            socket,
+            ends: [0; 2],
+            results: [0; 2],
+            states: [State::Unknown; 2],
+            joined: [false; 2],
+            queued: false,
+            neighbours: [0; 2],
+            turn: 0,
+        }
+    }
+
+    #[inline]
+    pub(super) const fn state(&self, direction: Direction) -> State {
+        self.states[direction as usize]
+    }
+}
+
+/// Where the host puts what comes of an operation that is in flight: the first byte of what a stream received, the
+/// connection that a listener accepted, or the result of a connection attempt. It is written when the host pleases, so it must live for ever and never move.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(super) struct Mailbox(UnsafeCell<Contents>);
+
+/// The kinds of mail.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Contents {
+    byte: u8,
+    socket: u32,
+    result: Fallible,
+}
+
+impl core::fmt::Debug for Contents {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("Contents")
+    }
+}
+
+impl Mailbox {
+    /// Without mail: all bits zero.
+    #[expect(clippy::declare_interior_mutable_const, reason = "a value to fill tables with, never borrowed")]
+    pub(super) const EMPTY: Self = Self(UnsafeCell::new(Contents { result: Fallible::EMPTY }));
+
+    /// Where the host writes a socket.
+    pub(super) const fn socket_place(&self) -> *mut u32 {
+        self.0.get().cast()
+    }
+
+    /// Where the host writes a byte.
+    pub(super) const fn byte_place(&self) -> *mut u8 {
+        self.0.get().cast()
+    }
+
+    /// Where the host writes a result.
+    pub(super) const fn result_place(&self) -> *mut Fallible {
+        self.0.get().cast()
+    }
+
+    /// The socket that the host wrote.
+    pub(super) const fn socket(&self) -> u32 {
+        // SAFETY: the cell is initialised, every bit pattern is a number, and the host writes only while the guest is in a
+        // call of the host.
+        unsafe { self.socket_place().read() }
+    }
+
+    /// The byte that the host wrote.
+    pub(super) const fn byte(&self) -> u8 {
+        // SAFETY: as above.
+        unsafe { self.byte_place().read() }
+    }
+
+    /// The result that the host wrote.
+    pub(super) const fn result(&self) -> Result<(), Error> {
+        // SAFETY: as above; a result is made of numbers too.
+        unsafe { self.result_place().read() }.check()
+    }
+}

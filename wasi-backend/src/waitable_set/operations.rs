@@ -1,0 +1,187 @@
+//! What the host is asked, what it answers, and how that is taken back. The letters are those of `mod.rs`.
+
+use selkie_core::{Error, ErrorKind};
+
+use super::WaitableSet;
+use super::abi::{self, Outcome};
+use super::address::Fallible;
+use super::endpoint::{Direction, Endpoint, Kind, State};
+use super::waker::Wake;
+
+impl WaitableSet {
+    /// Asks the host whether a source is ready in one direction, of which that is not known.
+    pub(super) fn ask(&mut self, slot: usize, direction: Direction) {
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        let end = endpoint.ends[direction as usize];
+        let mailbox = &self.mailboxes[slot];
+        // (a) (b)
+        let word = match (endpoint.kind, direction) {
+            // SAFETY: the mailbox has room for a byte and lives for ever, and as the state says, nothing else is in flight
+            // that the host would write to it.
+            (Kind::Stream, Direction::Read) => unsafe { abi::receive_read(end, mailbox.byte_place(), 1) },
+            // SAFETY: nothing is read from a place of 0 bytes.
+            (Kind::Stream, Direction::Write) => unsafe { abi::send_write(end, core::ptr::dangling(), 0) },
+            // SAFETY: as for a byte.
+            (Kind::Listener, Direction::Read) => unsafe { abi::accept_read(end, mailbox.socket_place(), 1) },
+            _ => return,
+        };
+        let outcome = Outcome::of(word);
+        if outcome != Outcome::Blocked {
+            return self.settle(slot, direction, outcome);
+        }
+        endpoint.states[direction as usize] = State::InFlight;
+        self.in_flight += 1;
+        if !endpoint.joined[direction as usize] {
+            endpoint.joined[direction as usize] = true;
+            abi::waitable_join(end, self.set);
+        }
+    }
+
+    /// Records what came of an operation that is not in flight, or not any more.
+    pub(super) fn settle(&mut self, slot: usize, direction: Direction, outcome: Outcome) {
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        endpoint.states[direction as usize] = match outcome {
+            Outcome::Moved(0) if direction == Direction::Read => State::Unknown,
+            Outcome::Moved(_) => State::Ready,
+            Outcome::Dropped(_) => State::Ended(ended(endpoint, direction)),
+            Outcome::Blocked => State::InFlight,
+        };
+    }
+
+    /// Sleeps until there is an event, and takes it.
+    pub(super) fn sleep(&mut self) {
+        let mut event = [0; 2];
+        // SAFETY: there is room for two words.
+        let kind = unsafe { abi::waitable_set_wait(self.set, &raw mut event) };
+        self.take(kind, event);
+    }
+
+    /// Lets the host go on, and takes its events, until there are about `enough` of them or no more. (e) (f)
+    pub(super) fn collect(&mut self, enough: usize) {
+        let mut taken = 0;
+        loop {
+            let before = taken;
+            if self.in_flight > 0 {
+                abi::thread_yield();
+            }
+            let mut event = [0; 2];
+            loop {
+                // SAFETY: there is room for two words.
+                let kind = unsafe { abi::waitable_set_poll(self.set, &raw mut event) };
+                if kind == abi::EVENT_NONE {
+                    break;
+                }
+                self.take(kind, event);
+                taken += 1;
+            }
+            if taken == before || taken >= enough {
+                return;
+            }
+        }
+    }
+
+    /// Takes one event: a kind, the handle that it is about, and a word.
+    fn take(&mut self, kind: u32, [waitable, word]: [u32; 2]) {
+        if kind == abi::EVENT_SUBTASK && self.timer.take(waitable, word) {
+            return;
+        }
+        let Some(owner) = self.owners.get(waitable) else { return self.take_wake(waitable, word) };
+        let slot = (owner >> 1) as usize;
+        let direction = Direction::BOTH[(owner & 1) as usize];
+        if kind == abi::EVENT_SUBTASK {
+            if word != abi::SUBTASK_RETURNED {
+                return;
+            }
+            self.in_flight -= 1;
+            self.finish_attempt(slot);
+        } else {
+            self.in_flight -= 1;
+            self.settle(slot, direction, Outcome::of(word));
+        }
+        self.attend(slot);
+    }
+
+    /// Takes an event that is about no source.
+    fn take_wake(&mut self, waitable: u32, word: u32) {
+        let Some(waker) = &mut self.waker else { return };
+        if waker.take(waitable, word) == Wake::Gone {
+            waker.close();
+            self.registrations.remove(waker.token);
+            self.waker = None;
+        }
+    }
+
+    /// Takes back what is in flight in one direction of a source. What had come of it by then stays. (c)
+    pub(super) fn cancel(&mut self, slot: usize, direction: Direction) {
+        self.leave(slot, direction);
+        let endpoint = &self.endpoints.at(slot).platform;
+        if endpoint.state(direction) != State::InFlight {
+            return;
+        }
+        let end = endpoint.ends[direction as usize];
+        let word = match (endpoint.kind, direction) {
+            (Kind::Listener, _) => abi::accept_cancel(end),
+            (_, Direction::Read) => abi::receive_cancel(end),
+            (_, Direction::Write) => abi::send_cancel_write(end),
+        };
+        self.in_flight -= 1;
+        self.settle(slot, direction, Outcome::of(word));
+    }
+
+    /// Takes one direction of a source out of the set.
+    fn leave(&mut self, slot: usize, direction: Direction) {
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        if core::mem::take(&mut endpoint.joined[direction as usize]) {
+            abi::waitable_join(endpoint.ends[direction as usize], 0);
+        }
+    }
+
+    /// What came of a read or write of a stream that was asked for just now. If it is not done, it is taken back. (b)
+    pub(super) fn now_or_never(&mut self, slot: usize, direction: Direction, word: u32) -> Outcome {
+        let outcome = Outcome::of(word);
+        if outcome != Outcome::Blocked {
+            return outcome;
+        }
+        self.leave(slot, direction);
+        let end = self.endpoints.at(slot).platform.ends[direction as usize];
+        Outcome::of(match direction {
+            Direction::Read => abi::receive_cancel(end),
+            Direction::Write => abi::send_cancel_write(end),
+        })
+    }
+
+    /// Records which source a handle stands for.
+    #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places")]
+    pub(super) fn own(&mut self, waitable: u32, slot: usize, direction: Direction) {
+        self.owners.insert(waitable, (slot as u32) << 1 | direction as u32);
+    }
+}
+
+/// Why a stream has come to its end, or nothing if it is the end that the peer made.
+#[cold]
+pub(super) fn ended(endpoint: &Endpoint, direction: Direction) -> Option<Error> {
+    let future = endpoint.results[direction as usize];
+    if endpoint.kind != Kind::Stream || future == 0 {
+        return Some(Error::new(ErrorKind::Other));
+    }
+    let mut result = Fallible::EMPTY;
+    let place = &raw mut result;
+    // SAFETY: the place is large enough, and the read is taken back below if it is not done.
+    let word = unsafe {
+        match direction {
+            Direction::Read => abi::receive_result_read(future, place),
+            Direction::Write => abi::send_result_read(future, place),
+        }
+    };
+    if word == abi::BLOCKED {
+        let word = match direction {
+            Direction::Read => abi::receive_result_cancel(future),
+            Direction::Write => abi::send_result_cancel(future),
+        };
+        if word & 0xf != 0 {
+            // The host does not say.
+            return None;
+        }
+    }
+    result.check().err()
+}

@@ -1,0 +1,195 @@
+//! Sockets of `wasi:sockets` 0.3, from their opening to their end. The letters are those of `mod.rs`.
+
+use core::net::SocketAddr;
+
+use selkie_core::{Error, ErrorKind};
+
+use super::WaitableSet;
+use super::abi;
+use super::address::{self, Returned};
+use super::endpoint::{Direction, Endpoint, Kind, State};
+use crate::handles::Socket;
+
+impl WaitableSet {
+    /// Opens a listener at `address`; port 0 asks for a free one, which [`local_address`](Self::local_address) tells. Up
+    /// to `backlog` connections wait to be accepted, or fewer where the host has a lower limit.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressInUse`](ErrorKind::AddressInUse), [`AddressUnavailable`](ErrorKind::AddressUnavailable),
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) if the host gives no network, [`Full`](ErrorKind::Full), and what
+    /// the host says otherwise.
+    pub fn listen(&mut self, address: SocketAddr, backlog: u32) -> Result<Socket, Error> {
+        if !self.endpoints.has_room() {
+            return Err(Error::new(ErrorKind::Full));
+        }
+        let socket = create(&address)?;
+        let stream = listening(socket, &address, backlog).inspect_err(|_| abi::socket_drop(socket))?;
+        let endpoint = Endpoint { ends: [stream, 0], ..Endpoint::new(Kind::Listener, socket) };
+        let source = self.endpoints.insert(endpoint).map_err(|_| Error::new(ErrorKind::Full))?;
+        let (slot, _) = self.endpoints.get(source)?;
+        self.own(stream, slot, Direction::Read);
+        Ok(source)
+    }
+
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale), and what the host says.
+    pub fn local_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
+        let (_, entry) = self.endpoints.get(socket)?;
+        let mut returned = Returned::EMPTY;
+        // SAFETY: the place for the result is as large as the result.
+        unsafe { abi::socket_local_address(entry.platform.socket, &raw mut returned) };
+        returned.address()
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale), and what the host says.
+    pub fn peer_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
+        let (_, entry) = self.endpoints.get(socket)?;
+        let mut returned = Returned::EMPTY;
+        // SAFETY: the place for the result is as large as the result.
+        unsafe { abi::socket_remote_address(entry.platform.socket, &raw mut returned) };
+        returned.address()
+    }
+
+    /// Takes in a connected socket, and opens its streams.
+    pub(super) fn add_stream(&mut self, socket: u32) -> Result<Socket, Error> {
+        let added = self.endpoints.insert(Endpoint::new(Kind::Stream, socket));
+        let Ok(source) = added else {
+            abi::socket_drop(socket);
+            return Err(Error::new(ErrorKind::OutOfDescriptors));
+        };
+        let (slot, _) = self.endpoints.get(source)?;
+        self.open_streams(slot);
+        // A connection that failed before it was accepted has the end of a stream at once, and says why.
+        self.ask(slot, Direction::Read);
+        if let State::Ended(Some(error)) = self.endpoints.at(slot).platform.state(Direction::Read) {
+            self.release(slot);
+            return Err(error);
+        }
+        Ok(source)
+    }
+
+    /// Opens both streams of a connected socket.
+    fn open_streams(&mut self, slot: usize) {
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        endpoint.kind = Kind::Stream;
+        let mut received = [0; 2];
+        // SAFETY: there is room for two handles.
+        unsafe { abi::socket_receive(endpoint.socket, &raw mut received) };
+        let ends = abi::send_new();
+        #[expect(clippy::cast_possible_truncation, reason = "the halves are the two ends")]
+        let (readable, writable) = (ends as u32, (ends >> 32) as u32);
+        let sent = abi::socket_send(endpoint.socket, readable);
+        endpoint.ends = [received[0], writable];
+        endpoint.results = [received[1], sent];
+        self.own(received[0], slot, Direction::Read);
+        self.own(writable, slot, Direction::Write);
+    }
+
+    /// Brings a connection attempt that has returned to its end.
+    pub(super) fn finish_attempt(&mut self, slot: usize) {
+        let subtask = self.endpoints.at(slot).platform.ends[Direction::Write as usize];
+        if subtask != 0 {
+            self.owners.remove(subtask);
+            abi::subtask_drop(subtask);
+        }
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        *endpoint = Endpoint { ends: [0; 2], joined: [false; 2], states: [State::Unknown; 2], ..*endpoint };
+        match self.mailboxes[slot].result() {
+            Ok(()) => self.open_streams(slot),
+            Err(error) => {
+                let endpoint = &mut self.endpoints.at(slot).platform;
+                endpoint.kind = Kind::Failed;
+                endpoint.states = [State::Ended(Some(error)); 2];
+            }
+        }
+    }
+
+    /// Closes whatever is at a place: what is in flight first, then the streams, then the socket. (c) (d)
+    pub(super) fn release(&mut self, slot: usize) {
+        let kind = self.endpoints.at(slot).platform.kind;
+        if kind == Kind::Vacant {
+            return;
+        }
+        self.queue.remove(&mut self.endpoints, slot);
+        if kind == Kind::Attempt {
+            self.abandon_attempt(slot);
+        } else {
+            self.cancel(slot, Direction::Read);
+            self.cancel(slot, Direction::Write);
+        }
+        let endpoint = self.endpoints.vacate(slot);
+        self.endpoints.at(slot).platform = Endpoint::VACANT;
+        endpoint.ends.into_iter().filter(|&end| end != 0).for_each(|end| self.owners.remove(end));
+        if kind == Kind::Listener {
+            if endpoint.state(Direction::Read) == State::Ready {
+                abi::socket_drop(self.mailboxes[slot].socket());
+            }
+            abi::accept_drop(endpoint.ends[0]);
+        } else {
+            drop_streams(&endpoint);
+        }
+        abi::socket_drop(endpoint.socket);
+    }
+
+    /// Ends a connection attempt that is in flight.
+    fn abandon_attempt(&mut self, slot: usize) {
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        let subtask = core::mem::take(&mut endpoint.ends[Direction::Write as usize]);
+        abi::waitable_join(subtask, 0);
+        abi::subtask_cancel(subtask);
+        abi::subtask_drop(subtask);
+        self.owners.remove(subtask);
+        self.in_flight -= 1;
+    }
+}
+
+/// Opens a socket for an address.
+pub(super) fn create(address: &SocketAddr) -> Result<u32, Error> {
+    let mut returned = Returned::EMPTY;
+    // SAFETY: the place for the result is large enough.
+    unsafe { abi::socket_create(address::family(address), &raw mut returned) };
+    returned.handle()
+}
+
+/// Binds a socket and makes it listen. Gives the stream of its connections.
+fn listening(socket: u32, address: &SocketAddr, backlog: u32) -> Result<u32, Error> {
+    let mut returned = Returned::EMPTY;
+    let place = &raw mut returned;
+    let [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10] = address::parts(address);
+    let (version, port) = (address::family(address), u32::from(address.port()));
+    // SAFETY: the place for the result is large enough, here and below.
+    unsafe { abi::socket_bind(socket, version, port, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, place) };
+    returned.check()?;
+    // SAFETY: as above.
+    unsafe { abi::socket_set_backlog(socket, u64::from(backlog.max(1)), place) };
+    returned.check()?;
+    // SAFETY: as above.
+    unsafe { abi::socket_listen(socket, place) };
+    returned.handle()
+}
+
+/// Drops what is open of a connection's streams.
+fn drop_streams(endpoint: &Endpoint) {
+    let [read, write] = endpoint.ends;
+    if read != 0 {
+        abi::receive_drop(read);
+    }
+    if write != 0 {
+        abi::send_drop_writable(write);
+    }
+    let [received, sent] = endpoint.results;
+    if received != 0 {
+        abi::receive_result_drop(received);
+    }
+    if sent != 0 {
+        abi::send_result_drop(sent);
+    }
+}

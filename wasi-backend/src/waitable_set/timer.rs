@@ -1,0 +1,62 @@
+//! The one timer: a call of `wait-until` in flight.
+
+use selkie_core::Instant;
+
+use super::abi;
+
+/// The timer. It stays in flight for as long as it is due no later than what is waited for, so a deadline that moves on
+/// with every byte costs one call when it would have passed, and none before.
+#[derive(Debug)]
+pub(super) struct Timer {
+    /// The call in flight, or 0.
+    subtask: u32,
+    /// When it returns.
+    due: Instant,
+}
+
+impl Timer {
+    pub(super) const fn new() -> Self {
+        Self { subtask: 0, due: Instant::ZERO }
+    }
+
+    /// Whether the timer is in flight.
+    pub(super) const fn is_set(&self) -> bool {
+        self.subtask != 0
+    }
+
+    /// Sees to it that the set has an event at `deadline` at the latest. Says whether the deadline is still to come.
+    pub(super) fn set(&mut self, set: u32, deadline: Instant) -> bool {
+        if self.is_set() && self.due <= deadline {
+            return true;
+        }
+        self.cancel();
+        let word = abi::wait_until(deadline.as_nanos());
+        let (state, subtask) = (word & 0xf, word >> 4);
+        if state == abi::SUBTASK_RETURNED {
+            return false;
+        }
+        abi::waitable_join(subtask, set);
+        (self.subtask, self.due) = (subtask, deadline);
+        true
+    }
+
+    /// Takes the event of a call that has come further. Says whether it was this one.
+    pub(super) fn take(&mut self, subtask: u32, state: u32) -> bool {
+        let mine = self.subtask == subtask;
+        if mine && state == abi::SUBTASK_RETURNED {
+            abi::subtask_drop(subtask);
+            self.subtask = 0;
+        }
+        mine
+    }
+
+    /// Ends the call in flight. It must leave the set first: to wait for the cancellation of what is in a set is a trap.
+    pub(super) fn cancel(&mut self) {
+        if self.is_set() {
+            abi::waitable_join(self.subtask, 0);
+            abi::subtask_cancel(self.subtask);
+            abi::subtask_drop(self.subtask);
+            self.subtask = 0;
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Moving bytes. The letters are those of `mod.rs`.
+
+use core::net::SocketAddr;
+
+use selkie_core::{Close, Error, ErrorKind, Transport};
+
+use super::abi::{self, Outcome};
+use super::address::{Connect, Fallible};
+use super::endpoint::{Direction, Endpoint, Kind, State};
+use super::sockets::create;
+use super::{Socket, WaitableSet};
+
+/// The most bytes that one read or write may have.
+const COUNT_MAX: usize = (1 << 28) - 1;
+
+const NOT_A_STREAM: Error = Error::new(ErrorKind::NotConnected);
+
+impl WaitableSet {
+    /// What is known of one direction of a stream, after the host had a chance to say more.
+    fn state(&mut self, source: Socket, direction: Direction) -> Result<(usize, State), Error> {
+        let (slot, entry) = self.endpoints.get(source)?;
+        if matches!(entry.platform.kind, Kind::Listener | Kind::Attempt) {
+            return Err(NOT_A_STREAM);
+        }
+        if entry.platform.state(direction) == State::InFlight {
+            self.collect(usize::MAX);
+        }
+        Ok((slot, self.endpoints.at(slot).platform.state(direction)))
+    }
+
+    /// Reads what is there into `place`, which is not empty.
+    #[inline]
+    fn read_now(&mut self, slot: usize, place: &mut [u8]) -> Outcome {
+        let end = self.endpoints.at(slot).platform.ends[Direction::Read as usize];
+        let count = place.len().min(COUNT_MAX);
+        // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this
+        // function: what is not done is taken back.
+        let word = unsafe { abi::receive_read(end, place.as_mut_ptr(), count) };
+        self.now_or_never(slot, Direction::Read, word)
+    }
+
+    /// Records that a stream was used, and what it now has to be asked again.
+    #[inline]
+    fn used(&mut self, slot: usize, direction: Direction, state: State) {
+        self.endpoints.at(slot).platform.states[direction as usize] = state;
+        if !self.endpoints.at(slot).platform.queued {
+            self.attend(slot);
+        }
+    }
+}
+
+impl Transport for WaitableSet {
+    type Address = SocketAddr;
+
+    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+        let (slot, entry) = self.endpoints.get(listener)?;
+        if entry.platform.kind != Kind::Listener {
+            return Err(nb::Error::Other(Error::new(ErrorKind::InvalidInput)));
+        }
+        if !self.endpoints.has_room() {
+            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+        }
+        match self.endpoints.at(slot).platform.state(Direction::Read) {
+            State::Unknown => self.ask(slot, Direction::Read),
+            State::InFlight => self.collect(usize::MAX),
+            State::Ready | State::Ended(_) => {}
+        }
+        match self.endpoints.at(slot).platform.state(Direction::Read) {
+            State::Unknown | State::InFlight => Err(nb::Error::WouldBlock),
+            State::Ended(error) => Err(nb::Error::Other(error.unwrap_or(Error::new(ErrorKind::Other)))),
+            State::Ready => {
+                let socket = self.mailboxes[slot].socket();
+                self.used(slot, Direction::Read, State::Unknown);
+                Ok(self.add_stream(socket)?)
+            }
+        }
+    }
+
+    fn connect(&mut self, address: &SocketAddr) -> Result<Socket, Error> {
+        if !self.endpoints.has_room() {
+            return Err(Error::new(ErrorKind::Full));
+        }
+        let socket = create(address)?;
+        let Ok(source) = self.endpoints.insert(Endpoint::new(Kind::Attempt, socket)) else {
+            abi::socket_drop(socket);
+            return Err(Error::new(ErrorKind::Full));
+        };
+        let (slot, _) = self.endpoints.get(source)?;
+        let arguments = Connect::new(socket, address);
+        let place: *mut Fallible = self.mailboxes[slot].result_place();
+        // SAFETY: the arguments are read during the call. The mailbox has room for the result and lives for ever, and
+        // nothing else is in flight that the host would write to it, as its place in the table was vacant.
+        let word = unsafe { abi::socket_connect(&raw const arguments, place) };
+        let (state, subtask) = (word & 0xf, word >> 4);
+        if state == abi::SUBTASK_RETURNED {
+            self.finish_attempt(slot);
+            return Ok(source);
+        }
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        endpoint.ends = [0, subtask];
+        endpoint.states = [State::InFlight; 2];
+        self.in_flight += 1;
+        abi::waitable_join(subtask, self.set);
+        self.own(subtask, slot, Direction::Write);
+        Ok(source)
+    }
+
+    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+        if self.endpoints.get(source)?.1.platform.kind == Kind::Attempt {
+            self.collect(usize::MAX);
+        }
+        let endpoint = self.endpoints.get(source)?.1.platform;
+        match (endpoint.kind, endpoint.state(Direction::Write)) {
+            (Kind::Attempt, _) => Err(nb::Error::WouldBlock),
+            (Kind::Failed, State::Ended(Some(error))) => Err(nb::Error::Other(error)),
+            (Kind::Stream, _) => Ok(()),
+            _ => Err(nb::Error::Other(NOT_A_STREAM)),
+        }
+    }
+
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let (slot, state) = self.state(source, Direction::Read)?;
+        match state {
+            State::InFlight => return Err(nb::Error::WouldBlock),
+            State::Ended(end) => return end.map_or(Ok(0), |error| Err(nb::Error::Other(error))),
+            State::Unknown | State::Ready => {}
+        }
+        let Some((first, rest)) = buffer.split_first_mut() else { return Ok(0) };
+        // (a)
+        let (ahead, place) = if state == State::Ready {
+            *first = self.mailboxes[slot].byte();
+            (1, rest)
+        } else {
+            (0, buffer)
+        };
+        let outcome = if place.is_empty() { Outcome::Moved(0) } else { self.read_now(slot, place) };
+        let (Outcome::Moved(count) | Outcome::Dropped(count)) = outcome else { return Err(nb::Error::WouldBlock) };
+        if outcome == Outcome::Dropped(count) {
+            self.settle(slot, Direction::Read, outcome);
+        } else {
+            self.used(slot, Direction::Read, State::Unknown);
+        }
+        match (ahead + count, self.endpoints.at(slot).platform.state(Direction::Read)) {
+            (0, State::Ended(end)) => end.map_or(Ok(0), |error| Err(nb::Error::Other(error))),
+            (0, _) => Err(nb::Error::WouldBlock),
+            (count, _) => Ok(count),
+        }
+    }
+
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+        let (slot, state) = self.state(source, Direction::Write)?;
+        match state {
+            State::InFlight => return Err(nb::Error::WouldBlock),
+            State::Ended(error) => return Err(nb::Error::Other(error.unwrap_or(Error::new(ErrorKind::BrokenPipe)))),
+            State::Unknown | State::Ready => {}
+        }
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let end = self.endpoints.at(slot).platform.ends[1];
+        let count = bytes.len().min(COUNT_MAX);
+        // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them before the end of this call:
+        // what is not done is taken back.
+        let word = unsafe { abi::send_write(end, bytes.as_ptr(), count) };
+        match self.now_or_never(slot, Direction::Write, word) {
+            Outcome::Dropped(0) => {
+                self.settle(slot, Direction::Write, Outcome::Dropped(0));
+                self.write(source, bytes)
+            }
+            Outcome::Dropped(count) => {
+                self.settle(slot, Direction::Write, Outcome::Dropped(count));
+                Ok(count)
+            }
+            Outcome::Moved(count) if count > 0 => {
+                self.used(slot, Direction::Write, State::Unknown);
+                Ok(count)
+            }
+            _ => {
+                self.used(slot, Direction::Write, State::Unknown);
+                Err(nb::Error::WouldBlock)
+            }
+        }
+    }
+
+    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let (slot, entry) = self.endpoints.get(source)?;
+        if entry.platform.kind != Kind::Stream {
+            return Err(nb::Error::Other(NOT_A_STREAM));
+        }
+        self.cancel(slot, Direction::Write);
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        let end = core::mem::take(&mut endpoint.ends[1]);
+        if end != 0 {
+            endpoint.states[1] = State::Ended(None);
+            abi::send_drop_writable(end);
+            self.owners.remove(end);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {
+        // (g)
+        let (slot, entry) = self.endpoints.get(source)?;
+        let token = core::mem::replace(&mut entry.token, super::UNREGISTERED);
+        if token != super::UNREGISTERED {
+            self.registrations.remove(token);
+        }
+        self.release(slot);
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! The waker: a stream whose two ends both belong to the guest.
+
+use core::cell::{Cell, UnsafeCell};
+use core::marker::PhantomData;
+
+use selkie_core::Token;
+
+use super::abi::{self, Outcome};
+
+/// Wakes the [`WaitableSet`](super::WaitableSet) that made it: from another task of the same component, or from its own
+/// before it waits.
+///
+/// When it is dropped, the token that it woke is registered no more.
+#[derive(Debug)]
+pub struct Waker {
+    /// The writing end.
+    writable: u32,
+    /// Whether the platform has gone. To write once more would be a trap.
+    orphaned: Cell<bool>,
+    /// Handles belong to the thread that made them.
+    thread: PhantomData<*const ()>,
+}
+
+impl Waker {
+    /// Wakes, unless a wake is under way already.
+    pub fn wake(&self) {
+        if self.orphaned.get() {
+            return;
+        }
+        // SAFETY: one byte is read from a constant.
+        let word = unsafe { abi::send_write(self.writable, b"!".as_ptr(), 1) };
+        match Outcome::of(word) {
+            Outcome::Moved(_) => {}
+            Outcome::Dropped(_) => self.orphaned.set(true),
+            // Nobody reads, so the event of an earlier wake is still to be taken.
+            Outcome::Blocked => {
+                abi::send_cancel_write(self.writable);
+            }
+        }
+    }
+}
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        abi::send_drop_writable(self.writable);
+    }
+}
+
+/// Where the byte of a wake goes. Nobody reads it.
+struct Sink(UnsafeCell<u8>);
+
+// SAFETY: only the host writes to it, and nobody reads it.
+unsafe impl Sync for Sink {}
+
+static SINK: Sink = Sink(UnsafeCell::new(0));
+
+/// The other end of a waker, which has a read in flight for as long as the waker lives.
+#[derive(Debug)]
+pub(super) struct WakeSource {
+    pub(super) token: Token,
+    /// The reading end.
+    readable: u32,
+    /// Whether a wake is to be reported.
+    pub(super) pending: bool,
+}
+
+/// What an event says of a waker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// It is about something else.
+    Foreign,
+    /// It has woken.
+    Woken,
+    /// It is gone.
+    Gone,
+}
+
+impl WakeSource {
+    /// A waker and its other end, which is in the set.
+    pub(super) fn new(token: Token, set: u32) -> (Self, Waker) {
+        let ends = abi::send_new();
+        #[expect(clippy::cast_possible_truncation, reason = "the halves are the two ends")]
+        let (readable, writable) = (ends as u32, (ends >> 32) as u32);
+        let mut source = Self { token, readable, pending: false };
+        abi::waitable_join(readable, set);
+        source.listen();
+        (source, Waker { writable, orphaned: Cell::new(false), thread: PhantomData })
+    }
+
+    /// Puts a read in flight. Says whether it is, since it is not once the waker is gone.
+    fn listen(&mut self) -> bool {
+        // SAFETY: the place for the byte lives for ever.
+        let word = unsafe { abi::send_read(self.readable, SINK.0.get(), 1) };
+        Outcome::of(word) == Outcome::Blocked
+    }
+
+    /// Takes an event. The next read is in flight before the wake is reported, so that none is lost.
+    pub(super) fn take(&mut self, waitable: u32, word: u32) -> Wake {
+        if waitable != self.readable {
+            return Wake::Foreign;
+        }
+        match Outcome::of(word) {
+            Outcome::Moved(_) if self.listen() => {
+                self.pending = true;
+                Wake::Woken
+            }
+            _ => Wake::Gone,
+        }
+    }
+
+    /// Closes an end whose waker is gone.
+    pub(super) fn close(&self) {
+        abi::send_drop_readable(self.readable);
+    }
+
+    /// Closes an end that has a read in flight.
+    pub(super) fn cancel(&self) {
+        abi::waitable_join(self.readable, 0);
+        abi::send_cancel_read(self.readable);
+        abi::send_drop_readable(self.readable);
+    }
+}
