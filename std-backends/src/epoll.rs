@@ -127,11 +127,10 @@ impl Epoll<'_> {
     /// [`sleep`](Self::sleep), with a timeout.
     #[inline(never)]
     fn sleep_for(&mut self, room: c_int, timeout: Duration) -> c_int {
-        if self.counts_nanoseconds
-            && !timeout.is_zero()
-            && let Some(count) = self.sleep_nanoseconds(room, timeout)
-        {
-            return count;
+        if self.counts_nanoseconds && !timeout.is_zero() {
+            if let Some(count) = self.sleep_nanoseconds(room, timeout) {
+                return count;
+            }
         }
         self.sleep_milliseconds(room, clock::milliseconds(Some(timeout)))
     }
