@@ -356,8 +356,8 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
             }
             return;
         }
-        // It was readable when it began to wait, or had bytes left to be offered. One that wants to write does that first.
-        let more = !connection.is(Flags::READ_ENDED | Flags::WANTS_WRITABLE);
+        // It was readable when it began to wait, or had bytes left to be offered.
+        let more = !connection.is(Flags::READ_ENDED);
         let mut driver = self.driver(context, token);
         if driver.feed(token) && (more || holds) && driver.has_room(token) {
             self.receive_held(context, token, more);

@@ -315,17 +315,19 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline]
     fn needs(&self, token: Token) -> usize {
         let connection = &self.table.connections[token.index()];
-        let inbox = usize::from(connection.inbox.is_none() && self.table.pool.size() > 0);
+        let reads = !connection.is(Flags::READ_ENDED);
+        let inbox = usize::from(connection.inbox.is_none() && reads && self.table.pool.size() > 0);
         let outbox = usize::from(connection.outbox.is_none() && !P::OWNS_OUTBOX);
         inbox + outbox
     }
 
-    /// How many blocks of the pool a connection waits for: those that it [needs](Self::needs) to read, or one to go on with
-    /// what it wants to write.
+    /// How many blocks of the pool a connection waits for: those that it [needs](Self::needs) to read, or one, if it wants
+    /// to write and is not even watched for that.
     fn awaits(&self, token: Token) -> usize {
-        let wants_outbox = self.table.connections[token.index()].is(Flags::WANTS_WRITABLE);
+        let connection = &self.table.connections[token.index()];
+        let cannot_write = connection.is(Flags::WANTS_WRITABLE) && !connection.interest.contains(Interest::WRITABLE);
         let needs = self.needs(token);
-        if wants_outbox { needs.min(1) } else { needs }
+        if cannot_write { needs.min(1) } else { needs }
     }
 
     /// Whether there is no block to keep in what a peer does not take.
@@ -363,7 +365,7 @@ impl<P: Transport> Driver<'_, '_, P> {
         if !self.connection(token).is(Flags::STARVED) {
             return self.is_fed(token);
         }
-        let fed = self.table.pool.free() >= self.awaits(token);
+        let fed = self.table.pool.free() >= self.needs(token);
         if fed {
             self.table.starved_cursor = (token.index() + 1) % self.table.connections.len();
             self.wait_no_longer(token);
@@ -485,8 +487,13 @@ impl<P: Transport> Driver<'_, '_, P> {
         {
             interest |= Interest::WRITABLE;
         }
-        if connection.is(Flags::CLOSING | Flags::STARVED | Flags::END_TOLD) {
+        if connection.is(Flags::CLOSING | Flags::STARVED) {
             return interest;
+        }
+        if connection.is(Flags::END_TOLD) {
+            // There is nothing more to read; but what is held may wait for the platform's buffer to have room.
+            let waits = P::OWNS_OUTBOX && connection.is(Flags::HOLDS) && !self.has_room(token);
+            return if waits { interest | Interest::WRITABLE } else { interest };
         }
         if connection.is(Flags::OWES) && self.table.starved > 0 {
             // Others wait for a block: a slow peer with an endless supply must give back its own before it goes on.
@@ -525,6 +532,10 @@ impl<P: Transport> Driver<'_, '_, P> {
                 let connection = self.connection(token);
                 connection.clear(Flags::ENDING);
                 connection.set(Flags::WRITE_ENDED);
+                if P::OWNS_OUTBOX {
+                    // Answers need no room any more, so what was held for want of it is not waited for in vain.
+                    self.resume(token);
+                }
                 true
             }
             Err(nb::Error::WouldBlock) => false,
