@@ -1,0 +1,176 @@
+//! Runs a service on the simulated platform, and checks every turn what must hold whatever the service is.
+
+mod checks;
+mod drive;
+mod observer;
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use selkie_core::{
+    Block, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage, Reason, Server, ServerStorage,
+    Service, Slot, TimerSlot,
+};
+
+use crate::scenario::size;
+use crate::{Address, Closed, FarSide, Random, Scenario, Simulated, Trace};
+
+use drive::Run;
+use observer::Observer;
+
+/// Where the server under test listens.
+pub const ADDRESS: Address = Address(7_000);
+
+/// What was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The rule, in a few words.
+    pub rule: &'static str,
+    /// What happened.
+    pub what: String,
+    /// In which turn.
+    pub turn: u64,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "turn {}: {}: {}", self.turn, self.rule, self.what)
+    }
+}
+
+/// The state in which nothing will happen any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    /// How many blocks of the pool are not borrowed.
+    pub blocks_free: usize,
+    /// The server serves as many connections as it may.
+    pub full: bool,
+}
+
+/// A far side that knows what the service owes it.
+///
+/// Every method may find fault; the run then ends with that as its [`Violation`].
+pub trait Judge<S>: FarSide {
+    /// The server has closed its end of a connection.
+    ///
+    /// # Errors
+    ///
+    /// What was wrong with that.
+    fn server_closed(&mut self, service: &S, closed: &Closed, reason: Reason) -> Result<(), String> {
+        let _ = (service, closed, reason);
+        Ok(())
+    }
+
+    /// A turn is over.
+    ///
+    /// # Errors
+    ///
+    /// What was wrong with it.
+    fn after_turn(&mut self, service: &S) -> Result<(), String> {
+        let _ = service;
+        Ok(())
+    }
+
+    /// The earliest deadline of the service that has passed before `now`, and of which it was not told.
+    fn overdue(&self, service: &S, now: Instant) -> Option<Instant> {
+        let _ = (service, now);
+        None
+    }
+
+    /// Nothing will happen any more, and draining has not begun.
+    ///
+    /// # Errors
+    ///
+    /// Who still waits for something.
+    fn at_rest(&mut self, service: &S, rest: &Rest) -> Result<(), String> {
+        let _ = (service, rest);
+        Ok(())
+    }
+
+    /// The server has drained, and the far side had time to notice.
+    ///
+    /// # Errors
+    ///
+    /// Who did not get what it should have.
+    fn at_end(&mut self, service: &S) -> Result<(), String> {
+        let _ = service;
+        Ok(())
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report<S, F> {
+    /// What was broken, if anything was.
+    pub violation: Option<Violation>,
+    /// How many turns it took.
+    pub turns: u64,
+    /// When it was over, in virtual time.
+    pub ended_at: Instant,
+    /// What the server has counted.
+    pub counters: Counters,
+    /// What the loop has counted.
+    pub loop_counters: LoopCounters,
+    /// What happened, if a trace was wanted.
+    pub trace: Trace,
+    /// The service, as it is at the end.
+    pub service: S,
+    /// The far side, as it is at the end.
+    pub far_side: F,
+}
+
+/// Runs `service` in the memory and the limits, and on the platform, that `scenario` describes, with `far_side` as its
+/// clients, until it has drained or a rule was broken.
+///
+/// # Panics
+///
+/// If core, the service or the far side does.
+pub fn run<S: Service, F: Judge<S>>(scenario: &Scenario, service: S, far_side: F, trace: Trace) -> Report<S, F> {
+    if scenario.limits.owns_outbox == 0 {
+        run_on::<S, F, false>(scenario, service, far_side, trace)
+    } else {
+        run_on::<S, F, true>(scenario, service, far_side, trace)
+    }
+}
+
+fn run_on<S: Service, F: Judge<S>, const OWNS_OUTBOX: bool>(
+    scenario: &Scenario,
+    service: S,
+    far_side: F,
+    trace: Trace,
+) -> Report<S, F> {
+    let limits = &scenario.limits;
+    let (slots, blocks) = (size(limits.slots).max(2), size(limits.blocks));
+    let mut knobs = scenario.knobs.clone();
+    knobs.polled = limits.driven;
+    let mut platform = Simulated::<F, OWNS_OUTBOX>::new(slots, knobs, Random::new(scenario.seed).fork(4), far_side);
+    platform.network.trace = trace;
+    let listener = platform.listen(ADDRESS).expect("nobody else listens");
+
+    let mut loop_slots = vec![Slot::EMPTY; slots];
+    let mut timers = vec![TimerSlot::EMPTY; slots];
+    let mut events = vec![Event::EMPTY; size(limits.batch).max(1)];
+    let storage = LoopStorage { slots: &mut loop_slots, timers: &mut timers, events: &mut events };
+    let mut event_loop = EventLoop::new(platform, storage);
+
+    let mut connections = vec![Connection::EMPTY; slots];
+    let mut sources = vec![None; slots];
+    let mut sessions: Vec<Option<S::Session>> = Vec::new();
+    sessions.resize_with(slots, || None);
+    let mut block_table = vec![Block::EMPTY; blocks];
+    let mut bytes = vec![0; blocks * size(limits.block_size)];
+    let mut scratch = vec![0; size(limits.scratch)];
+    let storage = ServerStorage {
+        connections: &mut connections,
+        sources: &mut sources,
+        sessions: &mut sessions,
+        blocks: &mut block_table,
+        bytes: &mut bytes,
+        scratch: &mut scratch,
+    };
+    let mut server = Server::new(Observer::new(service, slots), limits.config(), storage);
+    server.listen(&mut event_loop.context, listener).expect("an empty loop has room for a listener");
+    Run::new(scenario, event_loop, server).play()
+}

@@ -1,0 +1,277 @@
+//! The virtual network: connections between the near side, which the platform serves, and the far side, which plays its
+//! clients and servers.
+//!
+//! Both sides see the same stream semantics. What the near side sees goes through the faults of `transport.rs` on top; the
+//! far side is told the truth.
+
+use alloc::collections::{BinaryHeap, VecDeque};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use selkie_core::{Error, ErrorKind, Instant, Token};
+
+use crate::pipe::Pipe;
+use crate::trace::Trace;
+use crate::{Knobs, Random};
+
+/// The side of the platform under test.
+pub(crate) const NEAR: usize = 0;
+/// The other side.
+pub(crate) const FAR: usize = 1;
+
+/// Where a listener listens: a number, chosen at will. Near and far listeners have numbers of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(pub u32);
+
+/// The far end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Far {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl Far {
+    /// The place of its connection in the network's table: dense, and used again when the connection is gone.
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// What a read, or another operation on a stream, gives.
+pub(crate) type Outcome<T> = Result<T, Error>;
+
+/// One end of a connection.
+#[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and they come in any combination")]
+pub(crate) struct End {
+    /// Its owner has not closed it. A near end that waits at a listener is open.
+    pub(crate) open: bool,
+    /// Its owner ended its stream.
+    pub(crate) write_ended: bool,
+    /// The connection is dead here.
+    pub(crate) broken: bool,
+    /// Why it is dead, until the owner was told.
+    pub(crate) error: Option<ErrorKind>,
+    /// Something arrived since the owner last looked (far ends).
+    pub(crate) news: bool,
+    /// Something happened since the source was last reported (near ends, edge mode): bits of readiness.
+    pub(crate) fresh: u8,
+}
+
+impl End {
+    /// Why the connection is dead. The near side is told once, as systems do; the far side as often as it asks.
+    pub(crate) const fn failure(&mut self, side: usize) -> Option<ErrorKind> {
+        if side == NEAR { self.error.take() } else { self.error }
+    }
+}
+
+/// What is known of a near end beyond what the network needs: the evidence that the invariants are judged by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Evidence {
+    /// The token under which it is, or was, registered.
+    pub token: Option<Token>,
+    /// When bytes last moved in either direction, or when it was accepted.
+    pub moved_at: Instant,
+    /// Since when the platform has not taken all that it was given, without taking any.
+    pub refused_since: Option<Instant>,
+    /// The first error on it that the near side was told of, other than would-block.
+    pub failed: Option<ErrorKind>,
+    /// The near side was told that the stream has ended.
+    pub end_read: bool,
+    /// The near side ended its own stream.
+    pub write_ended: bool,
+    /// How many bytes the near side has written.
+    pub written: u64,
+    /// For how many turns it has been overdue.
+    pub overdue_turns: u64,
+    /// The turn that the next two fields are about.
+    pub(crate) turn: u64,
+    /// How many events were reported for it in that turn.
+    pub(crate) events: u64,
+    /// How many times it was read in that turn.
+    pub(crate) reads: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Connection {
+    pub(crate) generation: u32,
+    /// Both directions are set up.
+    pub(crate) established: bool,
+    /// How many times the attempt was repeated.
+    pub(crate) attempts: u64,
+    pub(crate) ends: [End; 2],
+    /// By the end that they lead to.
+    pub(crate) pipes: [Pipe; 2],
+    pub(crate) evidence: Evidence,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Listener {
+    pub(crate) generation: u32,
+    pub(crate) open: bool,
+    pub(crate) address: u32,
+    pub(crate) backlog: VecDeque<u32>,
+    pub(crate) token: Option<Token>,
+    pub(crate) fresh: bool,
+}
+
+/// What happens at some point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Arrival {
+    /// The next cargo of the pipe towards this end arrives.
+    Cargo(usize),
+    /// The attempt of a far end reaches the near side.
+    DialNear(u32),
+    /// The attempt of a near end reaches the far side.
+    DialFar(u32),
+}
+
+/// When, then in which order it was sent, and what.
+type Flight = Reverse<(Instant, u64, u32, u32, Arrival)>;
+
+/// The virtual network and its clock. The far side acts on it directly; the near side through the platform.
+#[derive(Debug)]
+pub struct Network {
+    /// How it behaves. They may be changed while it runs.
+    pub knobs: Knobs,
+    /// What happened, as text, if that is wanted.
+    pub trace: Trace,
+    pub(crate) random: Random,
+    pub(crate) now: Instant,
+    pub(crate) connections: Vec<Connection>,
+    vacant: Vec<u32>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) far_listeners: Vec<(Address, VecDeque<Far>)>,
+    flights: BinaryHeap<Flight>,
+    sent: u64,
+    pub(crate) news: VecDeque<Far>,
+    /// How many near ends the near side has open.
+    pub(crate) near_open: usize,
+}
+
+impl Network {
+    /// A network without anybody on it.
+    #[must_use]
+    pub fn new(knobs: Knobs, random: Random) -> Self {
+        Self {
+            knobs,
+            trace: Trace::off(),
+            random,
+            now: Instant::ZERO,
+            connections: Vec::new(),
+            vacant: Vec::new(),
+            listeners: Vec::new(),
+            far_listeners: Vec::new(),
+            flights: BinaryHeap::new(),
+            sent: 0,
+            news: VecDeque::new(),
+            near_open: 0,
+        }
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// When the next thing arrives anywhere.
+    #[must_use]
+    pub fn next_arrival(&self) -> Option<Instant> {
+        self.flights.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// Lets time pass, and everything arrive that is due by then. Time never goes back.
+    pub fn advance(&mut self, now: Instant) {
+        while let Some(&Reverse((at, _, slot, generation, arrival))) = self.flights.peek() {
+            if at > now {
+                break;
+            }
+            self.flights.pop();
+            self.now = self.now.max(at);
+            match arrival {
+                Arrival::Cargo(side) => self.deliver(slot, generation, side),
+                Arrival::DialNear(address) => self.arrive_near(slot, generation, address),
+                Arrival::DialFar(address) => self.arrive_far(slot, generation, address),
+            }
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// How many connections there are, closed ones with bytes under way included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len() - self.vacant.len()
+    }
+
+    /// How many connections wait at near listeners.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.listeners.iter().map(|listener| listener.backlog.len()).sum()
+    }
+
+    /// Puts something on its way.
+    pub(crate) fn dispatch(&mut self, slot: u32, arrival: Arrival, delay: u64) {
+        let at = Instant::from_nanos(self.now.as_nanos().saturating_add(delay));
+        let generation = self.connections[slot as usize].generation;
+        self.sent += 1;
+        self.flights.push(Reverse((at, self.sent, slot, generation, arrival)));
+    }
+
+    pub(crate) fn latency(&mut self) -> u64 {
+        let most = self.knobs.latency_max;
+        self.random.between(0, most)
+    }
+
+    /// A new connection, of which only the end of `side` exists so far.
+    pub(crate) fn connect(&mut self, side: usize) -> u32 {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.connections.push(Connection::default());
+            u32::try_from(self.connections.len() - 1).expect("fewer than 2^32 connections")
+        });
+        let connection = &mut self.connections[slot as usize];
+        connection.generation += 1;
+        connection.established = false;
+        connection.attempts = 0;
+        connection.ends = [End::default(), End::default()];
+        connection.pipes.iter_mut().for_each(Pipe::recycle);
+        connection.evidence = Evidence::default();
+        connection.ends[side].open = true;
+        slot
+    }
+
+    /// Gives a connection back once neither side holds it.
+    pub(crate) fn release(&mut self, slot: u32) {
+        if !self.connections[slot as usize].ends.iter().any(|end| end.open) {
+            // The generation tells what is still under way that it comes too late.
+            self.connections[slot as usize].generation += 1;
+            self.vacant.push(slot);
+        }
+    }
+
+    /// Notes that something happened at an end.
+    pub(crate) fn tell(&mut self, slot: u32, side: usize, readiness: u8) {
+        let connection = &mut self.connections[slot as usize];
+        let end = &mut connection.ends[side];
+        end.fresh |= readiness;
+        if side == FAR && end.open && !end.news {
+            end.news = true;
+            self.news.push_back(Far { slot, generation: connection.generation });
+        }
+    }
+
+    /// A connection that exists, by slot and generation.
+    pub(crate) fn find(&self, slot: u32, generation: u32) -> Option<&Connection> {
+        self.connections.get(slot as usize).filter(|connection| connection.generation == generation)
+    }
+}
+
+/// Bits of readiness, as [`selkie_core::Readiness`] has them.
+pub(crate) const READABLE: u8 = 0x01;
+pub(crate) const WRITABLE: u8 = 0x04;
+
+/// A side in a trace.
+pub(crate) const fn name(side: usize) -> &'static str {
+    if side == NEAR { "near" } else { "far" }
+}

@@ -1,0 +1,122 @@
+//! One direction of a connection: bytes in order, some of which have arrived.
+
+use alloc::collections::VecDeque;
+
+/// What travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cargo {
+    /// So many of the bytes.
+    Bytes(usize),
+    /// The end of the stream.
+    End,
+    /// The end of everything.
+    Reset,
+}
+
+/// The bytes that one end has written and the other has not read yet.
+#[derive(Debug, Default)]
+pub(crate) struct Pipe {
+    bytes: VecDeque<u8>,
+    /// How many of the bytes, from the first one on, have arrived.
+    arrived: usize,
+    /// What is under way, in the order of arrival.
+    flight: VecDeque<Cargo>,
+    /// The end of the stream has arrived.
+    pub(crate) ended: bool,
+    /// How many bytes were ever written.
+    pub(crate) written: u64,
+    /// How many bytes were ever read.
+    pub(crate) read: u64,
+}
+
+impl Pipe {
+    /// Makes the pipe as new, and keeps its memory.
+    pub(crate) fn recycle(&mut self) {
+        self.bytes.clear();
+        self.flight.clear();
+        self.arrived = 0;
+        self.ended = false;
+        self.written = 0;
+        self.read = 0;
+    }
+
+    /// How many bytes are in the pipe.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many bytes can be read.
+    pub(crate) const fn arrived(&self) -> usize {
+        self.arrived
+    }
+
+    /// Puts bytes in; they arrive in segments of the given lengths.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.bytes.extend(bytes);
+        self.written += bytes.len() as u64;
+    }
+
+    /// Sends something on its way.
+    pub(crate) fn send(&mut self, cargo: Cargo) {
+        self.flight.push_back(cargo);
+    }
+
+    /// Takes what arrives next out of the flight, and takes note of it.
+    pub(crate) fn deliver(&mut self) -> Option<Cargo> {
+        let cargo = self.flight.pop_front()?;
+        match cargo {
+            Cargo::Bytes(count) => self.arrived += count,
+            Cargo::End => self.ended = true,
+            Cargo::Reset => {}
+        }
+        Some(cargo)
+    }
+
+    /// Reads as many of the bytes that arrived as fit.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let count = buffer.len().min(self.arrived);
+        let (front, back) = self.bytes.as_slices();
+        let split = count.min(front.len());
+        buffer[..split].copy_from_slice(&front[..split]);
+        buffer[split..count].copy_from_slice(&back[..count - split]);
+        self.bytes.drain(..count);
+        self.arrived -= count;
+        self.read += count as u64;
+        count
+    }
+
+    /// Throws away what has not arrived.
+    pub(crate) fn cut(&mut self) {
+        self.flight.clear();
+        self.bytes.truncate(self.arrived);
+    }
+
+    /// Throws away everything, also what has arrived.
+    pub(crate) fn discard(&mut self) {
+        self.flight.clear();
+        self.bytes.clear();
+        self.arrived = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_arrive_before_they_can_be_read() {
+        let mut pipe = Pipe::default();
+        let mut buffer = [0; 8];
+        pipe.write(b"abcdef");
+        pipe.send(Cargo::Bytes(4));
+        pipe.send(Cargo::Bytes(2));
+        pipe.send(Cargo::End);
+        assert_eq!(pipe.read(&mut buffer), 0);
+        assert_eq!(pipe.deliver(), Some(Cargo::Bytes(4)));
+        assert_eq!(pipe.read(&mut buffer[..3]), 3);
+        assert_eq!(pipe.read(&mut buffer[3..]), 1);
+        assert_eq!(&buffer[..4], b"abcd");
+        pipe.cut();
+        assert_eq!((pipe.len(), pipe.deliver()), (0, None));
+    }
+}

@@ -1,0 +1,320 @@
+//! The simulated platform: readiness, waiting and waking.
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use selkie_core::{
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Registration, Registrations, Selector,
+    Token, Wait, Wake,
+};
+
+use crate::ledger::Ledger;
+use crate::network::{NEAR, Network};
+use crate::trace::trace;
+use crate::{Address, FarSide, Knobs, Random};
+
+/// The handle of a near end or a near listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    pub(crate) kind: Kind,
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Stream,
+    Listener,
+}
+
+/// Wakes a simulated platform, from anywhere.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<AtomicBool>);
+
+impl Waker {
+    /// Wakes.
+    pub fn wake(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// A platform whose network and clock are simulated, and behave as its [`Knobs`] say.
+///
+/// `F` is what lives on the far side of the network; it acts at points in virtual time while the platform waits. With
+/// `OWNS_OUTBOX` the platform keeps unsent bytes itself, as smoltcp does, otherwise it is like an operating system.
+///
+/// While the loop waits, virtual time passes at once: to the next arrival, the far side's next action, or the deadline.
+#[derive(Debug)]
+pub struct Simulated<F, const OWNS_OUTBOX: bool = false> {
+    /// The network, for the far side.
+    pub network: Network,
+    /// Who lives on the far side.
+    pub far_side: F,
+    pub(crate) ledger: Ledger,
+    pub(crate) registrations: Registrations<Vec<Registration>>,
+    /// The source that is registered at each index.
+    pub(crate) sources: Vec<Option<Source>>,
+    /// Beyond this, no index was ever registered.
+    pub(crate) used: usize,
+    /// Where the next scan begins.
+    pub(crate) first: usize,
+    /// When an event that was withheld is looked at again.
+    pub(crate) withheld_until: Option<Instant>,
+    /// Some tokens that were deregistered.
+    pub(crate) ghosts: Vec<Token>,
+    pub(crate) waker: Option<(Token, Arc<AtomicBool>)>,
+    quiet: bool,
+    pub(crate) batch: Vec<Event>,
+}
+
+/// How many deregistered tokens are remembered.
+const GHOSTS: usize = 8;
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+    /// A platform for at most `capacity` registered sources, and the network that `knobs` describe.
+    #[must_use]
+    pub fn new(capacity: usize, knobs: Knobs, random: Random, far_side: F) -> Self {
+        Self {
+            network: Network::new(knobs, random),
+            far_side,
+            ledger: Ledger::default(),
+            registrations: Registrations::new(vec![Registration::EMPTY; capacity]),
+            sources: vec![None; capacity],
+            used: 0,
+            first: 0,
+            withheld_until: None,
+            ghosts: Vec::with_capacity(GHOSTS),
+            waker: None,
+            quiet: false,
+            batch: Vec::with_capacity(capacity + 2),
+        }
+    }
+
+    /// Opens a listener of the near side.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressInUse`](ErrorKind::AddressInUse).
+    pub fn listen(&mut self, address: Address) -> Result<Source, Error> {
+        let slot = self.network.listen(address)?;
+        let generation = self.network.listeners[slot as usize].generation;
+        Ok(Source { kind: Kind::Listener, slot, generation })
+    }
+
+    /// Whether the last wait ended only because nothing will ever happen again: nothing is ready or under way, the far
+    /// side has no plans, and there was no deadline. A real platform would sleep for ever.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// What the platform has counted.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Which tokens are registered, and for what.
+    #[must_use]
+    pub const fn registrations(&self) -> &Registrations<Vec<Registration>> {
+        &self.registrations
+    }
+
+    /// Lets time pass to `now`: what is under way arrives, and the far side acts.
+    pub fn advance(&mut self, now: Instant) {
+        loop {
+            let next = Instant::earlier(self.network.next_arrival(), self.far_side.next_action());
+            let until = next.map_or(now, |next| next.min(now));
+            self.network.advance(until);
+            self.far_side.act(&mut self.network);
+            let next = Instant::earlier(self.network.next_arrival(), self.far_side.next_action());
+            if self.network.now() >= now && next.is_none_or(|next| next > now) {
+                return;
+            }
+        }
+    }
+
+    /// When something happens on the network or on the far side.
+    fn next_happening(&self) -> Option<Instant> {
+        let next = Instant::earlier(self.network.next_arrival(), self.far_side.next_action());
+        Instant::earlier(next, self.withheld_until)
+    }
+
+    pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
+        self.network.random.chance(per_mille)
+    }
+
+    /// Whether a source may be used to register, and whether it exists at all.
+    fn check(&mut self, source: Source) -> Result<&mut Option<Token>, Error> {
+        match source.kind {
+            Kind::Stream => {
+                let slot = self.network.near(source)?;
+                Ok(&mut self.network.connections[slot as usize].evidence.token)
+            }
+            Kind::Listener => {
+                let slot = self.network.listener(source)?;
+                Ok(&mut self.network.listeners[slot as usize].token)
+            }
+        }
+    }
+}
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Selector for Simulated<F, OWNS_OUTBOX> {
+    type Source = Source;
+
+    fn register(&mut self, source: Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.supports(interest, mode)?;
+        self.registrations.vacancy(token)?;
+        if self.check(source)?.is_some() {
+            return Err(ErrorKind::AlreadyRegistered.into());
+        }
+        let failures = self.network.knobs.register_failures;
+        if source.kind == Kind::Stream && self.chance(failures) {
+            return Err(Error::with_code(ErrorKind::OutOfMemory, 12));
+        }
+        *self.check(source)? = Some(token);
+        self.registrations.insert(token, interest, mode);
+        self.sources[token.index()] = Some(source);
+        self.used = self.used.max(token.index() + 1);
+        self.renew(source);
+        trace!(self.network, "near {}: registers {token:?} for {interest:?}", source.slot);
+        Ok(())
+    }
+
+    fn modify(&mut self, source: Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.supports(interest, mode)?;
+        self.registrations.get(token)?;
+        self.check(source)?;
+        if self.sources[token.index()] != Some(source) {
+            return Err(ErrorKind::InvalidSource.into());
+        }
+        let failures = self.network.knobs.modify_failures;
+        if self.chance(failures) {
+            trace!(self.network, "near {}: cannot be modified", source.slot);
+            if source.kind == Kind::Stream {
+                let failed = &mut self.network.connections[source.slot as usize].evidence.failed;
+                failed.get_or_insert(ErrorKind::OutOfMemory);
+            }
+            return Err(Error::with_code(ErrorKind::OutOfMemory, 12));
+        }
+        self.registrations.update(token, interest, mode);
+        self.renew(source);
+        trace!(self.network, "near {}: watches for {interest:?}", source.slot);
+        Ok(())
+    }
+
+    fn deregister(&mut self, source: Source, token: Token) -> Result<(), Error> {
+        self.registrations.get(token)?;
+        if self.sources[token.index()] != Some(source) {
+            return Err(ErrorKind::InvalidSource.into());
+        }
+        self.registrations.remove(token);
+        self.sources[token.index()] = None;
+        if let Ok(registered) = self.check(source) {
+            *registered = None;
+        }
+        if self.ghosts.len() == GHOSTS {
+            self.ghosts.remove(0);
+        }
+        self.ghosts.push(token);
+        self.ledger.deregistered.push((source, token));
+        Ok(())
+    }
+
+    fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.advance(now);
+        self.ledger.turn += 1;
+        self.report(events);
+        Ok(())
+    }
+
+    fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
+        if self.network.knobs.polled == 0 { None } else { self.next_happening().map(|next| next.max(now)) }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        #[allow(clippy::cast_possible_truncation, reason = "bits without a name are dropped in any case")]
+        let told = Capabilities::from_bits(self.network.knobs.capabilities as u16);
+        told - Capabilities::PRIORITY
+    }
+
+    fn capacity(&self) -> usize {
+        self.sources.len()
+    }
+}
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+    fn supports(&self, interest: Interest, mode: Mode) -> Result<(), Error> {
+        let edge = mode == Mode::Edge && !self.capabilities().contains(Capabilities::EDGE);
+        if edge || interest.contains(Interest::PRIORITY) {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        Ok(())
+    }
+
+    /// Everything counts as new, as in every system with edges after a registration.
+    fn renew(&mut self, source: Source) {
+        match source.kind {
+            Kind::Stream => self.network.connections[source.slot as usize].ends[NEAR].fresh = u8::MAX,
+            Kind::Listener => self.network.listeners[source.slot as usize].fresh = true,
+        }
+    }
+}
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Wait for Simulated<F, OWNS_OUTBOX> {
+    fn now(&mut self) -> Instant {
+        self.network.now()
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        if deadline.is_none() && self.registrations.armed() == 0 && self.waker.is_none() {
+            return Err(ErrorKind::NothingToWaitFor.into());
+        }
+        self.ledger.turn += 1;
+        self.quiet = false;
+        if events.room() == 0 {
+            return Ok(());
+        }
+        let (before, early) = (events.len(), self.network.knobs.early_returns);
+        if self.chance(early) {
+            trace!(self.network, "near: the wait is interrupted");
+            self.ledger.early_returns += 1;
+            return Ok(());
+        }
+        loop {
+            self.advance(self.network.now());
+            self.report(events);
+            if events.len() > before || deadline.is_some_and(|deadline| deadline <= self.network.now()) {
+                break;
+            }
+            let next = self.next_happening();
+            let Some(until) = Instant::earlier(deadline, next) else {
+                trace!(self.network, "near: waits for ever");
+                self.quiet = true;
+                return Ok(());
+            };
+            self.advance(until);
+        }
+        self.return_late();
+        Ok(())
+    }
+}
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Wake for Simulated<F, OWNS_OUTBOX> {
+    type Waker = Waker;
+
+    fn waker(&mut self, token: Token) -> Result<Waker, Error> {
+        self.registrations.vacancy(token)?;
+        if self.waker.is_some() {
+            return Err(ErrorKind::AlreadyRegistered.into());
+        }
+        // A registration without a source, so that the waker takes its turn with the sources.
+        self.registrations.insert(token, Interest::READABLE, Mode::Level);
+        self.used = self.used.max(token.index() + 1);
+        let woken = Arc::new(AtomicBool::new(false));
+        self.waker = Some((token, Arc::clone(&woken)));
+        Ok(Waker(woken))
+    }
+}

@@ -1,0 +1,181 @@
+//! What the platform reports: what is ready, with the faults that the knobs ask for.
+
+use core::sync::atomic::Ordering;
+
+use selkie_core::{Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token};
+
+use crate::FarSide;
+use crate::network::{Connection, NEAR};
+use crate::platform::{Kind, Simulated, Source};
+use crate::trace::trace;
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+    /// What a source is ready for, of what it is watched for.
+    fn readiness(&mut self, source: Source, registration: Registration) -> Readiness {
+        let capabilities = self.capabilities();
+        let armed = registration.armed();
+        let (mut readiness, fresh) = match source.kind {
+            Kind::Listener => {
+                let listener = &mut self.network.listeners[source.slot as usize];
+                let waiting = if listener.backlog.is_empty() { Readiness::NONE } else { Readiness::READABLE };
+                (waiting, if core::mem::take(&mut listener.fresh) { Readiness::READABLE } else { Readiness::NONE })
+            }
+            Kind::Stream => {
+                let room = self.network.room(source.slot, NEAR);
+                let connection = &mut self.network.connections[source.slot as usize];
+                let fresh = Readiness::from_bits(connection.ends[NEAR].fresh);
+                (stream_readiness(connection, room, armed, capabilities), fresh)
+            }
+        };
+        let wanted = Readiness::from_bits(armed.bits());
+        let said = readiness - (Readiness::READABLE | Readiness::WRITABLE);
+        readiness = (readiness & wanted) | said.with_implied();
+        if registration.mode == Mode::Edge && !readiness.intersects(fresh) { Readiness::NONE } else { readiness }
+    }
+
+    /// Adds what is ready to `events`, with the faults that the knobs ask for.
+    pub(crate) fn report(&mut self, events: &mut Events<'_>) {
+        let knobs = &self.network.knobs;
+        let (late, spurious) = (knobs.late_events, knobs.spurious_events);
+        let (late, spurious) = (self.chance(late), self.chance(spurious));
+        self.withheld_until = None;
+        self.batch.clear();
+        for step in 0..self.used {
+            if self.batch.len() >= events.room() {
+                break;
+            }
+            let index = (self.first + step) % self.used;
+            let Some((token, registration)) = self.registrations.at(index) else { continue };
+            let Some(source) = self.sources[index] else {
+                self.report_waker(token);
+                continue;
+            };
+            if registration.armed().is_empty() {
+                continue;
+            }
+            let mut readiness = self.readiness(source, registration);
+            if late && !readiness.is_empty() && self.chance(500) {
+                self.withhold();
+                continue;
+            }
+            if spurious && registration.mode == Mode::Level && self.chance(500) {
+                readiness |= self.network_random_readiness(registration.armed());
+            }
+            if !readiness.is_empty() {
+                self.registrations.fired(index);
+                self.batch.push(Event { token, readiness });
+                self.note_event(source, readiness);
+            }
+        }
+        self.first = self.batch.last().map_or(self.first, |event| (event.token.index() + 1) % self.used.max(1));
+        self.disturb(events.room());
+        for event in &self.batch {
+            trace!(self.network, "event: {:?} {:?}", event.token, event.readiness);
+        }
+        for event in self.batch.drain(..) {
+            // There is room: it was counted.
+            let _ = events.push(event);
+        }
+    }
+
+    /// Reports the waker, if that is who the token without a source belongs to.
+    fn report_waker(&mut self, token: Token) {
+        if self.waker.as_ref().is_some_and(|(own, woken)| *own == token && woken.swap(false, Ordering::Acquire)) {
+            self.batch.push(Event { token, readiness: Readiness::READABLE });
+        }
+    }
+
+    fn withhold(&mut self) {
+        let most = self.network.knobs.latency_max + 1_000;
+        let delay = self.network.random.between(1, most);
+        let until = Instant::from_nanos(self.network.now().as_nanos().saturating_add(delay));
+        self.withheld_until = Instant::earlier(self.withheld_until, Some(until));
+    }
+
+    fn network_random_readiness(&mut self, armed: Interest) -> Readiness {
+        self.ledger.spurious += 1;
+        let bits = self.network.random.between(1, 5);
+        #[allow(clippy::cast_possible_truncation, reason = "at most five")]
+        let bits = Readiness::from_bits(bits as u8) & Readiness::from_bits(armed.bits());
+        if bits.is_empty() { Readiness::from_bits(armed.bits()) } else { bits }
+    }
+
+    /// Notes that a deadline of a token came, which may be a reason to read from its source.
+    pub(crate) fn note_deadline(&mut self, token: Token) {
+        if let Some(Some(Source { kind: Kind::Stream, slot, .. })) = self.sources.get(token.index()) {
+            self.ledger.note_event(&mut self.network.connections[*slot as usize].evidence);
+        }
+    }
+
+    /// Notes that a source was reported.
+    fn note_event(&mut self, source: Source, readiness: Readiness) {
+        if source.kind == Kind::Stream {
+            let connection = &mut self.network.connections[source.slot as usize];
+            connection.ends[NEAR].fresh &= !readiness.bits();
+            self.ledger.note_event(&mut connection.evidence);
+        }
+    }
+
+    /// Repeats events, adds some for tokens of old, and changes their order.
+    fn disturb(&mut self, room: usize) {
+        let knobs = &self.network.knobs;
+        let (repeated, ghost, shuffled) = (knobs.repeated_events, knobs.ghost_events, knobs.shuffled_events != 0);
+        let before = self.batch.len();
+        if self.chance(repeated) && before > 0 && before < room {
+            let event = self.batch[self.network.random.index(before)];
+            if let Some((_, Registration { mode: Mode::Level, .. })) = self.registrations.at(event.token.index()) {
+                self.batch.push(event);
+                if let Some(source) = self.sources[event.token.index()] {
+                    self.note_event(source, event.readiness);
+                }
+            }
+        }
+        if self.chance(ghost) && !self.ghosts.is_empty() && self.batch.len() < room {
+            let token = self.ghosts[self.network.random.index(self.ghosts.len())];
+            self.batch.push(Event { token, readiness: Readiness::READABLE | Readiness::WRITABLE });
+            self.ledger.ghosts += 1;
+        }
+        if shuffled {
+            for position in (1..self.batch.len()).rev() {
+                let other = self.network.random.index(position + 1);
+                self.batch.swap(position, other);
+            }
+        }
+    }
+
+    /// The wait returns: somewhat later than its cause, by the scheduler's delay or a jump of the clock.
+    pub(crate) fn return_late(&mut self) {
+        let knobs = &self.network.knobs;
+        let (late, jumps, jump) = (knobs.late_return_max, knobs.clock_jumps, knobs.clock_jump_max);
+        let mut delay = self.network.random.between(0, late);
+        if self.chance(jumps) {
+            delay = delay.saturating_add(self.network.random.between(0, jump));
+            self.ledger.jumps += 1;
+        }
+        // Only the clock: what arrives in the meantime is noticed by the next wait.
+        self.network.now = Instant::from_nanos(self.network.now.as_nanos().saturating_add(delay));
+    }
+}
+
+/// What a near end is ready for.
+fn stream_readiness(connection: &Connection, room: usize, armed: Interest, capabilities: Capabilities) -> Readiness {
+    let (end, pipe) = (&connection.ends[NEAR], &connection.pipes[NEAR]);
+    let mut readiness = Readiness::NONE;
+    if pipe.arrived() > 0 || pipe.ended || end.broken {
+        readiness |= Readiness::READABLE;
+    }
+    if end.broken || (connection.established && (room > 0 || end.write_ended)) {
+        readiness |= Readiness::WRITABLE;
+    }
+    let over = pipe.ended || end.broken;
+    if over && armed.contains(Interest::READABLE) && capabilities.contains(Capabilities::READ_CLOSED) {
+        readiness |= Readiness::READ_CLOSED;
+    }
+    if over && (end.write_ended || end.broken) && capabilities.contains(Capabilities::CLOSED) {
+        readiness |= Readiness::CLOSED;
+    }
+    if end.error.is_some() && capabilities.contains(Capabilities::ERROR) {
+        readiness |= Readiness::ERROR;
+    }
+    readiness
+}

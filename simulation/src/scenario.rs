@@ -1,0 +1,296 @@
+//! Everything that a run depends on, drawn from one seed.
+
+use alloc::string::String;
+use core::fmt::Write;
+use core::time::Duration;
+
+use selkie_core::Config;
+
+use crate::knobs::{knobs, pick, trouble};
+use crate::{Knobs, Random};
+
+knobs! {
+    /// The memory and the limits of the server under test. Times in nanoseconds, sizes in bytes, 0 for no timeout.
+    pub struct Limits {
+        /// The capacity of the loop: connections, and one for the listener.
+        slots = 64,
+        /// The most events of a turn.
+        batch = 64,
+        /// How many blocks the pool has.
+        blocks = 128,
+        /// The size of a block.
+        block_size = 4_096,
+        /// The size of the memory that is read into.
+        scratch = 4_096,
+        /// How many connections are served at once.
+        connections_max = 1_000_000,
+        /// How long a connection may be idle.
+        idle_timeout = 0,
+        /// How long a peer may take nothing of what it is owed.
+        stall_timeout = 0,
+        /// How long the peer's end of the stream is awaited.
+        linger = 2_000_000_000,
+        /// How many connections are accepted in a turn.
+        accepts_per_turn = 16,
+        /// When accepting is tried again after a failure.
+        accept_retry = 100_000_000,
+        /// In which turn draining begins; 0 when everything has come to rest.
+        drain_turn = 0,
+        /// How long draining may take.
+        drain_timeout = 5_000_000_000,
+        /// In which turn draining begins at the latest.
+        turns_max = 20_000,
+        /// 1 if the platform keeps unsent bytes.
+        owns_outbox = 0,
+        /// 1 if the loop is driven from outside, and the platform polled.
+        driven = 0,
+        /// Chance, for each turn of a loop that is driven from outside, that it comes before it is due.
+        early_turns = 0,
+    }
+}
+
+knobs! {
+    /// Who the clients are, and what they do. Chances are per mille, times in nanoseconds, sizes in bytes.
+    pub struct Crowd {
+        /// How many clients there are.
+        clients = 8,
+        /// The time in which they come.
+        arrivals_span = 0,
+        /// The share of clients that have their bytes sent back.
+        echo = 1,
+        /// The share of clients that chat.
+        chat = 0,
+        /// The share of clients that ask for long replies.
+        stream = 0,
+        /// The share of clients that are served at random.
+        chaos = 0,
+        /// How many bytes a client sends at most.
+        request_max = 2_000,
+        /// How many bytes a client asks to be sent at most, each time.
+        reply_max = 60_000,
+        /// How many bytes a client writes at once.
+        write_max = 1_000,
+        /// How long a client waits between two writes at most.
+        write_pause_max = 0,
+        /// How many bytes a client reads at once.
+        read_max = 65_536,
+        /// How long a client waits between two reads at most.
+        read_pause_max = 0,
+        /// Chance that a client stops reading for a while.
+        stalls = 0,
+        /// For how long at most.
+        stall_max = 0,
+        /// Chance that a client resets its connection somewhere in the middle.
+        client_resets = 0,
+        /// Chance that a client closes its connection somewhere in the middle.
+        client_closes = 0,
+        /// Chance that a client stops doing anything somewhere in the middle.
+        vanishings = 0,
+        /// Chance that a client ends its stream only when it has got everything.
+        patience = 0,
+        /// Chance, for each call, that the service takes less than it could.
+        reluctance = 0,
+        /// Chance, for each call, that the service that acts at random does something.
+        whims = 0,
+    }
+}
+
+/// One run: what the platform, the server and the clients are like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// From which everything that happens is drawn.
+    pub seed: u64,
+    /// The platform.
+    pub knobs: Knobs,
+    /// The server.
+    pub limits: Limits,
+    /// The clients.
+    pub crowd: Crowd,
+}
+
+impl Scenario {
+    /// A run without any trouble.
+    #[must_use]
+    pub const fn calm(seed: u64) -> Self {
+        Self { seed, knobs: Knobs::CALM, limits: Limits::CALM, crowd: Crowd::CALM }
+    }
+
+    /// The run of a seed.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        let random = Random::new(seed);
+        let knobs = Knobs::draw(&mut random.fork(1));
+        let mut limits = Limits::draw(&mut random.fork(2));
+        let crowd = Crowd::draw(&mut random.fork(3));
+        limits.driven = knobs.polled;
+        let mut scenario = Self { seed, knobs, limits, crowd };
+        if random.fork(8).chance(250) {
+            scenario.press_on_the_pool();
+        }
+        scenario.coherent()
+    }
+
+    /// Has connections wait for blocks and for room, rather than run into timeouts: where bytes wait, most can go wrong.
+    const fn press_on_the_pool(&mut self) {
+        self.limits.blocks = 2 + self.limits.blocks % 3;
+        self.limits.block_size = 64 + self.limits.block_size % 41;
+        self.limits.idle_timeout = 0;
+        self.limits.stall_timeout = 0;
+        self.crowd.stream += 3;
+        self.crowd.vanishings = 0;
+        self.crowd.stall_max %= 100_000_000;
+        self.knobs.resets = 0;
+        self.knobs.modify_failures = 0;
+    }
+
+    /// Makes parts fit that were drawn by themselves.
+    fn coherent(mut self) -> Self {
+        if self.limits.owns_outbox == 1 {
+            // A service that answers in lines needs room for one.
+            self.knobs.buffer_to_far = self.knobs.buffer_to_far.max(256);
+        }
+        self
+    }
+
+    /// The names of everything that can be set.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Knobs::NAMES.iter().chain(Limits::NAMES).chain(Crowd::NAMES).copied()
+    }
+
+    /// The value of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<u64> {
+        self.knobs.get(name).or_else(|| self.limits.get(name)).or_else(|| self.crowd.get(name))
+    }
+
+    /// Gives a name another value. Says whether there is such a name.
+    pub fn set(&mut self, name: &str, value: u64) -> bool {
+        self.knobs.set(name, value) || self.limits.set(name, value) || self.crowd.set(name, value)
+    }
+
+    /// The arguments of the command line that make this scenario: its seed, and what is set otherwise than the seed has it,
+    /// or, if that is shorter, than a run without trouble has it.
+    #[must_use]
+    pub fn arguments(&self) -> String {
+        let from_seed = self.settings(&Self::draw(self.seed));
+        let from_calm = self.settings(&Self::calm(self.seed));
+        if from_calm.len() < from_seed.len() {
+            alloc::format!("--seed {} --calm{from_calm}", self.seed)
+        } else {
+            alloc::format!("--seed {}{from_seed}", self.seed)
+        }
+    }
+
+    /// What has another value here than in `base`.
+    fn settings(&self, base: &Self) -> String {
+        let mut settings = String::new();
+        for name in Self::names() {
+            if let Some(value) = self.get(name).filter(|value| Some(*value) != base.get(name)) {
+                let _ = write!(settings, " --set {name}={value}");
+            }
+        }
+        settings
+    }
+}
+
+impl Limits {
+    /// Limits that are often reached.
+    #[must_use]
+    pub fn draw(random: &mut Random) -> Self {
+        let slots = pick(random, &[2, 3, 5, 9, 33, 64]);
+        let connections_max = if random.chance(300) { random.between(1, slots) } else { 1_000_000 };
+        let block_size = pick(random, &[64, 100, 512, 4_096]);
+        Self {
+            slots,
+            batch: pick(random, &[1, 2, 3, 8, 64]),
+            blocks: pick(random, &[2, 3, 4, 8, 2 * slots]),
+            block_size,
+            scratch: pick(random, &[64, block_size, 1_000, 16_384]),
+            connections_max,
+            idle_timeout: timeout(random),
+            stall_timeout: timeout(random),
+            linger: pick(random, &[0, 1_000_000, 200_000_000, 2_000_000_000]),
+            accepts_per_turn: pick(random, &[1, 2, 16]),
+            accept_retry: pick(random, &[1_000_000, 100_000_000]),
+            drain_turn: if random.chance(300) { random.between(1, 600) } else { 0 },
+            drain_timeout: pick(random, &[0, 1_000_000, 300_000_000, 10_000_000_000]),
+            turns_max: 4_000,
+            owns_outbox: u64::from(random.chance(250)),
+            driven: 0,
+            early_turns: trouble(random, 300),
+        }
+    }
+
+    /// The limits as the server wants them.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let timeout = |nanos: u64| (nanos != 0).then(|| Duration::from_nanos(nanos));
+        Config {
+            connections_max: size(self.connections_max),
+            idle_timeout: timeout(self.idle_timeout),
+            stall_timeout: timeout(self.stall_timeout),
+            linger: Duration::from_nanos(self.linger),
+            accepts_per_turn: size(self.accepts_per_turn),
+            accept_retry: Duration::from_nanos(self.accept_retry),
+        }
+    }
+}
+
+/// A number as a size, or the largest size.
+pub(crate) fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// No timeout in half of all draws, otherwise a short or a long one.
+fn timeout(random: &mut Random) -> u64 {
+    let value = pick(random, &[1_000_000, 30_000_000, 500_000_000, 30_000_000_000]);
+    if random.chance(500) { value } else { 0 }
+}
+
+impl Crowd {
+    /// A crowd of clients that do what clients do.
+    #[must_use]
+    pub fn draw(random: &mut Random) -> Self {
+        Self {
+            clients: pick(random, &[1, 2, 5, 12, 40]),
+            arrivals_span: pick(random, &[0, 1_000_000, 300_000_000, 3_000_000_000]),
+            echo: random.below(3),
+            chat: random.below(3),
+            stream: random.below(3),
+            chaos: random.below(3),
+            request_max: pick(random, &[1, 30, 400, 3_000, 12_000]),
+            reply_max: pick(random, &[10, 3_000, 40_000]),
+            write_max: pick(random, &[1, 20, 500, 65_536]),
+            write_pause_max: pick(random, &[0, 0, 100_000, 20_000_000, 1_000_000_000]),
+            read_max: pick(random, &[1, 50, 1_000, 65_536]),
+            read_pause_max: pick(random, &[0, 0, 100_000, 20_000_000]),
+            stalls: trouble(random, 500),
+            stall_max: pick(random, &[1_000_000, 100_000_000, 60_000_000_000]),
+            client_resets: trouble(random, 300),
+            client_closes: trouble(random, 300),
+            vanishings: trouble(random, 200),
+            patience: random.below(1001),
+            reluctance: trouble(random, 500),
+            whims: trouble(random, 400),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_is_used_twice() {
+        let names: BTreeSet<_> = Scenario::names().collect();
+        assert_eq!(names.len(), Scenario::names().count());
+    }
+
+    #[test]
+    fn the_arguments_of_a_drawn_scenario_are_its_seed() {
+        assert_eq!(Scenario::draw(7).arguments(), "--seed 7");
+        assert_eq!(Scenario::calm(7).arguments(), "--seed 7 --calm");
+    }
+}

@@ -1,0 +1,240 @@
+//! The near side's streams and listeners: the network's truth, with the faults that the knobs ask for.
+
+use selkie_core::{Close, Error, ErrorKind, Transport};
+
+use crate::ledger::Closed;
+use crate::network::{NEAR, Network};
+use crate::platform::{Kind, Simulated, Source};
+use crate::trace::trace;
+use crate::{Address, Far, FarSide};
+
+impl Network {
+    /// The connection of a near end that is open.
+    pub(crate) fn near(&self, source: Source) -> Result<u32, Error> {
+        if source.kind != Kind::Stream {
+            // A stale handle is stale whatever it is used for.
+            return Err(self.listener(source).err().unwrap_or(ErrorKind::InvalidSource.into()));
+        }
+        let connection = self.find(source.slot, source.generation).filter(|connection| connection.ends[NEAR].open);
+        connection.map(|_| source.slot).ok_or(Error::new(ErrorKind::Stale))
+    }
+
+    /// The place of a listener that is open.
+    pub(crate) fn listener(&self, source: Source) -> Result<u32, Error> {
+        if source.kind != Kind::Listener {
+            return Err(self.near(source).err().unwrap_or(ErrorKind::InvalidSource.into()));
+        }
+        let listener = &self.listeners[source.slot as usize];
+        if listener.open && listener.generation == source.generation {
+            Ok(source.slot)
+        } else {
+            Err(ErrorKind::Stale.into())
+        }
+    }
+
+    /// The source of a near end.
+    pub(crate) fn source(&self, slot: u32) -> Source {
+        Source { kind: Kind::Stream, slot, generation: self.connections[slot as usize].generation }
+    }
+}
+
+/// A failure in the terms of [`nb`].
+fn blocking<T>(outcome: Result<T, Error>) -> nb::Result<T, Error> {
+    outcome.map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => nb::Error::WouldBlock,
+        _ => nb::Error::Other(error),
+    })
+}
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+    /// Why an accept fails although a connection waits, if it does.
+    fn accept_failure(&mut self) -> Option<ErrorKind> {
+        let knobs = &self.network.knobs;
+        let exhausted = self.network.near_open as u64 >= knobs.descriptors_max;
+        let (aborts, descriptors, memory) =
+            (knobs.accept_aborts, knobs.accept_descriptor_failures, knobs.accept_memory_failures);
+        let (aborts, descriptors, memory) = (self.chance(aborts), self.chance(descriptors), self.chance(memory));
+        if exhausted || descriptors {
+            Some(ErrorKind::OutOfDescriptors)
+        } else if memory {
+            Some(ErrorKind::OutOfMemory)
+        } else {
+            aborts.then_some(ErrorKind::ConnectionAborted)
+        }
+    }
+
+    /// Notes what the near side was told about one of its ends.
+    fn note<T>(&mut self, slot: u32, outcome: &Result<T, Error>) {
+        if let Err(error) = outcome {
+            if error.kind() != ErrorKind::WouldBlock {
+                trace!(self.network, "near {slot}: is told that {error}");
+                self.network.connections[slot as usize].evidence.failed.get_or_insert(error.kind());
+                self.ledger.progress += 1;
+            }
+        }
+    }
+
+    /// How many of `len` bytes an operation moves.
+    fn part(&mut self, len: usize, partial: u64) -> usize {
+        if self.chance(partial) && len > 1 { 1 + self.network.random.index(len - 1) } else { len }
+    }
+}
+
+impl<F: FarSide, const OWNS_OUTBOX: bool> Transport for Simulated<F, OWNS_OUTBOX> {
+    type Address = Address;
+
+    const OWNS_OUTBOX: bool = OWNS_OUTBOX;
+
+    fn accept(&mut self, listener: Source) -> nb::Result<Source, Error> {
+        let place = self.network.listener(listener)? as usize;
+        self.ledger.note_accept();
+        if self.network.listeners[place].backlog.is_empty() {
+            return Err(nb::Error::WouldBlock);
+        }
+        let failure = self.accept_failure();
+        match failure {
+            Some(ErrorKind::ConnectionAborted) | None => {}
+            Some(why) => {
+                trace!(self.network, "near: cannot accept: {}", Error::new(why));
+                self.ledger.accepts_failed += 1;
+                return Err(nb::Error::Other(why.into()));
+            }
+        }
+        let Some(slot) = self.network.listeners[place].backlog.pop_front() else { return Err(nb::Error::WouldBlock) };
+        self.ledger.progress += 1;
+        if let Some(why) = failure {
+            self.ledger.accepts_aborted += 1;
+            self.network.close(slot, NEAR, Close::Abort);
+            return Err(nb::Error::Other(why.into()));
+        }
+        trace!(self.network, "near {slot}: accepted");
+        self.ledger.accepted += 1;
+        self.network.near_open += 1;
+        self.network.connections[slot as usize].evidence.moved_at = self.network.now();
+        Ok(self.network.source(slot))
+    }
+
+    fn connect(&mut self, address: &Address) -> Result<Source, Error> {
+        if self.network.near_open as u64 >= self.network.knobs.descriptors_max {
+            return Err(ErrorKind::OutOfDescriptors.into());
+        }
+        let slot = self.network.dial_far(*address);
+        self.network.near_open += 1;
+        Ok(self.network.source(slot))
+    }
+
+    fn connected(&mut self, source: Source) -> nb::Result<(), Error> {
+        let slot = self.network.near(source)?;
+        let connection = &mut self.network.connections[slot as usize];
+        if let Some(why) = connection.ends[NEAR].error.take() {
+            return Err(nb::Error::Other(why.into()));
+        }
+        if connection.established { Ok(()) } else { Err(nb::Error::WouldBlock) }
+    }
+
+    fn read(&mut self, source: Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let slot = self.network.near(source)?;
+        self.ledger.note_read(&mut self.network.connections[slot as usize].evidence);
+        let arrived = self.network.connections[slot as usize].pipes[NEAR].arrived().min(buffer.len());
+        let partial = self.network.knobs.partial_reads;
+        let part = if arrived > 0 { self.part(arrived, partial) } else { buffer.len() };
+        let outcome = self.network.read(slot, NEAR, &mut buffer[..part]);
+        self.note(slot, &outcome);
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        match outcome {
+            Ok(0) if !buffer.is_empty() => {
+                self.ledger.progress += u64::from(!evidence.end_read);
+                evidence.end_read = true;
+            }
+            Ok(count) => {
+                evidence.moved_at = self.network.now;
+                self.ledger.bytes_in += count as u64;
+                self.ledger.progress += 1;
+                trace!(self.network, "near {slot}: reads {count}");
+            }
+            Err(error) => self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock),
+        }
+        blocking(outcome)
+    }
+
+    fn write(&mut self, source: Source, bytes: &[u8]) -> nb::Result<usize, Error> {
+        let slot = self.network.near(source)?;
+        let knobs = &self.network.knobs;
+        let (partial, blocked) = (knobs.partial_writes, knobs.blocked_writes);
+        let room = self.network.room(slot, NEAR).min(bytes.len());
+        let broken = self.network.connections[slot as usize].ends[NEAR].broken;
+        let whole = OWNS_OUTBOX || broken;
+        let outcome = if self.chance(blocked) && !whole {
+            Err(ErrorKind::WouldBlock.into())
+        } else {
+            let part = if whole || room == 0 { bytes.len() } else { self.part(room, partial) };
+            self.network.write(slot, NEAR, &bytes[..part])
+        };
+        self.note(slot, &outcome);
+        let now = self.network.now();
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        let taken = *outcome.as_ref().unwrap_or(&0);
+        if taken > 0 {
+            evidence.moved_at = now;
+            evidence.written += taken as u64;
+            self.ledger.bytes_out += taken as u64;
+            self.ledger.progress += 1;
+        }
+        if taken == bytes.len() {
+            evidence.refused_since = None;
+        } else if taken > 0 || evidence.refused_since.is_none() {
+            evidence.refused_since = Some(now);
+        }
+        trace!(self.network, "near {slot}: writes {taken} of {}", bytes.len());
+        blocking(outcome)
+    }
+
+    fn write_room(&mut self, source: Source) -> usize {
+        let Ok(slot) = self.network.near(source) else { return 1 };
+        let end = &self.network.connections[slot as usize].ends[NEAR];
+        if end.broken || end.write_ended { 1 } else { self.network.room(slot, NEAR) }
+    }
+
+    fn shutdown_write(&mut self, source: Source) -> nb::Result<(), Error> {
+        let slot = self.network.near(source)?;
+        let blocked = self.network.knobs.blocked_ends;
+        if self.chance(blocked) {
+            return Err(nb::Error::WouldBlock);
+        }
+        let outcome = self.network.end(slot, NEAR);
+        self.note(slot, &outcome);
+        if outcome.is_ok() {
+            trace!(self.network, "near {slot}: ends its stream");
+            self.ledger.progress += 1;
+            self.network.connections[slot as usize].evidence.write_ended = true;
+        }
+        blocking(outcome)
+    }
+
+    fn close(&mut self, source: Source, how: Close) -> Result<(), Error> {
+        if source.kind == Kind::Listener {
+            let place = self.network.listener(source)?;
+            if self.network.listeners[place as usize].token.is_some() {
+                return Err(ErrorKind::AlreadyRegistered.into());
+            }
+            self.network.close_listener(place);
+        } else {
+            let slot = self.network.near(source)?;
+            let evidence = self.network.connections[slot as usize].evidence;
+            let position = self.ledger.deregistered.iter().position(|(closed, _)| *closed == source);
+            let token = position.map(|position| self.ledger.deregistered.swap_remove(position).1);
+            trace!(self.network, "near {slot}: closes ({how:?})");
+            let far = Far { slot, generation: source.generation };
+            self.ledger.closed.push(Closed { token, far, how, evidence });
+            self.ledger.progress += 1;
+            self.network.near_open -= 1;
+            self.network.close(slot, NEAR, how);
+        }
+        let failures = self.network.knobs.close_failures;
+        if self.chance(failures) {
+            self.ledger.closes_failed += 1;
+            return Err(Error::with_code(ErrorKind::Other, 5));
+        }
+        Ok(())
+    }
+}

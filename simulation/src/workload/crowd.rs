@@ -1,0 +1,132 @@
+//! All clients together: the far side of a run.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use selkie_core::{Instant, Reason};
+
+use super::Mixed;
+use super::client::{Client, Fate};
+use crate::harness::{Judge, Rest};
+use crate::{Address, Closed, Crowd, Far, FarSide, Network, Random};
+
+/// The clients of [`Mixed`], as a [`Crowd`] describes them.
+#[derive(Debug)]
+pub struct Clients {
+    crowd: Crowd,
+    address: Address,
+    all: Vec<Client>,
+    /// Which client has which end, by the slot of the connection.
+    by_slot: Vec<Option<(Far, usize)>>,
+    next: Option<Instant>,
+    fault: Option<String>,
+}
+
+impl Clients {
+    /// Clients that come to the listener at `address`.
+    #[must_use]
+    pub fn new(crowd: &Crowd, address: Address, random: &Random) -> Self {
+        let count = u16::try_from(crowd.clients).unwrap_or(u16::MAX);
+        let all = (0..count).map(|number| Client::draw(number, crowd, random)).collect();
+        let mut clients = Self { crowd: crowd.clone(), address, all, by_slot: Vec::new(), next: None, fault: None };
+        clients.plan();
+        clients
+    }
+
+    fn plan(&mut self) {
+        self.next = self.all.iter().filter_map(Client::next_action).min();
+    }
+
+    fn blame(&mut self, outcome: Result<(), String>) {
+        if let Err(what) = outcome {
+            self.fault.get_or_insert(what);
+        }
+    }
+
+    fn client_of(&self, far: Far) -> Option<usize> {
+        let (holder, client) = (*self.by_slot.get(far.slot())?)?;
+        (holder == far).then_some(client)
+    }
+
+    fn remember(&mut self, number: usize) {
+        if let Some(far) = self.all[number].far {
+            if self.by_slot.len() <= far.slot() {
+                self.by_slot.resize(far.slot() + 1, None);
+            }
+            self.by_slot[far.slot()] = Some((far, number));
+        }
+    }
+}
+
+impl FarSide for Clients {
+    fn next_action(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn act(&mut self, network: &mut Network) {
+        let mut acted = false;
+        if self.next.is_some_and(|next| next <= network.now()) {
+            acted = true;
+            for number in 0..self.all.len() {
+                if self.all[number].next_action().is_some_and(|at| at <= network.now()) {
+                    let outcome = self.all[number].act(network, &self.crowd, self.address);
+                    self.blame(outcome);
+                    self.remember(number);
+                }
+            }
+        }
+        while let Some(far) = network.next_news() {
+            acted = true;
+            if let Some(number) = self.client_of(far) {
+                let outcome = self.all[number].news(network, &self.crowd);
+                self.blame(outcome);
+            }
+        }
+        if acted {
+            self.plan();
+        }
+    }
+}
+
+impl Judge<Mixed> for Clients {
+    fn server_closed(&mut self, service: &Mixed, closed: &Closed, reason: Reason) -> Result<(), String> {
+        if let Some(number) = self.client_of(closed.far) {
+            let interrupted = closed.token.is_some_and(|token| service.interrupted(token));
+            self.all[number].dismissed = Some(if interrupted { Reason::Closed } else { reason });
+        }
+        let (Some(token), true) = (closed.token, matches!(reason, Reason::Finished | Reason::Closed | Reason::Drained))
+        else {
+            return Ok(());
+        };
+        let (owed, written) = (service.sent(token), closed.evidence.written);
+        if owed.is_some_and(|owed| owed != written) {
+            return Err(alloc::format!(
+                "{token:?} was {reason} with {written} bytes written of {owed:?} that were sent"
+            ));
+        }
+        Ok(())
+    }
+
+    fn after_turn(&mut self, service: &Mixed) -> Result<(), String> {
+        let fault = self.fault.as_ref().or(service.fault());
+        fault.map_or(Ok(()), |fault| Err(fault.clone()))
+    }
+
+    fn overdue(&self, service: &Mixed, now: Instant) -> Option<Instant> {
+        service.overdue(now)
+    }
+
+    fn at_rest(&mut self, _service: &Mixed, rest: &Rest) -> Result<(), String> {
+        // Clients that vanished may hold whatever the others need: slots, descriptors, blocks.
+        if rest.blocks_free < 2 || rest.full && self.all.iter().any(Client::is_idler) {
+            return Ok(());
+        }
+        self.all.iter().find_map(Client::waits).map_or(Ok(()), Err)
+    }
+
+    fn at_end(&mut self, _service: &Mixed) -> Result<(), String> {
+        self.all.iter().try_for_each(Client::judge)?;
+        let left = self.all.iter().filter(|client| client.fate == Fate::Present).count();
+        if left > 0 { Err(alloc::format!("{left} clients are left after the drain")) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,181 @@
+//! What each kind of service does with the bytes of its clients.
+
+use core::time::Duration;
+
+use selkie_core::Peer;
+
+use super::Kind;
+use super::pattern::stream_byte;
+use super::service::{Mixed, Session};
+
+/// The longest line of a chat.
+const LINE_MAX: usize = 48;
+
+impl Mixed {
+    /// Takes some of the bytes, by the service that the connection chose.
+    pub(super) fn take(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
+        let Some(kind) = session.kind else {
+            let kind = Kind::of(bytes[0]);
+            session.kind = kind;
+            match kind {
+                None => self.blame(alloc::format!("a stream began with {:#04x}", bytes[0])),
+                Some(Kind::Chat) => self.members.push(peer.token()),
+                Some(_) => {}
+            }
+            return 1 + if bytes.len() > 1 { self.take(peer, session, &bytes[1..]) } else { 0 };
+        };
+        match kind {
+            Kind::Echo => self.echo(peer, bytes),
+            Kind::Chat => self.chat(peer, bytes),
+            Kind::Stream => self.stream(peer, session, bytes),
+            Kind::Chaos => self.chaos(peer, session, bytes),
+        }
+    }
+
+    fn echo(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
+        let reluctant = self.random.chance(self.reluctance);
+        let count = if reluctant { self.random.index(bytes.len() + 1) } else { bytes.len() };
+        if count < bytes.len() {
+            self.set_timer(peer, Duration::from_micros(300));
+        }
+        let token = peer.token();
+        if count == 0 || self.send(peer, token, &bytes[..count], true) { count } else { 0 }
+    }
+
+    fn chat(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while let Some(length) = bytes[taken..].iter().position(|&byte| byte == b'\n') {
+            let line = &bytes[taken..=taken + length];
+            for position in 0..self.members.len() {
+                let other = self.members[position];
+                if other != peer.token() {
+                    // One whose outbox is full misses this line; it must not stop the others.
+                    self.send(peer, other, line, false);
+                }
+            }
+            taken += length + 1;
+        }
+        if bytes.len() - taken > LINE_MAX {
+            self.blame(alloc::format!("a line of {} bytes", bytes.len() - taken));
+        }
+        taken
+    }
+
+    /// A request is two bytes: how long the reply is to be. The next one has to wait until it is sent.
+    fn stream(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while session.due == 0 && bytes.len() - taken >= 2 {
+            session.due = u64::from(u16::from_le_bytes([bytes[taken], bytes[taken + 1]]));
+            taken += 2;
+            self.go_on(peer, session);
+        }
+        taken
+    }
+
+    /// Sends a piece of a long reply.
+    pub(super) fn go_on(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+        let mut piece = [0; 700];
+        while session.due > 0 {
+            let room = peer.room().min(piece.len());
+            let count = usize::try_from(session.due).unwrap_or(room).min(room);
+            if count == 0 {
+                break;
+            }
+            self.make(session, &mut piece[..count]);
+            let token = peer.token();
+            if !self.send(peer, token, &piece[..count], true) {
+                return;
+            }
+            session.offset += count as u64;
+            session.due -= count as u64;
+            if self.random.chance(self.reluctance) {
+                break;
+            }
+        }
+        if session.due > 0 {
+            peer.request_writable();
+        }
+    }
+
+    /// What comes next in the stream of bytes for a client.
+    #[allow(clippy::unused_self, reason = "reads better beside the others")]
+    fn make(&self, session: &Session, piece: &mut [u8]) {
+        for (place, byte) in piece.iter_mut().enumerate() {
+            *byte = stream_byte(session.offset + place as u64);
+        }
+    }
+
+    fn chaos(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
+        self.whim(peer, session);
+        let reluctant = self.random.chance(self.reluctance);
+        let count = if reluctant { self.random.index(bytes.len() + 1) } else { bytes.len() };
+        if count < bytes.len() {
+            self.set_timer(peer, Duration::from_micros(300));
+        }
+        count
+    }
+
+    /// Does something, or nothing.
+    pub(super) fn whim(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+        if !self.random.chance(self.whims) {
+            return;
+        }
+        let token = peer.token();
+        match self.random.below(24) {
+            0..8 => {
+                let room = u64::try_from(peer.room().min(700)).unwrap_or(0);
+                let mut piece = [0; 700];
+                let count = self.random.index(usize::try_from(room).unwrap_or(0) + 1);
+                self.make(session, &mut piece[..count]);
+                if count > 0 && self.send(peer, token, &piece[..count], true) {
+                    session.offset += count as u64;
+                }
+            }
+            8..14 => {
+                let delay = self.random.below(30_000_000);
+                self.set_timer(peer, Duration::from_nanos(delay));
+            }
+            14 => {
+                peer.cancel_timer();
+                self.account(token).timer = None;
+            }
+            15..18 => peer.request_writable(),
+            18 => peer.end(),
+            19 => self.dismiss(peer),
+            20 => {
+                self.account(token).dismissed = true;
+                peer.abort();
+            }
+            choice => self.meddle(peer, choice),
+        }
+    }
+
+    /// Does something to another connection.
+    fn meddle(&mut self, peer: &mut Peer<'_>, choice: u64) {
+        let index = self.random.index(self.accounts.len());
+        let Some(other) = self.accounts[index].tenant else { return };
+        match choice {
+            21 => peer.resume(other),
+            22 if self.random.chance(100) => {
+                self.account(other).dismissed = true;
+                self.account(other).interrupted = true;
+                peer.close_other(other);
+            }
+            23 if self.random.chance(100) => {
+                self.account(other).dismissed = true;
+                peer.abort_other(other);
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes a connection whose peer has ended its stream, once it has had everything.
+    pub(super) fn close_if_done(&mut self, peer: &mut Peer<'_>, session: &Session) {
+        let partial =
+            matches!(session.kind, Some(Kind::Chat)) || (session.left < 2 && session.kind != Some(Kind::Echo));
+        let waits = session.left > 0 && !partial && session.kind != Some(Kind::Chaos);
+        if session.ended && session.due == 0 && !waits {
+            self.dismiss(peer);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The services: echo, chat, long replies, and one that acts at random; all in one.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use selkie_core::{Instant, Peer, Reason, SendError, Service, Token};
+
+use super::Kind;
+use crate::{Crowd, Random};
+
+/// What the service keeps for each connection.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(super) kind: Option<Kind>,
+    /// The peer ended its stream.
+    pub(super) ended: bool,
+    /// How many bytes the server holds for it, as far as it knows.
+    pub(super) left: usize,
+    /// Where in its stream of bytes the server is.
+    pub(super) offset: u64,
+    /// How many bytes of the current reply are still to be sent.
+    pub(super) due: u64,
+}
+
+/// What the service has done for the tenant of a slot, for those who judge.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Account {
+    pub(super) tenant: Option<Token>,
+    /// How many bytes the server took for it.
+    pub(super) sent: u64,
+    /// When its timer is due.
+    pub(super) timer: Option<Instant>,
+    /// The service has closed or aborted it.
+    pub(super) dismissed: bool,
+    /// Another connection had it closed.
+    pub(super) interrupted: bool,
+}
+
+/// The services in one, which find fault with what they are given.
+#[derive(Debug)]
+pub struct Mixed {
+    pub(super) random: Random,
+    pub(super) reluctance: u64,
+    pub(super) whims: u64,
+    pub(super) members: Vec<Token>,
+    pub(super) accounts: Vec<Account>,
+    fault: Option<String>,
+}
+
+impl Mixed {
+    /// The services for a loop of so many slots.
+    #[must_use]
+    pub fn new(slots: usize, crowd: &Crowd, random: Random) -> Self {
+        Self {
+            random,
+            reluctance: crowd.reluctance,
+            whims: crowd.whims,
+            members: Vec::new(),
+            accounts: vec![Account::default(); slots],
+            fault: None,
+        }
+    }
+
+    /// What was wrong with what the service was given, if anything was.
+    #[must_use]
+    pub const fn fault(&self) -> Option<&String> {
+        self.fault.as_ref()
+    }
+
+    /// How many bytes the server took for a connection.
+    #[must_use]
+    pub fn sent(&self, token: Token) -> Option<u64> {
+        let account = self.accounts.get(token.index())?;
+        (account.tenant == Some(token)).then_some(account.sent)
+    }
+
+    /// Whether the service has closed a connection before it was done with it.
+    #[must_use]
+    pub fn interrupted(&self, token: Token) -> bool {
+        self.accounts.get(token.index()).is_some_and(|account| account.tenant == Some(token) && account.interrupted)
+    }
+
+    /// The earliest timer that was due before `now`, and is still to come.
+    #[must_use]
+    pub fn overdue(&self, now: Instant) -> Option<Instant> {
+        let waiting = self.accounts.iter().filter(|account| !account.dismissed);
+        waiting.filter_map(|account| account.timer).filter(|timer| *timer < now).min()
+    }
+
+    pub(super) fn blame(&mut self, what: String) {
+        self.fault.get_or_insert(what);
+    }
+
+    pub(super) fn account(&mut self, token: Token) -> &mut Account {
+        &mut self.accounts[token.index()]
+    }
+
+    /// Sends, and keeps account of it. `promised` says that there has to be room.
+    pub(super) fn send(&mut self, peer: &mut Peer<'_>, to: Token, bytes: &[u8], promised: bool) -> bool {
+        let sent = if to == peer.token() { peer.send(bytes) } else { peer.send_to(to, bytes) };
+        match sent {
+            Ok(()) => {
+                if self.account(to).tenant == Some(to) {
+                    self.account(to).sent += bytes.len() as u64;
+                } else {
+                    self.blame(alloc::format!("bytes were taken for {to:?}, which is not open"));
+                }
+                true
+            }
+            Err(SendError::Full) if promised => {
+                self.blame(alloc::format!("no room for {} bytes to {to:?}, although it was promised", bytes.len()));
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Closes a peer that is served to the end.
+    pub(super) fn dismiss(&mut self, peer: &mut Peer<'_>) {
+        let token = peer.token();
+        self.account(token).dismissed = true;
+        peer.close();
+    }
+
+    pub(super) fn set_timer(&mut self, peer: &mut Peer<'_>, delay: Duration) {
+        let (token, deadline) = (peer.token(), peer.now() + delay);
+        peer.set_timer(delay);
+        if !self.account(token).dismissed {
+            self.account(token).timer = Some(deadline);
+        }
+    }
+}
+
+impl Service for Mixed {
+    type Session = Session;
+
+    fn opened(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+        let token = peer.token();
+        *self.account(token) = Account { tenant: Some(token), ..Account::default() };
+        if session.kind.is_some() {
+            self.blame(alloc::format!("{token:?} was opened with the session of another"));
+        }
+    }
+
+    fn received(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
+        let (room, most) = (peer.room(), peer.received_max());
+        let token = peer.token();
+        if bytes.is_empty() || bytes.len() > most {
+            self.blame(alloc::format!("{token:?} was offered {} bytes of at most {most}", bytes.len()));
+            return 0;
+        }
+        // What is ending takes nothing more, so it has no room.
+        if bytes.len() > room && room > 0 {
+            self.blame(alloc::format!("{token:?} was offered {} bytes, and has room for {room}", bytes.len()));
+        }
+        let done_with = self.take(peer, session, bytes);
+        // Before the end, all that came was offered; after it, a part may be, as far as there is room for an answer.
+        session.left = if session.ended { session.left.saturating_sub(done_with) } else { bytes.len() - done_with };
+        self.close_if_done(peer, session);
+        done_with
+    }
+
+    fn writable(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+        match session.kind {
+            Some(Kind::Stream) if session.due > 0 => {
+                self.go_on(peer, session);
+                if session.due == 0 && session.left > 0 {
+                    // The next request may have come already.
+                    let token = peer.token();
+                    peer.resume(token);
+                }
+                self.close_if_done(peer, session);
+            }
+            Some(Kind::Chaos) => self.whim(peer, session),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+        if session.ended {
+            self.blame(alloc::format!("{:?} was told twice that its peer ended", peer.token()));
+        }
+        session.ended = true;
+        self.close_if_done(peer, session);
+    }
+
+    fn timed_out(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+        let (token, now) = (peer.token(), peer.now());
+        match self.account(token).timer.take() {
+            Some(timer) if timer <= now => {}
+            Some(timer) => {
+                self.blame(alloc::format!("the timer of {token:?} is due at {timer:?}, and came at {now:?}"));
+            }
+            None => {
+                self.blame(alloc::format!("{token:?} has no timer, and one came at {now:?}"));
+            }
+        }
+        if session.kind == Some(Kind::Chaos) {
+            self.whim(peer, session);
+        }
+    }
+
+    fn closed(&mut self, peer: &mut Peer<'_>, _session: &mut Session, _reason: Reason) {
+        let token = peer.token();
+        self.members.retain(|member| *member != token);
+        if peer.send(b"late").is_ok() || peer.room() != 0 {
+            self.blame(alloc::format!("{token:?} is closed, and takes bytes"));
+        }
+        // The account stays for those who judge, until the slot has another tenant.
+        self.account(token).timer = None;
+        self.account(token).dismissed = true;
+    }
+}

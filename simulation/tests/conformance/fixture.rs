@@ -1,0 +1,193 @@
+//! What the suite needs: connections over the simulated network, whose far ends are driven by hand.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture, flatten};
+use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_simulation::{Address, Far, FarSide, Knobs, Network, Random, Simulated, Source, Waker};
+
+/// The near address at which pairs come about; the listeners of cases follow.
+const PAIRS: Address = Address(1);
+/// The far address at which somebody listens, and one at which nobody does.
+const FAR_OPEN: Address = Address(7);
+const FAR_SHUT: Address = Address(9);
+/// How often time is moved on until a connection has come about.
+const PATIENCE: usize = 1_000;
+
+/// Something to be done on the far side at some point in time.
+#[derive(Debug)]
+enum Errand {
+    Write(Far, &'static [u8]),
+    Wake(Waker),
+    /// Nothing, as a signal's handler does.
+    Interrupt,
+}
+
+/// A far side that does what it was told to, when it is time.
+#[derive(Debug, Default)]
+pub(crate) struct Errands(VecDeque<(Instant, Errand)>);
+
+impl Errands {
+    fn plan(&mut self, at: Instant, errand: Errand) {
+        let place = self.0.iter().position(|(later, _)| *later > at).unwrap_or(self.0.len());
+        self.0.insert(place, (at, errand));
+    }
+}
+
+impl FarSide for Errands {
+    fn next_action(&self) -> Option<Instant> {
+        self.0.front().map(|(at, _)| *at)
+    }
+
+    fn act(&mut self, network: &mut Network) {
+        while self.next_action().is_some_and(|at| at <= network.now()) {
+            match self.0.pop_front() {
+                Some((_, Errand::Write(far, bytes))) => {
+                    let written = network.far_write(far, bytes);
+                    assert_eq!(written, Ok(bytes.len()), "there is room for what a case sends later");
+                }
+                Some((_, Errand::Wake(waker))) => waker.wake(),
+                Some((_, Errand::Interrupt)) | None => {}
+            }
+        }
+    }
+}
+
+/// The simulated platform, and its far side.
+pub(crate) struct Virtual<const OWNS_OUTBOX: bool> {
+    platform: Simulated<Errands, OWNS_OUTBOX>,
+    pairs: Source,
+    /// The listeners that cases were given, whose addresses follow on [`PAIRS`].
+    listeners: Vec<Source>,
+}
+
+impl<const OWNS_OUTBOX: bool> Virtual<OWNS_OUTBOX> {
+    pub(crate) fn new(capacity: usize, knobs: &Knobs) -> Result<Self, Error> {
+        let mut platform = Simulated::new(capacity, knobs.clone(), Random::new(1), Errands::default());
+        platform.network.far_listen(FAR_OPEN);
+        let pairs = platform.listen(PAIRS)?;
+        Ok(Self { platform, pairs, listeners: Vec::new() })
+    }
+
+    fn later(&mut self, delay: Duration, errand: Errand) {
+        let at = self.platform.network.now() + delay;
+        self.platform.far_side.plan(at, errand);
+    }
+}
+
+impl<const OWNS_OUTBOX: bool> Fixture for Virtual<OWNS_OUTBOX> {
+    type Platform = Simulated<Errands, OWNS_OUTBOX>;
+    type Peer = Far;
+
+    fn platform(&mut self) -> &mut Self::Platform {
+        &mut self.platform
+    }
+
+    fn now(&mut self) -> Instant {
+        self.platform.network.now()
+    }
+
+    fn settle(&mut self) {
+        let later = self.now() + Duration::from_millis(1);
+        self.platform.advance(later);
+    }
+
+    fn pair(&mut self) -> Result<(Source, Far), Error> {
+        let far = self.platform.network.dial(PAIRS);
+        for _ in 0..PATIENCE {
+            self.settle();
+            if let Ok(source) = self.platform.accept(self.pairs) {
+                return Ok((source, far));
+            }
+        }
+        Err(ErrorKind::TimedOut.into())
+    }
+
+    fn read(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
+        flatten(self.platform.read(source, buffer))
+    }
+
+    fn write(&mut self, source: Source, bytes: &[u8]) -> Result<usize, Error> {
+        flatten(self.platform.write(source, bytes))
+    }
+
+    fn close(&mut self, source: Source) -> Result<(), Error> {
+        self.platform.close(source, Close::Graceful)
+    }
+
+    fn peer_read(&mut self, peer: Far, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.platform.network.far_read(peer, buffer)
+    }
+
+    fn peer_write(&mut self, peer: Far, bytes: &[u8]) -> Result<usize, Error> {
+        self.platform.network.far_write(peer, bytes)
+    }
+
+    fn peer_shutdown_write(&mut self, peer: Far) -> Result<(), Error> {
+        self.platform.network.far_end(peer)
+    }
+
+    fn peer_close(&mut self, peer: Far) -> Result<(), Error> {
+        self.platform.network.far_close(peer, Close::Graceful)
+    }
+
+    fn peer_reset(&mut self, peer: Far) -> Result<(), Error> {
+        self.platform.network.far_close(peer, Close::Abort)
+    }
+
+    fn listener(&mut self) -> Result<Source, Error> {
+        let number = u32::try_from(self.listeners.len()).map_err(|_| ErrorKind::Full)?;
+        let listener = self.platform.listen(Address(PAIRS.0 + 1 + number))?;
+        self.listeners.push(listener);
+        Ok(listener)
+    }
+
+    fn dial(&mut self, listener: Source) -> Result<Far, Error> {
+        let position = self.listeners.iter().position(|known| *known == listener).ok_or(ErrorKind::InvalidSource)?;
+        let number = u32::try_from(position).map_err(|_| ErrorKind::Full)?;
+        Ok(self.platform.network.dial(Address(PAIRS.0 + 1 + number)))
+    }
+}
+
+impl<const OWNS_OUTBOX: bool> WaitFixture for Virtual<OWNS_OUTBOX> {
+    fn peer_write_later(&mut self, peer: Far, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+        self.later(delay, Errand::Write(peer, bytes));
+        Ok(())
+    }
+
+    fn interrupt(&mut self, period: Duration, span: Duration) -> Result<(), Error> {
+        let mut delay = period;
+        while delay <= span {
+            self.later(delay, Errand::Interrupt);
+            delay += period;
+        }
+        Ok(())
+    }
+}
+
+impl<const OWNS_OUTBOX: bool> WakeFixture for Virtual<OWNS_OUTBOX> {
+    fn wake(&mut self, waker: &Waker) -> Result<(), Error> {
+        waker.wake();
+        Ok(())
+    }
+
+    fn wake_later(&mut self, waker: &Waker, delay: Duration) -> Result<(), Error> {
+        self.later(delay, Errand::Wake(waker.clone()));
+        Ok(())
+    }
+}
+
+impl<const OWNS_OUTBOX: bool> TransportFixture for Virtual<OWNS_OUTBOX> {
+    fn destination(&mut self) -> Result<Address, Error> {
+        Ok(FAR_OPEN)
+    }
+
+    fn peer_accept(&mut self) -> Result<Far, Error> {
+        self.platform.network.far_accept(FAR_OPEN).ok_or(ErrorKind::WouldBlock.into())
+    }
+
+    fn refusing(&mut self) -> Result<Address, Error> {
+        Ok(FAR_SHUT)
+    }
+}

@@ -1,0 +1,47 @@
+//! The conformance suite, over the simulated platform: as an operating system that can tell everything, as one that can
+//! tell next to nothing, and as a stack that keeps the outbox, over a rough network.
+
+mod fixture;
+
+use fixture::Virtual;
+use selkie_core::{Capabilities, Error};
+use selkie_simulation::Knobs;
+
+fn plain(capacity: usize) -> Result<Virtual<false>, Error> {
+    Virtual::new(capacity, &Knobs::CALM)
+}
+
+fn taciturn(capacity: usize) -> Result<Virtual<false>, Error> {
+    let capabilities = u64::from(Capabilities::WAKER.bits());
+    Virtual::new(capacity, &Knobs { capabilities, reset_discards: 1, ..Knobs::CALM })
+}
+
+fn rough(capacity: usize) -> Result<Virtual<true>, Error> {
+    let knobs = Knobs {
+        latency_max: 300_000,
+        segment_max: 7,
+        buffer_to_near: 5_000,
+        buffer_to_far: 5_000,
+        partial_reads: 300,
+        blocked_ends: 300,
+        shuffled_events: 1,
+        late_return_max: 1_000,
+        ..Knobs::CALM
+    };
+    Virtual::new(capacity, &knobs)
+}
+
+selkie_conformance::conformance_tests! {
+    as_a_system_that_tells_everything: plain;
+    selector wait wake wait_wake transport
+}
+
+selkie_conformance::conformance_tests! {
+    as_a_system_that_tells_little: taciturn;
+    selector wait wake wait_wake transport
+}
+
+selkie_conformance::conformance_tests! {
+    as_a_stack_with_an_outbox: rough;
+    selector wait wake wait_wake transport
+}
