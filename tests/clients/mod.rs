@@ -70,10 +70,20 @@ pub(crate) fn leave(mut client: TcpStream) {
     assert!(rest.is_empty(), "the server sent {} bytes that nobody sent it", rest.len());
 }
 
+/// Makes a call, again if a signal interrupted it: the system does not do so by itself on a socket with a time-out.
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// Whether any byte comes within `time`.
 pub(crate) fn is_answered_within(client: &TcpStream, time: Duration) -> bool {
     client.set_read_timeout(Some(time)).expect("a connected socket takes the option");
-    let peeked = client.peek(&mut [0]);
+    let peeked = uninterrupted(|| client.peek(&mut [0]));
     client.set_read_timeout(Some(PATIENCE)).expect("a connected socket takes the option");
     match peeked {
         Ok(count) => count > 0,
@@ -89,7 +99,7 @@ pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
     client.set_write_timeout(Some(Duration::from_millis(300))).expect("a connected socket takes the option");
     let mut sent = 0;
     while sent < BYTES_MAX {
-        match client.write(&pattern(sent, 64 * 1024)) {
+        match uninterrupted(|| client.write(&pattern(sent, 64 * 1024))) {
             Ok(count) => sent += count as u64,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 client.set_write_timeout(Some(PATIENCE)).expect("a connected socket takes the option");
@@ -106,7 +116,8 @@ pub(crate) fn read_pattern_to_end(client: &mut TcpStream) -> u64 {
     let mut received = 0;
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let count = client.read(&mut buffer).expect("the server goes on sending, and then ends its stream");
+        let count =
+            uninterrupted(|| client.read(&mut buffer)).expect("the server goes on sending, and then ends its stream");
         if count == 0 {
             return received;
         }
