@@ -124,7 +124,7 @@ impl Scenario {
         let crowd = Crowd::draw(&mut random.fork(3));
         limits.driven = knobs.polled;
         let mut scenario = Self { seed, knobs, limits, crowd };
-        if random.fork(8).chance(250) {
+        if random.fork(8).chance(300) {
             scenario.press_on_the_pool();
         }
         scenario.coherent()
@@ -141,6 +141,14 @@ impl Scenario {
         self.crowd.stall_max %= 100_000_000;
         self.knobs.resets = 0;
         self.knobs.modify_failures = 0;
+        if self.limits.owns_outbox == 1 {
+            // There the platform's buffer is what is scarce.
+            self.knobs.buffer_to_far = 256 + self.knobs.buffer_to_far % 293;
+            self.crowd.chaos += 2;
+            self.crowd.reluctance = self.crowd.reluctance / 2 + 100;
+            self.crowd.client_resets = 0;
+            self.crowd.client_closes = 0;
+        }
     }
 
     /// Makes parts fit that were drawn by themselves.
@@ -215,7 +223,7 @@ impl Limits {
             drain_turn: if random.chance(300) { random.between(1, 600) } else { 0 },
             drain_timeout: pick(random, &[0, 1_000_000, 300_000_000, 10_000_000_000]),
             turns_max: 4_000,
-            owns_outbox: u64::from(random.chance(250)),
+            owns_outbox: u64::from(random.chance(330)),
             driven: 0,
             early_turns: trouble(random, 300),
         }

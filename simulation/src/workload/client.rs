@@ -219,9 +219,10 @@ impl Client {
         ))
     }
 
-    /// Whether it holds on to a connection without doing anything.
+    /// Whether it may hold on to a connection without anything to be done about it.
     pub(super) fn is_idler(&self) -> bool {
-        self.plan.leaving == Leaving::Vanish && self.fate == Fate::Left
+        let vanished = self.plan.leaving == Leaving::Vanish && self.fate == Fate::Left;
+        vanished || (self.plan.kind == Kind::Chaos && self.fate == Fate::Present)
     }
 }
 

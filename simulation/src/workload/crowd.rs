@@ -117,8 +117,8 @@ impl Judge<Mixed> for Clients {
     }
 
     fn at_rest(&mut self, _service: &Mixed, rest: &Rest) -> Result<(), String> {
-        // Clients that vanished may hold whatever the others need: slots, descriptors, blocks.
-        if rest.blocks_free < 2 || rest.full && self.all.iter().any(Client::is_idler) {
+        // Clients that vanished may hold whatever the others need: slots, blocks. So may those that are served at random.
+        if (rest.blocks_free < 2 || rest.full) && self.all.iter().any(Client::is_idler) {
             return Ok(());
         }
         self.all.iter().find_map(Client::waits).map_or(Ok(()), Err)
