@@ -4,19 +4,25 @@
 //! | --- | --- |
 //! | `service.rs` | what users write, and what they are given |
 //! | `mod.rs` | the server as its user sees it |
-//! | `life.rs` | the life of a connection: open, receive, serve, settle, close |
+//! | `life.rs` | the life of a connection: open, serve, settle, close |
+//! | `receiving.rs` | how bytes come in: read, offered to the service, held |
 //! | `listener.rs` | the life of a listener: accept, pause, resume |
-//! | `table.rs` | what is done to a connection without asking the service: write, flush, interest, deadlines |
+//! | `table.rs` | the connections: what they are watched for, when they are looked at, how they end |
+//! | `outbox.rs` | what is sent to them, and all else that a service can ask for |
+//! | `blocks.rs` | what they borrow from the pool, and who waits while there is nothing to borrow |
 //! | `connection.rs` | the bookkeeping of one slot |
 //! | `pool.rs` | the blocks that waiting bytes are kept in |
 //! | `storage.rs`, `config.rs`, `counters.rs` | memory, limits, figures |
 
+mod blocks;
 mod config;
 mod connection;
 mod counters;
 mod life;
 mod listener;
+mod outbox;
 mod pool;
+mod receiving;
 mod service;
 mod storage;
 mod table;
