@@ -7,6 +7,8 @@
 //! (c) `connect` that is interrupted goes on by itself.
 //! (d) Closing a socket with bytes in it that nobody read resets the connection, on most systems. A stream that is to end
 //!     gracefully is shut down for writing, and read to its end, before it is closed.
+//! (e) On a socket `recv` does what `read` does with less work in the kernel, which need not look for what else a descriptor
+//!     can be. Only for no bytes at all they differ: `recv` of nothing waits for something.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
@@ -73,10 +75,16 @@ impl<S: Native> Transport for Platform<S> {
 
     #[inline]
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
-        let fd = self.handles.get(source)?.fd;
+        let &Entry { fd, is_socket, .. } = self.handles.get(source)?;
         let length = bounded(buffer.len());
-        // SAFETY: the buffer is valid for writes of its length.
-        retried(|| unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), length) })
+        // (e)
+        if is_socket && length > 0 {
+            // SAFETY: the buffer is valid for writes of its length.
+            retried(|| unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), length, 0) })
+        } else {
+            // SAFETY: as above.
+            retried(|| unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), length) })
+        }
     }
 
     #[inline]
