@@ -22,7 +22,7 @@ use selkie_core::{
 
 use crate::clock::{self, Clock};
 use crate::errno;
-use crate::sources::{Fetch, Native, Sources};
+use crate::sources::{Fetch, Native, Sources, interrupted};
 use crate::storage::try_zeroed_slice;
 use crate::waker::{WakeSource, Waker};
 
@@ -178,11 +178,10 @@ impl<'fd> Selector for Epoll<'fd> {
 
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         let fd = source.as_raw_fd();
-        if !self.sources.get(fd, token)?.interest.is_empty() {
-            self.forget(fd, token)?;
-        }
+        let was_added = !self.sources.get(fd, token)?.interest.is_empty();
+        // Whatever the kernel says: a source that stayed here would keep whoever gets its descriptor or its slot next out.
         self.sources.remove(fd, token);
-        Ok(())
+        if was_added { self.forget(fd, token) } else { Ok(()) }
     }
 
     #[inline]
@@ -240,10 +239,7 @@ impl Fetch for Epoll<'_> {
         #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "at most 1024")]
         let room = events.room().min(FETCHED_MAX) as c_int;
         let Ok(count) = usize::try_from(self.sleep(room, timeout)) else {
-            return match errno::last() {
-                error if error.code() == Some(libc::EINTR) => Ok(0),
-                error => Err(error),
-            };
+            return interrupted(errno::number(), timeout);
         };
         let fetched = &self.fetched[..count];
         if self.sources.registrations.oneshot() > 0 {

@@ -30,7 +30,7 @@ use selkie_core::{
 
 use crate::clock::{self, Clock};
 use crate::errno;
-use crate::sources::{Fetch, Native, Sources};
+use crate::sources::{Fetch, Native, Sources, interrupted};
 use crate::storage::{Zeroable, try_zeroed_slice};
 use crate::waker::{WakeSource, Waker};
 
@@ -178,8 +178,7 @@ impl Kqueue<'_> {
             unsafe { sys::kevent(self.queue.as_raw_fd(), std::ptr::null(), 0, self.fetched.as_mut_ptr(), count, time) };
         match usize::try_from(count) {
             Ok(count) => self.end = count,
-            Err(_) if errno::number() == libc::EINTR => {}
-            Err(_) => return Err(errno::last()),
+            Err(_) => return interrupted(errno::number(), timeout).map(drop),
         }
         Ok(())
     }
@@ -260,10 +259,10 @@ impl<'fd> Selector for Kqueue<'fd> {
 
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         let fd = source.as_raw_fd();
-        let old = self.sources.get(fd, token)?;
-        self.delete(fd, token, old.interest)?;
+        let old = self.sources.get(fd, token)?.interest;
+        // Whatever the kernel says: a source that stayed here would keep whoever gets its descriptor or its slot next out.
         self.sources.remove(fd, token);
-        Ok(())
+        self.delete(fd, token, old)
     }
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {

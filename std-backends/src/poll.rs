@@ -3,10 +3,9 @@
 //! (a) HUP, ERR and NVAL are reported whether asked for or not. So an entry without an interest has the descriptor -1,
 //!     which is skipped.
 //! (b) A descriptor that is closed is reported as NVAL on its own entry; the others go on.
-//! (c) EAGAIN means that the kernel was short of memory for a moment: it is tried again.
-//! (d) The entries are scanned in order, so whoever stands first would be first for ever. The scan begins where the batch
+//! (c) The entries are scanned in order, so whoever stands first would be first for ever. The scan begins where the batch
 //!     before was full.
-//! (e) Apple's systems report HUP also when only the peer's direction is closed, and other systems differ; so HUP tells
+//! (d) Apple's systems report HUP also when only the peer's direction is closed, and other systems differ; so HUP tells
 //!     that both are closed only on Linux and FreeBSD.
 
 use std::marker::PhantomData;
@@ -19,7 +18,7 @@ use selkie_core::{
 
 use crate::clock::{self, Clock};
 use crate::errno;
-use crate::sources::{Fetch, Native, Sources};
+use crate::sources::{Fetch, Native, Sources, interrupted};
 use crate::storage::try_zeroed_slice;
 use crate::waker::{WakeSource, Waker};
 
@@ -32,7 +31,7 @@ pub struct Poll<'fd> {
     indices: Box<[u32]>,
     /// By the index of a token: the position of its entry.
     positions: Box<[u32]>,
-    /// (d)
+    /// (c)
     first: usize,
     sources: Sources,
     clock: Clock,
@@ -170,11 +169,7 @@ impl Fetch for Poll<'_> {
         // SAFETY: the first `entries` of the array are registered sources.
         let ready = unsafe { libc::poll(self.entries.as_mut_ptr(), entries, clock::milliseconds(timeout)) };
         let Ok(mut ready) = usize::try_from(ready) else {
-            return match errno::last() {
-                // (c)
-                error if matches!(error.code(), Some(libc::EINTR | libc::EAGAIN)) => Ok(0),
-                error => Err(error),
-            };
+            return interrupted(errno::number(), timeout);
         };
         let before = events.len();
         let first = if self.first < length { self.first } else { 0 };
@@ -212,7 +207,7 @@ const RDHUP: Option<i16> = Some(libc::POLLRDHUP);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const RDHUP: Option<i16> = None;
 
-/// (e)
+/// (d)
 const TELLS_CLOSED: bool = cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 
 /// The entry of a source.

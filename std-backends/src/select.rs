@@ -22,7 +22,7 @@ use selkie_core::{
 use crate::clock::{self, Clock};
 use crate::errno;
 use crate::select::bitmaps::{Bitmaps, WORD_BITS};
-use crate::sources::{Fetch, Native, Sources};
+use crate::sources::{Fetch, Native, Sources, interrupted};
 use crate::waker::{WakeSource, Waker};
 
 mod bitmaps;
@@ -227,8 +227,7 @@ impl Fetch for Select<'_> {
         }
         match result {
             Ok(_) => {}
-            Err(libc::EINTR) => return Ok(0),
-            Err(code) => return Err(errno::from_errno(code)),
+            Err(code) => return interrupted(code, timeout),
         }
         let before = events.len();
         let width = self.words * WORD_BITS;

@@ -1,12 +1,14 @@
 //! What every backend of this crate keeps and does alike: who is registered with which descriptor, and how a wait goes on
 //! until its deadline.
 
+use std::ffi::c_int;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{Error, ErrorKind, Events, Instant, Interest, Mode, Registration, Registrations, Selector, Token};
 
 use crate::clock::Clock;
+use crate::errno;
 use crate::fd_table::FdTable;
 use crate::storage::try_zeroed_slice;
 use crate::waker::WakeSource;
@@ -82,6 +84,25 @@ impl Sources {
         if let Some(waker) = self.waker.as_ref().filter(|waker| waker.token() == token) {
             waker.drain();
         }
+    }
+}
+
+/// How long a kernel that has no memory for a wait is left alone. It has it again soon, and meanwhile nothing should spin.
+const MEMORY_PAUSE: Duration = Duration::from_millis(1);
+
+/// What the number of an error means that a sleeping call gave: that it is to be made again, or a failure.
+///
+/// A signal interrupts it (EINTR). `poll` and `select` need memory for what they wait for, and may find none for a moment:
+/// Linux then says ENOMEM, others EAGAIN.
+#[cold]
+pub(crate) fn interrupted(code: c_int, timeout: Option<Duration>) -> Result<usize, Error> {
+    match code {
+        libc::EINTR => Ok(0),
+        libc::EAGAIN | libc::ENOMEM => {
+            std::thread::sleep(timeout.map_or(MEMORY_PAUSE, |timeout| timeout.min(MEMORY_PAUSE)));
+            Ok(0)
+        }
+        code => Err(errno::from_errno(code)),
     }
 }
 

@@ -43,7 +43,11 @@ pub(crate) struct Report {
 impl Server {
     /// Starts the example on a free port and waits until it listens.
     pub(crate) fn start(backend: &str, options: &[&str]) -> Self {
-        let mut command = Command::new(program());
+        Self::start_with(Command::new(program()), backend, options)
+    }
+
+    /// The same with a command that was prepared, and has no arguments yet.
+    pub(crate) fn start_with(mut command: Command, backend: &str, options: &[&str]) -> Self {
         command.args(["127.0.0.1:0", "--backend", backend]).args(options);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the example can be run");
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
