@@ -5,11 +5,14 @@
 
 # The compiler that CI judges with. Newer ones bring new lints, which should arrive in a commit of their own.
 rust_version=1.95.0
+# For the tools that only nightly compilers have, where none is installed.
+nightly_version="nightly-2026-05-20"
 
 target_folder="${CARGO_TARGET_DIR:-target}"
 case "$target_folder" in /*) ;; *) target_folder="$PWD/$target_folder" ;; esac
 tools_folder="$target_folder/tools"
-export PATH="$tools_folder/bin:$PATH"
+programs_folder="$target_folder/programs"
+export PATH="$tools_folder/bin:$programs_folder/bin:$PATH"
 export CARGO_TERM_PROGRESS_WHEN=never
 # Output is for a log; a backtrace in it is worth its length.
 export RUST_BACKTRACE=1
@@ -32,7 +35,10 @@ need() {
     local as_root=""
     [ "$(id -u)" = 0 ] || as_root=sudo
     say "installing $2, because '$1' is missing"
-    { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy "$2"; } >/dev/null ||
+    # Another step may be installing something, too.
+    local wait="-o DPkg::Lock::Timeout=300"
+    # shellcheck disable=SC2086
+    { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$2"; } >/dev/null ||
         fail "apt-get could not install $2"
 }
 
@@ -56,6 +62,19 @@ need_toolchain() {
     if rustup run "$name" rustc --version >/dev/null 2>&1 && [ -z "$components" ]; then return; fi
     # shellcheck disable=SC2086
     rustup toolchain install "$name" --profile minimal --no-self-update $components
+}
+
+# need_nightly [COMPONENT...]: whether there is a nightly compiler with these components, whose name is then in `nightly`.
+# One that is installed is taken, otherwise that of `nightly_version` is installed.
+need_nightly() {
+    local component
+    nightly=nightly
+    rustup run nightly rustc --version >/dev/null 2>&1 || nightly="$nightly_version"
+    for component in "$@"; do
+        rustup component list --installed --toolchain nightly 2>/dev/null | grep "^$component" >/dev/null ||
+            nightly="$nightly_version"
+    done
+    [ "$nightly" = nightly ] || need_toolchain "$nightly" "$@"
 }
 
 need_component() {
@@ -85,6 +104,23 @@ build_tools() {
             </dev/null || return
     done
 }
+
+# need_program COMMAND PACKAGE VERSION: compiles a program of that version into the target folder, where it is missing.
+#
+# Nothing here needs it to be fast, so it is compiled with little optimisation, which halves the time that takes. Of two
+# steps that want the same program at once, cargo lets the second one wait.
+need_program() {
+    "$1" --version 2>/dev/null | grep "$3" >/dev/null && return
+    say "compiling $2 $3, which takes some minutes the first time"
+    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install --locked --quiet --root "$programs_folder" --target-dir "$target_folder/tools-build" "$2@$3"
+}
+
+# What decodes the log of a firmware.
+need_defmt_print() { need_program defmt-print defmt-print 1.2.0; }
+
+# An interpreter of WebAssembly, with WASI 0.1.
+need_wasmi() { need_program wasmi wasmi_cli 2.0.0; }
 
 # The lowest compiler version that the crates promise to build with.
 msrv() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }

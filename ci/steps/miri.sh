@@ -3,17 +3,7 @@
 set -euo pipefail
 source ci/common.sh
 
-# Miri exists for nightlies only: one that is installed with Miri is taken, otherwise this one is installed.
-nightly_version="nightly-2026-05-20"
-
-has_miri() { rustup component list --installed --toolchain "$1" 2>/dev/null | grep '^miri' >/dev/null; }
-
-nightly=nightly
-if ! has_miri nightly; then
-    nightly=$nightly_version
-    has_miri "$nightly" || need_toolchain "$nightly" miri rust-src ||
-        not_run "rustup could not install $nightly with Miri; check that it can reach its server"
-fi
+need_nightly miri rust-src || not_run "rustup could not install $nightly with Miri; check that it can reach its server"
 # Without isolation proptest may look for its regression files.
 export MIRIFLAGS="-Zmiri-disable-isolation"
 # Miri is hundreds of times slower: what the full number of random cases shows, the step 'test' shows.

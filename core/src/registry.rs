@@ -171,6 +171,14 @@ impl<S: Storage<Slot>> Registry<S> {
 }
 
 impl Slot {
+    /// A vacant slot that can issue this many more tokens. To live through all generations would take a fuzzer hours.
+    #[cfg(fuzzing)]
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn aged(left: u32) -> Self {
+        Self { generation: Self::RETIRED - 2 * left, next: 0 }
+    }
+
     /// Makes a live slot vacant; after its last generation, [`Self::RETIRED`] - 1, that retires it.
     const fn vacate(&mut self) {
         self.generation += 1;

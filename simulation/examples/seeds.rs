@@ -15,6 +15,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use clap::Parser;
 use selkie_simulation::{Scenario, Trace, Violation, play, shrink};
 
+/// The bytes of `--choices`. (A `Vec` would be taken for an option that may be repeated.)
+#[derive(Clone)]
+struct Choices(Vec<u8>);
+
 /// Plays seeds on the simulated platform.
 #[derive(Parser)]
 #[allow(clippy::struct_excessive_bools, reason = "they are switches of a command line")]
@@ -31,6 +35,9 @@ struct Arguments {
     /// Give a knob another value than the seed does.
     #[arg(long = "set", value_name = "KNOB=VALUE", value_parser = knob)]
     knobs: Vec<(String, u64)>,
+    /// Have the platform and the service choose so, byte for byte, before they draw from the seed; a fuzzer found it.
+    #[arg(long, value_name = "HEX", value_parser = bytes, default_value = "")]
+    choices: Choices,
     /// Begin with a platform, a server and clients without any trouble.
     #[arg(long)]
     calm: bool,
@@ -57,11 +64,18 @@ fn knob(argument: &str) -> Result<(String, u64), String> {
     Ok((name.into(), value.parse().map_err(|error| format!("{value}: {error}"))?))
 }
 
+fn bytes(argument: &str) -> Result<Choices, String> {
+    let digits = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = argument.as_bytes().chunks(2).map(digits).collect();
+    bytes.map(Choices).ok_or("expected pairs of hexadecimal digits".into())
+}
+
 fn scenario(seed: u64, arguments: &Arguments) -> Scenario {
     let mut scenario = if arguments.calm { Scenario::calm(seed) } else { Scenario::draw(seed) };
     for (name, value) in &arguments.knobs {
         scenario.set(name, *value);
     }
+    scenario.choices.clone_from(&arguments.choices.0);
     scenario
 }
 

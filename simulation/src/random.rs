@@ -1,23 +1,52 @@
 //! Where all chance comes from: one seed.
 
+use alloc::vec::Vec;
+
 /// A small generator of reproducible numbers (`SplitMix64`, by Sebastiano Vigna, in the public domain).
 ///
 /// Its numbers are the same on every machine and in every version of this crate, so that a seed in a bug report stays
 /// true.
+///
+/// It can be [given choices](Self::with_choices), which it draws before any numbers of its own. So a fuzzer decides what
+/// happens, for as long as it has an opinion.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub struct Random {
+    state: u64,
+    /// What is drawn first: a byte for each number.
+    choices: Vec<u8>,
+    /// How many of the choices have been drawn.
+    drawn: usize,
+}
 
 impl Random {
     /// The generator of this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, choices: Vec::new(), drawn: 0 }
+    }
+
+    /// The same generator, which draws these choices first. Of any range a byte of 0 chooses the lowest number, and one of
+    /// 255 about the highest.
+    #[must_use]
+    pub fn with_choices(self, choices: impl IntoIterator<Item = u8>) -> Self {
+        Self { choices: choices.into_iter().collect(), drawn: 0, ..self }
     }
 
     /// The next 64 bits.
     pub const fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        mix(self.0)
+        if self.drawn < self.choices.len() {
+            return self.choice();
+        }
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        mix(self.state)
+    }
+
+    /// The next choice, as if it were drawn: the byte repeated, since ranges are chosen from by the highest bits.
+    #[cold]
+    const fn choice(&mut self) -> u64 {
+        let byte = self.choices.as_slice()[self.drawn];
+        self.drawn += 1;
+        u64::from_ne_bytes([byte; 8])
     }
 
     /// A number below `bound`, or 0 if that is 0. The bias of the simple reduction does not matter here.
@@ -44,10 +73,10 @@ impl Random {
         self.below(1000) < per_mille
     }
 
-    /// Another generator, for something that should not shift when this one is used more or less.
+    /// Another generator, for something that should not shift when this one is used more or less. It has no choices.
     #[must_use]
     pub const fn fork(&self, label: u64) -> Self {
-        Self(mix(self.0 ^ mix(label.wrapping_add(0xA076_1D64_78BD_642F))))
+        Self::new(mix(self.state ^ mix(label.wrapping_add(0xA076_1D64_78BD_642F))))
     }
 }
 
@@ -68,6 +97,15 @@ mod tests {
         let mut random = Random::new(1_234_567);
         assert_eq!(random.bits(), 6_457_827_717_110_365_317);
         assert_eq!(random.bits(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn draws_its_choices_first() {
+        let mut random = Random::new(1_234_567).with_choices([0, 255, 128]);
+        assert_eq!([random.below(10), random.below(10), random.below(10)], [0, 9, 5]);
+        assert_eq!(random.bits(), 6_457_827_717_110_365_317, "then its own numbers, from the first on");
+        let mut fork = Random::new(1).with_choices([7]).fork(2);
+        assert_eq!(fork.bits(), Random::new(1).fork(2).bits(), "choices are not handed down");
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub fn play(scenario: &Scenario, trace: Trace) -> Outcome {
     keep_panics();
     let random = Random::new(scenario.seed);
     let slots = crate::scenario::size(scenario.limits.slots).max(2);
-    let service = Mixed::new(slots, &scenario.crowd, random.fork(6));
+    let service = Mixed::new(slots, &scenario.crowd, scenario.for_the_service());
     let clients = Clients::new(&scenario.crowd, ADDRESS, &random.fork(7));
     PLAYING.set(true);
     let outcome = catch_unwind(AssertUnwindSafe(|| run(scenario, service, clients, trace)));
@@ -82,6 +82,15 @@ pub fn shrink(mut scenario: Scenario, rule: &str) -> Scenario {
                     scenario = calmer;
                     break;
                 }
+            }
+        }
+        let choices = scenario.choices.len();
+        for fewer in [0, choices / 2, choices.saturating_sub(1)] {
+            let mut calmer = scenario.clone();
+            calmer.choices.truncate(fewer);
+            if calmer != scenario && fails(&calmer) {
+                scenario = calmer;
+                break;
             }
         }
         if scenario == before {

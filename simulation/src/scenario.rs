@@ -1,6 +1,7 @@
 //! Everything that a run depends on, drawn from one seed.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 use core::time::Duration;
 
@@ -106,28 +107,69 @@ pub struct Scenario {
     pub limits: Limits,
     /// The clients.
     pub crowd: Crowd,
+    /// What the platform and the service choose before they draw from the seed, a byte for each choice: the platform the
+    /// first, the service the second, and so on in turn. For fuzzers; usually there are none.
+    pub choices: Vec<u8>,
 }
+
+/// How many bytes of [`Scenario::from_bytes`] are for each part: as many as are drawn at most.
+const KNOB_BYTES: usize = 48;
+const LIMIT_BYTES: usize = 24;
+const CROWD_BYTES: usize = 28;
 
 impl Scenario {
     /// A run without any trouble.
     #[must_use]
     pub const fn calm(seed: u64) -> Self {
-        Self { seed, knobs: Knobs::CALM, limits: Limits::CALM, crowd: Crowd::CALM }
+        Self { seed, knobs: Knobs::CALM, limits: Limits::CALM, crowd: Crowd::CALM, choices: Vec::new() }
     }
 
     /// The run of a seed.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
-        let random = Random::new(seed);
-        let knobs = Knobs::draw(&mut random.fork(1));
-        let mut limits = Limits::draw(&mut random.fork(2));
-        let crowd = Crowd::draw(&mut random.fork(3));
+        Self::assemble(seed, [&[]; 4], Vec::new())
+    }
+
+    /// The run that these bytes describe: eight are the seed; others are drawn in place of what the seed has for the knobs,
+    /// the limits and the crowd; all that follow are the [`choices`](Self::choices). Where the bytes end, the seed decides,
+    /// so any bytes make a run.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut rest = bytes;
+        let mut take = |count: usize| {
+            let (taken, behind) = rest.split_at(count.min(rest.len()));
+            rest = behind;
+            taken
+        };
+        let mut seed = [0; 8];
+        let given = take(seed.len());
+        seed[..given.len()].copy_from_slice(given);
+        let parts = [take(KNOB_BYTES), take(LIMIT_BYTES), take(CROWD_BYTES), take(1)];
+        Self::assemble(u64::from_le_bytes(seed), parts, rest.to_vec())
+    }
+
+    /// A run of this seed, with other bytes for some of what is drawn.
+    fn assemble(seed: u64, [knobs, limits, crowd, pressure]: [&[u8]; 4], choices: Vec<u8>) -> Self {
+        let generator = |label, bytes: &[u8]| Random::new(seed).fork(label).with_choices(bytes.iter().copied());
+        let knobs = Knobs::draw(&mut generator(1, knobs));
+        let mut limits = Limits::draw(&mut generator(2, limits));
+        let crowd = Crowd::draw(&mut generator(3, crowd));
         limits.driven = knobs.polled;
-        let mut scenario = Self { seed, knobs, limits, crowd };
-        if random.fork(8).chance(300) {
+        let mut scenario = Self { seed, knobs, limits, crowd, choices };
+        if generator(8, pressure).chance(300) {
             scenario.press_on_the_pool();
         }
         scenario.coherent()
+    }
+
+    /// The generator of the platform.
+    pub(crate) fn for_the_platform(&self) -> Random {
+        Random::new(self.seed).fork(4).with_choices(self.choices.iter().copied().step_by(2))
+    }
+
+    /// The generator of the service.
+    pub(crate) fn for_the_service(&self) -> Random {
+        Random::new(self.seed).fork(6).with_choices(self.choices.iter().copied().skip(1).step_by(2))
     }
 
     /// Has connections wait for blocks and for room, rather than run into timeouts: where bytes wait, most can go wrong.
@@ -182,11 +224,18 @@ impl Scenario {
     pub fn arguments(&self) -> String {
         let from_seed = self.settings(&Self::draw(self.seed));
         let from_calm = self.settings(&Self::calm(self.seed));
-        if from_calm.len() < from_seed.len() {
+        let mut arguments = if from_calm.len() < from_seed.len() {
             alloc::format!("--seed {} --calm{from_calm}", self.seed)
         } else {
             alloc::format!("--seed {}{from_seed}", self.seed)
+        };
+        if !self.choices.is_empty() {
+            arguments.push_str(" --choices ");
         }
+        for byte in &self.choices {
+            let _ = write!(arguments, "{byte:02x}");
+        }
+        arguments
     }
 
     /// What has another value here than in `base`.
@@ -300,5 +349,29 @@ mod tests {
     fn the_arguments_of_a_drawn_scenario_are_its_seed() {
         assert_eq!(Scenario::draw(7).arguments(), "--seed 7");
         assert_eq!(Scenario::calm(7).arguments(), "--seed 7 --calm");
+    }
+
+    #[test]
+    fn any_bytes_make_a_run() {
+        assert_eq!(Scenario::from_bytes(&[]), Scenario::draw(0));
+        assert_eq!(Scenario::from_bytes(&[7]), Scenario::draw(7));
+        let mut bytes = [0; 8 + KNOB_BYTES + LIMIT_BYTES + CROWD_BYTES + 1 + 2];
+        let last = bytes.len() - 2;
+        bytes[last..].copy_from_slice(&[0xab, 0x01]);
+        let scenario = Scenario::from_bytes(&bytes);
+        assert_eq!(scenario.choices, [0xab, 0x01]);
+        assert_eq!((scenario.knobs.latency_max, scenario.crowd.clients), (0, 1), "the first of all that can be drawn");
+        assert!(scenario.arguments().ends_with(" --choices ab01"));
+    }
+
+    #[test]
+    fn the_bytes_for_each_part_are_enough() {
+        // With all of them given, the seed does not matter any more.
+        let bytes = |seed: u8| {
+            let mut bytes = alloc::vec![0x55; 8 + KNOB_BYTES + LIMIT_BYTES + CROWD_BYTES + 1];
+            bytes[0] = seed;
+            Scenario { seed: 0, ..Scenario::from_bytes(&bytes) }
+        };
+        assert_eq!(bytes(1), bytes(2));
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn take(align: usize, size: usize) -> Option<*mut u8> {
 }
 
 /// What [`export_cabi_realloc`](crate::export_cabi_realloc) exports.
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[must_use]
 pub fn __cabi_realloc_without_allocator(align: usize, size: usize) -> *mut u8 {

@@ -111,26 +111,26 @@ impl<'a, T: Copy> Handles<'a, T> {
     }
 
     /// How many places were ever in use, which are the first so many.
-    #[cfg(target_env = "p2")]
+    #[cfg(any(fuzzing, target_env = "p2"))]
     pub(crate) const fn used(&self) -> usize {
         self.fresh as usize
     }
 
     /// Whether there is a source at a place.
-    #[cfg(target_env = "p2")]
+    #[cfg(any(fuzzing, target_env = "p2"))]
     pub(crate) const fn is_in_use(&self, slot: usize) -> bool {
         self.entries[slot].generation % 2 == 1
     }
 
     /// What is in use.
-    #[cfg(any(test, target_env = "p1"))]
+    #[cfg(any(test, fuzzing, target_env = "p1"))]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Entry<T>)> {
         let used = &self.entries[..self.fresh as usize];
         used.iter().enumerate().filter(|(_, entry)| entry.generation % 2 == 1)
     }
 
     /// Makes the handle of a place stale, while what is there stays until it is [vacated](Self::vacate).
-    #[cfg(any(test, target_env = "p2"))]
+    #[cfg(any(test, fuzzing, target_env = "p2"))]
     pub(crate) fn disown(&mut self, slot: usize) {
         let entry = &mut self.entries[slot];
         // Two on, so that it stays odd: in use, but not by this name.

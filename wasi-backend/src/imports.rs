@@ -133,7 +133,8 @@ unsafe extern "C" {
 
 #[link(wasm_import_module = "wasi:io/poll@0.2.0")]
 unsafe extern "C" {
-    #[link_name = "poll"]
+    // Elsewhere, where only a fuzzer compiles this, that would be the `poll` of the C library.
+    #[cfg_attr(target_os = "wasi", link_name = "poll")]
     fn raw_poll(pollables: *const Handle, len: usize, result: *mut RawList);
     #[link_name = "[resource-drop]pollable"]
     fn raw_pollable_drop(pollable: Handle);

@@ -106,12 +106,14 @@ impl Streams {
 
     /// What it means that one direction is ready.
     fn readiness(&mut self, direction: Direction) -> Readiness {
-        if self.state != State::Closing {
-            self.promised |= direction.readiness();
-            return direction.readiness();
-        }
-        if !self.holds_bytes() {
-            self.state = State::Closed;
+        match self.state {
+            State::Closing if !self.holds_bytes() => self.state = State::Closed,
+            // It may be closed already if the host has reported it twice.
+            State::Closing | State::Closed => {}
+            State::Listening | State::Connecting | State::Connected => {
+                self.promised |= direction.readiness();
+                return direction.readiness();
+            }
         }
         Readiness::NONE
     }

@@ -15,7 +15,7 @@ use selkie_core::{
 };
 
 use crate::scenario::size;
-use crate::{Address, Closed, FarSide, Random, Scenario, Simulated, Trace};
+use crate::{Address, Closed, FarSide, Scenario, Simulated, Trace};
 
 use drive::Run;
 use observer::Observer;
@@ -145,7 +145,7 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_OUTBOX: bool>(
     let (slots, blocks) = (size(limits.slots).max(2), size(limits.blocks));
     let mut knobs = scenario.knobs.clone();
     knobs.polled = limits.driven;
-    let mut platform = Simulated::<F, OWNS_OUTBOX>::new(slots, knobs, Random::new(scenario.seed).fork(4), far_side);
+    let mut platform = Simulated::<F, OWNS_OUTBOX>::new(slots, knobs, scenario.for_the_platform(), far_side);
     platform.network.trace = trace;
     let listener = platform.listen(ADDRESS).expect("nobody else listens");
 

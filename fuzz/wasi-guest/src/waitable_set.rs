@@ -1,0 +1,92 @@
+//! WASI 0.3: what reads the host's answers, without the calls.
+
+#[path = "../../../wasi-backend/src/waitable_set/abi.rs"]
+mod abi;
+#[path = "../../../wasi-backend/src/waitable_set/address.rs"]
+mod address;
+
+use core::net::SocketAddr;
+
+use crate::owners::{Owner, Owners};
+use abi::Outcome;
+use address::{Connect, Fallible, Returned};
+
+/// Reads any bytes as each of the results that a host writes.
+///
+/// # Panics
+///
+/// If that gives a result that cannot be.
+pub fn read(bytes: [u8; 36]) {
+    // SAFETY: an array of as many bytes, of which every value is sound.
+    let returned = unsafe { core::mem::transmute::<[u8; 36], Returned>(bytes) };
+    let outcome = returned.check();
+    assert_eq!(returned.handle().map(|_| ()), outcome);
+    let address = returned.address();
+    assert_eq!(address.map(|_| ()), outcome);
+    let mut fallible = Fallible::EMPTY;
+    assert!(size_of::<Fallible>() <= bytes.len());
+    // SAFETY: it is made of numbers, of which every value is sound, and the bytes are more.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut fallible).cast(), size_of::<Fallible>()) };
+    assert_eq!(fallible.check().is_ok(), bytes[0] == 0);
+    if let Ok(address) = address {
+        arguments(&address);
+    }
+}
+
+/// Writes an address as arguments, in both ways.
+fn arguments(address: &SocketAddr) {
+    let _ = Connect::new(1, address);
+    assert_eq!(address::family(address), u32::from(address.is_ipv6()));
+    assert!(address::parts(address)[1..9].iter().all(|&part| part <= 0xffff));
+}
+
+/// Reads any word as what came of an operation.
+///
+/// # Panics
+///
+/// If more has moved than can have.
+pub fn read_outcome(word: u32) {
+    match Outcome::of(word) {
+        Outcome::Blocked => assert_eq!(word, abi::BLOCKED),
+        Outcome::Moved(count) | Outcome::Dropped(count) => assert!(count < 1 << 28),
+    }
+}
+
+/// A table of handles, and what is to be expected of it.
+#[derive(Debug)]
+pub struct Table<'a> {
+    owners: Owners<'a>,
+    model: std::collections::BTreeMap<u32, u32>,
+}
+
+/// The places of a table.
+pub const PLACES: usize = 16;
+
+/// Does to a table of handles what `deeds` say: a handle each, and what to do with it.
+///
+/// # Panics
+///
+/// If the table does not agree with a map.
+pub fn try_table(deeds: impl Iterator<Item = (u32, u8)>) {
+    let mut places = [Owner::VACANT; PLACES];
+    let mut table = Table { owners: Owners::new(&mut places), model: std::collections::BTreeMap::new() };
+    for (handle, deed) in deeds {
+        table.apply(handle.max(1), deed);
+    }
+}
+
+impl Table<'_> {
+    fn apply(&mut self, handle: u32, deed: u8) {
+        if deed.is_multiple_of(2) {
+            self.owners.remove(handle);
+            self.model.remove(&handle);
+        } else if self.model.len() < PLACES / 2 || self.model.contains_key(&handle) {
+            self.owners.insert(handle, deed.into());
+            self.model.insert(handle, deed.into());
+        }
+        assert_eq!(self.owners.get(handle), self.model.get(&handle).copied());
+        for (&handle, &name) in &self.model {
+            assert_eq!(self.owners.get(handle), Some(name));
+        }
+    }
+}
