@@ -87,6 +87,8 @@ impl<A: Transport, B: Transport> Transport for Both<A, B> {
     type Address = Either<A::Address, B::Address>;
 
     const OWNS_OUTBOX: bool = A::OWNS_OUTBOX && B::OWNS_OUTBOX;
+    // A read too many finds nothing, and does no harm.
+    const READABLE_UNTIL_EMPTY: bool = A::READABLE_UNTIL_EMPTY || B::READABLE_UNTIL_EMPTY;
 
     fn accept(&mut self, listener: Self::Source) -> nb::Result<Self::Source, Error> {
         match listener {

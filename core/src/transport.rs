@@ -29,6 +29,11 @@ pub trait Transport: Selector {
     /// no outbox of its own.
     const OWNS_OUTBOX: bool = false;
 
+    /// Whether a source is reported readable until a [`read`](Self::read) has found nothing, even after one that took all
+    /// there was. If so, the server reads on after such a read, a few times at most: that costs less than a wait that
+    /// ends at once.
+    const READABLE_UNTIL_EMPTY: bool = false;
+
     /// Takes one waiting connection from a listener.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ pub struct Ledger {
     pub closed: Vec<Closed>,
     /// The tokens that were deregistered, until their source is closed.
     pub(crate) deregistered: Vec<(Source, Token)>,
-    /// The most reads of one connection beyond its events and deadlines of the same turn.
+    /// The most reads of one connection beyond what its events and deadlines of the same turn may lead to.
     pub reads_excessive: u64,
 }
 
@@ -85,10 +85,11 @@ impl Ledger {
         evidence.events += 1;
     }
 
-    /// Notes that a connection was read.
-    pub(crate) fn note_read(&mut self, evidence: &mut Evidence) {
+    /// Notes that a connection was read, which each of its events may lead to so many times.
+    pub(crate) fn note_read(&mut self, evidence: &mut Evidence, reads_per_event: u64) {
         self.this_turn(evidence);
         evidence.reads += 1;
-        self.reads_excessive = self.reads_excessive.max(evidence.reads.saturating_sub(evidence.events));
+        let allowed = evidence.events * reads_per_event;
+        self.reads_excessive = self.reads_excessive.max(evidence.reads.saturating_sub(allowed));
     }
 }

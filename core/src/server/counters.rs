@@ -84,7 +84,8 @@ pub struct Counters {
     pub bytes_in: u64,
     /// Bytes that were handed to the platform.
     pub bytes_out: u64,
-    /// Reads that found nothing, after readiness was reported.
+    /// Reads that found nothing, after readiness was reported: about one for each message where a source is readable
+    /// [until then](crate::Transport::READABLE_UNTIL_EMPTY), few elsewhere.
     pub reads_spurious: u64,
     /// Times that a connection had to wait for a block of the pool.
     pub starved: u64,

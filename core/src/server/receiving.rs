@@ -6,33 +6,47 @@ use super::service::{Peer, Service};
 use super::table::Driver;
 use crate::{Close, Context, Token, Transport};
 
+/// How many reads a connection gets in one turn where a source stays readable until one has found nothing. There are few,
+/// so that a peer that sends a byte at a time, and never stops, keeps nobody else from theirs.
+const READS_MAX: usize = 4;
+
 impl<'a, P: Transport, S: Service> Server<'a, P, S> {
-    /// Reads once, and offers what came to the service.
+    /// Reads, and offers what came to the service: once, or where that leaves a source readable, until nothing is there.
+    /// However often, it takes no more bytes than one read may.
+    #[inline]
+    pub(super) fn receive(&mut self, context: &mut Context<'a, P>, token: Token) {
+        let mut limit = self.table.received_max;
+        for _ in 0..const { if P::READABLE_UNTIL_EMPTY { READS_MAX } else { 1 } } {
+            let count = self.receive_once(context, token, limit);
+            if count == 0 || self.table.connections[token.index()].flags != Flags::OPEN {
+                return self.settle(context, token);
+            }
+            limit -= count;
+            if limit == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Reads once, at most `limit` bytes, and offers what came to the service. Gives how many bytes came.
     ///
     /// Nothing is held and nothing owed in the usual case, which is kept free of anything else.
     #[inline]
-    pub(super) fn receive(&mut self, context: &mut Context<'a, P>, token: Token) {
+    fn receive_once(&mut self, context: &mut Context<'a, P>, token: Token, limit: usize) -> usize {
         if !self.driver(context, token).is_fed(token) {
-            return self.settle(context, token);
+            return 0;
         }
-        let limit = if P::OWNS_OUTBOX {
-            let room = self.driver(context, token).outbox_room(token);
-            room.min(self.table.received_max)
-        } else {
-            self.table.received_max
-        };
+        let limit = if P::OWNS_OUTBOX { self.driver(context, token).outbox_room(token).min(limit) } else { limit };
         if limit == 0 {
-            return self.settle(context, token);
+            return 0;
         }
-        let Some(count) = self.read(context, token, 0, limit) else { return self.settle(context, token) };
+        let Some(count) = self.read(context, token, 0, limit) else { return 0 };
         let consumed = self.offer(context, token, count);
         if consumed < count {
             let Self { table, scratch, .. } = self;
             Driver { context, table, current: token }.hold(token, &scratch[consumed..count]);
         }
-        if self.table.connections[token.index()].flags != Flags::OPEN {
-            self.settle(context, token);
-        }
+        count
     }
 
     /// Reads into the scratch memory from `start` to `limit`. Gives how many bytes came, or nothing if none did, with the

@@ -12,7 +12,12 @@ fn interest(rig: &mut crate::rig::Rig<'_, Scripted, false>, client: crate::toy::
     rig.socket(client).watched.expect("the stream is registered").1
 }
 
-on_both! { what_comes_in_goes_out the_steady_state_changes_no_interest a_peer_that_stalls_is_read_from_again_when_it_takes }
+on_both! {
+    what_comes_in_goes_out
+    the_steady_state_changes_no_interest
+    a_turn_reads_no_more_than_its_share
+    a_peer_that_stalls_is_read_from_again_when_it_takes
+}
 
 fn what_comes_in_goes_out<const OWNS: bool>() {
     with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
@@ -35,7 +40,31 @@ fn the_steady_state_changes_no_interest<const OWNS: bool>() {
             rig.settle();
         }
         let socket = rig.socket(client);
-        assert_eq!((socket.modifies, socket.reads, socket.writes), (0, 10, 10), "one read and one write a message");
+        // Where a source is readable until a read finds nothing, that read is made at once.
+        let reads = if OWNS { 20 } else { 10 };
+        assert_eq!((socket.modifies, socket.reads, socket.writes), (0, reads, 10), "one read and one write a message");
+    });
+}
+
+fn a_turn_reads_no_more_than_its_share<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        let long: Vec<u8> = (0..3 * Shape::SMALL.block_size).map(|byte| byte.to_le_bytes()[0]).collect();
+        rig.send(client, &long);
+        let taken_in_a_turn = rig.server.counters().bytes_in;
+        rig.turn();
+        let taken_in_a_turn = rig.server.counters().bytes_in - taken_in_a_turn;
+        assert!(taken_in_a_turn <= Shape::SMALL.block_size as u64, "{taken_in_a_turn} bytes in a turn");
+        rig.settle();
+        assert_eq!(rig.take(client), long);
+        // A byte for each read: four of them are all that a turn makes.
+        rig.socket(client).read_max = 1;
+        rig.send(client, b"abcdefgh");
+        let reads = rig.socket(client).reads;
+        rig.turn();
+        assert_eq!(rig.socket(client).reads - reads, if OWNS { 4 } else { 1 });
+        rig.settle();
+        assert_eq!(rig.take(client), b"abcdefgh");
     });
 }
 

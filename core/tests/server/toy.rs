@@ -29,6 +29,8 @@ pub(crate) struct Socket {
     pub(crate) room: usize,
     /// How many bytes one write takes at most.
     pub(crate) write_max: usize,
+    /// The most bytes that one read gives.
+    pub(crate) read_max: usize,
     pub(crate) read_error: Option<ErrorKind>,
     pub(crate) write_error: Option<ErrorKind>,
     pub(crate) modify_error: Option<ErrorKind>,
@@ -56,6 +58,7 @@ impl Socket {
             outgoing: Vec::new(),
             room: usize::MAX,
             write_max: usize::MAX,
+            read_max: usize::MAX,
             read_error: None,
             write_error: None,
             modify_error: None,
@@ -233,6 +236,7 @@ impl<const OWNS: bool> Transport for Toy<OWNS> {
     type Address = ();
 
     const OWNS_OUTBOX: bool = OWNS;
+    const READABLE_UNTIL_EMPTY: bool = OWNS;
 
     fn accept(&mut self, listener: Handle) -> nb::Result<Handle, Error> {
         let socket = self.open(listener)?;
@@ -254,7 +258,7 @@ impl<const OWNS: bool> Transport for Toy<OWNS> {
         assert!(!buffer.is_empty(), "a read into nothing looks like the end of the stream");
         let socket = self.open(source)?;
         socket.reads += 1;
-        let count = socket.incoming.len().min(buffer.len());
+        let count = socket.incoming.len().min(buffer.len()).min(socket.read_max);
         if count == 0 {
             return match socket.read_error {
                 Some(kind) => Err(nb::Error::Other(Error::new(kind))),
