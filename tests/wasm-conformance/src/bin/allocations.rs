@@ -1,0 +1,126 @@
+//! An echo server that counts how often it asks for memory while it serves: never, it should be.
+//!
+//! ```text
+//! allocations [ADDRESS]
+//! ```
+//!
+//! It says where it listens, serves until a client sends `count` and nothing else, and prints how often the allocator was
+//! called since the first wait. On WASI 0.2, what the host asks for by `cabi_realloc` comes from the same allocator of the
+//! system, and grows the memory of the program if it is not given back; so that is printed too.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use selkie::{Config, EventLoop, HeapLoop, HeapServer, Peer, Server, Service};
+
+/// The system's allocator, with a count of its calls.
+struct Counting {
+    calls: AtomicU64,
+}
+
+impl Counting {
+    fn count(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every method passes its arguments on unchanged to the system's allocator, which keeps the contract; counting
+// needs no memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        self.count();
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same here.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        self.count();
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting { calls: AtomicU64::new(0) };
+
+/// How many clients are served at once; more wait.
+const CAPACITY: usize = 8;
+/// What a client sends to have the count printed.
+const QUESTION: &[u8] = b"count";
+
+/// Sends back whatever it receives, until it is asked for the count.
+struct Echo {
+    is_asked: Rc<Cell<bool>>,
+}
+
+impl Service for Echo {
+    type Session = ();
+
+    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
+        self.is_asked.set(self.is_asked.get() || bytes == QUESTION);
+        peer.send(bytes).map_or(0, |()| bytes.len())
+    }
+}
+
+#[cfg(target_env = "p1")]
+fn open(slots: usize, _address: &str) -> Result<(selkie::PollOneoff<'static>, selkie::Socket), selkie::Error> {
+    let mut platform = selkie::PollOneoff::new(selkie::PollOneoffStorage::leaked(slots));
+    let listener = platform.preopened_listener()?;
+    Ok((platform, listener))
+}
+
+#[cfg(target_env = "p2")]
+fn open(slots: usize, address: &str) -> Result<(selkie::IoPoll<'static>, selkie::Socket), selkie::Error> {
+    let mut platform = selkie::IoPoll::new(selkie::IoPollStorage::leaked(slots))?;
+    let address = address.parse().map_err(|_| selkie::ErrorKind::InvalidInput)?;
+    let listener = platform.listen(address, 128)?;
+    Ok((platform, listener))
+}
+
+/// How many pages of memory the program has.
+fn pages() -> usize {
+    core::arch::wasm32::memory_size(0)
+}
+
+fn main() -> Result<(), selkie::Error> {
+    // A closed connection may keep its place until the host has sent what it holds, so there are some to spare.
+    let slots = 2 * CAPACITY;
+    let (platform, listener) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
+    let (mut loop_memory, mut server_memory) = (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
+    let idle_timeout = Some(Duration::from_secs(1));
+    let config = Config { connections_max: CAPACITY, idle_timeout, ..Config::DEFAULT };
+    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+    let is_asked = Rc::new(Cell::new(false));
+    let mut server = Server::new(Echo { is_asked: is_asked.clone() }, config, server_memory.storage());
+    server.listen(&mut event_loop.context, listener)?;
+    println!("listening on what was asked for");
+
+    let (calls_before, pages_before) = (ALLOCATOR.calls.load(Ordering::Relaxed), pages());
+    while !is_asked.get() {
+        event_loop.run_once(&mut server)?;
+    }
+    let calls = ALLOCATOR.calls.load(Ordering::Relaxed) - calls_before;
+    let counters = server.counters();
+    println!(
+        "{calls} calls of the allocator, {} pages more, {} clients, {} bytes",
+        pages() - pages_before,
+        counters.accepted,
+        counters.bytes_in
+    );
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The conformance suite in WebAssembly runtimes: every contract of a selector and a transport, in front of real peers.
+
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::clients::PATIENCE;
+use crate::partner::Partner;
+use crate::runtime::Runtime;
+
+/// A program that is ended when it has not been heard of for too long.
+struct Watchdog {
+    child: Arc<Mutex<Child>>,
+    sign_of_life: Sender<()>,
+}
+
+impl Watchdog {
+    fn new(child: Child) -> Self {
+        let child = Arc::new(Mutex::new(child));
+        let (sign_of_life, signs) = mpsc::channel();
+        let watched = child.clone();
+        thread::spawn(move || {
+            loop {
+                match signs.recv_timeout(PATIENCE) {
+                    Ok(()) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+            }
+            let _ = watched.lock().expect("nobody panics with it").kill();
+        });
+        Self { child, sign_of_life }
+    }
+}
+
+/// Runs the cases whose names have `words` in them, and prints what comes of each. Gives how many passed.
+fn run(runtime: Runtime, words: &str) -> Option<usize> {
+    let mut child = runtime.conformance(words)?.spawn().expect("the runtime can be run");
+    let process = child.id();
+    let mut input = child.stdin.take().expect("its input is piped");
+    let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
+    let watchdog = Watchdog::new(child);
+    let (mut partner, mut case) = (Partner::default(), String::new());
+    let (mut passed, mut failed) = (0, Vec::new());
+    let mut line = String::new();
+    while output.read_line(&mut line).expect("what it prints is text") > 0 {
+        let _ = watchdog.sign_of_life.send(());
+        match line.trim_end().split_once(' ') {
+            Some(("ask", question)) => {
+                // If it has ended meanwhile, there is no more output either.
+                let _ = partner.answer(question, &mut output, &mut input, process);
+            }
+            Some(("begin", name)) => (partner, case) = (Partner::default(), name.to_owned()),
+            Some(("end", outcome)) => {
+                println!("{case}: {outcome}");
+                match outcome.split_once(": ") {
+                    None => passed += 1,
+                    Some(("not applicable" | "deviates", _)) => {}
+                    Some(_) => failed.push(format!("{case}: {outcome}")),
+                }
+            }
+            _ => print!("{line}"),
+        }
+        line.clear();
+    }
+    let Watchdog { child, sign_of_life } = watchdog;
+    drop(sign_of_life);
+    let status = child.lock().expect("nobody panics with it").wait().expect("the child is ours");
+    assert!(status.success(), "{runtime:?} ended with {status} in the case {case:?}");
+    assert!(failed.is_empty(), "{runtime:?}: {failed:#?}");
+    Some(passed)
+}
+
+/// All cases. On WASI 0.1 those about connecting are not applicable, and on 0.2 those about sources that break.
+pub(crate) fn whole_suite(runtime: Runtime) {
+    /// Fewer than that, and something keeps the cases from being tried.
+    const PASSED_MIN: usize = 110;
+
+    /// Cases that count waits want the machine to themselves, as far as that goes.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(passed) = run(runtime, "") else { return };
+    assert!(passed >= PASSED_MIN, "only {passed} cases are applicable");
+}

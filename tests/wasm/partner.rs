@@ -1,0 +1,187 @@
+//! The far ends of the conformance suite's connections: a program in a runtime asks for what they are to do, as
+//! `tests/wasm-conformance` says it.
+
+use std::fmt::Display;
+use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// How much a far end holds that nobody has read. Little, so that connections are soon full.
+const RECEIVED_MAX: usize = 64 * 1024;
+
+/// Any free port of this host.
+const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// The far ends of one case.
+#[derive(Default)]
+pub(crate) struct Partner {
+    /// By the numbers that the program knows them by.
+    streams: Vec<Option<TcpStream>>,
+    listener: Option<TcpListener>,
+    /// Sockets at addresses where nobody listens.
+    deaf: Vec<Socket>,
+}
+
+/// The words of a question.
+struct Words<'a>(std::str::SplitWhitespace<'a>);
+
+impl Words<'_> {
+    /// The next word, which is a number or an address.
+    fn next<T: FromStr>(&mut self) -> io::Result<T> {
+        self.0.next().and_then(|word| word.parse().ok()).ok_or_else(|| ErrorKind::InvalidInput.into())
+    }
+}
+
+/// What is answered: a value, and the bytes behind it.
+type Answer = (String, Vec<u8>);
+
+/// An answer that is one value.
+fn value(value: impl Display) -> Answer {
+    (value.to_string(), Vec::new())
+}
+
+impl Partner {
+    /// Does what `question` asks, with the bytes that come behind it, and answers to the runtime with this number.
+    pub(crate) fn answer(
+        &mut self,
+        question: &str,
+        input: &mut impl BufRead,
+        output: &mut impl Write,
+        runtime: u32,
+    ) -> io::Result<()> {
+        match self.act(question, input, runtime) {
+            Ok((value, bytes)) => {
+                writeln!(output, "ok {value}")?;
+                output.write_all(&bytes)?;
+            }
+            Err(error) => writeln!(output, "error {:?}", error.kind())?,
+        }
+        output.flush()
+    }
+
+    fn act(&mut self, question: &str, input: &mut impl BufRead, runtime: u32) -> io::Result<Answer> {
+        let mut words = Words(question.split_whitespace());
+        match words.next::<String>()?.as_str() {
+            "dial" => self.dial(words.next()?).map(value),
+            "listen" => self.listen().map(value),
+            "accept" => self.accept().map(value),
+            "refusing" => self.refusing().map(value),
+            "read" => {
+                let (stream, len) = (self.stream(words.next()?)?, words.next()?);
+                let mut bytes = vec![0; len];
+                let count = (&*stream).read(&mut bytes)?;
+                bytes.truncate(count);
+                Ok((count.to_string(), bytes))
+            }
+            "write" => {
+                let (number, bytes) = (words.next()?, take(input, words.next()?)?);
+                let mut stream = self.stream(number)?;
+                stream.write(&bytes).map(value)
+            }
+            "later" => {
+                let (number, bytes, delay) = (words.next()?, take(input, words.next()?)?, micros(words.next()?));
+                let mut stream = self.stream(number)?.try_clone()?;
+                thread::spawn(move || {
+                    thread::sleep(delay);
+                    stream.write_all(&bytes)
+                });
+                Ok(value(0))
+            }
+            "shutdown" => self.stream(words.next()?)?.shutdown(std::net::Shutdown::Write).map(|()| value(0)),
+            "close" => self.take_stream(words.next()?).map(|_| value(0)),
+            "reset" => {
+                let stream = self.take_stream(words.next()?)?;
+                SockRef::from(&stream).set_linger(Some(Duration::ZERO)).map(|()| value(0))
+            }
+            "busy" => busy_time(runtime).map(value),
+            "interrupt" => {
+                let (period, span) = (micros(words.next()?), micros(words.next()?));
+                thread::spawn(move || interrupt(runtime, period, span));
+                Ok(value(0))
+            }
+            _ => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn stream(&self, number: usize) -> io::Result<&TcpStream> {
+        self.streams.get(number).and_then(Option::as_ref).ok_or_else(|| ErrorKind::NotConnected.into())
+    }
+
+    fn take_stream(&mut self, number: usize) -> io::Result<TcpStream> {
+        self.streams.get_mut(number).and_then(Option::take).ok_or_else(|| ErrorKind::NotConnected.into())
+    }
+
+    /// Takes a connection in, and gives its number.
+    fn add(&mut self, stream: TcpStream) -> io::Result<usize> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        self.streams.push(Some(stream));
+        Ok(self.streams.len() - 1)
+    }
+
+    fn dial(&mut self, address: SocketAddr) -> io::Result<usize> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_recv_buffer_size(RECEIVED_MAX)?;
+        socket.connect(&address.into())?;
+        self.add(socket.into())
+    }
+
+    fn listen(&mut self) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind(ANYWHERE)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr();
+        self.listener = Some(listener);
+        address
+    }
+
+    fn accept(&mut self) -> io::Result<usize> {
+        let (stream, _) = self.listener.as_ref().ok_or(ErrorKind::WouldBlock)?.accept()?;
+        self.add(stream)
+    }
+
+    fn refusing(&mut self) -> io::Result<SocketAddr> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&ANYWHERE.into())?;
+        let address = socket.local_addr()?.as_socket().ok_or(ErrorKind::AddrNotAvailable)?;
+        self.deaf.push(socket);
+        Ok(address)
+    }
+}
+
+/// The next bytes of the program's output, which belong to its question.
+fn take(input: &mut impl Read, count: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn micros(count: u64) -> Duration {
+    Duration::from_micros(count)
+}
+
+/// How long the threads of a process have been busy, in nanoseconds; only Linux says.
+fn busy_time(process: u32) -> io::Result<u64> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).map_err(|_| ErrorKind::Unsupported)?;
+    let busy = threads.map(|thread| {
+        let statistics = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        Words(statistics.split_whitespace()).next::<u64>()
+    });
+    busy.sum()
+}
+
+/// Stops a process for a moment, again and again: the system calls that it waits in are interrupted.
+fn interrupt(process: u32, period: Duration, span: Duration) -> io::Result<()> {
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        thread::sleep(period);
+        for signal in ["-STOP", "-CONT"] {
+            Command::new("kill").args([signal, &process.to_string()]).status()?;
+        }
+    }
+    Ok(())
+}
