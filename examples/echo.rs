@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use selkie::{Config, EventLoop, HeapLoop, HeapServer, Reason, Server};
 use services::Echo;
 
@@ -68,13 +69,29 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn main() -> ExitCode {
-    match serve(&Arguments::parse()) {
+    match arguments().and_then(|arguments| serve(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("echo: {message}");
             ExitCode::from(2)
         }
     }
+}
+
+/// What stands on the command line; what is wrong with it in one sentence, as everything else that can be wrong.
+fn arguments() -> Result<Arguments, String> {
+    Arguments::try_parse().map_err(|error| {
+        if !error.use_stderr() {
+            // What `--help` prints is no error.
+            error.exit();
+        }
+        let text = error.to_string();
+        let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        match error.kind() {
+            ErrorKind::ValueValidation => sentence.to_owned(),
+            _ => format!("{sentence}; `--help` lists what can be given"),
+        }
+    })
 }
 
 /// Serves until asked to stop.

@@ -5,21 +5,15 @@ use std::process::{Command, Output};
 
 use crate::server::program;
 
-/// Runs the example with arguments that it must refuse, and gives what it says.
-fn refusal(command: &mut Command) -> String {
+/// Runs the example with arguments that it must refuse, and gives the one sentence that it says.
+fn sentence(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().expect("the example can be run");
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert_eq!(status.code(), Some(2), "it prints: {stdout}{stderr}");
     assert_eq!(stdout, "", "nothing was started");
     assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "one sentence, not {stderr:?}");
     stderr.into_owned()
-}
-
-/// [`refusal`], where everything is said in one line.
-fn sentence(command: &mut Command) -> String {
-    let message = refusal(command);
-    assert_eq!(message.lines().count(), 1, "one sentence, not {message:?}");
-    message
 }
 
 fn echo(arguments: &[&str]) -> Command {
@@ -30,7 +24,7 @@ fn echo(arguments: &[&str]) -> Command {
 
 #[test]
 fn an_unknown_backend_is_told_which_ones_there_are() {
-    let message = refusal(&mut echo(&["--backend", "iocp"]));
+    let message = sentence(&mut echo(&["--backend", "iocp"]));
     for backend in selkie::Backend::available() {
         assert!(message.contains(backend.name()), "{backend} is missing in {message}");
     }
@@ -40,7 +34,7 @@ fn an_unknown_backend_is_told_which_ones_there_are() {
 #[test]
 fn an_address_that_is_none_is_shown_what_one_looks_like() {
     for address in ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":7000", "localhost:7000"] {
-        let message = refusal(&mut echo(&[address]));
+        let message = sentence(&mut echo(&[address]));
         assert!(message.contains(address) && message.contains("127.0.0.1:7000"), "{message}");
     }
 }
@@ -62,7 +56,7 @@ fn an_address_of_another_host_is_refused() {
 #[test]
 fn a_capacity_that_makes_no_sense_is_refused() {
     for capacity in ["0", "-1", "many", "99999999999"] {
-        let message = refusal(&mut echo(&["127.0.0.1:0", &format!("--capacity={capacity}")]));
+        let message = sentence(&mut echo(&["127.0.0.1:0", &format!("--capacity={capacity}")]));
         assert!(message.contains(capacity) && message.contains("--capacity"), "{message}");
     }
 }
@@ -79,9 +73,15 @@ fn a_capacity_beyond_the_limit_of_descriptors_is_refused() {
 #[test]
 fn an_idle_timeout_that_makes_no_sense_is_refused() {
     for seconds in ["0", "-1", "soon", "NaN", "inf"] {
-        let message = refusal(&mut echo(&["127.0.0.1:0", &format!("--idle-timeout={seconds}")]));
+        let message = sentence(&mut echo(&["127.0.0.1:0", &format!("--idle-timeout={seconds}")]));
         assert!(message.contains("--idle-timeout"), "{message}");
     }
+}
+
+#[test]
+fn an_unknown_option_is_named() {
+    let message = sentence(&mut echo(&["--backlog", "5"]));
+    assert!(message.contains("--backlog") && message.contains("--help"), "{message}");
 }
 
 /// Needs a user without privileges, and a system that reserves low ports.

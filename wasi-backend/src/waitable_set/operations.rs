@@ -92,9 +92,13 @@ impl WaitableSet {
             if word != abi::SUBTASK_RETURNED {
                 return;
             }
-            self.in_flight -= 1;
+            // A host that says so twice is wrong, but no reason to panic.
+            self.in_flight = self.in_flight.saturating_sub(1);
             self.finish_attempt(slot);
         } else {
+            if self.endpoints.at(slot).platform.state(direction) != State::InFlight {
+                return;
+            }
             self.in_flight -= 1;
             self.settle(slot, direction, Outcome::of(word));
         }
