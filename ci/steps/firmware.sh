@@ -3,9 +3,6 @@
 set -euo pipefail
 source ci/common.sh
 
-# The log of a firmware is decoded by this program.
-defmt_print=1.2.0
-
 need_qemu() {
     have qemu-system-arm && return
     have apt-get || not_run "qemu-system-arm is missing; please install it"
@@ -24,11 +21,7 @@ need readelf binutils
 need_target thumbv7m-none-eabi
 need_component clippy
 need_component rustfmt
-if ! defmt-print --version 2>/dev/null | grep "$defmt_print" >/dev/null; then
-    say "building defmt-print $defmt_print, which takes about two minutes the first time"
-    run cargo install --locked --quiet --root "$tools_folder" --target-dir "$target_folder/tools-build" \
-        "defmt-print@$defmt_print"
-fi
+need_defmt_print
 
 # It is a workspace of its own, with a target and a profile of its own.
 export CARGO_TARGET_DIR="$target_folder/firmware"
