@@ -4,22 +4,25 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::Row;
+use crate::IDLE;
+use crate::figures::{Figures, Summary};
 
 /// The colours, which people who see few of them can tell apart (Okabe and Ito).
-const COLOURS: [RGBColor; 6] = [
+const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(86, 180, 233),
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(230, 159, 0),
+    RGBColor(204, 121, 167),
+    RGBColor(150, 150, 150),
     RGBColor(0, 158, 115),
 ];
 
 /// Draws the medians.
-#[expect(clippy::cast_precision_loss, reason = "there are not that many clients")]
-pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn std::error::Error>> {
-    let times = || rows.iter().flat_map(|row| row.round_trip.iter().map(|&(_, time)| time));
+pub(crate) fn draw(path: &Path, contestants: &[&Figures]) -> Result<(), Box<dyn std::error::Error>> {
+    let lines: Vec<_> = contestants.iter().map(|figures| (figures.name, line(figures))).collect();
+    let times = || lines.iter().flat_map(|(_, points)| points.iter().map(|&(_, time)| time));
     let lowest = times().fold(f64::INFINITY, f64::min) / 1.5;
     let highest = times().fold(0.0, f64::max) * 1.5;
     let area = SVGBackend::new(path, (900, 560)).into_drawing_area();
@@ -39,13 +42,12 @@ pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn std::error::
         .label_style(("sans-serif", 14))
         .light_line_style(WHITE)
         .draw()?;
-    for (row, colour) in rows.iter().zip(COLOURS) {
-        let points = || row.round_trip.iter().map(|&(idle, time)| (idle as f64, time));
+    for ((name, points), colour) in lines.iter().zip(COLOURS) {
         chart
-            .draw_series(LineSeries::new(points(), colour.stroke_width(2)))?
-            .label(row.name)
+            .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
+            .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], colour.stroke_width(3)));
-        chart.draw_series(points().map(|point| Circle::new(point, 4, colour.filled())))?;
+        chart.draw_series(points.iter().map(|&point| Circle::new(point, 4, colour.filled())))?;
     }
     chart
         .configure_series_labels()
@@ -56,4 +58,13 @@ pub(crate) fn draw(path: &Path, rows: &[Row]) -> Result<(), Box<dyn std::error::
         .draw()?;
     area.present()?;
     Ok(())
+}
+
+/// The points of a line: idle clients, and the median round trip.
+#[expect(clippy::cast_precision_loss, reason = "there are not that many clients")]
+fn line(figures: &Figures) -> Vec<(f64, f64)> {
+    IDLE.into_iter()
+        .zip(&figures.round_trips)
+        .filter_map(|(idle, samples)| Summary::of(samples.clone()).map(|of| (idle as f64, of.median)))
+        .collect()
 }

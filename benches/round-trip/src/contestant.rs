@@ -1,4 +1,4 @@
-//! The servers: the same echo service on every system.
+//! The servers: the same echo service on every system, and what it is measured against.
 
 use std::env::VarError;
 use std::io::{BufRead, BufReader, Error, Result};
@@ -10,6 +10,17 @@ use std::time::{Duration, Instant};
 const CAPACITY: &str = "10100";
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The names of those that are compared with each other.
+pub(crate) mod name {
+    pub(crate) const WAITABLE_SET: &str = "WASI 0.3, waitable set";
+    pub(crate) const IO_POLL: &str = "WASI 0.2, wasi:io/poll";
+    pub(crate) const IO_POLL_BY_HAND: &str = "WASI 0.2, hand-written";
+    pub(crate) const MIO: &str = "WASI 0.2, mio";
+    pub(crate) const WSTD: &str = "WASI 0.2, wstd";
+    pub(crate) const POLL_ONEOFF: &str = "WASI 0.1, poll_oneoff";
+    pub(crate) const POLL_ONEOFF_BY_HAND: &str = "WASI 0.1, hand-written";
+}
 
 /// A server that can be started.
 pub(crate) struct Contestant {
@@ -26,29 +37,32 @@ impl Contestant {
     /// All of them, from the programs that the environment names.
     pub(crate) fn all() -> std::result::Result<Vec<Self>, VarError> {
         let variable = |name| std::env::var(name);
-        let native = |name, backend: &str| -> std::result::Result<Self, VarError> {
-            let program = variable("SELKIE_NATIVE")?;
-            Ok(Self::new(name, &[&program, "{address}", "--backend", backend, "--capacity", CAPACITY]))
-        };
-        let (p1, p2, p3) = (variable("SELKIE_P1")?, variable("SELKIE_P2")?, variable("SELKIE_P3")?);
+        let program = variable("SELKIE_NATIVE")?;
+        let native =
+            |name, backend| Self::new(name, &[&program, "{address}", "--backend", backend, "--capacity", CAPACITY]);
         let (old, new) = (variable("WASMTIME_OLD")?, variable("WASMTIME")?);
-        let listen = "tcplisten={address}";
-        let mut poll_oneoff = Self::new(
-            "WASI 0.1, poll_oneoff",
-            &[&old, "run", "-S", "preview2=n", "-S", listen, &p1, "--capacity", CAPACITY],
-        );
-        poll_oneoff.host_listens = true;
-        poll_oneoff.idle_max = 1_000;
+        let component = |name, file: &str, rest: &[&str]| {
+            Self::new(name, &[&[&new, "run", "-S", "inherit-network", file, "{address}"], rest].concat())
+        };
+        let module = |name, file: &str, rest: &[&str]| Self {
+            host_listens: true,
+            idle_max: 1_000,
+            ..Self::new(name, &[&[&old, "run", "-S", "preview2=n", "-S", "tcplisten={address}", file], rest].concat())
+        };
+        let (guests_p1, guests_p2) = (variable("SELKIE_GUESTS_P1")?, variable("SELKIE_GUESTS_P2")?);
+        let peer = |name, file| Self { idle_max: 1_000, ..component(name, &format!("{guests_p2}/{file}.wasm"), &[]) };
+        let capacity = ["--capacity", CAPACITY];
         Ok(vec![
-            native("native, epoll", "epoll")?,
-            native("native, poll", "poll")?,
-            native("native, select", "select")?,
-            Self::new("WASI 0.3, waitable set", &[&new, "run", "-S", "inherit-network", &p3, "{address}"]),
-            Self::new(
-                "WASI 0.2, wasi:io/poll",
-                &[&new, "run", "-S", "inherit-network", &p2, "{address}", "--capacity", CAPACITY],
-            ),
-            poll_oneoff,
+            native("native, epoll", "epoll"),
+            native("native, poll", "poll"),
+            native("native, select", "select"),
+            component(name::WAITABLE_SET, &variable("SELKIE_P3")?, &[]),
+            component(name::IO_POLL, &variable("SELKIE_P2")?, &capacity),
+            component(name::IO_POLL_BY_HAND, &format!("{guests_p2}/io-poll.wasm"), &[]),
+            peer(name::MIO, "mio"),
+            peer(name::WSTD, "wstd"),
+            module(name::POLL_ONEOFF, &variable("SELKIE_P1")?, &capacity),
+            module(name::POLL_ONEOFF_BY_HAND, &format!("{guests_p1}/poll-oneoff.wasm"), &[]),
         ])
     }
 
@@ -59,6 +73,11 @@ impl Contestant {
             host_listens: false,
             idle_max: usize::MAX,
         }
+    }
+
+    /// Whether it is the same server by hand: its line would hide that of the library.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        matches!(self.name, name::IO_POLL_BY_HAND | name::POLL_ONEOFF_BY_HAND)
     }
 
     /// Starts the server, and waits until it listens.

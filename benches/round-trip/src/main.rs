@@ -1,22 +1,38 @@
 //! How long a message of 64 bytes takes there and back while 10, 100, 1,000 and 10,000 other clients are connected and
-//! silent: natively with epoll, poll and select, and in WebAssembly with each version of WASI.
+//! silent: natively with epoll, poll and select, and in WebAssembly with each version of WASI; there also of servers by
+//! hand, of mio and of wstd, on the same imports. And how many messages a second go there and back with 64 busy clients.
 //!
-//! `ci/round-trip` builds the servers, runs this, and puts the chart where the documentation has it. The rounds of all
-//! contestants are interleaved, so that whatever else the machine does harms them alike.
+//! `ci/round-trip` builds the servers, runs this, and puts the chart where the documentation has it. All servers run at
+//! once, and each has its turn in short bursts, one after the other, so that whatever else the machine does harms them
+//! alike; ratios are of bursts of the same pass. A server that nobody talks to sleeps. Only those with 10,000 clients are
+//! measured one by one.
 
 mod chart;
 mod contestant;
+mod figures;
 mod measure;
+mod table;
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use contestant::Contestant;
-use measure::{Figures, median};
+use contestant::{Contestant, Server};
+use figures::Figures;
+use measure::{Busy, Clients};
 
 /// How many clients are silent.
 const IDLE: [usize; 4] = [10, 100, 1_000, 10_000];
+/// Up to so many of them are connected to all contestants at once: systems often allow a process 20,000 descriptors.
+const IDLE_TOGETHER_MAX: usize = 1_000;
+/// How many bursts each contestant has for each number of idle clients in each round.
+const PASSES: usize = 2;
+/// The same for the busy clients, with which two contestants are close to each other.
+const PASSES_BUSY: usize = 5;
+/// What connecting leaves behind in queues, and in the scheduler's books, is gone after this.
+const SETTLE: Duration = Duration::from_secs(1);
+
+type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let Some(chart) = std::env::args().nth(1) else {
@@ -33,79 +49,61 @@ fn main() -> ExitCode {
     }
 }
 
-/// The medians of one contestant.
-struct Row {
-    name: &'static str,
-    /// By the number of idle clients, in microseconds.
-    round_trip: Vec<(usize, f64)>,
-    /// Messages in a second, with 64 busy clients.
-    throughput: f64,
-}
-
-impl Row {
-    /// The round trip beside so many idle clients.
-    fn at(&self, idle: usize) -> Option<f64> {
-        self.round_trip.iter().find(|(count, _)| *count == idle).map(|&(_, time)| time)
-    }
-}
-
-/// Measures everything, prints the table and draws the chart.
-fn run(chart: &Path, rounds: usize) -> Result<(), Box<dyn std::error::Error>> {
+/// Measures everything, prints the tables and draws the chart.
+fn run(chart: &Path, rounds: usize) -> Result<(), Failure> {
     measure::raise_descriptor_limit();
     let only = std::env::args().nth(3).unwrap_or_default();
     let contestants: Vec<_> = Contestant::all()?.into_iter().filter(|one| one.name.contains(&only)).collect();
-    let mut figures: Vec<Figures> = contestants.iter().map(|_| Figures::new(IDLE.len())).collect();
+    let mut figures: Vec<_> = contestants.iter().map(|one| Figures::new(one.name, IDLE.len())).collect();
     for round in 1..=rounds {
-        for (contestant, figures) in contestants.iter().zip(&mut figures) {
-            eprintln!("round {round} of {rounds}: {}", contestant.name);
-            let server = contestant.start()?;
-            let idle: Vec<usize> = IDLE.into_iter().filter(|&idle| idle <= contestant.idle_max).collect();
-            for (measured, idle) in measure::round_trips(server.address(), &idle)?.into_iter().zip(&mut figures.idle) {
-                idle.push(measured);
-            }
-            drop(server);
-            let server = contestant.start()?;
-            figures.busy.push(measure::throughput(server.address())?);
-        }
+        eprintln!("round {round} of {rounds}");
+        let servers = contestants.iter().map(Contestant::start).collect::<Result<Vec<_>, _>>()?;
+        measure_busy(&servers, &mut figures)?;
+        measure_idle(&contestants, servers, &mut figures)?;
     }
-    let rows: Vec<Row> = contestants
-        .iter()
-        .zip(&mut figures)
-        .map(|(contestant, figures)| Row {
-            name: contestant.name,
-            round_trip: IDLE
-                .into_iter()
-                .zip(&mut figures.idle)
-                .filter(|(_, samples)| !samples.is_empty())
-                .map(|(idle, samples)| (idle, median(samples)))
-                .collect(),
-            throughput: median(&mut figures.busy),
-        })
-        .collect();
-    println!("{}", table(&rows));
-    chart::draw(chart, &rows)
+    println!("{}\n\n{}", table::medians(&figures), table::ratios(&figures));
+    let drawn: Vec<_> =
+        contestants.iter().zip(&figures).filter(|(one, _)| !one.is_by_hand()).map(|(_, figures)| figures).collect();
+    chart::draw(chart, &drawn)
 }
 
-/// The medians as a table in Markdown.
-fn table(rows: &[Row]) -> String {
-    let mut text = String::from("| round trip beside idle clients, us |");
-    for idle in IDLE {
-        let _ = write!(text, " {idle} |");
-    }
-    text.push_str(" 10,000 to 10 | messages/s, 64 busy clients |\n| --- |");
-    text.push_str(&" ---: |".repeat(IDLE.len() + 2));
-    for row in rows {
-        let _ = write!(text, "\n| {} |", row.name);
-        for idle in IDLE {
-            match row.at(idle) {
-                Some(time) => write!(text, " {time:.1} |"),
-                None => write!(text, " |"),
-            }
-            .unwrap_or_default();
+/// Throughput, of all in turn.
+fn measure_busy(servers: &[Server], figures: &mut [Figures]) -> Result<(), Failure> {
+    let mut clients = servers.iter().map(|server| Busy::connect(server.address())).collect::<Result<Vec<_>, _>>()?;
+    for _ in 0..PASSES_BUSY {
+        for (clients, figures) in clients.iter_mut().zip(&mut *figures) {
+            figures.throughput.push(clients.throughput()?);
         }
-        let ratio =
-            row.at(IDLE[IDLE.len() - 1]).zip(row.at(IDLE[0])).map(|(most, least)| format!("{:.2}", most / least));
-        let _ = write!(text, " {} | {:.0} |", ratio.unwrap_or_default(), row.throughput);
     }
-    text
+    Ok(())
+}
+
+/// Round trips, of all in turn, with ever more silent clients.
+fn measure_idle(contestants: &[Contestant], servers: Vec<Server>, figures: &mut [Figures]) -> Result<(), Failure> {
+    let mut clients = servers.iter().map(|server| Clients::connect(server.address())).collect::<Result<Vec<_>, _>>()?;
+    let together = IDLE.iter().filter(|&&idle| idle <= IDLE_TOGETHER_MAX).count();
+    for (count, idle) in IDLE.into_iter().enumerate().take(together) {
+        for clients in &mut clients {
+            clients.add_idle(idle)?;
+        }
+        std::thread::sleep(SETTLE);
+        for _ in 0..PASSES {
+            for (clients, figures) in clients.iter_mut().zip(&mut *figures) {
+                figures.round_trips[count].push(clients.round_trip()?);
+            }
+        }
+    }
+    // Each server goes with its clients, to make room for those of the next.
+    for (((contestant, _server), mut clients), figures) in contestants.iter().zip(servers).zip(clients).zip(figures) {
+        for (count, idle) in
+            IDLE.into_iter().enumerate().skip(together).filter(|(_, idle)| *idle <= contestant.idle_max)
+        {
+            clients.add_idle(idle)?;
+            std::thread::sleep(SETTLE);
+            for _ in 0..PASSES {
+                figures.round_trips[count].push(clients.round_trip()?);
+            }
+        }
+    }
+    Ok(())
 }

@@ -12,38 +12,18 @@ const MESSAGE: [u8; 64] = [b'm'; 64];
 const WAVE: usize = 100;
 /// How many clients talk at once.
 const BUSY: usize = 64;
-/// How long each figure may be measured, unless that gives too few samples.
-const SPAN: Duration = Duration::from_secs(1);
-/// The fewest samples of a figure.
-const SAMPLES_MIN: usize = 20;
-/// The most samples of a figure.
-const SAMPLES_MAX: usize = 5_000;
-
-/// What was measured in each round.
-pub(crate) struct Figures {
-    /// By the number of idle clients: the median round trip, in microseconds.
-    pub(crate) idle: Vec<Vec<f64>>,
-    /// Messages in a second.
-    pub(crate) busy: Vec<f64>,
-}
-
-impl Figures {
-    pub(crate) fn new(counts: usize) -> Self {
-        Self { idle: vec![Vec::new(); counts], busy: Vec::new() }
-    }
-}
+/// How long each burst is measured, unless that gives too few samples.
+const SPAN: Duration = Duration::from_millis(200);
+/// How long it goes on unmeasured before that.
+const WARM_UP: Duration = Duration::from_millis(60);
+/// The fewest samples of a burst.
+const SAMPLES_MIN: usize = 10;
 
 /// Lets this process have as many connections as the system allows it.
 pub(crate) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     // What cannot be raised is enough, or a connection will fail and say so.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-}
-
-/// The middle one of some samples.
-pub(crate) fn median(samples: &mut [f64]) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn connect(address: SocketAddr) -> Result<TcpStream> {
@@ -59,64 +39,82 @@ fn round_trip(client: &mut TcpStream) -> Result<()> {
     client.read_exact(&mut [0; MESSAGE.len()])
 }
 
-/// The median round trip of one client beside so many idle ones, in microseconds.
-pub(crate) fn round_trips(address: SocketAddr, counts: &[usize]) -> Result<Vec<f64>> {
-    let mut idle: Vec<TcpStream> = Vec::new();
-    let mut talker = connect(address)?;
-    let mut medians = Vec::new();
-    for &count in counts {
-        while idle.len() < count {
-            let wave = WAVE.min(count - idle.len());
-            for _ in 0..wave {
-                idle.push(connect(address)?);
+/// A client that talks to a server, and those that are connected to it and silent.
+pub(crate) struct Clients {
+    address: SocketAddr,
+    talker: TcpStream,
+    idle: Vec<TcpStream>,
+}
+
+impl Clients {
+    /// One that talks.
+    pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
+        Ok(Self { address, talker: connect(address)?, idle: Vec::new() })
+    }
+
+    /// Connects silent ones until there are so many.
+    pub(crate) fn add_idle(&mut self, count: usize) -> Result<()> {
+        while self.idle.len() < count {
+            for _ in 0..WAVE.min(count - self.idle.len()) {
+                self.idle.push(connect(self.address)?);
             }
             // The last one is served after all those before it.
-            if let Some(last) = idle.last_mut() {
+            if let Some(last) = self.idle.last_mut() {
                 round_trip(last)?;
             }
         }
-        medians.push(sample(&mut talker)?);
+        Ok(())
     }
-    Ok(medians)
+
+    /// The median round trip of a burst, in microseconds.
+    pub(crate) fn round_trip(&mut self) -> Result<f64> {
+        let start = Instant::now();
+        while start.elapsed() < WARM_UP {
+            round_trip(&mut self.talker)?;
+        }
+        let start = Instant::now();
+        let mut samples = Vec::new();
+        while samples.len() < SAMPLES_MIN || start.elapsed() < SPAN {
+            let sent = Instant::now();
+            round_trip(&mut self.talker)?;
+            samples.push(sent.elapsed().as_secs_f64() * 1e6);
+        }
+        samples.sort_by(f64::total_cmp);
+        Ok(samples[samples.len() / 2])
+    }
 }
 
-/// The median round trip of one client, in microseconds.
-fn sample(talker: &mut TcpStream) -> Result<f64> {
-    // What connecting has left behind in queues, and in the scheduler's books, is not what is asked for.
-    std::thread::sleep(2 * SPAN);
-    let start = Instant::now();
-    while start.elapsed() < SPAN / 2 {
-        round_trip(talker)?;
-    }
-    let start = Instant::now();
-    let mut samples = Vec::new();
-    while samples.len() < SAMPLES_MIN || (start.elapsed() < SPAN && samples.len() < SAMPLES_MAX) {
-        let sent = Instant::now();
-        round_trip(talker)?;
-        samples.push(sent.elapsed().as_secs_f64() * 1e6);
-    }
-    Ok(median(&mut samples))
-}
+/// Clients that all talk at once.
+pub(crate) struct Busy(Vec<TcpStream>);
 
-/// How many messages a second go there and back, with many clients that each have one under way.
-#[expect(clippy::cast_precision_loss, reason = "there are not that many messages")]
-pub(crate) fn throughput(address: SocketAddr) -> Result<f64> {
-    let mut clients = (0..BUSY).map(|_| connect(address)).collect::<Result<Vec<_>>>()?;
-    let mut messages = 0_usize;
-    let mut start = Instant::now();
-    let mut warm = false;
-    loop {
-        for client in &mut clients {
-            client.write_all(&MESSAGE)?;
+impl Busy {
+    /// Connects them.
+    pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
+        Ok(Self((0..BUSY).map(|_| connect(address)).collect::<Result<_>>()?))
+    }
+
+    /// How many messages a second go there and back in a burst, when each client has one under way.
+    #[expect(clippy::cast_precision_loss, reason = "there are not that many messages")]
+    pub(crate) fn throughput(&mut self) -> Result<f64> {
+        self.talk(WARM_UP)?;
+        let start = Instant::now();
+        let messages = self.talk(SPAN)?;
+        Ok(messages as f64 / start.elapsed().as_secs_f64())
+    }
+
+    /// Talks for so long, and says how many messages were sent and came back.
+    fn talk(&mut self, span: Duration) -> Result<usize> {
+        let start = Instant::now();
+        let mut messages = 0;
+        while start.elapsed() < span {
+            for client in &mut self.0 {
+                client.write_all(&MESSAGE)?;
+            }
+            for client in &mut self.0 {
+                client.read_exact(&mut [0; MESSAGE.len()])?;
+            }
+            messages += self.0.len();
         }
-        for client in &mut clients {
-            client.read_exact(&mut [0; MESSAGE.len()])?;
-        }
-        messages += BUSY;
-        if !warm && start.elapsed() > SPAN / 4 {
-            (warm, messages, start) = (true, 0, Instant::now());
-        } else if warm && start.elapsed() > SPAN {
-            return Ok(messages as f64 / start.elapsed().as_secs_f64());
-        }
+        Ok(messages)
     }
 }
