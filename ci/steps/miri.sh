@@ -9,4 +9,4 @@ export MIRIFLAGS="-Zmiri-disable-isolation"
 # Miri is hundreds of times slower: what the full number of random cases shows, the step 'test' shows.
 export PROPTEST_CASES="${PROPTEST_CASES:-8}"
 # The properties are left to the step 'test': one case takes a minute here, and reaches nothing that these do not.
-run cargo "+$nightly" miri test --locked --package selkie-core --lib --test server
+run cargo "+$nightly" miri test --locked --package selkie-core --lib --test platforms --test server

@@ -226,9 +226,13 @@ mod tests {
     fn filling_stops_at_the_room_left() {
         let mut slots = [Event::EMPTY; 3];
         let mut events = Events::new(&mut slots);
+        assert_eq!((events.len(), events.room()), (0, 3));
         events.push(event(9)).unwrap();
+        assert_eq!((events.len(), events.room()), (1, 2));
         assert_eq!(events.fill((0..5).map(event)), 2);
         assert_eq!(events.as_slice(), [event(9), event(0), event(1)]);
+        assert_eq!((events.len(), events.room(), events.capacity()), (3, 0, 3));
+        assert!((&events).into_iter().eq(&[event(9), event(0), event(1)]));
     }
 
     #[test]
@@ -248,5 +252,12 @@ mod tests {
         assert!(Readiness::ERROR.with_implied().contains(Readiness::READABLE | Readiness::WRITABLE));
         assert_eq!(Readiness::READ_CLOSED.with_implied(), Readiness::READ_CLOSED | Readiness::READABLE);
         assert_eq!(Readiness::WRITABLE.with_implied(), Readiness::WRITABLE);
+    }
+
+    #[test]
+    fn each_direction_is_asked_for_by_itself() {
+        let (readable, writable) = (Readiness::READABLE | Readiness::PRIORITY, Readiness::WRITABLE | Readiness::ERROR);
+        assert!(readable.is_readable() && !readable.is_writable());
+        assert!(writable.is_writable() && !writable.is_readable());
     }
 }

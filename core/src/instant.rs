@@ -89,6 +89,12 @@ mod tests {
     }
 
     #[test]
+    fn nanoseconds_come_back() {
+        assert_eq!(Instant::from_nanos(7).as_nanos(), 7);
+        assert_eq!(Instant::from_millis(3).as_nanos(), 3_000_000);
+    }
+
+    #[test]
     fn differences_stop_at_zero() {
         assert_eq!(Instant::ZERO.saturating_since(Instant::MAX), Duration::ZERO);
         assert_eq!(Instant::from_nanos(7).saturating_since(Instant::from_nanos(3)), Duration::from_nanos(4));

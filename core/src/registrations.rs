@@ -189,6 +189,7 @@ mod tests {
     #[test]
     fn refuses_what_cannot_be_registered() {
         let mut table = table();
+        assert_eq!(table.capacity(), 2);
         assert_eq!(table.vacancy(Token::new(2, 1)), Err(ErrorKind::Full.into()));
         assert_eq!(table.vacancy(Token::from_u64(0)), Err(ErrorKind::NotRegistered.into()));
         table.insert(Token::new(0, 3), Interest::READABLE, Mode::Level);

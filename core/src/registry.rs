@@ -205,7 +205,9 @@ mod tests {
     #[test]
     fn full_is_a_value() {
         let mut registry = Registry::new([Slot::EMPTY; 2]);
+        assert!(registry.is_empty());
         let first = registry.insert().unwrap();
+        assert!(!registry.is_empty());
         registry.insert().unwrap();
         assert_eq!(registry.insert(), Err(ErrorKind::Full.into()));
         registry.remove(first).unwrap();

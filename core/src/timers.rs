@@ -214,13 +214,16 @@ mod tests {
         }
         let order: [usize; 8] = core::array::from_fn(|_| timers.pop_expired(Instant::MAX).unwrap());
         assert_eq!(order, [3, 1, 5, 6, 0, 4, 2, 7]);
+        assert_eq!(timers.capacity(), 8);
         assert_eq!(timers.next_deadline(), None);
+        assert!(timers.is_empty());
     }
 
     #[test]
     fn nothing_expires_early() {
         let mut timers = Timers::new([TimerSlot::EMPTY; 1]);
         timers.set(0, at(10));
+        assert!(!timers.is_empty());
         assert_eq!(timers.pop_expired(at(9)), None);
         assert_eq!(timers.pop_expired(at(10)), Some(0));
         assert_eq!(timers.pop_expired(at(10)), None, "and only once");

@@ -218,3 +218,49 @@ fn churn_gives_every_slot_back() {
         assert_eq!(rig.closed_for(Reason::Finished), 5 * rounds(50));
     });
 }
+
+#[test]
+fn what_closing_a_refused_connection_fails_with_is_counted() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory);
+        let refused = rig.connect();
+        rig.socket(refused).close_error = Some(ErrorKind::Other);
+        rig.settle();
+        assert_eq!((rig.server.counters().refused, rig.server.counters().close_failures), (1, 1));
+    });
+}
+
+#[test]
+fn the_listener_rests_while_adopted_sources_fill_the_server() {
+    let config = Config { connections_max: 1, ..UNLIMITED };
+    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+        let accepted = rig.connected();
+        let console = rig.event_loop.context.platform.stream();
+        rig.server.adopt(&mut rig.event_loop.context, console).unwrap();
+        let waiting = rig.connect();
+        rig.settle();
+        rig.end(accepted);
+        rig.settle();
+        assert_eq!(rig.server.counters().accept_pauses, 1, "it was not armed in vain");
+        rig.end(console);
+        rig.settle();
+        assert!(rig.socket(waiting).watched.is_some());
+    });
+}
+
+#[test]
+fn a_listener_that_could_not_be_armed_is_tried_again() {
+    let config = Config { connections_max: 1, ..UNLIMITED };
+    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+        let (served, waiting) = (rig.connected(), rig.connect());
+        rig.pass(Duration::from_secs(1));
+        assert_eq!(rig.server.counters().accept_pauses, 1, "it rests until something is freed");
+        let listener = rig.listener;
+        rig.socket(listener).modify_error = Some(ErrorKind::OutOfMemory);
+        rig.end(served);
+        rig.settle();
+        assert!(!armed(rig));
+        rig.pass(UNLIMITED.accept_retry);
+        assert!(rig.socket(waiting).watched.is_some());
+    });
+}

@@ -2,16 +2,21 @@
 
 mod accepting;
 mod backpressure;
+mod causes;
 mod closing;
 mod deadlines;
 mod draining;
+mod ended;
 mod faults;
+mod finality;
 mod holding;
 mod peers;
 mod pool;
 mod rig;
 mod scripted;
 mod simulation;
+mod stale;
+mod starving;
 mod toy;
 
 /// Makes two tests of a function that is generic over who keeps the outbox.

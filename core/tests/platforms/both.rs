@@ -1,0 +1,117 @@
+//! `Both`: each call reaches the platform that its source belongs to, and neither platform is favoured.
+
+use selkie_core::{
+    Both, Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport,
+};
+
+use crate::recorder::Recorder;
+
+type Pair = Both<Recorder, Recorder>;
+type Side = fn(u8) -> Either<u8, u8>;
+
+const TOKEN: Token = Token::new(4, 1);
+
+fn pair() -> Pair {
+    Both::new(Recorder::new(21), Recorder::new(22))
+}
+
+/// Makes every call that has a source of one side, and checks that all are answered with that side's number.
+fn call_everything(pair: &mut Pair, side: Side, number: u8) {
+    let source = side(7);
+    pair.register(source, TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    pair.modify(source, TOKEN, Interest::WRITABLE, Mode::Oneshot).unwrap();
+    pair.deregister(source, TOKEN).unwrap();
+    assert_eq!(pair.accept(source), Ok(side(number)));
+    assert_eq!(pair.connect(&side(8)), Ok(side(number)));
+    pair.connected(source).unwrap();
+    assert_eq!(pair.read(source, &mut [0; 3]), Ok(usize::from(number)));
+    assert_eq!(pair.write(source, &[5, 6]), Ok(usize::from(number)));
+    assert_eq!(pair.write_room(source), usize::from(number));
+    pair.shutdown_write(source).unwrap();
+    pair.close(source, Close::Abort).unwrap();
+}
+
+const EVERYTHING: [&str; 11] = [
+    "register 7 Token(4#1) READABLE Level",
+    "modify 7 Token(4#1) WRITABLE Oneshot",
+    "deregister 7 Token(4#1)",
+    "accept 7",
+    "connect 8",
+    "connected 7",
+    "read 7 3",
+    "write 7 [5, 6]",
+    "write_room 7",
+    "shutdown_write 7",
+    "close 7 Abort",
+];
+
+#[test]
+fn each_call_reaches_the_platform_of_its_source() {
+    let mut pair = pair();
+    call_everything(&mut pair, Either::First, 21);
+    assert_eq!(pair.first.calls, EVERYTHING);
+    assert!(pair.second.calls.is_empty());
+    pair.first.calls.clear();
+    call_everything(&mut pair, Either::Second, 22);
+    assert_eq!(pair.second.calls, EVERYTHING);
+    assert!(pair.first.calls.is_empty());
+}
+
+#[test]
+fn what_a_platform_fails_with_is_passed_on() {
+    let mut pair = pair();
+    pair.second.failure = Some(ErrorKind::OutOfMemory);
+    let source = Either::Second(7);
+    let refused = pair.register(source, TOKEN, Interest::READABLE, Mode::Level);
+    assert_eq!(refused, Err(ErrorKind::OutOfMemory.into()));
+    assert_eq!(pair.read(source, &mut [0; 3]), Err(nb::Error::Other(ErrorKind::OutOfMemory.into())));
+    assert_eq!(pair.close(source, Close::Graceful), Err(ErrorKind::OutOfMemory.into()));
+    let mut batch = [Event::EMPTY; 2];
+    for _ in 0..2 {
+        let polled = pair.poll(Instant::ZERO, &mut Events::new(&mut batch));
+        assert_eq!(polled, Err(ErrorKind::OutOfMemory.into()), "whoever leads");
+    }
+}
+
+#[test]
+fn the_two_take_turns_in_filling_the_batch() {
+    let mut pair = pair();
+    let mut batch = [Event::EMPTY; 3];
+    let mut leaders = Vec::new();
+    for _ in 0..4 {
+        let mut events = Events::new(&mut batch);
+        pair.poll(Instant::from_nanos(9), &mut events).unwrap();
+        leaders.push(events.as_slice()[0].token.index());
+    }
+    assert!(leaders == [21, 22, 21, 22] || leaders == [22, 21, 22, 21], "{leaders:?}");
+    assert_eq!(pair.first.calls, ["poll 9"; 4], "and both are polled each time");
+    assert_eq!(pair.second.calls, ["poll 9"; 4]);
+}
+
+#[test]
+fn the_pair_promises_what_both_can_keep() {
+    let mut pair = pair();
+    assert_eq!(pair.next_deadline(Instant::ZERO), None);
+    pair.first.next_deadline = Some(Instant::from_nanos(50));
+    pair.second.next_deadline = Some(Instant::from_nanos(40));
+    assert_eq!(pair.next_deadline(Instant::ZERO), Some(Instant::from_nanos(40)));
+
+    pair.first.capabilities = Capabilities::EDGE | Capabilities::ERROR | Capabilities::WAKER;
+    pair.second.capabilities = Capabilities::ERROR | Capabilities::PRIORITY | Capabilities::WAKER;
+    assert_eq!(pair.capabilities(), Capabilities::ERROR, "a waker of one does not wake the other");
+
+    (pair.first.capacity, pair.second.capacity) = (5, 3);
+    assert_eq!(pair.capacity(), 3);
+}
+
+#[test]
+fn the_outbox_is_the_platforms_if_it_is_for_both_and_reading_goes_on_if_it_must_for_one() {
+    type Mixed = Both<Recorder<true>, Recorder<false>>;
+    type MixedTheOtherWay = Both<Recorder<false>, Recorder<true>>;
+    const {
+        assert!(<Both<Recorder<true>, Recorder<true>>>::OWNS_OUTBOX);
+        assert!(!Mixed::OWNS_OUTBOX && !MixedTheOtherWay::OWNS_OUTBOX);
+        assert!(Mixed::READABLE_UNTIL_EMPTY && MixedTheOtherWay::READABLE_UNTIL_EMPTY);
+        assert!(!Pair::READABLE_UNTIL_EMPTY);
+    }
+}

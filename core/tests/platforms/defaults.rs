@@ -1,0 +1,105 @@
+//! The methods that a platform need not write.
+
+use core::time::Duration;
+
+use selkie_core::{
+    Capabilities, Close, Error, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait,
+};
+
+/// A platform with a clock that stands still and nothing else; it keeps the deadlines of its waits.
+#[derive(Debug, Default)]
+struct Bare {
+    now: Instant,
+    deadlines: Vec<Option<Instant>>,
+}
+
+impl Selector for Bare {
+    type Source = ();
+
+    fn register(&mut self, (): (), _token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn modify(&mut self, (): (), _token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn deregister(&mut self, (): (), _token: Token) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _now: Instant, _events: &mut Events<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE
+    }
+
+    fn capacity(&self) -> usize {
+        0
+    }
+}
+
+impl Wait for Bare {
+    fn now(&mut self) -> Instant {
+        self.now
+    }
+
+    fn wait(&mut self, _events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.deadlines.push(deadline);
+        Ok(())
+    }
+}
+
+impl Transport for Bare {
+    type Address = ();
+
+    fn accept(&mut self, (): ()) -> nb::Result<(), Error> {
+        Err(nb::Error::WouldBlock)
+    }
+
+    fn connect(&mut self, (): &()) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn connected(&mut self, (): ()) -> nb::Result<(), Error> {
+        Err(nb::Error::WouldBlock)
+    }
+
+    fn read(&mut self, (): (), _buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        Err(nb::Error::WouldBlock)
+    }
+
+    fn write(&mut self, (): (), _bytes: &[u8]) -> nb::Result<usize, Error> {
+        Err(nb::Error::WouldBlock)
+    }
+
+    fn shutdown_write(&mut self, (): ()) -> nb::Result<(), Error> {
+        Err(nb::Error::WouldBlock)
+    }
+
+    fn close(&mut self, (): (), _how: Close) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_wait_for_some_time_has_its_deadline_counted_from_now() {
+    let mut bare = Bare { now: Instant::from_nanos(100), ..Bare::default() };
+    let mut batch = [Event::EMPTY; 1];
+    bare.wait_for(&mut Events::new(&mut batch), Duration::from_nanos(40)).unwrap();
+    bare.wait_for(&mut Events::new(&mut batch), Duration::MAX).unwrap();
+    assert_eq!(bare.deadlines, [Some(Instant::from_nanos(140)), Some(Instant::MAX)]);
+}
+
+#[test]
+fn a_platform_without_work_of_its_own_has_no_deadline() {
+    assert_eq!(Bare::default().next_deadline(Instant::ZERO), None);
+}
+
+#[test]
+fn a_platform_without_an_outbox_names_no_room() {
+    const { assert!(!Bare::OWNS_OUTBOX) };
+    assert_eq!(Bare::default().write_room(()), usize::MAX);
+}

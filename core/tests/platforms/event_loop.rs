@@ -1,0 +1,231 @@
+//! The loop by itself: tokens, deadlines, wakes and counters, with a handler that writes down what it is told.
+
+use selkie_core::{
+    Capabilities, Error, ErrorKind, Event, EventLoop, Events, Handler, Instant, Interest, LoopCounters, Mode,
+    Readiness, Selector, StaticLoop, Token, Wait, Wake,
+};
+
+/// A platform that reports what the test has put into its batches, and sleeps by moving its clock.
+#[derive(Debug, Default)]
+struct Plan {
+    batches: Vec<Vec<Token>>,
+    clock: Instant,
+    clock_reads: usize,
+    modified: usize,
+    has_waker: bool,
+}
+
+impl Selector for Plan {
+    type Source = ();
+
+    fn register(&mut self, (): (), _token: Token, interest: Interest, _mode: Mode) -> Result<(), Error> {
+        if interest.contains(Interest::PRIORITY) { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
+    }
+
+    fn modify(&mut self, (): (), _token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+        self.modified += 1;
+        Ok(())
+    }
+
+    fn deregister(&mut self, (): (), _token: Token) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        let batch = self.batches.pop().unwrap_or_default();
+        events.fill(batch.into_iter().map(|token| Event { token, readiness: Readiness::READABLE }));
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::WAKER
+    }
+
+    fn capacity(&self) -> usize {
+        4
+    }
+}
+
+impl Wait for Plan {
+    fn now(&mut self) -> Instant {
+        self.clock_reads += 1;
+        self.clock
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.poll(self.clock, events)?;
+        match deadline {
+            Some(deadline) => self.clock = self.clock.max(deadline),
+            None if events.is_empty() => return Err(Error::new(ErrorKind::NothingToWaitFor)),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl Wake for Plan {
+    type Waker = ();
+
+    fn waker(&mut self, _token: Token) -> Result<(), Error> {
+        if self.has_waker {
+            return Err(Error::new(ErrorKind::AlreadyRegistered));
+        }
+        self.has_waker = true;
+        Ok(())
+    }
+}
+
+/// What the handler was told.
+#[derive(Default)]
+struct Log {
+    ready: Vec<Token>,
+    expired: Vec<Token>,
+    /// Deregistered by the first event of any batch.
+    doomed: Option<Token>,
+}
+
+impl<'a> Handler<'a, Plan> for Log {
+    fn ready(&mut self, context: &mut selkie_core::Context<'a, Plan>, event: Event) {
+        self.ready.push(event.token);
+        if let Some(token) = self.doomed.take() {
+            context.deregister((), token).unwrap();
+        }
+    }
+
+    fn expired(&mut self, context: &mut selkie_core::Context<'a, Plan>, token: Token) {
+        self.expired.push(token);
+        context.stop();
+    }
+}
+
+/// Runs a test with a loop of three slots and batches of two.
+fn with_loop(test: impl FnOnce(&mut EventLoop<'_, Plan>, &mut Log)) {
+    let mut memory = StaticLoop::<3, 2>::new();
+    test(&mut EventLoop::new(Plan::default(), memory.storage()), &mut Log::default());
+}
+
+fn register(event_loop: &mut EventLoop<'_, Plan>) -> Token {
+    event_loop.context.register((), Interest::READABLE, Mode::Level).unwrap()
+}
+
+const fn at(nanos: u64) -> Instant {
+    Instant::from_nanos(nanos)
+}
+
+const STALE: Error = Error::new(ErrorKind::Stale);
+
+#[test]
+fn a_deadline_is_kept_replaced_and_forgotten() {
+    with_loop(|event_loop, log| {
+        let token = register(event_loop);
+        event_loop.context.set_timer(token, at(10)).unwrap();
+        event_loop.context.set_timer_earlier(token, at(20)).unwrap();
+        assert_eq!(event_loop.turn(at(0), log), Ok(Some(at(10))));
+        event_loop.context.set_timer(token, at(30)).unwrap();
+        assert_eq!(event_loop.turn(at(29), log), Ok(Some(at(30))));
+        event_loop.context.set_timer_earlier(token, at(29)).unwrap();
+        event_loop.turn(at(29), log).unwrap();
+        assert_eq!(log.expired, [token]);
+        event_loop.context.set_timer(token, at(40)).unwrap();
+        assert!(event_loop.context.cancel_timer(token));
+        assert!(!event_loop.context.cancel_timer(token), "there is none any more");
+        assert_eq!(event_loop.turn(at(50), log), Ok(None));
+        assert_eq!(log.expired, [token]);
+    });
+}
+
+#[test]
+fn a_stale_token_reaches_nothing_of_the_tenant_after_it() {
+    with_loop(|event_loop, log| {
+        let stale = register(event_loop);
+        event_loop.context.deregister((), stale).unwrap();
+        let tenant = register(event_loop);
+        assert_eq!(stale.index(), tenant.index());
+        event_loop.context.set_timer(tenant, at(10)).unwrap();
+        assert!(!event_loop.context.cancel_timer(stale));
+        assert_eq!(event_loop.context.set_timer(stale, at(5)), Err(STALE));
+        assert_eq!(event_loop.context.set_timer_earlier(stale, at(5)), Err(STALE));
+        assert_eq!(event_loop.context.modify((), stale, Interest::NONE, Mode::Level), Err(STALE));
+        assert_eq!(event_loop.context.release(stale), Err(STALE));
+        assert_eq!(event_loop.context.platform.modified, 0);
+        assert_eq!(event_loop.turn(at(0), log), Ok(Some(at(10))), "the tenant's deadline is as it was");
+        event_loop.context.modify((), tenant, Interest::NONE, Mode::Level).unwrap();
+        assert_eq!(event_loop.context.platform.modified, 1);
+    });
+}
+
+#[test]
+fn what_cannot_be_had_costs_no_slot() {
+    with_loop(|event_loop, _| {
+        let context = &mut event_loop.context;
+        assert_eq!(
+            context.register((), Interest::PRIORITY, Mode::Level).map_err(Error::kind),
+            Err(ErrorKind::Unsupported)
+        );
+        let (waker, ()) = context.waker().unwrap();
+        assert!(context.contains(waker));
+        assert_eq!(context.waker().map_err(Error::kind), Err(ErrorKind::AlreadyRegistered));
+        assert_eq!(context.registry().len(), 1);
+        let token = context.issue().unwrap();
+        assert!(context.contains(token) && token != waker);
+        context.release(token).unwrap();
+        assert_eq!(context.registry().len(), 1);
+    });
+}
+
+#[test]
+fn everything_is_counted() {
+    with_loop(|event_loop, log| {
+        let (one, other, late) = (register(event_loop), register(event_loop), register(event_loop));
+        // The last batch comes first.
+        event_loop.context.platform.batches = vec![vec![other], vec![one, other], vec![one, late]];
+        event_loop.context.set_timer(late, at(5)).unwrap();
+        log.doomed = Some(late);
+        event_loop.turn(at(1), log).unwrap();
+        log.doomed = Some(other);
+        event_loop.turn(at(1), log).unwrap();
+        event_loop.turn(at(1), log).unwrap();
+        assert_eq!(log.ready, [one, one], "an event for a source that is gone is dropped");
+        event_loop.context.set_timer(one, at(7)).unwrap();
+        let issued = [event_loop.context.issue().unwrap(), event_loop.context.issue().unwrap()];
+        for token in issued {
+            event_loop.context.set_timer(token, at(8)).unwrap();
+        }
+        assert_eq!(event_loop.turn(at(9), log), Ok(Some(at(9))));
+        assert_eq!(log.expired.len(), 2, "no more deadlines in one turn than the batch holds");
+        for _ in 0..3 {
+            event_loop.turn(at(9), log).unwrap();
+        }
+        assert_eq!(log.expired.len(), 3);
+        let counted = LoopCounters { turns: 7, turns_idle: 2, events: 5, events_stale: 3, deadlines: 3 };
+        assert_eq!(event_loop.context.counters(), counted);
+    });
+}
+
+#[test]
+fn running_goes_on_until_it_is_stopped() {
+    with_loop(|event_loop, log| {
+        let token = register(event_loop);
+        event_loop.context.platform.clock = at(100);
+        event_loop.context.platform.batches = vec![vec![token], vec![token]];
+        event_loop.run_once(log).unwrap();
+        assert_eq!(event_loop.context.platform.clock_reads, 0, "nobody has asked, and there is no deadline");
+        assert_eq!((event_loop.context.now(), event_loop.context.now()), (at(100), at(100)));
+        assert_eq!(event_loop.context.platform.clock_reads, 1);
+        event_loop.context.set_timer(token, at(150)).unwrap();
+        assert!(!event_loop.is_stopped());
+        event_loop.run(log).unwrap();
+        assert!(event_loop.is_stopped());
+        assert_eq!((log.ready.len(), log.expired.len()), (2, 1));
+        assert_eq!(event_loop.run_once(log), Err(Error::new(ErrorKind::NothingToWaitFor)));
+    });
+}
+
+#[test]
+fn time_never_goes_back() {
+    with_loop(|event_loop, log| {
+        event_loop.turn(at(50), log).unwrap();
+        event_loop.turn(at(40), log).unwrap();
+        assert_eq!(event_loop.context.now(), at(50));
+    });
+}

@@ -1,0 +1,109 @@
+//! A platform that writes down what it is asked, and answers with what the test has chosen.
+
+use selkie_core::{
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
+    Transport,
+};
+
+/// The platform. `OWNS` says whether it keeps the outbox itself, and whether it has to be read until it is empty.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder<const OWNS: bool = false> {
+    /// The calls since the last [`answers`](Self::answers), each as a line.
+    pub(crate) calls: Vec<String>,
+    /// What it answers where a number is asked for; a source that it makes has this number too.
+    pub(crate) number: u8,
+    /// What every call fails with.
+    pub(crate) failure: Option<ErrorKind>,
+    pub(crate) next_deadline: Option<Instant>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) capacity: usize,
+}
+
+impl<const OWNS: bool> Recorder<OWNS> {
+    pub(crate) fn new(number: u8) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    fn answer<T>(&mut self, call: String, answer: T) -> Result<T, Error> {
+        self.calls.push(call);
+        match self.failure {
+            Some(kind) => Err(Error::new(kind)),
+            None => Ok(answer),
+        }
+    }
+}
+
+impl<const OWNS: bool> Selector for Recorder<OWNS> {
+    type Source = u8;
+
+    fn register(&mut self, source: u8, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.answer(format!("register {source} {token:?} {interest:?} {mode:?}"), ())
+    }
+
+    fn modify(&mut self, source: u8, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.answer(format!("modify {source} {token:?} {interest:?} {mode:?}"), ())
+    }
+
+    fn deregister(&mut self, source: u8, token: Token) -> Result<(), Error> {
+        self.answer(format!("deregister {source} {token:?}"), ())
+    }
+
+    /// Fills the batch with events of the token that has its number for an index.
+    fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        let event = Event { token: Token::new(self.number.into(), 1), readiness: Readiness::READABLE };
+        events.fill(core::iter::repeat(event));
+        self.answer(format!("poll {}", now.as_nanos()), ())
+    }
+
+    fn next_deadline(&mut self, _now: Instant) -> Option<Instant> {
+        self.next_deadline
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+impl<const OWNS: bool> Transport for Recorder<OWNS> {
+    type Address = u8;
+
+    const OWNS_OUTBOX: bool = OWNS;
+    const READABLE_UNTIL_EMPTY: bool = OWNS;
+
+    fn accept(&mut self, listener: u8) -> nb::Result<u8, Error> {
+        Ok(self.answer(format!("accept {listener}"), self.number)?)
+    }
+
+    fn connect(&mut self, address: &u8) -> Result<u8, Error> {
+        self.answer(format!("connect {address}"), self.number)
+    }
+
+    fn connected(&mut self, source: u8) -> nb::Result<(), Error> {
+        Ok(self.answer(format!("connected {source}"), ())?)
+    }
+
+    fn read(&mut self, source: u8, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        Ok(self.answer(format!("read {source} {}", buffer.len()), self.number.into())?)
+    }
+
+    fn write(&mut self, source: u8, bytes: &[u8]) -> nb::Result<usize, Error> {
+        Ok(self.answer(format!("write {source} {bytes:?}"), self.number.into())?)
+    }
+
+    fn write_room(&mut self, source: u8) -> usize {
+        self.calls.push(format!("write_room {source}"));
+        self.number.into()
+    }
+
+    fn shutdown_write(&mut self, source: u8) -> nb::Result<(), Error> {
+        Ok(self.answer(format!("shutdown_write {source}"), ())?)
+    }
+
+    fn close(&mut self, source: u8, how: Close) -> Result<(), Error> {
+        self.answer(format!("close {source} {how:?}"), ())
+    }
+}

@@ -1,0 +1,143 @@
+//! Nothing happens without a cause: no reads, no writes, no offers, no deadlines.
+
+use core::time::Duration;
+
+use selkie_core::{Config, Event, Readiness, SendError};
+
+use crate::on_both;
+use crate::rig::{Rig, Shape, UNLIMITED, with_server};
+use crate::scripted::{Call, Scripted};
+use crate::toy::Handle;
+
+on_both! {
+    without_limits_there_are_no_deadlines
+    a_writable_event_reads_nothing
+    a_held_piece_is_not_offered_again
+    more_than_the_room_is_refused_whole
+}
+
+fn offers<const OWNS: bool>(rig: &Rig<'_, Scripted, OWNS>) -> usize {
+    rig.server.service().count(|call| matches!(call, Call::Received(..)))
+}
+
+fn report<const OWNS: bool>(rig: &mut Rig<'_, Scripted, OWNS>, client: Handle, readiness: Readiness) {
+    let token = rig.token(client);
+    rig.event_loop.context.platform.made_up.push(Event { token, readiness });
+    rig.settle();
+}
+
+fn without_limits_there_are_no_deadlines<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.send(client, b"hello");
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.take(client), b"hello");
+        assert_eq!(rig.event_loop.context.counters().deadlines, 0);
+    });
+}
+
+fn a_writable_event_reads_nothing<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        report(rig, client, Readiness::WRITABLE);
+        assert_eq!(rig.socket(client).reads, 0);
+        report(rig, client, Readiness::READABLE | Readiness::WRITABLE);
+        assert_eq!(rig.socket(client).reads, 1);
+        assert_eq!(rig.server.counters().reads_spurious, 1);
+    });
+}
+
+fn a_held_piece_is_not_offered_again<const OWNS: bool>() {
+    let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
+    with_server::<_, OWNS>(Shape::SMALL, config, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        // Where the platform keeps the outbox, exactly as much room as there are bytes.
+        rig.give_room(client, 2);
+        rig.send(client, b"a");
+        rig.settle();
+        rig.pass(Duration::from_secs(5));
+        rig.send(client, b"b");
+        rig.settle();
+        assert_eq!(offers(rig), 2);
+        if !OWNS {
+            report(rig, client, Readiness::WRITABLE);
+        }
+        rig.pass(Duration::from_secs(9));
+        assert_eq!(offers(rig), 2, "it was looked after, since it may have been idle, but nothing came");
+        assert_eq!(rig.closed(client), None);
+    });
+}
+
+fn more_than_the_room_is_refused_whole<const OWNS: bool>() {
+    let mut service = Scripted::echo();
+    service.on_received = Box::new(|peer, bytes| {
+        assert_eq!(peer.send(&[0; 17]), Err(SendError::Full));
+        bytes.len()
+    });
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 16);
+        rig.send(client, b"x");
+        rig.settle();
+        assert_eq!(rig.take(client), b"");
+        assert_eq!(rig.closed(client), None);
+    });
+}
+
+#[test]
+fn what_does_not_fit_the_outbox_waits_until_it_drains() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        rig.send(client, b"0123456789ab\n");
+        rig.settle();
+        rig.send(client, b"abcd\n");
+        rig.settle();
+        assert_eq!(offers(rig), 2);
+        rig.pass(Duration::from_secs(1));
+        assert_eq!(offers(rig), 2);
+        rig.give_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.take(client), b"0123456789ab\nabcd\n");
+    });
+}
+
+#[test]
+fn a_peer_that_is_owed_something_is_read_while_there_is_room() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        for text in [b"abc", b"def"] {
+            rig.send(client, text);
+            rig.settle();
+            assert!(rig.socket(client).incoming.is_empty());
+        }
+        assert_eq!(rig.server.counters().blocks_max, 1, "nothing is held, so there is an outbox and no inbox");
+        rig.give_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.take(client), b"abcdef");
+    });
+}
+
+#[test]
+fn an_outbox_is_written_once_for_each_of_its_pieces() {
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        rig.send(client, b"0123456789ab");
+        rig.settle();
+        let writes = rig.socket(client).writes;
+        rig.give_room(client, 8);
+        rig.turn();
+        assert_eq!(rig.take(client), b"01234567");
+        assert_eq!(rig.socket(client).writes, writes + 1, "the platform took a part, and is not asked again");
+        rig.send(client, b"cdefghij");
+        rig.settle();
+        let writes = rig.socket(client).writes;
+        rig.give_room(client, usize::MAX);
+        rig.turn();
+        assert_eq!(rig.take(client), b"89abcdefghij", "both pieces of the ring in one turn");
+        assert_eq!(rig.socket(client).writes, writes + 2);
+    });
+}

@@ -1,0 +1,127 @@
+//! After the peer has ended its stream: the end is told once, and what is held is neither forgotten nor a cause to spin.
+
+use core::time::Duration;
+
+use selkie_core::{Close, Peer, Reason, Service};
+
+use crate::on_both;
+use crate::rig::{Rig, Shape, UNLIMITED, with_server};
+use crate::scripted::{Call, Scripted};
+
+on_both! { the_end_is_told_once a_piece_that_is_left_is_no_cause_to_spin a_service_need_not_say_what_the_end_means }
+
+fn ends<const OWNS: bool>(rig: &Rig<'_, Scripted, OWNS>) -> usize {
+    rig.server.service().count(|call| matches!(call, Call::Ended(_)))
+}
+
+fn offers<const OWNS: bool>(rig: &Rig<'_, Scripted, OWNS>) -> usize {
+    rig.server.service().count(|call| matches!(call, Call::Received(..)))
+}
+
+fn the_end_is_told_once<const OWNS: bool>() {
+    let mut service = Scripted::echo();
+    service.on_ended = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"x");
+        rig.end(client);
+        rig.pass(Duration::from_secs(2));
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimedOut(_))), 1);
+        assert_eq!(ends(rig), 1);
+        assert_eq!(rig.closed(client), None);
+    });
+}
+
+fn a_piece_that_is_left_is_no_cause_to_spin<const OWNS: bool>() {
+    let mut service = Scripted::lines();
+    service.on_ended = Box::new(|_| ());
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        // Where the platform keeps the outbox: no more room than the piece needs, which is enough.
+        rig.give_room(client, 5);
+        rig.send(client, b"piece");
+        rig.end(client);
+        rig.settle();
+        assert_eq!(ends(rig), 1);
+        assert_eq!(rig.turn(), None);
+    });
+}
+
+/// A service that is only a `received`.
+struct Sink;
+
+impl Service for Sink {
+    type Session = ();
+
+    fn received(&mut self, _peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
+        bytes.len()
+    }
+}
+
+fn a_service_need_not_say_what_the_end_means<const OWNS: bool>() {
+    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Sink, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"x");
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.closed(client), Some(Close::Graceful));
+        assert_eq!(rig.closed_for(Reason::Finished), 1);
+    });
+}
+
+#[test]
+fn what_is_left_is_offered_when_the_outbox_drains() {
+    let mut service = Scripted::echo();
+    service.on_received = Box::new(|_, _| 0);
+    service.on_ended = Box::new(|peer| peer.send(b"bye").unwrap());
+    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        rig.send(client, b"left");
+        rig.end(client);
+        rig.settle();
+        assert_eq!(ends(rig), 1);
+        let before = offers(rig);
+        rig.give_room(client, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.take(client), b"bye");
+        assert_eq!(offers(rig), before + 1);
+    });
+}
+
+#[test]
+fn what_is_left_is_offered_when_the_platform_has_room() {
+    let mut service = Scripted::lines();
+    service.on_ended = Box::new(|peer| peer.send(b"in answer").unwrap());
+    with_server::<_, true>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 9);
+        rig.send(client, b"left");
+        rig.end(client);
+        rig.settle();
+        assert_eq!(ends(rig), 1);
+        assert_eq!(rig.take(client), b"in answer");
+        let before = offers(rig);
+        rig.give_room(client, 9);
+        rig.settle();
+        assert_eq!(offers(rig), before + 1);
+    });
+}
+
+#[test]
+fn the_end_waits_for_what_the_platform_has_no_room_for() {
+    let mut service = Scripted::lines();
+    service.on_ended = Box::new(|_| ());
+    with_server::<_, true>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"left");
+        rig.settle();
+        rig.give_room(client, 1);
+        rig.end(client);
+        rig.settle();
+        assert_eq!(ends(rig), 0, "only a part of what is held could be offered");
+        rig.give_room(client, 4);
+        rig.pass(Duration::from_millis(10));
+        assert_eq!(ends(rig), 1);
+    });
+}

@@ -1,0 +1,189 @@
+//! Who waits for a block: the order, what it takes to be served, and that nothing is left behind.
+
+use core::time::Duration;
+
+use selkie_core::{Config, Peer};
+
+use crate::rig::{Rig, Shape, UNLIMITED, with_server};
+use crate::scripted::{Call, Scripted};
+use crate::toy::Handle;
+
+const SCARCE: Shape = Shape { slots: 10, blocks: 2, ..Shape::SMALL };
+
+/// Asks to be told when the peer takes bytes, as a whole call of the service.
+fn ask_to_write(peer: &mut Peer<'_>) {
+    peer.request_writable();
+}
+
+/// Has a client borrow one block, as it is owed something that it does not take.
+fn owe(rig: &mut Rig<'_, Scripted, false>, client: Handle) {
+    rig.give_room(client, 0);
+    rig.send(client, b"owed");
+    rig.settle();
+    assert_eq!(rig.server.blocks_borrowed(), 1);
+}
+
+/// Once nobody waits any more, a peer that is owed something is read from as before.
+fn check_that_nobody_waits(rig: &mut Rig<'_, Scripted, false>, client: Handle) {
+    owe(rig, client);
+    rig.send(client, b" more");
+    rig.settle();
+    assert!(rig.socket(client).incoming.is_empty(), "others are not waited for");
+    rig.give_room(client, usize::MAX);
+    rig.settle();
+    assert!(rig.take(client).ends_with(b"owed more"));
+}
+
+#[test]
+fn who_was_served_is_not_waited_for() {
+    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+        let (owes, starved) = (rig.connected(), rig.connected());
+        owe(rig, owes);
+        rig.send(starved, b"x");
+        rig.settle();
+        assert_eq!(rig.server.counters().starved, 1);
+        rig.give_room(owes, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.take(starved), b"x");
+        check_that_nobody_waits(rig, owes);
+    });
+}
+
+#[test]
+fn who_is_gone_is_not_waited_for() {
+    let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
+    with_server::<_, false>(SCARCE, config, Scripted::echo(), |rig| {
+        let (owes, starved) = (rig.connected(), rig.connected());
+        rig.pass(Duration::from_secs(5));
+        owe(rig, owes);
+        rig.send(starved, b"x");
+        rig.pass(Duration::from_secs(5));
+        assert!(rig.closed(starved).is_some(), "it waited for too long");
+        rig.give_room(owes, usize::MAX);
+        rig.settle();
+        check_that_nobody_waits(rig, owes);
+    });
+}
+
+#[test]
+fn a_newcomer_does_not_overtake() {
+    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+        let (owes, starved, newcomer) = (rig.connected(), rig.connected(), rig.connected());
+        owe(rig, owes);
+        rig.send(starved, b"x");
+        rig.settle();
+        // In one batch the block comes back, and the newcomer, who would keep one, has something to be read.
+        rig.give_room(newcomer, 0);
+        rig.send(newcomer, b"y");
+        rig.give_room(owes, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.take(starved), b"x");
+        rig.give_room(newcomer, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.take(newcomer), b"y");
+    });
+}
+
+#[test]
+fn those_who_wait_are_served_in_turn() {
+    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+        let (owes, one, two, three) = (rig.connected(), rig.connected(), rig.connected(), rig.connected());
+        owe(rig, owes);
+        for client in [one, two, three] {
+            rig.give_room(client, 0);
+            rig.send(client, &[b'x'; 48]);
+        }
+        rig.settle();
+        rig.give_room(owes, usize::MAX);
+        rig.settle();
+        // Each keeps the block until its peer takes the bytes, and has more to be read then.
+        for (served, next) in [(one, two), (two, three), (three, one)] {
+            assert_eq!(rig.socket(served).incoming.len() % 48, 32);
+            rig.give_room(served, 16);
+            let unread = rig.socket(next).incoming.len();
+            rig.settle();
+            assert!(rig.socket(next).incoming.len() < unread);
+        }
+    });
+}
+
+#[test]
+fn who_waits_is_not_read_when_it_is_looked_after() {
+    let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
+    with_server::<_, false>(SCARCE, config, Scripted::echo(), |rig| {
+        let (owes, starved) = (rig.connected(), rig.connected());
+        rig.pass(Duration::from_secs(5));
+        rig.send(starved, b"x");
+        rig.settle();
+        owe(rig, owes);
+        rig.send(starved, b"y");
+        rig.pass(Duration::from_secs(6));
+        assert_eq!(rig.socket(starved).incoming.len(), 1, "it may have been idle, but there is no block");
+        assert_eq!(rig.closed(starved), None);
+    });
+}
+
+#[test]
+fn a_full_inbox_is_offered_and_not_read_into() {
+    let mut service = Scripted::lines();
+    service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
+    service.on_timed_out = Box::new(ask_to_write);
+    with_server::<_, false>(Shape { blocks: 3, ..SCARCE }, UNLIMITED, service, |rig| {
+        let (full, has_both) = (rig.connected(), rig.connected());
+        rig.send(full, &[b'x'; 20]);
+        rig.settle();
+        rig.give_room(has_both, 0);
+        rig.send(has_both, b"line\npiece");
+        rig.pass(Duration::from_secs(1));
+        assert_eq!(rig.server.counters().starved, 1, "to write takes a block");
+        rig.give_room(has_both, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.socket(full).incoming.len(), 4);
+        assert_eq!(rig.closed(full), None);
+    });
+}
+
+#[test]
+fn who_wants_to_write_waits_for_a_block() {
+    let mut service = Scripted::lines();
+    service.on_opened = Box::new(ask_to_write);
+    with_server::<_, false>(SCARCE, UNLIMITED, service, |rig| {
+        let has_both = rig.connected();
+        rig.give_room(has_both, 0);
+        rig.send(has_both, b"line\npiece");
+        rig.settle();
+        assert_eq!(rig.server.blocks_borrowed(), 2);
+        let writer = rig.connected();
+        let told = Call::Writable(rig.token(writer));
+        assert_eq!(rig.server.service().count(|call| *call == told), 0, "there is no block for what it would send");
+        rig.give_room(has_both, usize::MAX);
+        rig.settle();
+        assert_eq!(rig.server.blocks_borrowed(), 1);
+        assert_eq!(rig.server.service().count(|call| *call == told), 1, "one block is enough to write");
+    });
+}
+
+#[test]
+fn where_the_platform_keeps_the_outbox_one_block_is_enough() {
+    let shape = Shape { blocks: 1, ..SCARCE };
+    with_server::<_, true>(shape, UNLIMITED, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        for piece in [b"a ", b"b\n"] {
+            rig.send(client, piece);
+            rig.settle();
+        }
+        assert_eq!(rig.take(client), b"a b\n");
+        assert_eq!((rig.server.counters().blocks_max, rig.server.counters().starved), (1, 0));
+    });
+}
+
+#[test]
+fn where_nothing_is_ever_held_no_block_is_needed() {
+    let shape = Shape { blocks: 0, ..SCARCE };
+    with_server::<_, true>(shape, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.send(client, b"hello");
+        rig.settle();
+        assert_eq!(rig.take(client), b"hello");
+    });
+}
