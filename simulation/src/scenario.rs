@@ -168,6 +168,7 @@ impl Scenario {
     }
 
     /// The generator of the service.
+    #[cfg(feature = "std")]
     pub(crate) fn for_the_service(&self) -> Random {
         Random::new(self.seed).fork(6).with_choices(self.choices.iter().copied().skip(1).step_by(2))
     }
