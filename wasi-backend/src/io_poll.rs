@@ -267,8 +267,8 @@ pub struct IoPoll<'a> {
     deadline: Alarm,
     /// How many sources are closed in the background. (d)
     closing: usize,
-    /// Where in the list the next batch begins, if the last one had no room for all that was ready.
-    resume: Option<usize>,
+    /// Whether the next batch begins where the last one had no room for all that was ready, rather than with a new report.
+    resumes: bool,
     /// (g)
     pub(crate) ration: Ration,
 }
@@ -287,7 +287,7 @@ impl<'a> IoPoll<'a> {
         let ration = Ration::new();
         // A first call, which returns a list of one when the clock has struck. (i)
         match imports::poll(&[ration.past()], ready) {
-            Some(_) => Ok(Self { watched, ready, deadline: Alarm::NONE, closing: 0, resume: None, ration }),
+            Some(_) => Ok(Self { watched, ready, deadline: Alarm::NONE, closing: 0, resumes: false, ration }),
             None => Err(Error::new(ErrorKind::Unsupported)),
         }
     }
@@ -295,9 +295,9 @@ impl<'a> IoPoll<'a> {
     /// Waits until `deadline`, or without an end if there is none, adds what is ready to `events` and says how much that is.
     fn fetch(&mut self, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
         let before = events.len();
-        if let Some(from) = self.resume {
-            self.sweep(from, events);
-            if self.resume == Some(0) && events.room() > 0 {
+        if self.resumes {
+            self.sweep(self.watched.first, events);
+            if self.resumes && self.watched.first == 0 && events.room() > 0 {
                 self.sweep(0, events);
             }
         }
@@ -306,7 +306,7 @@ impl<'a> IoPoll<'a> {
                 self.sweep(0, events);
             } else {
                 let count = self.ask(0, events, deadline);
-                if count >= CROWD && self.resume.is_none() {
+                if count >= CROWD && !self.resumes {
                     self.ration.renew();
                     self.sweep(count, events);
                 }
@@ -322,14 +322,14 @@ impl<'a> IoPoll<'a> {
     /// Adds all that is ready from this place in the list on, as far as there is room, without blocking.
     fn sweep(&mut self, from: usize, events: &mut Events<'_>) {
         let mut next = from;
-        self.resume = None;
+        self.resumes = false;
         // What a report leaves out would lose its turn.
         if self.ration.is_short() {
             self.ration.renew();
         }
         loop {
             next += self.ask(next, events, Some(self.ration.past()));
-            if self.resume.is_some() {
+            if self.resumes {
                 return;
             }
             if !self.ration.is_used_up() {
@@ -338,12 +338,12 @@ impl<'a> IoPoll<'a> {
             self.ration.renew();
         }
         // What stands before is next.
-        self.resume = (from > 0).then_some(0);
+        self.resumes = from > 0;
+        self.watched.first = 0;
     }
 
     /// One call of the host, for those that stand at `from` in the list and behind. Those that are ready come to stand at
     /// `from`; says how many there are.
-    #[expect(clippy::cast_possible_truncation, reason = "positions have 32 bits")]
     fn ask(&mut self, from: usize, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
         let len = self.watched.len;
         let from = from.min(len);
@@ -356,16 +356,10 @@ impl<'a> IoPoll<'a> {
         if from == end {
             return 0;
         }
-        let mut count = imports::poll(&self.watched.items[from..end], self.ready).unwrap_or(0);
-        self.ration.found(count);
-        let ready = &mut self.ready[..count];
+        let found = imports::poll(&self.watched.items[from..end], self.ready).unwrap_or(0);
+        self.ration.found(found);
         // (b)
-        ready.sort_unstable();
-        count -= usize::from(ready.last().is_some_and(|&last| from + last as usize >= len));
-        for (place, position) in ready[..count].iter_mut().enumerate() {
-            self.watched.swap(from + place, from + *position as usize);
-            *position = (from + place) as u32;
-        }
+        let count = self.watched.gather(from, &mut self.ready[..found]);
         let share = self.ration.share(count);
         self.watched.first = from;
         let left_out = self.watched.collect(
@@ -374,11 +368,10 @@ impl<'a> IoPoll<'a> {
             |&position| position as usize,
             |_, streams, direction| streams.readiness(direction),
         );
-        if left_out {
-            self.resume = Some(self.watched.first);
-        } else if share < count {
-            self.resume = Some(from + share);
+        if share < count && !left_out {
+            self.watched.first = from + share;
         }
+        self.resumes |= left_out || share < count;
         count
     }
 

@@ -165,9 +165,15 @@ impl<'a, T: Watch> Watched<'a, T> {
         entry.positions[direction as usize] = self.len as u32;
     }
 
-    /// Removes an item; the last one takes its place.
+    /// Removes an item; the last one takes its place. Where that would put it among those that have had their turn, one of
+    /// these takes the place instead, and the last one stands behind them.
     #[expect(clippy::cast_possible_truncation, reason = "positions have 32 bits")]
-    fn remove(&mut self, position: usize) {
+    fn remove(&mut self, mut position: usize) {
+        if position < self.first {
+            self.first -= 1;
+            self.swap(position, self.first);
+            position = self.first;
+        }
         self.len -= 1;
         let (moved, gone) = (self.owners[self.len], self.owners[position]);
         self.items[position] = self.items[self.len];
@@ -177,10 +183,38 @@ impl<'a, T: Watch> Watched<'a, T> {
         *self.position(gone) = 0;
     }
 
-    /// Lets two items change places.
-    #[cfg(any(test, target_env = "p2"))]
+    /// Moves the items that were reported to `from` and behind, and says how many there are. Their positions are then in
+    /// `ready`, where the host had named them, counting from `from`: in an order of its own, items that it was not given
+    /// among them, or one twice.
+    #[cfg(any(test, fuzzing, target_env = "p2"))]
     #[expect(clippy::cast_possible_truncation, reason = "positions have 32 bits")]
-    pub(crate) fn swap(&mut self, one: usize, other: usize) {
+    pub(crate) fn gather(&mut self, from: usize, ready: &mut [u32]) -> usize {
+        /// Stands for no owner.
+        const NOBODY: u32 = u32::MAX;
+
+        // What is moved changes positions, but not owners.
+        for report in &mut *ready {
+            let position = from.wrapping_add(*report as usize);
+            *report = if position < self.len { self.owners[position] } else { NOBODY };
+        }
+        let mut end = from;
+        for &owner in ready.iter().filter(|&&owner| owner != NOBODY) {
+            let position = *self.position(owner) as usize - 1;
+            // Otherwise it has been moved already.
+            if position >= end {
+                self.swap(end, position);
+                end += 1;
+            }
+        }
+        for (report, position) in ready.iter_mut().zip(from..end) {
+            *report = position as u32;
+        }
+        end - from
+    }
+
+    /// Lets two items change places.
+    #[expect(clippy::cast_possible_truncation, reason = "positions have 32 bits")]
+    fn swap(&mut self, one: usize, other: usize) {
         self.items.swap(one, other);
         self.owners.swap(one, other);
         for position in [one, other] {
@@ -212,7 +246,8 @@ impl<'a, T: Watch> Watched<'a, T> {
         position: impl Fn(&R) -> usize,
         mut verdict: impl FnMut(&R, &mut T, Direction) -> Readiness,
     ) -> bool {
-        let first = if self.first < self.len { self.first } else { 0 };
+        self.first = if self.first < self.len { self.first } else { 0 };
+        let first = self.first;
         let (mut fired, mut left_out) = (false, false);
         'batch: for is_behind in [false, true] {
             for report in ready {
@@ -347,17 +382,40 @@ mod tests {
     }
 
     #[test]
-    fn items_change_places_with_their_owners() {
+    fn what_was_reported_stands_together() {
         let mut memory = Memory::new();
         let mut watched = memory.watched();
         let [a, ..] = three(&mut watched, Mode::Level);
-        watched.swap(0, 5);
-        watched.swap(2, 2);
-        assert_eq!(reported(&mut watched, &[0], 8), [2]);
+        // The second, the last and the first of those behind the first; one twice, and two that there are not.
+        let mut ready = [1, 4, 0, 4, 5, u32::MAX];
+        let expected = [watched.items[2], watched.items[5], watched.items[1]];
+        let count = watched.gather(1, &mut ready);
+        assert_eq!(ready[..count], [1, 2, 3]);
+        assert_eq!(watched.items[1..4], expected);
+        for position in 0..watched.len {
+            let (slot, direction) = watched.owner(position);
+            let entry = watched.handles.at(slot);
+            assert_eq!(entry.positions[direction as usize] as usize, position + 1);
+            assert_eq!(watched.items[position], (watched.handles.at(slot).platform, direction as u8));
+        }
         watched.deregister(a, token(0)).unwrap();
         let mut items = watched.items[..watched.len].to_vec();
         items.sort_unstable();
         assert_eq!(items, [('b', 0), ('b', 1), ('c', 0), ('c', 1)]);
+    }
+
+    #[test]
+    fn who_leaves_does_not_cost_others_their_turn() {
+        let mut memory = Memory::new();
+        let mut watched = memory.watched();
+        let sockets = ['a', 'b', 'c'].map(|letter| watched.handles.insert(letter).unwrap());
+        for (index, socket) in (0..).zip(sockets) {
+            watched.register(socket, token(index), Interest::READABLE, Mode::Level).unwrap();
+        }
+        assert_eq!(reported(&mut watched, &[0, 1, 2], 1), [0]);
+        watched.deregister(sockets[0], token(0)).unwrap();
+        let rest = [reported(&mut watched, &[0, 1], 1), reported(&mut watched, &[0, 1], 1)].concat();
+        assert!(rest == [1, 2] || rest == [2, 1], "{rest:?}");
     }
 
     #[test]
