@@ -143,7 +143,8 @@ pub(crate) fn a_wait_does_not_spin<F: WaitFixture>(make: Make<'_, F>) -> Check {
             let after = stage.fixture.busy_time().must("measuring processor time")?;
             best = best.min(after.saturating_sub(before));
         }
-        ensure!(best < span / 4, "of 20 waits of {span:?}, the laziest was busy for {best:?}: it spins");
+        // Who spins is busy for nearly all of it; asking for the time takes some, too, where another process is asked.
+        ensure!(best < span / 2, "of 20 waits of {span:?}, the laziest was busy for {best:?}: it spins");
     }
     Ok(())
 }
