@@ -1,14 +1,17 @@
 //! The one error type of all contracts.
 
 use core::fmt;
+use core::num::NonZeroU32;
 
 /// What went wrong, in terms that mean the same on every platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum ErrorKind {
+    // From 1, so that no error is all zero bits.
     /// A table of fixed capacity has no room left.
-    Full,
+    Full = 1,
     /// The token or the source is registered already.
     AlreadyRegistered,
     /// Nothing is registered under this token.
@@ -54,6 +57,36 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// The kind that has this number.
+    #[inline]
+    const fn from_number(number: u8) -> Self {
+        // Every kind in order, so that this compiles to nothing but a comparison.
+        match number {
+            1 => Self::Full,
+            2 => Self::AlreadyRegistered,
+            3 => Self::NotRegistered,
+            4 => Self::Stale,
+            5 => Self::Unsupported,
+            6 => Self::InvalidSource,
+            7 => Self::InvalidInput,
+            8 => Self::NothingToWaitFor,
+            9 => Self::WouldBlock,
+            10 => Self::AddressInUse,
+            11 => Self::AddressUnavailable,
+            12 => Self::PermissionDenied,
+            13 => Self::ConnectionRefused,
+            14 => Self::ConnectionReset,
+            15 => Self::ConnectionAborted,
+            16 => Self::NotConnected,
+            17 => Self::BrokenPipe,
+            18 => Self::TimedOut,
+            19 => Self::Unreachable,
+            20 => Self::OutOfDescriptors,
+            21 => Self::OutOfMemory,
+            _ => Self::Other,
+        }
+    }
+
     /// The sentence that [`Error`] displays.
     const fn sentence(self) -> &'static str {
         match self {
@@ -85,42 +118,46 @@ impl ErrorKind {
 
 /// An operating error: its kind, and the platform's own code where it has one.
 ///
-/// One concrete type for all platforms, rather than an associated type on each trait: it is eight bytes, `Copy`, joins two
-/// platforms in [`Both`](crate::Both) without a wrapper, and lets generic code decide by [`kind`](Self::kind).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Error {
-    kind: ErrorKind,
-    code: i32,
-}
+/// One concrete type for all platforms, rather than an associated type on each trait: it is `Copy`, joins two
+/// platforms in [`Both`](crate::Both) without a wrapper, and lets generic code decide by [`kind`](Self::kind). It is one
+/// word that is never zero, so a `Result<(), Error>` is one word as well.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Error(NonZeroU32);
 
 impl Error {
     /// An error of this kind, without a code.
     #[inline]
     #[must_use]
     pub const fn new(kind: ErrorKind) -> Self {
-        Self { kind, code: 0 }
+        Self::with_code(kind, 0)
     }
 
     /// An error that the platform reported by a code: an errno, a WASI errno, or the number of an error case.
+    ///
+    /// Codes are 24 bits wide, sign included; the rest of a wider one is lost. No platform has any.
     #[inline]
     #[must_use]
     pub const fn with_code(kind: ErrorKind, code: i32) -> Self {
-        Self { kind, code }
+        match NonZeroU32::new(code.cast_unsigned() << 8 | kind as u32) {
+            Some(word) => Self(word),
+            // No kind is zero.
+            None => unreachable!(),
+        }
     }
 
     /// What went wrong.
     #[inline]
     #[must_use]
     pub const fn kind(self) -> ErrorKind {
-        self.kind
+        ErrorKind::from_number(self.0.get().to_le_bytes()[0])
     }
 
     /// The platform's own code, if it gave one.
     #[inline]
     #[must_use]
     pub const fn code(self) -> Option<i32> {
-        if self.code == 0 { None } else { Some(self.code) }
+        let code = self.0.get().cast_signed() >> 8;
+        if code == 0 { None } else { Some(code) }
     }
 }
 
@@ -130,9 +167,22 @@ impl From<ErrorKind> for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Error").field("kind", &self.kind()).field("code", &self.code()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Error {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "Error {{ kind: {}, code: {} }}", self.kind(), self.code());
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.kind.sentence())?;
+        formatter.write_str(self.kind().sentence())?;
         match self.code() {
             Some(code) => write!(formatter, " (platform error {code})"),
             None => Ok(()),
@@ -145,7 +195,7 @@ impl core::error::Error for Error {}
 impl embedded_io::Error for Error {
     fn kind(&self) -> embedded_io::ErrorKind {
         use embedded_io::ErrorKind as Embedded;
-        match self.kind {
+        match Self::kind(*self) {
             ErrorKind::PermissionDenied => Embedded::PermissionDenied,
             ErrorKind::ConnectionRefused => Embedded::ConnectionRefused,
             ErrorKind::ConnectionReset => Embedded::ConnectionReset,
@@ -181,5 +231,33 @@ impl From<embedded_io::ErrorKind> for Error {
             Embedded::OutOfMemory => ErrorKind::OutOfMemory,
             _ => ErrorKind::Other,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_comes_back() {
+        for number in 1..=ErrorKind::Other as u8 {
+            let kind = ErrorKind::from_number(number);
+            assert_eq!(kind as u8, number, "{kind:?} is out of order");
+            assert_eq!(Error::new(kind).kind(), kind);
+            assert_eq!(Error::new(kind).code(), None);
+        }
+    }
+
+    #[test]
+    fn codes_of_either_sign_come_back() {
+        for code in [1, 110, 0xffff, -1, (1 << 23) - 1, -(1 << 23)] {
+            let error = Error::with_code(ErrorKind::TimedOut, code);
+            assert_eq!((error.kind(), error.code()), (ErrorKind::TimedOut, Some(code)));
+        }
+    }
+
+    #[test]
+    fn a_result_without_a_value_is_one_word() {
+        assert_eq!(size_of::<Result<(), Error>>(), 4);
     }
 }

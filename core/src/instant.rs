@@ -74,7 +74,12 @@ impl Add<Duration> for Instant {
 
 /// A duration in nanoseconds, or as many as fit.
 const fn nanos(duration: Duration) -> u64 {
-    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos() as u64)
+    const NANOS_PER_SECOND: u64 = 1_000_000_000;
+    // A comparison in place of `saturating_mul`, which takes a product of 128 bits on a target of 32.
+    if duration.as_secs() >= u64::MAX / NANOS_PER_SECOND {
+        return u64::MAX;
+    }
+    duration.as_secs() * NANOS_PER_SECOND + duration.subsec_nanos() as u64
 }
 
 #[cfg(test)]
