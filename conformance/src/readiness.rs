@@ -138,7 +138,7 @@ pub(crate) fn a_reset_is_reported<F: Fixture>(make: Make<'_, F>) -> Check {
         let mut stage = Stage::new(make, 2)?;
         let watched = stage.watch(interest, Mode::Level)?;
         stage.fixture.peer_reset(watched.peer).ability("reset")?;
-        let direction = Readiness::from_bits(interest.bits());
+        let direction = Readiness::from_bits(u32::from(interest.bits()));
         let seen = stage.expect(watched.token, direction)?;
         let allowed = stage.can(Capabilities::ERROR) || !seen.contains(Readiness::ERROR);
         ensure!(allowed, "ERROR was reported by a platform that does not claim to");

@@ -157,7 +157,8 @@ impl<F: Fixture> Stage<F> {
         let mut times = 0;
         for event in &events {
             if event.token == token {
-                found |= event.readiness;
+                // What follows from an end or a failure need not be said.
+                found |= event.readiness.with_implied();
                 times += 1;
             } else {
                 let live = self.registry.contains(event.token);

@@ -36,7 +36,7 @@ impl<F: WaitFixture> Stage<F> {
         let mut found = Readiness::NONE;
         for event in &events {
             if event.token == token {
-                found |= event.readiness;
+                found |= event.readiness.with_implied();
             } else {
                 ensure!(self.registry.contains(event.token), "{:?} was reported, and is not registered", event.token);
             }

@@ -9,10 +9,11 @@ flags! {
     /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE) may be reported too often, never too seldom: a
     /// reader that finds nothing gets `WouldBlock` and goes on. The other flags are set only when they are true, and
     /// only where [`Capabilities`](crate::Capabilities) says that the platform can tell; elsewhere the source is
-    /// readable, and the read tells.
+    /// readable, and the read tells. A platform that reports an end or a failure may leave out what follows from it, so
+    /// ask by [`is_readable`](Self::is_readable) and [`is_writable`](Self::is_writable).
     ///
-    /// The bits are those that poll(2) uses on Linux, so that a native backend converts with a mask.
-    pub struct Readiness: u8 {
+    /// The bits are those that poll(2) and epoll(7) use on Linux, so that there is nothing to convert there.
+    pub struct Readiness: u32 {
         /// A read gives bytes, a connection, the end of the stream, or an error.
         const READABLE = 0x01;
         /// Exceptional data, such as TCP's urgent byte.
@@ -25,26 +26,26 @@ flags! {
         /// Both directions are closed.
         const CLOSED = 0x10;
         /// The peer will send nothing more; bytes that it sent before may still be read.
-        const READ_CLOSED = 0x20;
+        const READ_CLOSED = 0x2000;
     }
 }
 
 impl Readiness {
-    /// Whether a read makes sense.
+    /// Whether a read makes sense: there is something to read, or the source broke or was closed, and the read tells how.
     #[inline]
     #[must_use]
     pub const fn is_readable(self) -> bool {
-        self.contains(Self::READABLE)
+        self.intersects(Self::READABLE.union(Self::READ_CLOSED).union(Self::ERROR).union(Self::CLOSED))
     }
 
-    /// Whether a write makes sense.
+    /// Whether a write makes sense: there is room, or the source broke or was closed, and the write tells how.
     #[inline]
     #[must_use]
     pub const fn is_writable(self) -> bool {
-        self.contains(Self::WRITABLE)
+        self.intersects(Self::WRITABLE.union(Self::ERROR).union(Self::CLOSED))
     }
 
-    /// Adds what follows from a broken or closed source: whoever waits for either direction must look.
+    /// The set with the flags that follow from a broken or closed source: whoever waits for either direction must look.
     #[inline]
     #[must_use]
     pub const fn with_implied(self) -> Self {
@@ -59,13 +60,16 @@ impl Readiness {
 }
 
 /// One source, and what it is ready for.
+///
+/// In memory an event is what `epoll` on x86-64 writes for one, so that the kernel can fill a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
 pub struct Event {
-    /// Which source.
-    pub token: Token,
     /// What it is ready for.
     pub readiness: Readiness,
+    /// Which source.
+    pub token: Token,
 }
 
 impl Event {
@@ -117,19 +121,20 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Adds what `events` yields until the batch is full, and says how many were added.
-    ///
-    /// For a backend that knows its events before it adds them; nothing beyond the room left is taken from `events`.
+    /// The places that are still free, in whatever state. For a backend whose platform writes events by itself; what it
+    /// has written there is added by [`extend`](Self::extend).
     #[inline]
-    pub fn fill(&mut self, events: impl Iterator<Item = Event>) -> usize {
-        let free = &mut self.slots[self.len..];
-        let mut added = 0;
-        for (slot, event) in free.iter_mut().zip(events) {
-            *slot = event;
-            added += 1;
-        }
+    pub fn spare(&mut self) -> &mut [Event] {
+        &mut self.slots[self.len..]
+    }
+
+    /// Adds the first `added` of the [`spare`](Self::spare) places, or all if they are fewer, and gives them.
+    #[inline]
+    pub fn extend(&mut self, added: usize) -> &mut [Event] {
+        let spare = &mut self.slots[self.len..];
+        let added = added.min(spare.len());
         self.len += added;
-        added
+        &mut spare[..added]
     }
 
     /// Adds to the event at `position`, if that is one for `token`. So a backend whose platform reports each direction
@@ -223,13 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn filling_stops_at_the_room_left() {
+    fn what_is_written_into_spare_places_is_added_up_to_the_room_left() {
         let mut slots = [Event::EMPTY; 3];
         let mut events = Events::new(&mut slots);
-        assert_eq!((events.len(), events.room()), (0, 3));
         events.push(event(9)).unwrap();
         assert_eq!((events.len(), events.room()), (1, 2));
-        assert_eq!(events.fill((0..5).map(event)), 2);
+        events.spare().copy_from_slice(&[event(0), event(1)]);
+        assert_eq!(events.extend(1), [event(0)]);
+        assert_eq!(events.extend(5), [event(1)]);
         assert_eq!(events.as_slice(), [event(9), event(0), event(1)]);
         assert_eq!((events.len(), events.room(), events.capacity()), (3, 0, 3));
         assert!((&events).into_iter().eq(&[event(9), event(0), event(1)]));
@@ -256,8 +262,18 @@ mod tests {
 
     #[test]
     fn each_direction_is_asked_for_by_itself() {
-        let (readable, writable) = (Readiness::READABLE | Readiness::PRIORITY, Readiness::WRITABLE | Readiness::ERROR);
+        let (readable, writable) =
+            (Readiness::READABLE | Readiness::PRIORITY, Readiness::WRITABLE | Readiness::PRIORITY);
         assert!(readable.is_readable() && !readable.is_writable());
         assert!(writable.is_writable() && !writable.is_readable());
+    }
+
+    #[test]
+    fn what_follows_from_an_end_or_a_failure_is_answered_for() {
+        for readiness in [Readiness::ERROR, Readiness::CLOSED, Readiness::READ_CLOSED, Readiness::PRIORITY] {
+            let implied = readiness.with_implied();
+            assert_eq!(readiness.is_readable(), implied.contains(Readiness::READABLE), "{readiness:?}");
+            assert_eq!(readiness.is_writable(), implied.contains(Readiness::WRITABLE), "{readiness:?}");
+        }
     }
 }

@@ -339,29 +339,29 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     #[inline]
     fn dispatch<H: Handler<'a, P>>(&mut self, handler: &mut H) -> bool {
         let Self { context, events } = self;
-        context.hand_out(events.as_slice(), handler);
         context.counters.turns += 1;
         context.counters.events += events.len() as u64;
+        for &event in events.as_slice() {
+            context.hand_out(event, handler);
+        }
         let expired = if context.timers.is_empty() { 0 } else { context.expire(events.capacity(), handler) };
-        let idle = expired == 0 && events.is_empty();
-        context.counters.turns_idle += u64::from(idle);
-        !idle
+        if expired == 0 && events.is_empty() {
+            context.counters.turns_idle += 1;
+            return false;
+        }
+        true
     }
 }
 
 impl<'a, P: Selector> Context<'a, P> {
-    /// Hands each event to the handler, unless its source is gone.
-    ///
-    /// A function of its own, so that what the waiting keeps in registers is out of the way of the handler.
-    #[inline(never)]
-    fn hand_out<H: Handler<'a, P>>(&mut self, events: &[Event], handler: &mut H) {
-        for &event in events {
-            // The source may have been deregistered earlier in this batch, and its slot have another tenant.
-            if self.registry.contains(event.token) {
-                handler.ready(self, event);
-            } else {
-                self.counters.events_stale += 1;
-            }
+    /// Hands an event to the handler, unless its source is gone.
+    #[inline]
+    fn hand_out<H: Handler<'a, P>>(&mut self, event: Event, handler: &mut H) {
+        // The source may have been deregistered earlier in this batch, and its slot have another tenant.
+        if self.registry.contains(event.token) {
+            handler.ready(self, event);
+        } else {
+            self.counters.events_stale += 1;
         }
     }
 

@@ -12,6 +12,7 @@ macro_rules! flags {
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[allow(unreachable_pub, reason = "most sets are public, one is the server's own")]
+        #[repr(transparent)]
         pub struct $name($repr);
 
         #[allow(dead_code, unreachable_pub, reason = "not every set needs every operation")]

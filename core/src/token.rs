@@ -10,9 +10,16 @@ use core::fmt;
 /// token that no longer matches, and is dropped.
 ///
 /// A generation is odd while the slot is live and even while it is vacant; no live token is ever all zero.
+///
+/// Two halves rather than one word of 64 bits, so that an [`Event`](crate::Event) is twelve bytes: what `epoll` on x86-64
+/// writes for one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Token(u64);
+#[repr(C)]
+pub struct Token {
+    index: u32,
+    generation: u32,
+}
 
 impl Token {
     /// Builds a token from its two halves.
@@ -22,42 +29,42 @@ impl Token {
     #[inline]
     #[must_use]
     pub const fn new(index: u32, generation: u32) -> Self {
-        Self(((generation as u64) << 32) | index as u64)
+        Self { index, generation }
     }
 
     /// The slot index: dense, and below the capacity.
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
-        self.slot() as usize
+        self.index as usize
     }
 
     /// The slot index at its own width.
     #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "the low half is the index")]
     pub(crate) const fn slot(self) -> u32 {
-        self.0 as u32
+        self.index
     }
 
     /// The generation of the slot when it was issued.
     #[inline]
     #[must_use]
     pub const fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
+        self.generation
     }
 
-    /// The token as one word, as a kernel carries it in its user data.
+    /// The token as one word, as a kernel carries it in its user data: the index is the low half.
     #[inline]
     #[must_use]
     pub const fn to_u64(self) -> u64 {
-        self.0
+        ((self.generation as u64) << 32) | self.index as u64
     }
 
     /// The token that [`to_u64`](Self::to_u64) gave.
     #[inline]
     #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is the index")]
     pub const fn from_u64(word: u64) -> Self {
-        Self(word)
+        Self::new(word as u32, (word >> 32) as u32)
     }
 }
 

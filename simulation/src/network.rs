@@ -56,7 +56,7 @@ pub(crate) struct End {
     /// Something arrived since the owner last looked (far ends).
     pub(crate) news: bool,
     /// Something happened since the source was last reported (near ends, edge mode): bits of readiness.
-    pub(crate) fresh: u8,
+    pub(crate) fresh: u32,
 }
 
 impl End {
@@ -251,7 +251,7 @@ impl Network {
     }
 
     /// Notes that something happened at an end.
-    pub(crate) fn tell(&mut self, slot: u32, side: usize, readiness: u8) {
+    pub(crate) fn tell(&mut self, slot: u32, side: usize, readiness: u32) {
         let connection = &mut self.connections[slot as usize];
         let end = &mut connection.ends[side];
         end.fresh |= readiness;
@@ -268,8 +268,8 @@ impl Network {
 }
 
 /// Bits of readiness, as [`selkie_core::Readiness`] has them.
-pub(crate) const READABLE: u8 = 0x01;
-pub(crate) const WRITABLE: u8 = 0x04;
+pub(crate) const READABLE: u32 = 0x01;
+pub(crate) const WRITABLE: u32 = 0x04;
 
 /// A side in a trace.
 pub(crate) const fn name(side: usize) -> &'static str {

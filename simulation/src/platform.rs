@@ -257,7 +257,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
     /// Everything counts as new, as in every system with edges after a registration.
     fn renew(&mut self, source: Source) {
         match source.kind {
-            Kind::Stream => self.network.connections[source.slot as usize].ends[NEAR].fresh = u8::MAX,
+            Kind::Stream => self.network.connections[source.slot as usize].ends[NEAR].fresh = u32::MAX,
             Kind::Listener => self.network.listeners[source.slot as usize].fresh = true,
         }
     }

@@ -27,7 +27,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
                 (stream_readiness(connection, room, armed, capabilities), fresh)
             }
         };
-        let wanted = Readiness::from_bits(armed.bits());
+        let wanted = Readiness::from_bits(u32::from(armed.bits()));
         let said = readiness - (Readiness::READABLE | Readiness::WRITABLE);
         readiness = (readiness & wanted) | said.with_implied();
         if registration.mode == Mode::Edge && !readiness.intersects(fresh) { Readiness::NONE } else { readiness }
@@ -96,8 +96,8 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
         self.ledger.spurious += 1;
         let bits = self.network.random.between(1, 5);
         #[allow(clippy::cast_possible_truncation, reason = "at most five")]
-        let bits = Readiness::from_bits(bits as u8) & Readiness::from_bits(armed.bits());
-        if bits.is_empty() { Readiness::from_bits(armed.bits()) } else { bits }
+        let bits = Readiness::from_bits(bits as u32) & Readiness::from_bits(u32::from(armed.bits()));
+        if bits.is_empty() { Readiness::from_bits(u32::from(armed.bits())) } else { bits }
     }
 
     /// Notes that a deadline of a token came, which may be a reason to read from its source.

@@ -11,23 +11,22 @@
 //! (f) Each write to an eventfd is an edge, also when it was readable before. So the waker is watched by edges, and never
 //!     has to be told apart from other events or be emptied.
 
+mod room;
+
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
 };
 
+use self::room::{Buffer, Room};
 use crate::clock::{self, Clock};
 use crate::errno;
 use crate::sources::{Fetch, Native, Sources, interrupted};
-use crate::storage::try_zeroed_slice;
 use crate::waker::{WakeSource, Waker};
-
-/// The most events that one system call fetches.
-const FETCHED_MAX: usize = 1024;
 
 /// A selector over `epoll`. Its cost does not grow with the number of sources that are silent.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub struct Epoll<'fd> {
     instance: OwnedFd,
     sources: Sources,
     clock: Clock,
-    fetched: Box<[libc::epoll_event]>,
+    buffer: Buffer,
     /// Whether the kernel has `epoll_pwait2`, as far as is known.
     counts_nanoseconds: bool,
     borrowed: PhantomData<BorrowedFd<'fd>>,
@@ -55,7 +54,7 @@ impl Epoll<'_> {
             instance: unsafe { OwnedFd::from_raw_fd(instance) },
             sources: Sources::new(capacity)?,
             clock: Clock::new(),
-            fetched: try_zeroed_slice(FETCHED_MAX)?,
+            buffer: Buffer::new()?,
             counts_nanoseconds: true,
             borrowed: PhantomData,
         })
@@ -79,67 +78,6 @@ impl Epoll<'_> {
             Err(error) if !matches!(error.code(), Some(libc::ENOENT | libc::EBADF | libc::EPERM)) => Err(error),
             _ => Ok(()),
         }
-    }
-
-    /// Sleeps with a timeout in nanoseconds: the number of events, -1 for an error, `None` where (d) the kernel cannot.
-    fn sleep_nanoseconds(&mut self, room: c_int, timeout: Duration) -> Option<c_int> {
-        /// The kernel's own `timespec`, which has 64 bits also where that of the C library has 32.
-        #[repr(C)]
-        struct KernelTimespec {
-            seconds: i64,
-            nanoseconds: i64,
-        }
-
-        let timeout = clock::clamped(timeout);
-        let time =
-            KernelTimespec { seconds: timeout.as_secs().cast_signed(), nanoseconds: i64::from(timeout.subsec_nanos()) };
-        // SAFETY: the buffer has room for at least `room` events, the time is valid for the call, and a null signal mask
-        // leaves the mask alone. The size of the mask is then not looked at.
-        let count = unsafe {
-            libc::syscall(
-                libc::SYS_epoll_pwait2,
-                self.instance.as_raw_fd(),
-                self.fetched.as_mut_ptr(),
-                room,
-                &raw const time,
-                std::ptr::null::<libc::sigset_t>(),
-                0_usize,
-            )
-        };
-        if count < 0 && matches!(errno::number(), libc::ENOSYS | libc::EPERM) {
-            self.counts_nanoseconds = false;
-            return None;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "at most `room`, which is a `c_int`")]
-        let count = count as c_int;
-        Some(count)
-    }
-
-    /// Sleeps until something is ready or the timeout is over: the number of events, -1 for an error.
-    #[inline]
-    fn sleep(&mut self, room: c_int, timeout: Option<Duration>) -> c_int {
-        match timeout {
-            None => self.sleep_milliseconds(room, -1),
-            Some(timeout) => self.sleep_for(room, timeout),
-        }
-    }
-
-    /// [`sleep`](Self::sleep), with a timeout.
-    #[inline(never)]
-    fn sleep_for(&mut self, room: c_int, timeout: Duration) -> c_int {
-        if self.counts_nanoseconds && !timeout.is_zero() {
-            if let Some(count) = self.sleep_nanoseconds(room, timeout) {
-                return count;
-            }
-        }
-        self.sleep_milliseconds(room, clock::milliseconds(Some(timeout)))
-    }
-
-    /// Sleeps with a timeout in milliseconds, or with -1 for none: the number of events, -1 for an error.
-    #[inline]
-    fn sleep_milliseconds(&mut self, room: c_int, timeout: c_int) -> c_int {
-        // SAFETY: the buffer has room for at least `room` events.
-        unsafe { libc::epoll_wait(self.instance.as_raw_fd(), self.fetched.as_mut_ptr(), room, timeout) }
     }
 }
 
@@ -209,7 +147,8 @@ impl Wait for Epoll<'_> {
         self.clock.now()
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `wait_until`")]
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
         self.wait_until(events, deadline)
     }
@@ -234,20 +173,20 @@ impl Wake for Epoll<'_> {
 unsafe impl Native for Epoll<'static> {}
 
 impl Fetch for Epoll<'_> {
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "it is a third of the cost of a wait with one event, and has two callers")]
     fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "at most 1024")]
-        let room = events.room().min(FETCHED_MAX) as c_int;
-        let Ok(count) = usize::try_from(self.sleep(room, timeout)) else {
+        let room = self.buffer.room(events);
+        let Ok(count) = usize::try_from(sleep(&self.instance, &mut self.counts_nanoseconds, &room, timeout)) else {
             return interrupted(errno::number(), timeout);
         };
-        let fetched = &self.fetched[..count];
+        let fetched = self.buffer.add(events, count);
         if self.sources.registrations.oneshot() > 0 {
             for event in fetched {
-                self.sources.registrations.fired(Token::from_u64(event.u64).index());
+                self.sources.registrations.fired(event.token.index());
             }
         }
-        Ok(events.fill(fetched.iter().map(event)))
+        Ok(count)
     }
 
     #[inline]
@@ -261,7 +200,7 @@ impl Fetch for Epoll<'_> {
     }
 }
 
-/// What the kernel is asked for. Bits as in [`event`], the other way round.
+/// What the kernel is asked for. Its bits are those of [`Readiness`].
 fn asked(interest: Interest, mode: Mode) -> u32 {
     let mut asked = u32::from(interest.bits());
     if interest.contains(Interest::READABLE) {
@@ -276,45 +215,80 @@ fn asked(interest: Interest, mode: Mode) -> u32 {
 
 /// The kernel's bit for a peer that will send nothing more.
 const RDHUP: u32 = libc::EPOLLRDHUP.cast_unsigned();
-/// From there to the bit of [`Readiness::READ_CLOSED`].
-const RDHUP_SHIFT: u32 = RDHUP.trailing_zeros() - Readiness::READ_CLOSED.bits().trailing_zeros();
-
 const _: () = {
-    // The conversions rely on these bits being the same.
-    assert!(libc::EPOLLIN == Readiness::READABLE.bits() as c_int);
-    assert!(libc::EPOLLPRI == Readiness::PRIORITY.bits() as c_int);
-    assert!(libc::EPOLLOUT == Readiness::WRITABLE.bits() as c_int);
-    assert!(libc::EPOLLERR == Readiness::ERROR.bits() as c_int);
-    assert!(libc::EPOLLHUP == Readiness::CLOSED.bits() as c_int);
-    assert!(RDHUP >> RDHUP_SHIFT == Readiness::READ_CLOSED.bits() as u32);
+    // What is asked for and what is reported rely on these bits being the same.
+    assert!(libc::EPOLLIN.cast_unsigned() == Readiness::READABLE.bits());
+    assert!(libc::EPOLLPRI.cast_unsigned() == Readiness::PRIORITY.bits());
+    assert!(libc::EPOLLOUT.cast_unsigned() == Readiness::WRITABLE.bits());
+    assert!(libc::EPOLLERR.cast_unsigned() == Readiness::ERROR.bits());
+    assert!(libc::EPOLLHUP.cast_unsigned() == Readiness::CLOSED.bits());
+    assert!(RDHUP == Readiness::READ_CLOSED.bits());
 };
 
-/// What the kernel reports. The bits up to HUP are those of [`Readiness`].
+/// Sleeps until something is ready or the timeout is over: the number of events, -1 for an error. Notes in
+/// `counts_nanoseconds` that (d) the kernel cannot.
 #[inline]
-fn event(kernel: &libc::epoll_event) -> Event {
-    const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP | libc::EPOLLRDHUP).cast_unsigned();
-    let reported = kernel.events;
-    let readiness = if reported & BROKEN == 0 { named(reported) } else { broken(reported) };
-    Event { token: Token::from_u64(kernel.u64), readiness }
+fn sleep(instance: &OwnedFd, counts_nanoseconds: &mut bool, room: &Room<'_>, timeout: Option<Duration>) -> c_int {
+    match timeout {
+        None => sleep_milliseconds(instance, room, -1),
+        Some(timeout) => {
+            if *counts_nanoseconds && !timeout.is_zero() {
+                if let Some(count) = sleep_nanoseconds(instance, room, timeout) {
+                    return count;
+                }
+                *counts_nanoseconds = false;
+            }
+            sleep_milliseconds(instance, room, clock::milliseconds(Some(timeout)))
+        }
+    }
 }
 
-/// The bits that have a name.
+/// [`sleep`], with a timeout in milliseconds, or with -1 for none.
 #[inline]
-const fn named(bits: u32) -> Readiness {
-    #[expect(clippy::cast_possible_truncation, reason = "the bits above have no name in `Readiness`")]
-    Readiness::from_bits(bits as u8)
+fn sleep_milliseconds(instance: &OwnedFd, room: &Room<'_>, timeout: c_int) -> c_int {
+    // SAFETY: there is as much room as `Room` says.
+    unsafe { libc::epoll_wait(instance.as_raw_fd(), room.start(), room.len(), timeout) }
 }
 
-/// What the kernel reports of a source that broke or was closed, which is rare enough to stay out of the way.
-#[cold]
-fn broken(reported: u32) -> Readiness {
-    named(reported | (reported >> RDHUP_SHIFT)).with_implied()
+/// [`sleep`], with a timeout in nanoseconds; `None` where (d) the kernel cannot.
+fn sleep_nanoseconds(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> Option<c_int> {
+    /// The kernel's own `timespec`, which has 64 bits also where that of the C library has 32.
+    #[repr(C)]
+    struct KernelTimespec {
+        seconds: i64,
+        nanoseconds: i64,
+    }
+
+    let timeout = clock::clamped(timeout);
+    let time =
+        KernelTimespec { seconds: timeout.as_secs().cast_signed(), nanoseconds: i64::from(timeout.subsec_nanos()) };
+    // SAFETY: there is as much room as `Room` says, the time is valid for the call, and a null signal mask leaves the mask
+    // alone. The size of the mask is then not looked at.
+    let count = unsafe {
+        libc::syscall(
+            libc::SYS_epoll_pwait2,
+            instance.as_raw_fd(),
+            room.start(),
+            room.len(),
+            &raw const time,
+            std::ptr::null::<libc::sigset_t>(),
+            0_usize,
+        )
+    };
+    if count < 0 && matches!(errno::number(), libc::ENOSYS | libc::EPERM) {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "at most the room, which is a `c_int`")]
+    let count = count as c_int;
+    Some(count)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
+
+    use selkie_core::Event;
 
     use super::*;
 
@@ -329,17 +303,11 @@ mod tests {
     }
 
     #[test]
-    fn converts_both_ways() {
+    fn asks_for_the_end_with_the_bytes() {
         let reading = (libc::EPOLLIN | libc::EPOLLRDHUP).cast_unsigned();
         assert_eq!(asked(Interest::READABLE, Mode::Level), reading);
         assert_eq!(asked(Interest::READABLE, Mode::Oneshot), reading | libc::EPOLLONESHOT.cast_unsigned());
         assert_eq!(asked(Interest::WRITABLE, Mode::Edge), (libc::EPOLLOUT | libc::EPOLLET).cast_unsigned());
-        let report = |bits: c_int| event(&libc::epoll_event { events: bits.cast_unsigned(), u64: 7 }).readiness;
-        assert_eq!(report(libc::EPOLLIN | libc::EPOLLPRI), Readiness::READABLE | Readiness::PRIORITY);
-        assert_eq!(report(libc::EPOLLRDHUP), Readiness::READ_CLOSED | Readiness::READABLE);
-        let both = Readiness::READABLE | Readiness::WRITABLE;
-        assert_eq!(report(libc::EPOLLHUP), Readiness::CLOSED | both);
-        assert_eq!(report(libc::EPOLLERR), Readiness::ERROR | both);
     }
 
     #[test]

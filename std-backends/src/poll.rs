@@ -248,7 +248,7 @@ fn readiness(reported: i16) -> Readiness {
     if RDHUP.is_some_and(|rdhup| reported & rdhup != 0) {
         readiness |= Readiness::READ_CLOSED;
     }
-    readiness.with_implied()
+    readiness
 }
 
 #[cfg(test)]
@@ -264,8 +264,8 @@ mod tests {
         assert_eq!(entry(3, Interest::READABLE).events, libc::POLLIN | RDHUP.unwrap_or(0));
         assert_eq!(entry(3, Interest::NONE).fd, -1);
         assert_eq!(readiness(libc::POLLIN | libc::POLLPRI), Readiness::READABLE | Readiness::PRIORITY);
-        assert!(readiness(libc::POLLNVAL).contains(Readiness::ERROR | Readiness::READABLE | Readiness::WRITABLE));
-        assert!(readiness(libc::POLLHUP).contains(Readiness::READABLE | Readiness::WRITABLE));
+        assert_eq!(readiness(libc::POLLNVAL), Readiness::ERROR);
+        assert!(readiness(libc::POLLHUP).is_readable() && readiness(libc::POLLHUP).is_writable());
     }
 
     #[test]

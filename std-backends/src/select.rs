@@ -81,7 +81,7 @@ impl Select<'_> {
     /// Watches a descriptor for `interest` from now on, and for nothing else.
     fn watch(&mut self, fd: RawFd, interest: Interest) {
         let Ok(fd) = usize::try_from(fd) else { return };
-        self.watched.set(fd, Readiness::from_bits(interest.bits()));
+        self.watched.set(fd, Readiness::from_bits(u32::from(interest.bits())));
         if !interest.is_empty() {
             self.words = self.words.max(fd / WORD_BITS + 1);
         }

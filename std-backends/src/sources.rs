@@ -112,6 +112,13 @@ pub(crate) trait Fetch {
     /// room, and says how much was added. That the call was interrupted is no error: nothing was added.
     fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error>;
 
+    /// [`fetch`](Self::fetch), in a function of its own: for all but the wait without a deadline, of whose loop it is a
+    /// part.
+    #[inline(never)]
+    fn fetch_apart(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
+        self.fetch(events, timeout)
+    }
+
     /// What is registered.
     fn sources(&self) -> &Sources;
 
@@ -122,14 +129,15 @@ pub(crate) trait Fetch {
     #[inline]
     fn poll_now(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
         if events.room() > 0 {
-            self.fetch(events, Some(Duration::ZERO))?;
+            self.fetch_apart(events, Some(Duration::ZERO))?;
         }
         Ok(())
     }
 
     /// [`selkie_core::Wait::wait`]. A sleep that ends without events before the deadline, since a signal interrupted it,
     /// the system cut it short or what woke it was for nobody, goes on with what is left.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "what is left of it in a loop without deadlines is a few comparisons")]
     fn wait_until(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
         if events.room() == 0 {
             return Ok(());
@@ -140,7 +148,16 @@ pub(crate) trait Fetch {
         if self.sources().registrations.armed() == 0 {
             return Err(Error::new(ErrorKind::NothingToWaitFor));
         }
-        while self.fetch(events, None)? == 0 {}
+        if self.fetch(events, None)? == 0 {
+            return self.wait_again(events);
+        }
+        Ok(())
+    }
+
+    /// [`wait_until`](Self::wait_until), without a deadline, after a sleep that ended for nothing.
+    #[cold]
+    fn wait_again(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
+        while self.fetch_apart(events, None)? == 0 {}
         Ok(())
     }
 
@@ -150,7 +167,7 @@ pub(crate) trait Fetch {
     fn wait_for_deadline(&mut self, events: &mut Events<'_>, deadline: Instant) -> Result<(), Error> {
         let mut now = self.clock().now();
         loop {
-            if self.fetch(events, Some(deadline.saturating_since(now)))? > 0 {
+            if self.fetch_apart(events, Some(deadline.saturating_since(now)))? > 0 {
                 return Ok(());
             }
             now = self.clock().now();

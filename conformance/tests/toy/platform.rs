@@ -112,7 +112,7 @@ impl Toy {
         let interest = if self.has(Fault::ForgetsOneshot) { registration.interest } else { registration.armed() };
         let all = line.readiness();
         let strict = Readiness::READ_CLOSED | Readiness::CLOSED | Readiness::ERROR;
-        let mut readiness = all & (Readiness::from_bits(interest.bits()) | strict);
+        let mut readiness = all & (Readiness::from_bits(u32::from(interest.bits())) | strict);
         if interest.is_empty() {
             let loud = self.has(Fault::ReportsHangupsWithoutInterest) && all.intersects(strict);
             readiness = if loud { all & strict } else { Readiness::NONE };

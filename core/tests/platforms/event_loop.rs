@@ -33,7 +33,9 @@ impl Selector for Plan {
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         let batch = self.batches.pop().unwrap_or_default();
-        events.fill(batch.into_iter().map(|token| Event { token, readiness: Readiness::READABLE }));
+        for token in batch {
+            let _ = events.push(Event { token, readiness: Readiness::READABLE });
+        }
         Ok(())
     }
 
