@@ -35,9 +35,9 @@ pub use service::{Peer, SendError, Service};
 pub use storage::{ServerStorage, StaticServer};
 
 use connection::Flags;
-use table::{Driver, Table};
+use table::{Driver, Limits, Span, Table};
 
-use crate::{Context, Error, ErrorKind, Event, Handler, Instant, Interest, Mode, Readiness, Token, Transport};
+use crate::{Context, Error, Event, Handler, Instant, Readiness, Token, Transport};
 
 /// Serves many connections with one [`Service`], as a [`Handler`] of an [`EventLoop`](crate::EventLoop).
 ///
@@ -80,18 +80,27 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         Self {
             service,
             sessions: storage.sessions,
-            scratch: storage.scratch,
+            // What is read at once is offered and held at once.
+            scratch: &mut storage.scratch[..received_max],
             table: Table {
                 connections: storage.connections,
                 sources: storage.sources,
                 pool,
-                config,
+                limits: Limits {
+                    connections_max: config.connections_max,
+                    accepts_per_turn: config.accepts_per_turn,
+                    idle: Span::new(config.idle_timeout),
+                    stall: Span::new(config.stall_timeout),
+                    linger: Span::new(Some(config.linger)),
+                    accept_retry: Span::new(Some(config.accept_retry)),
+                },
                 counters: Counters::default(),
                 open: 0,
                 starved: 0,
                 starved_cursor: 0,
                 paused: 0,
-                draining: None,
+                draining: false,
+                drained_by: Instant::MAX,
                 received_max,
             },
         }
@@ -103,8 +112,9 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     ///
     /// As [`Context::register`]; the listener is still the caller's then.
     pub fn listen(&mut self, context: &mut Context<'a, P>, listener: P::Source) -> Result<Token, Error> {
-        let token = self.register(context, listener)?;
-        self.table.connections[token.index()].set(Flags::LISTENER);
+        let mut task = self.task(context, NOBODY);
+        let token = task.driver.register(listener)?;
+        task.driver.connection(token.index()).set(Flags::LISTENER);
         Ok(token)
     }
 
@@ -114,32 +124,34 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     ///
     /// As [`Context::register`]; the source is still the caller's then.
     pub fn adopt(&mut self, context: &mut Context<'a, P>, source: P::Source) -> Result<Token, Error> {
-        let token = self.register(context, source)?;
-        self.open(context, token);
+        let mut task = self.task(context, NOBODY);
+        let token = task.driver.register(source)?;
+        task.driver.current = token;
+        task.open();
         Ok(token)
     }
 
     /// Begins to drain: closes the listeners, sends what is owed, closes the connections; whatever is left at `deadline`
     /// is aborted. When all are closed, the loop is [stopped](Context::stop).
     pub fn drain(&mut self, context: &mut Context<'a, P>, deadline: Instant) {
-        self.table.draining = Some(Instant::earlier(self.table.draining, Some(deadline)).unwrap_or(deadline));
-        let now = context.now();
-        for index in 0..self.table.connections.len() {
-            let connection = self.table.connections[index];
-            let Some(token) = context.registry().token_at(index) else { continue };
+        self.table.draining = true;
+        self.table.drained_by = self.table.drained_by.min(deadline);
+        let mut driver = self.task(context, NOBODY).driver;
+        for index in 0..driver.table.connections.len() {
+            let connection = *driver.connection(index);
             if connection.is(Flags::LISTENER) {
-                self.close_listener(context, token);
+                driver.close_listener(index);
             } else if connection.is(Flags::OPEN) {
-                self.driver(context, token).schedule(token, now);
+                driver.look_soon(index);
             }
         }
-        self.stop_when_drained(context);
+        driver.stop_when_drained();
     }
 
     /// Whether draining has begun.
     #[must_use]
     pub const fn is_draining(&self) -> bool {
-        self.table.draining.is_some()
+        self.table.draining
     }
 
     /// Whether draining has begun and all is closed.
@@ -191,56 +203,72 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         self.service
     }
 
-    fn driver<'d>(&'d mut self, context: &'d mut Context<'a, P>, current: Token) -> Driver<'d, 'a, P> {
-        Driver { context, table: &mut self.table, current }
-    }
-
-    /// Watches a source for reading, and remembers it.
-    fn register(&mut self, context: &mut Context<'a, P>, source: P::Source) -> Result<Token, Error> {
-        let token = context.register(source, Interest::READABLE, Mode::Level)?;
-        if token.index() >= self.table.connections.len() {
-            context.deregister(source, token)?;
-            return Err(Error::new(ErrorKind::Full));
-        }
-        self.table.connections[token.index()] = Connection { interest: Interest::READABLE, ..Connection::EMPTY };
-        self.table.sources[token.index()] = Some(source);
-        Ok(token)
-    }
-
-    /// Calls the service about one peer.
+    /// What acts on the connection or listener under `current`.
     #[inline]
-    fn call<R>(
-        &mut self,
-        context: &mut Context<'a, P>,
-        token: Token,
-        call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
-    ) -> R {
-        let session = self.sessions[token.index()].get_or_insert_with(S::Session::default);
-        let mut driver = Driver { context, table: &mut self.table, current: token };
-        call(&mut self.service, &mut Peer::new(token, &mut driver), session)
+    fn task<'d>(&'d mut self, context: &'d mut Context<'a, P>, current: Token) -> Task<'d, 'a, P, S> {
+        Task {
+            driver: Driver { context, table: &mut self.table, current, quick: None },
+            service: &mut self.service,
+            sessions: self.sessions,
+            scratch: self.scratch,
+        }
     }
+
+    /// Serves an event that needs more than the quick way.
+    #[inline(never)]
+    fn serve(&mut self, context: &mut Context<'a, P>, event: Event, flags: Flags) {
+        let mut task = self.task(context, event.token);
+        if flags.contains(Flags::OPEN) {
+            task.serve(event.readiness);
+        } else if flags.contains(Flags::LISTENER) {
+            task.accept();
+        }
+    }
+}
+
+/// No connection and no listener.
+const NOBODY: Token = Token::new(u32::MAX, 0);
+
+/// One event, or one call from outside, and all that it acts with.
+struct Task<'d, 'a, P: Transport, S: Service> {
+    driver: Driver<'d, 'a, P>,
+    service: &'d mut S,
+    sessions: &'d mut [Option<S::Session>],
+    scratch: &'d mut [u8],
+}
+
+/// Whether a readable connection that is open and nothing else is served without the steps that others need. Where size
+/// counts for more, they all are served alike.
+const fn has_quick_way<P: Transport>() -> bool {
+    cfg!(target_pointer_width = "64") && !P::OWNS_OUTBOX && !P::READABLE_UNTIL_EMPTY
 }
 
 impl<'a, P: Transport, S: Service> Handler<'a, P> for Server<'a, P, S> {
     #[inline]
     fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
         let Some(connection) = self.table.connections.get(event.token.index()) else { return };
-        if connection.flags == Flags::OPEN && event.readiness == Readiness::READABLE {
-            self.receive(context, event.token);
-        } else if connection.is(Flags::OPEN) {
-            self.serve(context, event);
-        } else if connection.is(Flags::LISTENER) {
-            self.accept(context, event.token);
+        let flags = connection.flags;
+        if const { has_quick_way::<P>() }
+            && flags == Flags::OPEN
+            && event.readiness == Readiness::READABLE
+            && self.table.pool.free() >= 2 * blocks::BLOCKS_PER_READ
+        {
+            if let Some(source) = self.table.sources[event.token.index()] {
+                return self.receive_quickly(context, event.token, source);
+            }
         }
+        self.serve(context, event, flags);
     }
 
     fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
         let Some(connection) = self.table.connections.get(token.index()) else { return };
-        if connection.is(Flags::OPEN) {
-            self.look_after(context, token);
-            self.feed_next(context, token);
-        } else if connection.is(Flags::LISTENER) {
-            self.resume(context, token);
+        let flags = connection.flags;
+        let mut task = self.task(context, token);
+        if flags.contains(Flags::OPEN) {
+            task.look_after();
+            task.driver.feed_next();
+        } else if flags.contains(Flags::LISTENER) {
+            task.driver.resume_listener(token.index());
         }
     }
 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::connection::{Connection, Flags};
 use super::pool::Pool;
 use super::service::Outlet;
-use super::{Config, Counters, Reason};
+use super::{Counters, Reason};
 use crate::{Context, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
 /// The connections, their sources and their waiting bytes.
@@ -14,7 +14,7 @@ pub(super) struct Table<'a, Source> {
     pub(super) connections: &'a mut [Connection],
     pub(super) sources: &'a mut [Option<Source>],
     pub(super) pool: Pool<'a>,
-    pub(super) config: Config,
+    pub(super) limits: Limits,
     pub(super) counters: Counters,
     /// How many connections are open.
     pub(super) open: usize,
@@ -24,34 +24,84 @@ pub(super) struct Table<'a, Source> {
     pub(super) starved_cursor: usize,
     /// How many listeners are disarmed.
     pub(super) paused: usize,
-    /// When the draining must be over, once it has begun.
-    pub(super) draining: Option<Instant>,
+    /// Whether the draining has begun.
+    pub(super) draining: bool,
+    /// When the draining must be over; the end of time before it has begun.
+    pub(super) drained_by: Instant,
     /// The most bytes that are held for a service.
     pub(super) received_max: usize,
+}
+
+/// The [`Config`](super::Config), in the units that are reckoned with.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) connections_max: usize,
+    pub(super) accepts_per_turn: usize,
+    pub(super) idle: Span,
+    pub(super) stall: Span,
+    pub(super) linger: Span,
+    pub(super) accept_retry: Span,
+}
+
+/// A length of time in nanoseconds, the longest of which is for ever. A sum with one is a single addition, which that with
+/// a `Duration` is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span(u64);
+
+impl Span {
+    pub(super) const ZERO: Self = Self(0);
+    pub(super) fn new(duration: Option<Duration>) -> Self {
+        Self(duration.map_or(Instant::MAX, |duration| Instant::ZERO + duration).as_nanos())
+    }
+
+    #[inline]
+    pub(super) const fn is_for_ever(self) -> bool {
+        self.0 == u64::MAX
+    }
+
+    /// The time `self` after `start`; the end of time if that is never.
+    #[inline]
+    pub(super) const fn after(self, start: Instant) -> Instant {
+        Instant::from_nanos(start.as_nanos().saturating_add(self.0))
+    }
 }
 
 /// The table and the loop together: what acts on connections.
 pub(super) struct Driver<'d, 'a, P: Transport> {
     pub(super) context: &'d mut Context<'a, P>,
     pub(super) table: &'d mut Table<'a, P::Source>,
-    /// The connection whose service call is under way: what it asked for is settled after the call.
+    /// The connection whose event or service call is under way: what it asked for is settled at the end.
     pub(super) current: Token,
+    /// Where its answers go, and how many bytes one may have, while nothing has to be looked at before. All that changes
+    /// or may change any [`connection`](Self::connection) ends that.
+    pub(super) quick: Option<P::Source>,
 }
 
 impl<P: Transport> Driver<'_, '_, P> {
+    /// What is owed, where the server keeps it.
+    pub(super) const OWES: Flags = if P::OWNS_OUTBOX { Flags::NONE } else { Flags::OWES };
+
+    /// A connection, to be changed.
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(super) fn connection(&mut self, index: usize) -> &mut Connection {
+        self.quick = None;
+        &mut self.table.connections[index]
+    }
+
+    /// The connection that the task is about.
     #[inline]
-    pub(super) fn connection(&mut self, token: Token) -> &mut Connection {
-        &mut self.table.connections[token.index()]
+    pub(super) fn here(&mut self) -> &mut Connection {
+        self.connection(self.current.index())
     }
 
     /// The source of a connection or listener that is open.
     #[inline]
-    pub(super) fn source(&self, token: Token) -> Option<P::Source> {
-        self.table.sources[token.index()]
+    pub(super) fn source(&self, index: usize) -> Option<P::Source> {
+        self.table.sources.get(index).copied().flatten()
     }
 
     /// Whether a connection lives under `token` that has none of the flags `but`.
-    #[inline]
     pub(super) fn lives(&self, token: Token, but: Flags) -> bool {
         match self.table.connections.get(token.index()) {
             Some(connection) => {
@@ -64,164 +114,187 @@ impl<P: Transport> Driver<'_, '_, P> {
     }
 
     /// Whether a connection lives under `token` that the service may still do something with.
-    #[inline]
     pub(super) fn is_open(&self, token: Token) -> bool {
         self.lives(token, Flags::CLOSING | Flags::BROKEN)
     }
 
     /// Whether a connection lives under `token` that still takes bytes for its peer.
-    #[inline]
     pub(super) fn is_sendable(&self, token: Token) -> bool {
         self.lives(token, Flags::CLOSING | Flags::BROKEN | Flags::ENDING | Flags::WRITE_ENDED)
     }
 
     /// Notes that bytes moved on a connection.
     #[inline]
-    pub(super) fn touch(&mut self, token: Token) {
-        if self.table.config.idle_timeout.is_some() {
+    pub(super) fn touch(&mut self, index: usize) {
+        if !self.table.limits.idle.is_for_ever() {
             let now = self.context.now();
-            self.connection(token).progress = now;
+            self.table.connections[index].progress = now;
         }
     }
 
-    /// Sees to it that the deadline of a connection is no later than `deadline`.
-    pub(super) fn schedule(&mut self, token: Token, deadline: Instant) {
-        // A token that is gone needs no deadline.
-        let _ = self.context.set_timer_earlier(token, deadline);
+    /// Sees to it that the deadline of a connection or listener is no later than `deadline`.
+    #[inline(never)]
+    pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
+        let Some(token) = self.context.registry().token_at(index) else { return };
+        if deadline != Instant::MAX {
+            // The token is live, so this does not fail.
+            let _ = self.context.set_timer_earlier(token, deadline);
+        }
+    }
+
+    /// Has a connection looked after in this turn, or if it is full, in the next.
+    pub(super) fn look_soon(&mut self, index: usize) {
+        let now = self.context.now();
+        self.schedule(index, now);
     }
 
     /// Has a connection settled in this turn, or if it is full, in the next.
-    pub(super) fn attend(&mut self, token: Token) {
-        if token != self.current {
-            let now = self.context.now();
-            self.schedule(token, now);
+    fn attend(&mut self, index: usize) {
+        if index != self.current.index() {
+            self.look_soon(index);
         }
     }
 
     /// Marks a connection as failed; it goes when it is settled.
     #[cold]
-    pub(super) fn fail(&mut self, token: Token, error: Error) {
+    #[inline(never)]
+    pub(super) fn fail(&mut self, index: usize, error: Error) {
         let reason = match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => Reason::Reset,
             _ => Reason::Failed,
         };
-        self.break_off(token, reason);
+        self.break_off(index, reason);
     }
 
     /// Marks a connection for an abort; it goes when it is settled.
-    pub(super) fn break_off(&mut self, token: Token, reason: Reason) {
-        let connection = self.connection(token);
+    pub(super) fn break_off(&mut self, index: usize, reason: Reason) {
+        let connection = self.connection(index);
         if !connection.is(Flags::BROKEN) {
             connection.set(Flags::BROKEN);
             connection.reason = reason;
-            self.attend(token);
+            self.attend(index);
         }
     }
 
     /// Marks a connection as closing once nothing is owed.
-    pub(super) fn begin_closing(&mut self, token: Token, reason: Reason) {
-        let connection = self.connection(token);
+    #[inline(never)]
+    pub(super) fn begin_closing(&mut self, index: usize, reason: Reason) {
+        let connection = self.connection(index);
         if !connection.is(Flags::CLOSING | Flags::BROKEN) {
+            let starved = connection.is(Flags::STARVED);
             connection.set(Flags::CLOSING);
-            connection.clear(Flags::WANTS_WRITABLE);
+            connection.clear(Flags::WANTS_WRITABLE | Flags::STARVED);
             connection.timer = Instant::ZERO;
             connection.reason = reason;
-            self.wait_no_longer(token);
-            self.attend(token);
+            self.table.starved -= usize::from(starved);
+            self.attend(index);
         }
     }
 
     /// What a connection has to be watched for, from where it is in its life.
-    fn wanted(&mut self, token: Token) -> Interest {
-        let connection = *self.connection(token);
-        let mut interest = Interest::NONE;
-        if connection.is(Flags::LINGERING) {
+    fn wanted(&mut self, index: usize) -> Interest {
+        let mut flags = self.connection(index).flags;
+        if flags.contains(Flags::LINGERING) {
             return Interest::READABLE;
         }
-        let mut tells = connection.is(Flags::WANTS_WRITABLE);
-        if tells && self.lacks_outbox(token) {
+        if flags.contains(Flags::WANTS_WRITABLE) && self.lacks_outbox(index) {
             // The peer may take bytes, but what it does not take could not be kept: first a block has to come back.
-            tells = false;
-            self.starve(token);
+            self.starve(index);
+            flags = flags.union(Flags::STARVED).difference(Flags::WANTS_WRITABLE);
         }
-        let connection = *self.connection(token);
-        if tells
-            || connection.is(Flags::OWES | Flags::ENDING)
-            || (connection.is(Flags::CLOSING) && !connection.is(Flags::WRITE_ENDED))
-        {
-            interest |= Interest::WRITABLE;
+        let closing = flags.contains(Flags::CLOSING) && !flags.contains(Flags::WRITE_ENDED);
+        let mut interest = Interest::NONE;
+        if closing || flags.intersects(Flags::WANTS_WRITABLE | Flags::OWES | Flags::ENDING) {
+            interest = Interest::WRITABLE;
         }
-        if connection.is(Flags::CLOSING | Flags::STARVED) {
+        if flags.intersects(Flags::CLOSING | Flags::STARVED) {
             return interest;
         }
-        if connection.is(Flags::END_TOLD) {
+        if flags.contains(Flags::END_TOLD) {
             // There is nothing more to read; but what is held may wait for the platform's buffer to have room.
-            let waits = P::OWNS_OUTBOX && connection.is(Flags::HOLDS) && !self.has_room(token);
-            return if waits { interest | Interest::WRITABLE } else { interest };
+            let waits = P::OWNS_OUTBOX && flags.contains(Flags::HOLDS) && !self.has_room(index);
+            return if waits { Interest::WRITABLE } else { interest };
         }
-        if connection.is(Flags::OWES) && self.table.starved > 0 {
+        if flags.intersects(Self::OWES) && self.table.starved > 0 {
             // Others wait for a block: a slow peer with an endless supply must give back its own before it goes on.
             return interest;
         }
-        if self.has_room(token) {
-            let full = connection.is(Flags::HOLDS) && self.table.pool.len(connection.inbox) >= self.table.received_max;
-            if !full && !connection.is(Flags::READ_ENDED) {
+        if self.has_room(index) {
+            if !flags.contains(Flags::READ_ENDED) && self.held(index) < self.table.received_max {
                 interest |= Interest::READABLE;
             }
         } else if P::OWNS_OUTBOX {
             // The platform's buffer is full; that it has room again is all that there is to wait for.
-            interest |= Interest::WRITABLE;
+            interest = Interest::WRITABLE;
         }
         interest
     }
 
     /// Tells the platform what a connection has to be watched for, if that has changed.
-    pub(super) fn update_interest(&mut self, token: Token) {
-        let wanted = self.wanted(token);
-        if self.connection(token).interest == wanted {
+    #[inline(never)]
+    pub(super) fn update_interest(&mut self, index: usize) {
+        let wanted = self.wanted(index);
+        if self.table.connections[index].interest == wanted {
             return;
         }
-        let Some(source) = self.source(token) else { return };
-        match self.context.modify(source, token, wanted, Mode::Level) {
-            Ok(()) => self.connection(token).interest = wanted,
-            Err(error) => self.fail(token, error),
+        match self.watch(index, wanted) {
+            Ok(()) => self.connection(index).interest = wanted,
+            Err(error) => self.fail(index, error),
+        }
+    }
+
+    /// Tells the platform what a connection or listener has to be watched for.
+    #[inline(never)]
+    pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
+        match (self.source(index), self.context.registry().token_at(index)) {
+            (Some(source), Some(token)) => self.context.modify(source, token, interest, Mode::Level),
+            _ => Ok(()),
         }
     }
 
     /// Ends the stream to the peer. Says whether that is done.
-    pub(super) fn end_stream(&mut self, token: Token) -> bool {
-        let Some(source) = self.source(token) else { return false };
+    pub(super) fn end_stream(&mut self) -> bool {
+        let index = self.current.index();
+        let Some(source) = self.source(index) else { return false };
         match self.context.platform.shutdown_write(source) {
             Ok(()) => {
-                let connection = self.connection(token);
+                let connection = self.connection(index);
                 connection.clear(Flags::ENDING);
                 connection.set(Flags::WRITE_ENDED);
                 if P::OWNS_OUTBOX {
                     // Answers need no room any more, so what was held for want of it is not waited for in vain.
-                    self.resume(token);
+                    self.resume(self.current);
                 }
                 true
             }
             Err(nb::Error::WouldBlock) => false,
             Err(nb::Error::Other(error)) => {
-                self.fail(token, error);
+                self.fail(index, error);
                 false
             }
         }
     }
 
-    /// When a connection has to be looked at next, if nothing happens on it.
-    pub(super) fn next_deadline(&mut self, token: Token) -> Option<Instant> {
-        let connection = *self.connection(token);
-        let mut next = (connection.timer != Instant::ZERO).then_some(connection.timer);
-        let after = |since: Instant, timeout: Option<Duration>| timeout.map(|timeout| since + timeout);
-        if !connection.is(Flags::LINGERING) {
-            next = Instant::earlier(next, after(connection.progress, self.table.config.idle_timeout));
+    /// When the current connection has been idle for too long; the end of time if never.
+    pub(super) fn idle_at(&mut self) -> Instant {
+        let connection = *self.here();
+        if connection.is(Flags::LINGERING) { Instant::MAX } else { self.table.limits.idle.after(connection.progress) }
+    }
+
+    /// When the current connection has stalled for too long; the end of time if never.
+    pub(super) fn stalled_at(&mut self) -> Instant {
+        let outbox = self.here().outbox;
+        if P::OWNS_OUTBOX || outbox.is_none() {
+            return Instant::MAX;
         }
-        if !connection.outbox.is_none() {
-            let since = self.table.pool.block(connection.outbox).waiting_since;
-            next = Instant::earlier(next, after(since, self.table.config.stall_timeout));
-        }
-        Instant::earlier(next, self.table.draining)
+        let since = self.table.pool.block(outbox).waiting_since;
+        self.table.limits.stall.after(since)
+    }
+
+    /// When the current connection has to be looked at next, if nothing happens on it.
+    pub(super) fn next_deadline(&mut self) -> Instant {
+        let timer = self.here().timer;
+        let next = if timer == Instant::ZERO { Instant::MAX } else { timer };
+        next.min(self.idle_at()).min(self.stalled_at()).min(self.table.drained_by)
     }
 }
