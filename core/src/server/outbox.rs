@@ -76,6 +76,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     }
 
     /// Keeps what the platform did not take.
+    #[cold]
     #[inline(never)]
     fn keep_rest(&mut self, index: usize, bytes: &[u8], written: nb::Result<usize, Error>) -> Result<(), SendError> {
         let count = match written {
@@ -188,15 +189,14 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
         if token != self.current || bytes.len() > self.table.pool.size() {
             return self.send_in_any_case(token, bytes);
         }
-        let written = self.context.platform.write(source, bytes);
-        if let Ok(count) = written {
-            self.table.counters.bytes_out += count as u64;
-            self.touch(token.index());
-            if count >= bytes.len() {
-                return Ok(());
+        match self.context.platform.write(source, bytes) {
+            Ok(count) => {
+                // That bytes move was noted when some were received.
+                self.table.counters.bytes_out += count as u64;
+                if count < bytes.len() { self.keep_rest(token.index(), bytes, Ok(count)) } else { Ok(()) }
             }
+            Err(error) => self.keep_rest(token.index(), bytes, Err(error)),
         }
-        self.keep_rest(token.index(), bytes, written)
     }
 
     fn room(&mut self, token: Token) -> usize {

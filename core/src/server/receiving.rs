@@ -17,12 +17,9 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     #[inline]
     pub(super) fn receive_quickly(&mut self, context: &mut Context<'a, P>, token: Token, source: P::Source) {
         let count = match context.platform.read(source, self.scratch) {
-            Ok(count @ 1..) => count,
-            other => {
-                let mut task = self.task(context, token);
-                task.came(other);
-                return task.settle();
-            }
+            Ok(0) => return self.nothing_came(context, token, Ok(0)),
+            Ok(count) => count,
+            Err(error) => return self.nothing_came(context, token, Err(error)),
         };
         self.table.counters.bytes_in += count as u64;
         let session = self.sessions[token.index()].get_or_insert_with(S::Session::default);
@@ -30,24 +27,34 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         driver.touch(token.index());
         let consumed = self.service.received(&mut Peer::new(token, &mut driver), session, &self.scratch[..count]);
         if consumed < count || driver.quick.is_none() {
-            self.task(context, token).finish_receiving(consumed, count);
+            self.finish_receiving(context, token, consumed, count);
+        }
+    }
+
+    /// Settles a connection of which nothing came.
+    #[cold]
+    #[inline(never)]
+    fn nothing_came(&mut self, context: &mut Context<'a, P>, token: Token, read: nb::Result<usize, Error>) {
+        let mut task = self.task(context, token);
+        task.came(read);
+        task.settle();
+    }
+
+    /// Holds what the service has left of what it was offered, and settles the connection unless it is as it was.
+    #[cold]
+    #[inline(never)]
+    fn finish_receiving(&mut self, context: &mut Context<'a, P>, token: Token, consumed: usize, count: usize) {
+        let mut task = self.task(context, token);
+        if consumed < count {
+            task.driver.hold(&task.scratch[consumed..count]);
+        }
+        if task.driver.here().flags != Flags::OPEN {
+            task.settle();
         }
     }
 }
 
 impl<P: Transport, S: Service> Task<'_, '_, P, S> {
-    /// Holds what the service has left of what it was offered, and settles the connection unless it is as it was.
-    #[cold]
-    #[inline(never)]
-    fn finish_receiving(&mut self, consumed: usize, count: usize) {
-        if consumed < count {
-            self.driver.hold(&self.scratch[consumed..count]);
-        }
-        if self.driver.here().flags != Flags::OPEN {
-            self.settle();
-        }
-    }
-
     /// Receives as much as there is room for: reads if `more` says that something may have come, and offers it to the
     /// service behind what is held. Once, or where one read leaves a source readable, until nothing is there. However
     /// often, no more bytes are taken than one read may.
