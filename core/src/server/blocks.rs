@@ -134,7 +134,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// Takes what is held for the current connection out into `target`, and says how many bytes there were.
     pub(super) fn unhold(&mut self, target: &mut [u8]) -> usize {
         let inbox = self.here().inbox;
-        if inbox.is_none() { 0 } else { self.table.pool.drain_to(inbox, target) }
+        if inbox.is_none() { 0 } else { self.table.pool.unfill(inbox, target) }
     }
 
     /// Holds bytes that the service has not taken, and without any gives the inbox back. What was held before is
@@ -159,6 +159,6 @@ impl<P: Transport> Driver<'_, '_, P> {
             connection.inbox = inbox;
             connection.set(Flags::HOLDS);
         }
-        self.table.pool.push(inbox, bytes);
+        self.table.pool.fill(inbox, bytes);
     }
 }

@@ -15,7 +15,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         table.open += 1;
         table.counters.accepted += 1;
         table.counters.open_max = table.counters.open_max.max(table.open as u64);
-        self.sessions[index] = None;
+        self.sessions[index] = Some(S::Session::default());
         self.driver.touch(index);
         self.call(S::opened);
         self.settle();
@@ -28,9 +28,11 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
 
     /// Calls the service about the peer.
     #[inline]
-    fn call<R>(&mut self, call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R) -> R {
-        let session = self.sessions[self.driver.current.index()].get_or_insert_with(S::Session::default);
-        call(self.service, &mut Peer::new(self.driver.current, &mut self.driver), session)
+    fn call(&mut self, call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session)) {
+        // There is one as long as there is a connection.
+        if let Some(Some(session)) = self.sessions.get_mut(self.driver.current.index()) {
+            call(self.service, &mut Peer::new(self.driver.current, &mut self.driver), session);
+        }
     }
 
     /// Serves one event of a connection in any state.
@@ -191,6 +193,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             self.settle();
         }
         self.schedule_next();
+        self.driver.feed_next();
     }
 
     /// Has a connection looked after when it next has to be, if it is still there.

@@ -11,7 +11,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     pub(super) fn accept(&mut self) {
         let listener = self.driver.current.index();
         let Some(source) = self.driver.source(listener) else { return };
-        for _ in 0..self.driver.table.limits.accepts_per_turn.max(1) {
+        for _ in 0..self.driver.table.limits.accepts_per_turn {
             if self.driver.is_full() {
                 self.driver.table.counters.accept_pauses += 1;
                 return self.driver.pause(listener);

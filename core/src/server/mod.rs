@@ -88,7 +88,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
                 pool,
                 limits: Limits {
                     connections_max: config.connections_max,
-                    accepts_per_turn: config.accepts_per_turn,
+                    accepts_per_turn: config.accepts_per_turn.max(1),
                     idle: Span::new(config.idle_timeout),
                     stall: Span::new(config.stall_timeout),
                     linger: Span::new(Some(config.linger)),
@@ -214,14 +214,17 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         }
     }
 
-    /// Serves an event that needs more than the quick way.
+    /// Serves an event, or without one a deadline, that needs more than the quick way.
     #[inline(never)]
-    fn serve(&mut self, context: &mut Context<'a, P>, event: Event, flags: Flags) {
-        let mut task = self.task(context, event.token);
-        if flags.contains(Flags::OPEN) {
-            task.serve(event.readiness);
-        } else if flags.contains(Flags::LISTENER) {
-            task.accept();
+    fn serve(&mut self, context: &mut Context<'a, P>, token: Token, readiness: Option<Readiness>) {
+        let mut task = self.task(context, token);
+        let Some(connection) = task.driver.table.connections.get(token.index()) else { return };
+        let flags = connection.flags;
+        match readiness {
+            Some(readiness) if flags.contains(Flags::OPEN) => task.serve(readiness),
+            None if flags.contains(Flags::OPEN) => task.look_after(),
+            Some(_) if flags.contains(Flags::LISTENER) => task.accept(),
+            _ => task.driver.resume_listener(token.index()),
         }
     }
 }
@@ -237,38 +240,23 @@ struct Task<'d, 'a, P: Transport, S: Service> {
     scratch: &'d mut [u8],
 }
 
-/// Whether a readable connection that is open and nothing else is served without the steps that others need. Where size
-/// counts for more, they all are served alike.
-const fn has_quick_way<P: Transport>() -> bool {
-    cfg!(target_pointer_width = "64") && !P::OWNS_OUTBOX && !P::READABLE_UNTIL_EMPTY
-}
-
 impl<'a, P: Transport, S: Service> Handler<'a, P> for Server<'a, P, S> {
     #[inline]
     fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
-        let Some(connection) = self.table.connections.get(event.token.index()) else { return };
-        let flags = connection.flags;
-        if const { has_quick_way::<P>() }
-            && flags == Flags::OPEN
-            && event.readiness == Readiness::READABLE
-            && self.table.pool.free() >= 2 * blocks::BLOCKS_PER_READ
-        {
-            if let Some(source) = self.table.sources[event.token.index()] {
-                return self.receive_quickly(context, event.token, source);
+        if const { Driver::<P>::HAS_QUICK_WAY } && event.readiness == Readiness::READABLE {
+            let index = event.token.index();
+            if let (Some(connection), Some(Some(source))) =
+                (self.table.connections.get(index), self.table.sources.get(index))
+            {
+                if connection.flags == Flags::OPEN && self.table.pool.free() >= 2 * blocks::BLOCKS_PER_READ {
+                    return self.receive_quickly(context, event.token, *source);
+                }
             }
         }
-        self.serve(context, event, flags);
+        self.serve(context, event.token, Some(event.readiness));
     }
 
     fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
-        let Some(connection) = self.table.connections.get(token.index()) else { return };
-        let flags = connection.flags;
-        let mut task = self.task(context, token);
-        if flags.contains(Flags::OPEN) {
-            task.look_after();
-            task.driver.feed_next();
-        } else if flags.contains(Flags::LISTENER) {
-            task.driver.resume_listener(token.index());
-        }
+        self.serve(context, token, None);
     }
 }

@@ -184,6 +184,9 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
         reason = "the usual answer is part of receiving, without a call in between, except where size counts"
     )]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        if const { !Self::HAS_QUICK_WAY } {
+            return self.send_in_any_case(token, bytes);
+        }
         // The answer of a connection that owes nothing, which most are.
         let Some(source) = self.quick else { return self.send_in_any_case(token, bytes) };
         if token != self.current || bytes.len() > self.table.pool.size() {

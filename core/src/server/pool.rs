@@ -148,17 +148,21 @@ impl<'a> Pool<'a> {
         block.head = if block.len == 0 { 0 } else { wrap(block.head as usize + count, size) as u32 };
     }
 
-    /// Copies all bytes out to the front of `target` and says how many they were. They must fit.
-    pub(super) fn drain_to(&mut self, id: BlockId, target: &mut [u8]) -> usize {
-        let mut copied = 0;
-        while self.len(id) > 0 {
-            let front = self.front(id);
-            let count = front.len();
-            target[copied..copied + count].copy_from_slice(front);
-            self.consume(id, count);
-            copied += count;
-        }
-        copied
+    /// Fills an empty block with `bytes`, which must fit.
+    #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
+    pub(super) fn fill(&mut self, id: BlockId, bytes: &[u8]) {
+        let start = id.index() * self.size;
+        self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+        self.blocks[id.index()].len = bytes.len() as u32;
+    }
+
+    /// Copies the bytes of a block that was [filled](Self::fill) out to the front of `target`, empties it, and says how
+    /// many they were.
+    pub(super) fn unfill(&mut self, id: BlockId, target: &mut [u8]) -> usize {
+        let start = id.index() * self.size;
+        let len = core::mem::take(&mut self.blocks[id.index()].len) as usize;
+        target[..len].copy_from_slice(&self.bytes[start..start + len]);
+        len
     }
 }
 
@@ -182,9 +186,24 @@ mod tests {
         pool.push(id, b"ghijkl");
         assert_eq!(pool.room(id), 0);
         assert_eq!(pool.front(id), b"efgh");
-        let mut all = [0; 8];
-        assert_eq!(pool.drain_to(id, &mut all), 8);
-        assert_eq!(&all, b"efghijkl");
+        pool.consume(id, 4);
+        assert_eq!(pool.front(id), b"ijkl");
+    }
+
+    #[test]
+    fn a_block_is_filled_and_emptied_at_once() {
+        let mut blocks = [Block::EMPTY; 2];
+        let mut bytes = [0; 16];
+        let mut pool = Pool::new(&mut blocks, &mut bytes);
+        let (_other, id) = (pool.borrow().unwrap(), pool.borrow().unwrap());
+        let mut target = [0; 8];
+        for held in [&b"abcdefgh"[..], b"ij"] {
+            pool.fill(id, held);
+            assert_eq!(pool.len(id), held.len());
+            assert_eq!(pool.unfill(id, &mut target), held.len());
+            assert_eq!(&target[..held.len()], held);
+            assert_eq!(pool.len(id), 0);
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
             Err(error) => return self.nothing_came(context, token, Err(error)),
         };
         self.table.counters.bytes_in += count as u64;
-        let session = self.sessions[token.index()].get_or_insert_with(S::Session::default);
+        let Some(Some(session)) = self.sessions.get_mut(token.index()) else { return };
         let mut driver = Driver { context, table: &mut self.table, current: token, quick: Some(source) };
         driver.touch(token.index());
         let consumed = self.service.received(&mut Peer::new(token, &mut driver), session, &self.scratch[..count]);
@@ -61,10 +61,17 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     #[inline(never)]
     pub(super) fn receive(&mut self, more: bool) {
         let mut limit = self.scratch.len();
-        for _ in 0..const { if P::READABLE_UNTIL_EMPTY { READS_MAX } else { 1 } } {
+        let mut reads = 0;
+        loop {
             let count = self.receive_once(more, limit);
             limit -= count;
-            if count == 0 || limit == 0 || self.driver.here().flags != Flags::OPEN {
+            reads += 1;
+            if !P::READABLE_UNTIL_EMPTY
+                || reads == READS_MAX
+                || count == 0
+                || limit == 0
+                || self.driver.here().flags != Flags::OPEN
+            {
                 break;
             }
         }
@@ -84,8 +91,8 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         }
         let mut came = 0;
         if more && held < limit {
-            if let Some(source) = self.driver.source(index) {
-                let read = self.driver.context.platform.read(source, &mut self.scratch[held..limit]);
+            if let (Some(source), Some(rest)) = (self.driver.source(index), self.scratch.get_mut(held..limit)) {
+                let read = self.driver.context.platform.read(source, rest);
                 came = self.came(read);
             }
         }
@@ -95,12 +102,13 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         }
         let offered = count.min(room);
         let mut consumed = 0;
-        if offered > 0 {
-            let session = self.sessions[index].get_or_insert_with(S::Session::default);
+        if let (Some(Some(session)), Some(bytes @ [_, ..])) =
+            (self.sessions.get_mut(index), self.scratch.get(..offered))
+        {
             let mut peer = Peer::new(self.driver.current, &mut self.driver);
-            consumed = self.service.received(&mut peer, session, &self.scratch[..offered]).min(offered);
+            consumed = self.service.received(&mut peer, session, bytes).min(offered);
         }
-        self.driver.hold(&self.scratch[consumed..count]);
+        self.driver.hold(self.scratch.get(consumed..count).unwrap_or_default());
         came
     }
 

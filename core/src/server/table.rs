@@ -81,11 +81,18 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// What is owed, where the server keeps it.
     pub(super) const OWES: Flags = if P::OWNS_OUTBOX { Flags::NONE } else { Flags::OWES };
 
+    /// Whether a readable connection that is open and nothing else is served without the steps that others need. Where
+    /// size counts for more, they all are served alike.
+    pub(super) const HAS_QUICK_WAY: bool =
+        cfg!(target_pointer_width = "64") && !P::OWNS_OUTBOX && !P::READABLE_UNTIL_EMPTY;
+
     /// A connection, to be changed.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn connection(&mut self, index: usize) -> &mut Connection {
-        self.quick = None;
+        if const { Self::HAS_QUICK_WAY } {
+            self.quick = None;
+        }
         &mut self.table.connections[index]
     }
 
