@@ -199,6 +199,11 @@ impl<'a, P: Selector> Context<'a, P> {
         Ok(())
     }
 
+    /// [`set_timer_earlier`](Self::set_timer_earlier), for whatever token is live in a slot.
+    pub(crate) fn set_slot_timer_earlier(&mut self, slot: usize, deadline: Instant) {
+        self.timers.set_earlier(slot, deadline);
+    }
+
     /// Forgets the deadline of a token. Says whether there was one.
     pub fn cancel_timer(&mut self, token: Token) -> bool {
         self.contains(token) && self.timers.cancel(token.index())

@@ -52,7 +52,7 @@ impl<P: Transport> Driver<'_, '_, P> {
             if index >= self.table.connections.len() {
                 index = 0;
             }
-            let connection = self.table.connections[index];
+            let connection = *self.connection(index);
             if connection.is(Flags::STARVED)
                 && !connection.is(Flags::BROKEN)
                 && self.awaits(index) <= self.table.pool.free()
@@ -67,8 +67,8 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// service leaves.
     ///
     /// As nobody who owes nothing takes the last block for an inbox, one is always left for somebody's outbox, or is one.
-    pub(super) fn needs(&self, index: usize) -> usize {
-        let connection = &self.table.connections[index];
+    pub(super) fn needs(&mut self, index: usize) -> usize {
+        let connection = *self.connection(index);
         let reads = !connection.is(Flags::READ_ENDED);
         let inbox = usize::from(connection.inbox.is_none() && reads && self.table.pool.size() > 0);
         let outbox = usize::from(connection.outbox.is_none() && !P::OWNS_OUTBOX);
@@ -77,8 +77,8 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// How many blocks of the pool a connection waits for: those that it [needs](Self::needs) to read, or one, if it wants
     /// to write and is not even watched for that.
-    fn awaits(&self, index: usize) -> usize {
-        let connection = &self.table.connections[index];
+    fn awaits(&mut self, index: usize) -> usize {
+        let connection = *self.connection(index);
         let cannot_write = connection.is(Flags::WANTS_WRITABLE) && !connection.interest.contains(Interest::WRITABLE);
         let needs = self.needs(index);
         if cannot_write { needs.min(1) } else { needs }

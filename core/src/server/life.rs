@@ -19,11 +19,10 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         self.driver.touch(index);
         self.call(S::opened);
         self.settle();
-        if self.driver.table.draining {
+        if self.driver.table.draining && self.driver.here().is(Flags::OPEN) {
             self.driver.look_soon(index);
-        } else {
-            self.schedule_next();
         }
+        self.schedule_next();
     }
 
     /// Calls the service about the peer.

@@ -35,14 +35,14 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// How many blocks a connection must leave, as the one that is being served may need them for what it has read. So
     /// what a service sends to others never costs the speaker its own bytes.
     #[cold]
-    fn reserved_from(&self, index: usize) -> usize {
+    fn reserved_from(&mut self, index: usize) -> usize {
         let current = self.current.index();
         if index == current || !self.is_open(self.current) { 0 } else { self.needs(current) }
     }
 
     /// Whether an answer of the service has anywhere to go. Where a block would have to be borrowed, the read sees to it.
     pub(super) fn has_room(&mut self, index: usize) -> bool {
-        let unborrowed = !P::OWNS_OUTBOX && self.table.connections[index].outbox.is_none();
+        let unborrowed = !P::OWNS_OUTBOX && self.connection(index).outbox.is_none();
         unborrowed || self.outbox_room(index) > 0
     }
 

@@ -97,7 +97,8 @@ impl<P: Transport> Driver<'_, '_, P> {
     }
 
     /// The connection that the task is about.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn here(&mut self) -> &mut Connection {
         self.connection(self.current.index())
     }
@@ -139,13 +140,11 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
     }
 
-    /// Sees to it that the deadline of a connection or listener is no later than `deadline`.
+    /// Sees to it that the deadline of a connection or listener, which must live, is no later than `deadline`.
     #[inline(never)]
     pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
-        let Some(token) = self.context.registry().token_at(index) else { return };
         if deadline != Instant::MAX {
-            // The token is live, so this does not fail.
-            let _ = self.context.set_timer_earlier(token, deadline);
+            self.context.set_slot_timer_earlier(index, deadline);
         }
     }
 
@@ -241,7 +240,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline(never)]
     pub(super) fn update_interest(&mut self, index: usize) {
         let wanted = self.wanted(index);
-        if self.table.connections[index].interest == wanted {
+        if self.connection(index).interest == wanted {
             return;
         }
         match self.watch(index, wanted) {
@@ -254,7 +253,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline(never)]
     pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
         match (self.source(index), self.context.registry().token_at(index)) {
-            (Some(source), Some(token)) => self.context.modify(source, token, interest, Mode::Level),
+            (Some(source), Some(token)) => self.context.platform.modify(source, token, interest, Mode::Level),
             _ => Ok(()),
         }
     }
