@@ -12,8 +12,6 @@ flags! {
         const OPEN = 0x0001;
         /// A listener lives here.
         const LISTENER = 0x0002;
-        /// The listener is disarmed until something is freed.
-        const PAUSED = 0x0004;
         /// Bytes for the peer wait in the outbox.
         const OWES = 0x0008;
         /// Bytes that the service has not taken wait in the inbox.

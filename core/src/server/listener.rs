@@ -35,17 +35,13 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
 
     /// Opens a connection that was just accepted, or closes it if it cannot be registered.
     fn welcome(&mut self, source: P::Source) {
-        match self.driver.register(source) {
-            Ok(token) => {
-                self.driver.current = token;
-                self.open();
-            }
-            Err(_) => {
-                self.driver.table.counters.refused += 1;
-                let closed = self.driver.context.platform.close(source, Close::Abort);
-                self.driver.table.counters.close_failures += u64::from(closed.is_err());
-            }
+        if let Ok(token) = self.driver.register(source) {
+            self.driver.current = token;
+            return self.open();
         }
+        self.driver.table.counters.refused += 1;
+        let closed = self.driver.context.platform.close(source, Close::Abort);
+        self.driver.table.counters.close_failures += u64::from(closed.is_err());
     }
 }
 
@@ -87,37 +83,34 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Disarms a listener.
     fn pause(&mut self, listener: usize) {
-        if self.watch_listener(listener, Interest::NONE) {
-            self.connection(listener).set(Flags::PAUSED);
-            self.table.paused += 1;
-        }
+        self.table.paused = true;
+        self.arm(listener, Interest::NONE);
     }
 
     /// Arms every disarmed listener: something was freed.
     pub(super) fn resume_listeners(&mut self) {
-        if self.table.paused == 0 || self.is_full() {
+        if !self.table.paused || self.is_full() {
             return;
         }
+        self.table.paused = false;
         for index in 0..self.table.connections.len() {
             self.resume_listener(index);
         }
     }
 
-    /// Arms a listener that was disarmed.
-    pub(super) fn resume_listener(&mut self, listener: usize) {
-        if self.connection(listener).is(Flags::PAUSED) && self.watch_listener(listener, Interest::READABLE) {
-            self.connection(listener).clear(Flags::PAUSED);
-            self.table.paused -= 1;
+    /// Arms a listener, if it is one and was disarmed.
+    pub(super) fn resume_listener(&mut self, index: usize) {
+        if self.connection(index).is(Flags::LISTENER) {
+            self.arm(index, Interest::READABLE);
         }
     }
 
-    /// Changes what a listener is watched for, and says whether that worked. If not, it is tried again in a while.
-    fn watch_listener(&mut self, listener: usize, interest: Interest) -> bool {
-        let done = self.watch(listener, interest).is_ok();
-        if !done {
+    /// Changes what a listener is watched for. If that does not work, it is armed in a while, or when something is freed.
+    fn arm(&mut self, listener: usize, interest: Interest) {
+        if self.watch(listener, interest).is_err() {
+            self.table.paused = true;
             self.retry_later(listener);
         }
-        done
     }
 
     /// Has a listener looked after in a while.
@@ -127,8 +120,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     }
 
     pub(super) fn close_listener(&mut self, listener: usize) {
-        let paused = core::mem::take(self.connection(listener)).is(Flags::PAUSED);
-        self.table.paused -= usize::from(paused);
+        *self.connection(listener) = Connection::EMPTY;
         self.close_source(listener, Close::Graceful);
     }
 }

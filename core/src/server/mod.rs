@@ -98,7 +98,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
                 open: 0,
                 starved: 0,
                 starved_cursor: 0,
-                paused: 0,
+                paused: false,
                 draining: false,
                 drained_by: Instant::MAX,
                 received_max,

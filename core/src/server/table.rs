@@ -22,8 +22,8 @@ pub(super) struct Table<'a, Source> {
     pub(super) starved: usize,
     /// Where the search for a starved connection begins.
     pub(super) starved_cursor: usize,
-    /// How many listeners are disarmed.
-    pub(super) paused: usize,
+    /// Whether a listener may be disarmed.
+    pub(super) paused: bool,
     /// Whether the draining has begun.
     pub(super) draining: bool,
     /// When the draining must be over; the end of time before it has begun.
@@ -236,26 +236,25 @@ impl<P: Transport> Driver<'_, '_, P> {
         interest
     }
 
-    /// Tells the platform what a connection has to be watched for, if that has changed.
+    /// Tells the platform what a connection has to be watched for.
     #[inline(never)]
     pub(super) fn update_interest(&mut self, index: usize) {
         let wanted = self.wanted(index);
-        if self.connection(index).interest == wanted {
-            return;
-        }
-        match self.watch(index, wanted) {
-            Ok(()) => self.connection(index).interest = wanted,
-            Err(error) => self.fail(index, error),
+        if let Err(error) = self.watch(index, wanted) {
+            self.fail(index, error);
         }
     }
 
-    /// Tells the platform what a connection or listener has to be watched for.
+    /// Tells the platform what a connection or listener has to be watched for, if that has changed.
     #[inline(never)]
-    pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
-        match (self.source(index), self.context.registry().token_at(index)) {
-            (Some(source), Some(token)) => self.context.platform.modify(source, token, interest, Mode::Level),
-            _ => Ok(()),
+    pub(super) fn watch(&mut self, index: usize, wanted: Interest) -> Result<(), Error> {
+        if self.connection(index).interest != wanted {
+            if let (Some(source), Some(token)) = (self.source(index), self.context.registry().token_at(index)) {
+                self.context.platform.modify(source, token, wanted, Mode::Level)?;
+                self.connection(index).interest = wanted;
+            }
         }
+        Ok(())
     }
 
     /// Ends the stream to the peer. Says whether that is done.
