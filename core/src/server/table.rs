@@ -72,8 +72,8 @@ pub(super) struct Driver<'d, 'a, P: Transport> {
     pub(super) table: &'d mut Table<'a, P::Source>,
     /// The connection whose event or service call is under way: what it asked for is settled at the end.
     pub(super) current: Token,
-    /// Where its answers go, and how many bytes one may have, while nothing has to be looked at before. All that changes
-    /// or may change any [`connection`](Self::connection) ends that.
+    /// Where its answers go while nothing has to be looked at before: it is open, and owes and holds nothing, and there
+    /// are blocks for what the platform does not take. Whoever may change a [`connection`](Self::connection) ends that.
     pub(super) quick: Option<P::Source>,
 }
 
