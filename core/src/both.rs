@@ -61,13 +61,17 @@ impl<A: Selector, B: Selector> Selector for Both<A, B> {
 
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         self.second_leads = !self.second_leads;
-        if self.second_leads {
-            self.second.poll(now, events)?;
-            self.first.poll(now, events)
-        } else {
-            self.first.poll(now, events)?;
-            self.second.poll(now, events)
+        // In a loop, so that each platform's poll has one place to be inlined at.
+        let mut second = self.second_leads;
+        for _ in 0..2 {
+            if second {
+                self.second.poll(now, events)?;
+            } else {
+                self.first.poll(now, events)?;
+            }
+            second = !second;
         }
+        Ok(())
     }
 
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {

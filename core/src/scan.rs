@@ -4,14 +4,38 @@ use embedded_io::{Read, ReadReady, Write, WriteReady};
 use heapless::Vec;
 
 use crate::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registration,
-    Registrations, Selector, Token, Transport,
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
+    Transport,
 };
+
+/// The token of a device that is not registered.
+const UNREGISTERED: Token = Token::from_u64(0);
 
 /// The handle of a device in a [`Scan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Device(usize);
+
+/// A device, and what it is registered for: there are few of them, so that is found faster and in less memory here than in
+/// a table by the loop's slots.
+#[derive(Debug)]
+struct Entry<D> {
+    device: D,
+    /// Under which it is registered, or the empty token.
+    token: Token,
+    /// What it is watched for right now: nothing, once it was reported in oneshot mode.
+    armed: Interest,
+    oneshot: bool,
+}
+
+impl<D> Entry<D> {
+    /// Registers the device, or changes what it is watched for.
+    fn watch(&mut self, token: Token, interest: Interest, mode: Mode) {
+        self.token = token;
+        self.armed = interest;
+        self.oneshot = mode == Mode::Oneshot;
+    }
+}
 
 /// A selector over up to `DEVICES` [`embedded_io`] devices, such as UARTs, which it asks one by one; for a loop of at
 /// most `SLOTS` sources.
@@ -24,8 +48,7 @@ pub struct Device(usize);
 /// would block.
 #[derive(Debug)]
 pub struct Scan<D, const DEVICES: usize, const SLOTS: usize> {
-    devices: Vec<(D, Option<Token>), DEVICES>,
-    registrations: Registrations<[Registration; SLOTS]>,
+    devices: Vec<Entry<D>, DEVICES>,
     /// Which device is asked first by the next poll.
     first: usize,
 }
@@ -39,8 +62,8 @@ impl<D, const DEVICES: usize, const SLOTS: usize> Default for Scan<D, DEVICES, S
 impl<D, const DEVICES: usize, const SLOTS: usize> Scan<D, DEVICES, SLOTS> {
     /// A selector without devices.
     #[must_use]
-    pub fn new() -> Self {
-        Self { devices: Vec::new(), registrations: Registrations::new([Registration::EMPTY; SLOTS]), first: 0 }
+    pub const fn new() -> Self {
+        Self { devices: Vec::new(), first: 0 }
     }
 
     /// Takes a device in, and gives its handle. It stays until the selector goes.
@@ -50,19 +73,39 @@ impl<D, const DEVICES: usize, const SLOTS: usize> Scan<D, DEVICES, SLOTS> {
     /// The device itself, when there is no room.
     pub fn add(&mut self, device: D) -> Result<Device, D> {
         let handle = Device(self.devices.len());
-        self.devices.push((device, None)).map_err(|(device, _)| device)?;
+        let entry = Entry { device, token: UNREGISTERED, armed: Interest::NONE, oneshot: false };
+        self.devices.push(entry).map_err(|entry| entry.device)?;
         Ok(handle)
     }
 
     /// The device behind a handle.
     #[must_use]
     pub fn device(&mut self, handle: Device) -> Option<&mut D> {
-        self.devices.get_mut(handle.0).map(|(device, _)| device)
+        self.devices.get_mut(handle.0).map(|entry| &mut entry.device)
     }
 
-    /// The device behind a handle, or the error that it is not one of these.
-    fn checked(&mut self, handle: Device) -> Result<&mut (D, Option<Token>), Error> {
+    /// What is known of the device behind a handle, or the error that it is not one of these.
+    fn checked(&mut self, handle: Device) -> Result<&mut Entry<D>, Error> {
         self.devices.get_mut(handle.0).ok_or(Error::new(ErrorKind::InvalidSource))
+    }
+
+    /// The generation of the token that is registered at the index of `token`, or 0.
+    fn registered(&self, token: Token) -> u32 {
+        let tokens = self.devices.iter().map(|entry| entry.token);
+        tokens.filter(|registered| registered.index() == token.index()).map(Token::generation).max().unwrap_or(0)
+    }
+
+    /// The device that is registered under `token`.
+    fn tenant(&mut self, source: Device, token: Token) -> Result<&mut Entry<D>, Error> {
+        let kind = match self.registered(token) {
+            0 => ErrorKind::NotRegistered,
+            registered if registered != token.generation() => ErrorKind::Stale,
+            _ => ErrorKind::InvalidSource,
+        };
+        match self.devices.get_mut(source.0) {
+            Some(entry) if entry.token == token && kind == ErrorKind::InvalidSource => Ok(entry),
+            _ => Err(Error::new(kind)),
+        }
     }
 }
 
@@ -82,54 +125,53 @@ where
 
     fn register(&mut self, source: Device, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
         supported(interest, mode)?;
-        self.registrations.vacancy(token)?;
-        let (_, registered) = self.checked(source)?;
-        if registered.is_some() {
-            return Err(Error::new(ErrorKind::AlreadyRegistered));
-        }
-        *registered = Some(token);
-        self.registrations.insert(token, interest, mode);
-        Ok(())
+        let kind = match self.registered(token) {
+            _ if token.index() >= SLOTS => ErrorKind::Full,
+            0 if token.generation() == 0 => ErrorKind::NotRegistered,
+            registered if registered > token.generation() => ErrorKind::Stale,
+            0 => {
+                let entry = self.checked(source)?;
+                if entry.token == UNREGISTERED {
+                    entry.watch(token, interest, mode);
+                    return Ok(());
+                }
+                ErrorKind::AlreadyRegistered
+            }
+            _ => ErrorKind::AlreadyRegistered,
+        };
+        Err(Error::new(kind))
     }
 
     fn modify(&mut self, source: Device, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
         supported(interest, mode)?;
-        self.registrations.get(token)?;
-        if self.checked(source)?.1 != Some(token) {
-            return Err(Error::new(ErrorKind::InvalidSource));
-        }
-        self.registrations.update(token, interest, mode);
+        self.tenant(source, token)?.watch(token, interest, mode);
         Ok(())
     }
 
     fn deregister(&mut self, source: Device, token: Token) -> Result<(), Error> {
-        self.registrations.get(token)?;
-        let (_, registered) = self.checked(source)?;
-        if *registered != Some(token) {
-            return Err(Error::new(ErrorKind::InvalidSource));
-        }
-        *registered = None;
-        self.registrations.remove(token);
+        self.tenant(source, token)?.watch(UNREGISTERED, Interest::NONE, Mode::Level);
         Ok(())
     }
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         let count = self.devices.len();
-        let first = self.first;
-        for turn in 0..count {
-            let position = (first + turn) % count;
-            let (device, Some(token)) = &mut self.devices[position] else { continue };
-            let Some((_, registration)) = self.registrations.at(token.index()) else { continue };
-            let readiness = ask(device, registration.armed());
+        let mut next = self.first;
+        for _ in 0..count {
+            let position = next;
+            next = if position + 1 < count { position + 1 } else { 0 };
+            let Some(entry) = self.devices.get_mut(position) else { break };
+            let readiness = ask(&mut entry.device, entry.armed);
             if readiness.is_empty() {
                 continue;
             }
-            if events.push(Event { token: *token, readiness }).is_err() {
-                self.first = position;
+            self.first = position;
+            if events.push(Event { token: entry.token, readiness }).is_err() {
                 break;
             }
-            self.registrations.fired(token.index());
-            self.first = (position + 1) % count;
+            if entry.oneshot {
+                entry.armed = Interest::NONE;
+            }
+            self.first = next;
         }
         Ok(())
     }
@@ -192,7 +234,7 @@ where
     }
 
     fn read(&mut self, source: Device, buffer: &mut [u8]) -> nb::Result<usize, Error> {
-        let (device, _) = self.checked(source)?;
+        let device = &mut self.checked(source)?.device;
         if !device.read_ready().map_err(|error| broken(&error))? {
             return Err(nb::Error::WouldBlock);
         }
@@ -200,7 +242,7 @@ where
     }
 
     fn write(&mut self, source: Device, bytes: &[u8]) -> nb::Result<usize, Error> {
-        let (device, _) = self.checked(source)?;
+        let device = &mut self.checked(source)?.device;
         if !device.write_ready().map_err(|error| broken(&error))? {
             return Err(nb::Error::WouldBlock);
         }
@@ -212,7 +254,7 @@ where
     }
 
     fn close(&mut self, source: Device, how: Close) -> Result<(), Error> {
-        let (device, _) = self.checked(source)?;
+        let device = &mut self.checked(source)?.device;
         match how {
             Close::Graceful => device.flush().map_err(|error| embedded_io::Error::kind(&error).into()),
             Close::Abort => Ok(()),

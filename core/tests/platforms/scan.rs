@@ -106,6 +106,16 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(scan.modify(second, token(2), Interest::READABLE, Mode::Level), failed(ErrorKind::InvalidSource));
     assert_eq!(scan.deregister(second, token(2)), failed(ErrorKind::InvalidSource));
     assert_eq!(scan.deregister(first, token(0)), failed(ErrorKind::NotRegistered));
+    let (later, earlier) = (Token::new(2, 3), Token::new(2, 0));
+    assert_eq!(scan.modify(second, later, Interest::READABLE, Mode::Level), failed(ErrorKind::Stale));
+    assert_eq!(scan.deregister(second, later), failed(ErrorKind::Stale));
+    assert_eq!(level(&mut scan, first, later), failed(ErrorKind::AlreadyRegistered), "the index");
+    assert_eq!(level(&mut scan, first, earlier), failed(ErrorKind::Stale));
+    assert_eq!(level(&mut scan, first, Token::new(4, 1)), failed(ErrorKind::Full));
+    let empty_token = Token::from_u64(0);
+    assert_eq!(level(&mut scan, first, empty_token), failed(ErrorKind::NotRegistered));
+    assert_eq!(scan.modify(first, empty_token, Interest::READABLE, Mode::Level), failed(ErrorKind::NotRegistered));
+    assert_eq!(scan.deregister(first, empty_token), failed(ErrorKind::NotRegistered));
     let stranger = three_ready().1[2];
     let mut empty = Console::new();
     assert_eq!(level(&mut empty, stranger, token(0)), failed(ErrorKind::InvalidSource));
