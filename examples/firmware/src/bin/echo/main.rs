@@ -20,7 +20,7 @@ use firmware::board::{self, Board, clock::Clock, ethernet, stack};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use selkie_core::{
-    Both, Config, Context, Device, Either, Event, EventLoop, Handler, Interest, Mode, Reason, Selector, Server,
+    Both, Config, Context, Device, Either, Event, EventLoop, Handler, Instant, Interest, Mode, Reason, Server,
     StaticLoop, StaticServer, Token, Transport,
 };
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
@@ -35,6 +35,8 @@ const SLOTS: usize = CONNECTIONS + 2;
 const EVENTS: usize = 4;
 /// How long clients have to take what they are owed once the firmware is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long what was handed over then has to be sent.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 type Platform = Both<Network<'static, ethernet::Ethernet>, Serial<SLOTS>>;
 type Source = Either<Socket, Device>;
@@ -42,9 +44,9 @@ type Source = Either<Socket, Device>;
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
     ConstStaticCell::new(StaticNetwork::new());
 static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(StaticLoop::new());
-/// No blocks: the sockets' own buffers are the outboxes. It is made at the start, as an empty place for a source of two
-/// kinds is not all zero, and would have to be kept in flash.
-static SERVER: StaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> = StaticCell::new();
+/// No blocks: the sockets' own buffers are the outboxes.
+static SERVER: ConstStaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> =
+    ConstStaticCell::new(StaticServer::new());
 static EVENT_LOOP: StaticCell<EventLoop<'static, Platform>> = StaticCell::new();
 
 /// The server, and the console beside it.
@@ -136,17 +138,25 @@ fn main() -> ! {
     let Started { clock, uart, event_loop, firmware } = &mut start();
     defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
 
-    while !event_loop.is_stopped() {
+    // When it ends, once it was asked to: what the sockets still hold is sent before, for a moment.
+    let mut end = Instant::MAX;
+    loop {
         let now = clock.now();
         let Ok(next) = event_loop.turn(now, firmware) else { defmt::panic!("cannot go on") };
-        if next.is_some_and(|next| next <= now) {
+        if event_loop.is_stopped() {
+            end = end.min(now + FAREWELL);
+            if next.is_none() || end <= now {
+                break;
+            }
+        }
+        let next = next.unwrap_or(Instant::MAX).min(end);
+        if next <= now {
             continue;
         }
         let Both { first, second, .. } = &mut event_loop.context.platform;
         let is_ready = || first.device().is_ready() || second.is_ready(*uart);
-        firmware.sleeps += u64::from(board::sleep(clock, next, is_ready));
+        firmware.sleeps += u64::from(board::sleep(clock, Some(next), is_ready));
     }
-    finish(&mut event_loop.context.platform.first, clock);
     defmt::info!("drained after {=u64} connections", firmware.server.counters().accepted);
     process::exit(0)
 }
@@ -154,7 +164,7 @@ fn main() -> ! {
 /// Puts everything together: a function of its own, so that what it needs of the stack is given back.
 #[inline(never)]
 fn start() -> Started {
-    let Board { mut clock, mut ethernet, uart } = defmt::unwrap!(Board::take());
+    let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else { defmt::panic!("the board starts once") };
     let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
     let (serial, uart) = Serial::new(uart);
     let event_loop = EVENT_LOOP.init_with(|| {
@@ -162,22 +172,15 @@ fn start() -> Started {
         EventLoop::new(Both::new(network, serial), LOOP.take().storage())
     });
     let config = Config { connections_max: CONNECTIONS, idle_timeout: Some(IDLE_TIMEOUT), ..Config::DEFAULT };
-    let mut server = Server::new(Echo, config, SERVER.init_with(StaticServer::new).storage());
+    let mut server = Server::new(Echo, config, SERVER.take().storage());
     let context = &mut event_loop.context;
-    let listener = defmt::unwrap!(context.platform.first.listen(PORT, SOCKETS));
-    defmt::unwrap!(server.listen(context, Either::First(listener)));
     let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);
-    let uart_token = defmt::unwrap!(context.register(source, uart_interest, Mode::Level));
+    let Ok(listener) = context.platform.first.listen(PORT, SOCKETS) else { defmt::panic!("cannot listen") };
+    let (Ok(_), Ok(uart_token)) =
+        (server.listen(context, Either::First(listener)), context.register(source, uart_interest, Mode::Level))
+    else {
+        defmt::panic!("the loop has room for the listener and the UART")
+    };
     let firmware = Firmware { server, console: Console::new(), uart: source, uart_token, uart_interest, sleeps: 0 };
     Started { clock, uart, event_loop, firmware }
-}
-
-/// Sends what the sockets still hold, for a moment.
-fn finish(network: &mut Network<'static, ethernet::Ethernet>, clock: &mut Clock) {
-    let end = clock.now() + Duration::from_millis(500);
-    while clock.now() < end {
-        network.drive(clock.now());
-        let Some(next) = network.next_deadline(clock.now()) else { break };
-        board::sleep(clock, Some(next.min(end)), || network.device().is_ready());
-    }
 }
