@@ -16,6 +16,6 @@ const _: () = {
     assert!(size_of::<Event>() <= 16, "an event is a token and its readiness");
     assert!(size_of::<Registration>() <= 8, "what a backend knows of an index");
     assert!(size_of::<Option<Socket>>() == size_of::<Socket>(), "no source takes no room of its own");
-    assert!(size_of::<Socket>() <= 12, "a handle is copied freely");
+    assert!(size_of::<Socket>() <= 8, "a handle is copied freely");
     assert!(size_of::<selkie_smoltcp::Slot>() <= 64, "the bookkeeping of a socket");
 };

@@ -63,6 +63,7 @@
 extern crate std;
 
 mod config;
+mod entry;
 mod life;
 mod network;
 mod selector;

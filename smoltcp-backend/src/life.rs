@@ -2,10 +2,11 @@
 
 use selkie_core::Instant;
 use smoltcp::socket::tcp::{self, State};
+use smoltcp::time;
 use smoltcp::wire::IpListenEndpoint;
 
+use crate::Slot;
 use crate::slot::Role;
-use crate::{Config, Slot, time};
 
 /// Whether nothing is left of a socket's connection. (c, d)
 pub(crate) fn is_over(socket: &tcp::Socket<'_>, sent: bool) -> bool {
@@ -17,9 +18,8 @@ pub(crate) fn is_over(socket: &tcp::Socket<'_>, sent: bool) -> bool {
 }
 
 /// Makes a socket listen whose last connection is over. (b)
-pub(crate) fn listen(socket: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, config: &Config) {
-    socket.set_nagle_enabled(false);
-    socket.set_timeout(Some(time::duration(config.half_open_timeout)));
+pub(crate) fn listen(socket: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, timeout: time::Duration) {
+    socket.set_timeout(Some(timeout));
     // The port is not 0 and the socket not open, so this cannot fail.
     let listening = socket.listen(endpoint);
     debug_assert!(listening.is_ok(), "a socket that is over listens again");

@@ -18,14 +18,16 @@
 //! (g) A socket in FIN-WAIT-2 waits for its peer for ever. A stream that was closed is reset after a time.
 
 use core::fmt;
+use core::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Instant, Registrations};
+use selkie_core::{Error, ErrorKind, Instant};
 use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, SocketBuffer};
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
-use crate::slot::{Role, UNREGISTERED};
+use crate::entry::Entry;
+use crate::slot::Role;
 use crate::socket::Kind;
 use crate::{Config, Listener, NetworkStorage, Slot, Socket, life, time};
 
@@ -42,8 +44,13 @@ pub struct Network<'a, D> {
     pub(crate) sockets: SocketSet<'a>,
     pub(crate) slots: &'a mut [Slot],
     pub(crate) listeners: &'a mut [Listener],
-    pub(crate) registrations: Registrations<&'a mut [selkie_core::Registration]>,
-    pub(crate) config: Config,
+    /// How many slots the loop has.
+    pub(crate) capacity: usize,
+    frames_per_poll: usize,
+    /// The times of the [`Config`], in the terms that they are used in.
+    half_open_timeout: smoltcp::time::Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) close_nanos: u64,
     /// The time of the last poll.
     pub(crate) now: Instant,
     /// How many connections have arrived; wraps, and leaves out 0.
@@ -64,22 +71,26 @@ impl<'a, D: Device> Network<'a, D> {
     /// If `storage` has not as many slots as sockets, or too many for a handle to name.
     #[must_use]
     pub fn new(device: D, interface: Interface, config: Config, storage: NetworkStorage<'a>) -> Self {
-        let NetworkStorage { slots, sockets, listeners, registrations, receive, transmit } = storage;
+        let NetworkStorage { slots, sockets, listeners, capacity, receive, transmit } = storage;
         let count = slots.len();
         assert_eq!(sockets.len(), count, "a network has as many slots as sockets");
         assert!(count < usize::from(u16::MAX), "a handle names a socket by 16 bits");
         let mut sockets = SocketSet::new(sockets);
-        let mut receive = receive.chunks_exact_mut((receive.len() / count.max(1)).max(1));
-        let mut transmit = transmit.chunks_exact_mut((transmit.len() / count.max(1)).max(1));
+        let (mut receive, mut transmit) = (receive, transmit);
+        let (receive_each, transmit_each) = (receive.len() / count.max(1), transmit.len() / count.max(1));
         for slot in slots.iter_mut() {
-            let receive = SocketBuffer::new(receive.next().unwrap_or_default());
-            let transmit = SocketBuffer::new(transmit.next().unwrap_or_default());
+            let (receive_part, receive_rest) = receive.split_at_mut(receive_each);
+            let (transmit_part, transmit_rest) = transmit.split_at_mut(transmit_each);
+            (receive, transmit) = (receive_rest, transmit_rest);
             // Handles of an earlier network in the same memory stay stale.
-            *slot = Slot { generation: slot.generation, ..Slot::EMPTY };
-            slot.handle = Some(sockets.add(tcp::Socket::new(receive, transmit)));
+            *slot = Slot { entry: slot.entry.closed(), ..Slot::EMPTY };
+            let mut socket = tcp::Socket::new(SocketBuffer::new(receive_part), SocketBuffer::new(transmit_part));
+            socket.set_nagle_enabled(false);
+            socket.set_keep_alive(config.keep_alive.map(time::duration));
+            slot.handle = Some(sockets.add(socket));
         }
         for listener in listeners.iter_mut() {
-            *listener = Listener { generation: listener.generation, ..Listener::EMPTY };
+            *listener = Listener { entry: listener.entry.closed(), ..Listener::EMPTY };
         }
         Self {
             device,
@@ -87,8 +98,11 @@ impl<'a, D: Device> Network<'a, D> {
             sockets,
             slots,
             listeners,
-            registrations: Registrations::new(registrations),
-            config,
+            capacity,
+            frames_per_poll: config.frames_per_poll.max(1),
+            half_open_timeout: time::duration(config.half_open_timeout),
+            connect_timeout: config.connect_timeout,
+            close_nanos: (Instant::ZERO + config.close_timeout).as_nanos(),
             now: Instant::ZERO,
             arrivals: 0,
             port_next: 0,
@@ -110,10 +124,10 @@ impl<'a, D: Device> Network<'a, D> {
         if endpoint.port == 0 || sockets == 0 {
             return Err(ErrorKind::InvalidInput.into());
         }
-        if self.listeners.iter().any(|listener| listener.open && listener.endpoint == endpoint) {
+        if self.listeners.iter().any(|listener| listener.entry.open && listener.endpoint == endpoint) {
             return Err(ErrorKind::AddressInUse.into());
         }
-        let index = self.listeners.iter().position(|listener| !listener.open).ok_or(ErrorKind::Full)?;
+        let index = self.listeners.iter().position(|listener| !listener.entry.open).ok_or(ErrorKind::Full)?;
         let number = u16::try_from(index + 1).map_err(|_| ErrorKind::Full)?;
         if self.slots.iter().filter(|slot| slot.role == Role::Free).count() < sockets {
             return Err(ErrorKind::Full.into());
@@ -123,9 +137,9 @@ impl<'a, D: Device> Network<'a, D> {
             slot.role = Role::Waiting;
         }
         let listener = &mut self.listeners[index];
-        listener.generation.advance();
-        *listener = Listener { token: UNREGISTERED, endpoint, generation: listener.generation, open: true };
-        let socket = Socket { generation: listener.generation, kind: Kind::Listener, index: number - 1 };
+        listener.endpoint = endpoint;
+        listener.entry.open();
+        let socket = Socket::new(Kind::Listener, number - 1, listener.entry.generation);
         self.tend(true);
         Ok(socket)
     }
@@ -139,7 +153,7 @@ impl<'a, D: Device> Network<'a, D> {
         let mut frames = 0;
         // (f)
         self.unsettled = loop {
-            if frames >= self.config.frames_per_poll.max(1) {
+            if frames >= self.frames_per_poll {
                 break true;
             }
             match self.interface.poll_ingress_single(at, &mut self.device, &mut self.sockets) {
@@ -184,32 +198,49 @@ impl<'a, D: Device> Network<'a, D> {
         socket.remote_endpoint().ok_or(ErrorKind::NotConnected.into())
     }
 
-    /// The slot and the socket of a stream that is open.
-    pub(crate) fn stream(&mut self, source: Socket) -> Result<(&mut Slot, &mut tcp::Socket<'a>), Error> {
-        if source.kind != Kind::Stream {
-            return Err(ErrorKind::InvalidSource.into());
+    /// What is known of the stream or listener at `position`: listeners are counted behind the streams.
+    pub(crate) fn entry_at(&mut self, position: usize) -> Option<&mut Entry> {
+        let streams = self.slots.len();
+        match self.slots.get_mut(position) {
+            Some(slot) => Some(&mut slot.entry),
+            None => self.listeners.get_mut(position - streams).map(|listener| &mut listener.entry),
         }
-        match self.slots.get_mut(usize::from(source.index)) {
-            Some(slot) if slot.role == Role::Open && slot.generation == source.generation => {
-                let socket = self.sockets.get_mut(slot.handle.unwrap_or_default());
-                Ok((slot, socket))
-            }
+    }
+
+    /// What is known of a stream or listener that is open.
+    pub(crate) fn entry(&mut self, source: Socket) -> Result<&mut Entry, Error> {
+        let (streams, index) = (self.slots.len(), usize::from(source.index));
+        let position = match source.kind {
+            Kind::Listener => streams + index,
+            // A handle of a larger network must not reach a listener.
+            Kind::Stream if index >= streams => usize::MAX,
+            Kind::Stream => index,
+        };
+        match self.entry_at(position) {
+            Some(entry) if entry.open && entry.generation == source.generation() => Ok(entry),
             _ => Err(ErrorKind::Stale.into()),
         }
     }
 
-    /// The listener that is open, and its number: its index + 1.
-    pub(crate) fn listener(&mut self, source: Socket) -> Result<(&mut Listener, u16), Error> {
-        if source.kind != Kind::Listener {
-            // A closed stream is stale for everything, and only an open one is the wrong thing.
-            self.stream(source)?;
+    /// The slot and the socket of a stream that is open.
+    pub(crate) fn stream(&mut self, source: Socket) -> Result<(&mut Slot, &mut tcp::Socket<'a>), Error> {
+        if source.kind == Kind::Listener {
             return Err(ErrorKind::InvalidSource.into());
         }
-        match self.listeners.get_mut(usize::from(source.index)) {
-            Some(listener) if listener.open && listener.generation == source.generation => {
-                Ok((listener, source.index + 1))
-            }
-            _ => Err(ErrorKind::Stale.into()),
+        self.entry(source)?;
+        let slot = &mut self.slots[usize::from(source.index)];
+        let socket = self.sockets.get_mut(slot.handle.unwrap_or_default());
+        Ok((slot, socket))
+    }
+
+    /// The number of a listener that is open: its index + 1.
+    pub(crate) fn listener(&mut self, source: Socket) -> Result<usize, Error> {
+        // A closed stream is stale for everything, and only an open one is the wrong thing.
+        self.entry(source)?;
+        if source.kind == Kind::Listener {
+            Ok(usize::from(source.index) + 1)
+        } else {
+            Err(ErrorKind::InvalidSource.into())
         }
     }
 
@@ -226,17 +257,22 @@ impl<'a, D: Device> Network<'a, D> {
             if slot.role == Role::Waiting && life::is_over(socket, sent) {
                 let endpoint = self.listeners[usize::from(slot.listener) - 1].endpoint;
                 slot.arrival = 0;
-                life::listen(socket, endpoint, &self.config);
+                life::listen(socket, endpoint, self.half_open_timeout);
             }
         }
     }
 
     /// The connection of a listener that has waited longest to be accepted.
-    pub(crate) fn oldest_arrival(&mut self, number: u16) -> Option<usize> {
-        let arrivals = self.arrivals;
-        let waits = |slot: &Slot| slot.listener == number && slot.role == Role::Waiting && slot.arrival != 0;
-        let slots = self.slots.iter().enumerate().filter(|(_, slot)| waits(slot));
-        slots.max_by_key(|(_, slot)| arrivals.wrapping_sub(slot.arrival)).map(|(index, _)| index)
+    pub(crate) fn oldest_arrival(&self, number: usize) -> Option<usize> {
+        let (mut oldest, mut longest) = (None, 0);
+        for (index, slot) in self.slots.iter().enumerate() {
+            // How many have come since, which is right also after the count has wrapped.
+            let since = self.arrivals.wrapping_sub(slot.arrival);
+            if usize::from(slot.listener) == number && slot.arrival != 0 && since >= longest {
+                (oldest, longest) = (Some(index), since);
+            }
+        }
+        oldest
     }
 }
 
@@ -246,7 +282,6 @@ impl<D> fmt::Debug for Network<'_, D> {
             .debug_struct("Network")
             .field("slots", &self.slots)
             .field("listeners", &self.listeners)
-            .field("registrations", &self.registrations)
             .field("now", &self.now)
             .finish_non_exhaustive()
     }

@@ -4,36 +4,35 @@ use selkie_core::{Capabilities, Error, ErrorKind, Event, Events, Instant, Intere
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 
-use crate::slot::{Role, UNREGISTERED};
-use crate::socket::Kind;
+use crate::entry::{Entry, UNREGISTERED};
+use crate::slot::Role;
 use crate::{Network, Socket, time};
 
 impl<D: Device> Network<'_, D> {
-    /// Under which token a source is registered.
-    fn registered(&mut self, source: Socket) -> Result<&mut Token, Error> {
-        match source.kind {
-            Kind::Stream => self.stream(source).map(|(slot, _)| &mut slot.token),
-            Kind::Listener => self.listener(source).map(|(listener, _)| &mut listener.token),
+    /// What is registered under the index of `token`.
+    fn registered(&mut self, token: Token) -> Option<&mut Entry> {
+        let has_index = |entry: &&mut Entry| entry.has_index(token.index());
+        let listeners = self.listeners.iter_mut().map(|listener| &mut listener.entry);
+        self.slots.iter_mut().map(|slot| &mut slot.entry).chain(listeners).find(has_index)
+    }
+
+    /// Why nothing can be done with a source under a token that it is not registered under.
+    fn mismatch(&mut self, source: Socket, token: Token) -> Error {
+        match self.registered(token) {
+            None => ErrorKind::NotRegistered.into(),
+            Some(entry) if entry.token != token => ErrorKind::Stale.into(),
+            Some(_) => self.entry(source).err().unwrap_or(ErrorKind::InvalidSource.into()),
         }
     }
 
-    /// The token of a slot, or behind the slots of a listener.
-    fn token_at(&self, position: usize) -> Token {
-        match self.slots.get(position) {
-            Some(slot) => slot.token,
-            None => self.listeners[position - self.slots.len()].token,
-        }
-    }
-
-    /// What of `interest` the slot, or behind the slots the listener, at `position` is ready for.
-    fn readiness_at(&mut self, position: usize, interest: Interest) -> Readiness {
+    /// What of its interest the slot, or behind the slots the listener, at `position` is ready for.
+    fn readiness_at(&self, position: usize, armed: Interest) -> Readiness {
         let Some(slot) = self.slots.get(position) else {
             let number = position - self.slots.len() + 1;
-            let waits = u16::try_from(number).is_ok_and(|number| self.oldest_arrival(number).is_some());
-            let readable = waits && interest.contains(Interest::READABLE);
+            let readable = armed.contains(Interest::READABLE) && self.oldest_arrival(number).is_some();
             return if readable { Readiness::READABLE } else { Readiness::NONE };
         };
-        readiness(self.sockets.get(slot.handle.unwrap_or_default()), interest)
+        readiness(self.sockets.get(slot.handle.unwrap_or_default()), armed)
     }
 }
 
@@ -74,36 +73,41 @@ impl<D: Device> Selector for Network<'_, D> {
 
     fn register(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
         supported(interest, mode)?;
-        if *self.registered(source)? != UNREGISTERED {
-            return Err(ErrorKind::AlreadyRegistered.into());
-        }
-        self.registrations.vacancy(token)?;
-        self.registrations.insert(token, interest, mode);
-        *self.registered(source)? = token;
-        self.unsettled = true;
-        Ok(())
+        let kind = match self.registered(token).map(|entry| entry.token.generation()) {
+            _ if token.index() >= self.capacity => ErrorKind::Full,
+            Some(registered) if registered > token.generation() => ErrorKind::Stale,
+            None if token.generation() == 0 => ErrorKind::NotRegistered,
+            None => {
+                let entry = self.entry(source)?;
+                if entry.token == UNREGISTERED {
+                    entry.watch(token, interest, mode);
+                    self.unsettled = true;
+                    return Ok(());
+                }
+                ErrorKind::AlreadyRegistered
+            }
+            Some(_) => ErrorKind::AlreadyRegistered,
+        };
+        Err(kind.into())
     }
 
     fn modify(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
         supported(interest, mode)?;
-        self.registrations.get(token)?;
-        if *self.registered(source)? != token {
-            return Err(ErrorKind::InvalidSource.into());
+        match self.entry(source) {
+            Ok(entry) if entry.token == token && token != UNREGISTERED => entry.watch(token, interest, mode),
+            _ => return Err(self.mismatch(source, token)),
         }
-        self.registrations.update(token, interest, mode);
         self.unsettled = true;
         Ok(())
     }
 
     fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
-        self.registrations.get(token)?;
-        match self.registered(source) {
-            Ok(registered) if *registered != token => return Err(ErrorKind::InvalidSource.into()),
-            Ok(registered) => *registered = UNREGISTERED,
-            // It was closed before, which is no error.
-            Err(_) => {}
+        let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
+        match self.registered(token) {
+            // That the source was closed before is no error.
+            Some(entry) if entry.token == token && !is_another => entry.forget(),
+            _ => return Err(self.mismatch(source, token)),
         }
-        self.registrations.remove(token);
         Ok(())
     }
 
@@ -113,15 +117,14 @@ impl<D: Device> Selector for Network<'_, D> {
         }
         self.drive(now);
         let count = self.slots.len() + self.listeners.len();
-        let first = self.first;
-        for turn in 0..count {
-            let position = if first + turn < count { first + turn } else { first + turn - count };
-            let token = self.token_at(position);
-            if token == UNREGISTERED {
+        let mut next = self.first;
+        for _ in 0..count {
+            let position = next;
+            next = if position + 1 < count { position + 1 } else { 0 };
+            let Some(&mut Entry { token, armed, .. }) = self.entry_at(position).filter(|entry| entry.open) else {
                 continue;
-            }
-            let Some((_, registration)) = self.registrations.at(token.index()) else { continue };
-            let readiness = self.readiness_at(position, registration.armed());
+            };
+            let readiness = self.readiness_at(position, armed);
             if readiness.is_empty() {
                 continue;
             }
@@ -129,8 +132,10 @@ impl<D: Device> Selector for Network<'_, D> {
             if events.push(Event { token, readiness }).is_err() {
                 break;
             }
-            self.registrations.fired(token.index());
-            self.first = if position + 1 < count { position + 1 } else { 0 };
+            if let Some(entry) = self.entry_at(position) {
+                entry.fired();
+            }
+            self.first = next;
         }
         Ok(())
     }
@@ -141,9 +146,11 @@ impl<D: Device> Selector for Network<'_, D> {
             return Some(now);
         }
         let at = time::instant(now);
-        let network = self.interface.poll_at(at, &self.sockets).map(time::from_smoltcp);
-        let closing = self.slots.iter().filter(|slot| slot.role == Role::Closing).map(|slot| slot.deadline).min();
-        Instant::earlier(network, closing).map(|deadline| deadline.max(now))
+        let mut next = self.interface.poll_at(at, &self.sockets).map_or(Instant::MAX, time::from_smoltcp);
+        for slot in self.slots.iter().filter(|slot| slot.role == Role::Closing) {
+            next = next.min(slot.deadline);
+        }
+        (next != Instant::MAX).then_some(next.max(now))
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -151,6 +158,6 @@ impl<D: Device> Selector for Network<'_, D> {
     }
 
     fn capacity(&self) -> usize {
-        self.registrations.capacity()
+        self.capacity
     }
 }

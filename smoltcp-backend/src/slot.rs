@@ -1,13 +1,10 @@
 //! What a network knows of each of its sockets and listeners, beside what smoltcp knows.
 
-use selkie_core::{Instant, Token};
+use selkie_core::Instant;
 use smoltcp::iface::SocketHandle;
 use smoltcp::wire::IpListenEndpoint;
 
-use crate::socket::Generation;
-
-/// The token of what is not registered.
-pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
+use crate::entry::Entry;
 
 /// What a socket is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +24,14 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Slot {
-    pub(crate) token: Token,
+    pub(crate) entry: Entry,
     /// Of an attempt to connect: when it is given up. Of a closing stream: when it is reset.
     pub(crate) deadline: Instant,
     pub(crate) handle: Option<SocketHandle>,
-    /// Of a connection that waits to be accepted: the how-manieth it was; never 0.
+    /// Of a connection that waits to be accepted: the how-manieth it was; never 0. Otherwise 0.
     pub(crate) arrival: u32,
     /// The listener that this socket belongs to, as index + 1; 0 for none.
     pub(crate) listener: u16,
-    pub(crate) generation: Generation,
     pub(crate) role: Role,
     /// An attempt to connect that has not come to anything good yet.
     pub(crate) connecting: bool,
@@ -46,12 +42,11 @@ pub struct Slot {
 impl Slot {
     /// A socket that is used for nothing: all bits zero.
     pub const EMPTY: Self = Self {
-        token: UNREGISTERED,
+        entry: Entry::EMPTY,
         deadline: Instant::ZERO,
         handle: None,
         arrival: 0,
         listener: 0,
-        generation: Generation::FIRST,
         role: Role::Free,
         connecting: false,
         ended: false,
@@ -68,20 +63,13 @@ impl Default for Slot {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Listener {
-    pub(crate) token: Token,
+    pub(crate) entry: Entry,
     pub(crate) endpoint: IpListenEndpoint,
-    pub(crate) generation: Generation,
-    pub(crate) open: bool,
 }
 
 impl Listener {
     /// A place for a listener.
-    pub const EMPTY: Self = Self {
-        token: UNREGISTERED,
-        endpoint: IpListenEndpoint { addr: None, port: 0 },
-        generation: Generation::FIRST,
-        open: false,
-    };
+    pub const EMPTY: Self = Self { entry: Entry::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
 }
 
 impl Default for Listener {

@@ -1,31 +1,13 @@
 //! The handle of a stream or a listener.
 
-/// Which life of a slot a handle is for: a count of 40 bits, since a firmware may run for years.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct Generation {
-    low: u32,
-    high: u8,
-}
-
-impl Generation {
-    pub(crate) const FIRST: Self = Self { low: 0, high: 0 };
-
-    /// Begins the next life. The count starts again after 2^40 of them: 34 years with 1,000 connections a second on one
-    /// socket.
-    pub(crate) const fn advance(&mut self) {
-        self.low = self.low.wrapping_add(1);
-        if self.low == 0 {
-            self.high = self.high.wrapping_add(1);
-        }
-    }
-}
+use crate::entry::Generation;
 
 /// What kind of thing a handle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Kind {
-    Stream,
+    // From 2, so that no source of this or another platform is all zero bits: tables of them may then lie in `.bss`.
+    Stream = 2,
     Listener,
 }
 
@@ -34,7 +16,19 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Socket {
-    pub(crate) generation: Generation,
+    /// The generation, apart so that a handle takes 8 bytes.
+    low: u32,
+    high: u8,
     pub(crate) kind: Kind,
     pub(crate) index: u16,
+}
+
+impl Socket {
+    pub(crate) const fn new(kind: Kind, index: u16, generation: Generation) -> Self {
+        Self { low: generation.low, high: generation.high, kind, index }
+    }
+
+    pub(crate) const fn generation(self) -> Generation {
+        Generation { low: self.low, high: self.high }
+    }
 }

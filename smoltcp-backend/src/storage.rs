@@ -3,7 +3,6 @@
 use core::fmt;
 
 use heapless::Vec;
-use selkie_core::Registration;
 use smoltcp::iface::SocketStorage;
 
 use crate::{Listener, Slot};
@@ -17,8 +16,8 @@ pub struct NetworkStorage<'a> {
     pub sockets: &'a mut [SocketStorage<'a>],
     /// One for each listener.
     pub listeners: &'a mut [Listener],
-    /// As many as the loop has slots.
-    pub registrations: &'a mut [Registration],
+    /// How many slots the loop has. That costs no memory here: what a source is registered for lies with the source.
+    pub capacity: usize,
     /// Divided among the sockets: what has come and was not read yet. A socket's part is the window that it offers.
     pub receive: &'a mut [u8],
     /// Divided among the sockets: what was written and not acknowledged yet. A socket's part is its outbox.
@@ -39,7 +38,6 @@ pub struct StaticNetwork<
     /// Empty until it is lent: an empty place of smoltcp's is not all zero, and would have to be kept in flash.
     sockets: Vec<SocketStorage<'a>, SOCKETS>,
     listeners: [Listener; LISTENERS],
-    registrations: [Registration; SLOTS],
     receive: [[u8; RECEIVE]; SOCKETS],
     transmit: [[u8; TRANSMIT]; SOCKETS],
 }
@@ -54,7 +52,6 @@ impl<'a, const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const
             slots: [Slot::EMPTY; SOCKETS],
             sockets: Vec::new(),
             listeners: [Listener::EMPTY; LISTENERS],
-            registrations: [Registration::EMPTY; SLOTS],
             receive: [[0; RECEIVE]; SOCKETS],
             transmit: [[0; TRANSMIT]; SOCKETS],
         }
@@ -62,12 +59,13 @@ impl<'a, const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const
 
     /// Lends the memory to a network.
     pub fn storage(&'a mut self) -> NetworkStorage<'a> {
-        while self.sockets.push(SocketStorage::EMPTY).is_ok() {}
+        // Not the constant, which would be a copy of 336 bytes in flash.
+        while self.sockets.push(SocketStorage::default()).is_ok() {}
         NetworkStorage {
             slots: &mut self.slots,
             sockets: &mut self.sockets,
             listeners: &mut self.listeners,
-            registrations: &mut self.registrations,
+            capacity: SLOTS,
             receive: self.receive.as_flattened_mut(),
             transmit: self.transmit.as_flattened_mut(),
         }

@@ -14,7 +14,8 @@ pub fn instant(instant: Instant) -> time::Instant {
 
 /// A point in time as core counts it.
 pub(crate) fn from_smoltcp(instant: time::Instant) -> Instant {
-    Instant::from_nanos(instant.total_micros().cast_unsigned().saturating_mul(1_000))
+    // A comparison in place of `saturating_mul`, which takes a product of 128 bits on a target of 32.
+    Instant::from_nanos(instant.total_micros().cast_unsigned().min(u64::MAX / 1_000) * 1_000)
 }
 
 /// A span of time as smoltcp counts it. Rounds down.

@@ -1,11 +1,11 @@
 //! The network as a transport: accepting, connecting, moving bytes, closing.
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::IpEndpoint;
 
-use crate::slot::{Role, UNREGISTERED};
+use crate::slot::Role;
 use crate::socket::Kind;
 use crate::{Network, Slot, Socket, time};
 
@@ -36,25 +36,28 @@ impl<D: Device> Network<'_, D> {
     /// Issues the handle of a stream.
     fn open(&mut self, index: usize) -> Socket {
         let slot = &mut self.slots[index];
-        slot.generation.advance();
-        *slot = Slot { token: UNREGISTERED, role: Role::Open, arrival: 0, connecting: false, ended: false, ..*slot };
-        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default());
-        socket.set_keep_alive(self.config.keep_alive.map(time::duration));
+        slot.entry.open();
+        slot.role = Role::Open;
+        slot.arrival = 0;
+        slot.connecting = false;
+        slot.ended = false;
         // There are at most 65,535 slots.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let index = index as u16;
-        Socket { generation: slot.generation, kind: Kind::Stream, index }
+        Socket::new(Kind::Stream, index, slot.entry.generation)
     }
 
     /// Closes a listener, and resets the connections that it has not handed out.
     fn close_listener(&mut self, source: Socket) -> Result<(), Error> {
-        let (listener, number) = self.listener(source)?;
-        listener.open = false;
-        for slot in self.slots.iter_mut().filter(|slot| slot.listener == number) {
+        let number = self.listener(source)?;
+        self.listeners[number - 1].entry.open = false;
+        for slot in self.slots.iter_mut().filter(|slot| usize::from(slot.listener) == number) {
             slot.listener = 0;
             if slot.role == Role::Waiting {
                 self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default()).abort();
-                *slot = Slot { role: Role::Closing, deadline: self.now, arrival: 0, ..*slot };
+                slot.role = Role::Closing;
+                slot.deadline = self.now;
+                slot.arrival = 0;
             }
         }
         Ok(())
@@ -78,7 +81,7 @@ impl<D: Device> Transport for Network<'_, D> {
     const OWNS_OUTBOX: bool = true;
 
     fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
-        let (_, number) = self.listener(listener)?;
+        let number = self.listener(listener)?;
         match self.oldest_arrival(number) {
             Some(index) => Ok(self.open(index)),
             None => Err(nb::Error::WouldBlock),
@@ -94,12 +97,11 @@ impl<D: Device> Transport for Network<'_, D> {
             ConnectError::InvalidState => ErrorKind::Full,
             ConnectError::Unaddressable => ErrorKind::Unreachable,
         })?;
-        socket.set_nagle_enabled(false);
-        socket.set_timeout(Some(time::duration(self.config.connect_timeout)));
+        socket.set_timeout(Some(time::duration(self.connect_timeout)));
         let source = self.open(index);
         let slot = &mut self.slots[index];
         slot.connecting = true;
-        slot.deadline = self.now + self.config.connect_timeout;
+        slot.deadline = self.now + self.connect_timeout;
         Ok(source)
     }
 
@@ -163,13 +165,15 @@ impl<D: Device> Transport for Network<'_, D> {
         if source.kind == Kind::Listener {
             return self.close_listener(source);
         }
-        let deadline = self.now + self.config.close_timeout;
+        let deadline = Instant::from_nanos(self.now.as_nanos().saturating_add(self.close_nanos));
         let (slot, socket) = self.stream(source)?;
         match how {
             Close::Graceful => socket.close(),
             Close::Abort => socket.abort(),
         }
-        *slot = Slot { role: Role::Closing, token: UNREGISTERED, deadline, ..*slot };
+        slot.entry.open = false;
+        slot.role = Role::Closing;
+        slot.deadline = deadline;
         Ok(())
     }
 }

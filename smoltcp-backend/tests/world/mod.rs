@@ -3,7 +3,7 @@
 pub(crate) mod far;
 pub(crate) mod wire;
 
-use selkie_core::{Instant, Registration};
+use selkie_core::Instant;
 use selkie_smoltcp::{Config, Listener, Network, NetworkStorage, Slot, instant};
 use smoltcp::iface::{self, Interface, SocketStorage};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
@@ -43,7 +43,7 @@ pub(crate) fn network(mut wire: Wire, size: Size, config: Config) -> Network<'st
         slots: vec![Slot::EMPTY; size.sockets].leak(),
         sockets: (0..size.sockets).map(|_| SocketStorage::EMPTY).collect::<Vec<_>>().leak(),
         listeners: vec![Listener::EMPTY; size.listeners].leak(),
-        registrations: vec![Registration::EMPTY; size.slots].leak(),
+        capacity: size.slots,
         receive: vec![0; size.sockets * size.bytes].leak(),
         transmit: vec![0; size.sockets * size.bytes].leak(),
     };

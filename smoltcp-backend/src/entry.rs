@@ -1,0 +1,80 @@
+//! What sockets and listeners have in common: a handle that names them, and what they are watched for.
+
+use selkie_core::{Interest, Mode, Token};
+
+/// The token of what is not registered.
+pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
+
+/// Which life of a slot a handle is for: a count of 40 bits, since a firmware may run for years.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Generation {
+    pub(crate) low: u32,
+    pub(crate) high: u8,
+}
+
+impl Generation {
+    pub(crate) const FIRST: Self = Self { low: 0, high: 0 };
+
+    /// Begins the next life. The count starts again after 2^40 of them: 34 years with 1,000 connections a second on one
+    /// socket.
+    pub(crate) const fn advance(&mut self) {
+        self.low = self.low.wrapping_add(1);
+        if self.low == 0 {
+            self.high = self.high.wrapping_add(1);
+        }
+    }
+}
+
+/// What is known of everything that a handle can name. All bits zero means that nobody has a handle, and nothing is
+/// registered.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Entry {
+    pub(crate) token: Token,
+    pub(crate) generation: Generation,
+    /// Somebody has a handle.
+    pub(crate) open: bool,
+    /// What it is watched for right now: nothing, once a oneshot source was reported.
+    pub(crate) armed: Interest,
+    oneshot: bool,
+}
+
+impl Entry {
+    pub(crate) const EMPTY: Self =
+        Self { token: UNREGISTERED, generation: Generation::FIRST, open: false, armed: Interest::NONE, oneshot: false };
+
+    /// Begins a life in which a new handle is good, and all earlier ones are stale.
+    pub(crate) const fn open(&mut self) {
+        self.generation.advance();
+        *self = Self { open: true, ..self.closed() };
+    }
+
+    /// This without handle and registration. Handles of old stay stale.
+    pub(crate) const fn closed(&self) -> Self {
+        Self { generation: self.generation, ..Self::EMPTY }
+    }
+
+    /// Whether it is registered under an index.
+    pub(crate) fn has_index(&self, index: usize) -> bool {
+        self.token != UNREGISTERED && self.token.index() == index
+    }
+
+    /// Registers it, or changes what it is watched for.
+    pub(crate) fn watch(&mut self, token: Token, interest: Interest, mode: Mode) {
+        *self = Self { token, armed: interest, oneshot: mode == Mode::Oneshot, ..*self };
+    }
+
+    /// Is registered no longer.
+    pub(crate) const fn forget(&mut self) {
+        self.token = UNREGISTERED;
+        self.armed = Interest::NONE;
+    }
+
+    /// Notes that it was reported, which silences it if it is oneshot.
+    pub(crate) fn fired(&mut self) {
+        if self.oneshot {
+            self.armed = Interest::NONE;
+        }
+    }
+}
