@@ -8,6 +8,9 @@ use smoltcp::wire::IpListenEndpoint;
 use crate::Slot;
 use crate::slot::Role;
 
+/// smoltcp's own default, which has no name.
+pub(crate) const ACK_DELAY: time::Duration = time::Duration::from_millis(10);
+
 /// Whether nothing is left of a socket's connection. (c, d)
 pub(crate) fn is_over(socket: &tcp::Socket<'_>, sent: bool) -> bool {
     match socket.state() {
@@ -20,6 +23,7 @@ pub(crate) fn is_over(socket: &tcp::Socket<'_>, sent: bool) -> bool {
 /// Makes a socket listen whose last connection is over. (b)
 pub(crate) fn listen(socket: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, timeout: time::Duration) {
     socket.set_timeout(Some(timeout));
+    socket.set_ack_delay(Some(ACK_DELAY));
     // The port is not 0 and the socket not open, so this cannot fail.
     let listening = socket.listen(endpoint);
     debug_assert!(listening.is_ok(), "a socket that is over listens again");

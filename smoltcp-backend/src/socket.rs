@@ -6,7 +6,8 @@ use crate::entry::Generation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Kind {
-    // From 2, so that no source of this or another platform is all zero bits: tables of them may then lie in `.bss`.
+    // From 2: the values below are what `Either` and `Option` take for themselves. So `None`, beside a second platform, is
+    // all zero bits, and a server's table of sources may lie in `.bss`.
     Stream = 2,
     Listener,
 }

@@ -5,6 +5,7 @@ use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::IpEndpoint;
 
+use crate::life::ACK_DELAY;
 use crate::slot::Role;
 use crate::socket::Kind;
 use crate::{Network, Slot, Socket, time};
@@ -98,6 +99,7 @@ impl<D: Device> Transport for Network<'_, D> {
             ConnectError::Unaddressable => ErrorKind::Unreachable,
         })?;
         socket.set_timeout(Some(time::duration(self.connect_timeout)));
+        socket.set_ack_delay(Some(ACK_DELAY));
         let source = self.open(index);
         let slot = &mut self.slots[index];
         slot.connecting = true;
@@ -171,6 +173,8 @@ impl<D: Device> Transport for Network<'_, D> {
             Close::Graceful => socket.close(),
             Close::Abort => socket.abort(),
         }
+        // What still comes is thrown away, so no answer is worth waiting for.
+        socket.set_ack_delay(None);
         slot.entry.open = false;
         slot.role = Role::Closing;
         slot.deadline = deadline;

@@ -1,6 +1,7 @@
 //! The server layer over a network in memory: the echo service of the examples, and clients that behave and misbehave.
 
 mod clients;
+mod closing;
 mod handles;
 #[path = "../world/mod.rs"]
 mod world;
