@@ -1,9 +1,12 @@
 //! The echo server by hand on smoltcp alone: what the other firmware is measured against.
 //!
-//! It has the same board, settings, console and main loop, keeps the same deadlines, and does what a careful author writes
-//! who has one service and one kind of source: one pass over the sockets after each poll.
+//! It has the same board, settings, console and main loop, keeps the same deadlines and limits, and does what a careful
+//! author writes who has one service and one kind of source: one pass over the sockets after each poll. Seen from outside
+//! the two are the same, as far as `check/clients.py` looks.
 #![no_std]
 #![no_main]
+
+use core::time::Duration;
 
 use cortex_m_rt::entry;
 use defmt_semihosting as _;
@@ -28,11 +31,16 @@ static COPY: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH])
 /// How long a peer has to complete the connection that it began.
 const HALF_OPEN_TIMEOUT: time::Duration = time::Duration::from_secs(5);
 
+/// How long clients have to take what they are owed once the firmware is asked to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// What is known of one client.
 #[derive(Clone, Copy, Default)]
 struct Client {
     handle: SocketHandle,
     open: bool,
+    /// The stream to it was ended.
+    ended: bool,
     progress: Instant,
 }
 
@@ -41,7 +49,11 @@ struct Client {
 struct Counters {
     accepted: u64,
     open: u64,
-    closed: u64,
+    open_max: u64,
+    /// Clients that wait until one of those that are served has gone.
+    waiting: u64,
+    closed_finished: u64,
+    closed_reset: u64,
     closed_idle: u64,
     bytes_in: u64,
     bytes_out: u64,
@@ -57,7 +69,7 @@ fn main() -> ! {
     let seed = clock.now().as_nanos();
     let interface = INTERFACE.init_with(|| settings::interface(&mut ethernet, ethernet::ADDRESS, seed));
     let storage = STORAGE.take();
-    while storage.push(SocketStorage::EMPTY).is_ok() {}
+    while storage.push(SocketStorage::default()).is_ok() {}
     let mut sockets = SocketSet::new(&mut storage[..]);
     let mut clients = [Client::default(); SOCKETS];
     for (client, [receive, transmit]) in clients.iter_mut().zip(BUFFERS.take()) {
@@ -67,25 +79,34 @@ fn main() -> ! {
     let copy = COPY.take();
     let mut console = Console::new();
     let mut counters = Counters::default();
+    // When it ends, once it was asked to.
+    let mut end = None;
     defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
 
     loop {
         let now = clock.now();
         counters.turns += 1;
+        counters.waiting = 0;
         poll(interface, &mut ethernet, &mut sockets, now);
         for client in &mut clients {
-            serve(client, sockets.get_mut(client.handle), &mut counters, copy, now);
+            serve(client, sockets.get_mut(client.handle), &mut counters, copy, now, end.is_some());
         }
         poll(interface, &mut ethernet, &mut sockets, now);
+        if end.is_some_and(|end| counters.open == 0 || end <= now) {
+            break;
+        }
         if talk(&mut uart, &mut console, &mut counters, now) {
-            process::exit(0);
+            end = Some(now + DRAIN);
+            continue;
         }
         let network = interface.poll_delay(micros(now), &sockets).map(|delay| now + delay.into());
         let idle = clients.iter().filter(|client| client.open).map(|client| client.progress + IDLE_TIMEOUT).min();
-        let next = Instant::earlier(network, idle);
+        let next = Instant::earlier(Instant::earlier(network, idle), end);
         let is_ready = || ethernet.is_ready() || uart.is_ready();
         counters.sleeps += u64::from(board::sleep(&mut clock, next, is_ready));
     }
+    defmt::info!("drained after {=u64} connections", counters.accepted);
+    process::exit(0)
 }
 
 /// Moves frames.
@@ -97,14 +118,22 @@ fn micros(now: Instant) -> time::Instant {
     time::Instant::from_micros((now.as_nanos() / 1_000).cast_signed())
 }
 
-/// Echoes for one client, or listens for the next.
-fn serve(client: &mut Client, socket: &mut Socket<'_>, counters: &mut Counters, copy: &mut [u8], now: Instant) {
+/// Echoes for one client, or listens for the next; or while draining, ends it, and listens no more.
+fn serve(
+    client: &mut Client,
+    socket: &mut Socket<'_>,
+    counters: &mut Counters,
+    copy: &mut [u8],
+    now: Instant,
+    draining: bool,
+) {
     if !socket.is_open() {
         if core::mem::take(&mut client.open) {
             counters.open -= 1;
-            counters.closed += 1;
+            counters.closed_finished += u64::from(client.ended);
+            counters.closed_reset += u64::from(!client.ended);
         }
-        if socket.remote_endpoint().is_none() || socket.state() == State::TimeWait {
+        if !draining && (socket.remote_endpoint().is_none() || socket.state() == State::TimeWait) {
             socket.set_nagle_enabled(false);
             socket.set_timeout(Some(HALF_OPEN_TIMEOUT));
             if socket.listen(PORT).is_err() {
@@ -114,13 +143,22 @@ fn serve(client: &mut Client, socket: &mut Socket<'_>, counters: &mut Counters, 
         return;
     }
     if !client.open {
+        if draining {
+            socket.abort();
+            return;
+        }
         if !socket.may_send() {
             return;
         }
-        *client = Client { open: true, progress: now, ..*client };
+        socket.set_timeout(None);
+        if counters.open >= CONNECTIONS as u64 {
+            counters.waiting += 1;
+            return;
+        }
+        *client = Client { open: true, ended: false, progress: now, ..*client };
         counters.accepted += 1;
         counters.open += 1;
-        socket.set_timeout(None);
+        counters.open_max = counters.open_max.max(counters.open);
     }
     let room = (socket.send_capacity() - socket.send_queue()).min(copy.len());
     if room > 0
@@ -130,11 +168,14 @@ fn serve(client: &mut Client, socket: &mut Socket<'_>, counters: &mut Counters, 
         counters.bytes_out += socket.send_slice(&copy[..count]).unwrap_or(0) as u64;
         client.progress = now;
     }
-    if !socket.may_recv() {
+    if draining || !socket.may_recv() {
         socket.close();
+        client.ended = true;
     }
     if client.progress + IDLE_TIMEOUT <= now {
         counters.closed_idle += 1;
+        counters.open -= 1;
+        client.open = false;
         socket.abort();
     }
 }
@@ -167,7 +208,10 @@ fn report(console: &mut Console, counters: &Counters, now: Instant) {
         ("uptime_ms", now.as_nanos() / 1_000_000),
         ("accepted", counters.accepted),
         ("open", counters.open),
-        ("closed", counters.closed),
+        ("open_max", counters.open_max),
+        ("waiting", counters.waiting),
+        ("closed_finished", counters.closed_finished),
+        ("closed_reset", counters.closed_reset),
         ("closed_idle", counters.closed_idle),
         ("bytes_in", counters.bytes_in),
         ("bytes_out", counters.bytes_out),
