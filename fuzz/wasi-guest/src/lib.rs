@@ -18,29 +18,23 @@ extern crate self as wasi;
 mod arena;
 #[path = "../../../wasi-backend/src/cells.rs"]
 mod cells;
-#[path = "../../../wasi-backend/src/errno.rs"]
-mod errno;
-#[path = "../../../wasi-backend/src/error_code.rs"]
-mod error_code;
+#[path = "../../../wasi-backend/src/direction.rs"]
+mod direction;
 #[path = "../../../wasi-backend/src/handles.rs"]
 mod handles;
 pub mod host;
-#[path = "../../../wasi-backend/src/imports.rs"]
+#[path = "../../../wasi-backend/src/imports/mod.rs"]
 mod imports;
-#[path = "../../../wasi-backend/src/io_poll.rs"]
+#[path = "../../../wasi-backend/src/io_poll/mod.rs"]
 mod io_poll;
 #[path = "../../../wasi-backend/src/owners.rs"]
 mod owners;
-#[path = "../../../wasi-backend/src/poll_oneoff.rs"]
+#[path = "../../../wasi-backend/src/poll_oneoff/mod.rs"]
 mod poll_oneoff;
-#[path = "../../../wasi-backend/src/preopened.rs"]
-mod preopened;
-#[path = "../../../wasi-backend/src/ration.rs"]
-mod ration;
-#[path = "../../../wasi-backend/src/sockets.rs"]
-mod sockets;
+#[path = "../../../wasi-backend/src/storage.rs"]
+mod storage;
 pub mod waitable_set;
-#[path = "../../../wasi-backend/src/watched.rs"]
+#[path = "../../../wasi-backend/src/watched/mod.rs"]
 mod watched;
 
 pub use handles::Socket;

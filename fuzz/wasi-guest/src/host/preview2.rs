@@ -134,7 +134,7 @@ imports! {
 fn about(socket: Handle) -> Done {
     check(socket);
     let mut done = done();
-    if done.is_error != 0 && done.error == crate::error_code::WOULD_BLOCK && must_go_on() {
+    if done.is_error != 0 && done.error == crate::imports::WOULD_BLOCK && must_go_on() {
         done.is_error = 0;
     }
     done

@@ -2,10 +2,7 @@
 
 use selkie_core::{Error, ErrorKind};
 
-use crate::imports::{ErrorCode, StreamError};
-
-/// The case for "not yet".
-pub(crate) const WOULD_BLOCK: ErrorCode = 8;
+use crate::imports::{ErrorCode, StreamError, WOULD_BLOCK};
 
 /// The error that a case of `wasi:sockets/network.error-code` stands for. Its number, counted from one, is the platform's
 /// code, since zero is none.

@@ -1,4 +1,4 @@
-//! How to get along with a host that rations what a program may do before it sleeps: quirk (g) of `io_poll.rs`.
+//! How to get along with a host that rations what a program may do before it sleeps: quirk (g) of `mod.rs`.
 //!
 //! The ration of wasmtime belongs to its scheduler, which means to keep its tasks from hogging a thread. It is of 128 steps:
 //! a poll takes one for each source or clock that it finds ready, and on wasmtime 48 each look for room to write takes one
@@ -12,6 +12,7 @@
 //!
 //! To renew a ration is to use it up on purpose, by polling clocks that have struck; the poll after that sleeps.
 
+use crate::direction::Owner;
 use crate::imports::{self, Handle};
 
 /// How many steps of a ration are sure to be there: others than the polls and writes here take some too.
@@ -32,7 +33,7 @@ const MOMENT: u64 = 1_000_000;
 
 /// What is known of the host.
 #[derive(Debug)]
-pub(crate) struct Ration {
+pub(super) struct Ration {
     /// They have struck.
     clocks: [Handle; CLOCKS],
     /// How many steps were taken since the ration was renewed, if nobody has slept meanwhile.
@@ -49,46 +50,46 @@ pub(crate) struct Ration {
 
 impl Ration {
     /// A host that is generous, until it shows otherwise.
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let moment = imports::now().saturating_add(MOMENT);
         let clocks = [(); CLOCKS].map(|()| imports::subscribe_instant(moment));
         Self { clocks, spent: 0, found: 0, reported: 0, broken: 0, is_scarce: false }
     }
 
     /// A clock that has struck.
-    pub(crate) const fn past(&self) -> Handle {
+    pub(super) const fn past(&self) -> Handle {
         self.clocks[0]
     }
 
     /// Notes that a poll has found so much ready.
-    pub(crate) const fn found(&mut self, count: usize) {
+    pub(super) const fn found(&mut self, count: usize) {
         self.found = count;
         self.spent = self.spent.saturating_add(count);
     }
 
     /// Notes a write.
-    pub(crate) const fn wrote(&mut self) {
+    pub(super) const fn wrote(&mut self) {
         self.spent = self.spent.saturating_add(WRITE);
     }
 
     /// Whether the last poll may have had no step left for something that is ready.
-    pub(crate) const fn is_used_up(&self) -> bool {
+    pub(super) const fn is_used_up(&self) -> bool {
         self.spent > RATION
     }
 
     /// Whether that may be so after another one.
-    pub(crate) const fn is_short(&self) -> bool {
+    pub(super) const fn is_short(&self) -> bool {
         self.spent > 0 && self.spent.saturating_add(self.found) > RATION
     }
 
     /// Notes that a poll has given this many events.
-    pub(crate) const fn reported(&mut self, count: usize) {
+    pub(super) const fn reported(&mut self, count: usize) {
         self.reported = count;
         self.broken = 0;
     }
 
     /// Notes that a read or a write has found nothing. If that was promised for most that was reported, steps are scarce.
-    pub(crate) const fn found_nothing(&mut self, promised: bool) {
+    pub(super) const fn found_nothing(&mut self, promised: bool) {
         self.broken += promised as usize;
         if self.broken >= BROKEN_MIN && self.broken * 2 > self.reported {
             self.is_scarce = true;
@@ -96,7 +97,7 @@ impl Ration {
     }
 
     /// How many of `count` sources to serve now. There are steps for them.
-    pub(crate) fn share(&mut self, count: usize) -> usize {
+    pub(super) fn share(&mut self, count: usize) -> usize {
         if !self.is_scarce || count <= SHARE {
             return count;
         }
@@ -106,8 +107,8 @@ impl Ration {
 
     /// Uses up the ration, and sleeps for a new one.
     #[cold]
-    pub(crate) fn renew(&mut self) {
-        let mut ready = [0; CLOCKS];
+    pub(super) fn renew(&mut self) {
+        let mut ready = [Owner(0); CLOCKS];
         for _ in 0..POLLS_MAX {
             // Fewer than have struck: that was the last of the ration. The next poll has none, and sleeps.
             if imports::poll(&self.clocks, &mut ready).is_none_or(|count| count < CLOCKS) {
@@ -119,7 +120,7 @@ impl Ration {
     }
 
     /// Gives the clocks back.
-    pub(crate) fn drop_clocks(&mut self) {
+    pub(super) fn drop_clocks(&mut self) {
         self.clocks.into_iter().for_each(imports::drop_pollable);
     }
 }

@@ -7,6 +7,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use crate::arena;
+use crate::direction::Owner;
 
 /// A handle of the host's; 0 is none.
 pub(crate) type Handle = u32;
@@ -14,7 +15,8 @@ pub(crate) type Handle = u32;
 /// Tells the linker of components what is imported here; see `wit/imports.wit`.
 #[unsafe(link_section = "component-type:selkie-wasi")]
 #[expect(dead_code, reason = "it is there for the linker, and takes no memory")]
-static COMPONENT_TYPE: [u8; include_bytes!("imports.component-type").len()] = *include_bytes!("imports.component-type");
+static COMPONENT_TYPE: [u8; include_bytes!("../imports.component-type").len()] =
+    *include_bytes!("../imports.component-type");
 
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,9 @@ pub(crate) enum StreamError {
 
 /// A case of `wasi:sockets/network.error-code`.
 pub(crate) type ErrorCode = u8;
+
+/// The case for "not yet".
+pub(crate) const WOULD_BLOCK: ErrorCode = 8;
 
 /// `wasi:io/streams.stream-error`.
 #[derive(Clone, Copy, Default)]
@@ -232,7 +237,7 @@ unsafe extern "C" {
 /// Waits until one of the pollables is ready, of which there must be one at least. Gives how many are; their positions
 /// are the first so many of `ready`, which must have room for all of them. `None` if the program exports another
 /// `cabi_realloc` than this crate's.
-pub(crate) fn poll(pollables: &[Handle], ready: &mut [u32]) -> Option<usize> {
+pub(crate) fn poll(pollables: &[Handle], ready: &mut [Owner]) -> Option<usize> {
     let mut list = RawList::default();
     let (start, room) = (ready.as_ptr() as usize, ready.len());
     // SAFETY: as above. The host reads the list in place, and writes no more than it has asked for, which is checked there.

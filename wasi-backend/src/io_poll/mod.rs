@@ -23,231 +23,29 @@
 //!     so with the ration used up such a poll would report the clock, and nothing else, for ever. One that has struck since
 //!     is rationed too. Only such clocks go into a poll that must not block.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token,
-    Wait,
-};
+mod alarm;
+mod error_code;
+mod ration;
+mod sockets;
+mod streams;
+mod transport;
 
-use crate::cells::Cells;
-use crate::handles::{Entry, Socket};
+use selkie_core::{Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Wait};
+
+use self::alarm::Alarm;
+use self::ration::Ration;
+use self::streams::{State, Streams};
+use crate::direction::Owner;
+use crate::handles::Socket;
 use crate::imports::{self, Handle};
-use crate::ration::Ration;
-use crate::watched::{Direction, Watch, Watched};
-
-/// Where a source is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum State {
-    /// It waits for connections.
-    Listening = 0,
-    /// It has been asked to connect.
-    Connecting = 1,
-    /// It has its streams.
-    Connected = 2,
-    /// It is nobody's any more, but the host still holds bytes. (d)
-    Closing = 3,
-    /// The host has got rid of them.
-    Closed = 4,
-}
-
-/// A socket that the platform owns, and what hangs on it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Streams {
-    pub(crate) socket: Handle,
-    pub(crate) input: Handle,
-    pub(crate) output: Handle,
-    /// By direction.
-    pollables: [Handle; 2],
-    pub(crate) state: State,
-    /// What the last poll that reported it has promised, less what was tried since. (g)
-    promised: Readiness,
-}
-
-impl Streams {
-    const NONE: Self = Self::new(0, State::Listening);
-
-    /// A socket without streams.
-    pub(crate) const fn new(socket: Handle, state: State) -> Self {
-        Self { socket, input: 0, output: 0, pollables: [0; 2], state, promised: Readiness::NONE }
-    }
-
-    /// A connection.
-    pub(crate) const fn connected([socket, input, output]: [Handle; 3]) -> Self {
-        Self { input, output, ..Self::new(socket, State::Connected) }
-    }
-
-    /// Gives the pollables back. None of them may be in the list.
-    pub(crate) fn drop_pollables(&mut self) {
-        for pollable in &mut self.pollables {
-            if *pollable != 0 {
-                imports::drop_pollable(core::mem::take(pollable));
-            }
-        }
-    }
-
-    /// Gives all of it back.
-    pub(crate) fn drop_all(mut self) {
-        // (c)
-        self.drop_pollables();
-        if self.state != State::Listening && self.state != State::Connecting {
-            imports::drop_input(self.input);
-            imports::drop_output(self.output);
-        }
-        imports::drop_socket(self.socket);
-    }
-
-    /// Whether the last poll has promised this, and it was not tried since. Now it is.
-    #[inline]
-    pub(crate) fn take_promise(&mut self, direction: Direction) -> bool {
-        let promised = self.promised.intersects(direction.readiness());
-        self.promised = self.promised.difference(direction.readiness());
-        promised
-    }
-
-    /// Whether the host holds bytes that the system has not taken yet. (d)
-    pub(crate) fn holds_bytes(&self) -> bool {
-        imports::check_write(self.output) == Ok(0)
-    }
-
-    /// What it means that one direction is ready.
-    fn readiness(&mut self, direction: Direction) -> Readiness {
-        if self.state != State::Closing {
-            self.promised |= direction.readiness();
-            return direction.readiness();
-        }
-        if !self.holds_bytes() {
-            self.state = State::Closed;
-        }
-        Readiness::NONE
-    }
-}
-
-impl Watch for Streams {
-    type Item = Handle;
-
-    fn item(&mut self, direction: Direction) -> Handle {
-        let pollable = &mut self.pollables[direction as usize];
-        if *pollable == 0 {
-            *pollable = match (self.state, direction) {
-                (State::Listening | State::Connecting, _) => imports::socket_subscribe(self.socket),
-                (_, Direction::Read) => imports::input_subscribe(self.input),
-                (_, Direction::Write) => imports::output_subscribe(self.output),
-            };
-        }
-        *pollable
-    }
-}
+use crate::storage::{StaticStorage, Storage};
+use crate::watched::Watched;
 
 /// The memory of an [`IoPoll`], from a [`StaticIoPoll`] or, with the feature `std`, from the heap.
-#[derive(Debug)]
-pub struct IoPollStorage<'a> {
-    /// One for each token: indices below this many can be registered.
-    registrations: &'a mut [Registration],
-    /// One for each source.
-    sources: &'a mut [Entry<Streams>],
-    /// Two for each source, and one for the clock.
-    pollables: &'a mut [Handle],
-    /// As many as there are pollables.
-    ready: &'a mut [u32],
-    /// Two for each source.
-    owners: &'a mut [u32],
-}
-
-impl IoPollStorage<'_> {
-    /// The same memory for a loop of at most `slots` sources; what is left of it is for sources that are open and not
-    /// registered.
-    #[must_use]
-    pub fn with_slots(self, slots: usize) -> Self {
-        let slots = slots.min(self.registrations.len());
-        Self { registrations: &mut self.registrations[..slots], ..self }
-    }
-}
+pub type IoPollStorage<'a> = Storage<'a, Streams>;
 
 /// The memory of an [`IoPoll`] for `SLOTS` sources as one value, for a `static`.
-#[derive(Debug)]
-pub struct StaticIoPoll<const SLOTS: usize> {
-    registrations: [Registration; SLOTS],
-    sources: [Entry<Streams>; SLOTS],
-    pollables: Cells<Handle, SLOTS>,
-    ready: Cells<u32, SLOTS>,
-    owners: [[u32; 2]; SLOTS],
-}
-
-impl<const SLOTS: usize> StaticIoPoll<SLOTS> {
-    /// All zero, so that a `static` of it lies in `.bss`.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            registrations: [Registration::EMPTY; SLOTS],
-            sources: [Entry::vacant(Streams::NONE); SLOTS],
-            pollables: Cells::new(0),
-            ready: Cells::new(0),
-            owners: [[0; 2]; SLOTS],
-        }
-    }
-
-    /// Lends the memory to a platform.
-    pub const fn storage(&mut self) -> IoPollStorage<'_> {
-        IoPollStorage {
-            registrations: &mut self.registrations,
-            sources: &mut self.sources,
-            pollables: self.pollables.as_mut_slice(),
-            ready: self.ready.as_mut_slice(),
-            owners: self.owners.as_flattened_mut(),
-        }
-    }
-}
-
-impl<const SLOTS: usize> Default for StaticIoPoll<SLOTS> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-#[cfg(feature = "std")]
-impl IoPollStorage<'static> {
-    /// Memory for `capacity` sources, from the heap, for the rest of the program.
-    #[must_use]
-    pub fn leaked(capacity: usize) -> Self {
-        use crate::leak::leaked;
-        Self {
-            registrations: leaked(capacity, Registration::EMPTY),
-            sources: leaked(capacity, Entry::vacant(Streams::NONE)),
-            pollables: leaked(2 * capacity + 1, 0),
-            ready: leaked(2 * capacity + 1, 0),
-            owners: leaked(2 * capacity, 0),
-        }
-    }
-}
-
-/// A pollable for a point in time, kept until another point is needed.
-#[derive(Debug)]
-struct Alarm {
-    pollable: Handle,
-    nanos: u64,
-}
-
-impl Alarm {
-    const NONE: Self = Self { pollable: 0, nanos: 0 };
-
-    /// The pollable for this point in time, if there is one already.
-    const fn kept(&self, nanos: u64) -> Option<Handle> {
-        if self.pollable != 0 && self.nanos == nanos { Some(self.pollable) } else { None }
-    }
-
-    /// A pollable for this point in time, in the place of the one before.
-    fn set(&mut self, nanos: u64) -> Handle {
-        self.drop_pollable();
-        *self = Self { pollable: imports::subscribe_instant(nanos), nanos };
-        self.pollable
-    }
-
-    fn drop_pollable(&mut self) {
-        if self.pollable != 0 {
-            imports::drop_pollable(core::mem::take(&mut self.pollable));
-        }
-    }
-}
+pub type StaticIoPoll<const SLOTS: usize> = StaticStorage<Streams, SLOTS>;
 
 /// How many sources of one report are a crowd: the host may have kept others behind them from us. (g)
 const CROWD: usize = 64;
@@ -261,8 +59,8 @@ const CROWD: usize = 64;
 /// the peer has taken those, or is gone.
 #[derive(Debug)]
 pub struct IoPoll<'a> {
-    pub(crate) watched: Watched<'a, Streams>,
-    ready: &'a mut [u32],
+    watched: Watched<'a, Streams>,
+    ready: &'a mut [Owner],
     /// For waits with a deadline.
     deadline: Alarm,
     /// How many sources are closed in the background. (d)
@@ -270,7 +68,7 @@ pub struct IoPoll<'a> {
     /// Whether the next batch begins where the last one had no room for all that was ready, rather than with a new report.
     resumes: bool,
     /// (g)
-    pub(crate) ration: Ration,
+    ration: Ration,
 }
 
 impl<'a> IoPoll<'a> {
@@ -282,8 +80,7 @@ impl<'a> IoPoll<'a> {
     /// the lists of the host would not come to where they are wanted: without the feature `std`, say
     /// [`export_cabi_realloc!`](crate::export_cabi_realloc) once in the program.
     pub fn new(storage: IoPollStorage<'a>) -> Result<Self, Error> {
-        let IoPollStorage { registrations, sources, pollables, ready, owners } = storage;
-        let watched = Watched::new(registrations, sources, pollables, owners);
+        let (watched, ready) = Watched::new(storage);
         let ration = Ration::new();
         // A first call, which returns a list of one when the clock has struck. (i)
         match imports::poll(&[ration.past()], ready) {
@@ -362,12 +159,7 @@ impl<'a> IoPoll<'a> {
         let count = self.watched.gather(from, &mut self.ready[..found]);
         let share = self.ration.share(count);
         self.watched.first = from;
-        let left_out = self.watched.collect(
-            &self.ready[..share],
-            events,
-            |&position| position as usize,
-            |_, streams, direction| streams.readiness(direction),
-        );
+        let left_out = self.watched.collect(&self.ready[..share], events);
         if share < count && !left_out {
             self.watched.first = from + share;
         }
@@ -387,7 +179,7 @@ impl<'a> IoPoll<'a> {
     }
 
     /// Closes a source that is not registered, in the background if need be. (d)
-    pub(crate) fn retire(&mut self, slot: usize) {
+    fn retire(&mut self, slot: usize) {
         let streams = &mut self.watched.handles.at(slot).platform;
         if streams.state == State::Connected && streams.holds_bytes() {
             streams.state = State::Closing;
@@ -403,7 +195,7 @@ impl<'a> IoPoll<'a> {
     #[cold]
     fn drop_closed(&mut self) {
         for position in (0..self.watched.len).rev() {
-            let (slot, _) = self.watched.owner(position);
+            let slot = self.watched.owners[position].slot();
             if self.watched.handles.at(slot).platform.state == State::Closed {
                 self.watched.arm(slot, Interest::NONE);
                 self.watched.handles.vacate(slot).drop_all();
@@ -413,7 +205,7 @@ impl<'a> IoPoll<'a> {
     }
 
     /// Waits until a pollable of an operation that cannot take long is ready.
-    pub(crate) fn block_on(&mut self, pollable: Handle) {
+    fn block_on(&mut self, pollable: Handle) {
         imports::poll(&[pollable], self.ready);
         imports::drop_pollable(pollable);
     }

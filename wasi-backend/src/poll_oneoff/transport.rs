@@ -1,0 +1,86 @@
+//! Streams and listeners on WASI 0.1. The quirks are those of `mod.rs`.
+
+use core::net::SocketAddr;
+
+use selkie_core::{Close, Error, ErrorKind, Transport};
+
+use super::descriptor::{Descriptor, Kind};
+use super::{PollOneoff, errno};
+use crate::handles::Socket;
+
+/// Closes a descriptor.
+fn close(fd: wasi::Fd) -> Result<(), Error> {
+    // SAFETY: the platform owned the descriptor, and has forgotten it.
+    unsafe { wasi::fd_close(fd) }.map_err(errno::error)
+}
+
+impl Transport for PollOneoff<'_> {
+    type Address = SocketAddr;
+
+    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+        let fd = self.fd(listener)?;
+        if !self.watched.handles.has_room() {
+            // As at the limit of the process, the connection keeps waiting.
+            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+        }
+        // SAFETY: the call takes no pointers of ours.
+        let stream = unsafe { wasi::sock_accept(fd, wasi::FDFLAGS_NONBLOCK) }.map_err(errno::non_blocking)?;
+        self.watched.handles.insert(Descriptor { fd: stream, kind: Kind::Stream }).map_err(|refused| {
+            // There was room a moment ago.
+            let _ = close(refused.fd);
+            nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors))
+        })
+    }
+
+    fn connect(&mut self, _address: &SocketAddr) -> Result<Socket, Error> {
+        // (g)
+        Err(Error::new(ErrorKind::Unsupported))
+    }
+
+    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+        // Whatever has a handle here is connected, or never will be.
+        self.fd(source)?;
+        Ok(())
+    }
+
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let fd = self.fd(source)?;
+        let place = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
+        // SAFETY: the list names the buffer, which is valid for writes of its length.
+        unsafe { wasi::fd_read(fd, &place) }.map(|count| count.min(buffer.len())).map_err(errno::non_blocking)
+    }
+
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+        let fd = self.fd(source)?;
+        let place = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
+        // SAFETY: the list names the bytes, which are valid for reads of their length.
+        match unsafe { wasi::fd_write(fd, &place) } {
+            Ok(0) if !bytes.is_empty() => Err(nb::Error::WouldBlock),
+            Ok(count) => Ok(count.min(bytes.len())),
+            Err(errno) => Err(errno::non_blocking(errno)),
+        }
+    }
+
+    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+        let fd = self.fd(source)?;
+        // SAFETY: the call takes no pointers.
+        unsafe { wasi::sock_shutdown(fd, wasi::SDFLAGS_WR) }.map_err(errno::non_blocking)
+    }
+
+    fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {
+        // (g)
+        let slot = self.watched.forget(source)?;
+        close(self.watched.handles.vacate(slot).fd)
+    }
+}
+
+impl Drop for PollOneoff<'_> {
+    fn drop(&mut self) {
+        for slot in 0..self.watched.handles.used() {
+            if self.watched.handles.is_in_use(slot) {
+                // Nothing is left to be done about an error.
+                let _ = close(self.watched.handles.at(slot).platform.fd);
+            }
+        }
+    }
+}

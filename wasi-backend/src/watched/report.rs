@@ -1,0 +1,60 @@
+//! From what a host reports to a batch of events.
+
+use selkie_core::{Event, Events};
+
+use super::{Watch, Watched};
+use crate::handles::Entry;
+
+impl<T: Watch> Watched<'_, T> {
+    /// Adds what was reported to `events`, as far as there is room, and says whether something was left out. What the
+    /// host says of items that it was not given is ignored.
+    pub(crate) fn collect(&mut self, reports: &[T::Report], events: &mut Events<'_>) -> bool {
+        self.first = if self.first < self.len { self.first } else { 0 };
+        let first = self.first;
+        let (mut fired, mut left_out) = (false, false);
+        'batch: for is_behind in [false, true] {
+            for report in reports {
+                let owner = T::owner(report);
+                let Some(entry) = self.handles.find(owner.slot()) else { continue };
+                let number = entry.positions[owner.direction() as usize] as usize;
+                if number == 0 || (number <= first) != is_behind {
+                    continue;
+                }
+                let readiness = entry.platform.readiness(report, owner.direction());
+                if readiness.is_empty() {
+                    continue;
+                }
+                if !push(entry, Event { token: entry.token, readiness }, events) {
+                    (self.first, left_out) = (number - 1, true);
+                    break 'batch;
+                }
+                fired |= self.registrations.fired(entry.token.index());
+            }
+        }
+        if fired {
+            self.silence_fired();
+        }
+        left_out
+    }
+
+    /// Stops to wait for oneshot sources that were reported.
+    #[cold]
+    fn silence_fired(&mut self) {
+        for position in (0..self.len).rev() {
+            let token = self.handles.at(self.owners[position].slot()).token;
+            if self.registrations.get(token).is_ok_and(|registration| registration.armed().is_empty()) {
+                self.remove(position);
+            }
+        }
+    }
+}
+
+/// Adds an event for a source, to the one that the batch has for it already if there is one. Says whether there was room.
+#[expect(clippy::cast_possible_truncation, reason = "a batch of 2^32 events would not fit into memory")]
+fn push<T>(entry: &mut Entry<T>, event: Event, events: &mut Events<'_>) -> bool {
+    if events.merge(entry.mark as usize, event) {
+        return true;
+    }
+    entry.mark = events.len() as u32;
+    events.push(event).is_ok()
+}
