@@ -121,6 +121,6 @@ impl Ration {
 
     /// Gives the clocks back.
     pub(super) fn drop_clocks(&mut self) {
-        self.clocks.into_iter().for_each(imports::drop_pollable);
+        self.clocks.into_iter().for_each(|clock| imports::drop_pollable(clock));
     }
 }
