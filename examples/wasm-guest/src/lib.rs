@@ -22,9 +22,10 @@
 #[cfg_attr(target_env = "p2", path = "wasi_p2.rs")]
 mod platform;
 
+use core::mem::ManuallyDrop;
 use core::time::Duration;
 
-use platform::{Guest, StaticGuest};
+use platform::StaticGuest;
 use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
 use selkie_wasi::Socket;
 use services::Echo;
@@ -44,8 +45,10 @@ static SERVER: ConstStaticCell<StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS 
 
 /// Serves until something stops the platform as a whole.
 fn serve() -> Result<(), Error> {
-    let (platform, listener): (Guest, Socket) = platform::open(PLATFORM.take().storage())?;
-    let mut event_loop = EventLoop::new(platform, LOOP.take().storage());
+    let guest = platform::open(PLATFORM.take().storage())?;
+    // What it holds goes with the program.
+    let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, LOOP.take().storage()));
+    let listener = platform::listen(&mut event_loop.context.platform)?;
     let config = Config { idle_timeout: Some(Duration::from_secs(600)), ..Config::DEFAULT };
     let mut server = Server::new(Echo, config, SERVER.take().storage());
     server.listen(&mut event_loop.context, listener)?;

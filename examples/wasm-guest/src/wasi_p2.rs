@@ -13,11 +13,14 @@ const ADDRESS: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCA
 
 selkie_wasi::export_cabi_realloc!();
 
-/// The platform, and a listener.
-pub(crate) fn open(storage: IoPollStorage<'static>) -> Result<(Guest, Socket), Error> {
-    let mut platform = IoPoll::new(storage)?;
-    let listener = platform.listen(ADDRESS, 128)?;
-    Ok((platform, listener))
+/// The platform.
+pub(crate) fn open(storage: IoPollStorage<'static>) -> Result<Guest, Error> {
+    IoPoll::new(storage)
+}
+
+/// The listener.
+pub(crate) fn listen(platform: &mut Guest) -> Result<Socket, Error> {
+    platform.listen(ADDRESS, 128)
 }
 
 /// Tells the linker of components what is exported here; see `wit/guest.wit`.

@@ -187,8 +187,15 @@ impl<'a> IoPoll<'a> {
             self.watched.handles.disown(slot);
             self.watched.arm(slot, Interest::WRITABLE);
         } else {
-            self.watched.handles.vacate(slot).drop_all();
+            self.let_go(slot);
         }
+    }
+
+    /// Gives back a source that is not in the list.
+    #[inline(never)]
+    fn let_go(&mut self, slot: usize) {
+        self.watched.handles.at(slot).platform.drop_all();
+        self.watched.handles.vacate(slot);
     }
 
     /// Lets go of those whose bytes the host has got rid of.
@@ -198,7 +205,7 @@ impl<'a> IoPoll<'a> {
             let slot = self.watched.owners[position].slot();
             if self.watched.handles.at(slot).platform.state == State::Closed {
                 self.watched.arm(slot, Interest::NONE);
-                self.watched.handles.vacate(slot).drop_all();
+                self.let_go(slot);
                 self.closing -= 1;
             }
         }

@@ -56,7 +56,7 @@ impl Streams {
     }
 
     /// Gives all of it back.
-    pub(crate) fn drop_all(mut self) {
+    pub(crate) fn drop_all(&mut self) {
         // (c)
         self.drop_pollables();
         if self.state != State::Listening && self.state != State::Connecting {

@@ -30,7 +30,7 @@ impl IoPoll<'_> {
 
     /// Takes in what was just opened.
     pub(super) fn take_in(&mut self, streams: Streams) -> Result<Socket, Error> {
-        self.watched.handles.insert(streams).map_err(|refused| {
+        self.watched.handles.insert(streams).map_err(|mut refused| {
             refused.drop_all();
             Error::new(ErrorKind::Full)
         })

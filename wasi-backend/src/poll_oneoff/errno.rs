@@ -2,27 +2,51 @@
 
 use selkie_core::{Error, ErrorKind};
 
+/// By errno.
+const KINDS: [ErrorKind; 77] = {
+    let mut kinds = [ErrorKind::Other; 77];
+    let mut next = 0;
+    while next < MEANINGS.len() {
+        let (errno, kind) = MEANINGS[next];
+        kinds[errno.raw() as usize] = kind;
+        next += 1;
+    }
+    kinds
+};
+
+/// What is not among these is [`ErrorKind::Other`].
+const MEANINGS: [(wasi::Errno, ErrorKind); 24] = [
+    (wasi::ERRNO_BADF, ErrorKind::InvalidSource),
+    (wasi::ERRNO_NOTSOCK, ErrorKind::InvalidSource),
+    (wasi::ERRNO_INVAL, ErrorKind::InvalidInput),
+    (wasi::ERRNO_NOTSUP, ErrorKind::Unsupported),
+    (wasi::ERRNO_NOSYS, ErrorKind::Unsupported),
+    (wasi::ERRNO_AGAIN, ErrorKind::WouldBlock),
+    (wasi::ERRNO_ACCES, ErrorKind::PermissionDenied),
+    (wasi::ERRNO_PERM, ErrorKind::PermissionDenied),
+    (wasi::ERRNO_NOTCAPABLE, ErrorKind::PermissionDenied),
+    (wasi::ERRNO_CONNREFUSED, ErrorKind::ConnectionRefused),
+    // (d)
+    (wasi::ERRNO_CONNRESET, ErrorKind::ConnectionReset),
+    (wasi::ERRNO_NETRESET, ErrorKind::ConnectionReset),
+    (wasi::ERRNO_IO, ErrorKind::ConnectionReset),
+    (wasi::ERRNO_CONNABORTED, ErrorKind::ConnectionAborted),
+    (wasi::ERRNO_NOTCONN, ErrorKind::NotConnected),
+    (wasi::ERRNO_PIPE, ErrorKind::BrokenPipe),
+    (wasi::ERRNO_TIMEDOUT, ErrorKind::TimedOut),
+    (wasi::ERRNO_HOSTUNREACH, ErrorKind::Unreachable),
+    (wasi::ERRNO_NETUNREACH, ErrorKind::Unreachable),
+    (wasi::ERRNO_NETDOWN, ErrorKind::Unreachable),
+    (wasi::ERRNO_MFILE, ErrorKind::OutOfDescriptors),
+    (wasi::ERRNO_NFILE, ErrorKind::OutOfDescriptors),
+    (wasi::ERRNO_NOMEM, ErrorKind::OutOfMemory),
+    (wasi::ERRNO_NOBUFS, ErrorKind::OutOfMemory),
+];
+
 /// The error that an errno of the system stands for.
 #[cold]
 pub(crate) fn error(errno: wasi::Errno) -> Error {
-    let kind = match errno {
-        wasi::ERRNO_BADF | wasi::ERRNO_NOTSOCK => ErrorKind::InvalidSource,
-        wasi::ERRNO_INVAL => ErrorKind::InvalidInput,
-        wasi::ERRNO_NOTSUP | wasi::ERRNO_NOSYS => ErrorKind::Unsupported,
-        wasi::ERRNO_AGAIN => ErrorKind::WouldBlock,
-        wasi::ERRNO_ACCES | wasi::ERRNO_PERM | wasi::ERRNO_NOTCAPABLE => ErrorKind::PermissionDenied,
-        wasi::ERRNO_CONNREFUSED => ErrorKind::ConnectionRefused,
-        // (d)
-        wasi::ERRNO_CONNRESET | wasi::ERRNO_NETRESET | wasi::ERRNO_IO => ErrorKind::ConnectionReset,
-        wasi::ERRNO_CONNABORTED => ErrorKind::ConnectionAborted,
-        wasi::ERRNO_NOTCONN => ErrorKind::NotConnected,
-        wasi::ERRNO_PIPE => ErrorKind::BrokenPipe,
-        wasi::ERRNO_TIMEDOUT => ErrorKind::TimedOut,
-        wasi::ERRNO_HOSTUNREACH | wasi::ERRNO_NETUNREACH | wasi::ERRNO_NETDOWN => ErrorKind::Unreachable,
-        wasi::ERRNO_MFILE | wasi::ERRNO_NFILE => ErrorKind::OutOfDescriptors,
-        wasi::ERRNO_NOMEM | wasi::ERRNO_NOBUFS => ErrorKind::OutOfMemory,
-        _ => ErrorKind::Other,
-    };
+    let kind = KINDS.get(usize::from(errno.raw())).copied().unwrap_or(ErrorKind::Other);
     Error::with_code(kind, i32::from(errno.raw()))
 }
 

@@ -70,7 +70,7 @@ impl<'a> PollOneoff<'a> {
         let mut count = reported;
         let broken = &self.watched.owners[..self.watched.broken()];
         for (report, &owner) in self.reports[reported..].iter_mut().zip(broken) {
-            *report = Report::broken(owner);
+            report.tell_broken(owner);
             count += 1;
         }
         self.watched.collect(&self.reports[..count], events);

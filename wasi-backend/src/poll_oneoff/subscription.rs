@@ -39,6 +39,7 @@ impl Subscription {
     }
 
     /// The end of a call at `deadline`, which may have passed.
+    #[inline(never)]
     pub(crate) fn end(deadline: Instant) -> Self {
         // (e)
         let nanos = deadline.as_nanos().min(DEADLINE_MAX);
@@ -60,20 +61,17 @@ pub struct Report(pub(crate) wasi::Event);
 
 impl Report {
     /// All zero, so that tables of it lie in `.bss`.
-    pub(crate) const NONE: Self = Self::new(Owner(0), wasi::ERRNO_SUCCESS);
+    pub(crate) const NONE: Self = Self(wasi::Event {
+        userdata: 0,
+        error: wasi::ERRNO_SUCCESS,
+        type_: wasi::EVENTTYPE_CLOCK,
+        fd_readwrite: wasi::EventFdReadwrite { nbytes: 0, flags: 0 },
+    });
 
-    const fn new(owner: Owner, error: wasi::Errno) -> Self {
-        Self(wasi::Event {
-            userdata: owner.0 as u64,
-            error,
-            type_: wasi::EVENTTYPE_CLOCK,
-            fd_readwrite: wasi::EventFdReadwrite { nbytes: 0, flags: 0 },
-        })
-    }
-
-    /// What the host would say of a source that broke, if that did not fail the whole call. (b)
-    pub(crate) const fn broken(owner: Owner) -> Self {
-        Self::new(owner, wasi::ERRNO_BADF)
+    /// Makes it what the host would say of a source that broke, if that did not fail the whole call. (b)
+    pub(crate) fn tell_broken(&mut self, owner: Owner) {
+        self.0.userdata = owner.0.into();
+        self.0.error = wasi::ERRNO_BADF;
     }
 
     /// Whom it is about.

@@ -138,13 +138,10 @@ impl<'a, T: Watch> Watched<'a, T> {
     }
 
     /// Adds an item at the end.
-    #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
     fn append(&mut self, owner: Owner) {
-        let entry = self.handles.at(owner.slot());
-        self.items[self.len] = entry.platform.item(owner);
-        self.owners[self.len] = owner;
+        self.items[self.len] = self.handles.at(owner.slot()).platform.item(owner);
+        self.place(self.len, owner);
         self.len += 1;
-        entry.positions[owner.direction() as usize] = self.len as u32;
     }
 
     /// Removes an item. The last one takes its place; but among those that are broken, and then among those that have had
@@ -166,14 +163,19 @@ impl<'a, T: Watch> Watched<'a, T> {
     }
 
     /// Lets two items change places.
-    #[expect(clippy::cast_possible_truncation, reason = "positions have 32 bits")]
     #[inline(never)]
     fn swap(&mut self, one: usize, other: usize) {
         self.items.swap(one, other);
-        self.owners.swap(one, other);
-        for position in [one, other] {
-            *self.number(self.owners[position]) = position as u32 + 1;
-        }
+        let owners = (self.owners[one], self.owners[other]);
+        self.place(one, owners.1);
+        self.place(other, owners.0);
+    }
+
+    /// Notes whose item stands at a position.
+    #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
+    fn place(&mut self, position: usize, owner: Owner) {
+        self.owners[position] = owner;
+        *self.number(owner) = position as u32 + 1;
     }
 
     /// The position of an owner's item, plus one; 0 if there is none.

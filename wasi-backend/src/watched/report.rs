@@ -12,7 +12,8 @@ impl<T: Watch> Watched<'_, T> {
         self.first = if self.first < self.len { self.first } else { 0 };
         let first = self.first;
         let (mut fired, mut left_out) = (false, false);
-        'batch: for is_behind in [false, true] {
+        let mut is_behind = false;
+        'batch: loop {
             for report in reports {
                 let owner = T::owner(report);
                 let Some(entry) = self.handles.find(owner.slot()) else { continue };
@@ -30,6 +31,10 @@ impl<T: Watch> Watched<'_, T> {
                 }
                 fired |= self.registrations.fired(entry.token.index());
             }
+            if is_behind {
+                break;
+            }
+            is_behind = true;
         }
         if fired {
             self.silence_fired();
