@@ -1,7 +1,7 @@
 //! WebAssembly runtimes, and the echo example in them.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -67,6 +67,11 @@ impl Runtime {
         folder.join(format!("{name}-{}.wasm", if self.is_01() { "0.1" } else { "0.2" }))
     }
 
+    /// Where a server is asked to listen: anywhere, or where nobody does if the host has to be told a number.
+    fn address(self) -> SocketAddr {
+        if self.is_01() { free_address() } else { ([127, 0, 0, 1], 0).into() }
+    }
+
     /// The command that runs `program` as a server at `address`.
     fn command(self, folder: &Path, program: &str, address: SocketAddr) -> Command {
         let mut command = self.launch(folder, &[address]);
@@ -74,16 +79,16 @@ impl Runtime {
         command
     }
 
-    /// The command that runs the conformance suite, with what it is given. Without runtimes there is nothing to test,
-    /// which is said.
-    pub(crate) fn conformance(self, words: &str) -> Option<Command> {
+    /// The command that runs the conformance suite, with what it is given, and the addresses at which the host listens
+    /// for it. Without runtimes there is nothing to test, which is said.
+    pub(crate) fn conformance(self, words: &str) -> Option<(Command, Vec<SocketAddr>)> {
         let folder = folder()?;
         let addresses = if self.is_01() { many_addresses() } else { Vec::new() };
         let mut command = self.launch(&folder, &addresses);
         command.arg(self.program(&folder, "conformance")).arg(words);
         command.args(addresses.iter().map(ToString::to_string));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        Some(command)
+        Some((command, addresses))
     }
 
     /// Runs the echo example with these options. Without runtimes there is nothing to test, which is said.
@@ -102,16 +107,29 @@ impl Runtime {
 
     /// Runs a server that says when it listens.
     fn listening(self, program: &str, capacity: usize, options: &[&str]) -> Option<(Server, BufReader<ChildStdout>)> {
-        let (folder, address) = (folder()?, free_address());
-        let mut command = self.command(&folder, program, address);
-        command.arg(address.to_string()).args(options);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let mut line = String::new();
-        let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
-        let mut server = Server { child, target: Target { address, capacity, idle_timeout: None } };
-        output.read_line(&mut line).expect("its output can be read");
-        assert!(line.starts_with("listening on "), "{command:?} printed {line:?} and {:?}", server.child.try_wait());
-        Some((server, output))
+        let folder = folder()?;
+        let server = first_that_is_not_taken(|| {
+            let address = self.address();
+            let mut command = self.command(&folder, program, address);
+            command.arg(address.to_string()).args(options).stdout(Stdio::piped());
+            let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+            let mut line = String::new();
+            let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
+            let mut server = Server { child, target: Target { address, capacity, idle_timeout: None } };
+            output.read_line(&mut line).expect("its output can be read");
+            if line.is_empty() && self.is_01() && is_taken(address) {
+                return Err(Taken);
+            }
+            let Some(place) = line.strip_prefix("listening on ") else {
+                panic!("{command:?} printed {line:?} and {:?}", server.child.try_wait());
+            };
+            if !self.is_01() {
+                let place = place.split_whitespace().next().unwrap_or_default();
+                server.target.address = place.parse().unwrap_or_else(|_| panic!("{place:?} is no address"));
+            }
+            Ok((server, output))
+        });
+        Some(server)
     }
 
     /// Runs the guest without an allocator, which has no options and prints nothing.
@@ -120,19 +138,23 @@ impl Runtime {
         const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 7000);
 
         let folder = folder()?;
-        let address = match self {
-            Self::Wasmtime02(_) => ADDRESS.into(),
-            _ => free_address(),
-        };
-        if TcpListener::bind(address).is_err() {
-            println!("not run: another program listens at {address}");
+        if !self.is_01() && is_taken(ADDRESS.into()) {
+            println!("not run: another program listens at {ADDRESS:?}");
             return None;
         }
-        let mut command = self.command(&folder, "guest", address);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let server = Server { child, target: Target { address, capacity: 64, idle_timeout: None } };
-        let is_up = crate::clients::comes_true(|| std::net::TcpStream::connect(address).is_ok());
-        assert!(is_up, "{command:?} does not listen within {PATIENCE:?}");
+        let server = first_that_is_not_taken(|| {
+            let address = if self.is_01() { free_address() } else { ADDRESS.into() };
+            let mut command = self.command(&folder, "guest", address);
+            let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+            let mut server = Server { child, target: Target { address, capacity: 64, idle_timeout: None } };
+            let has_begun = crate::clients::comes_true(|| !server.is_up() || TcpStream::connect(address).is_ok());
+            assert!(has_begun, "{command:?} does not listen within {PATIENCE:?}");
+            match server.is_up() {
+                true => Ok(server),
+                false if is_taken(address) => Err(Taken),
+                false => panic!("{command:?} ended with {:?}", server.child.try_wait()),
+            }
+        });
         Some(server)
     }
 
@@ -173,7 +195,25 @@ fn folder() -> Option<PathBuf> {
     folder
 }
 
-/// An address at which nobody listens. That somebody else takes it before the server does is not likely.
+/// Somebody else has taken the address that was free a moment ago.
+#[derive(Debug)]
+pub(crate) struct Taken;
+
+/// What comes of `run`, which chooses an address that nobody has, and begins anew when it was not the first to take it.
+pub(crate) fn first_that_is_not_taken<T>(mut run: impl FnMut() -> Result<T, Taken>) -> T {
+    /// More than that are no coincidence.
+    const TRIES: usize = 5;
+
+    let tried = (0..TRIES).find_map(|_| run().ok());
+    tried.unwrap_or_else(|| panic!("{TRIES} free addresses were taken by others, one after the other"))
+}
+
+/// Whether somebody listens at an address.
+pub(crate) fn is_taken(address: SocketAddr) -> bool {
+    TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+}
+
+/// An address at which nobody listens at the moment.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound")

@@ -77,19 +77,23 @@ impl Service for Echo {
     }
 }
 
+/// The platform, its listener, and where that listens.
+type Opened<P> = (P, selkie::Socket, String);
+
 #[cfg(target_env = "p1")]
-fn open(slots: usize, _address: &str) -> Result<(selkie::PollOneoff<'static>, selkie::Socket), selkie::Error> {
+fn open(slots: usize, address: &str) -> Result<Opened<selkie::PollOneoff<'static>>, selkie::Error> {
     let mut platform = selkie::PollOneoff::new(selkie::PollOneoffStorage::leaked(slots));
     let listener = platform.preopened_listener()?;
-    Ok((platform, listener))
+    Ok((platform, listener, address.to_owned()))
 }
 
 #[cfg(target_env = "p2")]
-fn open(slots: usize, address: &str) -> Result<(selkie::IoPoll<'static>, selkie::Socket), selkie::Error> {
+fn open(slots: usize, address: &str) -> Result<Opened<selkie::IoPoll<'static>>, selkie::Error> {
     let mut platform = selkie::IoPoll::new(selkie::IoPollStorage::leaked(slots))?;
     let address = address.parse().map_err(|_| selkie::ErrorKind::InvalidInput)?;
     let listener = platform.listen(address, 128)?;
-    Ok((platform, listener))
+    let address = platform.local_address(listener)?;
+    Ok((platform, listener, address.to_string()))
 }
 
 /// How many pages of memory the program has.
@@ -100,7 +104,7 @@ fn pages() -> usize {
 fn main() -> Result<(), selkie::Error> {
     // A closed connection may keep its place until the host has sent what it holds, so there are some to spare.
     let slots = 2 * CAPACITY;
-    let (platform, listener) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
+    let (platform, listener, address) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
     let (mut loop_memory, mut server_memory) = (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
     let idle_timeout = Some(Duration::from_secs(1));
     let config = Config { connections_max: CAPACITY, idle_timeout, ..Config::DEFAULT };
@@ -108,7 +112,7 @@ fn main() -> Result<(), selkie::Error> {
     let is_asked = Rc::new(Cell::new(false));
     let mut server = Server::new(Echo { is_asked: is_asked.clone() }, config, server_memory.storage());
     server.listen(&mut event_loop.context, listener)?;
-    println!("listening on what was asked for");
+    println!("listening on {address}");
 
     let (calls_before, pages_before) = (ALLOCATOR.calls.load(Ordering::Relaxed), pages());
     while !is_asked.get() {
