@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The echo example and the conformance suite in WebAssembly runtimes: WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in
-# wasmtime 36, 48 and 49.
+# wasmtime 36, 48 and 49; and the echo example for WASI 0.2 in Node, by way of jco.
 set -euo pipefail
 source ci/common.sh
 source ci/components.sh
@@ -58,5 +58,26 @@ done
 run "$wasm_tools_program" strip --all "$folder/guest-0.2.wasm" -o "$folder/guest-0.2-stripped.wasm"
 say "the component of them without names: $(wc -c <"$folder/guest-0.2-stripped.wasm") bytes"
 mv "$folder/guest-0.2-stripped.wasm" "$folder/guest-0.2.wasm"
+
+# Components in Node, as JavaScript.
+if have node && have npm; then
+    jco_folder="$target_folder/jco"
+    mkdir -p "$jco_folder"
+    cp ci/jco/transpile.mjs "$jco_folder/"
+    if ! cmp -s ci/jco/package-lock.json "$jco_folder/installed.json"; then
+        cp ci/jco/package.json ci/jco/package-lock.json "$jco_folder/"
+        # Not `npm ci`: that refuses lists in which some optional packages for other machines were never published.
+        run npm install --prefix "$jco_folder" --ignore-scripts --no-audit --no-fund
+        cp ci/jco/package-lock.json "$jco_folder/installed.json"
+    fi
+    for program in echo allocations; do
+        run node "$jco_folder/transpile.mjs" "$folder/$program-0.2.wasm" "$jco_folder/$program"
+        ln -sfn "$jco_folder/$program" "$folder/jco-$program"
+    done
+    ln -sf "$(command -v node)" "$folder/node"
+else
+    say "jco is left out: it needs node and npm"
+    rm -f "$folder/node"
+fi
 
 SELKIE_WASM="$folder" run cargo test --locked --package selkie --test wasm

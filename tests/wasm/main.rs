@@ -52,6 +52,23 @@ in_every_runtime! {
     wasmtime_49_wasi_02 = Runtime::Wasmtime02("wasmtime-49"),
 }
 
+// Less the conformance suite, a few cases of which come out otherwise there: `docs/webassembly.md` says which.
+in_runtime! {
+    jco_wasi_02 = Runtime::Jco02;
+    {
+        interleaved as clients_that_interleave_get_their_own_bytes,
+        large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
+        churn as clients_that_come_and_go_are_all_served,
+        stalled_reader as a_stalled_reader_costs_nobody_else,
+        reset_storm as a_storm_of_resets_harms_nobody_else,
+        full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
+        idle_timeout as a_silent_client_is_let_go_in_time,
+        many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
+        stalled_closed as a_stalled_client_is_closed_and_the_others_go_on,
+        allocations as nothing_is_allocated_while_it_serves,
+    }
+}
+
 fn interleaved(runtime: Runtime) {
     let Some(mut server) = runtime.echo(64, &[]) else { return };
     clients::interleaved(&server.target());

@@ -21,6 +21,8 @@ pub(crate) enum Runtime {
     Wasmi01,
     /// WASI 0.2 in a wasmtime of this name.
     Wasmtime02(&'static str),
+    /// WASI 0.2 in Node, by way of jco, which has made a folder of JavaScript of each program.
+    Jco02,
 }
 
 /// A program in a runtime, which is killed at the end: WASI has no signals.
@@ -35,6 +37,7 @@ impl Runtime {
         match self {
             Self::Wasmtime01(name) | Self::Wasmtime02(name) => name,
             Self::Wasmi01 => "wasmi",
+            Self::Jco02 => "node",
         }
     }
 
@@ -53,6 +56,7 @@ impl Runtime {
             Self::Wasmtime02(_) => {
                 command.args(["run", "-S", "inherit-network"]);
             }
+            Self::Jco02 => {}
         }
         command
     }
@@ -64,6 +68,9 @@ impl Runtime {
 
     /// The file of a program in the version that this runtime takes.
     fn program(self, folder: &Path, name: &str) -> PathBuf {
+        if matches!(self, Self::Jco02) {
+            return folder.join(format!("jco-{name}/main.mjs"));
+        }
         folder.join(format!("{name}-{}.wasm", if self.is_01() { "0.1" } else { "0.2" }))
     }
 
@@ -108,6 +115,10 @@ impl Runtime {
     /// Runs a server that says when it listens.
     fn listening(self, program: &str, capacity: usize, options: &[&str]) -> Option<(Server, BufReader<ChildStdout>)> {
         let folder = folder()?;
+        if matches!(self, Self::Jco02) && !folder.join(self.name()).exists() {
+            println!("not run: `ci/test wasi` has found no Node");
+            return None;
+        }
         let server = first_that_is_not_taken(|| {
             let address = self.address();
             let mut command = self.command(&folder, program, address);
