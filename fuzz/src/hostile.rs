@@ -34,7 +34,7 @@ impl Hostile {
 
     fn report(&mut self, events: &mut Events<'_>) {
         for _ in 0..self.choices.below(8) {
-            let event = Event { token: self.token(), readiness: Readiness::from_bits(self.choices.byte()) };
+            let event = Event { token: self.token(), readiness: Readiness::from_bits(self.choices.byte().into()) };
             self.reported += u64::from(events.push(event).is_ok());
         }
     }
