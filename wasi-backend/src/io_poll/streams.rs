@@ -106,13 +106,17 @@ impl Watch for Streams {
     }
 
     fn readiness(&mut self, _report: &Owner, direction: Direction) -> Readiness {
-        if self.state != State::Closing {
-            self.promised |= direction.readiness();
-            return direction.readiness();
+        match self.state {
+            State::Closing if self.holds_bytes() => Readiness::NONE,
+            // It is nobody's, and may be found ready more than once before it is let go.
+            State::Closing | State::Closed => {
+                self.state = State::Closed;
+                Readiness::NONE
+            }
+            State::Listening | State::Connecting | State::Connected => {
+                self.promised |= direction.readiness();
+                direction.readiness()
+            }
         }
-        if !self.holds_bytes() {
-            self.state = State::Closed;
-        }
-        Readiness::NONE
     }
 }
