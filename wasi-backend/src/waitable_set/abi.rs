@@ -116,38 +116,28 @@ unsafe extern "C" {
     #[link_name = "[stream-drop-readable-0][method]tcp-socket.listen"]
     pub(super) safe fn accept_drop(stream: u32);
 
+    // What is done with a stream of bytes or with its future is the same whichever function it belongs to. Only for those of
+    // reading `receive` stands here, and `send` for those of writing.
     #[link_name = "[async-lower][stream-read-0][method]tcp-socket.receive"]
-    pub(super) fn receive_read(stream: u32, bytes: *mut u8, count: usize) -> u32;
+    pub(super) fn stream_read(stream: u32, bytes: *mut u8, count: usize) -> u32;
     #[link_name = "[stream-cancel-read-0][method]tcp-socket.receive"]
-    pub(super) safe fn receive_cancel(stream: u32) -> u32;
+    pub(super) safe fn stream_cancel_read(stream: u32) -> u32;
     #[link_name = "[stream-drop-readable-0][method]tcp-socket.receive"]
-    pub(super) safe fn receive_drop(stream: u32);
+    pub(super) safe fn stream_drop_readable(stream: u32);
     #[link_name = "[async-lower][future-read-1][method]tcp-socket.receive"]
-    pub(super) fn receive_result_read(future: u32, result: *mut super::address::Fallible) -> u32;
+    pub(super) fn result_read(future: u32, result: *mut super::address::Fallible) -> u32;
     #[link_name = "[future-cancel-read-1][method]tcp-socket.receive"]
-    pub(super) safe fn receive_result_cancel(future: u32) -> u32;
+    pub(super) safe fn result_cancel(future: u32) -> u32;
     #[link_name = "[future-drop-readable-1][method]tcp-socket.receive"]
-    pub(super) safe fn receive_result_drop(future: u32);
+    pub(super) safe fn result_drop(future: u32);
 
     /// Returns the readable end in the low half, and the writable end in the high half.
     #[link_name = "[stream-new-0][method]tcp-socket.send"]
-    pub(super) safe fn send_new() -> u64;
-    #[link_name = "[async-lower][stream-read-0][method]tcp-socket.send"]
-    pub(super) fn send_read(stream: u32, bytes: *mut u8, count: usize) -> u32;
-    #[link_name = "[stream-cancel-read-0][method]tcp-socket.send"]
-    pub(super) safe fn send_cancel_read(stream: u32) -> u32;
-    #[link_name = "[stream-drop-readable-0][method]tcp-socket.send"]
-    pub(super) safe fn send_drop_readable(stream: u32);
+    pub(super) safe fn stream_new() -> u64;
     #[link_name = "[async-lower][stream-write-0][method]tcp-socket.send"]
-    pub(super) fn send_write(stream: u32, bytes: *const u8, count: usize) -> u32;
+    pub(super) fn stream_write(stream: u32, bytes: *const u8, count: usize) -> u32;
     #[link_name = "[stream-cancel-write-0][method]tcp-socket.send"]
-    pub(super) safe fn send_cancel_write(stream: u32) -> u32;
+    pub(super) safe fn stream_cancel_write(stream: u32) -> u32;
     #[link_name = "[stream-drop-writable-0][method]tcp-socket.send"]
-    pub(super) safe fn send_drop_writable(stream: u32);
-    #[link_name = "[async-lower][future-read-1][method]tcp-socket.send"]
-    pub(super) fn send_result_read(future: u32, result: *mut super::address::Fallible) -> u32;
-    #[link_name = "[future-cancel-read-1][method]tcp-socket.send"]
-    pub(super) safe fn send_result_cancel(future: u32) -> u32;
-    #[link_name = "[future-drop-readable-1][method]tcp-socket.send"]
-    pub(super) safe fn send_result_drop(future: u32);
+    pub(super) safe fn stream_drop_writable(stream: u32);
 }

@@ -6,69 +6,65 @@ use selkie_core::{Error, ErrorKind};
 
 /// `result<_, error-code>`: whether it failed, which case of the error, and the text that one of the cases has.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(super) struct Fallible {
-    failed: u8,
-    case: Aligned,
-    text: [u32; 3],
-}
-
-/// A case whose payload is aligned to words.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(4))]
-struct Aligned(u8);
+#[repr(transparent)]
+pub(super) struct Fallible([u32; 5]);
 
 impl Fallible {
     /// Success, to be overwritten.
-    pub(super) const EMPTY: Self = Self { failed: 0, case: Aligned(0), text: [0; 3] };
+    pub(super) const EMPTY: Self = Self([0; 5]);
 
     /// The result in the terms of core.
     pub(super) const fn check(&self) -> Result<(), Error> {
-        if self.failed == 0 { Ok(()) } else { Err(error(self.case.0)) }
+        check(self.0[0], self.0[1])
     }
 }
 
 /// Room for every result that a call of a socket writes: `result<T, error-code>`, in which T is a handle or an address.
 #[derive(Clone, Copy, Debug)]
-#[repr(C, align(4))]
-pub(super) struct Returned([u8; 36]);
-
-/// Where the payload of a result or of an address stands behind its case.
-const PAYLOAD: usize = 4;
+#[repr(transparent)]
+pub(super) struct Returned([u32; 9]);
 
 impl Returned {
     /// To be overwritten.
-    pub(super) const EMPTY: Self = Self([0; 36]);
+    pub(super) const EMPTY: Self = Self([0; 9]);
 
     /// The result without its payload.
     pub(super) const fn check(&self) -> Result<(), Error> {
-        if self.0[0] == 0 { Ok(()) } else { Err(error(self.0[PAYLOAD])) }
+        check(self.0[0], self.0[1])
     }
 
     /// The handle of something.
     pub(super) fn handle(&self) -> Result<u32, Error> {
         self.check()?;
-        Ok(u32::from_le_bytes(self.bytes(PAYLOAD)))
+        Ok(self.0[1])
     }
 
     /// An address.
     pub(super) fn address(&self) -> Result<SocketAddr, Error> {
         self.check()?;
-        let start = 2 * PAYLOAD;
-        let port = u16::from_le_bytes(self.bytes(start));
-        if self.0[PAYLOAD] == 0 {
-            let octets: [u8; 4] = self.bytes(start + 2);
-            return Ok(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets), port)));
+        let [_, family, port, flow, first, second, third, fourth, scope] = self.0;
+        if family & CASE == 0 {
+            let octets = port >> 16 | flow << 16;
+            return Ok(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets.to_le_bytes()), low(port))));
         }
-        let flow = u32::from_le_bytes(self.bytes(start + 4));
-        let segments: [u16; 8] = core::array::from_fn(|part| u16::from_le_bytes(self.bytes(start + 8 + 2 * part)));
-        let scope = u32::from_le_bytes(self.bytes(start + 24));
-        Ok(SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(segments), port, flow, scope)))
+        let segments = [first, second, third, fourth].map(|pair| u128::from(pair << 16 | pair >> 16));
+        let ip = segments.into_iter().fold(0, |ip, pair| ip << 32 | pair);
+        Ok(SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(ip), low(port), flow, scope)))
     }
+}
 
-    fn bytes<const N: usize>(&self, start: usize) -> [u8; N] {
-        core::array::from_fn(|at| self.0[start + at])
-    }
+/// What of a word is the number of a case. What stands beside it has no meaning.
+const CASE: u32 = 0xff;
+
+/// The first half of a word.
+#[expect(clippy::cast_possible_truncation, reason = "it is the point")]
+const fn low(word: u32) -> u16 {
+    word as u16
+}
+
+/// What the first two words of a result say.
+const fn check(failed: u32, case: u32) -> Result<(), Error> {
+    if failed & CASE == 0 { Ok(()) } else { Err(error(case & CASE)) }
 }
 
 /// The arguments of `connect`: the socket and the address, `ip-socket-address`, in memory.
@@ -130,7 +126,7 @@ pub(super) fn parts(address: &SocketAddr) -> [u32; 10] {
 
 /// What a case of `error-code` means. The platform's code is the number of the case, plus one.
 #[cold]
-const fn error(case: u8) -> Error {
+const fn error(case: u32) -> Error {
     let kind = match case {
         0 => ErrorKind::PermissionDenied,
         1 => ErrorKind::Unsupported,
@@ -147,5 +143,5 @@ const fn error(case: u8) -> Error {
         12 => ErrorKind::ConnectionAborted,
         _ => ErrorKind::Other,
     };
-    Error::with_code(kind, case as i32 + 1)
+    Error::with_code(kind, case.cast_signed() + 1)
 }

@@ -90,22 +90,17 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Nothing.
-    pub(super) const VACANT: Self = Self::new(Kind::Vacant, 0);
-
-    /// A source without ends.
-    pub(super) const fn new(kind: Kind, socket: u32) -> Self {
-        Self {
-            kind,
-            socket,
-            ends: [0; 2],
-            results: [0; 2],
-            states: [State::Unknown; 2],
-            joined: [false; 2],
-            queued: false,
-            neighbours: [0; 2],
-            turn: 0,
-        }
-    }
+    pub(super) const VACANT: Self = Self {
+        kind: Kind::Vacant,
+        socket: 0,
+        ends: [0; 2],
+        results: [0; 2],
+        states: [State::Unknown; 2],
+        joined: [false; 2],
+        queued: false,
+        neighbours: [0; 2],
+        turn: 0,
+    };
 
     #[inline]
     pub(super) const fn state(&self, direction: Direction) -> State {

@@ -18,9 +18,9 @@ impl WaitableSet {
         let word = match (endpoint.kind, direction) {
             // SAFETY: the mailbox has room for a byte and lives for ever, and as the state says, nothing else is in flight
             // that the host would write to it.
-            (Kind::Stream, Direction::Read) => unsafe { abi::receive_read(end, mailbox.byte_place(), 1) },
+            (Kind::Stream, Direction::Read) => unsafe { abi::stream_read(end, mailbox.byte_place(), 1) },
             // SAFETY: nothing is read from a place of 0 bytes.
-            (Kind::Stream, Direction::Write) => unsafe { abi::send_write(end, core::ptr::dangling(), 0) },
+            (Kind::Stream, Direction::Write) => unsafe { abi::stream_write(end, core::ptr::dangling(), 0) },
             // SAFETY: as for a byte.
             (Kind::Listener, Direction::Read) => unsafe { abi::accept_read(end, mailbox.socket_place(), 1) },
             _ => return,
@@ -125,8 +125,8 @@ impl WaitableSet {
         let end = endpoint.ends[direction as usize];
         let word = match (endpoint.kind, direction) {
             (Kind::Listener, _) => abi::accept_cancel(end),
-            (_, Direction::Read) => abi::receive_cancel(end),
-            (_, Direction::Write) => abi::send_cancel_write(end),
+            (_, Direction::Read) => abi::stream_cancel_read(end),
+            (_, Direction::Write) => abi::stream_cancel_write(end),
         };
         self.in_flight -= 1;
         self.settle(slot, direction, Outcome::of(word));
@@ -149,8 +149,8 @@ impl WaitableSet {
         self.leave(slot, direction);
         let end = self.endpoints.at(slot).platform.ends[direction as usize];
         Outcome::of(match direction {
-            Direction::Read => abi::receive_cancel(end),
-            Direction::Write => abi::send_cancel_write(end),
+            Direction::Read => abi::stream_cancel_read(end),
+            Direction::Write => abi::stream_cancel_write(end),
         })
     }
 
@@ -169,23 +169,11 @@ pub(super) fn ended(endpoint: &Endpoint, direction: Direction) -> Option<Error> 
         return Some(Error::new(ErrorKind::Other));
     }
     let mut result = Fallible::EMPTY;
-    let place = &raw mut result;
     // SAFETY: the place is large enough, and the read is taken back below if it is not done.
-    let word = unsafe {
-        match direction {
-            Direction::Read => abi::receive_result_read(future, place),
-            Direction::Write => abi::send_result_read(future, place),
-        }
-    };
-    if word == abi::BLOCKED {
-        let word = match direction {
-            Direction::Read => abi::receive_result_cancel(future),
-            Direction::Write => abi::send_result_cancel(future),
-        };
-        if word & 0xf != 0 {
-            // The host does not say.
-            return None;
-        }
+    let word = unsafe { abi::result_read(future, &raw mut result) };
+    if word == abi::BLOCKED && abi::result_cancel(future) & 0xf != 0 {
+        // The host does not say.
+        return None;
     }
     result.check().err()
 }

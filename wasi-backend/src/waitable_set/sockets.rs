@@ -25,9 +25,8 @@ impl WaitableSet {
         }
         let socket = create(&address)?;
         let stream = listening(socket, &address, backlog).inspect_err(|_| abi::socket_drop(socket))?;
-        let endpoint = Endpoint { ends: [stream, 0], ..Endpoint::new(Kind::Listener, socket) };
-        let source = self.endpoints.insert(endpoint).map_err(|_| Error::new(ErrorKind::Full))?;
-        let (slot, _) = self.endpoints.get(source)?;
+        let (source, slot) = self.add(Kind::Listener, socket)?;
+        self.endpoints.at(slot).platform.ends = [stream, 0];
         self.own(stream, slot, Direction::Read);
         Ok(source)
     }
@@ -58,14 +57,20 @@ impl WaitableSet {
         returned.address()
     }
 
-    /// Takes in a connected socket, and opens its streams.
-    pub(super) fn add_stream(&mut self, socket: u32) -> Result<Socket, Error> {
-        let added = self.endpoints.insert(Endpoint::new(Kind::Stream, socket));
-        let Ok(source) = added else {
+    /// Takes in a socket, or drops it if there is no room, which was asked before. Gives its place, too.
+    pub(super) fn add(&mut self, kind: Kind, socket: u32) -> Result<(Socket, usize), Error> {
+        let Ok(source) = self.endpoints.insert(Endpoint::VACANT) else {
             abi::socket_drop(socket);
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         };
-        let (slot, _) = self.endpoints.get(source)?;
+        let (slot, entry) = self.endpoints.get(source)?;
+        (entry.platform.kind, entry.platform.socket) = (kind, socket);
+        Ok((source, slot))
+    }
+
+    /// Takes in a connected socket, and opens its streams.
+    pub(super) fn add_stream(&mut self, socket: u32) -> Result<Socket, Error> {
+        let (source, slot) = self.add(Kind::Stream, socket)?;
         self.open_streams(slot);
         // A connection that failed before it was accepted has the end of a stream at once, and says why.
         self.ask(slot, Direction::Read);
@@ -83,7 +88,7 @@ impl WaitableSet {
         let mut received = [0; 2];
         // SAFETY: there is room for two handles.
         unsafe { abi::socket_receive(endpoint.socket, &raw mut received) };
-        let ends = abi::send_new();
+        let ends = abi::stream_new();
         #[expect(clippy::cast_possible_truncation, reason = "the halves are the two ends")]
         let (readable, writable) = (ends as u32, (ends >> 32) as u32);
         let sent = abi::socket_send(endpoint.socket, readable);
@@ -101,7 +106,7 @@ impl WaitableSet {
             abi::subtask_drop(subtask);
         }
         let endpoint = &mut self.endpoints.at(slot).platform;
-        *endpoint = Endpoint { ends: [0; 2], joined: [false; 2], states: [State::Unknown; 2], ..*endpoint };
+        (endpoint.ends, endpoint.joined, endpoint.states) = ([0; 2], [false; 2], [State::Unknown; 2]);
         match self.mailboxes[slot].result() {
             Ok(()) => self.open_streams(slot),
             Err(error) => {
@@ -180,16 +185,10 @@ fn listening(socket: u32, address: &SocketAddr, backlog: u32) -> Result<u32, Err
 fn drop_streams(endpoint: &Endpoint) {
     let [read, write] = endpoint.ends;
     if read != 0 {
-        abi::receive_drop(read);
+        abi::stream_drop_readable(read);
     }
     if write != 0 {
-        abi::send_drop_writable(write);
+        abi::stream_drop_writable(write);
     }
-    let [received, sent] = endpoint.results;
-    if received != 0 {
-        abi::receive_result_drop(received);
-    }
-    if sent != 0 {
-        abi::send_result_drop(sent);
-    }
+    endpoint.results.into_iter().filter(|&future| future != 0).for_each(|future| abi::result_drop(future));
 }

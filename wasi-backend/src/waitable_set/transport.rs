@@ -6,7 +6,7 @@ use selkie_core::{Close, Error, ErrorKind, Transport};
 
 use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible};
-use super::endpoint::{Direction, Endpoint, Kind, State};
+use super::endpoint::{Direction, Kind, State};
 use super::sockets::create;
 use super::{Socket, WaitableSet};
 
@@ -35,7 +35,7 @@ impl WaitableSet {
         let count = place.len().min(COUNT_MAX);
         // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this
         // function: what is not done is taken back.
-        let word = unsafe { abi::receive_read(end, place.as_mut_ptr(), count) };
+        let word = unsafe { abi::stream_read(end, place.as_mut_ptr(), count) };
         self.now_or_never(slot, Direction::Read, word)
     }
 
@@ -81,11 +81,7 @@ impl Transport for WaitableSet {
             return Err(Error::new(ErrorKind::Full));
         }
         let socket = create(address)?;
-        let Ok(source) = self.endpoints.insert(Endpoint::new(Kind::Attempt, socket)) else {
-            abi::socket_drop(socket);
-            return Err(Error::new(ErrorKind::Full));
-        };
-        let (slot, _) = self.endpoints.get(source)?;
+        let (source, slot) = self.add(Kind::Attempt, socket)?;
         let arguments = Connect::new(socket, address);
         let place: *mut Fallible = self.mailboxes[slot].result_place();
         // SAFETY: the arguments are read during the call. The mailbox has room for the result and lives for ever, and
@@ -161,7 +157,7 @@ impl Transport for WaitableSet {
         let count = bytes.len().min(COUNT_MAX);
         // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them before the end of this call:
         // what is not done is taken back.
-        let word = unsafe { abi::send_write(end, bytes.as_ptr(), count) };
+        let word = unsafe { abi::stream_write(end, bytes.as_ptr(), count) };
         match self.now_or_never(slot, Direction::Write, word) {
             Outcome::Dropped(0) => {
                 self.settle(slot, Direction::Write, Outcome::Dropped(0));
@@ -192,7 +188,7 @@ impl Transport for WaitableSet {
         let end = core::mem::take(&mut endpoint.ends[1]);
         if end != 0 {
             endpoint.states[1] = State::Ended(None);
-            abi::send_drop_writable(end);
+            abi::stream_drop_writable(end);
             self.owners.remove(end);
         }
         Ok(())

@@ -28,13 +28,13 @@ impl Waker {
             return;
         }
         // SAFETY: one byte is read from a constant.
-        let word = unsafe { abi::send_write(self.writable, b"!".as_ptr(), 1) };
+        let word = unsafe { abi::stream_write(self.writable, b"!".as_ptr(), 1) };
         match Outcome::of(word) {
             Outcome::Moved(_) => {}
             Outcome::Dropped(_) => self.orphaned.set(true),
             // Nobody reads, so the event of an earlier wake is still to be taken.
             Outcome::Blocked => {
-                abi::send_cancel_write(self.writable);
+                abi::stream_cancel_write(self.writable);
             }
         }
     }
@@ -42,7 +42,7 @@ impl Waker {
 
 impl Drop for Waker {
     fn drop(&mut self) {
-        abi::send_drop_writable(self.writable);
+        abi::stream_drop_writable(self.writable);
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) enum Wake {
 impl WakeSource {
     /// A waker and its other end, which is in the set.
     pub(super) fn new(token: Token, set: u32) -> (Self, Waker) {
-        let ends = abi::send_new();
+        let ends = abi::stream_new();
         #[expect(clippy::cast_possible_truncation, reason = "the halves are the two ends")]
         let (readable, writable) = (ends as u32, (ends >> 32) as u32);
         let mut source = Self { token, readable, pending: false };
@@ -90,7 +90,7 @@ impl WakeSource {
     /// Puts a read in flight. Says whether it is, since it is not once the waker is gone.
     fn listen(&mut self) -> bool {
         // SAFETY: the place for the byte lives for ever.
-        let word = unsafe { abi::send_read(self.readable, SINK.0.get(), 1) };
+        let word = unsafe { abi::stream_read(self.readable, SINK.0.get(), 1) };
         Outcome::of(word) == Outcome::Blocked
     }
 
@@ -110,13 +110,13 @@ impl WakeSource {
 
     /// Closes an end whose waker is gone.
     pub(super) fn close(&self) {
-        abi::send_drop_readable(self.readable);
+        abi::stream_drop_readable(self.readable);
     }
 
     /// Closes an end that has a read in flight.
     pub(super) fn cancel(&self) {
         abi::waitable_join(self.readable, 0);
-        abi::send_cancel_read(self.readable);
-        abi::send_drop_readable(self.readable);
+        abi::stream_cancel_read(self.readable);
+        abi::stream_drop_readable(self.readable);
     }
 }
