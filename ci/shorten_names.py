@@ -35,8 +35,7 @@ def items(text):
 
 
 def main():
-    text = sys.stdin.read()
-    parts = items(text)
+    parts = items(sys.stdin.read())
     modules, names = Names(), Names()
 
     # The instances that the main module gets its imports from.
@@ -46,14 +45,13 @@ def main():
     def shorten(part):
         if part.startswith("  (core module (;0;)"):
             part = LAYOUT.sub("", part)
-            return re.sub(
-                r'\(import "([^"]*)" "([^"]*)"', lambda found: f'(import "{modules[found[1]]}" "{names[found[2]]}"', part
-            )
-        if part is main_instance:
-            return re.sub(r'\(with "([^"]*)"', lambda found: f'(with "{modules[found[1]]}"', part)
+            part = re.sub(r'(\(import "[^"]*") "([^"]*)"', lambda found: f'{found[1]} "{names[found[2]]}"', part)
         instance = re.match(r"  \(core instance \(;(\d+);\)\n", part)
         if instance and instance[1] in sources:
-            return re.sub(r'\(export "([^"]*)"', lambda found: f'(export "{names[found[1]]}"', part)
+            part = re.sub(r'\(export "([^"]*)"', lambda found: f'(export "{names[found[1]]}"', part)
+        if part.startswith("  (core "):
+            part = re.sub(r'\(import "([^"]*)"', lambda found: f'(import "{modules[found[1]]}"', part)
+            part = re.sub(r'\(with "([^"]*)"', lambda found: f'(with "{modules[found[1]]}"', part)
         return part
 
     sys.stdout.write("(component\n" + "".join(map(shorten, parts)) + ")\n")

@@ -130,17 +130,16 @@ pub(crate) fn announce(address: SocketAddr, capacity: usize) {
     let mut line = Line { bytes: [0; 160], len: 0 };
     line.text(b"listening on ");
     if let SocketAddr::V4(address) = address {
-        for (position, octet) in address.ip().octets().into_iter().enumerate() {
-            line.text(if position == 0 { b"" } else { b"." });
+        for (octet, separator) in address.ip().octets().into_iter().zip(b"...:") {
             line.number(usize::from(octet));
+            line.text(&[*separator]);
         }
     }
-    line.text(b":");
     line.number(usize::from(address.port()));
     line.text(b" (waitable_set, capacity ");
     line.number(capacity);
     line.text(b")\n");
-    print(&line.bytes[..line.len]);
+    print(line.bytes.get(..line.len).unwrap_or_default());
 }
 
 /// A line that is being put together.
@@ -163,6 +162,7 @@ impl Line {
         if number >= 10 {
             self.number(number / 10);
         }
-        self.text(&[b"0123456789"[number % 10]]);
+        #[expect(clippy::cast_possible_truncation, reason = "it is a digit")]
+        self.text(&[b'0' + (number % 10) as u8]);
     }
 }

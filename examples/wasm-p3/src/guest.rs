@@ -1,5 +1,6 @@
 //! The server: a platform, memory for it, and a service.
 
+use core::mem::ManuallyDrop;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::panic::PanicInfo;
 use core::time::Duration;
@@ -32,15 +33,23 @@ static SERVER: ConstStaticCell<StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS 
 
 /// The number that a text of digits says. The standard library's parser would be one for each type.
 const fn number(text: &[u8]) -> Option<usize> {
-    let (mut value, mut at) = (0_usize, 0);
-    while at < text.len() {
-        if !text[at].is_ascii_digit() || value > 9_999_999 {
+    match digits(text) {
+        Some((value, [])) => Some(value),
+        _ => None,
+    }
+}
+
+/// The number that a text begins with, and the rest of the text.
+const fn digits(text: &[u8]) -> Option<(usize, &[u8])> {
+    let (mut value, mut rest) = (0_usize, text);
+    while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+        if value > 9_999_999 {
             return None;
         }
-        value = value * 10 + (text[at] - b'0') as usize;
-        at += 1;
+        value = value * 10 + (*digit - b'0') as usize;
+        rest = behind;
     }
-    if at == 0 { None } else { Some(value) }
+    if rest.len() == text.len() { None } else { Some((value, rest)) }
 }
 
 /// `run` of `wasi:cli`: 0 for success, 1 for failure.
@@ -68,25 +77,27 @@ fn arguments() -> Option<(SocketAddr, Config)> {
 }
 
 /// An IPv4 address and a port.
-fn address(text: &[u8]) -> Option<SocketAddr> {
-    let mut parts = text.split(|&byte| byte == b'.' || byte == b':');
+fn address(mut text: &[u8]) -> Option<SocketAddr> {
     let mut octets = [0; 4];
-    for octet in &mut octets {
-        *octet = u8::try_from(number(parts.next()?)?).ok()?;
+    for (octet, separator) in octets.iter_mut().zip(b"...:") {
+        let (value, rest) = digits(text)?;
+        *octet = u8::try_from(value).ok()?;
+        text = rest.strip_prefix(&[*separator])?;
     }
-    let port = u16::try_from(number(parts.next()?)?).ok()?;
-    let whole = parts.next().is_none();
-    whole.then_some(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets), port)))
+    let port = u16::try_from(number(text)?).ok()?;
+    Some(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets), port)))
 }
 
 /// Serves for ever, or as long as the host lets it.
 fn serve(address: SocketAddr, config: Config) -> Result<(), Error> {
-    let mut platform = WaitableSet::new(PLATFORM.take().storage());
+    // Neither this nor the loop is dropped: what they have open ends with the component.
+    let mut platform = ManuallyDrop::new(WaitableSet::new(PLATFORM.take().storage()));
     let listener = platform.listen(address, 4096).inspect_err(|_| {
         console::print(b"cannot listen there; is the address in use, or `-S inherit-network` missing?\n");
     })?;
     console::announce(platform.local_address(listener)?, config.connections_max);
-    let mut event_loop = EventLoop::new(platform, LOOP.take().storage());
+    let event_loop = EventLoop::new(ManuallyDrop::into_inner(platform), LOOP.take().storage());
+    let mut event_loop = ManuallyDrop::new(event_loop);
     let mut server = Server::new(Echo, config, SERVER.take().storage());
     server.listen(&mut event_loop.context, listener)?;
     event_loop.run(&mut server)

@@ -66,23 +66,39 @@ pub(super) enum State {
     Ended(Option<Error>),
 }
 
-/// A listener or a stream. The handles are 0 where there is none.
+/// One direction of a source. The handles are 0 where there is none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Side {
+    /// The end of the stream that is ours.
+    pub(super) end: u32,
+    /// The future that says why the stream ended.
+    pub(super) result: u32,
+    pub(super) state: State,
+    /// Whether the end is in the set.
+    pub(super) joined: bool,
+}
+
+impl Side {
+    /// A direction that there is not.
+    pub(super) const NONE: Self = Self::new(0, 0);
+
+    /// A stream that was opened just now.
+    pub(super) const fn new(end: u32, result: u32) -> Self {
+        Self { end, result, state: State::Unknown, joined: false }
+    }
+}
+
+/// A listener or a stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Endpoint {
     pub(super) kind: Kind,
-    /// The socket.
-    pub(super) socket: u32,
-    /// By direction: the end of the stream that is ours.
-    pub(super) ends: [u32; 2],
-    /// By direction: the future that says why the stream ended.
-    pub(super) results: [u32; 2],
-    /// By direction.
-    pub(super) states: [State; 2],
-    /// By direction: whether the end is in the set.
-    pub(super) joined: [bool; 2],
     /// Whether the source is in the queue of those to be looked at.
     pub(super) queued: bool,
-    /// The neighbours there, plus one.
+    /// The socket.
+    pub(super) socket: u32,
+    /// By direction.
+    pub(super) sides: [Side; 2],
+    /// The neighbours in the queue, plus one.
     pub(super) neighbours: [u32; 2],
     /// The turn in which the source was last reported.
     pub(super) turn: u32,
@@ -90,21 +106,12 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Nothing.
-    pub(super) const VACANT: Self = Self {
-        kind: Kind::Vacant,
-        socket: 0,
-        ends: [0; 2],
-        results: [0; 2],
-        states: [State::Unknown; 2],
-        joined: [false; 2],
-        queued: false,
-        neighbours: [0; 2],
-        turn: 0,
-    };
+    pub(super) const VACANT: Self =
+        Self { kind: Kind::Vacant, queued: false, socket: 0, sides: [Side::NONE; 2], neighbours: [0; 2], turn: 0 };
 
     #[inline]
-    pub(super) const fn state(&self, direction: Direction) -> State {
-        self.states[direction as usize]
+    pub(super) const fn side(&mut self, direction: Direction) -> &mut Side {
+        &mut self.sides[direction as usize]
     }
 }
 

@@ -157,10 +157,10 @@ impl WaitableSet {
             if !direction.is_in(interest) {
                 continue;
             }
-            if self.endpoints.at(slot).platform.state(direction) == State::Unknown {
+            if self.endpoints.at(slot).platform.side(direction).state == State::Unknown {
                 self.ask(slot, direction);
             }
-            if matches!(self.endpoints.at(slot).platform.state(direction), State::Ready | State::Ended(_)) {
+            if matches!(self.endpoints.at(slot).platform.side(direction).state, State::Ready | State::Ended(_)) {
                 readiness |= direction.readiness();
             }
         }

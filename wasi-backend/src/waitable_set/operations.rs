@@ -5,17 +5,19 @@ use selkie_core::{Error, ErrorKind};
 use super::WaitableSet;
 use super::abi::{self, Outcome};
 use super::address::Fallible;
-use super::endpoint::{Direction, Endpoint, Kind, State};
+use super::endpoint::{Direction, Endpoint, Kind, Side, State};
 use super::waker::Wake;
 
 impl WaitableSet {
     /// Asks the host whether a source is ready in one direction, of which that is not known.
     pub(super) fn ask(&mut self, slot: usize, direction: Direction) {
-        let endpoint = &mut self.endpoints.at(slot).platform;
-        let end = endpoint.ends[direction as usize];
         let mailbox = &self.mailboxes[slot];
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        let kind = endpoint.kind;
+        let side = endpoint.side(direction);
+        let end = side.end;
         // (a) (b)
-        let word = match (endpoint.kind, direction) {
+        let word = match (kind, direction) {
             // SAFETY: the mailbox has room for a byte and lives for ever, and as the state says, nothing else is in flight
             // that the host would write to it.
             (Kind::Stream, Direction::Read) => unsafe { abi::stream_read(end, mailbox.byte_place(), 1) },
@@ -29,10 +31,9 @@ impl WaitableSet {
         if outcome != Outcome::Blocked {
             return self.settle(slot, direction, outcome);
         }
-        endpoint.states[direction as usize] = State::InFlight;
+        side.state = State::InFlight;
         self.in_flight += 1;
-        if !endpoint.joined[direction as usize] {
-            endpoint.joined[direction as usize] = true;
+        if !core::mem::replace(&mut side.joined, true) {
             abi::waitable_join(end, self.set);
         }
     }
@@ -40,7 +41,7 @@ impl WaitableSet {
     /// Records what came of an operation that is not in flight, or not any more.
     pub(super) fn settle(&mut self, slot: usize, direction: Direction, outcome: Outcome) {
         let endpoint = &mut self.endpoints.at(slot).platform;
-        endpoint.states[direction as usize] = match outcome {
+        endpoint.side(direction).state = match outcome {
             Outcome::Moved(0) if direction == Direction::Read => State::Unknown,
             Outcome::Moved(_) => State::Ready,
             Outcome::Dropped(_) => State::Ended(ended(endpoint, direction)),
@@ -96,7 +97,7 @@ impl WaitableSet {
             self.in_flight = self.in_flight.saturating_sub(1);
             self.finish_attempt(slot);
         } else {
-            if self.endpoints.at(slot).platform.state(direction) != State::InFlight {
+            if self.endpoints.at(slot).platform.side(direction).state != State::InFlight {
                 return;
             }
             self.in_flight -= 1;
@@ -117,27 +118,16 @@ impl WaitableSet {
 
     /// Takes back what is in flight in one direction of a source. What had come of it by then stays. (c)
     pub(super) fn cancel(&mut self, slot: usize, direction: Direction) {
-        self.leave(slot, direction);
-        let endpoint = &self.endpoints.at(slot).platform;
-        if endpoint.state(direction) != State::InFlight {
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        let kind = endpoint.kind;
+        let side = endpoint.side(direction);
+        leave(side);
+        if side.state != State::InFlight {
             return;
         }
-        let end = endpoint.ends[direction as usize];
-        let word = match (endpoint.kind, direction) {
-            (Kind::Listener, _) => abi::accept_cancel(end),
-            (_, Direction::Read) => abi::stream_cancel_read(end),
-            (_, Direction::Write) => abi::stream_cancel_write(end),
-        };
+        let word = if kind == Kind::Listener { abi::accept_cancel(side.end) } else { cancelled(side.end, direction) };
         self.in_flight -= 1;
         self.settle(slot, direction, Outcome::of(word));
-    }
-
-    /// Takes one direction of a source out of the set.
-    fn leave(&mut self, slot: usize, direction: Direction) {
-        let endpoint = &mut self.endpoints.at(slot).platform;
-        if core::mem::take(&mut endpoint.joined[direction as usize]) {
-            abi::waitable_join(endpoint.ends[direction as usize], 0);
-        }
     }
 
     /// What came of a read or write of a stream that was asked for just now. If it is not done, it is taken back. (b)
@@ -146,12 +136,9 @@ impl WaitableSet {
         if outcome != Outcome::Blocked {
             return outcome;
         }
-        self.leave(slot, direction);
-        let end = self.endpoints.at(slot).platform.ends[direction as usize];
-        Outcome::of(match direction {
-            Direction::Read => abi::stream_cancel_read(end),
-            Direction::Write => abi::stream_cancel_write(end),
-        })
+        let side = self.endpoints.at(slot).platform.side(direction);
+        leave(side);
+        Outcome::of(cancelled(side.end, direction))
     }
 
     /// Records which source a handle stands for.
@@ -161,10 +148,25 @@ impl WaitableSet {
     }
 }
 
+/// Takes one direction of a source out of the set.
+fn leave(side: &mut Side) {
+    if core::mem::take(&mut side.joined) {
+        abi::waitable_join(side.end, 0);
+    }
+}
+
+/// Takes back what is in flight on a stream of bytes, which is in no set.
+fn cancelled(end: u32, direction: Direction) -> u32 {
+    match direction {
+        Direction::Read => abi::stream_cancel_read(end),
+        Direction::Write => abi::stream_cancel_write(end),
+    }
+}
+
 /// Why a stream has come to its end, or nothing if it is the end that the peer made.
 #[cold]
-pub(super) fn ended(endpoint: &Endpoint, direction: Direction) -> Option<Error> {
-    let future = endpoint.results[direction as usize];
+fn ended(endpoint: &mut Endpoint, direction: Direction) -> Option<Error> {
+    let future = endpoint.side(direction).result;
     if endpoint.kind != Kind::Stream || future == 0 {
         return Some(Error::new(ErrorKind::Other));
     }

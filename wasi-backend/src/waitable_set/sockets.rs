@@ -7,7 +7,7 @@ use selkie_core::{Error, ErrorKind};
 use super::WaitableSet;
 use super::abi;
 use super::address::{self, Returned};
-use super::endpoint::{Direction, Endpoint, Kind, State};
+use super::endpoint::{Direction, Endpoint, Kind, Side, State};
 use crate::handles::Socket;
 
 impl WaitableSet {
@@ -26,7 +26,7 @@ impl WaitableSet {
         let socket = create(&address)?;
         let stream = listening(socket, &address, backlog).inspect_err(|_| abi::socket_drop(socket))?;
         let (source, slot) = self.add(Kind::Listener, socket)?;
-        self.endpoints.at(slot).platform.ends = [stream, 0];
+        self.endpoints.at(slot).platform.side(Direction::Read).end = stream;
         self.own(stream, slot, Direction::Read);
         Ok(source)
     }
@@ -74,7 +74,7 @@ impl WaitableSet {
         self.open_streams(slot);
         // A connection that failed before it was accepted has the end of a stream at once, and says why.
         self.ask(slot, Direction::Read);
-        if let State::Ended(Some(error)) = self.endpoints.at(slot).platform.state(Direction::Read) {
+        if let State::Ended(Some(error)) = self.endpoints.at(slot).platform.side(Direction::Read).state {
             self.release(slot);
             return Err(error);
         }
@@ -92,27 +92,24 @@ impl WaitableSet {
         #[expect(clippy::cast_possible_truncation, reason = "the halves are the two ends")]
         let (readable, writable) = (ends as u32, (ends >> 32) as u32);
         let sent = abi::socket_send(endpoint.socket, readable);
-        endpoint.ends = [received[0], writable];
-        endpoint.results = [received[1], sent];
+        endpoint.sides = [Side::new(received[0], received[1]), Side::new(writable, sent)];
         self.own(received[0], slot, Direction::Read);
         self.own(writable, slot, Direction::Write);
     }
 
     /// Brings a connection attempt that has returned to its end.
     pub(super) fn finish_attempt(&mut self, slot: usize) {
-        let subtask = self.endpoints.at(slot).platform.ends[Direction::Write as usize];
+        let subtask = self.endpoints.at(slot).platform.side(Direction::Write).end;
         if subtask != 0 {
             self.owners.remove(subtask);
             abi::subtask_drop(subtask);
         }
-        let endpoint = &mut self.endpoints.at(slot).platform;
-        (endpoint.ends, endpoint.joined, endpoint.states) = ([0; 2], [false; 2], [State::Unknown; 2]);
         match self.mailboxes[slot].result() {
             Ok(()) => self.open_streams(slot),
             Err(error) => {
                 let endpoint = &mut self.endpoints.at(slot).platform;
                 endpoint.kind = Kind::Failed;
-                endpoint.states = [State::Ended(Some(error)); 2];
+                endpoint.sides = [Side { state: State::Ended(Some(error)), ..Side::NONE }; 2];
             }
         }
     }
@@ -126,28 +123,36 @@ impl WaitableSet {
         self.queue.remove(&mut self.endpoints, slot);
         if kind == Kind::Attempt {
             self.abandon_attempt(slot);
-        } else {
-            self.cancel(slot, Direction::Read);
-            self.cancel(slot, Direction::Write);
         }
-        let endpoint = self.endpoints.vacate(slot);
-        self.endpoints.at(slot).platform = Endpoint::VACANT;
-        endpoint.ends.into_iter().filter(|&end| end != 0).for_each(|end| self.owners.remove(end));
-        if kind == Kind::Listener {
-            if endpoint.state(Direction::Read) == State::Ready {
-                abi::socket_drop(self.mailboxes[slot].socket());
+        for direction in Direction::BOTH {
+            self.cancel(slot, direction);
+            let side = *self.endpoints.at(slot).platform.side(direction);
+            if side.end != 0 {
+                self.owners.remove(side.end);
+                match (kind, direction) {
+                    (Kind::Listener, _) => {
+                        if side.state == State::Ready {
+                            abi::socket_drop(self.mailboxes[slot].socket());
+                        }
+                        abi::accept_drop(side.end);
+                    }
+                    (_, Direction::Read) => abi::stream_drop_readable(side.end),
+                    (_, Direction::Write) => abi::stream_drop_writable(side.end),
+                }
             }
-            abi::accept_drop(endpoint.ends[0]);
-        } else {
-            drop_streams(&endpoint);
+            if side.result != 0 {
+                abi::result_drop(side.result);
+            }
         }
-        abi::socket_drop(endpoint.socket);
+        self.endpoints.at(slot).platform.kind = Kind::Vacant;
+        abi::socket_drop(self.endpoints.vacate(slot).socket);
     }
 
     /// Ends a connection attempt that is in flight.
     fn abandon_attempt(&mut self, slot: usize) {
         let endpoint = &mut self.endpoints.at(slot).platform;
-        let subtask = core::mem::take(&mut endpoint.ends[Direction::Write as usize]);
+        let subtask = endpoint.side(Direction::Write).end;
+        endpoint.sides = [Side::NONE; 2];
         abi::waitable_join(subtask, 0);
         abi::subtask_cancel(subtask);
         abi::subtask_drop(subtask);
@@ -179,16 +184,4 @@ fn listening(socket: u32, address: &SocketAddr, backlog: u32) -> Result<u32, Err
     // SAFETY: as above.
     unsafe { abi::socket_listen(socket, place) };
     returned.handle()
-}
-
-/// Drops what is open of a connection's streams.
-fn drop_streams(endpoint: &Endpoint) {
-    let [read, write] = endpoint.ends;
-    if read != 0 {
-        abi::stream_drop_readable(read);
-    }
-    if write != 0 {
-        abi::stream_drop_writable(write);
-    }
-    endpoint.results.into_iter().filter(|&future| future != 0).for_each(|future| abi::result_drop(future));
 }

@@ -6,7 +6,7 @@ use selkie_core::{Close, Error, ErrorKind, Transport};
 
 use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible};
-use super::endpoint::{Direction, Kind, State};
+use super::endpoint::{Direction, Kind, Side, State};
 use super::sockets::create;
 use super::{Socket, WaitableSet};
 
@@ -22,16 +22,16 @@ impl WaitableSet {
         if matches!(entry.platform.kind, Kind::Listener | Kind::Attempt) {
             return Err(NOT_A_STREAM);
         }
-        if entry.platform.state(direction) == State::InFlight {
+        if entry.platform.side(direction).state == State::InFlight {
             self.collect(usize::MAX);
         }
-        Ok((slot, self.endpoints.at(slot).platform.state(direction)))
+        Ok((slot, self.endpoints.at(slot).platform.side(direction).state))
     }
 
     /// Reads what is there into `place`, which is not empty.
     #[inline]
     fn read_now(&mut self, slot: usize, place: &mut [u8]) -> Outcome {
-        let end = self.endpoints.at(slot).platform.ends[Direction::Read as usize];
+        let end = self.endpoints.at(slot).platform.side(Direction::Read).end;
         let count = place.len().min(COUNT_MAX);
         // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this
         // function: what is not done is taken back.
@@ -42,7 +42,7 @@ impl WaitableSet {
     /// Records that a stream was used, and what it now has to be asked again.
     #[inline]
     fn used(&mut self, slot: usize, direction: Direction, state: State) {
-        self.endpoints.at(slot).platform.states[direction as usize] = state;
+        self.endpoints.at(slot).platform.side(direction).state = state;
         if !self.endpoints.at(slot).platform.queued {
             self.attend(slot);
         }
@@ -60,12 +60,12 @@ impl Transport for WaitableSet {
         if !self.endpoints.has_room() {
             return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
         }
-        match self.endpoints.at(slot).platform.state(Direction::Read) {
+        match self.endpoints.at(slot).platform.side(Direction::Read).state {
             State::Unknown => self.ask(slot, Direction::Read),
             State::InFlight => self.collect(usize::MAX),
             State::Ready | State::Ended(_) => {}
         }
-        match self.endpoints.at(slot).platform.state(Direction::Read) {
+        match self.endpoints.at(slot).platform.side(Direction::Read).state {
             State::Unknown | State::InFlight => Err(nb::Error::WouldBlock),
             State::Ended(error) => Err(nb::Error::Other(error.unwrap_or(Error::new(ErrorKind::Other)))),
             State::Ready => {
@@ -93,8 +93,7 @@ impl Transport for WaitableSet {
             return Ok(source);
         }
         let endpoint = &mut self.endpoints.at(slot).platform;
-        endpoint.ends = [0, subtask];
-        endpoint.states = [State::InFlight; 2];
+        endpoint.sides = [0, subtask].map(|end| Side { state: State::InFlight, ..Side::new(end, 0) });
         self.in_flight += 1;
         abi::waitable_join(subtask, self.set);
         self.own(subtask, slot, Direction::Write);
@@ -105,8 +104,8 @@ impl Transport for WaitableSet {
         if self.endpoints.get(source)?.1.platform.kind == Kind::Attempt {
             self.collect(usize::MAX);
         }
-        let endpoint = self.endpoints.get(source)?.1.platform;
-        match (endpoint.kind, endpoint.state(Direction::Write)) {
+        let endpoint = &mut self.endpoints.get(source)?.1.platform;
+        match (endpoint.kind, endpoint.side(Direction::Write).state) {
             (Kind::Attempt, _) => Err(nb::Error::WouldBlock),
             (Kind::Failed, State::Ended(Some(error))) => Err(nb::Error::Other(error)),
             (Kind::Stream, _) => Ok(()),
@@ -136,7 +135,7 @@ impl Transport for WaitableSet {
         } else {
             self.used(slot, Direction::Read, State::Unknown);
         }
-        match (ahead + count, self.endpoints.at(slot).platform.state(Direction::Read)) {
+        match (ahead + count, self.endpoints.at(slot).platform.side(Direction::Read).state) {
             (0, State::Ended(end)) => end.map_or(Ok(0), |error| Err(nb::Error::Other(error))),
             (0, _) => Err(nb::Error::WouldBlock),
             (count, _) => Ok(count),
@@ -153,7 +152,7 @@ impl Transport for WaitableSet {
         if bytes.is_empty() {
             return Ok(0);
         }
-        let end = self.endpoints.at(slot).platform.ends[1];
+        let end = self.endpoints.at(slot).platform.side(Direction::Write).end;
         let count = bytes.len().min(COUNT_MAX);
         // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them before the end of this call:
         // what is not done is taken back.
@@ -184,10 +183,10 @@ impl Transport for WaitableSet {
             return Err(nb::Error::Other(NOT_A_STREAM));
         }
         self.cancel(slot, Direction::Write);
-        let endpoint = &mut self.endpoints.at(slot).platform;
-        let end = core::mem::take(&mut endpoint.ends[1]);
+        let side = self.endpoints.at(slot).platform.side(Direction::Write);
+        let end = core::mem::take(&mut side.end);
         if end != 0 {
-            endpoint.states[1] = State::Ended(None);
+            side.state = State::Ended(None);
             abi::stream_drop_writable(end);
             self.owners.remove(end);
         }
