@@ -3,8 +3,6 @@
 //! They are declared by hand because generated bindings need an allocator. The names are those that `wasm-tools component
 //! new` looks for.
 
-/// What an operation on a stream or a future says at once when it is not done yet.
-pub(super) const BLOCKED: u32 = u32::MAX;
 /// The event of a call that was started earlier and has come further.
 pub(super) const EVENT_SUBTASK: u32 = 1;
 /// There is no event.
@@ -12,27 +10,40 @@ pub(super) const EVENT_NONE: u32 = 0;
 /// The state of a started call that has returned.
 pub(super) const SUBTASK_RETURNED: u32 = 2;
 
-/// What came of an operation on a stream.
+/// What came of an operation on a stream or a future: the word that it returned, or that its event carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It moved as many items as this; what was there or fitted.
-    Moved(usize),
-    /// It moved as many items as this, and the other end is gone.
-    Dropped(usize),
-    /// It is in flight.
-    Blocked,
-}
+#[repr(transparent)]
+pub(super) struct Outcome(pub(super) u32);
 
 impl Outcome {
-    /// Reads the word that the operation returned, or that its event carried.
+    /// Whether the operation is in flight. Otherwise it is done, or was cancelled, which makes no difference to what had
+    /// moved by then.
     #[inline]
-    pub(super) const fn of(word: u32) -> Self {
-        match word {
-            BLOCKED => Self::Blocked,
-            _ if word & 0xf == 1 => Self::Dropped((word >> 4) as usize),
-            // That it was cancelled makes no difference to what had moved by then.
-            _ => Self::Moved((word >> 4) as usize),
-        }
+    pub(super) const fn is_blocked(self) -> bool {
+        self.0 == u32::MAX
+    }
+
+    #[inline]
+    const fn status(self) -> u32 {
+        self.0 & 0xf
+    }
+
+    /// How many items it moved.
+    #[inline]
+    pub(super) const fn count(self) -> usize {
+        (self.0 >> 4) as usize
+    }
+
+    /// Whether the other end is gone.
+    #[inline]
+    pub(super) const fn is_dropped(self) -> bool {
+        self.status() == 1
+    }
+
+    /// Whether it was done, and not cancelled or refused.
+    #[inline]
+    pub(super) const fn is_completed(self) -> bool {
+        self.status() == 0
     }
 }
 
@@ -110,24 +121,24 @@ unsafe extern "C" {
     pub(super) safe fn socket_drop(socket: u32);
 
     #[link_name = "[async-lower][stream-read-0][method]tcp-socket.listen"]
-    pub(super) fn accept_read(stream: u32, sockets: *mut u32, count: usize) -> u32;
+    pub(super) fn accept_read(stream: u32, sockets: *mut u32, count: usize) -> Outcome;
     #[link_name = "[stream-cancel-read-0][method]tcp-socket.listen"]
-    pub(super) safe fn accept_cancel(stream: u32) -> u32;
+    pub(super) safe fn accept_cancel(stream: u32) -> Outcome;
     #[link_name = "[stream-drop-readable-0][method]tcp-socket.listen"]
     pub(super) safe fn accept_drop(stream: u32);
 
     // What is done with a stream of bytes or with its future is the same whichever function it belongs to. Only for those of
     // reading `receive` stands here, and `send` for those of writing.
     #[link_name = "[async-lower][stream-read-0][method]tcp-socket.receive"]
-    pub(super) fn stream_read(stream: u32, bytes: *mut u8, count: usize) -> u32;
+    pub(super) fn stream_read(stream: u32, bytes: *mut u8, count: usize) -> Outcome;
     #[link_name = "[stream-cancel-read-0][method]tcp-socket.receive"]
-    pub(super) safe fn stream_cancel_read(stream: u32) -> u32;
+    pub(super) safe fn stream_cancel_read(stream: u32) -> Outcome;
     #[link_name = "[stream-drop-readable-0][method]tcp-socket.receive"]
     pub(super) safe fn stream_drop_readable(stream: u32);
     #[link_name = "[async-lower][future-read-1][method]tcp-socket.receive"]
-    pub(super) fn result_read(future: u32, result: *mut super::address::Fallible) -> u32;
+    pub(super) fn result_read(future: u32, result: *mut super::address::Fallible) -> Outcome;
     #[link_name = "[future-cancel-read-1][method]tcp-socket.receive"]
-    pub(super) safe fn result_cancel(future: u32) -> u32;
+    pub(super) safe fn result_cancel(future: u32) -> Outcome;
     #[link_name = "[future-drop-readable-1][method]tcp-socket.receive"]
     pub(super) safe fn result_drop(future: u32);
 
@@ -135,9 +146,9 @@ unsafe extern "C" {
     #[link_name = "[stream-new-0][method]tcp-socket.send"]
     pub(super) safe fn stream_new() -> u64;
     #[link_name = "[async-lower][stream-write-0][method]tcp-socket.send"]
-    pub(super) fn stream_write(stream: u32, bytes: *const u8, count: usize) -> u32;
+    pub(super) fn stream_write(stream: u32, bytes: *const u8, count: usize) -> Outcome;
     #[link_name = "[stream-cancel-write-0][method]tcp-socket.send"]
-    pub(super) safe fn stream_cancel_write(stream: u32) -> u32;
+    pub(super) safe fn stream_cancel_write(stream: u32) -> Outcome;
     #[link_name = "[stream-drop-writable-0][method]tcp-socket.send"]
     pub(super) safe fn stream_drop_writable(stream: u32);
 }

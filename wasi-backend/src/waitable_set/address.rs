@@ -47,7 +47,7 @@ impl Returned {
             let octets = port >> 16 | flow << 16;
             return Ok(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets.to_le_bytes()), low(port))));
         }
-        let segments = [first, second, third, fourth].map(|pair| u128::from(pair << 16 | pair >> 16));
+        let segments = [first, second, third, fourth].map(|pair| u128::from(pair.rotate_left(16)));
         let ip = segments.into_iter().fold(0, |ip, pair| ip << 32 | pair);
         Ok(SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(ip), low(port), flow, scope)))
     }

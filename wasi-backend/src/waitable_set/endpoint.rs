@@ -62,8 +62,8 @@ pub(super) enum State {
     InFlight,
     /// It is ready. For reading: a byte or a connection lies in the mailbox.
     Ready,
-    /// It has come to its end, or to this error. To ask the host again would be a trap.
-    Ended(Option<Error>),
+    /// It has come to its end, or to an error. To ask the host again would be a trap.
+    Ended,
 }
 
 /// One direction of a source. The handles are 0 where there is none.
@@ -73,6 +73,8 @@ pub(super) struct Side {
     pub(super) end: u32,
     /// The future that says why the stream ended.
     pub(super) result: u32,
+    /// Why the stream ended, if the peer did not mean it to.
+    pub(super) error: Option<Error>,
     pub(super) state: State,
     /// Whether the end is in the set.
     pub(super) joined: bool,
@@ -84,7 +86,7 @@ impl Side {
 
     /// A stream that was opened just now.
     pub(super) const fn new(end: u32, result: u32) -> Self {
-        Self { end, result, state: State::Unknown, joined: false }
+        Self { end, result, error: None, state: State::Unknown, joined: false }
     }
 }
 

@@ -160,7 +160,7 @@ impl WaitableSet {
             if self.endpoints.at(slot).platform.side(direction).state == State::Unknown {
                 self.ask(slot, direction);
             }
-            if matches!(self.endpoints.at(slot).platform.side(direction).state, State::Ready | State::Ended(_)) {
+            if matches!(self.endpoints.at(slot).platform.side(direction).state, State::Ready | State::Ended) {
                 readiness |= direction.readiness();
             }
         }

@@ -5,7 +5,7 @@ use selkie_core::{Error, ErrorKind};
 use super::WaitableSet;
 use super::abi::{self, Outcome};
 use super::address::Fallible;
-use super::endpoint::{Direction, Endpoint, Kind, Side, State};
+use super::endpoint::{Direction, Kind, Side, State};
 use super::waker::Wake;
 
 impl WaitableSet {
@@ -17,7 +17,7 @@ impl WaitableSet {
         let side = endpoint.side(direction);
         let end = side.end;
         // (a) (b)
-        let word = match (kind, direction) {
+        let outcome = match (kind, direction) {
             // SAFETY: the mailbox has room for a byte and lives for ever, and as the state says, nothing else is in flight
             // that the host would write to it.
             (Kind::Stream, Direction::Read) => unsafe { abi::stream_read(end, mailbox.byte_place(), 1) },
@@ -27,8 +27,7 @@ impl WaitableSet {
             (Kind::Listener, Direction::Read) => unsafe { abi::accept_read(end, mailbox.socket_place(), 1) },
             _ => return,
         };
-        let outcome = Outcome::of(word);
-        if outcome != Outcome::Blocked {
+        if !outcome.is_blocked() {
             return self.settle(slot, direction, outcome);
         }
         side.state = State::InFlight;
@@ -41,11 +40,15 @@ impl WaitableSet {
     /// Records what came of an operation that is not in flight, or not any more.
     pub(super) fn settle(&mut self, slot: usize, direction: Direction, outcome: Outcome) {
         let endpoint = &mut self.endpoints.at(slot).platform;
-        endpoint.side(direction).state = match outcome {
-            Outcome::Moved(0) if direction == Direction::Read => State::Unknown,
-            Outcome::Moved(_) => State::Ready,
-            Outcome::Dropped(_) => State::Ended(ended(endpoint, direction)),
-            Outcome::Blocked => State::InFlight,
+        let kind = endpoint.kind;
+        let side = endpoint.side(direction);
+        side.state = if outcome.is_dropped() {
+            side.error = why(kind, side.result);
+            State::Ended
+        } else if outcome.count() == 0 && direction == Direction::Read {
+            State::Unknown
+        } else {
+            State::Ready
         };
     }
 
@@ -101,7 +104,7 @@ impl WaitableSet {
                 return;
             }
             self.in_flight -= 1;
-            self.settle(slot, direction, Outcome::of(word));
+            self.settle(slot, direction, Outcome(word));
         }
         self.attend(slot);
     }
@@ -125,20 +128,10 @@ impl WaitableSet {
         if side.state != State::InFlight {
             return;
         }
-        let word = if kind == Kind::Listener { abi::accept_cancel(side.end) } else { cancelled(side.end, direction) };
+        let outcome =
+            if kind == Kind::Listener { abi::accept_cancel(side.end) } else { cancelled(side.end, direction) };
         self.in_flight -= 1;
-        self.settle(slot, direction, Outcome::of(word));
-    }
-
-    /// What came of a read or write of a stream that was asked for just now. If it is not done, it is taken back. (b)
-    pub(super) fn now_or_never(&mut self, slot: usize, direction: Direction, word: u32) -> Outcome {
-        let outcome = Outcome::of(word);
-        if outcome != Outcome::Blocked {
-            return outcome;
-        }
-        let side = self.endpoints.at(slot).platform.side(direction);
-        leave(side);
-        Outcome::of(cancelled(side.end, direction))
+        self.settle(slot, direction, outcome);
     }
 
     /// Records which source a handle stands for.
@@ -149,31 +142,30 @@ impl WaitableSet {
 }
 
 /// Takes one direction of a source out of the set.
-fn leave(side: &mut Side) {
+pub(super) fn leave(side: &mut Side) {
     if core::mem::take(&mut side.joined) {
         abi::waitable_join(side.end, 0);
     }
 }
 
 /// Takes back what is in flight on a stream of bytes, which is in no set.
-fn cancelled(end: u32, direction: Direction) -> u32 {
+pub(super) fn cancelled(end: u32, direction: Direction) -> Outcome {
     match direction {
         Direction::Read => abi::stream_cancel_read(end),
         Direction::Write => abi::stream_cancel_write(end),
     }
 }
 
-/// Why a stream has come to its end, or nothing if it is the end that the peer made.
+/// Why a stream has come to its end, or nothing if it is the end that the peer made. The future beside it tells.
 #[cold]
-fn ended(endpoint: &mut Endpoint, direction: Direction) -> Option<Error> {
-    let future = endpoint.side(direction).result;
-    if endpoint.kind != Kind::Stream || future == 0 {
+fn why(kind: Kind, future: u32) -> Option<Error> {
+    if kind != Kind::Stream || future == 0 {
         return Some(Error::new(ErrorKind::Other));
     }
     let mut result = Fallible::EMPTY;
     // SAFETY: the place is large enough, and the read is taken back below if it is not done.
-    let word = unsafe { abi::result_read(future, &raw mut result) };
-    if word == abi::BLOCKED && abi::result_cancel(future) & 0xf != 0 {
+    let outcome = unsafe { abi::result_read(future, &raw mut result) };
+    if outcome.is_blocked() && !abi::result_cancel(future).is_completed() {
         // The host does not say.
         return None;
     }

@@ -74,7 +74,7 @@ impl WaitableSet {
         self.open_streams(slot);
         // A connection that failed before it was accepted has the end of a stream at once, and says why.
         self.ask(slot, Direction::Read);
-        if let State::Ended(Some(error)) = self.endpoints.at(slot).platform.side(Direction::Read).state {
+        if let Some(error) = self.endpoints.at(slot).platform.side(Direction::Read).error {
             self.release(slot);
             return Err(error);
         }
@@ -109,7 +109,7 @@ impl WaitableSet {
             Err(error) => {
                 let endpoint = &mut self.endpoints.at(slot).platform;
                 endpoint.kind = Kind::Failed;
-                endpoint.sides = [Side { state: State::Ended(Some(error)), ..Side::NONE }; 2];
+                endpoint.sides = [Side { error: Some(error), state: State::Ended, ..Side::NONE }; 2];
             }
         }
     }

@@ -7,6 +7,7 @@ use selkie_core::{Close, Error, ErrorKind, Transport};
 use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible};
 use super::endpoint::{Direction, Kind, Side, State};
+use super::operations::{cancelled, leave};
 use super::sockets::create;
 use super::{Socket, WaitableSet};
 
@@ -28,21 +29,40 @@ impl WaitableSet {
         Ok((slot, self.endpoints.at(slot).platform.side(direction).state))
     }
 
-    /// Reads what is there into `place`, which is not empty.
-    #[inline]
-    fn read_now(&mut self, slot: usize, place: &mut [u8]) -> Outcome {
-        let end = self.endpoints.at(slot).platform.side(Direction::Read).end;
-        let count = place.len().min(COUNT_MAX);
-        // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this
-        // function: what is not done is taken back.
-        let word = unsafe { abi::stream_read(end, place.as_mut_ptr(), count) };
-        self.now_or_never(slot, Direction::Read, word)
+    /// Ends a read or write that was asked for just now: if it is not done, it is taken back. Says how much has moved,
+    /// with the bytes that came ahead of it. (b)
+    fn moved(&mut self, slot: usize, direction: Direction, ahead: usize, outcome: Outcome) -> nb::Result<usize, Error> {
+        let mut outcome = outcome;
+        if outcome.is_blocked() {
+            let side = self.endpoints.at(slot).platform.side(direction);
+            leave(side);
+            outcome = cancelled(side.end, direction);
+        }
+        if outcome.is_dropped() {
+            self.settle(slot, direction, outcome);
+        } else {
+            self.used(slot, direction);
+        }
+        match ahead + outcome.count() {
+            0 => self.end(slot, direction),
+            count => Ok(count),
+        }
     }
 
-    /// Records that a stream was used, and what it now has to be asked again.
-    #[inline]
-    fn used(&mut self, slot: usize, direction: Direction, state: State) {
-        self.endpoints.at(slot).platform.side(direction).state = state;
+    /// What a read or write says that moves nothing.
+    fn end(&mut self, slot: usize, direction: Direction) -> nb::Result<usize, Error> {
+        let &mut Side { state, error, .. } = self.endpoints.at(slot).platform.side(direction);
+        match (state, error) {
+            (State::Ended, Some(error)) => Err(nb::Error::Other(error)),
+            (State::Ended, None) if direction == Direction::Read => Ok(0),
+            (State::Ended, None) => Err(nb::Error::Other(Error::new(ErrorKind::BrokenPipe))),
+            _ => Err(nb::Error::WouldBlock),
+        }
+    }
+
+    /// Records that a source was used, and that it now has to be asked again.
+    fn used(&mut self, slot: usize, direction: Direction) {
+        self.endpoints.at(slot).platform.side(direction).state = State::Unknown;
         if !self.endpoints.at(slot).platform.queued {
             self.attend(slot);
         }
@@ -63,14 +83,16 @@ impl Transport for WaitableSet {
         match self.endpoints.at(slot).platform.side(Direction::Read).state {
             State::Unknown => self.ask(slot, Direction::Read),
             State::InFlight => self.collect(usize::MAX),
-            State::Ready | State::Ended(_) => {}
+            State::Ready | State::Ended => {}
         }
-        match self.endpoints.at(slot).platform.side(Direction::Read).state {
-            State::Unknown | State::InFlight => Err(nb::Error::WouldBlock),
-            State::Ended(error) => Err(nb::Error::Other(error.unwrap_or(Error::new(ErrorKind::Other)))),
-            State::Ready => {
+        match *self.endpoints.at(slot).platform.side(Direction::Read) {
+            Side { state: State::Unknown | State::InFlight, .. } => Err(nb::Error::WouldBlock),
+            Side { state: State::Ended, error, .. } => {
+                Err(nb::Error::Other(error.unwrap_or(Error::new(ErrorKind::Other))))
+            }
+            Side { state: State::Ready, .. } => {
                 let socket = self.mailboxes[slot].socket();
-                self.used(slot, Direction::Read, State::Unknown);
+                self.used(slot, Direction::Read);
                 Ok(self.add_stream(socket)?)
             }
         }
@@ -105,9 +127,9 @@ impl Transport for WaitableSet {
             self.collect(usize::MAX);
         }
         let endpoint = &mut self.endpoints.get(source)?.1.platform;
-        match (endpoint.kind, endpoint.side(Direction::Write).state) {
+        match (endpoint.kind, endpoint.side(Direction::Write).error) {
             (Kind::Attempt, _) => Err(nb::Error::WouldBlock),
-            (Kind::Failed, State::Ended(Some(error))) => Err(nb::Error::Other(error)),
+            (Kind::Failed, Some(error)) => Err(nb::Error::Other(error)),
             (Kind::Stream, _) => Ok(()),
             _ => Err(nb::Error::Other(NOT_A_STREAM)),
         }
@@ -115,10 +137,8 @@ impl Transport for WaitableSet {
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         let (slot, state) = self.state(source, Direction::Read)?;
-        match state {
-            State::InFlight => return Err(nb::Error::WouldBlock),
-            State::Ended(end) => return end.map_or(Ok(0), |error| Err(nb::Error::Other(error))),
-            State::Unknown | State::Ready => {}
+        if !matches!(state, State::Unknown | State::Ready) {
+            return self.end(slot, Direction::Read);
         }
         let Some((first, rest)) = buffer.split_first_mut() else { return Ok(0) };
         // (a)
@@ -128,26 +148,21 @@ impl Transport for WaitableSet {
         } else {
             (0, buffer)
         };
-        let outcome = if place.is_empty() { Outcome::Moved(0) } else { self.read_now(slot, place) };
-        let (Outcome::Moved(count) | Outcome::Dropped(count)) = outcome else { return Err(nb::Error::WouldBlock) };
-        if outcome == Outcome::Dropped(count) {
-            self.settle(slot, Direction::Read, outcome);
-        } else {
-            self.used(slot, Direction::Read, State::Unknown);
+        let mut outcome = Outcome(0);
+        if !place.is_empty() {
+            let end = self.endpoints.at(slot).platform.side(Direction::Read).end;
+            let count = place.len().min(COUNT_MAX);
+            // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this
+            // call: what is not done is taken back.
+            outcome = unsafe { abi::stream_read(end, place.as_mut_ptr(), count) };
         }
-        match (ahead + count, self.endpoints.at(slot).platform.side(Direction::Read).state) {
-            (0, State::Ended(end)) => end.map_or(Ok(0), |error| Err(nb::Error::Other(error))),
-            (0, _) => Err(nb::Error::WouldBlock),
-            (count, _) => Ok(count),
-        }
+        self.moved(slot, Direction::Read, ahead, outcome)
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
         let (slot, state) = self.state(source, Direction::Write)?;
-        match state {
-            State::InFlight => return Err(nb::Error::WouldBlock),
-            State::Ended(error) => return Err(nb::Error::Other(error.unwrap_or(Error::new(ErrorKind::BrokenPipe)))),
-            State::Unknown | State::Ready => {}
+        if !matches!(state, State::Unknown | State::Ready) {
+            return self.end(slot, Direction::Write);
         }
         if bytes.is_empty() {
             return Ok(0);
@@ -156,25 +171,8 @@ impl Transport for WaitableSet {
         let count = bytes.len().min(COUNT_MAX);
         // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them before the end of this call:
         // what is not done is taken back.
-        let word = unsafe { abi::stream_write(end, bytes.as_ptr(), count) };
-        match self.now_or_never(slot, Direction::Write, word) {
-            Outcome::Dropped(0) => {
-                self.settle(slot, Direction::Write, Outcome::Dropped(0));
-                self.write(source, bytes)
-            }
-            Outcome::Dropped(count) => {
-                self.settle(slot, Direction::Write, Outcome::Dropped(count));
-                Ok(count)
-            }
-            Outcome::Moved(count) if count > 0 => {
-                self.used(slot, Direction::Write, State::Unknown);
-                Ok(count)
-            }
-            _ => {
-                self.used(slot, Direction::Write, State::Unknown);
-                Err(nb::Error::WouldBlock)
-            }
-        }
+        let outcome = unsafe { abi::stream_write(end, bytes.as_ptr(), count) };
+        self.moved(slot, Direction::Write, 0, outcome)
     }
 
     fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
@@ -186,7 +184,7 @@ impl Transport for WaitableSet {
         let side = self.endpoints.at(slot).platform.side(Direction::Write);
         let end = core::mem::take(&mut side.end);
         if end != 0 {
-            side.state = State::Ended(None);
+            side.state = State::Ended;
             abi::stream_drop_writable(end);
             self.owners.remove(end);
         }

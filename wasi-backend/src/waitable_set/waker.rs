@@ -28,14 +28,12 @@ impl Waker {
             return;
         }
         // SAFETY: one byte is read from a constant.
-        let word = unsafe { abi::stream_write(self.writable, b"!".as_ptr(), 1) };
-        match Outcome::of(word) {
-            Outcome::Moved(_) => {}
-            Outcome::Dropped(_) => self.orphaned.set(true),
+        let outcome = unsafe { abi::stream_write(self.writable, b"!".as_ptr(), 1) };
+        if outcome.is_blocked() {
             // Nobody reads, so the event of an earlier wake is still to be taken.
-            Outcome::Blocked => {
-                abi::stream_cancel_write(self.writable);
-            }
+            abi::stream_cancel_write(self.writable);
+        } else if outcome.is_dropped() {
+            self.orphaned.set(true);
         }
     }
 }
@@ -90,8 +88,7 @@ impl WakeSource {
     /// Puts a read in flight. Says whether it is, since it is not once the waker is gone.
     fn listen(&mut self) -> bool {
         // SAFETY: the place for the byte lives for ever.
-        let word = unsafe { abi::stream_read(self.readable, SINK.0.get(), 1) };
-        Outcome::of(word) == Outcome::Blocked
+        unsafe { abi::stream_read(self.readable, SINK.0.get(), 1) }.is_blocked()
     }
 
     /// Takes an event. The next read is in flight before the wake is reported, so that none is lost.
@@ -99,13 +96,11 @@ impl WakeSource {
         if waitable != self.readable {
             return Wake::Foreign;
         }
-        match Outcome::of(word) {
-            Outcome::Moved(_) if self.listen() => {
-                self.pending = true;
-                Wake::Woken
-            }
-            _ => Wake::Gone,
+        if Outcome(word).is_dropped() || !self.listen() {
+            return Wake::Gone;
         }
+        self.pending = true;
+        Wake::Woken
     }
 
     /// Closes an end whose waker is gone.
