@@ -15,6 +15,9 @@ need_component clippy
 (cd fuzz && run cargo fmt --all --check)
 RUSTFLAGS="--cfg fuzzing" run cargo clippy --locked --quiet --manifest-path fuzz/Cargo.toml --workspace --all-targets \
     --target-dir "$target_folder/fuzz-lint" -- -D warnings
+# What a host must not be able to do, where it takes one certain host to try it.
+RUSTFLAGS="--cfg fuzzing" run cargo test --locked --quiet --manifest-path fuzz/Cargo.toml --package wasi-guest \
+    --target-dir "$target_folder/fuzz-lint"
 
 # What is fuzzed is free of unsafe code, except that the WASI backends call a host: a sanitizer of memory would find
 # nothing, and take its time.

@@ -35,7 +35,8 @@ mod io_poll;
 // WASI 0.3, for which there is no target of its own yet: any component without the standard library.
 #[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
 mod owners;
-#[cfg(all(target_arch = "wasm32", feature = "waitable-set"))]
+#[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
+#[cfg_attr(test, allow(dead_code, reason = "its tests need less of it"))]
 mod waitable_set;
 
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
@@ -47,5 +48,5 @@ pub use handles::Socket;
 pub use io_poll::{IoPoll, IoPollStorage, StaticIoPoll};
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
 pub use poll_oneoff::{PollOneoff, PollOneoffStorage, StaticPollOneoff};
-#[cfg(all(target_arch = "wasm32", feature = "waitable-set"))]
+#[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
 pub use waitable_set::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};

@@ -28,6 +28,12 @@ impl Returned {
     /// To be overwritten.
     pub(super) const EMPTY: Self = Self([0; 9]);
 
+    /// Success, with a handle.
+    #[cfg(test)]
+    pub(super) const fn of_handle(handle: u32) -> Self {
+        Self([0, handle, 0, 0, 0, 0, 0, 0, 0])
+    }
+
     /// The result without its payload.
     pub(super) const fn check(&self) -> Result<(), Error> {
         check(self.0[0], self.0[1])

@@ -13,6 +13,7 @@
 //! | `timer.rs`, `waker.rs` | the deadline of a wait, and the waker |
 //! | `storage.rs` | memory |
 //! | `abi.rs`, `address.rs` | the imports, and their values in memory |
+//! | `host.rs`, `tests.rs` | a host that says what a test has it say, and those tests |
 //!
 //! Quirks:
 //!
@@ -37,10 +38,14 @@
 mod abi;
 mod address;
 mod endpoint;
+#[cfg(test)]
+mod host;
 mod operations;
 mod queue;
 mod sockets;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod timer;
 mod transport;
 mod waker;

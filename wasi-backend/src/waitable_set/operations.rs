@@ -92,18 +92,17 @@ impl WaitableSet {
         let Some(owner) = self.owners.get(waitable) else { return self.take_wake(waitable, word) };
         let slot = (owner >> 1) as usize;
         let direction = Direction::BOTH[(owner & 1) as usize];
-        if kind == abi::EVENT_SUBTASK {
-            if word != abi::SUBTASK_RETURNED {
-                return;
-            }
-            // A host that says so twice is wrong, but no reason to panic.
-            self.in_flight = self.in_flight.saturating_sub(1);
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        let is_attempt = endpoint.kind == Kind::Attempt;
+        let is_done = !is_attempt || word == abi::SUBTASK_RETURNED;
+        // A host that says so twice, or of something else, is wrong, but no reason to panic.
+        if endpoint.side(direction).state != State::InFlight || is_attempt != (kind == abi::EVENT_SUBTASK) || !is_done {
+            return;
+        }
+        self.in_flight -= 1;
+        if is_attempt {
             self.finish_attempt(slot);
         } else {
-            if self.endpoints.at(slot).platform.side(direction).state != State::InFlight {
-                return;
-            }
-            self.in_flight -= 1;
             self.settle(slot, direction, Outcome(word));
         }
         self.attend(slot);

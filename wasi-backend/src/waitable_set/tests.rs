@@ -1,0 +1,88 @@
+//! What a host may say that no real one says.
+
+use std::boxed::Box;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use selkie_core::{ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait};
+
+use super::endpoint::Direction;
+use super::{StaticWaitableSet, WaitableSet, abi, host};
+use crate::Socket;
+
+/// The kind of event that tells of a stream that was read.
+const EVENT_STREAM_READ: u32 = 2;
+/// One item has moved.
+const ONE: u32 = 1 << 4;
+
+const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
+
+fn platform() -> WaitableSet {
+    WaitableSet::new(Box::leak(Box::new(StaticWaitableSet::<4>::new())).storage())
+}
+
+fn token(index: u32) -> Token {
+    Token::new(index, 1)
+}
+
+/// What one wait reports, which has to be something.
+fn wait(platform: &mut WaitableSet) -> std::vec::Vec<Token> {
+    let mut slots = [Event::EMPTY; 4];
+    let mut events = Events::new(&mut slots);
+    platform.wait(&mut events, None).expect("the host has an event");
+    events.iter().map(|event| event.token).collect()
+}
+
+/// The handle of what a source has in flight.
+fn in_flight(platform: &mut WaitableSet, source: Socket, direction: Direction) -> u32 {
+    platform.endpoints.get(source).expect("the source is open").1.platform.side(direction).end
+}
+
+#[test]
+fn a_host_that_repeats_an_event_is_believed_once() {
+    let mut platform = platform();
+    let listener = platform.listen(ADDRESS, 1).unwrap();
+    platform.register(listener, token(0), Interest::READABLE, Mode::Level).unwrap();
+    platform.poll(Instant::ZERO, &mut Events::new(&mut [Event::EMPTY])).unwrap();
+    assert_eq!(platform.in_flight, 1, "the host was asked for a connection");
+    let end = in_flight(&mut platform, listener, Direction::Read);
+    for _ in 0..3 {
+        host::happens(EVENT_STREAM_READ, end, ONE);
+    }
+    assert_eq!(wait(&mut platform), [token(0)]);
+    assert_eq!(platform.in_flight, 0);
+}
+
+#[test]
+fn a_connection_attempt_that_ends_twice_ends_once() {
+    let mut platform = platform();
+    let source = platform.connect(&ADDRESS).unwrap();
+    platform.register(source, token(0), Interest::WRITABLE, Mode::Level).unwrap();
+    let subtask = in_flight(&mut platform, source, Direction::Write);
+    // Not yet; and a stream of this name there is not.
+    host::happens(abi::EVENT_SUBTASK, subtask, abi::SUBTASK_RETURNED - 1);
+    host::happens(EVENT_STREAM_READ, subtask, ONE);
+    assert_eq!(platform.connected(source), Err(nb::Error::WouldBlock));
+    host::happens(abi::EVENT_SUBTASK, subtask, abi::SUBTASK_RETURNED);
+    host::happens(abi::EVENT_SUBTASK, subtask, abi::SUBTASK_RETURNED);
+    assert_eq!(platform.connected(source), Ok(()));
+    assert_eq!(platform.in_flight, 0);
+    // The connection that came of it is no attempt, whatever the host says.
+    let end = in_flight(&mut platform, source, Direction::Write);
+    host::happens(abi::EVENT_SUBTASK, end, abi::SUBTASK_RETURNED);
+    platform.poll(Instant::ZERO, &mut Events::new(&mut [Event::EMPTY])).unwrap();
+    assert_eq!(in_flight(&mut platform, source, Direction::Write), end);
+    assert_eq!(platform.in_flight, 1, "the host was asked for room to write, and has not said so");
+    assert_eq!(platform.read(source, &mut [0; 8]), Err(nb::Error::WouldBlock));
+}
+
+#[test]
+fn an_event_of_what_is_not_known_is_nobodys() {
+    let mut platform = platform();
+    let listener = platform.listen(ADDRESS, 1).unwrap();
+    for kind in 1..6 {
+        host::happens(kind, 4711, abi::SUBTASK_RETURNED);
+    }
+    assert_eq!(platform.accept(listener), Err(nb::Error::WouldBlock));
+    let error = platform.wait(&mut Events::new(&mut [Event::EMPTY]), None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NothingToWaitFor);
+}
