@@ -60,7 +60,7 @@ pub(super) enum State {
     Unknown = 0,
     /// The host was asked, and will send an event.
     InFlight,
-    /// It is ready. For reading: a byte or a connection lies in the mailbox.
+    /// It is ready. For reading: bytes or a connection lie in the mailbox.
     Ready,
     /// It has come to its end, or to an error. To ask the host again would be a trap.
     Ended,
@@ -78,6 +78,8 @@ pub(super) struct Side {
     pub(super) state: State,
     /// Whether the end is in the set.
     pub(super) joined: bool,
+    /// Whether what lies in the mailbox is the last that there is.
+    pub(super) last: bool,
 }
 
 impl Side {
@@ -86,7 +88,7 @@ impl Side {
 
     /// A stream that was opened just now.
     pub(super) const fn new(end: u32, result: u32) -> Self {
-        Self { end, result, error: None, state: State::Unknown, joined: false }
+        Self { end, result, error: None, state: State::Unknown, joined: false, last: false }
     }
 }
 
@@ -100,6 +102,8 @@ pub(crate) struct Endpoint {
     pub(super) socket: u32,
     /// By direction.
     pub(super) sides: [Side; 2],
+    /// Of the bytes in the mailbox: the first that was not read yet, and the one behind the last.
+    pub(super) mail: [u16; 2],
     /// The neighbours in the queue, plus one.
     pub(super) neighbours: [u32; 2],
     /// The turn in which the source was last reported.
@@ -108,8 +112,15 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Nothing.
-    pub(super) const VACANT: Self =
-        Self { kind: Kind::Vacant, queued: false, socket: 0, sides: [Side::NONE; 2], neighbours: [0; 2], turn: 0 };
+    pub(super) const VACANT: Self = Self {
+        kind: Kind::Vacant,
+        queued: false,
+        socket: 0,
+        sides: [Side::NONE; 2],
+        mail: [0; 2],
+        neighbours: [0; 2],
+        turn: 0,
+    };
 
     #[inline]
     pub(super) const fn side(&mut self, direction: Direction) -> &mut Side {
@@ -117,7 +128,11 @@ impl Endpoint {
     }
 }
 
-/// Where the host puts what comes of an operation that is in flight: the first byte of what a stream received, the
+/// How many bytes the host may put into a mailbox before anybody reads: a message of a few words takes one call then, and
+/// of a longer one the rest is read past the mailbox.
+pub(super) const BYTES_MAX: usize = 128;
+
+/// Where the host puts what comes of an operation that is in flight: the first bytes of what a stream received, the
 /// connection that a listener accepted, or the result of a connection attempt. It is written when the host pleases, so it must live for ever and never move.
 #[derive(Debug)]
 #[repr(transparent)]
@@ -127,7 +142,7 @@ pub(super) struct Mailbox(UnsafeCell<Contents>);
 #[derive(Clone, Copy)]
 #[repr(C)]
 union Contents {
-    byte: u8,
+    bytes: [u8; BYTES_MAX],
     socket: u32,
     result: Fallible,
 }
@@ -141,15 +156,15 @@ impl core::fmt::Debug for Contents {
 impl Mailbox {
     /// Without mail: all bits zero.
     #[expect(clippy::declare_interior_mutable_const, reason = "a value to fill tables with, never borrowed")]
-    pub(super) const EMPTY: Self = Self(UnsafeCell::new(Contents { result: Fallible::EMPTY }));
+    pub(super) const EMPTY: Self = Self(UnsafeCell::new(Contents { bytes: [0; BYTES_MAX] }));
 
     /// Where the host writes a socket.
     pub(super) const fn socket_place(&self) -> *mut u32 {
         self.0.get().cast()
     }
 
-    /// Where the host writes a byte.
-    pub(super) const fn byte_place(&self) -> *mut u8 {
+    /// Where the host writes bytes.
+    pub(super) const fn bytes_place(&self) -> *mut u8 {
         self.0.get().cast()
     }
 
@@ -165,10 +180,14 @@ impl Mailbox {
         unsafe { self.socket_place().read() }
     }
 
-    /// The byte that the host wrote.
-    pub(super) const fn byte(&self) -> u8 {
-        // SAFETY: as above.
-        unsafe { self.byte_place().read() }
+    /// Copies bytes that the host wrote, from this one on, and says how many there were to copy and room for.
+    pub(super) fn copy(&self, [first, end]: [u16; 2], place: &mut [u8]) -> usize {
+        let (first, end) = (usize::from(first), usize::from(end).min(BYTES_MAX));
+        let count = end.saturating_sub(first).min(place.len());
+        // SAFETY: the cell is initialised, `count` bytes from the first one on lie within it, and as many within the place,
+        // which is a reference, and so somewhere else. The host writes only while the guest is in one of its calls.
+        unsafe { core::ptr::copy_nonoverlapping(self.bytes_place().add(first), place.as_mut_ptr(), count) };
+        count
     }
 
     /// The result that the host wrote.

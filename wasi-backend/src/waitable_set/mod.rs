@@ -19,9 +19,9 @@
 //!
 //! (a) A write of 0 bytes completes when there is room. A read of 0 bytes should complete when there is something to read;
 //!     but wasmtime says so once more after every read that took all there was, and before 48 always. So a stream that is
-//!     watched has a read of 1 byte in flight, which tells the truth everywhere, and `read` puts that byte in front. A
-//!     listener has a read of 1 socket in flight, for the same reason.
-//! (b) An operation that was asked for and is not done belongs to the host, with its memory. So that 1 byte or socket goes
+//!     watched has a read of some bytes in flight, which tells the truth everywhere, and `read` puts those bytes in front.
+//!     A listener has a read of 1 socket in flight, for the same reason.
+//! (b) An operation that was asked for and is not done belongs to the host, with its memory. So those bytes or that socket go
 //!     to a mailbox, which lives for ever. What is read or written otherwise and not done at once is taken back at once.
 //! (c) To take back what is in a set is a trap. So the source leaves the set before, and joins it when the host is asked
 //!     again.

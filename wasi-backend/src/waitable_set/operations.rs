@@ -5,7 +5,7 @@ use selkie_core::{Error, ErrorKind};
 use super::WaitableSet;
 use super::abi::{self, Outcome};
 use super::address::Fallible;
-use super::endpoint::{Direction, Kind, Side, State};
+use super::endpoint::{BYTES_MAX, Direction, Kind, Side, State};
 use super::waker::Wake;
 
 impl WaitableSet {
@@ -18,12 +18,12 @@ impl WaitableSet {
         let end = side.end;
         // (a) (b)
         let outcome = match (kind, direction) {
-            // SAFETY: the mailbox has room for a byte and lives for ever, and as the state says, nothing else is in flight
+            // SAFETY: the mailbox has room for so many bytes and lives for ever, and as the state says, nothing else is in flight
             // that the host would write to it.
-            (Kind::Stream, Direction::Read) => unsafe { abi::stream_read(end, mailbox.byte_place(), 1) },
+            (Kind::Stream, Direction::Read) => unsafe { abi::stream_read(end, mailbox.bytes_place(), BYTES_MAX) },
             // SAFETY: nothing is read from a place of 0 bytes.
             (Kind::Stream, Direction::Write) => unsafe { abi::stream_write(end, core::ptr::dangling(), 0) },
-            // SAFETY: as for a byte.
+            // SAFETY: as for bytes.
             (Kind::Listener, Direction::Read) => unsafe { abi::accept_read(end, mailbox.socket_place(), 1) },
             _ => return,
         };
@@ -37,19 +37,29 @@ impl WaitableSet {
         }
     }
 
-    /// Records what came of an operation that is not in flight, or not any more.
+    /// Records what came of what the host was asked, when it is not in flight, or not any more.
     pub(super) fn settle(&mut self, slot: usize, direction: Direction, outcome: Outcome) {
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        let count = outcome.count().min(BYTES_MAX);
+        if direction == Direction::Read && count > 0 {
+            #[expect(clippy::cast_possible_truncation, reason = "a mailbox is smaller")]
+            let end = count as u16;
+            endpoint.mail = [0, end];
+            endpoint.side(direction).last = outcome.is_dropped();
+        } else if outcome.is_dropped() {
+            return self.end(slot, direction);
+        }
+        let is_ready = direction == Direction::Write || count > 0;
+        endpoint.side(direction).state = if is_ready { State::Ready } else { State::Unknown };
+    }
+
+    /// Records that a stream has come to its end, and why.
+    pub(super) fn end(&mut self, slot: usize, direction: Direction) {
         let endpoint = &mut self.endpoints.at(slot).platform;
         let kind = endpoint.kind;
         let side = endpoint.side(direction);
-        side.state = if outcome.is_dropped() {
-            side.error = why(kind, side.result);
-            State::Ended
-        } else if outcome.count() == 0 && direction == Direction::Read {
-            State::Unknown
-        } else {
-            State::Ready
-        };
+        side.state = State::Ended;
+        side.error = why(kind, side.result);
     }
 
     /// Sleeps until there is an event, and takes it.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use selkie_core::{ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait};
 
-use super::endpoint::Direction;
+use super::endpoint::{BYTES_MAX, Direction};
 use super::{StaticWaitableSet, WaitableSet, abi, host};
 use crate::Socket;
 
@@ -13,6 +13,8 @@ use crate::Socket;
 const EVENT_STREAM_READ: u32 = 2;
 /// One item has moved.
 const ONE: u32 = 1 << 4;
+/// The other end is gone.
+const DROPPED: u32 = 1;
 
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7);
 
@@ -73,6 +75,59 @@ fn a_connection_attempt_that_ends_twice_ends_once() {
     assert_eq!(in_flight(&mut platform, source, Direction::Write), end);
     assert_eq!(platform.in_flight, 1, "the host was asked for room to write, and has not said so");
     assert_eq!(platform.read(source, &mut [0; 8]), Err(nb::Error::WouldBlock));
+}
+
+/// A connection that is watched, and the handle of the end that it is read from.
+fn watched(platform: &mut WaitableSet) -> (Socket, u32) {
+    let source = platform.add_stream(1).unwrap();
+    platform.register(source, token(0), Interest::READABLE, Mode::Level).unwrap();
+    let end = in_flight(platform, source, Direction::Read);
+    (source, end)
+}
+
+/// Has the host put bytes into the mailbox of the first source, and say so with this status.
+fn arrives(platform: &WaitableSet, end: u32, bytes: &[u8], status: u32) {
+    // SAFETY: the mailbox has room for them.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), platform.mailboxes[0].bytes_place(), bytes.len()) };
+    host::happens(EVENT_STREAM_READ, end, (u32::try_from(bytes.len()).unwrap() * ONE) | status);
+}
+
+#[test]
+fn bytes_that_came_ahead_are_read_in_as_many_parts_as_it_takes() {
+    let mut platform = platform();
+    let (source, end) = watched(&mut platform);
+    arrives(&platform, end, b"hello", 0);
+    let mut buffer = [0; 2];
+    for part in [&b"he"[..], b"ll", b"o"] {
+        assert_eq!(wait(&mut platform), [token(0)], "what is left is reported");
+        assert_eq!(platform.read(source, &mut []), Ok(0));
+        assert_eq!(platform.read(source, &mut buffer), Ok(part.len()));
+        assert_eq!(&buffer[..part.len()], part);
+    }
+    assert_eq!(platform.read(source, &mut buffer), Err(nb::Error::WouldBlock));
+}
+
+#[test]
+fn bytes_that_came_with_the_end_of_a_stream_come_before_it() {
+    let mut platform = platform();
+    let (source, end) = watched(&mut platform);
+    arrives(&platform, end, b"bye", DROPPED);
+    let mut buffer = [0; 8];
+    assert_eq!(wait(&mut platform), [token(0)]);
+    assert_eq!(platform.read(source, &mut buffer), Ok(3));
+    assert_eq!(wait(&mut platform), [token(0)], "the end is reported");
+    assert_eq!(platform.read(source, &mut buffer), Ok(0));
+    assert_eq!(platform.read(source, &mut buffer), Ok(0));
+}
+
+#[test]
+fn more_bytes_than_there_is_room_for_are_not_believed() {
+    let mut platform = platform();
+    let (source, end) = watched(&mut platform);
+    host::happens(EVENT_STREAM_READ, end, u32::MAX << 4);
+    let mut buffer = [0; 4096];
+    assert_eq!(wait(&mut platform), [token(0)]);
+    assert_eq!(platform.read(source, &mut buffer), Ok(BYTES_MAX));
 }
 
 #[test]

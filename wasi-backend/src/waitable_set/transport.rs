@@ -6,7 +6,7 @@ use selkie_core::{Close, Error, ErrorKind, Transport};
 
 use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible};
-use super::endpoint::{Direction, Kind, Side, State};
+use super::endpoint::{BYTES_MAX, Direction, Kind, Side, State};
 use super::operations::{cancelled, leave};
 use super::sockets::create;
 use super::{Socket, WaitableSet};
@@ -38,19 +38,15 @@ impl WaitableSet {
             leave(side);
             outcome = cancelled(side.end, direction);
         }
-        if outcome.is_dropped() {
-            self.settle(slot, direction, outcome);
-        } else {
-            self.used(slot, direction);
-        }
+        self.used(slot, direction, outcome.is_dropped());
         match ahead + outcome.count() {
-            0 => self.end(slot, direction),
+            0 => self.nothing(slot, direction),
             count => Ok(count),
         }
     }
 
     /// What a read or write says that moves nothing.
-    fn end(&mut self, slot: usize, direction: Direction) -> nb::Result<usize, Error> {
+    fn nothing(&mut self, slot: usize, direction: Direction) -> nb::Result<usize, Error> {
         let &mut Side { state, error, .. } = self.endpoints.at(slot).platform.side(direction);
         match (state, error) {
             (State::Ended, Some(error)) => Err(nb::Error::Other(error)),
@@ -60,10 +56,16 @@ impl WaitableSet {
         }
     }
 
-    /// Records that a source was used, and that it now has to be asked again.
-    fn used(&mut self, slot: usize, direction: Direction) {
-        self.endpoints.at(slot).platform.side(direction).state = State::Unknown;
-        if !self.endpoints.at(slot).platform.queued {
+    /// Records that a source was used, and that it now has to be asked again, unless there will be nothing more.
+    fn used(&mut self, slot: usize, direction: Direction, is_over: bool) {
+        let entry = self.endpoints.at(slot);
+        let is_queued = entry.platform.queued;
+        let side = entry.platform.side(direction);
+        side.state = State::Unknown;
+        if is_over || side.last {
+            self.end(slot, direction);
+        }
+        if !is_queued {
             self.attend(slot);
         }
     }
@@ -92,7 +94,7 @@ impl Transport for WaitableSet {
             }
             Side { state: State::Ready, .. } => {
                 let socket = self.mailboxes[slot].socket();
-                self.used(slot, Direction::Read);
+                self.used(slot, Direction::Read, false);
                 Ok(self.add_stream(socket)?)
             }
         }
@@ -138,31 +140,45 @@ impl Transport for WaitableSet {
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         let (slot, state) = self.state(source, Direction::Read)?;
         if !matches!(state, State::Unknown | State::Ready) {
-            return self.end(slot, Direction::Read);
+            return self.nothing(slot, Direction::Read);
         }
-        let Some((first, rest)) = buffer.split_first_mut() else { return Ok(0) };
-        // (a)
-        let (ahead, place) = if state == State::Ready {
-            *first = self.mailboxes[slot].byte();
-            (1, rest)
-        } else {
-            (0, buffer)
-        };
-        let mut outcome = Outcome(0);
-        if !place.is_empty() {
-            let end = self.endpoints.at(slot).platform.side(Direction::Read).end;
-            let count = place.len().min(COUNT_MAX);
-            // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this
-            // call: what is not done is taken back.
-            outcome = unsafe { abi::stream_read(end, place.as_mut_ptr(), count) };
+        if buffer.is_empty() {
+            return Ok(0);
         }
+        let mut ahead = 0;
+        if state == State::Ready {
+            // (a)
+            let endpoint = &mut self.endpoints.at(slot).platform;
+            let end = endpoint.mail[1];
+            ahead = self.mailboxes[slot].copy(endpoint.mail, buffer);
+            #[expect(clippy::cast_possible_truncation, reason = "a mailbox is smaller")]
+            let first = endpoint.mail[0] + ahead as u16;
+            endpoint.mail[0] = first;
+            if first < end {
+                if !endpoint.queued {
+                    self.attend(slot);
+                }
+                return Ok(ahead);
+            }
+            if usize::from(end) < BYTES_MAX || endpoint.side(Direction::Read).last || ahead == buffer.len() {
+                // There was no more a moment ago, or there is no more room.
+                self.used(slot, Direction::Read, false);
+                return Ok(ahead);
+            }
+        }
+        let place = buffer.get_mut(ahead..).unwrap_or_default();
+        let end = self.endpoints.at(slot).platform.side(Direction::Read).end;
+        let count = place.len().min(COUNT_MAX);
+        // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this call:
+        // what is not done is taken back.
+        let outcome = unsafe { abi::stream_read(end, place.as_mut_ptr(), count) };
         self.moved(slot, Direction::Read, ahead, outcome)
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
         let (slot, state) = self.state(source, Direction::Write)?;
         if !matches!(state, State::Unknown | State::Ready) {
-            return self.end(slot, Direction::Write);
+            return self.nothing(slot, Direction::Write);
         }
         if bytes.is_empty() {
             return Ok(0);
