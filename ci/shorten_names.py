@@ -1,10 +1,10 @@
-"""Gives the imports of a component's main module names of a letter or two.
+"""Gives what the modules of a component import names of a letter or two.
 
     wasm-tools print COMPONENT | python3 ci/shorten_names.py | wasm-tools parse --output COMPONENT
 
 A module says what it imports by names such as `[async-lower][stream-read-0][method]tcp-socket.receive`, since
-`wasm-tools component new` has to understand them. In the component that it makes they only tie the module to its surroundings,
-and stand in it twice. What the component itself imports and exports keeps its names.
+`wasm-tools component new` has to understand them. In the component that it makes they only tie the module to its
+surroundings, and stand in it twice. What the component itself imports and exports keeps its names.
 """
 
 import itertools

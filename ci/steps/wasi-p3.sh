@@ -8,6 +8,7 @@ case "$(uname -sm)" in
     "Linux x86_64") ;;
     *) not_run "the runtimes are pinned as files for Linux on x86_64; add those for this machine to ci/wasmtime-*.txt" ;;
 esac
+need wasm-opt binaryen
 need_component clippy
 need_target wasm32-unknown-unknown
 run cargo clippy --locked --package selkie-wasi --features waitable-set --target wasm32-unknown-unknown -- -D warnings
