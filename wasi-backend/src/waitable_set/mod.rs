@@ -80,6 +80,8 @@ pub struct WaitableSet {
     queue: Queue,
     /// How many operations on sources are in flight.
     in_flight: usize,
+    /// Whether the last wait reported more than one source.
+    is_crowded: bool,
     /// The number of the current poll or wait.
     turn: u32,
     timer: Timer,
@@ -102,6 +104,7 @@ impl WaitableSet {
             owners: Owners::new(owners),
             queue: Queue::new(),
             in_flight: 0,
+            is_crowded: false,
             turn: 0,
             timer: Timer::new(),
             waker: None,
@@ -271,6 +274,7 @@ impl Wait for WaitableSet {
             return Err(Error::new(ErrorKind::NothingToWaitFor));
         }
         let before = events.len();
+        let mut slept = false;
         self.turn = self.turn.wrapping_add(1);
         self.visit(events);
         while events.len() == before {
@@ -283,11 +287,15 @@ impl Wait for WaitableSet {
                 return Err(Error::new(ErrorKind::NothingToWaitFor));
             }
             self.sleep();
+            slept = true;
             self.visit(events);
         }
-        // (f)
-        self.collect(events.room().max(1));
-        self.visit(events);
+        // (f) Where one source at a time has something to say, to sleep was enough, and there is nothing to gather.
+        if !slept || self.is_crowded {
+            self.collect(events.room().max(1));
+            self.visit(events);
+        }
+        self.is_crowded = events.len() - before > 1;
         Ok(())
     }
 }
