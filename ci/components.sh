@@ -39,12 +39,27 @@ build_component() {
     mkdir -p "$(dirname "$4")"
     smaller_module "$module" "$4.module"
     wasm_tools component embed "$1/wit" --world "$3" "$4.module" --output "$4.embedded"
-    wasm_tools component new "$4.embedded" --output "$4.unstripped"
-    wasm_tools strip --all "$4.unstripped" --output "$4.stripped"
-    wasm_tools print "$4.stripped" | python3 ci/shorten_names.py | wasm_tools parse --output "$4"
-    wasm_tools validate --features all "$4"
-    rm "$4.module" "$4.embedded" "$4.unstripped" "$4.stripped"
-    say "$4: $(wc -c <"$4" | tr -d ' ') bytes"
+    wasm_tools component new "$4.embedded" --output "$4.long"
+    smaller_component "$4.long" "$4"
+    rm "$4.module" "$4.embedded" "$4.long"
+    say "$4: $(size_of "$4") bytes"
+}
+
+# smaller_component COMPONENT OUTPUT: the component without what is in it for those who read it.
+smaller_component() {
+    wasm_tools strip --all "$1" --output "$2.stripped"
+    wasm_tools print "$2.stripped" | python3 ci/shorten_names.py | wasm_tools parse --output "$2"
+    wasm_tools validate --features all "$2"
+    rm "$2.stripped"
+}
+
+# size_of FILE: its bytes.
+size_of() { wc -c <"$1" | tr -d ' '; }
+
+# at_most BYTES FILE: fails if the file is larger.
+at_most() {
+    say "$2: $(size_of "$2") bytes, of at most $1"
+    [ "$(size_of "$2")" -le "$1" ]
 }
 
 # smaller_module MODULE OUTPUT: what Binaryen makes of a module. Without it the same is a tenth larger, and works as well.

@@ -21,6 +21,7 @@ run cargo clippy --locked --quiet --target-dir "$target_folder" --manifest-path 
     -- -D warnings
 
 run ci/build-p3
+at_most 24576 "$components_folder/echo-p3.wasm"
 build_component tests/wasm-p3 suite_p3 suite "$components_folder/suite-p3.wasm"
 export SELKIE_ECHO="$components_folder/echo-p3.wasm" SELKIE_SUITE="$components_folder/suite-p3.wasm"
 for version in 48 49; do

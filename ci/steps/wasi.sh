@@ -9,6 +9,7 @@ case "$(uname -sm)" in
     "Linux x86_64") ;;
     *) not_run "the runtimes are pinned as files for Linux on x86_64; add those for this machine to ci/wasmtime-*.txt" ;;
 esac
+need wasm-opt binaryen
 folder="$target_folder/wasm"
 mkdir -p "$folder"
 
@@ -40,10 +41,7 @@ for version in 1 2; do
     guest="--manifest-path examples/wasm-guest/Cargo.toml --target-dir $target_folder/wasm-guest --target $target"
     # shellcheck disable=SC2086
     run cargo clippy --locked --quiet --release $guest -- -D warnings
-    # shellcheck disable=SC2086
-    run cargo build --locked --quiet --release $guest
-    ln -sf "$target_folder/wasm-guest/$target/release/echo.wasm" "$folder/guest-0.$version.wasm"
-    say "the guest without an allocator for WASI 0.$version: $(wc -c <"$folder/guest-0.$version.wasm") bytes"
+    run ci/build-guest "0.$version" "$folder/guest-0.$version.wasm"
     suite="--manifest-path tests/wasm-conformance/Cargo.toml --target-dir $target_folder/wasm-conformance --target $target"
     # shellcheck disable=SC2086
     run cargo clippy --locked --quiet --release $suite -- -D warnings
@@ -54,10 +52,9 @@ for version in 1 2; do
     done
 done
 
-# What a linker of components adds for those who read them.
-run "$wasm_tools_program" strip --all "$folder/guest-0.2.wasm" -o "$folder/guest-0.2-stripped.wasm"
-say "the component of them without names: $(wc -c <"$folder/guest-0.2-stripped.wasm") bytes"
-mv "$folder/guest-0.2-stripped.wasm" "$folder/guest-0.2.wasm"
+# The component is within its aim; the module, whose aim is 12 KiB, must not grow.
+at_most 15360 "$folder/guest-0.1.wasm"
+at_most 24576 "$folder/guest-0.2.wasm"
 
 # Components in Node, as JavaScript.
 if have node && have npm; then
