@@ -16,14 +16,30 @@ use std::time::Duration;
 use clients::Target;
 use runtime::Runtime;
 
-/// Makes a test in each runtime of each case, so that a report names both.
-macro_rules! in_every_runtime {
+/// Makes a test in each runtime of each case, so that a report names both: of the cases that all runtimes pass, and of
+/// those that are given.
+macro_rules! in_runtimes {
     ($cases:tt $($name:ident = $runtime:expr),+ $(,)?) => { $(in_runtime! { $name = $runtime; $cases })+ };
 }
 
 /// The same for one runtime.
 macro_rules! in_runtime {
-    ($name:ident = $runtime:expr; { $($($case:ident)::+ as $test:ident),+ $(,)? }) => {
+    ($name:ident = $runtime:expr; { $($($case:ident)::+ as $test:ident),* $(,)? }) => {
+        in_runtime! { @all $name = $runtime;
+            interleaved as clients_that_interleave_get_their_own_bytes,
+            large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
+            churn as clients_that_come_and_go_are_all_served,
+            stalled_reader as a_stalled_reader_costs_nobody_else,
+            reset_storm as a_storm_of_resets_harms_nobody_else,
+            full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
+            idle_timeout as a_silent_client_is_let_go_in_time,
+            many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
+            stalled_closed as a_stalled_client_is_closed_and_the_others_go_on,
+            allocations as nothing_is_allocated_while_it_serves,
+            $($($case)::+ as $test,)*
+        }
+    };
+    (@all $name:ident = $runtime:expr; $($($case:ident)::+ as $test:ident,)+) => {
         mod $name {
             use super::Runtime;
             $(#[test] fn $test() { super::$($case)::+($runtime); })+
@@ -31,20 +47,8 @@ macro_rules! in_runtime {
     };
 }
 
-in_every_runtime! {
-    {
-        interleaved as clients_that_interleave_get_their_own_bytes,
-        large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
-        churn as clients_that_come_and_go_are_all_served,
-        stalled_reader as a_stalled_reader_costs_nobody_else,
-        reset_storm as a_storm_of_resets_harms_nobody_else,
-        full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
-        idle_timeout as a_silent_client_is_let_go_in_time,
-        many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
-        stalled_closed as a_stalled_client_is_closed_and_the_others_go_on,
-        conformance::whole_suite as the_contract_holds,
-        allocations as nothing_is_allocated_while_it_serves,
-    }
+in_runtimes! {
+    { conformance::whole_suite as the_contract_holds }
     wasmtime_36_wasi_01 = Runtime::Wasmtime01("wasmtime-36"),
     wasmi_wasi_01 = Runtime::Wasmi01,
     wasmtime_36_wasi_02 = Runtime::Wasmtime02("wasmtime-36"),
@@ -53,20 +57,9 @@ in_every_runtime! {
 }
 
 // Less the conformance suite, a few cases of which come out otherwise there: `docs/webassembly.md` says which.
-in_runtime! {
-    jco_wasi_02 = Runtime::Jco02;
-    {
-        interleaved as clients_that_interleave_get_their_own_bytes,
-        large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
-        churn as clients_that_come_and_go_are_all_served,
-        stalled_reader as a_stalled_reader_costs_nobody_else,
-        reset_storm as a_storm_of_resets_harms_nobody_else,
-        full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
-        idle_timeout as a_silent_client_is_let_go_in_time,
-        many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
-        stalled_closed as a_stalled_client_is_closed_and_the_others_go_on,
-        allocations as nothing_is_allocated_while_it_serves,
-    }
+in_runtimes! {
+    {}
+    jco_wasi_02 = Runtime::Jco02,
 }
 
 fn interleaved(runtime: Runtime) {

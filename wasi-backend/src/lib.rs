@@ -7,8 +7,8 @@ extern crate std;
 // What all systems share, tested on the host.
 #[cfg(any(test, target_os = "wasi"))]
 mod cells;
-#[cfg(any(test, target_os = "wasi"))]
-#[cfg_attr(test, allow(unreachable_pub, reason = "without a backend nobody has a use for it"))]
+#[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
+#[cfg_attr(not(target_os = "wasi"), allow(unreachable_pub, reason = "only the two older backends show it"))]
 mod direction;
 #[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
 #[cfg_attr(not(target_os = "wasi"), allow(dead_code, reason = "WASI 0.3 needs less of it"))]

@@ -3,8 +3,8 @@
 use selkie_core::Registration;
 
 use crate::cells::Cells;
-use crate::direction::Owner;
 use crate::handles::Entry;
+use crate::watched::Owner;
 use crate::watched::Watch;
 
 /// The memory of a platform, from a [`StaticStorage`] or, with the feature `std`, from the heap.

@@ -50,6 +50,8 @@ pub(super) struct Span(u64);
 
 impl Span {
     pub(super) const ZERO: Self = Self(0);
+
+    /// A length of time; none is for ever.
     pub(super) fn new(duration: Option<Duration>) -> Self {
         Self(duration.map_or(Instant::MAX, |duration| Instant::ZERO + duration).as_nanos())
     }

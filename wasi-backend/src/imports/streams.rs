@@ -2,7 +2,7 @@
 
 use super::Handle;
 use crate::arena;
-use crate::direction::Owner;
+use crate::watched::Owner;
 
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,10 +36,10 @@ use selkie_core::{Capabilities, Error, ErrorKind, Event, Events, Instant, Intere
 use self::alarm::Alarm;
 use self::ration::Ration;
 use self::streams::{State, Streams};
-use crate::direction::Owner;
 use crate::handles::Socket;
 use crate::imports::{self, Handle};
 use crate::storage::{StaticStorage, Storage};
+use crate::watched::Owner;
 use crate::watched::Watched;
 
 /// The memory of an [`IoPoll`], from a [`StaticIoPoll`] or, with the feature `std`, from the heap.

@@ -12,8 +12,8 @@
 //!
 //! To renew a ration is to use it up on purpose, by polling clocks that have struck; the poll after that sleeps.
 
-use crate::direction::Owner;
 use crate::imports::{self, Handle};
+use crate::watched::Owner;
 
 /// How many steps of a ration are sure to be there: others than the polls and writes here take some too.
 const RATION: usize = 100;

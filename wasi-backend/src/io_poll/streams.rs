@@ -2,8 +2,9 @@
 
 use selkie_core::Readiness;
 
-use crate::direction::{Direction, Owner};
+use crate::direction::Direction;
 use crate::imports::{self, Handle};
+use crate::watched::Owner;
 use crate::watched::Watch;
 
 /// Where a source is in its life.

@@ -3,7 +3,8 @@
 use selkie_core::Readiness;
 
 use super::subscription::{Report, Subscription};
-use crate::direction::{Direction, Owner};
+use crate::direction::Direction;
+use crate::watched::Owner;
 use crate::watched::Watch;
 
 /// What a descriptor is.

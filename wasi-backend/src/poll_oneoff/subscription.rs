@@ -4,7 +4,8 @@ use core::fmt;
 
 use selkie_core::Instant;
 
-use crate::direction::{Direction, Owner};
+use crate::direction::Direction;
+use crate::watched::Owner;
 
 /// The latest deadline that the host is asked for, in nanoseconds: 36 years. (e)
 const DEADLINE_MAX: u64 = 1 << 60;

@@ -2,39 +2,10 @@
 
 use core::cell::UnsafeCell;
 
-use selkie_core::{Error, Interest, Readiness};
+use selkie_core::Error;
 
 use super::address::Fallible;
-
-/// A direction of a source, which is a place in arrays of two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Direction {
-    Read = 0,
-    Write = 1,
-}
-
-impl Direction {
-    pub(super) const BOTH: [Self; 2] = [Self::Read, Self::Write];
-
-    /// What a source that is ready in this direction is ready for.
-    #[inline]
-    pub(super) const fn readiness(self) -> Readiness {
-        match self {
-            Self::Read => Readiness::READABLE,
-            Self::Write => Readiness::WRITABLE,
-        }
-    }
-
-    /// Whether a source with this interest is watched in this direction.
-    #[inline]
-    pub(super) const fn is_in(self, interest: Interest) -> bool {
-        match self {
-            Self::Read => interest.contains(Interest::READABLE),
-            Self::Write => interest.contains(Interest::WRITABLE),
-        }
-    }
-}
+use crate::direction::Direction;
 
 /// What a source is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

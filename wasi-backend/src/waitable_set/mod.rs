@@ -58,9 +58,10 @@ use selkie_core::{
 pub use storage::{StaticWaitableSet, WaitableSetStorage};
 pub use waker::Waker;
 
+use crate::direction::Direction;
 use crate::handles::{Handles, Socket, UNREGISTERED};
 use crate::owners::Owners;
-use endpoint::{Direction, Endpoint, Mailbox, State};
+use endpoint::{Endpoint, Mailbox, State};
 use queue::Queue;
 use timer::Timer;
 use waker::WakeSource;

@@ -5,8 +5,9 @@ use selkie_core::{Error, ErrorKind};
 use super::WaitableSet;
 use super::abi::{self, Outcome};
 use super::address::Fallible;
-use super::endpoint::{BYTES_MAX, Direction, Kind, Side, State};
+use super::endpoint::{BYTES_MAX, Kind, Side, State};
 use super::waker::Wake;
+use crate::direction::Direction;
 
 impl WaitableSet {
     /// Asks the host whether a source is ready in one direction, of which that is not known.

@@ -7,7 +7,8 @@ use selkie_core::{Error, ErrorKind};
 use super::WaitableSet;
 use super::abi;
 use super::address::{self, Returned};
-use super::endpoint::{Direction, Endpoint, Kind, Side, State};
+use super::endpoint::{Endpoint, Kind, Side, State};
+use crate::direction::Direction;
 use crate::handles::Socket;
 
 impl WaitableSet {

@@ -5,9 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use selkie_core::{ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait};
 
-use super::endpoint::{BYTES_MAX, Direction};
+use super::endpoint::BYTES_MAX;
 use super::{StaticWaitableSet, WaitableSet, abi, host};
 use crate::Socket;
+use crate::direction::Direction;
 
 /// The kind of event that tells of a stream that was read.
 const EVENT_STREAM_READ: u32 = 2;

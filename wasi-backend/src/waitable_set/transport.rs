@@ -6,10 +6,11 @@ use selkie_core::{Close, Error, ErrorKind, Transport};
 
 use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible};
-use super::endpoint::{BYTES_MAX, Direction, Kind, Side, State};
+use super::endpoint::{BYTES_MAX, Kind, Side, State};
 use super::operations::{cancelled, leave};
 use super::sockets::create;
 use super::{Socket, WaitableSet};
+use crate::direction::Direction;
 
 /// The most bytes that one read or write may have.
 const COUNT_MAX: usize = (1 << 28) - 1;

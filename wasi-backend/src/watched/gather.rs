@@ -1,7 +1,7 @@
 //! For hosts that report positions in the list that they were given, in an order of their own.
 
 use super::{Watch, Watched};
-use crate::direction::Owner;
+use crate::watched::Owner;
 
 impl<T: Watch<Report = Owner>> Watched<'_, T> {
     /// Moves the items that were reported to `from` and behind, and says how many there are. In `ready`, where the host

@@ -6,13 +6,15 @@
 
 #[cfg(any(test, fuzzing, target_env = "p2"))]
 mod gather;
+mod owner;
 mod report;
 #[cfg(test)]
 mod tests;
 
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Registration, Registrations, Token};
 
-use crate::direction::{Direction, Owner};
+pub(crate) use self::owner::Owner;
+use crate::direction::Direction;
 use crate::handles::{Handles, Socket, UNREGISTERED};
 use crate::storage::Storage;
 
