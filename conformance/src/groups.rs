@@ -272,6 +272,13 @@ macro_rules! __transport_cases {
                 a_reset_after_readiness_is_an_error_not_an_end
                 writing_after_a_reset_fails
             }
+            leaving {
+                looking_takes_nothing
+                what_is_left_waits_for_more
+                what_is_left_can_be_shown_again
+                the_end_comes_behind_what_was_left
+                the_room_that_is_told_is_there
+            }
             closing {
                 graceful_delivers_what_was_written
                 graceful_delivers_what_the_platform_holds

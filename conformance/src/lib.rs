@@ -70,6 +70,7 @@ mod fairness;
 mod fixture;
 mod groups;
 mod interest;
+mod leaving;
 mod modes;
 mod nothing;
 mod outcome;

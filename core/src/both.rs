@@ -90,7 +90,7 @@ impl<A: Selector, B: Selector> Selector for Both<A, B> {
 impl<A: Transport, B: Transport> Transport for Both<A, B> {
     type Address = Either<A::Address, B::Address>;
 
-    const OWNS_OUTBOX: bool = A::OWNS_OUTBOX && B::OWNS_OUTBOX;
+    const OWNS_BUFFERS: bool = A::OWNS_BUFFERS && B::OWNS_BUFFERS;
     // A read too many finds nothing, and does no harm.
     const READABLE_UNTIL_EMPTY: bool = A::READABLE_UNTIL_EMPTY || B::READABLE_UNTIL_EMPTY;
 
@@ -119,6 +119,20 @@ impl<A: Transport, B: Transport> Transport for Both<A, B> {
         match source {
             Either::First(source) => self.first.read(source, buffer),
             Either::Second(source) => self.second.read(source, buffer),
+        }
+    }
+
+    fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        match source {
+            Either::First(source) => self.first.peek(source, buffer),
+            Either::Second(source) => self.second.peek(source, buffer),
+        }
+    }
+
+    fn consume(&mut self, source: Self::Source, count: usize, left: usize) {
+        match source {
+            Either::First(source) => self.first.consume(source, count, left),
+            Either::Second(source) => self.second.consume(source, count, left),
         }
     }
 

@@ -93,6 +93,7 @@ mod storage;
 mod timers;
 mod token;
 mod transport;
+mod unserved;
 
 pub use both::{Both, Either};
 pub use bound::Bound;
@@ -112,3 +113,4 @@ pub use storage::Storage;
 pub use timers::{TimerSlot, Timers};
 pub use token::Token;
 pub use transport::{Close, Datagrams, Transport};
+pub use unserved::Unserved;

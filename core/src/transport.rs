@@ -24,10 +24,11 @@ pub trait Transport: Selector {
     /// Where [`connect`](Self::connect) connects to.
     type Address;
 
-    /// Whether the platform keeps unsent bytes in a buffer of its own that is worth having no second one for, as
-    /// smoltcp's sockets do. If so, [`write_room`](Self::write_room) bytes are always taken whole, and the server keeps
-    /// no outbox of its own.
-    const OWNS_OUTBOX: bool = false;
+    /// Whether the platform keeps bytes in buffers of its own that are worth having no second ones for, as smoltcp's
+    /// sockets do. If so, the server keeps neither an outbox nor an inbox: [`write_room`](Self::write_room) bytes are
+    /// always taken whole, and what a service leaves of the bytes that it was shown by [`peek`](Self::peek) stays where it
+    /// is, as [`consume`](Self::consume) tells.
+    const OWNS_BUFFERS: bool = false;
 
     /// Whether a source is reported readable until a [`read`](Self::read) has found nothing, even after one that took all
     /// there was. If so, the server reads on after such a read, a few times at most: that costs less than a wait that
@@ -69,6 +70,27 @@ pub trait Transport: Selector {
     /// Why the stream ended without an end, such as [`ConnectionReset`](crate::ErrorKind::ConnectionReset).
     fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error>;
 
+    /// Copies what is there into `buffer` as [`read`](Self::read) does, but takes nothing out. Where nothing is there but
+    /// what was [left](Self::consume), that is `WouldBlock`, or 0 if the stream has ended. Only where
+    /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); [`Unsupported`](crate::ErrorKind::Unsupported) where the platform owns no buffers.
+    #[inline]
+    fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let _ = (source, buffer);
+        Err(nb::Error::Other(crate::ErrorKind::Unsupported.into()))
+    }
+
+    /// Takes out the first `count` of the bytes that [`peek`](Self::peek) showed, and leaves `left` of them until there are
+    /// more: only then, or at the end of the stream, is the source readable again, and all are shown. What is left
+    /// counts as read when the source is closed. A closed handle has no effect.
+    #[inline]
+    fn consume(&mut self, source: Self::Source, count: usize, left: usize) {
+        let _ = (source, count, left);
+    }
+
     /// Hands over as many of `bytes` as the platform takes, from the first one on, and says how many: at least one,
     /// unless `bytes` is empty.
     ///
@@ -78,7 +100,7 @@ pub trait Transport: Selector {
     /// like.
     fn write(&mut self, source: Self::Source, bytes: &[u8]) -> nb::Result<usize, Error>;
 
-    /// How many bytes [`write`](Self::write) takes right now. Only where [`OWNS_OUTBOX`](Self::OWNS_OUTBOX) says so;
+    /// How many bytes [`write`](Self::write) takes right now. Only where [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so;
     /// elsewhere nobody knows before the write. Not 0 for a source that is broken, so that the write is made and tells.
     #[inline]
     fn write_room(&mut self, source: Self::Source) -> usize {

@@ -22,6 +22,31 @@ impl Network {
         if pipe.ended || end.broken { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) }
     }
 
+    /// Shows the near end what has arrived, if that is more than it has left.
+    pub(crate) fn peek(&mut self, slot: u32, buffer: &mut [u8]) -> Outcome<usize> {
+        let connection = &mut self.connections[slot as usize];
+        let (end, pipe) = (&mut connection.ends[NEAR], &connection.pipes[NEAR]);
+        if pipe.arrived() > end.left {
+            return Ok(pipe.peek(buffer));
+        }
+        if let Some(why) = end.failure(NEAR) {
+            return Err(why.into());
+        }
+        if pipe.ended || end.broken { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+
+    /// Takes out what the near end was shown and has used, and notes how much it has left.
+    pub(crate) fn consume(&mut self, slot: u32, count: usize, left: usize) {
+        let connection = &mut self.connections[slot as usize];
+        connection.pipes[NEAR].consume(count);
+        let end = &mut connection.ends[NEAR];
+        end.again = (count == 0 && left == 0).then_some(end.left);
+        end.left = left;
+        if count > 0 {
+            self.tell(slot, 1 - NEAR, WRITABLE);
+        }
+    }
+
     /// Writes at an end.
     pub(crate) fn write(&mut self, slot: u32, side: usize, bytes: &[u8]) -> Outcome<usize> {
         let connection = &mut self.connections[slot as usize];
@@ -78,12 +103,13 @@ impl Network {
         Ok(())
     }
 
-    /// Closes an end. With bytes unread it is a reset in any case, as it is in TCP.
+    /// Closes an end. With bytes that nobody has seen it is a reset in any case, as it is in TCP.
     pub(crate) fn close(&mut self, slot: u32, side: usize, how: Close) {
         let connection = &mut self.connections[slot as usize];
         connection.ends[side].open = false;
         if !connection.ends[side].broken {
-            if how == Close::Abort || connection.pipes[side].arrived() > 0 || !connection.established {
+            let unread = connection.pipes[side].arrived() > connection.ends[side].left;
+            if how == Close::Abort || unread || !connection.established {
                 self.send_reset(slot, 1 - side);
             } else {
                 let _ = self.end(slot, side);

@@ -57,6 +57,10 @@ pub(crate) struct End {
     pub(crate) news: bool,
     /// Something happened since the source was last reported (near ends, edge mode): bits of readiness.
     pub(crate) fresh: u32,
+    /// How many of the bytes that have arrived the owner was shown and has left (near ends).
+    pub(crate) left: usize,
+    /// How many bytes the owner had left that wants to be shown them again (near ends).
+    pub(crate) again: Option<usize>,
 }
 
 impl End {

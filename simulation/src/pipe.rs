@@ -74,15 +74,26 @@ impl Pipe {
 
     /// Reads as many of the bytes that arrived as fit.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let count = self.peek(buffer);
+        self.consume(count);
+        count
+    }
+
+    /// Copies as many of the bytes that arrived as fit.
+    pub(crate) fn peek(&self, buffer: &mut [u8]) -> usize {
         let count = buffer.len().min(self.arrived);
         let (front, back) = self.bytes.as_slices();
         let split = count.min(front.len());
         buffer[..split].copy_from_slice(&front[..split]);
         buffer[split..count].copy_from_slice(&back[..count - split]);
+        count
+    }
+
+    /// Takes out the first bytes of those that arrived.
+    pub(crate) fn consume(&mut self, count: usize) {
         self.bytes.drain(..count);
         self.arrived -= count;
         self.read += count as u64;
-        count
     }
 
     /// Throws away what has not arrived.

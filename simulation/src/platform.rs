@@ -43,11 +43,12 @@ impl Waker {
 /// A platform whose network and clock are simulated, and behave as its [`Knobs`] say.
 ///
 /// `F` is what lives on the far side of the network; it acts at points in virtual time while the platform waits. With
-/// `OWNS_OUTBOX` the platform keeps unsent bytes itself, as smoltcp does, otherwise it is like an operating system.
+/// `OWNS_BUFFERS` the platform keeps what waits itself, as smoltcp does, otherwise it is like an operating system; with
+/// `READS_ON` the server reads until nothing is there, as from the streams of WASI 0.3.
 ///
 /// While the loop waits, virtual time passes at once: to the next arrival, the far side's next action, or the deadline.
 #[derive(Debug)]
-pub struct Simulated<F, const OWNS_OUTBOX: bool = false> {
+pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool = false> {
     /// The network, for the far side.
     pub network: Network,
     /// Who lives on the far side.
@@ -72,7 +73,7 @@ pub struct Simulated<F, const OWNS_OUTBOX: bool = false> {
 /// How many deregistered tokens are remembered.
 const GHOSTS: usize = 8;
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
     /// A platform for at most `capacity` registered sources, and the network that `knobs` describe.
     #[must_use]
     pub fn new(capacity: usize, knobs: Knobs, random: Random, far_side: F) -> Self {
@@ -161,7 +162,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
     }
 }
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Selector for Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector for Simulated<F, OWNS_BUFFERS, READS_ON> {
     type Source = Source;
 
     fn register(&mut self, source: Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
@@ -245,7 +246,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Selector for Simulated<F, OWNS_OUTBOX>
     }
 }
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
     fn supports(&self, interest: Interest, mode: Mode) -> Result<(), Error> {
         let edge = mode == Mode::Edge && !self.capabilities().contains(Capabilities::EDGE);
         if edge || interest.contains(Interest::PRIORITY) {
@@ -263,7 +264,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
     }
 }
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Wait for Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait for Simulated<F, OWNS_BUFFERS, READS_ON> {
     fn now(&mut self) -> Instant {
         self.network.now()
     }
@@ -302,7 +303,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Wait for Simulated<F, OWNS_OUTBOX> {
     }
 }
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Wake for Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake for Simulated<F, OWNS_BUFFERS, READS_ON> {
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {

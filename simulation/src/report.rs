@@ -9,7 +9,7 @@ use crate::network::{Connection, NEAR};
 use crate::platform::{Kind, Simulated, Source};
 use crate::trace::trace;
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
     /// What a source is ready for, of what it is watched for.
     fn readiness(&mut self, source: Source, registration: Registration) -> Readiness {
         let capabilities = self.capabilities();
@@ -161,7 +161,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
 fn stream_readiness(connection: &Connection, room: usize, armed: Interest, capabilities: Capabilities) -> Readiness {
     let (end, pipe) = (&connection.ends[NEAR], &connection.pipes[NEAR]);
     let mut readiness = Readiness::NONE;
-    if pipe.arrived() > 0 || pipe.ended || end.broken {
+    if pipe.arrived() > end.left || pipe.ended || end.broken {
         readiness |= Readiness::READABLE;
     }
     if end.broken || (connection.established && (room > 0 || end.write_ended)) {

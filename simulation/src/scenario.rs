@@ -41,12 +41,14 @@ knobs! {
         drain_timeout = 5_000_000_000,
         /// In which turn draining begins at the latest.
         turns_max = 20_000,
-        /// 1 if the platform keeps unsent bytes.
-        owns_outbox = 0,
+        /// 1 if the platform keeps what waits, so that the server has no blocks.
+        owns_buffers = 0,
         /// 1 if the loop is driven from outside, and the platform polled.
         driven = 0,
         /// Chance, for each turn of a loop that is driven from outside, that it comes before it is due.
         early_turns = 0,
+        /// 1 if the server reads until nothing is there, where it keeps what waits.
+        reads_on = 0,
     }
 }
 
@@ -184,7 +186,7 @@ impl Scenario {
         self.crowd.stall_max %= 100_000_000;
         self.knobs.resets = 0;
         self.knobs.modify_failures = 0;
-        if self.limits.owns_outbox == 1 {
+        if self.limits.owns_buffers == 1 {
             // There the platform's buffer is what is scarce.
             self.knobs.buffer_to_far = 256 + self.knobs.buffer_to_far % 293;
             self.crowd.chaos += 2;
@@ -196,9 +198,11 @@ impl Scenario {
 
     /// Makes parts fit that were drawn by themselves.
     fn coherent(mut self) -> Self {
-        if self.limits.owns_outbox == 1 {
+        if self.limits.owns_buffers == 1 {
             // A service that answers in lines needs room for one.
             self.knobs.buffer_to_far = self.knobs.buffer_to_far.max(256);
+            self.knobs.buffer_to_near = self.knobs.buffer_to_near.max(256);
+            self.limits.blocks = 0;
         }
         self
     }
@@ -273,9 +277,10 @@ impl Limits {
             drain_turn: if random.chance(300) { random.between(1, 600) } else { 0 },
             drain_timeout: pick(random, &[0, 1_000_000, 300_000_000, 10_000_000_000]),
             turns_max: 4_000,
-            owns_outbox: u64::from(random.chance(330)),
+            owns_buffers: u64::from(random.chance(330)),
             driven: 0,
             early_turns: trouble(random, 300),
+            reads_on: u64::from(random.chance(300)),
         }
     }
 

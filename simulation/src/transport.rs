@@ -46,7 +46,7 @@ fn blocking<T>(outcome: Result<T, Error>) -> nb::Result<T, Error> {
     })
 }
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
     /// Why an accept fails although a connection waits, if it does.
     fn accept_failure(&mut self) -> Option<ErrorKind> {
         let knobs = &self.network.knobs;
@@ -80,12 +80,12 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Simulated<F, OWNS_OUTBOX> {
     }
 }
 
-impl<F: FarSide, const OWNS_OUTBOX: bool> Transport for Simulated<F, OWNS_OUTBOX> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for Simulated<F, OWNS_BUFFERS, READS_ON> {
     type Address = Address;
 
-    const OWNS_OUTBOX: bool = OWNS_OUTBOX;
+    const OWNS_BUFFERS: bool = OWNS_BUFFERS;
     // It is not so here, but the server may as well read on.
-    const READABLE_UNTIL_EMPTY: bool = OWNS_OUTBOX;
+    const READABLE_UNTIL_EMPTY: bool = READS_ON;
 
     fn accept(&mut self, listener: Source) -> nb::Result<Source, Error> {
         let place = self.network.listener(listener)? as usize;
@@ -136,6 +136,7 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Transport for Simulated<F, OWNS_OUTBOX
 
     fn read(&mut self, source: Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         let slot = self.network.near(source)?;
+        self.network.connections[slot as usize].ends[NEAR].left = 0;
         // As many as the server promises to make at most where a source is readable until one finds nothing.
         let reads_per_event = if Self::READABLE_UNTIL_EMPTY { 4 } else { 1 };
         self.ledger.note_read(&mut self.network.connections[slot as usize].evidence, reads_per_event);
@@ -161,13 +162,57 @@ impl<F: FarSide, const OWNS_OUTBOX: bool> Transport for Simulated<F, OWNS_OUTBOX
         blocking(outcome)
     }
 
+    fn peek(&mut self, source: Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        if !OWNS_BUFFERS {
+            return Err(nb::Error::Other(ErrorKind::Unsupported.into()));
+        }
+        let slot = self.network.near(source)?;
+        // At the end of the stream, what was left is shown once more.
+        self.ledger.note_read(&mut self.network.connections[slot as usize].evidence, 2);
+        let end = &self.network.connections[slot as usize].ends[NEAR];
+        let (again, left) = (end.again, end.again.unwrap_or(end.left));
+        let fresh =
+            self.network.connections[slot as usize].pipes[NEAR].arrived().min(buffer.len()).saturating_sub(left);
+        let partial = self.network.knobs.partial_reads;
+        let part = if fresh > 0 { left + self.part(fresh, partial) } else { buffer.len() };
+        let outcome = self.network.peek(slot, &mut buffer[..part]);
+        self.note(slot, &outcome);
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        match outcome {
+            Ok(0) => {
+                self.ledger.progress += u64::from(!evidence.end_read);
+                evidence.end_read = true;
+            }
+            // What it sees again has moved before.
+            Ok(_) if again.is_some() => {}
+            Ok(count) => {
+                evidence.moved_at = self.network.now;
+                self.ledger.progress += 1;
+                trace!(self.network, "near {slot}: is shown {count}");
+            }
+            Err(error) => self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock),
+        }
+        blocking(outcome)
+    }
+
+    fn consume(&mut self, source: Source, count: usize, left: usize) {
+        let Ok(slot) = self.network.near(source) else { return };
+        self.network.consume(slot, count, left);
+        if count > 0 {
+            self.network.connections[slot as usize].evidence.moved_at = self.network.now;
+            self.ledger.bytes_in += count as u64;
+            self.ledger.progress += 1;
+        }
+        trace!(self.network, "near {slot}: takes {count}, leaves {left}");
+    }
+
     fn write(&mut self, source: Source, bytes: &[u8]) -> nb::Result<usize, Error> {
         let slot = self.network.near(source)?;
         let knobs = &self.network.knobs;
         let (partial, blocked) = (knobs.partial_writes, knobs.blocked_writes);
         let room = self.network.room(slot, NEAR).min(bytes.len());
         let broken = self.network.connections[slot as usize].ends[NEAR].broken;
-        let whole = OWNS_OUTBOX || broken;
+        let whole = OWNS_BUFFERS || broken;
         let outcome = if self.chance(blocked) && !whole {
             Err(ErrorKind::WouldBlock.into())
         } else {

@@ -14,8 +14,8 @@
 //! # Memory
 //!
 //! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a `static`. Each socket has
-//! a receive and a transmit buffer of a fixed size, and that transmit buffer is the outbox of the server layer, which
-//! therefore needs no blocks of its own ([`Transport::OWNS_OUTBOX`](selkie_core::Transport::OWNS_OUTBOX)).
+//! a receive and a transmit buffer of a fixed size, and they are the inbox and the outbox of the server layer, which
+//! therefore needs no blocks of its own ([`Transport::OWNS_BUFFERS`](selkie_core::Transport::OWNS_BUFFERS)).
 //!
 //! # A server
 //!

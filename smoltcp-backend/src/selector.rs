@@ -6,7 +6,7 @@ use smoltcp::socket::tcp::{self, State};
 
 use crate::entry::{Entry, UNREGISTERED};
 use crate::slot::Role;
-use crate::{Network, Socket, time};
+use crate::{Network, Slot, Socket, time};
 
 impl<D: Device> Network<'_, D> {
     /// What is registered under the index of `token`.
@@ -32,7 +32,7 @@ impl<D: Device> Network<'_, D> {
             let readable = armed.contains(Interest::READABLE) && self.oldest_arrival(number).is_some();
             return if readable { Readiness::READABLE } else { Readiness::NONE };
         };
-        readiness(self.sockets.get(slot.handle.unwrap_or_default()), armed)
+        readiness(slot, self.sockets.get(slot.handle.unwrap_or_default()), armed)
     }
 }
 
@@ -45,14 +45,14 @@ fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
 }
 
 /// What of `interest` a stream is ready for.
-fn readiness(socket: &tcp::Socket<'_>, interest: Interest) -> Readiness {
+fn readiness(slot: &Slot, socket: &tcp::Socket<'_>, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     let state = socket.state();
     if interest.is_empty() || matches!(state, State::SynSent | State::SynReceived) {
         return readiness;
     }
     if interest.contains(Interest::READABLE) {
-        if socket.can_recv() || !socket.may_recv() {
+        if slot.has_more(socket) || !matches!(state, State::Established | State::FinWait1 | State::FinWait2) {
             readiness |= Readiness::READABLE;
         }
         if matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait) {

@@ -2,6 +2,7 @@
 
 use selkie_core::Instant;
 use smoltcp::iface::SocketHandle;
+use smoltcp::socket::tcp;
 use smoltcp::wire::IpListenEndpoint;
 
 use crate::entry::Entry;
@@ -37,6 +38,8 @@ pub struct Slot {
     pub(crate) connecting: bool,
     /// The reader was told that the stream has ended, and is told so again.
     pub(crate) ended: bool,
+    /// How many bytes the reader has left, and waits for more to come behind them.
+    pub(crate) left: usize,
 }
 
 impl Slot {
@@ -50,7 +53,13 @@ impl Slot {
         role: Role::Free,
         connecting: false,
         ended: false,
+        left: 0,
     };
+
+    /// Whether there is more to read than was left.
+    pub(crate) fn has_more(&self, socket: &tcp::Socket<'_>) -> bool {
+        socket.recv_queue() > self.left
+    }
 }
 
 impl Default for Slot {

@@ -42,6 +42,7 @@ impl<D: Device> Network<'_, D> {
         slot.arrival = 0;
         slot.connecting = false;
         slot.ended = false;
+        slot.left = 0;
         // There are at most 65,535 slots.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let index = index as u16;
@@ -75,11 +76,17 @@ fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> nb::Error<Error> {
     }
 }
 
+/// Whether the peer has ended its stream, and all that came before it is in the socket.
+fn has_ended(socket: &mut tcp::Socket<'_>) -> bool {
+    matches!(socket.state(), State::CloseWait | State::LastAck | State::Closing | State::TimeWait)
+        || socket.peek(0) == Err(RecvError::Finished)
+}
+
 impl<D: Device> Transport for Network<'_, D> {
     type Address = IpEndpoint;
 
-    /// A socket's transmit buffer keeps what was written until it is acknowledged.
-    const OWNS_OUTBOX: bool = true;
+    /// A socket's transmit buffer keeps what was written until it is acknowledged, and its receive buffer what was not read.
+    const OWNS_BUFFERS: bool = true;
 
     fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
         let number = self.listener(listener)?;
@@ -120,17 +127,37 @@ impl<D: Device> Transport for Network<'_, D> {
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        self.consume(source, 0, 0);
+        let count = self.peek(source, buffer)?;
+        self.consume(source, count, 0);
+        Ok(count)
+    }
+
+    fn peek(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         let (slot, socket) = self.stream(source)?;
-        match socket.recv_slice(buffer) {
-            Ok(0) if !buffer.is_empty() => Err(nb::Error::WouldBlock),
-            Ok(count) => Ok(count),
-            Err(RecvError::Finished) => {
-                slot.ended = true;
-                Ok(0)
-            }
-            Err(RecvError::InvalidState) if slot.ended => Ok(0),
-            Err(RecvError::InvalidState) => Err(gone(slot, socket)),
+        if slot.has_more(socket) {
+            return Ok(socket.peek_slice(buffer).unwrap_or(0));
         }
+        slot.ended |= has_ended(socket);
+        match socket.state() {
+            _ if slot.ended => Ok(0),
+            State::Closed => Err(gone(slot, socket)),
+            _ => Err(nb::Error::WouldBlock),
+        }
+    }
+
+    fn consume(&mut self, source: Socket, count: usize, left: usize) {
+        let Ok((slot, socket)) = self.stream(source) else { return };
+        let mut rest = count;
+        // A ring has at most two pieces.
+        for _ in 0..2 {
+            let take = |front: &mut [u8]| {
+                let taken = rest.min(front.len());
+                (taken, taken)
+            };
+            rest -= socket.recv(take).unwrap_or(0);
+        }
+        slot.left = left;
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {

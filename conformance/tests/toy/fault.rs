@@ -97,4 +97,14 @@ pub(crate) enum Fault {
     LosesABytePerPartialWrite,
     /// Ends both directions on a shutdown.
     ShutsDownBoth,
+    /// Takes out what it was asked to show.
+    TakesWhatItShows,
+    /// Reports and shows what was left before there is more.
+    RepeatsWhatWasLeft,
+    /// Never shows again what was left.
+    HidesWhatWasLeft,
+    /// Does not tell the end while something is left.
+    HidesTheEndBehindWhatWasLeft,
+    /// Has less room than it says.
+    BoastsOfItsRoom,
 }

@@ -64,6 +64,8 @@ pub(crate) struct Line {
     pub(crate) broken: bool,
     pub(crate) near_closed: bool,
     pub(crate) far_closed: bool,
+    /// How many bytes the reader has left, and waits for more behind them.
+    pub(crate) left: usize,
     /// Connections that wait at a listener.
     pub(crate) waiting: VecDeque<usize>,
     /// How often something happened that may have made the source ready: what edge mode reports.
@@ -81,6 +83,7 @@ impl Line {
             broken: false,
             near_closed: false,
             far_closed: false,
+            left: 0,
             waiting: VecDeque::new(),
             changes: 0,
         }
@@ -94,7 +97,7 @@ impl Line {
                 readiness |= flag;
             }
         };
-        set(Readiness::READABLE, !self.inward.bytes.is_empty() || !self.waiting.is_empty());
+        set(Readiness::READABLE, self.inward.bytes.len() > self.left || !self.waiting.is_empty());
         set(Readiness::READABLE | Readiness::WRITABLE, self.kind == Kind::File);
         set(Readiness::WRITABLE, self.kind == Kind::Stream && self.outward.bytes.len() < PIPE);
         set(Readiness::PRIORITY, self.urgent);

@@ -10,7 +10,7 @@ use selkie_core::{
 };
 
 use super::Fault;
-use super::network::{Kind, Network};
+use super::network::{Kind, Network, PIPE};
 
 /// What the world does at a point in time.
 #[derive(Clone, Copy)]
@@ -403,6 +403,8 @@ impl Transport for Toy {
     /// Whether somebody listens there.
     type Address = bool;
 
+    const OWNS_BUFFERS: bool = true;
+
     fn accept(&mut self, listener: usize) -> nb::Result<usize, Error> {
         let backwards = self.has(Fault::AcceptsBackwards);
         let line = self.line(listener)?;
@@ -431,12 +433,42 @@ impl Transport for Toy {
         if fault == Some(Fault::LosesAByteToEmptyReads) && buffer.is_empty() {
             line.inward.bytes.pop_front();
         }
+        line.left = 0;
         let read = line.inward.read(buffer);
         let nothing = !matches!(read, Ok(count) if count > 0);
         if line.reset && nothing && fault != Some(Fault::HidesResets) {
             return Err(nb::Error::Other(ErrorKind::ConnectionReset.into()));
         }
         non_blocking(read)
+    }
+
+    fn peek(&mut self, source: usize, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let fault = self.fault;
+        let line = self.stream(source)?;
+        if line.inward.bytes.len() <= line.left && fault != Some(Fault::RepeatsWhatWasLeft) {
+            let hidden = line.left > 0 && fault == Some(Fault::HidesTheEndBehindWhatWasLeft);
+            return if line.inward.ended && !hidden { Ok(0) } else { Err(nb::Error::WouldBlock) };
+        }
+        if fault == Some(Fault::TakesWhatItShows) {
+            return non_blocking(line.inward.read(buffer));
+        }
+        let count = buffer.len().min(line.inward.bytes.len());
+        for (place, byte) in buffer.iter_mut().zip(&line.inward.bytes) {
+            *place = *byte;
+        }
+        Ok(count)
+    }
+
+    fn consume(&mut self, source: usize, count: usize, left: usize) {
+        let hides = self.has(Fault::HidesWhatWasLeft);
+        let Ok(line) = self.stream(source) else { return };
+        line.inward.bytes.drain(..count.min(line.inward.bytes.len()));
+        line.left = if hides { line.left.max(left) } else { left };
+    }
+
+    fn write_room(&mut self, source: usize) -> usize {
+        let more = usize::from(self.has(Fault::BoastsOfItsRoom));
+        self.stream(source).map_or(1, |line| PIPE - line.outward.bytes.len() + more)
     }
 
     fn write(&mut self, source: usize, bytes: &[u8]) -> nb::Result<usize, Error> {

@@ -1,7 +1,7 @@
 //! What connections borrow from the pool: an inbox for what the service leaves, an outbox for what the peer does not take;
 //! and who waits while there is none.
 
-use super::connection::Flags;
+use super::connection::{Connection, Flags};
 use super::pool::BlockId;
 use super::table::Driver;
 use crate::{Error, ErrorKind, Interest, Transport};
@@ -30,11 +30,22 @@ impl<P: Transport> Driver<'_, '_, P> {
         self.feed_next();
     }
 
+    /// Returns all that a connection has borrowed, which is gone.
+    pub(super) fn give_all_back(&mut self, connection: Connection) {
+        if P::OWNS_BUFFERS {
+            return;
+        }
+        self.table.starved -= usize::from(connection.is(Flags::STARVED));
+        self.table.pool.give_back(connection.outbox);
+        self.table.pool.give_back(connection.inbox);
+        self.feed_next();
+    }
+
     /// Has the next starved connection looked after, if there is one: something was given back, or the one that was woken
     /// has had its turn.
     #[inline]
     pub(super) fn feed_next(&mut self) {
-        if self.table.starved > 0 {
+        if !P::OWNS_BUFFERS && self.table.starved > 0 {
             self.feed_starved();
         }
     }
@@ -71,7 +82,7 @@ impl<P: Transport> Driver<'_, '_, P> {
         let connection = *self.connection(index);
         let reads = !connection.is(Flags::READ_ENDED);
         let inbox = usize::from(connection.inbox.is_none() && reads && self.table.pool.size() > 0);
-        let outbox = usize::from(connection.outbox.is_none() && !P::OWNS_OUTBOX);
+        let outbox = usize::from(connection.outbox.is_none());
         inbox + outbox
     }
 
@@ -86,7 +97,7 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Whether there is no block to keep in what a peer does not take.
     pub(super) fn lacks_outbox(&mut self, index: usize) -> bool {
-        !P::OWNS_OUTBOX && self.table.pool.free() == 0 && self.connection(index).outbox.is_none()
+        !P::OWNS_BUFFERS && self.table.pool.free() == 0 && self.connection(index).outbox.is_none()
     }
 
     /// Whether the pool has the blocks that the current connection may need for what it reads. If not, it is marked as
@@ -135,6 +146,16 @@ impl<P: Transport> Driver<'_, '_, P> {
     pub(super) fn unhold(&mut self, target: &mut [u8]) -> usize {
         let inbox = self.here().inbox;
         if inbox.is_none() { 0 } else { self.table.pool.unfill(inbox, target) }
+    }
+
+    /// Holds nothing any more: what was held is given back, or where the platform has it, read.
+    pub(super) fn let_go(&mut self) {
+        if !P::OWNS_BUFFERS {
+            return self.hold(&[]);
+        }
+        if let Some(source) = self.source(self.current.index()) {
+            self.context.platform.consume(source, 0, 0);
+        }
     }
 
     /// Holds bytes that the service has not taken, and without any gives the inbox back. What was held before is

@@ -11,8 +11,8 @@ pub struct Config {
     pub connections_max: usize,
     /// How long a connection may live without a byte moving on it in either direction; `None` for ever.
     pub idle_timeout: Option<Duration>,
-    /// How long bytes may be owed to a peer without it taking any; `None` for ever. Where the platform owns the outbox
-    /// ([`Transport::OWNS_OUTBOX`](crate::Transport::OWNS_OUTBOX)), the idle timeout serves for this.
+    /// How long bytes may be owed to a peer without it taking any; `None` for ever. Where the platform owns the buffers
+    /// ([`Transport::OWNS_BUFFERS`](crate::Transport::OWNS_BUFFERS)), the idle timeout serves for this.
     pub stall_timeout: Option<Duration>,
     /// How long a connection that the server closes waits for the peer's end of the stream after all was sent; zero
     /// closes at once, and risks that a reset overtakes the last bytes if the peer is still sending.

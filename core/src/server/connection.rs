@@ -12,9 +12,12 @@ flags! {
         const OPEN = 0x0001;
         /// A listener lives here.
         const LISTENER = 0x0002;
+        /// Nothing more is read from the platform's inbox for now: an answer to what is there would not fit the outbox, or
+        /// the service has left as much as it can be offered.
+        const CRAMPED = 0x0004;
         /// Bytes for the peer wait in the outbox.
         const OWES = 0x0008;
-        /// Bytes that the service has not taken wait in the inbox.
+        /// Bytes that the service has not taken wait, in the inbox or in that of the platform.
         const HOLDS = 0x0010;
         /// The peer ended its stream.
         const READ_ENDED = 0x0020;

@@ -57,7 +57,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         let ending = connection.is(Flags::READ_ENDED) && !connection.is(Flags::END_TOLD);
         if !ending && !connection.is(Flags::BROKEN | Flags::CLOSING) {
             let readable = readiness.is_readable() && connection.interest.contains(Interest::READABLE);
-            let room_came = moved || (P::OWNS_OUTBOX && readiness.is_writable());
+            let room_came = moved || (P::OWNS_BUFFERS && readiness.is_writable());
             if readable || (room_came && connection.is(Flags::HOLDS)) {
                 self.receive(readable);
             }
@@ -94,7 +94,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
                     let connection = self.driver.here();
                     connection.set(Flags::LINGERING);
                     connection.timer = deadline;
-                    self.driver.hold(&[]);
+                    self.driver.let_go();
                     self.driver.schedule(index, deadline);
                 } else if self.driver.here().is(Flags::BROKEN) {
                     return Some(Close::Graceful);
@@ -127,11 +127,13 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
 
     /// Whether bytes are held that the service could not be offered in full, for want of room for an answer.
     fn is_cramped(&mut self) -> bool {
-        let index = self.driver.current.index();
-        let held = self.driver.held(index);
-        held > 0
-            && (self.driver.here().is(Flags::OWES | Flags::STARVED)
-                || (P::OWNS_OUTBOX && self.driver.outbox_room(index) < held))
+        let connection = *self.driver.here();
+        let lacks_room = if P::OWNS_BUFFERS {
+            connection.is(Flags::CRAMPED) || !self.driver.has_room(self.driver.current.index())
+        } else {
+            connection.is(Flags::OWES | Flags::STARVED)
+        };
+        connection.is(Flags::HOLDS) && lacks_room
     }
 
     /// Ends a connection, whatever is owed.
@@ -142,10 +144,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         let table = &mut *self.driver.table;
         table.open -= 1;
         table.counters.closed[connection.reason as usize] += 1;
-        table.starved -= usize::from(connection.is(Flags::STARVED));
-        table.pool.give_back(connection.outbox);
-        table.pool.give_back(connection.inbox);
-        self.driver.feed_next();
+        self.driver.give_all_back(connection);
         self.driver.close_source(index, how);
         self.call(|service, peer, session| service.closed(peer, session, connection.reason));
         self.sessions[index] = None;

@@ -64,8 +64,8 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     ///
     /// # Panics
     ///
-    /// If the tables of `storage` differ in length, if there is nothing to read into, or if the platform keeps no unsent
-    /// bytes itself and there are fewer than two blocks to keep them in (one for what is owed, one for what is held).
+    /// If the tables of `storage` differ in length, if there is nothing to read into, or if the platform does not
+    /// keep what waits itself and there are fewer than two blocks to keep it in (one for what is owed, one for what is held).
     #[must_use]
     #[allow(clippy::needless_pass_by_value, reason = "the server takes the memory over")]
     pub fn new(service: S, config: Config, storage: ServerStorage<'a, P::Source, S::Session>) -> Self {
@@ -74,7 +74,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         assert_eq!(slots, storage.sessions.len(), "a server has as many sessions as connections");
         assert!(!storage.scratch.is_empty(), "a server needs memory to read into");
         let pool = pool::Pool::new(storage.blocks, storage.bytes);
-        assert!(P::OWNS_OUTBOX || pool.free() >= 2, "a server needs at least two blocks of bytes on this platform");
+        assert!(P::OWNS_BUFFERS || pool.free() >= 2, "a server needs at least two blocks of bytes on this platform");
         let scratch_len = storage.scratch.len();
         let received_max = if pool.size() == 0 { scratch_len } else { scratch_len.min(pool.size()) };
         Self {

@@ -18,7 +18,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// How many bytes can be sent to a connection without loss.
     #[inline(never)]
     pub(super) fn outbox_room(&mut self, index: usize) -> usize {
-        if P::OWNS_OUTBOX {
+        if P::OWNS_BUFFERS {
             return self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         }
         let outbox = self.table.connections[index].outbox;
@@ -42,7 +42,7 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Whether an answer of the service has anywhere to go. Where a block would have to be borrowed, the read sees to it.
     pub(super) fn has_room(&mut self, index: usize) -> bool {
-        let unborrowed = !P::OWNS_OUTBOX && self.connection(index).outbox.is_none();
+        let unborrowed = !P::OWNS_BUFFERS && self.connection(index).outbox.is_none();
         unborrowed || self.outbox_room(index) > 0
     }
 
@@ -54,7 +54,7 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
         let index = token.index();
         if bytes.len() > self.outbox_room(index) {
-            if P::OWNS_OUTBOX {
+            if P::OWNS_BUFFERS {
                 self.offer_later(index);
             }
             return Err(SendError::Full);
@@ -97,7 +97,7 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Keeps bytes that the platform did not take.
     fn keep(&mut self, index: usize, bytes: &[u8]) {
-        if P::OWNS_OUTBOX {
+        if P::OWNS_BUFFERS {
             // The platform had the room, and broke its word. Better a reset than a gap.
             return self.fail(index, Error::new(ErrorKind::Full));
         }
@@ -128,13 +128,13 @@ impl<P: Transport> Driver<'_, '_, P> {
     pub(super) fn flush(&mut self) -> bool {
         let index = self.current.index();
         let outbox = self.here().outbox;
+        if P::OWNS_BUFFERS || outbox.is_none() {
+            return false;
+        }
         let Some(source) = self.source(index) else { return false };
         let mut moved = false;
         // A ring has at most two pieces.
         for _ in 0..2 {
-            if P::OWNS_OUTBOX || outbox.is_none() {
-                break;
-            }
             let front = self.table.pool.front(outbox);
             let length = front.len();
             match self.context.platform.write(source, front) {

@@ -60,6 +60,9 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     /// often, no more bytes are taken than one read may.
     #[inline(never)]
     pub(super) fn receive(&mut self, more: bool) {
+        if P::OWNS_BUFFERS {
+            return self.receive_in_place(more);
+        }
         let mut limit = self.scratch.len();
         let mut reads = 0;
         loop {
@@ -78,17 +81,12 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     }
 
     /// Reads once, and offers what came to the service behind what is held. Gives how many bytes came.
-    fn receive_once(&mut self, more: bool, mut limit: usize) -> usize {
+    fn receive_once(&mut self, more: bool, limit: usize) -> usize {
         let index = self.driver.current.index();
         if !self.driver.feed() || !self.driver.has_room(index) {
             return 0;
         }
         let held = self.driver.unhold(self.scratch);
-        let room = self.driver.outbox_room(index);
-        if P::OWNS_OUTBOX && held == 0 {
-            // The platform keeps the rest as well as an inbox does.
-            limit = limit.min(room);
-        }
         let mut came = 0;
         if more && held < limit {
             if let (Some(source), Some(rest)) = (self.driver.source(index), self.scratch.get_mut(held..limit)) {
@@ -97,10 +95,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             }
         }
         let count = held + came;
-        if P::OWNS_OUTBOX && room < count {
-            self.driver.offer_later(index);
-        }
-        let offered = count.min(room);
+        let offered = count.min(self.driver.outbox_room(index));
         let mut consumed = 0;
         if let (Some(Some(session)), Some(bytes @ [_, ..])) =
             (self.sessions.get_mut(index), self.scratch.get(..offered))
@@ -110,6 +105,53 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         }
         self.driver.hold(self.scratch.get(consumed..count).unwrap_or_default());
         came
+    }
+
+    /// Offers the service what the platform has, as far as the platform has room for an answer: if `more` says that
+    /// something may have come, and otherwise once more.
+    fn receive_in_place(&mut self, more: bool) {
+        let index = self.driver.current.index();
+        let Some(source) = self.driver.source(index) else { return };
+        let room = self.driver.outbox_room(index);
+        self.driver.here().clear(Flags::CRAMPED);
+        if room == 0 {
+            return;
+        }
+        let platform = &mut self.driver.context.platform;
+        if !more {
+            platform.consume(source, 0, 0);
+        }
+        let shown = match platform.peek(source, self.scratch) {
+            Ok(shown @ 1..) => shown,
+            nothing => {
+                self.came(nothing);
+                return;
+            }
+        };
+        let offered = shown.min(room);
+        let mut consumed = 0;
+        if let (Some(Some(session)), Some(bytes)) = (self.sessions.get_mut(index), self.scratch.get(..offered)) {
+            let mut peer = Peer::new(self.driver.current, &mut self.driver);
+            consumed = self.service.received(&mut peer, session, bytes).min(offered);
+        }
+        let left = offered - consumed;
+        self.driver.context.platform.consume(source, consumed, left);
+        self.driver.table.counters.bytes_in += consumed as u64;
+        if more || consumed > 0 {
+            self.driver.touch(index);
+        }
+        let connection = self.driver.here();
+        connection.clear(Flags::HOLDS);
+        let ended = connection.is(Flags::READ_ENDED);
+        if consumed < shown {
+            connection.set(Flags::HOLDS);
+        }
+        if offered < shown && (left > 0 || ended) {
+            connection.set(Flags::CRAMPED);
+            self.driver.offer_later(index);
+        } else if left == self.scratch.len() && !ended {
+            connection.set(Flags::CRAMPED);
+        }
     }
 
     /// Takes note of what came of a read: how many bytes, or else what that means for the connection.

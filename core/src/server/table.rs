@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use super::connection::{Connection, Flags};
 use super::pool::Pool;
-use super::service::Outlet;
 use super::{Counters, Reason};
 use crate::{Context, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
@@ -81,12 +80,15 @@ pub(super) struct Driver<'d, 'a, P: Transport> {
 
 impl<P: Transport> Driver<'_, '_, P> {
     /// What is owed, where the server keeps it.
-    pub(super) const OWES: Flags = if P::OWNS_OUTBOX { Flags::NONE } else { Flags::OWES };
+    pub(super) const OWES: Flags = if P::OWNS_BUFFERS { Flags::NONE } else { Flags::OWES };
+
+    /// While nothing is read.
+    const PAUSED: Flags = Flags::CLOSING.union(if P::OWNS_BUFFERS { Flags::CRAMPED } else { Flags::STARVED });
 
     /// Whether a readable connection that is open and nothing else is served without the steps that others need. Where
     /// size counts for more, they all are served alike.
     pub(super) const HAS_QUICK_WAY: bool =
-        cfg!(target_pointer_width = "64") && !P::OWNS_OUTBOX && !P::READABLE_UNTIL_EMPTY;
+        cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
 
     /// A connection, to be changed.
     #[cfg_attr(target_pointer_width = "64", inline)]
@@ -189,7 +191,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     pub(super) fn begin_closing(&mut self, index: usize, reason: Reason) {
         let connection = self.connection(index);
         if !connection.is(Flags::CLOSING | Flags::BROKEN) {
-            let starved = connection.is(Flags::STARVED);
+            let starved = !P::OWNS_BUFFERS && connection.is(Flags::STARVED);
             connection.set(Flags::CLOSING);
             connection.clear(Flags::WANTS_WRITABLE | Flags::STARVED);
             connection.timer = Instant::ZERO;
@@ -215,23 +217,24 @@ impl<P: Transport> Driver<'_, '_, P> {
         if closing || flags.intersects(Flags::WANTS_WRITABLE | Flags::OWES | Flags::ENDING) {
             interest = Interest::WRITABLE;
         }
-        if flags.intersects(Flags::CLOSING | Flags::STARVED) {
+        if flags.intersects(Self::PAUSED) {
             return interest;
         }
         if flags.contains(Flags::END_TOLD) {
             // There is nothing more to read; but what is held may wait for the platform's buffer to have room.
-            let waits = P::OWNS_OUTBOX && flags.contains(Flags::HOLDS) && !self.has_room(index);
+            let waits = P::OWNS_BUFFERS && flags.contains(Flags::HOLDS) && !self.has_room(index);
             return if waits { Interest::WRITABLE } else { interest };
         }
-        if flags.intersects(Self::OWES) && self.table.starved > 0 {
+        if !P::OWNS_BUFFERS && flags.contains(Flags::OWES) && self.table.starved > 0 {
             // Others wait for a block: a slow peer with an endless supply must give back its own before it goes on.
             return interest;
         }
         if self.has_room(index) {
-            if !flags.contains(Flags::READ_ENDED) && self.held(index) < self.table.received_max {
+            let takes_more = P::OWNS_BUFFERS || self.held(index) < self.table.received_max;
+            if takes_more && !flags.contains(Flags::READ_ENDED) {
                 interest |= Interest::READABLE;
             }
-        } else if P::OWNS_OUTBOX {
+        } else if P::OWNS_BUFFERS {
             // The platform's buffer is full; that it has room again is all that there is to wait for.
             interest = Interest::WRITABLE;
         }
@@ -268,10 +271,6 @@ impl<P: Transport> Driver<'_, '_, P> {
                 let connection = self.connection(index);
                 connection.clear(Flags::ENDING);
                 connection.set(Flags::WRITE_ENDED);
-                if P::OWNS_OUTBOX {
-                    // Answers need no room any more, so what was held for want of it is not waited for in vain.
-                    self.resume(self.current);
-                }
                 true
             }
             Err(nb::Error::WouldBlock) => false,
@@ -291,7 +290,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// When the current connection has stalled for too long; the end of time if never.
     pub(super) fn stalled_at(&mut self) -> Instant {
         let outbox = self.here().outbox;
-        if P::OWNS_OUTBOX || outbox.is_none() {
+        if P::OWNS_BUFFERS || outbox.is_none() {
             return Instant::MAX;
         }
         let since = self.table.pool.block(outbox).waiting_since;

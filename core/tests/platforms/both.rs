@@ -25,13 +25,15 @@ fn call_everything(pair: &mut Pair, side: Side, number: u8) {
     assert_eq!(pair.connect(&side(8)), Ok(side(number)));
     pair.connected(source).unwrap();
     assert_eq!(pair.read(source, &mut [0; 3]), Ok(usize::from(number)));
+    assert_eq!(pair.peek(source, &mut [0; 4]), Ok(usize::from(number)));
+    pair.consume(source, 1, 2);
     assert_eq!(pair.write(source, &[5, 6]), Ok(usize::from(number)));
     assert_eq!(pair.write_room(source), usize::from(number));
     pair.shutdown_write(source).unwrap();
     pair.close(source, Close::Abort).unwrap();
 }
 
-const EVERYTHING: [&str; 11] = [
+const EVERYTHING: [&str; 13] = [
     "register 7 Token(4#1) READABLE Level",
     "modify 7 Token(4#1) WRITABLE Oneshot",
     "deregister 7 Token(4#1)",
@@ -39,6 +41,8 @@ const EVERYTHING: [&str; 11] = [
     "connect 8",
     "connected 7",
     "read 7 3",
+    "peek 7 4",
+    "consume 7 1 2",
     "write 7 [5, 6]",
     "write_room 7",
     "shutdown_write 7",
@@ -105,12 +109,12 @@ fn the_pair_promises_what_both_can_keep() {
 }
 
 #[test]
-fn the_outbox_is_the_platforms_if_it_is_for_both_and_reading_goes_on_if_it_must_for_one() {
+fn the_buffers_are_the_platforms_if_they_are_for_both_and_reading_goes_on_if_it_must_for_one() {
     type Mixed = Both<Recorder<true>, Recorder<false>>;
     type MixedTheOtherWay = Both<Recorder<false>, Recorder<true>>;
     const {
-        assert!(<Both<Recorder<true>, Recorder<true>>>::OWNS_OUTBOX);
-        assert!(!Mixed::OWNS_OUTBOX && !MixedTheOtherWay::OWNS_OUTBOX);
+        assert!(<Both<Recorder<true>, Recorder<true>>>::OWNS_BUFFERS);
+        assert!(!Mixed::OWNS_BUFFERS && !MixedTheOtherWay::OWNS_BUFFERS);
         assert!(Mixed::READABLE_UNTIL_EMPTY && MixedTheOtherWay::READABLE_UNTIL_EMPTY);
         assert!(!Pair::READABLE_UNTIL_EMPTY);
     }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use selkie_core::{
-    Capabilities, Close, Error, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait,
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait,
 };
 
 /// A platform with a clock that stands still and nothing else; it keeps the deadlines of its waits.
@@ -99,7 +99,9 @@ fn a_platform_without_work_of_its_own_has_no_deadline() {
 }
 
 #[test]
-fn a_platform_without_an_outbox_names_no_room() {
-    const { assert!(!Bare::OWNS_OUTBOX) };
+fn a_platform_without_buffers_names_no_room_and_shows_nothing() {
+    const { assert!(!Bare::OWNS_BUFFERS) };
     assert_eq!(Bare::default().write_room(()), usize::MAX);
+    assert_eq!(Bare::default().peek((), &mut [0; 1]), Err(nb::Error::Other(ErrorKind::Unsupported.into())));
+    Bare::default().consume((), 1, 1);
 }

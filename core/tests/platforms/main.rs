@@ -9,3 +9,4 @@ mod event_loop;
 mod recorder;
 mod scan;
 mod uart;
+mod unserved;

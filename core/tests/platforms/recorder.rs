@@ -71,7 +71,7 @@ impl<const OWNS: bool> Selector for Recorder<OWNS> {
 impl<const OWNS: bool> Transport for Recorder<OWNS> {
     type Address = u8;
 
-    const OWNS_OUTBOX: bool = OWNS;
+    const OWNS_BUFFERS: bool = OWNS;
     const READABLE_UNTIL_EMPTY: bool = OWNS;
 
     fn accept(&mut self, listener: u8) -> nb::Result<u8, Error> {
@@ -88,6 +88,14 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
 
     fn read(&mut self, source: u8, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         Ok(self.answer(format!("read {source} {}", buffer.len()), self.number.into())?)
+    }
+
+    fn peek(&mut self, source: u8, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        Ok(self.answer(format!("peek {source} {}", buffer.len()), self.number.into())?)
+    }
+
+    fn consume(&mut self, source: u8, count: usize, left: usize) {
+        self.calls.push(format!("consume {source} {count} {left}"));
     }
 
     fn write(&mut self, source: u8, bytes: &[u8]) -> nb::Result<usize, Error> {

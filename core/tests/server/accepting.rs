@@ -6,15 +6,16 @@ use selkie_core::{Close, Config, ErrorKind, Interest, Reason};
 
 use crate::rig::{Rig, Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::SERVER;
 
-fn armed(rig: &mut Rig<'_, Scripted, false>) -> bool {
+fn armed(rig: &mut Rig<'_, Scripted, SERVER>) -> bool {
     let listener = rig.listener;
     rig.socket(listener).watched.expect("the listener is registered").1 == Interest::READABLE
 }
 
 #[test]
 fn at_capacity_the_listener_is_disarmed_and_the_others_wait() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let clients: Vec<_> = (0..7).map(|_| rig.connect()).collect();
         rig.settle();
         assert_eq!(rig.server.open_connections(), 5, "six slots, of which the listener has one");
@@ -46,7 +47,7 @@ fn at_capacity_the_listener_is_disarmed_and_the_others_wait() {
 #[test]
 fn connections_max_is_a_limit_of_its_own() {
     let config = Config { connections_max: 2, ..UNLIMITED };
-    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, config, Scripted::echo(), |rig| {
         let clients: Vec<_> = (0..4).map(|_| rig.connect()).collect();
         rig.settle();
         assert_eq!(rig.server.open_connections(), 2);
@@ -62,7 +63,7 @@ fn connections_max_is_a_limit_of_its_own() {
 #[test]
 fn accepts_are_bounded_a_turn() {
     let config = Config { accepts_per_turn: 2, ..UNLIMITED };
-    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, config, Scripted::echo(), |rig| {
         for _ in 0..4 {
             rig.connect();
         }
@@ -76,7 +77,7 @@ fn accepts_are_bounded_a_turn() {
 #[test]
 fn without_descriptors_the_listener_rests_until_the_retry() {
     for kind in [ErrorKind::OutOfDescriptors, ErrorKind::OutOfMemory, ErrorKind::Other] {
-        with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
             let served = rig.connected();
             let listener = rig.listener;
             rig.socket(listener).accept_errors.extend([kind, kind]);
@@ -101,7 +102,7 @@ fn without_descriptors_the_listener_rests_until_the_retry() {
 
 #[test]
 fn a_freed_descriptor_arms_the_listener_at_once() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let served = rig.connected();
         let listener = rig.listener;
         rig.socket(listener).accept_errors.push_back(ErrorKind::OutOfDescriptors);
@@ -120,7 +121,7 @@ fn a_freed_descriptor_arms_the_listener_at_once() {
 
 #[test]
 fn connections_that_were_gone_before_are_skipped() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let listener = rig.listener;
         rig.socket(listener).accept_errors.extend([ErrorKind::ConnectionAborted; 3]);
         let client = rig.connect();
@@ -133,7 +134,7 @@ fn connections_that_were_gone_before_are_skipped() {
 
 #[test]
 fn a_connection_that_cannot_be_registered_is_refused() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory);
         let (refused, served) = (rig.connect(), rig.connect());
         rig.settle();
@@ -147,7 +148,7 @@ fn a_connection_that_cannot_be_registered_is_refused() {
 
 #[test]
 fn a_source_that_was_connected_already_is_served() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let console = rig.event_loop.context.platform.stream();
         let token = rig.server.adopt(&mut rig.event_loop.context, console).unwrap();
         assert!(rig.server.owns(token));
@@ -163,7 +164,7 @@ fn a_source_that_was_connected_already_is_served() {
 
 #[test]
 fn a_full_loop_gives_an_adopted_source_back() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         for _ in 0..5 {
             rig.connect();
         }
@@ -177,7 +178,7 @@ fn a_full_loop_gives_an_adopted_source_back() {
 
 #[test]
 fn two_listeners_rest_and_wake_together() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let second = rig.event_loop.context.platform.listener();
         rig.server.listen(&mut rig.event_loop.context, second).unwrap();
         rig.others += 1;
@@ -201,7 +202,7 @@ fn two_listeners_rest_and_wake_together() {
 
 #[test]
 fn churn_gives_every_slot_back() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         for round in 0..rounds(50) {
             let clients: Vec<_> = (0..5).map(|_| rig.connected()).collect();
             for &client in &clients {
@@ -221,7 +222,7 @@ fn churn_gives_every_slot_back() {
 
 #[test]
 fn what_closing_a_refused_connection_fails_with_is_counted() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory);
         let refused = rig.connect();
         rig.socket(refused).close_error = Some(ErrorKind::Other);
@@ -233,7 +234,7 @@ fn what_closing_a_refused_connection_fails_with_is_counted() {
 #[test]
 fn the_listener_rests_while_adopted_sources_fill_the_server() {
     let config = Config { connections_max: 1, ..UNLIMITED };
-    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, config, Scripted::echo(), |rig| {
         let accepted = rig.connected();
         let console = rig.event_loop.context.platform.stream();
         rig.server.adopt(&mut rig.event_loop.context, console).unwrap();
@@ -251,7 +252,7 @@ fn the_listener_rests_while_adopted_sources_fill_the_server() {
 #[test]
 fn a_listener_that_could_not_be_armed_is_tried_again() {
     let config = Config { connections_max: 1, ..UNLIMITED };
-    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, config, Scripted::echo(), |rig| {
         let (served, waiting) = (rig.connected(), rig.connect());
         rig.pass(Duration::from_secs(1));
         assert_eq!(rig.server.counters().accept_pauses, 1, "it rests until something is freed");

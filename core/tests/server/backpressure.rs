@@ -4,23 +4,24 @@ use core::time::Duration;
 
 use selkie_core::{Interest, Reason};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::{READS_ON, SERVER};
 
-fn interest(rig: &mut crate::rig::Rig<'_, Scripted, false>, client: crate::toy::Handle) -> Interest {
+fn interest(rig: &mut crate::rig::Rig<'_, Scripted, SERVER>, client: crate::toy::Handle) -> Interest {
     rig.socket(client).watched.expect("the stream is registered").1
 }
 
-on_both! {
+on_all! {
     what_comes_in_goes_out
     the_steady_state_changes_no_interest
     a_turn_reads_no_more_than_its_share
     a_peer_that_stalls_is_read_from_again_when_it_takes
 }
 
-fn what_comes_in_goes_out<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn what_comes_in_goes_out<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let (one, other) = (rig.connected(), rig.connected());
         rig.send(one, b"first");
         rig.send(other, b"a message that is longer than the scratch memory");
@@ -32,8 +33,8 @@ fn what_comes_in_goes_out<const OWNS: bool>() {
     });
 }
 
-fn the_steady_state_changes_no_interest<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn the_steady_state_changes_no_interest<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         for _ in 0..10 {
             rig.send(client, b"ping");
@@ -41,13 +42,13 @@ fn the_steady_state_changes_no_interest<const OWNS: bool>() {
         }
         let socket = rig.socket(client);
         // Where a source is readable until a read finds nothing, that read is made at once.
-        let reads = if OWNS { 20 } else { 10 };
+        let reads = if KIND == READS_ON { 20 } else { 10 };
         assert_eq!((socket.modifies, socket.reads, socket.writes), (0, reads, 10), "one read and one write a message");
     });
 }
 
-fn a_turn_reads_no_more_than_its_share<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn a_turn_reads_no_more_than_its_share<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         let long: Vec<u8> = (0..3 * Shape::SMALL.block_size).map(|byte| byte.to_le_bytes()[0]).collect();
         rig.send(client, &long);
@@ -62,14 +63,14 @@ fn a_turn_reads_no_more_than_its_share<const OWNS: bool>() {
         rig.send(client, b"abcdefgh");
         let reads = rig.socket(client).reads;
         rig.turn();
-        assert_eq!(rig.socket(client).reads - reads, if OWNS { 4 } else { 1 });
+        assert_eq!(rig.socket(client).reads - reads, if KIND == READS_ON { 4 } else { 1 });
         rig.settle();
         assert_eq!(rig.take(client), b"abcdefgh");
     });
 }
 
-fn a_peer_that_stalls_is_read_from_again_when_it_takes<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn a_peer_that_stalls_is_read_from_again_when_it_takes<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         let text: Vec<u8> = (0..=255).collect();
         rig.give_room(client, 10);
@@ -95,7 +96,7 @@ fn a_peer_that_stalls_is_read_from_again_when_it_takes<const OWNS: bool>() {
 
 #[test]
 fn read_interest_is_dropped_while_the_outbox_is_full_and_comes_back() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, &[b'x'; 100]);
@@ -110,7 +111,7 @@ fn read_interest_is_dropped_while_the_outbox_is_full_and_comes_back() {
 
 #[test]
 fn a_partial_write_keeps_the_rest_and_drains_it_in_order() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.socket(client).write_max = 3;
         rig.send(client, b"0123456789abcdef");
@@ -126,7 +127,7 @@ fn a_partial_write_keeps_the_rest_and_drains_it_in_order() {
 
 #[test]
 fn the_service_is_told_when_the_outbox_has_drained() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         rig.give_room(client, 2);
@@ -142,9 +143,9 @@ fn the_service_is_told_when_the_outbox_has_drained() {
     });
 }
 
-on_both! { a_reply_much_larger_than_the_outbox_streams }
+on_all! { a_reply_much_larger_than_the_outbox_streams }
 
-fn a_reply_much_larger_than_the_outbox_streams<const OWNS: bool>() {
+fn a_reply_much_larger_than_the_outbox_streams<const KIND: u8>() {
     let reply: Vec<u8> = (0..rounds(4000)).map(|number| number.to_le_bytes()[0]).collect();
     let mut service = Scripted::sink();
     let pieces = reply.clone();
@@ -163,7 +164,7 @@ fn a_reply_much_larger_than_the_outbox_streams<const OWNS: bool>() {
             peer.close();
         }
     });
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 5);
         rig.send(client, b"get");
@@ -185,7 +186,7 @@ fn a_reply_much_larger_than_the_outbox_streams<const OWNS: bool>() {
 
 #[test]
 fn one_hot_connection_gets_one_read_a_turn() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::sink(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::sink(), |rig| {
         let (hot, cold) = (rig.connected(), rig.connected());
         rig.send(hot, &[0; 1000]);
         rig.send(cold, b"x");
@@ -197,7 +198,7 @@ fn one_hot_connection_gets_one_read_a_turn() {
 
 #[test]
 fn a_stalled_peer_leaves_the_others_alone() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let (stalled, lively) = (rig.connected(), rig.connected());
         rig.give_room(stalled, 0);
         rig.send(stalled, &[1; 500]);

@@ -4,30 +4,30 @@ use core::time::Duration;
 
 use selkie_core::{Config, Event, Readiness, SendError};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
-use crate::toy::Handle;
+use crate::toy::{Handle, PLATFORM, SERVER};
 
-on_both! {
+on_all! {
     without_limits_there_are_no_deadlines
     a_writable_event_reads_nothing
     a_held_piece_is_not_offered_again
     more_than_the_room_is_refused_whole
 }
 
-fn offers<const OWNS: bool>(rig: &Rig<'_, Scripted, OWNS>) -> usize {
+fn offers<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
     rig.server.service().count(|call| matches!(call, Call::Received(..)))
 }
 
-fn report<const OWNS: bool>(rig: &mut Rig<'_, Scripted, OWNS>, client: Handle, readiness: Readiness) {
+fn report<const KIND: u8>(rig: &mut Rig<'_, Scripted, KIND>, client: Handle, readiness: Readiness) {
     let token = rig.token(client);
     rig.event_loop.context.platform.made_up.push(Event { token, readiness });
     rig.settle();
 }
 
-fn without_limits_there_are_no_deadlines<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn without_limits_there_are_no_deadlines<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.send(client, b"hello");
         rig.end(client);
@@ -37,8 +37,8 @@ fn without_limits_there_are_no_deadlines<const OWNS: bool>() {
     });
 }
 
-fn a_writable_event_reads_nothing<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn a_writable_event_reads_nothing<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         report(rig, client, Readiness::WRITABLE);
         assert_eq!(rig.socket(client).reads, 0);
@@ -48,9 +48,9 @@ fn a_writable_event_reads_nothing<const OWNS: bool>() {
     });
 }
 
-fn a_held_piece_is_not_offered_again<const OWNS: bool>() {
+fn a_held_piece_is_not_offered_again<const KIND: u8>() {
     let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
-    with_server::<_, OWNS>(Shape::SMALL, config, Scripted::lines(), |rig| {
+    with_server::<_, KIND>(Shape::SMALL, config, Scripted::lines(), |rig| {
         let client = rig.connected();
         // Where the platform keeps the outbox, exactly as much room as there are bytes.
         rig.give_room(client, 2);
@@ -60,7 +60,7 @@ fn a_held_piece_is_not_offered_again<const OWNS: bool>() {
         rig.send(client, b"b");
         rig.settle();
         assert_eq!(offers(rig), 2);
-        if !OWNS {
+        if KIND != PLATFORM {
             report(rig, client, Readiness::WRITABLE);
         }
         rig.pass(Duration::from_secs(9));
@@ -69,13 +69,13 @@ fn a_held_piece_is_not_offered_again<const OWNS: bool>() {
     });
 }
 
-fn more_than_the_room_is_refused_whole<const OWNS: bool>() {
+fn more_than_the_room_is_refused_whole<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
         assert_eq!(peer.send(&[0; 17]), Err(SendError::Full));
         bytes.len()
     });
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 16);
         rig.send(client, b"x");
@@ -87,7 +87,7 @@ fn more_than_the_room_is_refused_whole<const OWNS: bool>() {
 
 #[test]
 fn what_does_not_fit_the_outbox_waits_until_it_drains() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"0123456789ab\n");
@@ -105,7 +105,7 @@ fn what_does_not_fit_the_outbox_waits_until_it_drains() {
 
 #[test]
 fn a_peer_that_is_owed_something_is_read_while_there_is_room() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         for text in [b"abc", b"def"] {
@@ -122,7 +122,7 @@ fn a_peer_that_is_owed_something_is_read_while_there_is_room() {
 
 #[test]
 fn an_outbox_is_written_once_for_each_of_its_pieces() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"0123456789ab");

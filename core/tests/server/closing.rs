@@ -4,13 +4,14 @@ use core::time::Duration;
 
 use selkie_core::{Close, Config, Interest, Reason};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, abort, close};
+use crate::toy::{PLATFORM, SERVER};
 
 const LINGERING: Config = Config { linger: Duration::from_secs(2), ..UNLIMITED };
 
-on_both! {
+on_all! {
     a_peer_that_ended_its_stream_gets_all_that_it_is_owed
     closing_sends_what_is_owed_first
     aborting_throws_away_what_is_owed
@@ -18,8 +19,8 @@ on_both! {
     aborting_when_opened_works
 }
 
-fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         let text: Vec<u8> = (0..100).collect();
@@ -41,7 +42,7 @@ fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const OWNS: bool>() {
     });
 }
 
-fn closing_sends_what_is_owed_first<const OWNS: bool>() {
+fn closing_sends_what_is_owed_first<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
         let count = bytes.len();
@@ -51,21 +52,21 @@ fn closing_sends_what_is_owed_first<const OWNS: bool>() {
         assert_eq!(peer.room(), 0);
         count
     });
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 4);
         rig.send(client, b"12345678");
         rig.settle();
         rig.give_room(client, usize::MAX);
         rig.settle();
-        let expected: &[u8] = if OWNS { b"1234" } else { b"12345678" };
+        let expected: &[u8] = if KIND == PLATFORM { b"1234" } else { b"12345678" };
         assert_eq!(rig.take(client), expected);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
         assert_eq!(rig.closed_for(Reason::Closed), 1);
     });
 }
 
-fn aborting_throws_away_what_is_owed<const OWNS: bool>() {
+fn aborting_throws_away_what_is_owed<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
         peer.send(bytes).unwrap();
@@ -73,7 +74,7 @@ fn aborting_throws_away_what_is_owed<const OWNS: bool>() {
         assert!(peer.send(b"more").is_err());
         bytes.len()
     });
-    with_server::<_, OWNS>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 4);
         rig.send(client, b"12345678");
@@ -84,13 +85,13 @@ fn aborting_throws_away_what_is_owed<const OWNS: bool>() {
     });
 }
 
-fn closing_when_opened_works<const OWNS: bool>() {
+fn closing_when_opened_works<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_opened = Box::new(|peer| {
         peer.send(b"busy").unwrap();
         peer.close();
     });
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         assert_eq!(rig.take(client), b"busy");
         assert_eq!(rig.closed(client), Some(Close::Graceful));
@@ -98,10 +99,10 @@ fn closing_when_opened_works<const OWNS: bool>() {
     });
 }
 
-fn aborting_when_opened_works<const OWNS: bool>() {
+fn aborting_when_opened_works<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_opened = Box::new(abort);
-    with_server::<_, OWNS>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         assert_eq!(rig.closed(client), Some(Close::Abort));
     });
@@ -114,7 +115,7 @@ fn lingering_ends_the_servers_stream_and_waits_for_the_peers() {
         peer.close();
         bytes.len()
     });
-    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"x");
         rig.settle();
@@ -135,7 +136,7 @@ fn lingering_ends_the_servers_stream_and_waits_for_the_peers() {
 fn lingering_ends_after_its_time() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(close);
-    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         rig.pass(Duration::from_secs(1));
         rig.send(client, b"a byte is no reason to linger longer");
@@ -160,7 +161,7 @@ fn a_lingering_connection_is_aborted_at_once() {
         }
         bytes.len()
     });
-    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
         let (lingering, other) = (rig.connected(), rig.connected());
         rig.send(lingering, b"x");
         rig.settle();
@@ -175,7 +176,7 @@ fn a_lingering_connection_is_aborted_at_once() {
 fn an_end_that_would_block_is_tried_again() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(close);
-    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connect();
         rig.socket(client).shutdowns_blocked = 3;
         rig.settle();
@@ -194,7 +195,7 @@ fn ending_the_own_stream_leaves_the_peers_open() {
         peer.end();
         assert!(peer.send(b"more").is_err());
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connect();
         rig.give_room(client, 4);
         rig.settle();
@@ -222,7 +223,7 @@ fn a_service_may_go_on_after_the_peers_end() {
         peer.send(b"a late answer").unwrap();
         peer.close();
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         rig.end(client);
@@ -246,7 +247,7 @@ fn the_session_of_a_reused_slot_is_new() {
             bytes.len()
         }
     }
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Greeter, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Greeter, |rig| {
         for _ in 0..3 {
             let client = rig.connected();
             rig.send(client, b"x");

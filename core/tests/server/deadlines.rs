@@ -4,18 +4,19 @@ use core::time::Duration;
 
 use selkie_core::{Close, Config, Reason};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, just_before, rounds, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::SERVER;
 
 const IDLE: Config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
 const STALL: Config = Config { stall_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
 const TICK: Duration = Duration::from_nanos(1);
 
-on_both! { an_idle_connection_is_closed_exactly_in_time bytes_in_either_direction_are_progress }
+on_all! { an_idle_connection_is_closed_exactly_in_time bytes_in_either_direction_are_progress }
 
-fn an_idle_connection_is_closed_exactly_in_time<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, IDLE, Scripted::echo(), |rig| {
+fn an_idle_connection_is_closed_exactly_in_time<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, IDLE, Scripted::echo(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         rig.pass(Duration::from_secs(3));
@@ -28,14 +29,14 @@ fn an_idle_connection_is_closed_exactly_in_time<const OWNS: bool>() {
     });
 }
 
-fn bytes_in_either_direction_are_progress<const OWNS: bool>() {
+fn bytes_in_either_direction_are_progress<const KIND: u8>() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(6)));
     service.on_timed_out = Box::new(|peer| {
         peer.send(b"tick").unwrap();
         peer.set_timer(Duration::from_secs(6));
     });
-    with_server::<_, OWNS>(Shape::SMALL, IDLE, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, IDLE, service, |rig| {
         let client = rig.connected();
         rig.pass(Duration::from_secs(60));
         assert_eq!(rig.closed(client), None);
@@ -45,7 +46,7 @@ fn bytes_in_either_direction_are_progress<const OWNS: bool>() {
 
 #[test]
 fn the_idle_check_is_early_at_most_once_a_period() {
-    with_server::<_, false>(Shape::SMALL, IDLE, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, IDLE, Scripted::echo(), |rig| {
         let client = rig.connected();
         let before = rig.event_loop.context.counters().deadlines;
         for _ in 0..rounds(100) {
@@ -60,7 +61,7 @@ fn the_idle_check_is_early_at_most_once_a_period() {
 
 #[test]
 fn readiness_without_bytes_is_no_progress() {
-    with_server::<_, false>(Shape::SMALL, IDLE, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, IDLE, Scripted::echo(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         rig.pass(Duration::from_secs(9));
@@ -75,7 +76,7 @@ fn readiness_without_bytes_is_no_progress() {
 
 #[test]
 fn a_stalled_peer_is_aborted_in_time_and_any_byte_starts_anew() {
-    with_server::<_, false>(Shape::SMALL, STALL, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, STALL, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"0123456789");
@@ -91,7 +92,7 @@ fn a_stalled_peer_is_aborted_in_time_and_any_byte_starts_anew() {
 
 #[test]
 fn a_peer_that_is_owed_nothing_never_stalls() {
-    with_server::<_, false>(Shape::SMALL, STALL, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, STALL, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"x");
@@ -105,7 +106,7 @@ fn a_peer_that_is_owed_nothing_never_stalls() {
 
 #[test]
 fn a_stalled_peer_that_keeps_sending_is_closed_all_the_same() {
-    with_server::<_, false>(Shape::SMALL, STALL, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, STALL, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         for _ in 0..10 {
@@ -123,7 +124,7 @@ fn a_closing_peer_that_takes_nothing_stalls_too() {
         peer.send(b"farewell").unwrap();
         peer.close();
     });
-    with_server::<_, false>(Shape::SMALL, STALL, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, STALL, service, |rig| {
         let client = rig.connect();
         rig.give_room(client, 0);
         rig.pass(Duration::from_secs(10));
@@ -136,7 +137,7 @@ fn a_closing_peer_that_takes_nothing_stalls_too() {
 fn a_services_deadline_comes_once_and_in_time() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_millis(500)));
-    with_server::<_, false>(Shape::SMALL, IDLE, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, IDLE, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         let timed_out = |call: &Call| *call == Call::TimedOut(token);
@@ -159,7 +160,7 @@ fn a_services_deadline_moves_both_ways_and_can_be_cancelled() {
         }
         bytes.len()
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         let timed_out = |call: &Call| *call == Call::TimedOut(token);
@@ -194,7 +195,7 @@ fn a_deadline_never_reaches_the_next_tenant_of_its_slot() {
             peer.set_timer(Duration::from_secs(5));
         }
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let first = rig.connected();
         let old = rig.token(first);
         rig.end(first);
@@ -210,7 +211,7 @@ fn a_deadline_never_reaches_the_next_tenant_of_its_slot() {
 #[test]
 fn expiries_are_bounded_a_turn() {
     let shape = Shape { slots: 30, events: 4, ..Shape::SMALL };
-    with_server::<_, false>(shape, IDLE, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(shape, IDLE, Scripted::echo(), |rig| {
         for _ in 0..20 {
             rig.connect();
         }

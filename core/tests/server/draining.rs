@@ -4,11 +4,12 @@ use core::time::Duration;
 
 use selkie_core::{Close, Config, Instant, Reason, Service};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::{PLATFORM, SERVER};
 
-fn drain<S: Service, const OWNS: bool>(rig: &mut Rig<'_, S, OWNS>, within: Duration) -> Instant {
+fn drain<S: Service, const KIND: u8>(rig: &mut Rig<'_, S, KIND>, within: Duration) -> Instant {
     let deadline = rig.now + within;
     rig.server.drain(&mut rig.event_loop.context, deadline);
     rig.others = 0;
@@ -16,10 +17,10 @@ fn drain<S: Service, const OWNS: bool>(rig: &mut Rig<'_, S, OWNS>, within: Durat
     deadline
 }
 
-on_both! { idle_connections_are_closed_at_once owed_bytes_are_sent_before_the_close }
+on_all! { idle_connections_are_closed_at_once owed_bytes_are_sent_before_the_close }
 
-fn idle_connections_are_closed_at_once<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn idle_connections_are_closed_at_once<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let clients = [rig.connected(), rig.connected(), rig.connected()];
         let listener = rig.listener;
         drain(rig, Duration::from_secs(60));
@@ -33,17 +34,17 @@ fn idle_connections_are_closed_at_once<const OWNS: bool>() {
     });
 }
 
-fn owed_bytes_are_sent_before_the_close<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+fn owed_bytes_are_sent_before_the_close<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 3);
         rig.send(client, b"0123456789");
         rig.settle();
         drain(rig, Duration::from_secs(60));
-        assert_eq!(rig.event_loop.is_stopped(), OWNS, "what the platform keeps, the platform sends");
+        assert_eq!(rig.event_loop.is_stopped(), KIND == PLATFORM, "what the platform keeps, the platform sends");
         rig.give_room(client, usize::MAX);
         rig.settle();
-        let expected: &[u8] = if OWNS { b"012" } else { b"0123456789" };
+        let expected: &[u8] = if KIND == PLATFORM { b"012" } else { b"0123456789" };
         assert_eq!(rig.take(client), expected);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
         assert!(rig.event_loop.is_stopped());
@@ -52,7 +53,7 @@ fn owed_bytes_are_sent_before_the_close<const OWNS: bool>() {
 
 #[test]
 fn who_still_is_owed_at_the_deadline_is_expelled() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let (stalled, idle) = (rig.connected(), rig.connected());
         rig.give_room(stalled, 0);
         rig.send(stalled, b"x");
@@ -70,7 +71,7 @@ fn who_still_is_owed_at_the_deadline_is_expelled() {
 
 #[test]
 fn an_empty_server_drains_at_once() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         drain(rig, Duration::from_secs(5));
         assert!(rig.event_loop.is_stopped());
     });
@@ -79,7 +80,7 @@ fn an_empty_server_drains_at_once() {
 #[test]
 fn lingering_does_not_outlast_the_deadline() {
     let config = Config { linger: Duration::from_secs(60), ..UNLIMITED };
-    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, config, Scripted::echo(), |rig| {
         let client = rig.connected();
         drain(rig, Duration::from_secs(5));
         assert!(rig.socket(client).write_ended);
@@ -93,7 +94,7 @@ fn lingering_does_not_outlast_the_deadline() {
 #[test]
 fn a_lingering_peer_that_ends_its_stream_is_let_go_at_once() {
     let config = Config { linger: Duration::from_secs(60), ..UNLIMITED };
-    with_server::<_, false>(Shape::SMALL, config, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, config, Scripted::echo(), |rig| {
         let client = rig.connected();
         drain(rig, Duration::from_secs(60));
         rig.end(client);
@@ -105,7 +106,7 @@ fn a_lingering_peer_that_ends_its_stream_is_let_go_at_once() {
 
 #[test]
 fn the_earlier_of_two_deadlines_counts() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let stalled = rig.connected();
         rig.give_room(stalled, 0);
         rig.send(stalled, b"x");
@@ -120,7 +121,7 @@ fn the_earlier_of_two_deadlines_counts() {
 
 #[test]
 fn a_paused_listener_is_closed_and_stays_closed() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         for _ in 0..7 {
             rig.connect();
         }
@@ -134,7 +135,7 @@ fn a_paused_listener_is_closed_and_stays_closed() {
 
 #[test]
 fn what_is_adopted_while_draining_is_drained() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let stalled = rig.connected();
         rig.give_room(stalled, 0);
         rig.send(stalled, b"x");
@@ -153,7 +154,7 @@ fn what_is_adopted_while_draining_is_drained() {
 fn a_services_deadline_does_not_fire_while_draining() {
     let mut service = Scripted::echo();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"x");
@@ -169,7 +170,7 @@ fn a_services_deadline_does_not_fire_while_draining() {
 
 #[test]
 fn a_loop_that_waits_returns_when_it_is_drained() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"x");

@@ -4,24 +4,25 @@ use core::time::Duration;
 
 use selkie_core::{Close, Peer, Reason, Service};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::{PLATFORM, SERVER};
 
-on_both! { the_end_is_told_once a_piece_that_is_left_is_no_cause_to_spin a_service_need_not_say_what_the_end_means }
+on_all! { the_end_is_told_once a_piece_that_is_left_is_no_cause_to_spin a_service_need_not_say_what_the_end_means }
 
-fn ends<const OWNS: bool>(rig: &Rig<'_, Scripted, OWNS>) -> usize {
+fn ends<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
     rig.server.service().count(|call| matches!(call, Call::Ended(_)))
 }
 
-fn offers<const OWNS: bool>(rig: &Rig<'_, Scripted, OWNS>) -> usize {
+fn offers<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
     rig.server.service().count(|call| matches!(call, Call::Received(..)))
 }
 
-fn the_end_is_told_once<const OWNS: bool>() {
+fn the_end_is_told_once<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_ended = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"x");
         rig.end(client);
@@ -32,10 +33,10 @@ fn the_end_is_told_once<const OWNS: bool>() {
     });
 }
 
-fn a_piece_that_is_left_is_no_cause_to_spin<const OWNS: bool>() {
+fn a_piece_that_is_left_is_no_cause_to_spin<const KIND: u8>() {
     let mut service = Scripted::lines();
     service.on_ended = Box::new(|_| ());
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         // Where the platform keeps the outbox: no more room than the piece needs, which is enough.
         rig.give_room(client, 5);
@@ -58,8 +59,8 @@ impl Service for Sink {
     }
 }
 
-fn a_service_need_not_say_what_the_end_means<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, Sink, |rig| {
+fn a_service_need_not_say_what_the_end_means<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Sink, |rig| {
         let client = rig.connected();
         rig.send(client, b"x");
         rig.end(client);
@@ -74,7 +75,7 @@ fn what_is_left_is_offered_when_the_outbox_drains() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|_, _| 0);
     service.on_ended = Box::new(|peer| peer.send(b"bye").unwrap());
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"left");
@@ -93,7 +94,7 @@ fn what_is_left_is_offered_when_the_outbox_drains() {
 fn what_is_left_is_offered_when_the_platform_has_room() {
     let mut service = Scripted::lines();
     service.on_ended = Box::new(|peer| peer.send(b"in answer").unwrap());
-    with_server::<_, true>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 9);
         rig.send(client, b"left");
@@ -112,7 +113,7 @@ fn what_is_left_is_offered_when_the_platform_has_room() {
 fn the_end_waits_for_what_the_platform_has_no_room_for() {
     let mut service = Scripted::lines();
     service.on_ended = Box::new(|_| ());
-    with_server::<_, true>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"left");
         rig.settle();

@@ -4,16 +4,17 @@ use core::time::Duration;
 
 use selkie_core::{Close, Config, ErrorKind, Event, Readiness, Reason, Token};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, close};
+use crate::toy::SERVER;
 
 const LINGERING: Config = Config { linger: Duration::from_secs(2), ..UNLIMITED };
 
-on_both! { a_reset_while_idle_closes a_failing_read_closes a_failing_write_closes }
+on_all! { a_reset_while_idle_closes a_failing_read_closes a_failing_write_closes }
 
-fn a_reset_while_idle_closes<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+fn a_reset_while_idle_closes<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         rig.socket(client).read_error = Some(ErrorKind::ConnectionReset);
@@ -24,8 +25,8 @@ fn a_reset_while_idle_closes<const OWNS: bool>() {
     });
 }
 
-fn a_failing_read_closes<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+fn a_failing_read_closes<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.send(client, b"the last words are served");
         rig.socket(client).read_error = Some(ErrorKind::TimedOut);
@@ -35,8 +36,8 @@ fn a_failing_read_closes<const OWNS: bool>() {
     });
 }
 
-fn a_failing_write_closes<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+fn a_failing_write_closes<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.socket(client).write_error = Some(ErrorKind::BrokenPipe);
         rig.send(client, b"x");
@@ -48,7 +49,7 @@ fn a_failing_write_closes<const OWNS: bool>() {
 
 #[test]
 fn a_reset_while_bytes_are_owed_closes() {
-    with_server::<_, false>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         for ended in [false, true] {
             let client = rig.connected();
             rig.give_room(client, 0);
@@ -67,7 +68,7 @@ fn a_reset_while_bytes_are_owed_closes() {
 fn a_reset_while_lingering_closes() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(close);
-    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
         rig.socket(client).read_error = Some(ErrorKind::ConnectionReset);
         rig.settle();
@@ -83,7 +84,7 @@ fn a_reset_while_closing_closes() {
         peer.send(b"farewell").unwrap();
         peer.close();
     });
-    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connect();
         rig.give_room(client, 0);
         rig.settle();
@@ -97,7 +98,7 @@ fn a_reset_while_closing_closes() {
 fn a_failing_end_of_the_stream_closes() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(close);
-    with_server::<_, false>(Shape::SMALL, LINGERING, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connect();
         rig.socket(client).shutdown_error = Some(ErrorKind::NotConnected);
         rig.settle();
@@ -107,7 +108,7 @@ fn a_failing_end_of_the_stream_closes() {
 
 #[test]
 fn a_platform_that_cannot_change_an_interest_costs_that_connection_only() {
-    with_server::<_, false>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         let (broken, other) = (rig.connected(), rig.connected());
         rig.socket(broken).modify_error = Some(ErrorKind::OutOfMemory);
         rig.give_room(broken, 0);
@@ -122,7 +123,7 @@ fn a_platform_that_cannot_change_an_interest_costs_that_connection_only() {
 
 #[test]
 fn a_close_that_fails_is_counted_and_nothing_else() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.socket(client).close_error = Some(ErrorKind::Other);
         rig.end(client);
@@ -134,7 +135,7 @@ fn a_close_that_fails_is_counted_and_nothing_else() {
 
 #[test]
 fn an_event_for_an_earlier_tenant_is_dropped_and_counted() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let first = rig.connected();
         let old = rig.token(first);
         rig.end(first);
@@ -165,7 +166,7 @@ fn an_event_for_a_peer_that_was_aborted_in_the_same_batch_does_no_harm() {
         }
         bytes.len()
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let clients = [rig.connected(), rig.connected(), rig.connected()];
         for client in clients {
             rig.send(client, b"hello");
@@ -191,7 +192,7 @@ fn every_readiness_in_every_state_is_harmless() {
         Readiness::CLOSED.with_implied(),
     ];
     for readiness in all {
-        with_server::<_, false>(Shape::SMALL, LINGERING, Scripted::lines(), |rig| {
+        with_server::<_, SERVER>(Shape::SMALL, LINGERING, Scripted::lines(), |rig| {
             let [idle, owed, held, ended, closing] = core::array::from_fn(|_| rig.connected());
             rig.give_room(owed, 0);
             rig.send(owed, b"a line\n");

@@ -4,9 +4,10 @@ use core::time::Duration;
 
 use selkie_core::{Close, Config, Event, Readiness, Reason};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::SERVER;
 
 const LINGERING: Config = Config { linger: Duration::from_secs(5), ..UNLIMITED };
 
@@ -34,7 +35,7 @@ fn what_is_asked_for_after_the_closing_is_ignored() {
         peer.close();
         count
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         rig.give_room(client, 0);
@@ -63,7 +64,7 @@ fn what_was_left_is_not_offered_after_the_closing() {
         peer.close();
         4
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"takenleft");
@@ -81,7 +82,7 @@ fn what_was_left_is_not_offered_after_the_closing() {
 
 #[test]
 fn draining_does_not_change_why_it_closes() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, answering(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, answering(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"hello");
@@ -96,10 +97,10 @@ fn draining_does_not_change_why_it_closes() {
     });
 }
 
-on_both! { without_lingering_it_closes_at_once after_the_peers_end_there_is_nothing_to_linger_for lingering_is_not_idling }
+on_all! { without_lingering_it_closes_at_once after_the_peers_end_there_is_nothing_to_linger_for lingering_is_not_idling }
 
-fn without_lingering_it_closes_at_once<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, answering(), |rig| {
+fn without_lingering_it_closes_at_once<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, answering(), |rig| {
         let client = rig.connected();
         rig.send(client, b"x");
         rig.turn();
@@ -108,8 +109,8 @@ fn without_lingering_it_closes_at_once<const OWNS: bool>() {
     });
 }
 
-fn after_the_peers_end_there_is_nothing_to_linger_for<const OWNS: bool>() {
-    with_server::<_, OWNS>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
+fn after_the_peers_end_there_is_nothing_to_linger_for<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.end(client);
         rig.turn();
@@ -117,9 +118,9 @@ fn after_the_peers_end_there_is_nothing_to_linger_for<const OWNS: bool>() {
     });
 }
 
-fn lingering_is_not_idling<const OWNS: bool>() {
+fn lingering_is_not_idling<const KIND: u8>() {
     let config = Config { idle_timeout: Some(Duration::from_secs(1)), ..LINGERING };
-    with_server::<_, OWNS>(Shape::SMALL, config, answering(), |rig| {
+    with_server::<_, KIND>(Shape::SMALL, config, answering(), |rig| {
         let client = rig.connected();
         rig.send(client, b"x");
         rig.pass(Duration::from_secs(4));
@@ -132,7 +133,7 @@ fn lingering_is_not_idling<const OWNS: bool>() {
 
 #[test]
 fn what_is_thrown_away_while_lingering_is_counted() {
-    with_server::<_, false>(Shape::SMALL, LINGERING, answering(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, answering(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
         for _ in 0..3 {

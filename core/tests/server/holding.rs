@@ -6,10 +6,11 @@ use selkie_core::{Config, Interest, Reason, Token};
 
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, lines};
+use crate::toy::{PLATFORM, SERVER};
 
 #[test]
 fn a_line_that_comes_in_pieces_is_offered_whole() {
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
         let client = rig.connected();
         for piece in ["a", "b", "c\nd", "e", "\n"] {
             rig.send(client, piece.as_bytes());
@@ -30,7 +31,7 @@ fn what_is_held_at_the_end_of_the_stream_is_offered_before_the_end_is_told() {
         peer.send(b"bye").unwrap();
         peer.close();
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"one\ntwo\nrest");
         rig.end(client);
@@ -45,7 +46,7 @@ fn held_bytes_that_wait_for_room_come_before_the_end() {
     let mut service = Scripted::echo();
     // Takes one byte at a time, so that most of what came is held.
     service.on_received = Box::new(|peer, bytes| peer.send(&bytes[..1]).map_or(0, |()| 1));
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
         rig.send(client, b"0123456789");
@@ -69,7 +70,7 @@ fn a_full_inbox_stops_the_reading_until_the_service_takes() {
         peer.set_timer(Duration::from_secs(4));
         lines(peer, bytes)
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, &[b'x'; 20]);
         rig.settle();
@@ -98,7 +99,7 @@ fn another_peer_can_resume_the_held_bytes() {
         waiting = Some(peer.token());
         if released { peer.send(bytes).map_or(0, |()| bytes.len()) } else { 0 }
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (waiting, other) = (rig.connected(), rig.connected());
         rig.send(waiting, b"question");
         rig.settle();
@@ -119,7 +120,7 @@ fn a_peer_can_resume_itself() {
         peer.resume(token);
         1
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"0123456789");
         rig.settle();
@@ -140,7 +141,7 @@ fn held_bytes_are_offered_again_after_the_services_deadline() {
         }
         peer.send(bytes).map_or(0, |()| bytes.len())
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"later");
         rig.pass(Duration::from_millis(999));
@@ -153,7 +154,7 @@ fn held_bytes_are_offered_again_after_the_services_deadline() {
 #[test]
 fn what_is_held_goes_with_the_connection() {
     let config = Config { idle_timeout: Some(Duration::from_secs(1)), ..UNLIMITED };
-    with_server::<_, false>(Shape { blocks: 2, ..Shape::SMALL }, config, Scripted::lines(), |rig| {
+    with_server::<_, SERVER>(Shape { blocks: 2, ..Shape::SMALL }, config, Scripted::lines(), |rig| {
         for _ in 0..10 {
             let client = rig.connected();
             rig.send(client, b"a piece");
@@ -167,7 +168,7 @@ fn what_is_held_goes_with_the_connection() {
 
 #[test]
 fn held_bytes_that_did_not_fit_the_platforms_outbox_are_answered_when_they_do() {
-    with_server::<_, true>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+    with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 8);
         rig.send(client, b"0123456789\n");
@@ -187,7 +188,7 @@ fn what_is_held_may_be_taken_at_the_very_end() {
         offers += 1;
         if offers == 1 { 0 } else { peer.send(bytes).map_or(0, |()| bytes.len()) }
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"at last");
         rig.settle();

@@ -19,23 +19,28 @@ mod stale;
 mod starving;
 mod toy;
 
-/// Makes two tests of a function that is generic over who keeps the outbox.
-macro_rules! on_both {
+/// Makes three tests of a function that is generic over the kind of platform.
+macro_rules! on_all {
     ($($name:ident)*) => {
         $(
             mod $name {
                 #[test]
-                fn with_the_servers_outbox() {
-                    super::$name::<false>();
+                fn with_the_servers_buffers() {
+                    super::$name::<{ crate::toy::SERVER }>();
                 }
 
                 #[test]
-                fn with_the_platforms_outbox() {
-                    super::$name::<true>();
+                fn with_the_servers_buffers_and_reading_on() {
+                    super::$name::<{ crate::toy::READS_ON }>();
+                }
+
+                #[test]
+                fn with_the_platforms_buffers() {
+                    super::$name::<{ crate::toy::PLATFORM }>();
                 }
             }
         )*
     };
 }
 
-use on_both;
+use on_all;

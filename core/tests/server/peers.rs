@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use selkie_core::{Close, Reason, SendError, Token};
 
-use crate::on_both;
+use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::{PLATFORM, SERVER};
 
 type Roster = Rc<RefCell<Vec<Token>>>;
 
@@ -29,11 +30,11 @@ fn acting(act: impl Fn(&mut selkie_core::Peer<'_>, Token, &[u8]) + 'static) -> (
     (service, roster)
 }
 
-on_both! { bytes_reach_another_peer sending_to_another_is_all_or_nothing }
+on_all! { bytes_reach_another_peer sending_to_another_is_all_or_nothing }
 
-fn bytes_reach_another_peer<const OWNS: bool>() {
+fn bytes_reach_another_peer<const KIND: u8>() {
     let (service, _) = acting(|peer, first, bytes| peer.send_to(first, bytes).unwrap());
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.send(speaker, b"hello");
         rig.settle();
@@ -47,13 +48,13 @@ fn bytes_reach_another_peer<const OWNS: bool>() {
     });
 }
 
-fn sending_to_another_is_all_or_nothing<const OWNS: bool>() {
+fn sending_to_another_is_all_or_nothing<const KIND: u8>() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
     let (service, _) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
-    with_server::<_, OWNS>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
-        rig.give_room(target, if OWNS { 16 } else { 0 });
+        rig.give_room(target, if KIND == PLATFORM { 16 } else { 0 });
         for message in [b"0123456789", b"abcdefghij"] {
             rig.send(speaker, message);
             rig.settle();
@@ -73,7 +74,7 @@ fn sending_to_a_peer_that_is_gone_says_so() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
     let (service, _) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         let slot = rig.token(target).index();
         rig.end(target);
@@ -92,7 +93,7 @@ fn a_write_that_breaks_another_peer_closes_that_one() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
     let (service, roster) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.socket(target).write_error = Some(selkie_core::ErrorKind::BrokenPipe);
         rig.send(speaker, b"hello");
@@ -108,7 +109,7 @@ fn a_write_that_breaks_another_peer_closes_that_one() {
 #[test]
 fn an_interest_that_cannot_be_changed_for_another_peer_closes_that_one() {
     let (service, roster) = acting(|peer, first, bytes| peer.send_to(first, bytes).unwrap());
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.give_room(target, 0);
         rig.socket(target).modify_error = Some(selkie_core::ErrorKind::OutOfMemory);
@@ -127,7 +128,7 @@ fn another_peer_is_closed_after_what_it_is_owed() {
         peer.close_other(first);
         assert_eq!(peer.send_to(first, b"more"), Err(SendError::Closed));
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.give_room(target, 2);
         rig.send(speaker, b"farewell");
@@ -145,7 +146,7 @@ fn another_peer_is_closed_after_what_it_is_owed() {
 #[test]
 fn another_peer_is_aborted_in_the_same_turn() {
     let (service, roster) = acting(|peer, first, _| peer.abort_other(first));
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.send(speaker, b"x");
         rig.turn();
@@ -173,7 +174,7 @@ fn the_closing_of_one_peer_can_be_told_to_another() {
             let _ = peer.send_to(other, b"left");
         }
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (leaver, first, second) = (rig.connected(), rig.connected(), rig.connected());
         rig.end(leaver);
         rig.pass(Duration::from_secs(2));
@@ -194,7 +195,7 @@ fn peers_that_abort_one_another_in_closed_all_go_once() {
             peer.abort_other(other);
         }
     });
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let clients = [rig.connected(), rig.connected(), rig.connected()];
         rig.end(clients[1]);
         rig.settle();

@@ -6,12 +6,13 @@ use selkie_core::{Config, Peer, Reason, SendError};
 
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Scripted, lines};
+use crate::toy::SERVER;
 
 const SCARCE: Shape = Shape { slots: 10, blocks: 2, ..Shape::SMALL };
 
 #[test]
 fn a_block_that_comes_back_serves_everyone_who_waits() {
-    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let clients: Vec<_> = (0..5).map(|_| rig.connected()).collect();
         rig.give_room(clients[0], 0);
         rig.send(clients[0], b"owed");
@@ -32,7 +33,7 @@ fn a_block_that_comes_back_serves_everyone_who_waits() {
 
 #[test]
 fn who_needs_one_block_is_not_kept_from_it_by_who_needs_two() {
-    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::lines(), |rig| {
+    with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::lines(), |rig| {
         // In the order of slots, whoever needs two comes first.
         let (needs_two, owes, holds) = (rig.connected(), rig.connected(), rig.connected());
         rig.send(holds, b"a piece");
@@ -55,7 +56,7 @@ fn who_needs_one_block_is_not_kept_from_it_by_who_needs_two() {
 
 #[test]
 fn a_starved_connection_is_not_watched() {
-    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let (owes, starved) = (rig.connected(), rig.connected());
         rig.give_room(owes, 0);
         rig.send(owes, &[0; 100]);
@@ -74,7 +75,7 @@ fn a_starved_connection_is_not_watched() {
 
 #[test]
 fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
-    with_server::<_, false>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let (owes, starved) = (rig.connected(), rig.connected());
         rig.give_room(owes, 0);
         rig.send(owes, b"owed");
@@ -93,7 +94,7 @@ fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
 #[test]
 fn a_starved_connection_that_idles_out_is_no_longer_waited_for() {
     let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
-    with_server::<_, false>(SCARCE, config, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
         let (owes, starved) = (rig.connected(), rig.connected());
         rig.give_room(owes, 0);
         rig.send(owes, b"owed");
@@ -124,7 +125,7 @@ fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
         }
         lines(peer, bytes)
     });
-    with_server::<_, false>(Shape { slots: 10, blocks: 4, ..Shape::SMALL }, UNLIMITED, service, |rig| {
+    with_server::<_, SERVER>(Shape { slots: 10, blocks: 4, ..Shape::SMALL }, UNLIMITED, service, |rig| {
         let targets: Vec<_> = (0..6).map(|_| rig.connected()).collect();
         for &target in &targets {
             rig.send(target, b"hello\n");
@@ -152,7 +153,7 @@ fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
 
 #[test]
 fn many_share_a_few_blocks_fairly() {
-    with_server::<_, false>(Shape { blocks: 3, ..SCARCE }, UNLIMITED, Scripted::echo(), |rig| {
+    with_server::<_, SERVER>(Shape { blocks: 3, ..SCARCE }, UNLIMITED, Scripted::echo(), |rig| {
         let clients: Vec<_> = (0..9).map(|_| rig.connected()).collect();
         let mut received = vec![0; clients.len()];
         for _ in 0..rounds(400) {

@@ -39,9 +39,9 @@ pub(crate) const fn just_before(time: Duration) -> Duration {
     time.saturating_sub(Duration::from_nanos(1))
 }
 
-pub(crate) struct Rig<'a, S: Service, const OWNS: bool> {
-    pub(crate) event_loop: EventLoop<'a, Toy<OWNS>>,
-    pub(crate) server: Server<'a, Toy<OWNS>, S>,
+pub(crate) struct Rig<'a, S: Service, const KIND: u8> {
+    pub(crate) event_loop: EventLoop<'a, Toy<KIND>>,
+    pub(crate) server: Server<'a, Toy<KIND>, S>,
     pub(crate) now: Instant,
     pub(crate) listener: Handle,
     /// Tokens in the registry that are not the server's connections: the listener, and what a test adds.
@@ -49,11 +49,11 @@ pub(crate) struct Rig<'a, S: Service, const OWNS: bool> {
 }
 
 /// Builds a server with one listener and hands it to a test.
-pub(crate) fn with_server<S: Service, const OWNS: bool>(
+pub(crate) fn with_server<S: Service, const KIND: u8>(
     shape: Shape,
     config: Config,
     service: S,
-    test: impl FnOnce(&mut Rig<'_, S, OWNS>),
+    test: impl FnOnce(&mut Rig<'_, S, KIND>),
 ) {
     let mut slots = vec![Slot::EMPTY; shape.slots];
     let mut timers = vec![TimerSlot::EMPTY; shape.slots];
@@ -65,7 +65,7 @@ pub(crate) fn with_server<S: Service, const OWNS: bool>(
     let mut bytes = vec![0; shape.blocks * shape.block_size];
     let mut scratch = vec![0; shape.scratch];
     let storage = LoopStorage { slots: &mut slots, timers: &mut timers, events: &mut events };
-    let mut event_loop = EventLoop::new(Toy::<OWNS>::new(shape.slots), storage);
+    let mut event_loop = EventLoop::new(Toy::<KIND>::new(shape.slots), storage);
     let mut server = Server::new(
         service,
         config,
@@ -85,7 +85,7 @@ pub(crate) fn with_server<S: Service, const OWNS: bool>(
     rig.check();
 }
 
-impl<S: Service, const OWNS: bool> Rig<'_, S, OWNS> {
+impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
     /// A client that waits to be accepted.
     pub(crate) fn connect(&mut self) -> Handle {
         let platform = &mut self.event_loop.context.platform;

@@ -8,7 +8,7 @@ use selkie_core::{Config, ErrorKind, Reason};
 
 use crate::rig::{Rig, Shape, with_server};
 use crate::scripted::Scripted;
-use crate::toy::Handle;
+use crate::toy::{Handle, PLATFORM, READS_ON, SERVER};
 
 /// One thing that a client, the network or the clock does. Clients are named by the order in which they connected.
 #[derive(Clone, Debug)]
@@ -64,14 +64,14 @@ impl Run {
         self.clients.get_mut(&handle).map(|client| (handle, client))
     }
 
-    fn take<const OWNS: bool>(&mut self, rig: &mut Rig<'_, Scripted, OWNS>) {
+    fn take<const KIND: u8>(&mut self, rig: &mut Rig<'_, Scripted, KIND>) {
         for (&handle, client) in &mut self.clients {
             client.received.extend(rig.take(handle));
             assert!(client.sent.starts_with(&client.received), "only what was sent comes back, in order");
         }
     }
 
-    fn act<const OWNS: bool>(&mut self, rig: &mut Rig<'_, Scripted, OWNS>, step: &Step) {
+    fn act<const KIND: u8>(&mut self, rig: &mut Rig<'_, Scripted, KIND>, step: &Step) {
         match *step {
             Step::Connect => {
                 let handle = rig.connect();
@@ -125,7 +125,7 @@ impl Run {
     }
 
     /// Lets everybody end, and gives the network all the time and room it needs.
-    fn finish<const OWNS: bool>(&mut self, rig: &mut Rig<'_, Scripted, OWNS>, whole_lines: bool) {
+    fn finish<const KIND: u8>(&mut self, rig: &mut Rig<'_, Scripted, KIND>, whole_lines: bool) {
         for &handle in &self.order {
             rig.give_room(handle, usize::MAX);
         }
@@ -161,7 +161,7 @@ impl Run {
     }
 }
 
-fn run<const OWNS: bool>(steps: &[Step], blocks: usize, linger: bool, whole_lines: bool) {
+fn run<const KIND: u8>(steps: &[Step], blocks: usize, linger: bool, whole_lines: bool) {
     let config = Config {
         linger: Duration::from_millis(if linger { 100 } else { 0 }),
         idle_timeout: Some(Duration::from_secs(3600)),
@@ -171,7 +171,7 @@ fn run<const OWNS: bool>(steps: &[Step], blocks: usize, linger: bool, whole_line
     };
     let service = if whole_lines { Scripted::lines() } else { Scripted::echo() };
     let shape = Shape { blocks, events: 3, ..Shape::SMALL };
-    with_server::<_, OWNS>(shape, config, service, |rig| {
+    with_server::<_, KIND>(shape, config, service, |rig| {
         let mut run = Run { clients: BTreeMap::new(), order: Vec::new() };
         for step in steps {
             run.act(rig, step);
@@ -197,7 +197,8 @@ proptest! {
         linger: bool,
         whole_lines: bool,
     ) {
-        run::<false>(&steps, blocks, linger, whole_lines);
-        run::<true>(&steps, blocks, linger, whole_lines);
+        run::<SERVER>(&steps, blocks, linger, whole_lines);
+        run::<READS_ON>(&steps, blocks, linger, whole_lines);
+        run::<PLATFORM>(&steps, blocks, linger, whole_lines);
     }
 }

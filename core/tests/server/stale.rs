@@ -7,6 +7,7 @@ use selkie_core::{Event, Readiness, SendError, Token};
 
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
+use crate::toy::SERVER;
 
 /// A service that leaves what it is sent, except for "act": then it tries all that it can do to the target.
 fn acting(target: &Rc<Cell<Token>>) -> Scripted {
@@ -29,7 +30,7 @@ fn acting(target: &Rc<Cell<Token>>) -> Scripted {
 #[test]
 fn nothing_is_done_to_the_next_tenant_of_a_slot() {
     let target = Rc::new(Cell::new(Token::from_u64(0)));
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, acting(&target), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, acting(&target), |rig| {
         let (gone, speaker) = (rig.connected(), rig.connected());
         target.set(rig.token(gone));
         rig.end(gone);
@@ -53,7 +54,7 @@ fn nothing_is_done_to_the_next_tenant_of_a_slot() {
 #[test]
 fn nothing_is_done_to_what_is_no_connection() {
     let target = Rc::new(Cell::new(Token::from_u64(0)));
-    with_server::<_, false>(Shape::SMALL, UNLIMITED, acting(&target), |rig| {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, acting(&target), |rig| {
         let (speaker, listener) = (rig.connected(), rig.listener);
         let listening = rig.token(listener);
         for token in [Token::from_u64(0), Token::new(99, 1), Token::new(4, 1), listening] {

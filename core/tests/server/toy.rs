@@ -21,6 +21,8 @@ pub(crate) struct Socket {
     pub(crate) accept_errors: VecDeque<ErrorKind>,
     /// What the peer has sent and the server has not read.
     pub(crate) incoming: VecDeque<u8>,
+    /// How many of these the server has left, and awaits more.
+    pub(crate) left: usize,
     /// The peer sends nothing more.
     pub(crate) peer_ended: bool,
     /// What the server has sent and the test has not taken.
@@ -54,6 +56,7 @@ impl Socket {
             backlog: VecDeque::new(),
             accept_errors: VecDeque::new(),
             incoming: VecDeque::new(),
+            left: 0,
             peer_ended: false,
             outgoing: Vec::new(),
             room: usize::MAX,
@@ -76,7 +79,7 @@ impl Socket {
 
     fn readiness(&self) -> Readiness {
         let acceptable = !self.backlog.is_empty() || !self.accept_errors.is_empty();
-        let readable = acceptable || !self.incoming.is_empty() || self.peer_ended || self.read_error.is_some();
+        let readable = acceptable || self.incoming.len() > self.left || self.peer_ended || self.read_error.is_some();
         let writable = !self.is_listener && (self.room > 0 || self.write_error.is_some());
         let mut readiness = Readiness::NONE;
         if readable {
@@ -86,6 +89,15 @@ impl Socket {
             readiness |= Readiness::WRITABLE;
         }
         readiness
+    }
+
+    /// What a read gives where there is nothing.
+    fn nothing(&self) -> nb::Result<usize, Error> {
+        match self.read_error {
+            Some(kind) => Err(nb::Error::Other(Error::new(kind))),
+            None if self.peer_ended => Ok(0),
+            None => Err(nb::Error::WouldBlock),
+        }
     }
 
     /// What would be reported now.
@@ -102,9 +114,16 @@ impl Socket {
     }
 }
 
-/// The platform. `OWNS` says whether it keeps the outbox itself.
+/// The kind of platform on which the server keeps what waits.
+pub(crate) const SERVER: u8 = 0;
+/// The same, where a source is readable until a read has found nothing.
+pub(crate) const READS_ON: u8 = 1;
+/// The kind of platform that keeps what waits itself.
+pub(crate) const PLATFORM: u8 = 2;
+
+/// The platform, of one of these kinds.
 #[derive(Debug, Default)]
-pub(crate) struct Toy<const OWNS: bool> {
+pub(crate) struct Toy<const KIND: u8> {
     pub(crate) sockets: Vec<Socket>,
     pub(crate) clock: Instant,
     pub(crate) capacity: usize,
@@ -115,7 +134,7 @@ pub(crate) struct Toy<const OWNS: bool> {
     first: usize,
 }
 
-impl<const OWNS: bool> Toy<OWNS> {
+impl<const KIND: u8> Toy<KIND> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self { capacity, ..Self::default() }
     }
@@ -154,7 +173,7 @@ impl<const OWNS: bool> Toy<OWNS> {
     }
 }
 
-impl<const OWNS: bool> Selector for Toy<OWNS> {
+impl<const KIND: u8> Selector for Toy<KIND> {
     type Source = Handle;
 
     fn register(&mut self, source: Handle, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
@@ -214,7 +233,7 @@ impl<const OWNS: bool> Selector for Toy<OWNS> {
     }
 }
 
-impl<const OWNS: bool> Wait for Toy<OWNS> {
+impl<const KIND: u8> Wait for Toy<KIND> {
     fn now(&mut self) -> Instant {
         self.clock
     }
@@ -232,11 +251,11 @@ impl<const OWNS: bool> Wait for Toy<OWNS> {
     }
 }
 
-impl<const OWNS: bool> Transport for Toy<OWNS> {
+impl<const KIND: u8> Transport for Toy<KIND> {
     type Address = ();
 
-    const OWNS_OUTBOX: bool = OWNS;
-    const READABLE_UNTIL_EMPTY: bool = OWNS;
+    const OWNS_BUFFERS: bool = KIND == PLATFORM;
+    const READABLE_UNTIL_EMPTY: bool = KIND == READS_ON;
 
     fn accept(&mut self, listener: Handle) -> nb::Result<Handle, Error> {
         let socket = self.open(listener)?;
@@ -260,16 +279,34 @@ impl<const OWNS: bool> Transport for Toy<OWNS> {
         socket.reads += 1;
         let count = socket.incoming.len().min(buffer.len()).min(socket.read_max);
         if count == 0 {
-            return match socket.read_error {
-                Some(kind) => Err(nb::Error::Other(Error::new(kind))),
-                None if socket.peer_ended => Ok(0),
-                None => Err(nb::Error::WouldBlock),
-            };
+            return socket.nothing();
         }
         for (place, byte) in buffer.iter_mut().zip(socket.incoming.drain(..count)) {
             *place = byte;
         }
         Ok(count)
+    }
+
+    fn peek(&mut self, source: Handle, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        assert!(KIND == PLATFORM, "the server has its own inbox");
+        assert!(!buffer.is_empty(), "bytes that go nowhere are not asked for");
+        let socket = self.open(source)?;
+        socket.reads += 1;
+        if socket.incoming.len() <= socket.left {
+            return socket.nothing();
+        }
+        let count = socket.incoming.len().min(buffer.len()).min(socket.read_max);
+        for (place, byte) in buffer.iter_mut().zip(socket.incoming.range(..count)) {
+            *place = *byte;
+        }
+        Ok(count)
+    }
+
+    fn consume(&mut self, source: Handle, count: usize, left: usize) {
+        let Ok(socket) = self.open(source) else { panic!("only what is open is shown") };
+        socket.incoming.drain(..count);
+        assert!(left <= socket.incoming.len(), "only what is there can be left");
+        socket.left = left;
     }
 
     fn write(&mut self, source: Handle, bytes: &[u8]) -> nb::Result<usize, Error> {
@@ -280,7 +317,7 @@ impl<const OWNS: bool> Transport for Toy<OWNS> {
             return Err(nb::Error::Other(Error::new(kind)));
         }
         let count = bytes.len().min(socket.room).min(socket.write_max);
-        if OWNS {
+        if KIND == PLATFORM {
             assert!(bytes.len() <= socket.room, "the server asks for the room first");
         }
         if count == 0 && !bytes.is_empty() {

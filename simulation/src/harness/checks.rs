@@ -85,7 +85,7 @@ macro_rules! ensure {
     };
 }
 
-impl<S: Service, F: Judge<S>, const OWNS_OUTBOX: bool> Run<'_, S, F, OWNS_OUTBOX> {
+impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Run<'_, S, F, OWNS_BUFFERS, READS_ON> {
     /// What must hold after every turn.
     pub(super) fn check_turn(&mut self) -> Verdict {
         if let Some(fault) = &self.server.service().fault {
@@ -215,7 +215,7 @@ impl<S: Service, F: Judge<S>, const OWNS_OUTBOX: bool> Run<'_, S, F, OWNS_OUTBOX
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
             let idles = !evidence.write_ended && passed(evidence.moved_at, idle);
-            let stalls = evidence.refused_since.is_some_and(|since| !OWNS_OUTBOX && passed(since, stall));
+            let stalls = evidence.refused_since.is_some_and(|since| !OWNS_BUFFERS && passed(since, stall));
             evidence.overdue_turns = if idles || stalls { evidence.overdue_turns + 1 } else { 0 };
             let late = evidence.overdue_turns;
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");

@@ -15,10 +15,10 @@ use crate::{FarSide, Random, Scenario, Simulated};
 pub(super) type Verdict = Result<(), (&'static str, String)>;
 
 /// Everything that takes part in a run.
-pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_OUTBOX: bool> {
+pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> {
     pub(super) scenario: &'a Scenario,
-    pub(super) event_loop: EventLoop<'a, Simulated<F, OWNS_OUTBOX>>,
-    pub(super) server: Server<'a, Simulated<F, OWNS_OUTBOX>, Observer<S>>,
+    pub(super) event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    pub(super) server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     pub(super) checks: Checks,
     random: Random,
     /// When the next turn is due, where the loop is driven from outside.
@@ -33,18 +33,19 @@ struct Watched<'w, H> {
     fault: Option<String>,
 }
 
-impl<'a, F: FarSide, H, const OWNS_OUTBOX: bool> Handler<'a, Simulated<F, OWNS_OUTBOX>> for Watched<'_, H>
+impl<'a, F: FarSide, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for Watched<'_, H>
 where
-    H: Handler<'a, Simulated<F, OWNS_OUTBOX>>,
+    H: Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
 {
-    fn ready(&mut self, context: &mut Context<'a, Simulated<F, OWNS_OUTBOX>>, event: Event) {
+    fn ready(&mut self, context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>, event: Event) {
         if context.platform.registrations().get(event.token).is_err() {
             self.fault.get_or_insert_with(|| alloc::format!("{event:?} reached the handler, and is not registered"));
         }
         self.handler.ready(context, event);
     }
 
-    fn expired(&mut self, context: &mut Context<'a, Simulated<F, OWNS_OUTBOX>>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>, token: Token) {
         if !context.contains(token) {
             self.fault.get_or_insert_with(|| alloc::format!("a deadline of {token:?} came, which is not live"));
         }
@@ -54,11 +55,13 @@ where
     }
 }
 
-impl<'a, S: Service, F: Judge<S>, const OWNS_OUTBOX: bool> Run<'a, S, F, OWNS_OUTBOX> {
+impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Run<'a, S, F, OWNS_BUFFERS, READS_ON>
+{
     pub(super) fn new(
         scenario: &'a Scenario,
-        event_loop: EventLoop<'a, Simulated<F, OWNS_OUTBOX>>,
-        server: Server<'a, Simulated<F, OWNS_OUTBOX>, Observer<S>>,
+        event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     ) -> Self {
         let random = Random::new(scenario.seed).fork(5);
         let due = Some(Instant::ZERO);

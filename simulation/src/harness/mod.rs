@@ -128,14 +128,14 @@ pub struct Report<S, F> {
 ///
 /// If core, the service or the far side does.
 pub fn run<S: Service, F: Judge<S>>(scenario: &Scenario, service: S, far_side: F, trace: Trace) -> Report<S, F> {
-    if scenario.limits.owns_outbox == 0 {
-        run_on::<S, F, false>(scenario, service, far_side, trace)
-    } else {
-        run_on::<S, F, true>(scenario, service, far_side, trace)
+    match (scenario.limits.owns_buffers, scenario.limits.reads_on) {
+        (0, 0) => run_on::<S, F, false, false>(scenario, service, far_side, trace),
+        (0, _) => run_on::<S, F, false, true>(scenario, service, far_side, trace),
+        (_, _) => run_on::<S, F, true, false>(scenario, service, far_side, trace),
     }
 }
 
-fn run_on<S: Service, F: Judge<S>, const OWNS_OUTBOX: bool>(
+fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>(
     scenario: &Scenario,
     service: S,
     far_side: F,
@@ -145,7 +145,7 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_OUTBOX: bool>(
     let (slots, blocks) = (size(limits.slots).max(2), size(limits.blocks));
     let mut knobs = scenario.knobs.clone();
     knobs.polled = limits.driven;
-    let mut platform = Simulated::<F, OWNS_OUTBOX>::new(slots, knobs, scenario.for_the_platform(), far_side);
+    let mut platform = Simulated::<F, OWNS_BUFFERS, READS_ON>::new(slots, knobs, scenario.for_the_platform(), far_side);
     platform.network.trace = trace;
     let listener = platform.listen(ADDRESS).expect("nobody else listens");
 

@@ -55,14 +55,14 @@ impl FarSide for Errands {
 }
 
 /// The simulated platform, and its far side.
-pub(crate) struct Virtual<const OWNS_OUTBOX: bool> {
-    platform: Simulated<Errands, OWNS_OUTBOX>,
+pub(crate) struct Virtual<const OWNS_BUFFERS: bool> {
+    platform: Simulated<Errands, OWNS_BUFFERS>,
     pairs: Source,
     /// The listeners that cases were given, whose addresses follow on [`PAIRS`].
     listeners: Vec<Source>,
 }
 
-impl<const OWNS_OUTBOX: bool> Virtual<OWNS_OUTBOX> {
+impl<const OWNS_BUFFERS: bool> Virtual<OWNS_BUFFERS> {
     pub(crate) fn new(capacity: usize, knobs: &Knobs) -> Result<Self, Error> {
         let mut platform = Simulated::new(capacity, knobs.clone(), Random::new(1), Errands::default());
         platform.network.far_listen(FAR_OPEN);
@@ -76,8 +76,8 @@ impl<const OWNS_OUTBOX: bool> Virtual<OWNS_OUTBOX> {
     }
 }
 
-impl<const OWNS_OUTBOX: bool> Fixture for Virtual<OWNS_OUTBOX> {
-    type Platform = Simulated<Errands, OWNS_OUTBOX>;
+impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
+    type Platform = Simulated<Errands, OWNS_BUFFERS>;
     type Peer = Far;
 
     fn platform(&mut self) -> &mut Self::Platform {
@@ -150,7 +150,7 @@ impl<const OWNS_OUTBOX: bool> Fixture for Virtual<OWNS_OUTBOX> {
     }
 }
 
-impl<const OWNS_OUTBOX: bool> WaitFixture for Virtual<OWNS_OUTBOX> {
+impl<const OWNS_BUFFERS: bool> WaitFixture for Virtual<OWNS_BUFFERS> {
     fn peer_write_later(&mut self, peer: Far, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
         self.later(delay, Errand::Write(peer, bytes));
         Ok(())
@@ -166,7 +166,7 @@ impl<const OWNS_OUTBOX: bool> WaitFixture for Virtual<OWNS_OUTBOX> {
     }
 }
 
-impl<const OWNS_OUTBOX: bool> WakeFixture for Virtual<OWNS_OUTBOX> {
+impl<const OWNS_BUFFERS: bool> WakeFixture for Virtual<OWNS_BUFFERS> {
     fn wake(&mut self, waker: &Waker) -> Result<(), Error> {
         waker.wake();
         Ok(())
@@ -178,7 +178,7 @@ impl<const OWNS_OUTBOX: bool> WakeFixture for Virtual<OWNS_OUTBOX> {
     }
 }
 
-impl<const OWNS_OUTBOX: bool> TransportFixture for Virtual<OWNS_OUTBOX> {
+impl<const OWNS_BUFFERS: bool> TransportFixture for Virtual<OWNS_BUFFERS> {
     fn destination(&mut self) -> Result<Address, Error> {
         Ok(FAR_OPEN)
     }

@@ -55,7 +55,7 @@ impl IoPoll<'_> {
 impl Transport for IoPoll<'_> {
     type Address = SocketAddr;
 
-    // `OWNS_OUTBOX` stays false, although the host keeps what the system does not take: with an outbox of its own, the
+    // `OWNS_BUFFERS` stays false, although the host keeps what the system does not take: with an outbox of its own, the
     // server knows which peers take nothing, and closes those after its stall timeout. It costs no more calls, since each
     // write is asked for either way, and memory only while a peer is behind.
 

@@ -10,22 +10,19 @@
 #![no_std]
 #![no_main]
 
-mod serial;
-
 use core::time::Duration;
 
 use cortex_m_rt::entry;
 use defmt_semihosting as _;
-use firmware::board::{self, Board, clock::Clock, ethernet, stack};
+use firmware::board::{self, Board, clock::Clock, ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use selkie_core::{
-    Both, Config, Context, Device, Either, Event, EventLoop, Handler, Instant, Interest, Mode, Reason, Server,
-    StaticLoop, StaticServer, Token, Transport,
+    Both, Config, Context, Device, Either, Event, EventLoop, Handler, Instant, Interest, Mode, Reason, Scan, Server,
+    StaticLoop, StaticServer, Token, Transport, Unserved,
 };
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
-use serial::Serial;
 use services::Echo;
 use static_cell::{ConstStaticCell, StaticCell};
 
@@ -38,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long what was handed over then has to be sent.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-type Platform = Both<Network<'static, ethernet::Ethernet>, Serial<SLOTS>>;
+type Platform = Both<Network<'static, ethernet::Ethernet>, Unserved<Scan<Uart, 1, SLOTS>>>;
 type Source = Either<Socket, Device>;
 
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
@@ -53,7 +50,7 @@ static EVENT_LOOP: StaticCell<EventLoop<'static, Platform>> = StaticCell::new();
 struct Firmware {
     server: Server<'static, Platform, Echo>,
     console: Console,
-    uart: Source,
+    uart: Device,
     uart_token: Token,
     /// What the UART is watched for.
     uart_interest: Interest,
@@ -79,7 +76,7 @@ impl Firmware {
     /// Takes what was typed, and prints what there is room for.
     fn talk(&mut self, context: &mut Context<'static, Platform>) {
         let mut bytes = [0; 16];
-        let count = context.platform.read(self.uart, &mut bytes).unwrap_or(0);
+        let count = context.platform.second.selector.read(self.uart, &mut bytes).unwrap_or(0);
         for &byte in &bytes[..count] {
             match self.console.feed(byte) {
                 Some(Command::Report) => self.report(context),
@@ -90,13 +87,16 @@ impl Firmware {
                 None => {}
             }
         }
-        while let Ok(count @ 1..) = context.platform.write(self.uart, self.console.output()) {
+        while let Ok(count @ 1..) = context.platform.second.selector.write(self.uart, self.console.output()) {
             self.console.advance(count);
         }
         let more = if self.console.output().is_empty() { Interest::NONE } else { Interest::WRITABLE };
         let interest = Interest::READABLE | more;
-        if interest != self.uart_interest && context.modify(self.uart, self.uart_token, interest, Mode::Level).is_ok() {
-            self.uart_interest = interest;
+        if interest != self.uart_interest {
+            let source = Either::Second(self.uart);
+            if context.modify(source, self.uart_token, interest, Mode::Level).is_ok() {
+                self.uart_interest = interest;
+            }
         }
     }
 
@@ -154,7 +154,8 @@ fn main() -> ! {
             continue;
         }
         let Both { first, second, .. } = &mut event_loop.context.platform;
-        let is_ready = || first.device().is_ready() || second.is_ready(*uart);
+        let is_ready =
+            || first.device().is_ready() || second.selector.device(*uart).is_some_and(|uart| uart.is_ready());
         firmware.sleeps += u64::from(board::sleep(clock, Some(next), is_ready));
     }
     defmt::info!("drained after {=u64} connections", firmware.server.counters().accepted);
@@ -166,10 +167,11 @@ fn main() -> ! {
 fn start() -> Started {
     let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else { defmt::panic!("the board starts once") };
     let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
-    let (serial, uart) = Serial::new(uart);
+    let mut devices = Scan::new();
+    let Ok(uart) = devices.add(uart) else { defmt::panic!("a scan of one device has room for one") };
     let event_loop = EVENT_LOOP.init_with(|| {
         let network = Network::new(ethernet, interface, selkie_smoltcp::Config::DEFAULT, NETWORK.take().storage());
-        EventLoop::new(Both::new(network, serial), LOOP.take().storage())
+        EventLoop::new(Both::new(network, Unserved::new(devices)), LOOP.take().storage())
     });
     let config = Config { connections_max: CONNECTIONS, idle_timeout: Some(IDLE_TIMEOUT), ..Config::DEFAULT };
     let mut server = Server::new(Echo, config, SERVER.take().storage());
@@ -181,6 +183,6 @@ fn start() -> Started {
     else {
         defmt::panic!("the loop has room for the listener and the UART")
     };
-    let firmware = Firmware { server, console: Console::new(), uart: source, uart_token, uart_interest, sleeps: 0 };
+    let firmware = Firmware { server, console: Console::new(), uart, uart_token, uart_interest, sleeps: 0 };
     Started { clock, uart, event_loop, firmware }
 }

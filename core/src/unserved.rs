@@ -1,0 +1,96 @@
+//! Sources that no server serves: a selector as half of a platform.
+
+use core::convert::Infallible;
+
+use crate::{Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Transport};
+
+/// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or a sensor beside the
+/// connections of a [`Server`](crate::Server), in [`Both`](crate::Both).
+///
+/// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its code is there for a
+/// server that has no use for it; and it takes nothing away from what the other half can do.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Unserved<S> {
+    /// The selector.
+    pub selector: S,
+}
+
+impl<S> Unserved<S> {
+    /// Watches the sources of `selector` for their owners.
+    #[must_use]
+    pub const fn new(selector: S) -> Self {
+        Self { selector }
+    }
+}
+
+impl<S: Selector> Selector for Unserved<S> {
+    type Source = S::Source;
+
+    fn register(&mut self, source: S::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.selector.register(source, token, interest, mode)
+    }
+
+    fn modify(&mut self, source: S::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.selector.modify(source, token, interest, mode)
+    }
+
+    fn deregister(&mut self, source: S::Source, token: Token) -> Result<(), Error> {
+        self.selector.deregister(source, token)
+    }
+
+    fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.selector.poll(now, events)
+    }
+
+    fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
+        self.selector.next_deadline(now)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.selector.capabilities()
+    }
+
+    fn capacity(&self) -> usize {
+        self.selector.capacity()
+    }
+}
+
+/// What is asked of a source that is not served.
+const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
+
+impl<S: Selector> Transport for Unserved<S> {
+    /// There is nothing to connect to.
+    type Address = Infallible;
+
+    /// There is nothing that could wait.
+    const OWNS_BUFFERS: bool = true;
+
+    fn accept(&mut self, _listener: S::Source) -> nb::Result<S::Source, Error> {
+        Err(nb::Error::Other(UNSUPPORTED))
+    }
+
+    fn connect(&mut self, address: &Infallible) -> Result<S::Source, Error> {
+        match *address {}
+    }
+
+    fn connected(&mut self, _source: S::Source) -> nb::Result<(), Error> {
+        Err(nb::Error::Other(UNSUPPORTED))
+    }
+
+    fn read(&mut self, _source: S::Source, _buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        Err(nb::Error::Other(UNSUPPORTED))
+    }
+
+    fn write(&mut self, _source: S::Source, _bytes: &[u8]) -> nb::Result<usize, Error> {
+        Err(nb::Error::Other(UNSUPPORTED))
+    }
+
+    fn shutdown_write(&mut self, _source: S::Source) -> nb::Result<(), Error> {
+        Err(nb::Error::Other(UNSUPPORTED))
+    }
+
+    fn close(&mut self, _source: S::Source, _how: Close) -> Result<(), Error> {
+        Err(UNSUPPORTED)
+    }
+}

@@ -1,0 +1,57 @@
+//! `Unserved`: the selector is as it was, and nothing is served.
+
+use selkie_core::{
+    Both, Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport,
+    Unserved,
+};
+
+use crate::recorder::Recorder;
+
+const TOKEN: Token = Token::new(4, 1);
+const UNSUPPORTED: ErrorKind = ErrorKind::Unsupported;
+
+#[test]
+fn the_sources_are_watched() {
+    let mut unserved = Unserved::new(Recorder::<false>::new(21));
+    unserved.register(7, TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    unserved.modify(7, TOKEN, Interest::WRITABLE, Mode::Oneshot).unwrap();
+    unserved.deregister(7, TOKEN).unwrap();
+    let mut batch = [Event::EMPTY; 1];
+    let mut events = Events::new(&mut batch);
+    unserved.poll(Instant::from_nanos(9), &mut events).unwrap();
+    assert_eq!(events.len(), 1);
+    let calls = &unserved.selector.calls;
+    assert_eq!(
+        calls[..3],
+        ["register 7 Token(4#1) READABLE Level", "modify 7 Token(4#1) WRITABLE Oneshot", "deregister 7 Token(4#1)"]
+    );
+    assert_eq!(calls[3..], ["poll 9"]);
+
+    unserved.selector.next_deadline = Some(Instant::from_nanos(50));
+    unserved.selector.capabilities = Capabilities::ERROR;
+    unserved.selector.capacity = 5;
+    assert_eq!(unserved.next_deadline(Instant::ZERO), Some(Instant::from_nanos(50)));
+    assert_eq!((unserved.capabilities(), unserved.capacity()), (Capabilities::ERROR, 5));
+}
+
+#[test]
+fn the_sources_are_not_served() {
+    let mut unserved = Unserved::new(Recorder::<false>::new(21));
+    assert_eq!(unserved.accept(7), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(unserved.connected(7), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(unserved.read(7, &mut [0]), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(unserved.peek(7, &mut [0]), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(unserved.write(7, &[0]), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(unserved.shutdown_write(7), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(unserved.close(7, Close::Graceful), Err(UNSUPPORTED.into()));
+    assert!(unserved.selector.calls.is_empty());
+}
+
+#[test]
+fn the_other_half_keeps_its_own_buffers() {
+    const { assert!(<Both<Recorder<true>, Unserved<Recorder<false>>>>::OWNS_BUFFERS) };
+    const { assert!(!<Both<Recorder<false>, Unserved<Recorder<false>>>>::OWNS_BUFFERS) };
+    let mut pair = Both::new(Recorder::<true>::new(21), Unserved::new(Recorder::<false>::new(22)));
+    assert_eq!(pair.read(Either::First(7), &mut [0; 3]), Ok(21));
+    assert_eq!(pair.read(Either::Second(7), &mut [0; 3]), Err(nb::Error::Other(UNSUPPORTED.into())));
+}
