@@ -101,6 +101,12 @@ impl<'a> Events<'a> {
     #[must_use]
     pub const fn new(slots: &'a mut [Event]) -> Self {
         assert!(!slots.is_empty(), "a batch needs room for at least one event");
+        Self::of(slots)
+    }
+
+    /// [`new`](Self::new), of places that are known to be some.
+    #[inline]
+    pub(crate) const fn of(slots: &'a mut [Event]) -> Self {
         Self { slots, len: 0 }
     }
 

@@ -255,7 +255,8 @@ impl<'a, P: Selector> Context<'a, P> {
 pub struct EventLoop<'a, P> {
     /// What handlers are given; use it to register the first sources.
     pub context: Context<'a, P>,
-    events: Events<'a>,
+    /// The memory of the batch; at least one place.
+    batch: &'a mut [Event],
 }
 
 impl<'a, P: Selector> EventLoop<'a, P> {
@@ -268,6 +269,7 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     #[allow(clippy::needless_pass_by_value, reason = "the loop takes the memory over")]
     pub fn new(platform: P, storage: LoopStorage<'a>) -> Self {
         assert_eq!(storage.slots.len(), storage.timers.len(), "a loop has as many timers as slots");
+        assert!(!storage.events.is_empty(), "a batch needs room for at least one event");
         Self {
             context: Context {
                 platform,
@@ -278,7 +280,7 @@ impl<'a, P: Selector> EventLoop<'a, P> {
                 counters: LoopCounters::default(),
                 stopped: false,
             },
-            events: Events::new(storage.events),
+            batch: storage.events,
         }
     }
 
@@ -294,10 +296,14 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     pub fn turn<H: Handler<'a, P>>(&mut self, now: Instant, handler: &mut H) -> Result<Option<Instant>, Error> {
         self.context.now = self.context.now.max(now);
         self.context.clock = None;
-        self.events.clear();
-        self.context.platform.poll(self.context.now, &mut self.events)?;
+        let mut events = Events::of(self.batch);
+        self.context.platform.poll(self.context.now, &mut events)?;
         // What an event or a deadline changed, such as an interest, may have made a source ready.
-        if self.dispatch(handler) { Ok(Some(self.context.now)) } else { Ok(self.context.next_deadline()) }
+        if self.context.dispatch(events.as_slice(), events.capacity(), handler) {
+            Ok(Some(self.context.now))
+        } else {
+            Ok(self.context.next_deadline())
+        }
     }
 
     /// One round: waits for an event or the next deadline, dispatches, expires.
@@ -311,10 +317,10 @@ impl<'a, P: Selector> EventLoop<'a, P> {
         P: Wait,
     {
         let deadline = self.context.next_deadline();
-        self.events.clear();
-        self.context.platform.wait(&mut self.events, deadline)?;
+        let mut events = Events::of(self.batch);
+        self.context.platform.wait(&mut events, deadline)?;
         self.context.clock = Some(P::now);
-        self.dispatch(handler);
+        self.context.dispatch(events.as_slice(), events.capacity(), handler);
         Ok(())
     }
 
@@ -339,39 +345,55 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     pub const fn is_stopped(&self) -> bool {
         self.context.stopped
     }
-
-    /// Hands each event of the batch to the handler, then each deadline that has passed. Says whether there were any.
-    #[inline]
-    fn dispatch<H: Handler<'a, P>>(&mut self, handler: &mut H) -> bool {
-        let Self { context, events } = self;
-        context.counters.turns += 1;
-        context.counters.events += events.len() as u64;
-        for &event in events.as_slice() {
-            context.hand_out(event, handler);
-        }
-        let expired = if context.timers.is_empty() { 0 } else { context.expire(events.capacity(), handler) };
-        if expired == 0 && events.is_empty() {
-            context.counters.turns_idle += 1;
-            return false;
-        }
-        true
-    }
 }
 
 impl<'a, P: Selector> Context<'a, P> {
-    /// Hands an event to the handler, unless its source is gone.
+    /// Hands each event of the batch to the handler, then each deadline that has passed. Says whether there were any.
     #[inline]
-    fn hand_out<H: Handler<'a, P>>(&mut self, event: Event, handler: &mut H) {
-        // The source may have been deregistered earlier in this batch, and its slot have another tenant.
-        if self.registry.contains(event.token) {
-            handler.ready(self, event);
-        } else {
-            self.counters.events_stale += 1;
+    fn dispatch<H: Handler<'a, P>>(&mut self, events: &[Event], limit: usize, handler: &mut H) -> bool {
+        self.counters.turns += 1;
+        if cfg!(target_pointer_width = "64") && events.is_empty() {
+            // Apart, so that what follows is no longer than a turn with events needs it to be.
+            return self.dispatch_nothing(limit, handler);
         }
+        self.counters.events += events.len() as u64;
+        for &event in events {
+            // The source may have been deregistered earlier in this batch, and its slot have another tenant.
+            if self.registry.is_current(event.token) {
+                handler.ready(self, event);
+            } else {
+                self.drop_stale();
+            }
+        }
+        self.end_turn(!events.is_empty(), limit, handler)
     }
 
-    /// Hands at most `limit` passed deadlines to the handler; the others keep the loop from sleeping.
-    fn expire<H: Handler<'a, P>>(&mut self, limit: usize, handler: &mut H) -> usize {
+    /// [`dispatch`](Self::dispatch) in a turn without events.
+    #[cold]
+    #[inline(never)]
+    fn dispatch_nothing<H: Handler<'a, P>>(&mut self, limit: usize, handler: &mut H) -> bool {
+        self.end_turn(false, limit, handler)
+    }
+
+    /// Hands each deadline that has passed to the handler. Says whether there were any, or events.
+    #[inline]
+    fn end_turn<H: Handler<'a, P>>(&mut self, came: bool, limit: usize, handler: &mut H) -> bool {
+        let expired = !self.timers.is_empty() && self.expire(limit, handler);
+        let any = came || expired;
+        self.counters.turns_idle += u64::from(!any);
+        any
+    }
+
+    /// Counts an event whose source is gone.
+    #[cold]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn drop_stale(&mut self) {
+        self.counters.events_stale += 1;
+    }
+
+    /// Hands passed deadlines to the handler, as many as a batch has events; the others keep the loop from sleeping.
+    #[inline]
+    fn expire<H: Handler<'a, P>>(&mut self, limit: usize, handler: &mut H) -> bool {
         let now = self.now();
         let mut expired = 0;
         while expired < limit {
@@ -382,6 +404,6 @@ impl<'a, P: Selector> Context<'a, P> {
             }
         }
         self.counters.deadlines += expired as u64;
-        expired
+        expired > 0
     }
 }

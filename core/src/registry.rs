@@ -122,6 +122,12 @@ impl<S: Storage<Slot>> Registry<S> {
         }
     }
 
+    /// [`contains`](Self::contains), for a token that some registry issued: one that was made up may be taken for live.
+    #[inline]
+    pub(crate) fn is_current(&self, token: Token) -> bool {
+        self.slots.as_ref().get(token.index()).is_some_and(|slot| slot.generation == token.generation())
+    }
+
     /// The live token of a slot.
     #[inline]
     #[must_use]
