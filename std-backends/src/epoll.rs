@@ -19,7 +19,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
 };
 
 use self::room::{Buffer, Room};
@@ -37,6 +37,10 @@ pub struct Epoll<'fd> {
     buffer: Buffer,
     /// Whether the kernel has `epoll_pwait2`, as far as is known.
     counts_nanoseconds: bool,
+    /// The timeout of a wait without a deadline: none (-1), or where nothing is armed that could end it, no wait at all.
+    endless: c_int,
+    /// Up to how many events need more than to be added: none (0), or all of them while there are oneshot sources.
+    special: c_int,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
 
@@ -56,8 +60,54 @@ impl Epoll<'_> {
             clock: Clock::new(),
             buffer: Buffer::new()?,
             counts_nanoseconds: true,
+            endless: 0,
+            special: 0,
             borrowed: PhantomData,
         })
+    }
+
+    /// Notes what is registered in the form in which a wait asks for it, after that may have changed.
+    fn note(&mut self) {
+        self.endless = if self.sources.registrations.armed() > 0 { -1 } else { 0 };
+        self.special = if self.sources.registrations.oneshot() > 0 { c_int::MAX } else { 0 };
+    }
+
+    /// Adds what the kernel reported to `events`.
+    fn add(&mut self, events: &mut Events<'_>, count: usize) {
+        let added = self.buffer.add(events, count);
+        if self.special > 0 {
+            for event in added {
+                self.sources.registrations.fired(event.token.index());
+            }
+            self.note();
+        }
+    }
+
+    /// [`Wait::wait`] with a deadline, apart from the events that there were before. Says how many there are in `room` now.
+    #[inline]
+    fn wait_apart(&mut self, room: &mut [Event], deadline: Option<Instant>) -> Result<usize, Error> {
+        if room.is_empty() {
+            return Ok(0);
+        }
+        let mut events = Events::new(room);
+        self.wait_until(&mut events, deadline)?;
+        Ok(events.len())
+    }
+
+    /// The rest of a wait without a deadline whose sleep had the result `count`, which is not simply a number of events to
+    /// add. Says how many there are in `room` now.
+    #[cold]
+    #[inline(never)]
+    fn look_into(&mut self, room: &mut [Event], count: c_int) -> Result<usize, Error> {
+        match usize::try_from(count) {
+            Ok(count @ 1..) => {
+                let mut events = Events::new(room);
+                self.add(&mut events, count);
+                Ok(events.len())
+            }
+            // Nothing came, or it failed. Why, is told apart where the call is made again.
+            _ => self.wait_apart(room, None),
+        }
     }
 
     /// One change of the kernel's set.
@@ -91,6 +141,7 @@ impl<'fd> Selector for Epoll<'fd> {
             self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
         }
         self.sources.insert(fd, token, interest, mode);
+        self.note();
         Ok(())
     }
 
@@ -111,6 +162,7 @@ impl<'fd> Selector for Epoll<'fd> {
             },
         }
         self.sources.update(token, interest, mode);
+        self.note();
         Ok(())
     }
 
@@ -119,6 +171,7 @@ impl<'fd> Selector for Epoll<'fd> {
         let was_added = !self.sources.get(fd, token)?.interest.is_empty();
         // Whatever the kernel says: a source that stayed here would keep whoever gets its descriptor or its slot next out.
         self.sources.remove(fd, token);
+        self.note();
         if was_added { self.forget(fd, token) } else { Ok(()) }
     }
 
@@ -148,9 +201,26 @@ impl Wait for Epoll<'_> {
     }
 
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as `wait_until`")]
+    #[allow(clippy::inline_always, reason = "what is left of it in a loop without deadlines is a few instructions")]
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
-        self.wait_until(events, deadline)
+        if deadline.is_none() {
+            let room = self.buffer.room(events);
+            let count = sleep_milliseconds(&self.instance, &room, self.endless);
+            if count > self.special {
+                let count = count.cast_unsigned() as usize;
+                // SAFETY: `special` is never negative, and the kernel gives no more events than it was told that there is
+                // room for.
+                unsafe { std::hint::assert_unchecked(0 < count && count <= events.room()) };
+                self.buffer.add(events, count);
+                return Ok(());
+            }
+            let added = self.look_into(events.spare(), count)?;
+            events.extend(added);
+            return Ok(());
+        }
+        let added = self.wait_apart(events.spare(), deadline)?;
+        events.extend(added);
+        Ok(())
     }
 }
 
@@ -164,6 +234,7 @@ impl Wake for Epoll<'_> {
         self.control(libc::EPOLL_CTL_ADD, source.fd(), token, asked(Interest::READABLE, Mode::Edge))?;
         let waker = source.waker();
         self.sources.insert_waker(source);
+        self.note();
         Ok(waker)
     }
 }
@@ -173,19 +244,12 @@ impl Wake for Epoll<'_> {
 unsafe impl Native for Epoll<'static> {}
 
 impl Fetch for Epoll<'_> {
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "it is a third of the cost of a wait with one event, and has two callers")]
     fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
         let room = self.buffer.room(events);
         let Ok(count) = usize::try_from(sleep(&self.instance, &mut self.counts_nanoseconds, &room, timeout)) else {
             return interrupted(errno::number(), timeout);
         };
-        let fetched = self.buffer.add(events, count);
-        if self.sources.registrations.oneshot() > 0 {
-            for event in fetched {
-                self.sources.registrations.fired(event.token.index());
-            }
-        }
+        self.add(events, count);
         Ok(count)
     }
 

@@ -59,7 +59,10 @@ impl Buffer {
         } else {
             (self.0.as_mut_ptr(), free.len().min(self.0.len()))
         };
-        Room { start, len: c_int::try_from(len).unwrap_or(c_int::MAX), memory: PhantomData }
+        // What does not fit is cut off: the rest is less than there is room for, or a number that the kernel refuses.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see above")]
+        let len = len as c_int;
+        Room { start, len, memory: PhantomData }
     }
 
     /// Adds the `count` events that the kernel wrote into the [`room`](Self::room) to `events`, and gives them.
