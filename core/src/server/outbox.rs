@@ -14,7 +14,7 @@ use crate::{Error, ErrorKind, Instant, Token, Transport};
 /// After how long it is tried again whether the platform's own outbox has the room that was not there.
 const ROOM_RETRY: Duration = Duration::from_millis(10);
 
-impl<P: Transport> Driver<'_, '_, P> {
+impl<'a, P: Transport> Driver<'_, 'a, P> {
     /// How many bytes can be sent to a connection without loss.
     #[inline(never)]
     pub(super) fn outbox_room(&mut self, index: usize) -> usize {
@@ -73,6 +73,26 @@ impl<P: Transport> Driver<'_, '_, P> {
         self.table.counters.bytes_out += count as u64;
         self.touch(index);
         Ok(count)
+    }
+
+    /// The same driver once more, for what may change a connection. This one can then be kept in registers.
+    fn apart(&mut self) -> Driver<'_, 'a, P> {
+        self.quick = None;
+        Driver { context: self.context, table: self.table, current: self.current, quick: None }
+    }
+
+    /// [`keep_rest`](Self::keep_rest) of an answer of which `count` bytes were taken.
+    #[cold]
+    #[inline(never)]
+    fn keep_rest_from(&mut self, count: usize, bytes: &[u8]) -> Result<(), SendError> {
+        self.keep_rest(self.current.index(), bytes, Ok(count))
+    }
+
+    /// [`keep_rest`](Self::keep_rest) of an answer that was not taken.
+    #[cold]
+    #[inline(never)]
+    fn keep_all(&mut self, bytes: &[u8], why: nb::Error<Error>) -> Result<(), SendError> {
+        self.keep_rest(self.current.index(), bytes, Err(why))
     }
 
     /// Keeps what the platform did not take.
@@ -188,17 +208,17 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
             return self.send_in_any_case(token, bytes);
         }
         // The answer of a connection that owes nothing, which most are.
-        let Some(source) = self.quick else { return self.send_in_any_case(token, bytes) };
+        let Some(source) = self.quick else { return self.apart().send_in_any_case(token, bytes) };
         if token != self.current || bytes.len() > self.table.pool.size() {
-            return self.send_in_any_case(token, bytes);
+            return self.apart().send_in_any_case(token, bytes);
         }
         match self.context.platform.write(source, bytes) {
             Ok(count) => {
                 // That bytes move was noted when some were received.
                 self.table.counters.bytes_out += count as u64;
-                if count < bytes.len() { self.keep_rest(token.index(), bytes, Ok(count)) } else { Ok(()) }
+                if count < bytes.len() { self.apart().keep_rest_from(count, bytes) } else { Ok(()) }
             }
-            Err(error) => self.keep_rest(token.index(), bytes, Err(error)),
+            Err(error) => self.apart().keep_all(bytes, error),
         }
     }
 
