@@ -1,6 +1,7 @@
 //! The descriptors that a platform owns, and the handles by which they are named.
 
-use std::num::NonZeroU32;
+use std::fmt;
+use std::num::NonZeroU64;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use selkie_core::{Error, ErrorKind, Token};
@@ -11,25 +12,45 @@ use crate::storage::{Zeroable, try_zeroed_slice};
 /// was given.
 ///
 /// Eight bytes, also as an `Option`. Once the descriptor is closed the handle is stale, and never names another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Socket {
-    /// The entry in the table; the first one is never used.
-    slot: NonZeroU32,
-    /// The generation of the entry when the handle was issued: odd.
-    generation: u32,
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Socket(
+    /// The low half is the entry in the table, the first of which is never used; the high half is the generation of the
+    /// entry when the handle was issued, which is odd. One word, so that a handle is compared at once.
+    NonZeroU64,
+);
+
+impl Socket {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is the entry")]
+    const fn slot(self) -> u32 {
+        self.0.get() as u32
+    }
+
+    const fn generation(self) -> u32 {
+        (self.0.get() >> 32) as u32
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Socket({}#{})", self.slot(), self.generation())
+    }
+}
+
+/// What the handle of an entry is in a generation.
+const fn name(slot: u32, generation: u32) -> u64 {
+    ((generation as u64) << 32) | slot as u64
 }
 
 /// One place in the table. All bits zero means vacant and never used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
+    /// The handle of the descriptor; while vacant, what no handle is, with an even generation.
+    name: u64,
     /// What the descriptor is registered under; all zero for nothing.
     pub(crate) token: Token,
-    /// Odd while there is a descriptor, even while there is none.
-    generation: u32,
-    /// The descriptor.
+    /// The descriptor; while vacant, the next vacant entry, or 0.
     pub(crate) fd: RawFd,
-    /// While vacant: the next vacant entry, or 0.
-    next: u32,
     /// Whether the descriptor is a socket.
     pub(crate) is_socket: bool,
 }
@@ -48,6 +69,10 @@ pub(crate) struct Handles {
     vacant: u32,
     /// The first entry that was never used.
     fresh: u32,
+    /// The socket that was last read from, if it is still open: whoever reads usually answers.
+    last: Option<Socket>,
+    /// Its descriptor.
+    last_fd: RawFd,
 }
 
 impl Handles {
@@ -57,7 +82,7 @@ impl Handles {
             Ok(fits) if fits < u32::MAX => {}
             _ => return Err(Error::new(ErrorKind::InvalidInput)),
         }
-        Ok(Self { entries: try_zeroed_slice(capacity + 1)?, vacant: 0, fresh: 1 })
+        Ok(Self { entries: try_zeroed_slice(capacity + 1)?, vacant: 0, fresh: 1, last: None, last_fd: -1 })
     }
 
     /// Whether another descriptor can be taken in.
@@ -67,34 +92,62 @@ impl Handles {
 
     /// Takes a descriptor in, or gives it back if there is no room.
     pub(crate) fn insert(&mut self, fd: OwnedFd, is_socket: bool) -> Result<Socket, OwnedFd> {
-        let index = if self.vacant == 0 { self.fresh } else { self.vacant };
-        let (Some(entry), Some(slot)) = (self.entries.get_mut(index as usize), NonZeroU32::new(index)) else {
-            return Err(fd);
-        };
+        let slot = if self.vacant == 0 { self.fresh } else { self.vacant };
+        let Some(entry) = self.entries.get_mut(slot as usize) else { return Err(fd) };
+        // A vacant entry has an even generation, so this one is odd, and the name not zero.
+        let generation = (entry.name >> 32) as u32 + 1;
+        let Some(handle) = NonZeroU64::new(name(slot, generation)) else { return Err(fd) };
         if self.vacant == 0 {
             self.fresh += 1;
         } else {
-            self.vacant = entry.next;
+            self.vacant = entry.fd.cast_unsigned();
         }
-        let generation = entry.generation + 1;
-        *entry = Entry { token: UNREGISTERED, generation, fd: fd.into_raw_fd(), next: 0, is_socket };
-        Ok(Socket { slot, generation })
+        *entry = Entry { name: handle.get(), token: UNREGISTERED, fd: fd.into_raw_fd(), is_socket };
+        Ok(Socket(handle))
+    }
+
+    /// What a handle names, unless it is stale.
+    #[inline]
+    pub(crate) fn find(&self, socket: Socket) -> Option<&Entry> {
+        self.entries.get(socket.slot() as usize).filter(|entry| entry.name == socket.0.get())
     }
 
     /// What a handle names.
     #[inline]
     pub(crate) fn get(&self, socket: Socket) -> Result<&Entry, Error> {
-        match self.entries.get(socket.slot.get() as usize) {
-            // A handle's generation is odd, so equality is enough.
-            Some(entry) if entry.generation == socket.generation => Ok(entry),
-            _ => Err(Error::new(ErrorKind::Stale)),
+        self.find(socket).ok_or(Error::new(ErrorKind::Stale))
+    }
+
+    /// The descriptor of a handle, and whether it is a socket, for reading.
+    #[inline]
+    pub(crate) fn reading(&mut self, socket: Socket) -> Option<(RawFd, bool)> {
+        let &Entry { fd, is_socket, .. } = self.find(socket)?;
+        if is_socket {
+            self.last = Some(socket);
+            self.last_fd = fd;
         }
+        Some((fd, is_socket))
+    }
+
+    /// The descriptor of a handle, and whether it is a socket, for writing.
+    #[inline]
+    pub(crate) fn writing(&self, socket: Socket) -> Option<(RawFd, bool)> {
+        if self.last == Some(socket) {
+            return Some((self.last_fd, true));
+        }
+        self.writing_first(socket)
+    }
+
+    /// [`writing`](Self::writing) to what was not read from just before.
+    #[inline(never)]
+    fn writing_first(&self, socket: Socket) -> Option<(RawFd, bool)> {
+        self.find(socket).map(|entry| (entry.fd, entry.is_socket))
     }
 
     /// Records what the descriptor of a valid handle is registered under.
     pub(crate) fn set_token(&mut self, socket: Socket, token: Token) {
-        match self.entries.get_mut(socket.slot.get() as usize) {
-            Some(entry) if entry.generation == socket.generation => entry.token = token,
+        match self.entries.get_mut(socket.slot() as usize) {
+            Some(entry) if entry.name == socket.0.get() => entry.token = token,
             _ => {}
         }
     }
@@ -102,12 +155,14 @@ impl Handles {
     /// Takes a descriptor out. Its handle is stale from now on.
     pub(crate) fn remove(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
         let fd = self.get(socket)?.fd;
-        let entry = &mut self.entries[socket.slot.get() as usize];
+        self.last = None;
+        let entry = &mut self.entries[socket.slot() as usize];
         // An entry whose generations are used up stays vacant for ever: this last one is even and is never reached again.
-        entry.generation = entry.generation.wrapping_add(1);
-        if entry.generation < u32::MAX - 1 {
-            entry.next = self.vacant;
-            self.vacant = socket.slot.get();
+        let generation = socket.generation().wrapping_add(1);
+        entry.name = name(socket.slot(), generation);
+        if generation < u32::MAX - 1 {
+            entry.fd = self.vacant.cast_signed();
+            self.vacant = socket.slot();
         }
         // SAFETY: the table owned the descriptor, and gives it away with the entry made vacant.
         Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -117,7 +172,7 @@ impl Handles {
 impl Drop for Handles {
     fn drop(&mut self) {
         for entry in &self.entries[1..self.fresh as usize] {
-            if entry.generation % 2 == 1 {
+            if entry.name >> 32 & 1 == 1 {
                 // SAFETY: the entry is not vacant, so the table owns its descriptor, and is not used any more.
                 drop(unsafe { OwnedFd::from_raw_fd(entry.fd) });
             }
@@ -155,6 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_goes_to_what_was_read_from_while_that_is_open() {
+        let mut handles = Handles::new(2).unwrap();
+        let first = handles.insert(descriptor(), true).unwrap();
+        let second = handles.insert(descriptor(), true).unwrap();
+        for (read, written) in [(first, second), (second, second), (second, first), (first, first)] {
+            assert_eq!(handles.reading(read), handles.find(read).map(|entry| (entry.fd, true)));
+            assert_eq!(handles.writing(written), handles.find(written).map(|entry| (entry.fd, true)));
+        }
+        assert_eq!(handles.last, Some(first));
+        let fd = handles.remove(first).unwrap();
+        let heir = handles.insert(fd, true).unwrap();
+        assert_eq!(heir.slot(), first.slot());
+        assert_eq!((handles.reading(first), handles.writing(first)), (None, None));
+        assert!(handles.writing(heir).is_some());
+    }
+
+    #[test]
     fn a_full_table_gives_the_descriptor_back() {
         let mut handles = Handles::new(1).unwrap();
         handles.insert(descriptor(), false).unwrap();
@@ -167,8 +239,8 @@ mod tests {
     fn an_entry_without_generations_left_is_retired() {
         let mut handles = Handles::new(1).unwrap();
         let socket = handles.insert(descriptor(), false).unwrap();
-        let last = Socket { slot: socket.slot, generation: u32::MAX - 2 };
-        handles.entries[1].generation = last.generation;
+        let last = Socket(NonZeroU64::new(name(socket.slot(), u32::MAX - 2)).unwrap());
+        handles.entries[1].name = last.0.get();
         let fd = handles.remove(last).unwrap();
         assert!(!handles.has_room());
         assert!(handles.insert(fd, false).is_err());

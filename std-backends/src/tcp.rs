@@ -18,7 +18,7 @@ use selkie_core::{Close, Error, ErrorKind, Transport};
 use crate::address::RawAddress;
 use crate::descriptor::{self, SEND_FLAGS};
 use crate::errno;
-use crate::handles::{Entry, Socket};
+use crate::handles::Socket;
 use crate::platform::Platform;
 use crate::sources::Native;
 
@@ -75,29 +75,30 @@ impl<S: Native> Transport for Platform<S> {
 
     #[inline]
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
-        let &Entry { fd, is_socket, .. } = self.handles.get(source)?;
-        let length = bounded(buffer.len());
-        // (e)
-        if is_socket && length > 0 {
-            // SAFETY: the buffer is valid for writes of its length.
-            retried(|| unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), length, 0) })
+        let Some((fd, is_socket)) = self.handles.reading(source) else { return Err(stale()) };
+        let result = if is_socket {
+            match receive(fd, buffer) {
+                count @ 1.. => count,
+                result => self.receive_again(source, buffer, result),
+            }
         } else {
-            // SAFETY: as above.
-            retried(|| unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), length) })
-        }
+            read(fd, buffer)
+        };
+        if result < 0 { Err(failed(result)) } else { Ok(moved(result, buffer.len())) }
     }
 
     #[inline]
     fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
-        let &Entry { fd, is_socket, .. } = self.handles.get(source)?;
-        let length = bounded(bytes.len());
-        if is_socket {
-            // SAFETY: the bytes are valid for reads of their length.
-            retried(|| unsafe { libc::send(fd, bytes.as_ptr().cast(), length, SEND_FLAGS) })
+        let Some((fd, is_socket)) = self.handles.writing(source) else { return Err(stale()) };
+        let result = if is_socket {
+            match send(fd, bytes) {
+                count @ 0.. => count,
+                result => self.send_again(source, bytes, result),
+            }
         } else {
-            // SAFETY: as above.
-            retried(|| unsafe { libc::write(fd, bytes.as_ptr().cast(), length) })
-        }
+            write(fd, bytes)
+        };
+        if result < 0 { Err(failed(result)) } else { Ok(moved(result, bytes.len())) }
     }
 
     fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
@@ -168,19 +169,103 @@ const fn bounded(length: usize) -> usize {
     if cfg!(target_vendor = "apple") && length > i32::MAX as usize { i32::MAX as usize } else { length }
 }
 
-/// Makes a call that moves bytes, again if it was interrupted.
+/// The `result` of a call that was given `length` bytes and did not fail.
 #[inline]
-pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> nb::Result<usize, Error> {
-    loop {
-        if let Ok(count) = usize::try_from(call()) {
-            return Ok(count);
-        }
-        match errno::number() {
-            libc::EINTR => {}
-            libc::EAGAIN => return Err(nb::Error::WouldBlock),
-            code => return Err(nb::Error::Other(errno::from_errno(code))),
+fn moved(result: libc::ssize_t, length: usize) -> usize {
+    let count = result.unsigned_abs();
+    // SAFETY: no call moves more bytes than it is given.
+    unsafe { std::hint::assert_unchecked(count <= length) };
+    count
+}
+
+/// (e)
+#[inline]
+fn receive(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
+    // SAFETY: the buffer is valid for writes of its length.
+    unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len()), 0) }
+}
+
+#[inline]
+fn send(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
+    // SAFETY: the bytes are valid for reads of their length.
+    unsafe { libc::send(fd, bytes.as_ptr().cast(), bounded(bytes.len()), SEND_FLAGS) }
+}
+
+// What follows a call that moved nothing is told the handle only, so that the call itself has nothing else to remember.
+impl<S> Platform<S> {
+    /// What a [`receive`] comes to that moved nothing, as [`again`] has it.
+    #[cold]
+    #[inline(never)]
+    fn receive_again(&self, source: Socket, buffer: &mut [u8], result: libc::ssize_t) -> libc::ssize_t {
+        match again(result, || self.handles.find(source).map_or(0, |entry| receive(entry.fd, buffer))) {
+            // (e)
+            NOTHING_YET if buffer.is_empty() => 0,
+            result => result,
         }
     }
+
+    /// What a [`send`] comes to that failed, as [`again`] has it.
+    #[cold]
+    #[inline(never)]
+    fn send_again(&self, source: Socket, bytes: &[u8], result: libc::ssize_t) -> libc::ssize_t {
+        again(result, || self.handles.find(source).map_or(0, |entry| send(entry.fd, bytes)))
+    }
+}
+
+/// Reads from what is no socket; what comes of it, as [`again`] has it.
+#[inline(never)]
+fn read(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
+    // SAFETY: the buffer is valid for writes of its length.
+    let mut call = || unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len())) };
+    again(call(), call)
+}
+
+/// Writes to what is no socket; what comes of it, as [`again`] has it.
+#[inline(never)]
+fn write(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
+    // SAFETY: the bytes are valid for reads of their length.
+    let call = || unsafe { libc::write(fd, bytes.as_ptr().cast(), bounded(bytes.len())) };
+    again(call(), call)
+}
+
+/// Makes a call that moves bytes, again if it was interrupted.
+pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> nb::Result<usize, Error> {
+    let result = again(call(), call);
+    if result < 0 { Err(failed(result)) } else { Ok(result.unsigned_abs()) }
+}
+
+/// What the `result` of a call that moves bytes comes to, which is made again while it is interrupted: a number of bytes, or
+/// the number of the error, negative. One word, so that it can be given in a register.
+#[inline]
+fn again(mut result: libc::ssize_t, mut call: impl FnMut() -> libc::ssize_t) -> libc::ssize_t {
+    while result < 0 {
+        match errno::number() {
+            libc::EINTR => result = call(),
+            code => return -(code as libc::ssize_t),
+        }
+    }
+    result
+}
+
+/// What [`again`] gives where there is nothing to be done yet.
+const NOTHING_YET: libc::ssize_t = -(libc::EAGAIN as libc::ssize_t);
+
+/// What the negative number of an error means that [`again`] gave.
+#[cold]
+#[inline(never)]
+fn failed(number: libc::ssize_t) -> nb::Error<Error> {
+    #[expect(clippy::cast_possible_truncation, reason = "it was an `i32` before")]
+    match -number as i32 {
+        libc::EAGAIN => nb::Error::WouldBlock,
+        code => nb::Error::Other(errno::from_errno(code)),
+    }
+}
+
+/// What is said of a handle that names nothing.
+#[cold]
+#[inline(never)]
+fn stale() -> nb::Error<Error> {
+    nb::Error::Other(Error::new(ErrorKind::Stale))
 }
 
 #[cfg(test)]
@@ -216,6 +301,32 @@ mod tests {
         assert!(matches!(full, nb::Error::Other(error) if error.kind() == ErrorKind::OutOfDescriptors), "{full:?}");
         platform.close(first, Close::Abort).unwrap();
         assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
+    }
+
+    #[test]
+    fn reading_into_nothing_takes_nothing_and_waits_for_nothing() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let near = platform.adopt(OwnedFd::from(near)).unwrap();
+        let far = platform.adopt(OwnedFd::from(far)).unwrap();
+        assert_eq!(platform.read(near, &mut []), Ok(0));
+        assert_eq!(platform.write(far, b"x"), Ok(1));
+        assert_eq!(platform.read(near, &mut []), Ok(0));
+        let mut buffer = [0; 2];
+        assert_eq!(platform.read(near, &mut buffer), Ok(1));
+        assert_eq!(platform.read(near, &mut buffer), Err(nb::Error::WouldBlock));
+        platform.close(far, Close::Graceful).unwrap();
+        assert_eq!(platform.read(near, &mut buffer), Ok(0));
+    }
+
+    #[test]
+    fn what_was_interrupted_is_made_again() {
+        let mut results = [-1, -1, 3].into_iter();
+        errno::restore(libc::EINTR);
+        assert_eq!(again(-1, || results.next().unwrap()), 3);
+        assert_eq!(results.next(), None);
+        errno::restore(libc::EPIPE);
+        assert_eq!(again(-1, || unreachable!("it failed for good")), -(libc::EPIPE as libc::ssize_t));
     }
 
     #[test]
