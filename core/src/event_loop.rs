@@ -298,12 +298,10 @@ impl<'a, P: Selector> EventLoop<'a, P> {
         self.context.clock = None;
         let mut events = Events::of(self.batch);
         self.context.platform.poll(self.context.now, &mut events)?;
+        self.context.counters.turns += 1;
         // What an event or a deadline changed, such as an interest, may have made a source ready.
-        if self.context.dispatch(events.as_slice(), events.capacity(), handler) {
-            Ok(Some(self.context.now))
-        } else {
-            Ok(self.context.next_deadline())
-        }
+        let came = self.context.dispatch(events.as_slice(), handler);
+        if self.end_turn(came, handler) { Ok(Some(self.context.now)) } else { Ok(self.context.next_deadline()) }
     }
 
     /// One round: waits for an event or the next deadline, dispatches, expires.
@@ -319,8 +317,16 @@ impl<'a, P: Selector> EventLoop<'a, P> {
         let deadline = self.context.next_deadline();
         let mut events = Events::of(self.batch);
         self.context.platform.wait(&mut events, deadline)?;
+        let events = events.as_slice();
         self.context.clock = Some(P::now);
-        self.context.dispatch(events.as_slice(), events.capacity(), handler);
+        self.context.counters.turns += 1;
+        if cfg!(target_pointer_width = "64") && events.is_empty() {
+            // Apart, so that what follows is no longer than a turn with events needs it to be.
+            self.end_empty_turn(handler);
+            return Ok(());
+        }
+        let came = self.context.dispatch(events, handler);
+        self.end_turn(came, handler);
         Ok(())
     }
 
@@ -345,17 +351,29 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     pub const fn is_stopped(&self) -> bool {
         self.context.stopped
     }
+
+    /// [`end_turn`](Self::end_turn) after no events.
+    #[cold]
+    #[inline(never)]
+    fn end_empty_turn<H: Handler<'a, P>>(&mut self, handler: &mut H) {
+        self.end_turn(false, handler);
+    }
+
+    /// Hands each deadline that has passed to the handler. Says whether there were any, or events.
+    #[inline]
+    fn end_turn<H: Handler<'a, P>>(&mut self, came: bool, handler: &mut H) -> bool {
+        let Self { context, batch } = self;
+        let expired = !context.timers.is_empty() && context.expire(batch.len(), handler);
+        let any = came || expired;
+        context.counters.turns_idle += u64::from(!any);
+        any
+    }
 }
 
 impl<'a, P: Selector> Context<'a, P> {
-    /// Hands each event of the batch to the handler, then each deadline that has passed. Says whether there were any.
+    /// Hands each event of the batch to the handler. Says whether there were any.
     #[inline]
-    fn dispatch<H: Handler<'a, P>>(&mut self, events: &[Event], limit: usize, handler: &mut H) -> bool {
-        self.counters.turns += 1;
-        if cfg!(target_pointer_width = "64") && events.is_empty() {
-            // Apart, so that what follows is no longer than a turn with events needs it to be.
-            return self.dispatch_nothing(limit, handler);
-        }
+    fn dispatch<H: Handler<'a, P>>(&mut self, events: &[Event], handler: &mut H) -> bool {
         self.counters.events += events.len() as u64;
         for &event in events {
             // The source may have been deregistered earlier in this batch, and its slot have another tenant.
@@ -365,23 +383,7 @@ impl<'a, P: Selector> Context<'a, P> {
                 self.drop_stale();
             }
         }
-        self.end_turn(!events.is_empty(), limit, handler)
-    }
-
-    /// [`dispatch`](Self::dispatch) in a turn without events.
-    #[cold]
-    #[inline(never)]
-    fn dispatch_nothing<H: Handler<'a, P>>(&mut self, limit: usize, handler: &mut H) -> bool {
-        self.end_turn(false, limit, handler)
-    }
-
-    /// Hands each deadline that has passed to the handler. Says whether there were any, or events.
-    #[inline]
-    fn end_turn<H: Handler<'a, P>>(&mut self, came: bool, limit: usize, handler: &mut H) -> bool {
-        let expired = !self.timers.is_empty() && self.expire(limit, handler);
-        let any = came || expired;
-        self.counters.turns_idle += u64::from(!any);
-        any
+        !events.is_empty()
     }
 
     /// Counts an event whose source is gone.
