@@ -84,7 +84,11 @@ impl<S: Native> Transport for Platform<S> {
         } else {
             read(fd, buffer)
         };
-        if result < 0 { Err(failed(result)) } else { Ok(moved(result, buffer.len())) }
+        if result < 0 {
+            return Err(failed(result));
+        }
+        // SAFETY: the call was given no more than the buffer.
+        Ok(unsafe { moved(result, buffer.len()) })
     }
 
     #[inline]
@@ -98,7 +102,11 @@ impl<S: Native> Transport for Platform<S> {
         } else {
             write(fd, bytes)
         };
-        if result < 0 { Err(failed(result)) } else { Ok(moved(result, bytes.len())) }
+        if result < 0 {
+            return Err(failed(result));
+        }
+        // SAFETY: the call was given no more than the bytes.
+        Ok(unsafe { moved(result, bytes.len()) })
     }
 
     fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
@@ -169,22 +177,27 @@ const fn bounded(length: usize) -> usize {
     if cfg!(target_vendor = "apple") && length > i32::MAX as usize { i32::MAX as usize } else { length }
 }
 
-/// The `result` of a call that was given `length` bytes and did not fail.
+/// The `result` of a call that moved bytes.
+///
+/// # Safety
+///
+/// The call was given at most `length` bytes.
 #[inline]
-fn moved(result: libc::ssize_t, length: usize) -> usize {
+unsafe fn moved(result: libc::ssize_t, length: usize) -> usize {
     let count = result.unsigned_abs();
-    // SAFETY: no call moves more bytes than it is given.
+    // SAFETY: no call moves more bytes than it is given, as the caller promises.
     unsafe { std::hint::assert_unchecked(count <= length) };
     count
 }
 
-/// (e)
+/// One `recv`. (e)
 #[inline]
 fn receive(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
     // SAFETY: the buffer is valid for writes of its length.
     unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len()), 0) }
 }
 
+/// One `send`.
 #[inline]
 fn send(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
     // SAFETY: the bytes are valid for reads of their length.
