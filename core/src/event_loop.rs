@@ -296,11 +296,10 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     pub fn turn<H: Handler<'a, P>>(&mut self, now: Instant, handler: &mut H) -> Result<Option<Instant>, Error> {
         self.context.now = self.context.now.max(now);
         self.context.clock = None;
-        let mut events = Events::of(self.batch);
-        self.context.platform.poll(self.context.now, &mut events)?;
+        let count = self.poll()?;
         self.context.counters.turns += 1;
         // What an event or a deadline changed, such as an interest, may have made a source ready.
-        let came = self.context.dispatch(events.as_slice(), handler);
+        let came = self.context.dispatch(&self.batch[..count], handler);
         if self.end_turn(came, handler) { Ok(Some(self.context.now)) } else { Ok(self.context.next_deadline()) }
     }
 
@@ -350,6 +349,14 @@ impl<'a, P: Selector> EventLoop<'a, P> {
     #[must_use]
     pub const fn is_stopped(&self) -> bool {
         self.context.stopped
+    }
+
+    /// What is ready now: that many events at the front of the batch.
+    #[inline(never)]
+    fn poll(&mut self) -> Result<usize, Error> {
+        let mut events = Events::of(self.batch);
+        self.context.platform.poll(self.context.now, &mut events)?;
+        Ok(events.len())
     }
 
     /// [`end_turn`](Self::end_turn) after no events.
