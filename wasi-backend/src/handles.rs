@@ -19,7 +19,7 @@ pub struct Socket {
 impl Socket {
     /// The place in the table.
     #[inline]
-    const fn slot(self) -> usize {
+    pub(crate) const fn slot(self) -> usize {
         self.number.get() as usize - 1
     }
 }
@@ -31,12 +31,14 @@ pub(crate) struct Entry<T> {
     pub(crate) token: Token,
     /// Odd while there is a source, even while there is none.
     generation: u32,
-    /// While vacant: the next vacant place, plus one.
+    /// While vacant: how far the next vacant place is from the one behind this.
     next: u32,
     /// Where each direction stands in the list of what is waited for, plus one; 0 where it does not.
     pub(crate) positions: [u32; 2],
     /// Where the source stands in the batch that is being filled, if it does.
     pub(crate) mark: u32,
+    /// Whether it is reported once.
+    pub(crate) oneshot: bool,
     /// What the platform knows of the source.
     pub(crate) platform: T,
 }
@@ -47,7 +49,7 @@ pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
 impl<T> Entry<T> {
     /// A vacant place, where `platform` stands for nothing.
     pub(crate) const fn vacant(platform: T) -> Self {
-        Self { token: UNREGISTERED, generation: 0, next: 0, positions: [0; 2], mark: 0, platform }
+        Self { token: UNREGISTERED, generation: 0, next: 0, positions: [0; 2], mark: 0, oneshot: false, platform }
     }
 }
 
@@ -55,10 +57,9 @@ impl<T> Entry<T> {
 #[derive(Debug)]
 pub(crate) struct Handles<'a, T> {
     entries: &'a mut [Entry<T>],
-    /// The most recently vacated place, plus one.
+    /// The next place to use: the one that was vacated last, or else the first that was never used. There is none if
+    /// there is no such place.
     vacant: u32,
-    /// The first place that was never used.
-    fresh: u32,
 }
 
 impl<'a, T: Copy> Handles<'a, T> {
@@ -69,29 +70,29 @@ impl<'a, T: Copy> Handles<'a, T> {
         for entry in entries.iter_mut() {
             // Handles of an earlier table in the same memory stay stale.
             entry.generation += entry.generation % 2;
+            entry.next = 0;
         }
-        Self { entries, vacant: 0, fresh: 0 }
+        Self { entries, vacant: 0 }
     }
 
     /// Whether another source can be taken in.
+    #[inline]
     pub(crate) const fn has_room(&self) -> bool {
-        self.vacant != 0 || (self.fresh as usize) < self.entries.len()
+        (self.vacant as usize) < self.entries.len()
     }
 
-    /// Takes a source in, or gives it back if there is no room.
-    pub(crate) fn insert(&mut self, platform: T) -> Result<Socket, T> {
-        let index = if self.vacant == 0 { self.fresh } else { self.vacant - 1 };
-        let (Some(entry), Some(number)) = (self.entries.get_mut(index as usize), NonZeroU32::new(index + 1)) else {
-            return Err(platform);
-        };
-        if self.vacant == 0 {
-            self.fresh += 1;
-        } else {
-            self.vacant = entry.next;
-        }
+    /// Takes a source in. Ask first whether [there is room](Self::has_room).
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    pub(crate) fn insert(&mut self, platform: T) -> Socket {
+        let entry = &mut self.entries[self.vacant as usize];
+        let number = NonZeroU32::MIN.saturating_add(self.vacant);
         let generation = entry.generation.wrapping_add(1);
+        self.vacant = number.get().wrapping_add(entry.next);
         *entry = Entry { generation, ..Entry::vacant(platform) };
-        Ok(Socket { number, generation })
+        Socket { number, generation }
     }
 
     /// What a handle names, and where.
@@ -116,9 +117,9 @@ impl<'a, T: Copy> Handles<'a, T> {
         self.entries.get_mut(slot)
     }
 
-    /// How many places were ever in use, which are the first so many.
-    pub(crate) const fn used(&self) -> usize {
-        self.fresh as usize
+    /// How many places there are.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether there is a source at a place.
@@ -141,8 +142,8 @@ impl<'a, T: Copy> Handles<'a, T> {
         entry.generation = entry.generation.wrapping_add(1);
         // A place whose generations are nearly used up stays vacant for ever, lest a handle of old become true again.
         if entry.generation < u32::MAX - 4 {
-            entry.next = self.vacant;
-            self.vacant = slot as u32 + 1;
+            entry.next = self.vacant.wrapping_sub(slot as u32 + 1);
+            self.vacant = slot as u32;
         }
         entry.platform
     }
@@ -165,22 +166,33 @@ mod tests {
     fn a_closed_handle_is_stale_for_ever() {
         let mut entries = table();
         let mut handles = Handles::new(&mut entries[..1]);
-        let first = handles.insert(7).unwrap();
+        let first = handles.insert(7);
         assert!(!handles.has_room());
-        assert_eq!(handles.insert(8), Err(8), "a full table gives the source back");
         let (slot, _) = handles.get(first).unwrap();
         assert_eq!(handles.vacate(slot), 7);
-        let second = handles.insert(9).unwrap();
+        let second = handles.insert(9);
         assert_ne!(first, second);
         assert_eq!(handles.get(first).unwrap_err().kind(), ErrorKind::Stale);
         assert_eq!(handles.get(second).unwrap().1.platform, 9);
     }
 
     #[test]
+    fn places_are_used_again_before_fresh_ones() {
+        let mut entries = [Entry::vacant(0); 4];
+        let mut handles = Handles::new(&mut entries);
+        let sockets = [7, 8, 9].map(|source| handles.insert(source));
+        for socket in [sockets[0], sockets[2]] {
+            handles.vacate(socket.slot());
+        }
+        assert_eq!([10, 11, 12].map(|source| handles.insert(source).slot()), [2, 0, 3]);
+        assert!(!handles.has_room());
+    }
+
+    #[test]
     fn what_is_disowned_stays_until_it_is_vacated() {
         let mut entries = table();
         let mut handles = Handles::new(&mut entries[..1]);
-        let socket = handles.insert(7).unwrap();
+        let socket = handles.insert(7);
         handles.disown(0);
         assert!(handles.get(socket).is_err());
         assert!(!handles.has_room());
@@ -193,9 +205,9 @@ mod tests {
     #[test]
     fn an_heir_keeps_the_handles_of_its_predecessor_stale() {
         let mut entries = table();
-        let old = Handles::new(&mut entries).insert(7).unwrap();
+        let old = Handles::new(&mut entries).insert(7);
         let mut heir = Handles::new(&mut entries);
         assert!(heir.get(old).is_err());
-        assert_ne!(heir.insert(8).unwrap(), old);
+        assert_ne!(heir.insert(8), old);
     }
 }

@@ -1,7 +1,5 @@
 //! The memory of a platform.
 
-use selkie_core::Registration;
-
 use crate::cells::Cells;
 use crate::handles::Entry;
 use crate::watched::Owner;
@@ -11,7 +9,7 @@ use crate::watched::Watch;
 #[derive(Debug)]
 pub struct Storage<'a, T: Watch> {
     /// One for each token: indices below this many can be registered.
-    pub(crate) registrations: &'a mut [Registration],
+    pub(crate) places: &'a mut [u32],
     /// One for each source.
     pub(crate) sources: &'a mut [Entry<T>],
     /// Two for each source, and one for the clock.
@@ -27,15 +25,15 @@ impl<T: Watch> Storage<'_, T> {
     /// registered.
     #[must_use]
     pub fn with_slots(self, slots: usize) -> Self {
-        let slots = slots.min(self.registrations.len());
-        Self { registrations: &mut self.registrations[..slots], ..self }
+        let slots = slots.min(self.places.len());
+        Self { places: &mut self.places[..slots], ..self }
     }
 }
 
 /// The memory of a platform for `SLOTS` sources as one value, for a `static`.
 #[derive(Debug)]
 pub struct StaticStorage<T: Watch, const SLOTS: usize> {
-    registrations: [Registration; SLOTS],
+    places: [u32; SLOTS],
     sources: [Entry<T>; SLOTS],
     items: Cells<T::Item, SLOTS>,
     reports: Cells<T::Report, SLOTS>,
@@ -47,7 +45,7 @@ impl<T: Watch, const SLOTS: usize> StaticStorage<T, SLOTS> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            registrations: [Registration::EMPTY; SLOTS],
+            places: [0; SLOTS],
             sources: [Entry::vacant(T::NONE); SLOTS],
             items: Cells::new(T::NO_ITEM),
             reports: Cells::new(T::NO_REPORT),
@@ -58,7 +56,7 @@ impl<T: Watch, const SLOTS: usize> StaticStorage<T, SLOTS> {
     /// Lends the memory to a platform.
     pub const fn storage(&mut self) -> Storage<'_, T> {
         Storage {
-            registrations: &mut self.registrations,
+            places: &mut self.places,
             sources: &mut self.sources,
             items: self.items.as_mut_slice(),
             reports: self.reports.as_mut_slice(),
@@ -79,7 +77,7 @@ impl<T: Watch> Storage<'static, T> {
     #[must_use]
     pub fn leaked(capacity: usize) -> Self {
         Self {
-            registrations: leaked(capacity, Registration::EMPTY),
+            places: leaked(capacity, 0),
             sources: leaked(capacity, Entry::vacant(T::NONE)),
             items: leaked(2 * capacity + 1, T::NO_ITEM),
             reports: leaked(2 * capacity + 1, T::NO_REPORT),

@@ -166,7 +166,7 @@ impl Selector for IoPoll<'_> {
     }
 
     fn capacity(&self) -> usize {
-        self.watched.registrations.capacity()
+        self.watched.places.len()
     }
 }
 
@@ -181,7 +181,7 @@ impl Wait for IoPoll<'_> {
             return Ok(());
         }
         let Some(deadline) = deadline else {
-            if self.watched.registrations.armed() == 0 {
+            if self.watched.len == self.closing {
                 return Err(Error::new(ErrorKind::NothingToWaitFor));
             }
             while self.fetch(events, None) == 0 {}
@@ -199,7 +199,7 @@ impl Drop for IoPoll<'_> {
         /// That moment, in nanoseconds.
         const LINGER: u64 = 1_000_000_000;
 
-        for slot in 0..self.watched.handles.used() {
+        for slot in 0..self.watched.handles.capacity() {
             if self.watched.handles.is_in_use(slot) && self.watched.handles.at(slot).platform.state != State::Closing {
                 self.watched.arm(slot, Interest::NONE);
                 self.retire(slot);

@@ -23,7 +23,7 @@ impl IoPoll<'_> {
         self.has_room_for_another()?;
         let socket = imports::create_socket(&address).map_err(error_code::error)?;
         match self.open_listener(socket, &address, backlog) {
-            Ok(()) => self.take_in(Streams::new(socket, State::Listening)),
+            Ok(()) => Ok(self.watched.handles.insert(Streams::new(socket, State::Listening))),
             Err(code) => {
                 imports::drop_socket(socket);
                 Err(error_code::error(code))

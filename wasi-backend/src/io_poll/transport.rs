@@ -7,7 +7,7 @@ use selkie_core::{Close, Error, ErrorKind, Interest, Transport};
 use super::streams::{State, Streams};
 use super::{IoPoll, error_code};
 use crate::direction::Direction;
-use crate::handles::{Socket, UNREGISTERED};
+use crate::handles::Socket;
 use crate::imports::{self, Handle, StreamError};
 
 impl IoPoll<'_> {
@@ -28,26 +28,21 @@ impl IoPoll<'_> {
         if self.watched.handles.has_room() { Ok(()) } else { Err(Error::new(ErrorKind::Full)) }
     }
 
-    /// Takes in what was just opened.
-    pub(super) fn take_in(&mut self, streams: Streams) -> Result<Socket, Error> {
-        self.watched.handles.insert(streams).map_err(|mut refused| {
-            refused.drop_all();
-            Error::new(ErrorKind::Full)
-        })
-    }
-
     /// Gives a connection that came about its streams, and waits for those instead.
     fn establish(&mut self, source: Socket, [input, output]: [Handle; 2]) -> Result<(), Error> {
         let (slot, entry) = self.watched.handles.get(source)?;
-        let token = entry.token;
+        let positions = entry.positions;
         self.watched.arm(slot, Interest::NONE);
         let streams = &mut self.watched.handles.at(slot).platform;
         streams.drop_pollables();
         *streams = Streams::connected([streams.socket, input, output]);
-        if token != UNREGISTERED {
-            let interest = self.watched.registrations.get(token)?.armed();
-            self.watched.arm(slot, interest);
+        let mut interest = Interest::NONE;
+        for (position, each) in positions.into_iter().zip([Interest::READABLE, Interest::WRITABLE]) {
+            if position != 0 {
+                interest |= each;
+            }
         }
+        self.watched.arm(slot, interest);
         Ok(())
     }
 }
@@ -69,14 +64,14 @@ impl Transport for IoPoll<'_> {
             return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
         }
         let accepted = imports::accept(socket).map_err(error_code::non_blocking)?;
-        Ok(self.take_in(Streams::connected(accepted))?)
+        Ok(self.watched.handles.insert(Streams::connected(accepted)))
     }
 
     fn connect(&mut self, address: &SocketAddr) -> Result<Socket, Error> {
         self.has_room_for_another()?;
         let socket = imports::create_socket(address).map_err(error_code::error)?;
         match imports::start_connect(socket, address) {
-            Ok(()) => self.take_in(Streams::new(socket, State::Connecting)),
+            Ok(()) => Ok(self.watched.handles.insert(Streams::new(socket, State::Connecting))),
             Err(code) => {
                 imports::drop_socket(socket);
                 Err(error_code::error(code))
@@ -142,8 +137,8 @@ impl Transport for IoPoll<'_> {
 
     fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {
         // (f)
-        let slot = self.watched.forget(source)?;
-        self.retire(slot);
+        self.watched.forget(source)?;
+        self.retire(source.slot());
         Ok(())
     }
 }

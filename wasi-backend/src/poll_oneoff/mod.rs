@@ -52,29 +52,21 @@ impl<'a> PollOneoff<'a> {
         Self { watched, reports }
     }
 
-    /// One call of the host: waits until `deadline`, or without an end if there is none, adds what is ready to `events`
-    /// and says how much that is.
-    fn fetch(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<usize, Error> {
-        let before = events.len();
-        let (broken, mut end) = (self.watched.broken(), self.watched.len);
+    /// One call of the host: waits until `deadline`, and adds what is ready to `events`.
+    fn fetch(&mut self, events: &mut Events<'_>, deadline: Instant) -> Result<(), Error> {
+        let (broken, end) = (self.watched.broken(), self.watched.len);
         // What is broken is always ready. (b)
-        let deadline = if broken > 0 { Some(Instant::ZERO) } else { deadline };
-        if let Some(deadline) = deadline {
-            self.watched.items[end] = Subscription::end(deadline);
-            end += 1;
-        }
-        let reported = match call(&self.watched.items[broken..end], self.reports) {
+        self.watched.items[end] = Subscription::end(if broken > 0 { Instant::ZERO } else { deadline });
+        let mut count = match call(&self.watched.items[broken..=end], self.reports) {
             Ok(reported) => reported,
             Err(errno) => self.find_broken(errno)?,
         };
-        let mut count = reported;
-        let broken = &self.watched.owners[..self.watched.broken()];
-        for (report, &owner) in self.reports[reported..].iter_mut().zip(broken) {
-            report.tell_broken(owner);
+        for &owner in &self.watched.owners[..self.watched.broken()] {
+            self.reports[count].tell_broken(owner);
             count += 1;
         }
         self.watched.collect(&self.reports[..count], events);
-        Ok(events.len() - before)
+        Ok(())
     }
 
     /// Finds the sources because of which the host failed the whole call with `errno`. Nothing else was reported. (b)
@@ -108,10 +100,7 @@ impl Selector for PollOneoff<'_> {
     }
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
-        if events.room() > 0 && self.watched.registrations.armed() > 0 {
-            self.fetch(events, Some(Instant::ZERO))?;
-        }
-        Ok(())
+        if events.room() == 0 { Ok(()) } else { self.fetch(events, Instant::ZERO) }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -119,7 +108,7 @@ impl Selector for PollOneoff<'_> {
     }
 
     fn capacity(&self) -> usize {
-        self.watched.registrations.capacity()
+        self.watched.places.len()
     }
 }
 
@@ -132,18 +121,21 @@ impl Wait for PollOneoff<'_> {
     }
 
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        let before = events.len();
         if events.room() == 0 {
             return Ok(());
         }
-        let Some(deadline) = deadline else {
+        let deadline = match deadline {
+            Some(deadline) => deadline,
+            None if self.watched.len == 0 => return Err(Error::new(ErrorKind::NothingToWaitFor)),
             // (f)
-            if self.watched.registrations.armed() == 0 {
-                return Err(Error::new(ErrorKind::NothingToWaitFor));
-            }
-            while self.fetch(events, None)? == 0 {}
-            return Ok(());
+            None => Instant::MAX,
         };
-        while self.fetch(events, Some(deadline))? == 0 && self.now() < deadline {}
-        Ok(())
+        loop {
+            self.fetch(events, deadline)?;
+            if events.len() > before || self.now() >= deadline {
+                return Ok(());
+            }
+        }
     }
 }

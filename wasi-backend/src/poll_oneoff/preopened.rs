@@ -82,7 +82,7 @@ impl PollOneoff<'_> {
             return Err(Error::new(ErrorKind::Full));
         }
         set_nonblocking(fd)?;
-        self.watched.handles.insert(Descriptor { fd, kind }).map_err(|_| Error::new(ErrorKind::Full))
+        Ok(self.watched.handles.insert(Descriptor { fd, kind }))
     }
 
     /// The descriptor of a source, for what this platform does not offer.

@@ -25,11 +25,7 @@ impl Transport for PollOneoff<'_> {
         }
         // SAFETY: the call takes no pointers of ours.
         let stream = unsafe { wasi::sock_accept(fd, wasi::FDFLAGS_NONBLOCK) }.map_err(errno::non_blocking)?;
-        self.watched.handles.insert(Descriptor { fd: stream, kind: Kind::Stream }).map_err(|refused| {
-            // There was room a moment ago.
-            let _ = close(refused.fd);
-            nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors))
-        })
+        Ok(self.watched.handles.insert(Descriptor { fd: stream, kind: Kind::Stream }))
     }
 
     fn connect(&mut self, _address: &SocketAddr) -> Result<Socket, Error> {
@@ -69,14 +65,14 @@ impl Transport for PollOneoff<'_> {
 
     fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {
         // (g)
-        let slot = self.watched.forget(source)?;
-        close(self.watched.handles.vacate(slot).fd)
+        self.watched.forget(source)?;
+        close(self.watched.handles.vacate(source.slot()).fd)
     }
 }
 
 impl Drop for PollOneoff<'_> {
     fn drop(&mut self) {
-        for slot in 0..self.watched.handles.used() {
+        for slot in 0..self.watched.handles.capacity() {
             if self.watched.handles.is_in_use(slot) {
                 // Nothing is left to be done about an error.
                 let _ = close(self.watched.handles.at(slot).platform.fd);

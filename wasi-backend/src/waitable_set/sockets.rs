@@ -26,7 +26,7 @@ impl WaitableSet {
         }
         let socket = create(&address)?;
         let stream = listening(socket, &address, backlog).inspect_err(|_| abi::socket_drop(socket))?;
-        let (source, slot) = self.add(Kind::Listener, socket)?;
+        let (source, slot) = self.add(Kind::Listener, socket);
         self.endpoints.at(slot).platform.side(Direction::Read).end = stream;
         self.own(stream, slot, Direction::Read);
         Ok(source)
@@ -58,20 +58,17 @@ impl WaitableSet {
         returned.address()
     }
 
-    /// Takes in a socket, or drops it if there is no room, which was asked before. Gives its place, too.
-    pub(super) fn add(&mut self, kind: Kind, socket: u32) -> Result<(Socket, usize), Error> {
-        let Ok(source) = self.endpoints.insert(Endpoint::VACANT) else {
-            abi::socket_drop(socket);
-            return Err(Error::new(ErrorKind::OutOfDescriptors));
-        };
-        let (slot, entry) = self.endpoints.get(source)?;
-        (entry.platform.kind, entry.platform.socket) = (kind, socket);
-        Ok((source, slot))
+    /// Takes in a socket. Gives its place, too.
+    pub(super) fn add(&mut self, kind: Kind, socket: u32) -> (Socket, usize) {
+        let source = self.endpoints.insert(Endpoint::VACANT);
+        let endpoint = &mut self.endpoints.at(source.slot()).platform;
+        (endpoint.kind, endpoint.socket) = (kind, socket);
+        (source, source.slot())
     }
 
     /// Takes in a connected socket, and opens its streams.
     pub(super) fn add_stream(&mut self, socket: u32) -> Result<Socket, Error> {
-        let (source, slot) = self.add(Kind::Stream, socket)?;
+        let (source, slot) = self.add(Kind::Stream, socket);
         self.open_streams(slot);
         // A connection that failed before it was accepted has the end of a stream at once, and says why.
         self.ask(slot, Direction::Read);

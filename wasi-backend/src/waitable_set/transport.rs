@@ -106,7 +106,7 @@ impl Transport for WaitableSet {
             return Err(Error::new(ErrorKind::Full));
         }
         let socket = create(address)?;
-        let (source, slot) = self.add(Kind::Attempt, socket)?;
+        let (source, slot) = self.add(Kind::Attempt, socket);
         let arguments = Connect::new(socket, address);
         let place: *mut Fallible = self.mailboxes[slot].result_place();
         // SAFETY: the arguments are read during the call. The mailbox has room for the result and lives for ever, and

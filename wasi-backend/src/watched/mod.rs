@@ -11,7 +11,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Registration, Registrations, Token};
+use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Token};
 
 pub(crate) use self::owner::Owner;
 use crate::direction::Direction;
@@ -47,7 +47,8 @@ pub trait Watch: Copy {
 /// The sources of a platform, and the list of what is waited for.
 #[derive(Debug)]
 pub(crate) struct Watched<'a, T: Watch> {
-    pub(crate) registrations: Registrations<&'a mut [Registration]>,
+    /// By the index of a token: the place of the source that is registered under it, plus one; 0 for none.
+    pub(crate) places: &'a mut [u32],
     pub(crate) handles: Handles<'a, T>,
     /// Densely, what is waited for; and room for what the platform adds to a wait, such as a clock.
     pub(crate) items: &'a mut [T::Item],
@@ -64,9 +65,9 @@ pub(crate) struct Watched<'a, T: Watch> {
 impl<'a, T: Watch> Watched<'a, T> {
     /// Nothing yet; and the memory for reports.
     pub(crate) fn new(storage: Storage<'a, T>) -> (Self, &'a mut [T::Report]) {
-        let Storage { registrations, sources, items, reports, owners } = storage;
-        let (registrations, handles) = (Registrations::new(registrations), Handles::new(sources));
-        (Self { registrations, handles, items, owners, len: 0, first: 0, broken: 0 }, reports)
+        let Storage { places, sources, items, reports, owners } = storage;
+        places.fill(0);
+        (Self { places, handles: Handles::new(sources), items, owners, len: 0, first: 0, broken: 0 }, reports)
     }
 
     /// [`selkie_core::Selector::register`].
@@ -77,51 +78,69 @@ impl<'a, T: Watch> Watched<'a, T> {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        supported(mode)?;
-        let (slot, entry) = self.handles.get(socket)?;
-        self.registrations.vacancy(token)?;
-        if entry.token != UNREGISTERED {
-            return Err(Error::new(ErrorKind::AlreadyRegistered));
+        let is_registered = self.handles.get(socket)?.1.token != UNREGISTERED;
+        let Some(place) = self.places.get_mut(token.index()) else { return Err(Error::new(ErrorKind::Full)) };
+        if is_registered || *place != 0 || token.generation() == 0 {
+            return Err(self.refusal(token));
         }
-        entry.token = token;
-        self.registrations.insert(token, interest, mode);
-        self.arm(slot, interest);
+        supported(mode)?;
+        *place = number(socket.slot());
+        self.watch(socket.slot(), token, interest, mode);
         Ok(())
+    }
+
+    /// Why a source cannot be registered under a token with an index of this table.
+    #[cold]
+    fn refusal(&mut self, token: Token) -> Error {
+        let tenant = match self.places[token.index()] {
+            0 => UNREGISTERED,
+            place => self.handles.at(place as usize - 1).token,
+        };
+        Error::new(match token.generation() {
+            // No registry issues such tokens.
+            0 => ErrorKind::NotRegistered,
+            generation if generation < tenant.generation() => ErrorKind::Stale,
+            _ => ErrorKind::AlreadyRegistered,
+        })
     }
 
     /// [`selkie_core::Selector::modify`].
     pub(crate) fn modify(&mut self, socket: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        self.registered(socket, token)?;
         supported(mode)?;
-        let slot = self.registered(socket, token)?;
-        self.registrations.update(token, interest, mode);
-        self.arm(slot, interest);
+        self.watch(socket.slot(), token, interest, mode);
         Ok(())
     }
 
     /// [`selkie_core::Selector::deregister`].
     pub(crate) fn deregister(&mut self, socket: Socket, token: Token) -> Result<(), Error> {
         self.registered(socket, token)?;
-        self.forget(socket)?;
-        Ok(())
+        self.forget(socket)
     }
 
-    /// The place of a source that is registered under `token`.
-    fn registered(&mut self, socket: Socket, token: Token) -> Result<usize, Error> {
-        let (slot, entry) = self.handles.get(socket)?;
-        let registered = entry.token;
-        self.registrations.get(token)?;
-        if registered == token { Ok(slot) } else { Err(Error::new(ErrorKind::NotRegistered)) }
+    /// Whether a source is registered under `token`.
+    fn registered(&mut self, socket: Socket, token: Token) -> Result<(), Error> {
+        let tenant = self.handles.get(socket)?.1.token;
+        if tenant == token && tenant != UNREGISTERED { Ok(()) } else { Err(Error::new(ErrorKind::NotRegistered)) }
     }
 
-    /// Forgets the registration of a source, if it has one. Gives its place.
-    pub(crate) fn forget(&mut self, socket: Socket) -> Result<usize, Error> {
+    /// Notes what a source is watched for.
+    fn watch(&mut self, slot: usize, token: Token, interest: Interest, mode: Mode) {
+        let entry = self.handles.at(slot);
+        entry.token = token;
+        entry.oneshot = mode == Mode::Oneshot;
+        self.arm(slot, interest);
+    }
+
+    /// Forgets the registration of a source, if it has one.
+    pub(crate) fn forget(&mut self, socket: Socket) -> Result<(), Error> {
         let (slot, entry) = self.handles.get(socket)?;
         let token = core::mem::replace(&mut entry.token, UNREGISTERED);
         if token != UNREGISTERED {
-            self.registrations.remove(token);
+            self.places[token.index()] = 0;
         }
         self.arm(slot, Interest::NONE);
-        Ok(slot)
+        Ok(())
     }
 
     /// Waits for a source in the directions of `interest`, and in no other. One that was broken may have been mended.
@@ -134,50 +153,50 @@ impl<'a, T: Watch> Watched<'a, T> {
                 self.remove(number - 1);
             }
             if is_wanted && !stays {
-                self.append(owner);
+                self.place(self.len, owner);
+                self.len += 1;
             }
         }
-    }
-
-    /// Adds an item at the end.
-    fn append(&mut self, owner: Owner) {
-        self.items[self.len] = self.handles.at(owner.slot()).platform.item(owner);
-        self.place(self.len, owner);
-        self.len += 1;
     }
 
     /// Removes an item. The last one takes its place; but among those that are broken, and then among those that have had
     /// their turn, the last of these does, so that each stays where it belongs.
     fn remove(&mut self, mut position: usize) {
+        let removed = self.owners[position];
         if position < self.broken() {
             self.broken -= 1;
-            self.swap(position, self.broken);
-            position = self.broken;
+            position = self.shift(self.broken, position);
         }
         if position < self.first {
             self.first -= 1;
-            self.swap(position, self.first);
-            position = self.first;
+            position = self.shift(self.first, position);
         }
         self.len -= 1;
-        self.swap(position, self.len);
-        *self.number(self.owners[self.len]) = 0;
+        self.shift(self.len, position);
+        *self.number(removed) = 0;
+    }
+
+    /// Moves an item to another position, and gives its old one, which holds what is to be written over.
+    fn shift(&mut self, from: usize, to: usize) -> usize {
+        if from != to {
+            self.place(to, self.owners[from]);
+        }
+        from
     }
 
     /// Lets two items change places.
-    #[inline(never)]
     fn swap(&mut self, one: usize, other: usize) {
-        self.items.swap(one, other);
         let owners = (self.owners[one], self.owners[other]);
         self.place(one, owners.1);
         self.place(other, owners.0);
     }
 
-    /// Notes whose item stands at a position.
-    #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
+    /// Puts the item of an owner at a position.
+    #[inline(never)]
     fn place(&mut self, position: usize, owner: Owner) {
+        self.items[position] = self.handles.at(owner.slot()).platform.item(owner);
         self.owners[position] = owner;
-        *self.number(owner) = position as u32 + 1;
+        *self.number(owner) = number(position);
     }
 
     /// The position of an owner's item, plus one; 0 if there is none.
@@ -198,6 +217,12 @@ impl<'a, T: Watch> Watched<'a, T> {
         self.swap(position, self.broken);
         self.broken += 1;
     }
+}
+
+/// What stands for a place or a position, where 0 stands for none.
+#[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
+const fn number(index: usize) -> u32 {
+    index as u32 + 1
 }
 
 /// Neither system has edges.

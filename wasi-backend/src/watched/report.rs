@@ -1,6 +1,6 @@
 //! From what a host reports to a batch of events.
 
-use selkie_core::{Event, Events};
+use selkie_core::{Event, Events, Interest};
 
 use super::{Watch, Watched};
 use crate::handles::Entry;
@@ -29,7 +29,7 @@ impl<T: Watch> Watched<'_, T> {
                     (self.first, left_out) = (number - 1, true);
                     break 'batch;
                 }
-                fired |= self.registrations.fired(entry.token.index());
+                fired |= entry.oneshot;
             }
             if is_behind {
                 break;
@@ -37,18 +37,21 @@ impl<T: Watch> Watched<'_, T> {
             is_behind = true;
         }
         if fired {
-            self.silence_fired();
+            self.silence_fired(events);
         }
         left_out
     }
 
     /// Stops to wait for oneshot sources that were reported.
     #[cold]
-    fn silence_fired(&mut self) {
-        for position in (0..self.len).rev() {
-            let token = self.handles.at(self.owners[position].slot()).token;
-            if self.registrations.get(token).is_ok_and(|registration| registration.armed().is_empty()) {
-                self.remove(position);
+    fn silence_fired(&mut self, events: &Events<'_>) {
+        for event in events {
+            // Some may be another platform's.
+            let place = self.places.get(event.token.index()).copied().unwrap_or(0);
+            let Some(slot) = (place as usize).checked_sub(1) else { continue };
+            let entry = self.handles.at(slot);
+            if entry.oneshot && entry.token == event.token {
+                self.arm(slot, Interest::NONE);
             }
         }
     }
