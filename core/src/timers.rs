@@ -67,13 +67,18 @@ impl<S: Storage<TimerSlot>> Timers<S> {
         };
         // The key fits: an array of 2^32 slots of 16 bytes does not exist on any platform that this runs on.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
-        let entry = Entry { deadline, key: key as u32 };
-        settle(&mut slots[..], self.len, position, entry);
+        settle(slots, self.len, position, deadline, key as u32);
     }
 
     /// Sets the deadline of `key` unless it has an earlier one. Says whether it was set.
+    ///
+    /// # Panics
+    ///
+    /// As [`set`](Self::set).
     pub fn set_earlier(&mut self, key: usize, deadline: Instant) -> bool {
-        let earlier = self.deadline(key).is_none_or(|current| deadline < current);
+        let slots = self.slots.as_ref();
+        let position = slots[key].position;
+        let earlier = position == 0 || deadline < slots[position as usize - 1].deadline;
         if earlier {
             self.set(key, deadline);
         }
@@ -91,8 +96,8 @@ impl<S: Storage<TimerSlot>> Timers<S> {
         slots[key].position = 0;
         self.len -= 1;
         if position < self.len {
-            let last = Entry::at(slots, self.len);
-            settle(slots, self.len, position, last);
+            let last = slots[self.len];
+            settle(slots, self.len, position, last.deadline, last.key);
         }
         true
     }
@@ -118,10 +123,11 @@ impl<S: Storage<TimerSlot>> Timers<S> {
     /// Takes out the key with the earliest deadline, if that is not after `now`.
     #[inline]
     pub fn pop_expired(&mut self, now: Instant) -> Option<usize> {
-        if self.next_deadline()? > now {
+        let first = self.slots.as_ref().first()?;
+        if self.len == 0 || first.deadline > now {
             return None;
         }
-        let key = self.slots.as_ref()[0].key as usize;
+        let key = first.key as usize;
         self.cancel(key);
         Some(key)
     }
@@ -148,54 +154,43 @@ impl<S: Storage<TimerSlot>> Timers<S> {
     }
 }
 
-/// What the heap orders.
-#[derive(Clone, Copy)]
-struct Entry {
-    deadline: Instant,
-    key: u32,
-}
-
-impl Entry {
-    fn at(slots: &[TimerSlot], position: usize) -> Self {
-        Self { deadline: slots[position].deadline, key: slots[position].key }
-    }
-
-    /// Stands the entry at `position`, and tells its key so.
-    #[allow(clippy::cast_possible_truncation, reason = "a position is below the capacity, as a key is")]
-    fn put(self, slots: &mut [TimerSlot], position: usize) {
-        slots[position].deadline = self.deadline;
-        slots[position].key = self.key;
-        slots[self.key as usize].position = position as u32 + 1;
-    }
-}
-
-/// Puts `entry` where it belongs, starting from `position`, whose own entry is gone: up while it is earlier than its
-/// parent, else down while a child is earlier than it.
-fn settle(slots: &mut [TimerSlot], len: usize, mut position: usize, entry: Entry) {
+/// Puts the entry of a deadline and a key where it belongs, starting from `position`, whose own entry is gone: up while it
+/// is earlier than its parent, else down while a child is earlier than it.
+fn settle(slots: &mut [TimerSlot], len: usize, mut position: usize, deadline: Instant, key: u32) {
     while position > 0 {
         let parent = (position - 1) / ARITY;
-        let above = Entry::at(slots, parent);
-        if above.deadline <= entry.deadline {
+        let above = slots[parent];
+        if above.deadline <= deadline {
             break;
         }
-        above.put(slots, position);
+        put(slots, position, above.deadline, above.key);
         position = parent;
     }
-    while let Some(child) = earliest_child(slots, len, position) {
-        let below = Entry::at(slots, child);
-        if entry.deadline <= below.deadline {
+    loop {
+        let (mut earliest, mut deadline) = (position, deadline);
+        let mut child = position * ARITY + 1;
+        let end = len.min(child + ARITY);
+        while child < end {
+            if slots[child].deadline < deadline {
+                (earliest, deadline) = (child, slots[child].deadline);
+            }
+            child += 1;
+        }
+        if earliest == position {
             break;
         }
-        below.put(slots, position);
-        position = child;
+        put(slots, position, deadline, slots[earliest].key);
+        position = earliest;
     }
-    entry.put(slots, position);
+    put(slots, position, deadline, key);
 }
 
-/// The position of the earliest child of `position`, if it has any.
-fn earliest_child(slots: &[TimerSlot], len: usize, position: usize) -> Option<usize> {
-    let first = position * ARITY + 1;
-    (first..len.min(first + ARITY)).min_by_key(|&child| slots[child].deadline)
+/// Stands an entry at `position`, and tells its key so.
+#[allow(clippy::cast_possible_truncation, reason = "a position is below the capacity, as a key is")]
+fn put(slots: &mut [TimerSlot], position: usize, deadline: Instant, key: u32) {
+    slots[position].deadline = deadline;
+    slots[position].key = key;
+    slots[key as usize].position = position as u32 + 1;
 }
 
 #[cfg(test)]
