@@ -13,6 +13,7 @@ pub enum Direction {
 }
 
 impl Direction {
+    #[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
     pub(crate) const BOTH: [Self; 2] = [Self::Read, Self::Write];
 
     /// What a source that is ready in this direction is ready for.

@@ -17,6 +17,12 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// The place in the table, plus one.
+    #[inline]
+    pub(crate) const fn number(self) -> u32 {
+        self.number.get()
+    }
+
     /// The place in the table.
     #[inline]
     pub(crate) const fn slot(self) -> usize {

@@ -85,7 +85,6 @@ impl Watch for Streams {
     type Item = Handle;
     type Report = Owner;
 
-    const CAN_BREAK: bool = false;
     const NONE: Self = Self::new(0, State::Listening);
     const NO_ITEM: Handle = 0;
     const NO_REPORT: Owner = Owner(0);

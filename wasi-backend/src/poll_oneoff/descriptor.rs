@@ -41,7 +41,6 @@ impl Watch for Descriptor {
     type Item = Subscription;
     type Report = Report;
 
-    const CAN_BREAK: bool = true;
     const NONE: Self = Self { fd: 0, kind: Kind::Other };
     const NO_ITEM: Subscription = Subscription::NONE;
     const NO_REPORT: Report = Report::NONE;
@@ -55,7 +54,8 @@ impl Watch for Descriptor {
     }
 
     fn readiness(&mut self, Report(report): &Report, direction: Direction) -> Readiness {
-        if report.error != wasi::ERRNO_SUCCESS {
+        // (b)
+        if report.error != wasi::ERRNO_SUCCESS || report.type_ == wasi::EVENTTYPE_CLOCK {
             return (Readiness::ERROR | direction.readiness()).with_implied();
         }
         let hung_up = report.fd_readwrite.flags & wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP != 0;

@@ -45,6 +45,7 @@ const MEANINGS: [(wasi::Errno, ErrorKind); 24] = [
 
 /// The error that an errno of the system stands for.
 #[cold]
+#[inline(never)]
 pub(crate) fn error(errno: wasi::Errno) -> Error {
     let kind = KINDS.get(usize::from(errno.raw())).copied().unwrap_or(ErrorKind::Other);
     Error::with_code(kind, i32::from(errno.raw()))

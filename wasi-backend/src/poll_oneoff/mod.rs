@@ -4,8 +4,8 @@
 //!     (wasmtime up to 46, wasmi). Reported bytes of at most one may mean none; so such a stream is peeked at, and left
 //!     out if there is nothing, or the one connection that speaks would have to wait behind all that are silent.
 //! (b) An unknown descriptor, and one of a kind that cannot be waited for, fails the whole call. Then each is asked about
-//!     by itself; the broken ones stand in front of the others in the list from then on, and are reported under their own
-//!     tokens without asking the host, which hears of the rest.
+//!     by itself, and in the place of one that is broken the host gets a clock that has struck long ago: it reports that
+//!     at once and every time, and hears of the broken one no more until that is armed again.
 //! (c) HANGUP is said to tell that the peer closed, and some hosts tell so only when both directions are dead. It is
 //!     taken as readiness, and the read tells.
 //! (d) A connection that was reset is reported with the error IO, and the read gives CONNRESET or, in some hosts, IO.
@@ -24,10 +24,10 @@ mod transport;
 use selkie_core::{Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait};
 
 use self::descriptor::Descriptor;
-use self::subscription::{Report, Subscription, call};
+use self::subscription::{Report, call};
 use crate::handles::Socket;
 use crate::storage::{StaticStorage, Storage};
-use crate::watched::Watched;
+use crate::watched::{Owner, Watched};
 
 /// The memory of a [`PollOneoff`], from a [`StaticPollOneoff`] or, with the feature `std`, from the heap.
 pub type PollOneoffStorage<'a> = Storage<'a, Descriptor>;
@@ -54,33 +54,29 @@ impl<'a> PollOneoff<'a> {
 
     /// One call of the host: waits until `deadline`, and adds what is ready to `events`.
     fn fetch(&mut self, events: &mut Events<'_>, deadline: Instant) -> Result<(), Error> {
-        let (broken, end) = (self.watched.broken(), self.watched.len);
-        // What is broken is always ready. (b)
-        self.watched.items[end] = Subscription::end(if broken > 0 { Instant::ZERO } else { deadline });
-        let mut count = match call(&self.watched.items[broken..=end], self.reports) {
-            Ok(reported) => reported,
-            Err(errno) => self.find_broken(errno)?,
+        let end = self.watched.len;
+        self.watched.items[end].strike(Owner::NOBODY, deadline);
+        match call(&self.watched.items[..=end], self.reports) {
+            Ok(reported) => self.watched.collect(&self.reports[..reported], events),
+            Err(errno) => return self.find_broken(errno),
         };
-        for &owner in &self.watched.owners[..self.watched.broken()] {
-            self.reports[count].tell_broken(owner);
-            count += 1;
-        }
-        self.watched.collect(&self.reports[..count], events);
         Ok(())
     }
 
     /// Finds the sources because of which the host failed the whole call with `errno`. Nothing else was reported. (b)
     #[cold]
     #[inline(never)]
-    fn find_broken(&mut self, errno: wasi::Errno) -> Result<usize, Error> {
-        let before = self.watched.broken();
-        for position in before..self.watched.len {
-            let alone = [self.watched.items[position], Subscription::end(Instant::ZERO)];
-            if call(&alone, self.reports).is_err() {
-                self.watched.mark_broken(position);
+    fn find_broken(&mut self, errno: wasi::Errno) -> Result<(), Error> {
+        let mut result = Err(errno::error(errno));
+        for position in 0..self.watched.len {
+            let mut alone = [self.watched.items[position]; 2];
+            alone[1].strike(Owner::NOBODY, Instant::ZERO);
+            if call(&alone, self.reports) == Err(errno) {
+                self.watched.items[position].strike(self.watched.owners[position], Instant::ZERO);
+                result = Ok(());
             }
         }
-        if self.watched.broken() > before { Ok(0) } else { Err(errno::error(errno)) }
+        result
     }
 }
 

@@ -13,7 +13,8 @@ const FIRST_FD: wasi::Fd = 3;
 /// The next descriptor to look at, since each that the host has opened is given away once. (Modules have one thread; the
 /// atomics are plain memory that safe code can share.)
 static NEXT: AtomicU32 = AtomicU32::new(FIRST_FD);
-/// The first descriptor that the host has not opened, once it is known.
+/// The first descriptor that the host has not opened, once it is known: later there are descriptors that the program has
+/// opened, and gaps where it has closed some.
 static END: AtomicU32 = AtomicU32::new(0);
 
 impl PollOneoff<'_> {
@@ -25,17 +26,28 @@ impl PollOneoff<'_> {
     /// [`InvalidSource`](ErrorKind::InvalidSource) if the host has opened none: it was not asked to, or is one of those
     /// that give programs of WASI 0.1 no sockets. [`Full`](ErrorKind::Full), and what the host says.
     pub fn preopened_listener(&mut self) -> Result<Socket, Error> {
-        let end = opened_by_the_host();
-        for fd in NEXT.load(Relaxed)..end {
-            if status(fd).is_ok_and(|status| status.fs_filetype == wasi::FILETYPE_SOCKET_STREAM) {
-                // SAFETY: the host has opened it for this program, and nobody else here takes it over: not later, since
-                // the next search begins behind it, and not before.
-                let listener = unsafe { self.adopt_listener(fd) }?;
-                NEXT.store(fd + 1, Relaxed);
-                return Ok(listener);
+        let end = END.load(Relaxed);
+        let (mut fd, mut found) = (FIRST_FD, None);
+        while fd != end {
+            match status(fd) {
+                Ok(status) if found.is_none() && fd >= NEXT.load(Relaxed) => {
+                    found = (status.fs_filetype == wasi::FILETYPE_SOCKET_STREAM).then_some((fd, status.fs_flags));
+                }
+                Err(_) if end == 0 => {
+                    // What the host has opened follows each other.
+                    END.store(fd, Relaxed);
+                    break;
+                }
+                _ => {}
             }
+            fd += 1;
         }
-        Err(Error::new(ErrorKind::InvalidSource))
+        let Some((fd, flags)) = found else { return Err(Error::new(ErrorKind::InvalidSource)) };
+        // The host has opened it for this program, and nobody else here takes it over: not later, since the next search
+        // begins behind it, and not before.
+        let listener = self.take_over(fd, Kind::Listener, flags)?;
+        NEXT.store(fd + 1, Relaxed);
+        Ok(listener)
     }
 
     /// Takes over a listening socket, and makes it non-blocking.
@@ -78,10 +90,19 @@ impl PollOneoff<'_> {
     }
 
     fn adopt(&mut self, fd: wasi::Fd, kind: Kind) -> Result<Socket, Error> {
+        let status = status(fd).map_err(errno::error)?;
+        self.take_over(fd, kind, status.fs_flags)
+    }
+
+    /// Takes over a descriptor that has these flags.
+    fn take_over(&mut self, fd: wasi::Fd, kind: Kind, flags: wasi::Fdflags) -> Result<Socket, Error> {
         if !self.watched.handles.has_room() {
             return Err(Error::new(ErrorKind::Full));
         }
-        set_nonblocking(fd)?;
+        if flags & wasi::FDFLAGS_NONBLOCK == 0 {
+            // SAFETY: the call takes no pointers.
+            unsafe { wasi::fd_fdstat_set_flags(fd, flags | wasi::FDFLAGS_NONBLOCK) }.map_err(errno::error)?;
+        }
         Ok(self.watched.handles.insert(Descriptor { fd, kind }))
     }
 
@@ -95,32 +116,8 @@ impl PollOneoff<'_> {
     }
 }
 
-/// The first descriptor that the host has not opened for the program. This is found out once, because later there are
-/// descriptors that the program has opened, and gaps where it has closed some.
-fn opened_by_the_host() -> wasi::Fd {
-    if END.load(Relaxed) == 0 {
-        // What the host has opened follows each other.
-        let mut end = FIRST_FD;
-        while status(end).is_ok() {
-            end += 1;
-        }
-        END.store(end, Relaxed);
-    }
-    END.load(Relaxed)
-}
-
 /// What the host says of a descriptor.
 fn status(fd: wasi::Fd) -> Result<wasi::Fdstat, wasi::Errno> {
     // SAFETY: the call takes no pointers of ours.
     unsafe { wasi::fd_fdstat_get(fd) }
-}
-
-/// Calls on this descriptor do not block from now on.
-fn set_nonblocking(fd: wasi::Fd) -> Result<(), Error> {
-    let status = status(fd).map_err(errno::error)?;
-    if status.fs_flags & wasi::FDFLAGS_NONBLOCK != 0 {
-        return Ok(());
-    }
-    // SAFETY: the call takes no pointers.
-    unsafe { wasi::fd_fdstat_set_flags(fd, status.fs_flags | wasi::FDFLAGS_NONBLOCK) }.map_err(errno::error)
 }

@@ -39,13 +39,13 @@ impl Subscription {
         Self(wasi::Subscription { userdata: u64::from(owner.0), u })
     }
 
-    /// The end of a call at `deadline`, which may have passed.
+    /// Makes it a clock that strikes at `deadline`, which may have passed.
     #[inline(never)]
-    pub(crate) fn end(deadline: Instant) -> Self {
+    pub(crate) fn strike(&mut self, owner: Owner, deadline: Instant) {
         // (e)
         let nanos = deadline.as_nanos().min(DEADLINE_MAX);
-        let u = Self::clock(wasi::CLOCKID_MONOTONIC, nanos, wasi::SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME);
-        Self(wasi::Subscription { userdata: u64::from(Owner::NOBODY.0), u })
+        self.0.userdata = owner.0.into();
+        self.0.u = Self::clock(wasi::CLOCKID_MONOTONIC, nanos, wasi::SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME);
     }
 }
 
@@ -68,12 +68,6 @@ impl Report {
         type_: wasi::EVENTTYPE_CLOCK,
         fd_readwrite: wasi::EventFdReadwrite { nbytes: 0, flags: 0 },
     });
-
-    /// Makes it what the host would say of a source that broke, if that did not fail the whole call. (b)
-    pub(crate) fn tell_broken(&mut self, owner: Owner) {
-        self.0.userdata = owner.0.into();
-        self.0.error = wasi::ERRNO_BADF;
-    }
 
     /// Whom it is about.
     #[expect(clippy::cast_possible_truncation, reason = "it comes back as it was given, or means nothing")]

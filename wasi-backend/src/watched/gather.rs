@@ -28,4 +28,12 @@ impl<T: Watch<Report = Owner>> Watched<'_, T> {
         }
         end - from
     }
+
+    /// Lets two items change places.
+    fn swap(&mut self, one: usize, other: usize) {
+        self.items.swap(one, other);
+        let owners = (self.owners[one], self.owners[other]);
+        self.place(one, owners.1);
+        self.place(other, owners.0);
+    }
 }

@@ -25,8 +25,6 @@ pub trait Watch: Copy {
     /// What it answers.
     type Report: Copy;
 
-    /// Whether a source can break, so that the system must not be asked about it.
-    const CAN_BREAK: bool;
     /// What stands for no source. This and the two below are all zero.
     const NONE: Self;
     /// What stands where there is no item.
@@ -58,8 +56,6 @@ pub(crate) struct Watched<'a, T: Watch> {
     pub(crate) len: usize,
     /// Where the next batch begins, since whoever stands first would otherwise be first for ever.
     pub(crate) first: usize,
-    /// How many items are of sources that broke. They stand before all others.
-    broken: usize,
 }
 
 impl<'a, T: Watch> Watched<'a, T> {
@@ -67,7 +63,7 @@ impl<'a, T: Watch> Watched<'a, T> {
     pub(crate) fn new(storage: Storage<'a, T>) -> (Self, &'a mut [T::Report]) {
         let Storage { places, sources, items, reports, owners } = storage;
         places.fill(0);
-        (Self { places, handles: Handles::new(sources), items, owners, len: 0, first: 0, broken: 0 }, reports)
+        (Self { places, handles: Handles::new(sources), items, owners, len: 0, first: 0 }, reports)
     }
 
     /// [`selkie_core::Selector::register`].
@@ -84,7 +80,7 @@ impl<'a, T: Watch> Watched<'a, T> {
             return Err(self.refusal(token));
         }
         supported(mode)?;
-        *place = number(socket.slot());
+        *place = socket.number();
         self.watch(socket.slot(), token, interest, mode);
         Ok(())
     }
@@ -143,30 +139,27 @@ impl<'a, T: Watch> Watched<'a, T> {
         Ok(())
     }
 
-    /// Waits for a source in the directions of `interest`, and in no other. One that was broken may have been mended.
+    /// Waits for a source in the directions of `interest`, and in no other. Its items are made anew.
     pub(crate) fn arm(&mut self, slot: usize, interest: Interest) {
-        for direction in Direction::BOTH {
-            let owner = Owner::new(slot, direction);
-            let (number, is_wanted) = (*self.number(owner) as usize, direction.is_in(interest));
-            let stays = is_wanted && number > self.broken();
-            if number > 0 && !stays {
+        for owner in Owner::both(slot) {
+            let mut number = *self.number(owner) as usize;
+            if owner.direction().is_in(interest) {
+                if number == 0 {
+                    self.len += 1;
+                    number = self.len;
+                }
+                self.items[number - 1] = self.handles.at(slot).platform.item(owner);
+                self.place(number - 1, owner);
+            } else if number > 0 {
                 self.remove(number - 1);
-            }
-            if is_wanted && !stays {
-                self.place(self.len, owner);
-                self.len += 1;
             }
         }
     }
 
-    /// Removes an item. The last one takes its place; but among those that are broken, and then among those that have had
-    /// their turn, the last of these does, so that each stays where it belongs.
+    /// Removes an item. The last one takes its place; but among those that have had their turn, the last of these does, so
+    /// that each stays where it belongs.
     fn remove(&mut self, mut position: usize) {
         let removed = self.owners[position];
-        if position < self.broken() {
-            self.broken -= 1;
-            position = self.shift(self.broken, position);
-        }
         if position < self.first {
             self.first -= 1;
             position = self.shift(self.first, position);
@@ -176,27 +169,20 @@ impl<'a, T: Watch> Watched<'a, T> {
         *self.number(removed) = 0;
     }
 
-    /// Moves an item to another position, and gives its old one, which holds what is to be written over.
+    /// Moves an item to a position whose own is gone, and gives the position that is free then.
     fn shift(&mut self, from: usize, to: usize) -> usize {
         if from != to {
+            self.items[to] = self.items[from];
             self.place(to, self.owners[from]);
         }
         from
     }
 
-    /// Lets two items change places.
-    fn swap(&mut self, one: usize, other: usize) {
-        let owners = (self.owners[one], self.owners[other]);
-        self.place(one, owners.1);
-        self.place(other, owners.0);
-    }
-
-    /// Puts the item of an owner at a position.
-    #[inline(never)]
+    /// Notes whose item stands at a position.
+    #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
     fn place(&mut self, position: usize, owner: Owner) {
-        self.items[position] = self.handles.at(owner.slot()).platform.item(owner);
         self.owners[position] = owner;
-        *self.number(owner) = number(position);
+        *self.number(owner) = position as u32 + 1;
     }
 
     /// The position of an owner's item, plus one; 0 if there is none.
@@ -204,25 +190,6 @@ impl<'a, T: Watch> Watched<'a, T> {
     fn number(&mut self, owner: Owner) -> &mut u32 {
         &mut self.handles.at(owner.slot()).positions[owner.direction() as usize]
     }
-
-    /// How many items are of sources that broke.
-    #[inline]
-    pub(crate) const fn broken(&self) -> usize {
-        if T::CAN_BREAK { self.broken } else { 0 }
-    }
-
-    /// Takes the item at this position, of those that are not broken, for broken until its source is armed again.
-    #[cfg(any(test, fuzzing, target_env = "p1"))]
-    pub(crate) fn mark_broken(&mut self, position: usize) {
-        self.swap(position, self.broken);
-        self.broken += 1;
-    }
-}
-
-/// What stands for a place or a position, where 0 stands for none.
-#[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
-const fn number(index: usize) -> u32 {
-    index as u32 + 1
 }
 
 /// Neither system has edges.

@@ -13,11 +13,12 @@ impl Owner {
     /// No source: there are less places than that.
     pub(crate) const NOBODY: Self = Self(u32::MAX);
 
-    /// A source in one direction.
+    /// A source in either direction.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places")]
-    pub(crate) const fn new(slot: usize, direction: Direction) -> Self {
-        Self((slot as u32) << 1 | direction as u32)
+    pub(crate) fn both(slot: usize) -> impl Iterator<Item = Self> {
+        let first = (slot as u32) << 1;
+        (first..first + 2).map(Self)
     }
 
     /// The place of the source.
