@@ -38,19 +38,28 @@ const BLOCK_SIZE: usize = 4096;
 /// How many clients can be owed bytes at once; the others wait.
 const BLOCKS: usize = 16;
 
-static PLATFORM: ConstStaticCell<StaticGuest<SLOTS>> = ConstStaticCell::new(StaticGuest::new());
-static LOOP: ConstStaticCell<StaticLoop<SLOTS, 64>> = ConstStaticCell::new(StaticLoop::new());
-static SERVER: ConstStaticCell<StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS * BLOCK_SIZE }, BLOCK_SIZE>> =
-    ConstStaticCell::new(StaticServer::new());
+/// All memory that is used, as one.
+struct Memory {
+    guest: StaticGuest<SLOTS>,
+    event_loop: StaticLoop<SLOTS, 64>,
+    server: StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS * BLOCK_SIZE }, BLOCK_SIZE>,
+}
+
+static MEMORY: ConstStaticCell<Memory> = ConstStaticCell::new(Memory {
+    guest: StaticGuest::new(),
+    event_loop: StaticLoop::new(),
+    server: StaticServer::new(),
+});
 
 /// Serves until something stops the platform as a whole.
 fn serve() -> Result<(), Error> {
-    let guest = platform::open(PLATFORM.take().storage())?;
+    let memory = MEMORY.take();
+    let guest = platform::open(memory.guest.storage())?;
     // What it holds goes with the program.
-    let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, LOOP.take().storage()));
+    let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, memory.event_loop.storage()));
     let listener = platform::listen(&mut event_loop.context.platform)?;
     let config = Config { idle_timeout: Some(Duration::from_secs(600)), ..Config::DEFAULT };
-    let mut server = Server::new(Echo, config, SERVER.take().storage());
+    let mut server = Server::new(Echo, config, memory.server.storage());
     server.listen(&mut event_loop.context, listener)?;
     event_loop.run(&mut server)
 }

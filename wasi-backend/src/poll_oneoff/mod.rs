@@ -24,7 +24,7 @@ mod transport;
 use selkie_core::{Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait};
 
 use self::descriptor::Descriptor;
-use self::subscription::{Report, call};
+use self::subscription::{Report, Subscription, call};
 use crate::handles::Socket;
 use crate::storage::{StaticStorage, Storage};
 use crate::watched::{Owner, Watched};
@@ -69,7 +69,7 @@ impl<'a> PollOneoff<'a> {
     fn find_broken(&mut self, errno: wasi::Errno) -> Result<(), Error> {
         let mut result = Err(errno::error(errno));
         for position in 0..self.watched.len {
-            let mut alone = [self.watched.items[position]; 2];
+            let mut alone = [self.watched.items[position], Subscription::NONE];
             alone[1].strike(Owner::NOBODY, Instant::ZERO);
             if call(&alone, self.reports) == Err(errno) {
                 self.watched.items[position].strike(self.watched.owners[position], Instant::ZERO);

@@ -11,7 +11,8 @@ impl<T: Watch> Watched<'_, T> {
     pub(crate) fn collect(&mut self, reports: &[T::Report], events: &mut Events<'_>) -> bool {
         self.first = if self.first < self.len { self.first } else { 0 };
         let first = self.first;
-        let (mut fired, mut left_out) = (false, false);
+        let before = events.len();
+        let mut left_out = false;
         let mut is_behind = false;
         'batch: loop {
             for report in reports {
@@ -29,31 +30,21 @@ impl<T: Watch> Watched<'_, T> {
                     (self.first, left_out) = (number - 1, true);
                     break 'batch;
                 }
-                fired |= entry.oneshot;
             }
             if is_behind {
                 break;
             }
             is_behind = true;
         }
-        if fired {
-            self.silence_fired(events);
-        }
-        left_out
-    }
-
-    /// Stops to wait for oneshot sources that were reported.
-    #[cold]
-    fn silence_fired(&mut self, events: &Events<'_>) {
-        for event in events {
-            // Some may be another platform's.
-            let place = self.places.get(event.token.index()).copied().unwrap_or(0);
-            let Some(slot) = (place as usize).checked_sub(1) else { continue };
-            let entry = self.handles.at(slot);
-            if entry.oneshot && entry.token == event.token {
+        for event in &events.as_slice()[before..] {
+            // It is there, since its source was found.
+            let slot = self.places[event.token.index()] as usize - 1;
+            // Both directions of a source are reported at once, so only now does it fall silent.
+            if self.handles.at(slot).oneshot {
                 self.arm(slot, Interest::NONE);
             }
         }
+        left_out
     }
 }
 
