@@ -10,23 +10,17 @@ use selkie_core::{Error, ErrorKind, Token};
 /// something only to the platform that issued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Socket {
-    /// The place in the table, plus one.
-    number: NonZeroU32,
+    /// The place in the table.
+    index: u32,
     /// The generation of the place when the handle was issued: odd.
-    generation: u32,
+    generation: NonZeroU32,
 }
 
 impl Socket {
-    /// The place in the table, plus one.
-    #[inline]
-    pub(crate) const fn number(self) -> u32 {
-        self.number.get()
-    }
-
     /// The place in the table.
     #[inline]
     pub(crate) const fn slot(self) -> usize {
-        self.number.get() as usize - 1
+        self.index as usize
     }
 }
 
@@ -93,12 +87,13 @@ impl<'a, T: Copy> Handles<'a, T> {
     ///
     /// If there is none.
     pub(crate) fn insert(&mut self, platform: T) -> Socket {
-        let entry = &mut self.entries[self.vacant as usize];
-        let number = NonZeroU32::MIN.saturating_add(self.vacant);
+        let index = self.vacant;
+        let entry = &mut self.entries[index as usize];
         let generation = entry.generation.wrapping_add(1);
-        self.vacant = number.get().wrapping_add(entry.next);
+        self.vacant = index.wrapping_add(1).wrapping_add(entry.next);
         *entry = Entry { generation, ..Entry::vacant(platform) };
-        Socket { number, generation }
+        // It is odd already.
+        Socket { index, generation: NonZeroU32::MIN | generation }
     }
 
     /// What a handle names, and where.
@@ -106,7 +101,7 @@ impl<'a, T: Copy> Handles<'a, T> {
     pub(crate) fn get(&mut self, socket: Socket) -> Result<(usize, &mut Entry<T>), Error> {
         match self.entries.get_mut(socket.slot()) {
             // A handle's generation is odd, so equality is enough.
-            Some(entry) if entry.generation == socket.generation => Ok((socket.slot(), entry)),
+            Some(entry) if entry.generation == socket.generation.get() => Ok((socket.slot(), entry)),
             _ => Err(Error::new(ErrorKind::Stale)),
         }
     }

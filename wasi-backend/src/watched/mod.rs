@@ -80,7 +80,7 @@ impl<'a, T: Watch> Watched<'a, T> {
             return Err(self.refusal(token));
         }
         supported(mode)?;
-        *place = socket.number();
+        *place = number(socket.slot());
         self.watch(socket.slot(), token, interest, mode);
         Ok(())
     }
@@ -142,17 +142,23 @@ impl<'a, T: Watch> Watched<'a, T> {
     /// Waits for a source in the directions of `interest`, and in no other. Its items are made anew.
     pub(crate) fn arm(&mut self, slot: usize, interest: Interest) {
         for owner in Owner::both(slot) {
-            let mut number = *self.number(owner) as usize;
-            if owner.direction().is_in(interest) {
-                if number == 0 {
-                    self.len += 1;
-                    number = self.len;
-                }
-                self.items[number - 1] = self.handles.at(slot).platform.item(owner);
-                self.place(number - 1, owner);
-            } else if number > 0 {
-                self.remove(number - 1);
+            self.arm_direction(owner, owner.direction().is_in(interest));
+        }
+    }
+
+    /// [`arm`](Self::arm), for one direction.
+    #[inline(never)]
+    fn arm_direction(&mut self, owner: Owner, is_wanted: bool) {
+        let mut number = *self.number(owner) as usize;
+        if is_wanted {
+            if number == 0 {
+                self.len += 1;
+                number = self.len;
             }
+            self.items[number - 1] = self.handles.at(owner.slot()).platform.item(owner);
+            self.place(number - 1, owner);
+        } else if number > 0 {
+            self.remove(number - 1);
         }
     }
 
@@ -179,10 +185,9 @@ impl<'a, T: Watch> Watched<'a, T> {
     }
 
     /// Notes whose item stands at a position.
-    #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
     fn place(&mut self, position: usize, owner: Owner) {
         self.owners[position] = owner;
-        *self.number(owner) = position as u32 + 1;
+        *self.number(owner) = number(position);
     }
 
     /// The position of an owner's item, plus one; 0 if there is none.
@@ -190,6 +195,12 @@ impl<'a, T: Watch> Watched<'a, T> {
     fn number(&mut self, owner: Owner) -> &mut u32 {
         &mut self.handles.at(owner.slot()).positions[owner.direction() as usize]
     }
+}
+
+/// What stands for a place or a position, where 0 stands for none.
+#[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
+const fn number(index: usize) -> u32 {
+    index as u32 + 1
 }
 
 /// Neither system has edges.

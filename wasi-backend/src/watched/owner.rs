@@ -18,7 +18,7 @@ impl Owner {
     #[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places")]
     pub(crate) fn both(slot: usize) -> impl Iterator<Item = Self> {
         let first = (slot as u32) << 1;
-        (first..first + 2).map(Self)
+        (0..2).map(move |direction| Self(first | direction))
     }
 
     /// The place of the source.
