@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, Storage, Token};
 pub struct Slot {
     /// Odd while live, even while vacant.
     generation: u32,
-    /// While vacant: the next vacant slot, as index + 1.
+    /// While vacant: how far the next vacant slot is from the one behind this.
     next: u32,
 }
 
@@ -28,10 +28,9 @@ impl Slot {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Registry<S> {
     slots: S,
-    /// The most recently vacated slot, as index + 1.
+    /// The next slot to issue: the one that was vacated last, or else the first that this registry never issued. There is
+    /// none if there is no such slot.
     vacant: u32,
-    /// The first slot that was never issued by this registry.
-    fresh: u32,
     live: u32,
     live_max: u32,
     retired: u32,
@@ -43,12 +42,16 @@ impl<S: Storage<Slot>> Registry<S> {
     /// Slots that another registry used before are taken over with their generations, so that its tokens stay dead.
     #[must_use]
     pub fn new(mut slots: S) -> Self {
+        let mut retired = 0;
         for slot in slots.as_mut() {
-            if slot.generation % 2 == 1 {
-                slot.vacate();
+            // Fresh memory stays as it is.
+            if *slot != Slot::EMPTY {
+                slot.generation += slot.generation % 2;
+                slot.next = 0;
+                retired += u32::from(slot.generation == Slot::RETIRED);
             }
         }
-        Self { slots, vacant: 0, fresh: 0, live: 0, live_max: 0, retired: 0 }
+        Self { slots, vacant: 0, live: 0, live_max: 0, retired }
     }
 
     /// Issues a token.
@@ -58,34 +61,21 @@ impl<S: Storage<Slot>> Registry<S> {
     /// [`ErrorKind::Full`] when every slot is live or retired.
     #[inline]
     pub fn insert(&mut self) -> Result<Token, Error> {
-        let index = match self.vacant {
-            0 => self.take_fresh()?,
-            vacant => vacant - 1,
-        };
-        let slot = &mut self.slots.as_mut()[index as usize];
-        if self.vacant != 0 {
-            self.vacant = slot.next;
-        }
-        slot.generation += 1;
-        self.live += 1;
-        self.live_max = self.live_max.max(self.live);
-        Ok(Token::new(index, slot.generation))
-    }
-
-    /// The next slot that was never issued.
-    fn take_fresh(&mut self) -> Result<u32, Error> {
-        while let Some(slot) = self.slots.as_ref().get(self.fresh as usize) {
-            if self.fresh == u32::MAX {
-                break;
-            }
-            let index = self.fresh;
-            self.fresh += 1;
+        loop {
+            let index = self.vacant;
+            let slot = match self.slots.as_mut().get_mut(index as usize) {
+                Some(slot) if index != u32::MAX => slot,
+                _ => return Err(Error::new(ErrorKind::Full)),
+            };
+            self.vacant = (index + 1).wrapping_add(slot.next);
+            // One that an earlier registry retired is passed over.
             if slot.generation != Slot::RETIRED {
-                return Ok(index);
+                slot.generation += 1;
+                self.live += 1;
+                self.live_max = self.live_max.max(self.live);
+                return Ok(Token::new(index, slot.generation));
             }
-            self.retired += 1;
         }
-        Err(Error::new(ErrorKind::Full))
     }
 
     /// Takes a token back: from now on it is not live, and never will be again.
@@ -103,8 +93,8 @@ impl<S: Storage<Slot>> Registry<S> {
         if slot.generation == Slot::RETIRED {
             self.retired += 1;
         } else {
-            slot.next = self.vacant;
-            self.vacant = token.slot() + 1;
+            slot.next = self.vacant.wrapping_sub(token.slot() + 1);
+            self.vacant = token.slot();
         }
         self.live -= 1;
         Ok(())
@@ -139,7 +129,7 @@ impl<S: Storage<Slot>> Registry<S> {
 
     /// The live tokens, in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = Token> + '_ {
-        (0..self.fresh as usize).filter_map(|index| self.token_at(index))
+        (0..self.capacity()).filter_map(|index| self.token_at(index))
     }
 
     /// How many tokens are live.
