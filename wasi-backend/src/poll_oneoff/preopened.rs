@@ -12,7 +12,7 @@ use crate::handles::Socket;
 const FIRST_FD: wasi::Fd = 3;
 /// The next descriptor to look at, since each that the host has opened is given away once. (Modules have one thread; the
 /// atomics are plain memory that safe code can share.)
-static NEXT: AtomicU32 = AtomicU32::new(FIRST_FD);
+static NEXT: AtomicU32 = AtomicU32::new(0);
 /// The first descriptor that the host has not opened, once it is known: later there are descriptors that the program has
 /// opened, and gaps where it has closed some.
 static END: AtomicU32 = AtomicU32::new(0);
