@@ -1,12 +1,12 @@
 //! What becomes of a socket by itself, from listening to listening again. The letters are those of the quirks in `network.rs`.
 
-use selkie_core::Instant;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time;
 use smoltcp::wire::IpListenEndpoint;
 
 use crate::Slot;
 use crate::slot::Role;
+use crate::time::NEVER;
 
 /// smoltcp's own default, which has no name.
 pub(crate) const ACK_DELAY: time::Duration = time::Duration::from_millis(10);
@@ -51,12 +51,12 @@ pub(crate) fn note_connection(slot: &mut Slot, socket: &mut tcp::Socket<'_>) {
 
 /// Goes on with closing a stream that nobody reads any more: throws away what comes, resets it after its time (g), and
 /// lets go of it once it is over.
-pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: Instant, sent: bool) {
+pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: time::Instant, sent: bool) {
     let _ = socket.recv(|bytes| (bytes.len(), ()));
     if is_over(socket, sent) {
         slot.role = if slot.listener == 0 { Role::Free } else { Role::Waiting };
     } else if slot.deadline <= now {
         socket.abort();
-        slot.deadline = Instant::MAX;
+        slot.deadline = NEVER;
     }
 }

@@ -18,12 +18,12 @@
 //! (g) A socket in FIN-WAIT-2 waits for its peer for ever. A stream that was closed is reset after a time.
 
 use core::fmt;
-use core::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Instant};
+use selkie_core::{Error, ErrorKind};
 use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, SocketBuffer};
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
 use crate::entry::Entry;
@@ -48,9 +48,9 @@ pub struct Network<'a, D> {
     pub(crate) capacity: usize,
     frames_per_poll: usize,
     /// The times of the [`Config`], in the terms that they are used in.
-    half_open_timeout: smoltcp::time::Duration,
+    half_open_timeout: Duration,
     pub(crate) connect_timeout: Duration,
-    pub(crate) close_nanos: u64,
+    pub(crate) close_timeout: Duration,
     /// The time of the last poll.
     pub(crate) now: Instant,
     /// How many connections have arrived; wraps, and leaves out 0.
@@ -101,8 +101,8 @@ impl<'a, D: Device> Network<'a, D> {
             capacity,
             frames_per_poll: config.frames_per_poll.max(1),
             half_open_timeout: time::duration(config.half_open_timeout),
-            connect_timeout: config.connect_timeout,
-            close_nanos: (Instant::ZERO + config.close_timeout).as_nanos(),
+            connect_timeout: time::duration(config.connect_timeout),
+            close_timeout: time::duration(config.close_timeout),
             now: Instant::ZERO,
             arrivals: 0,
             port_next: 0,
@@ -146,9 +146,10 @@ impl<'a, D: Device> Network<'a, D> {
 
     /// Moves frames in and out, and does what time demands, without reporting anything. A poll begins with this; it is
     /// also of use where there is no loop (any more), to send what is left.
-    pub fn drive(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-        let at = time::instant(self.now);
+    #[inline(never)]
+    pub fn drive(&mut self, now: selkie_core::Instant) {
+        self.now = self.now.max(time::instant(now));
+        let at = self.now;
         self.interface.poll_maintenance(at);
         let mut frames = 0;
         // (f)

@@ -6,6 +6,7 @@ use smoltcp::socket::tcp::{self, State};
 
 use crate::entry::{Entry, UNREGISTERED};
 use crate::slot::Role;
+use crate::time::NEVER;
 use crate::{Network, Socket, time};
 
 impl<D: Device> Network<'_, D> {
@@ -145,12 +146,11 @@ impl<D: Device> Selector for Network<'_, D> {
         if self.unsettled {
             return Some(now);
         }
-        let at = time::instant(now);
-        let mut next = self.interface.poll_at(at, &self.sockets).map_or(Instant::MAX, time::from_smoltcp);
+        let mut next = self.interface.poll_at(self.now, &self.sockets).unwrap_or(NEVER);
         for slot in self.slots.iter().filter(|slot| slot.role == Role::Closing) {
             next = next.min(slot.deadline);
         }
-        (next != Instant::MAX).then_some(next.max(now))
+        (next != NEVER).then(|| time::from_smoltcp(next).max(now))
     }
 
     fn capabilities(&self) -> Capabilities {

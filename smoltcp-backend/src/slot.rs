@@ -1,7 +1,7 @@
 //! What a network knows of each of its sockets and listeners, beside what smoltcp knows.
 
-use selkie_core::Instant;
 use smoltcp::iface::SocketHandle;
+use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
 use crate::entry::Entry;

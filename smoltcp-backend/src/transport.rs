@@ -1,6 +1,6 @@
 //! The network as a transport: accepting, connecting, moving bytes, closing.
 
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::{Close, Error, ErrorKind, Transport};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::IpEndpoint;
@@ -8,7 +8,7 @@ use smoltcp::wire::IpEndpoint;
 use crate::life::ACK_DELAY;
 use crate::slot::Role;
 use crate::socket::Kind;
-use crate::{Network, Slot, Socket, time};
+use crate::{Network, Slot, Socket};
 
 /// The range that the ports of outgoing connections are taken from: the dynamic ports of RFC 6335.
 const PORT_FIRST: u16 = 49_152;
@@ -19,8 +19,8 @@ impl<D: Device> Network<'_, D> {
     fn free_port(&mut self) -> Option<u16> {
         if self.port_next == 0 {
             // A device that has restarted should not begin with the port that it began with last time.
-            #[allow(clippy::cast_possible_truncation, reason = "any bits of the time do")]
-            let start = (self.now.as_nanos() >> 16) as u16;
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any bits of the time do")]
+            let start = (self.now.total_micros() >> 6) as u16;
             self.port_next = start;
         }
         for _ in 0..PORTS {
@@ -98,7 +98,7 @@ impl<D: Device> Transport for Network<'_, D> {
             ConnectError::InvalidState => ErrorKind::Full,
             ConnectError::Unaddressable => ErrorKind::Unreachable,
         })?;
-        socket.set_timeout(Some(time::duration(self.connect_timeout)));
+        socket.set_timeout(Some(self.connect_timeout));
         socket.set_ack_delay(Some(ACK_DELAY));
         let source = self.open(index);
         let slot = &mut self.slots[index];
@@ -167,7 +167,7 @@ impl<D: Device> Transport for Network<'_, D> {
         if source.kind == Kind::Listener {
             return self.close_listener(source);
         }
-        let deadline = Instant::from_nanos(self.now.as_nanos().saturating_add(self.close_nanos));
+        let deadline = self.now + self.close_timeout;
         let (slot, socket) = self.stream(source)?;
         match how {
             Close::Graceful => socket.close(),
