@@ -101,6 +101,7 @@ impl Firmware {
     }
 
     /// Prints the counters.
+    #[inline(never)]
     fn report(&mut self, context: &mut Context<'static, Platform>) {
         let milliseconds = context.now().as_nanos() / 1_000_000;
         let waiting = context.platform.first.waiting() as u64;
