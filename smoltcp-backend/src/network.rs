@@ -28,7 +28,7 @@ use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
 use crate::entry::Entry;
 use crate::slot::Role;
-use crate::socket::Kind;
+use crate::socket::{Kind, Place};
 use crate::{Config, Listener, NetworkStorage, Slot, Socket, life, time};
 
 /// How often the sockets are asked for segments in one poll; each time, each gives one at most.
@@ -139,7 +139,7 @@ impl<'a, D: Device> Network<'a, D> {
         let listener = &mut self.listeners[index];
         listener.endpoint = endpoint;
         listener.entry.open();
-        let socket = Socket::new(Kind::Listener, number - 1, listener.entry.generation);
+        let socket = Socket::new(Kind::Listener, index, &listener.entry);
         self.tend(true);
         Ok(socket)
     }
@@ -209,39 +209,51 @@ impl<'a, D: Device> Network<'a, D> {
     }
 
     /// What is known of a stream or listener that is open.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "so that the handle is never passed in memory, as its halves are not")]
     pub(crate) fn entry(&mut self, source: Socket) -> Result<&mut Entry, Error> {
-        let (streams, index) = (self.slots.len(), usize::from(source.index));
-        let position = match source.kind {
-            Kind::Listener => streams + index,
-            // A handle of a larger network must not reach a listener.
-            Kind::Stream if index >= streams => usize::MAX,
-            Kind::Stream => index,
+        self.find(source.generation, source.place).ok_or(Error::new(ErrorKind::Stale))
+    }
+
+    /// What the two halves of a handle name. Not the handle, which would have to be passed in memory.
+    #[inline(never)]
+    fn find(&mut self, generation: u32, place: Place) -> Option<&mut Entry> {
+        let index = usize::from(place.index);
+        let entry = match place.kind {
+            Kind::Stream => &mut self.slots.get_mut(index)?.entry,
+            Kind::Listener => &mut self.listeners.get_mut(index)?.entry,
         };
-        match self.entry_at(position) {
-            Some(entry) if entry.open && entry.generation == source.generation() => Ok(entry),
-            _ => Err(ErrorKind::Stale.into()),
-        }
+        entry.is(generation, place).then_some(entry)
     }
 
     /// The slot and the socket of a stream that is open.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `entry`")]
     pub(crate) fn stream(&mut self, source: Socket) -> Result<(&mut Slot, &mut tcp::Socket<'a>), Error> {
-        if source.kind == Kind::Listener {
-            return Err(ErrorKind::InvalidSource.into());
+        self.find_stream(source.generation, source.place).ok_or(match source.place.kind {
+            Kind::Stream => Error::new(ErrorKind::Stale),
+            Kind::Listener => Error::new(ErrorKind::InvalidSource),
+        })
+    }
+
+    /// As [`find`](Self::find), of a stream.
+    #[inline(never)]
+    fn find_stream(&mut self, generation: u32, place: Place) -> Option<(&mut Slot, &mut tcp::Socket<'a>)> {
+        let slot = self.slots.get_mut(usize::from(place.index))?;
+        if place.kind == Kind::Listener || !slot.entry.is(generation, place) {
+            return None;
         }
-        self.entry(source)?;
-        let slot = &mut self.slots[usize::from(source.index)];
         let socket = self.sockets.get_mut(slot.handle.unwrap_or_default());
-        Ok((slot, socket))
+        Some((slot, socket))
     }
 
     /// The number of a listener that is open: its index + 1.
     pub(crate) fn listener(&mut self, source: Socket) -> Result<usize, Error> {
         // A closed stream is stale for everything, and only an open one is the wrong thing.
         self.entry(source)?;
-        if source.kind == Kind::Listener {
-            Ok(usize::from(source.index) + 1)
-        } else {
-            Err(ErrorKind::InvalidSource.into())
+        match source.place.kind {
+            Kind::Listener => Ok(usize::from(source.place.index) + 1),
+            Kind::Stream => Err(Error::new(ErrorKind::InvalidSource)),
         }
     }
 

@@ -42,10 +42,7 @@ impl<D: Device> Network<'_, D> {
         slot.arrival = 0;
         slot.connecting = false;
         slot.ended = false;
-        // There are at most 65,535 slots.
-        #[allow(clippy::cast_possible_truncation, reason = "see above")]
-        let index = index as u16;
-        Socket::new(Kind::Stream, index, slot.entry.generation)
+        Socket::new(Kind::Stream, index, &slot.entry)
     }
 
     /// Closes a listener, and resets the connections that it has not handed out.
@@ -164,7 +161,7 @@ impl<D: Device> Transport for Network<'_, D> {
     }
 
     fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
-        if source.kind == Kind::Listener {
+        if source.place.kind == Kind::Listener {
             return self.close_listener(source);
         }
         let deadline = self.now + self.close_timeout;
