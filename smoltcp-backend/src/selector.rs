@@ -12,18 +12,23 @@ use crate::{Network, Socket, time};
 impl<D: Device> Network<'_, D> {
     /// What is registered under the index of `token`.
     fn registered(&mut self, token: Token) -> Option<&mut Entry> {
-        let has_index = |entry: &&mut Entry| entry.has_index(token.index());
-        let listeners = self.listeners.iter_mut().map(|listener| &mut listener.entry);
-        self.slots.iter_mut().map(|slot| &mut slot.entry).chain(listeners).find(has_index)
+        let mut position = 0;
+        while !self.entry_at(position)?.has_index(token.index()) {
+            position += 1;
+        }
+        self.entry_at(position)
     }
 
-    /// Why nothing can be done with a source under a token that it is not registered under.
-    fn mismatch(&mut self, source: Socket, token: Token) -> Error {
-        match self.registered(token) {
-            None => ErrorKind::NotRegistered.into(),
-            Some(entry) if entry.token != token => ErrorKind::Stale.into(),
-            Some(_) => self.entry(source).err().unwrap_or(ErrorKind::InvalidSource.into()),
-        }
+    /// What is registered under `token`: the source, unless that was closed before.
+    fn tenant(&mut self, source: Socket, token: Token) -> Result<&mut Entry, Error> {
+        let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
+        let kind = match self.registered(token) {
+            None => ErrorKind::NotRegistered,
+            Some(entry) if entry.token != token => ErrorKind::Stale,
+            Some(_) if is_another => ErrorKind::InvalidSource,
+            Some(entry) => return Ok(entry),
+        };
+        Err(kind.into())
     }
 
     /// What of its interest the slot, or behind the slots the listener, at `position` is ready for.
@@ -94,21 +99,14 @@ impl<D: Device> Selector for Network<'_, D> {
 
     fn modify(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
         supported(interest, mode)?;
-        match self.entry(source) {
-            Ok(entry) if entry.token == token && token != UNREGISTERED => entry.watch(token, interest, mode),
-            _ => return Err(self.mismatch(source, token)),
-        }
+        self.tenant(source, token)?;
+        self.entry(source)?.watch(token, interest, mode);
         self.unsettled = true;
         Ok(())
     }
 
     fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
-        let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
-        match self.registered(token) {
-            // That the source was closed before is no error.
-            Some(entry) if entry.token == token && !is_another => entry.forget(),
-            _ => return Err(self.mismatch(source, token)),
-        }
+        self.tenant(source, token)?.forget();
         Ok(())
     }
 
