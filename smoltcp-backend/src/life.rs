@@ -43,8 +43,8 @@ pub(crate) fn note_arrival(slot: &mut Slot, socket: &mut tcp::Socket<'_>, arriva
 
 /// Notes that an attempt to connect has succeeded. (b)
 pub(crate) fn note_connection(slot: &mut Slot, socket: &mut tcp::Socket<'_>) {
-    if slot.connecting && !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
-        slot.connecting = false;
+    if !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
+        slot.role = Role::Open;
         socket.set_timeout(None);
     }
 }

@@ -262,8 +262,8 @@ impl<'a, D: Device> Network<'a, D> {
         for slot in self.slots.iter_mut() {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default());
             match slot.role {
-                Role::Free => {}
-                Role::Open => life::note_connection(slot, socket),
+                Role::Free | Role::Open | Role::Ended => {}
+                Role::Connecting => life::note_connection(slot, socket),
                 Role::Closing => life::close_on(slot, socket, self.now, sent),
                 Role::Waiting => life::note_arrival(slot, socket, &mut self.arrivals),
             }

@@ -16,8 +16,12 @@ pub(crate) enum Role {
     Waiting = 1,
     /// A stream that has a handle.
     Open = 2,
+    /// A stream that has a handle: an attempt to connect that has not come to anything good yet.
+    Connecting = 3,
+    /// A stream that has a handle, and whose reader was told that it has ended, and is told so again.
+    Ended = 4,
     /// A stream whose handle was closed, and whose last bytes and ends are still under way.
-    Closing = 3,
+    Closing = 5,
 }
 
 /// The bookkeeping of one socket.
@@ -33,24 +37,12 @@ pub struct Slot {
     /// The listener that this socket belongs to, as index + 1; 0 for none.
     pub(crate) listener: u16,
     pub(crate) role: Role,
-    /// An attempt to connect that has not come to anything good yet.
-    pub(crate) connecting: bool,
-    /// The reader was told that the stream has ended, and is told so again.
-    pub(crate) ended: bool,
 }
 
 impl Slot {
     /// A socket that is used for nothing: all bits zero.
-    pub const EMPTY: Self = Self {
-        entry: Entry::EMPTY,
-        deadline: Instant::ZERO,
-        handle: None,
-        arrival: 0,
-        listener: 0,
-        role: Role::Free,
-        connecting: false,
-        ended: false,
-    };
+    pub const EMPTY: Self =
+        Self { entry: Entry::EMPTY, deadline: Instant::ZERO, handle: None, arrival: 0, listener: 0, role: Role::Free };
 }
 
 impl Default for Slot {

@@ -40,8 +40,6 @@ impl<D: Device> Network<'_, D> {
         slot.entry.open();
         slot.role = Role::Open;
         slot.arrival = 0;
-        slot.connecting = false;
-        slot.ended = false;
         Socket::new(Kind::Stream, index, &slot.entry)
     }
 
@@ -66,7 +64,7 @@ impl<D: Device> Network<'_, D> {
 fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> nb::Error<Error> {
     match socket.state() {
         State::SynSent | State::SynReceived => nb::Error::WouldBlock,
-        State::Closed if slot.connecting => nb::Error::Other(ErrorKind::ConnectionRefused.into()),
+        State::Closed if slot.role == Role::Connecting => nb::Error::Other(ErrorKind::ConnectionRefused.into()),
         State::Closed => nb::Error::Other(ErrorKind::ConnectionReset.into()),
         _ => nb::Error::Other(ErrorKind::BrokenPipe.into()),
     }
@@ -99,7 +97,7 @@ impl<D: Device> Transport for Network<'_, D> {
         socket.set_ack_delay(Some(ACK_DELAY));
         let source = self.open(index);
         let slot = &mut self.slots[index];
-        slot.connecting = true;
+        slot.role = Role::Connecting;
         slot.deadline = self.now + self.connect_timeout;
         Ok(source)
     }
@@ -107,7 +105,9 @@ impl<D: Device> Transport for Network<'_, D> {
     fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
         let now = self.now;
         let (slot, socket) = self.stream(source)?;
-        if !slot.connecting || !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
+        if slot.role != Role::Connecting
+            || !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed)
+        {
             return Ok(());
         }
         if socket.state() == State::Closed && slot.deadline <= now {
@@ -122,10 +122,10 @@ impl<D: Device> Transport for Network<'_, D> {
             Ok(0) if !buffer.is_empty() => Err(nb::Error::WouldBlock),
             Ok(count) => Ok(count),
             Err(RecvError::Finished) => {
-                slot.ended = true;
+                slot.role = Role::Ended;
                 Ok(0)
             }
-            Err(RecvError::InvalidState) if slot.ended => Ok(0),
+            Err(RecvError::InvalidState) if slot.role == Role::Ended => Ok(0),
             Err(RecvError::InvalidState) => Err(gone(slot, socket)),
         }
     }
