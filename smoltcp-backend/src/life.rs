@@ -35,9 +35,6 @@ pub(crate) fn note_arrival(slot: &mut Slot, socket: &mut tcp::Socket<'_>, arriva
         *arrivals = arrivals.wrapping_add(1).max(1);
         slot.arrival = *arrivals;
         socket.set_timeout(None);
-    } else if slot.arrival != 0 && socket.state() == State::Closed {
-        // It was reset before it was accepted.
-        slot.arrival = 0;
     }
 }
 
@@ -51,9 +48,9 @@ pub(crate) fn note_connection(slot: &mut Slot, socket: &mut tcp::Socket<'_>) {
 
 /// Goes on with closing a stream that nobody reads any more: throws away what comes, resets it after its time (g), and
 /// lets go of it once it is over.
-pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: time::Instant, sent: bool) {
+pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: time::Instant, over: bool) {
     let _ = socket.recv(|bytes| (bytes.len(), ()));
-    if is_over(socket, sent) {
+    if over {
         slot.role = if slot.listener == 0 { Role::Free } else { Role::Waiting };
     } else if slot.deadline <= now {
         socket.abort();

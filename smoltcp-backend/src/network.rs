@@ -74,7 +74,7 @@ impl<'a, D: Device> Network<'a, D> {
         let NetworkStorage { slots, sockets, listeners, capacity, receive, transmit } = storage;
         let count = slots.len();
         assert_eq!(sockets.len(), count, "a network has as many slots as sockets");
-        assert!(count < usize::from(u16::MAX), "a handle names a socket by 16 bits");
+        assert!(count.max(listeners.len()) < usize::from(u16::MAX), "a handle names a socket by 16 bits");
         let mut sockets = SocketSet::new(sockets);
         let (mut receive, mut transmit) = (receive, transmit);
         let (receive_each, transmit_each) = (receive.len() / count.max(1), transmit.len() / count.max(1));
@@ -127,11 +127,12 @@ impl<'a, D: Device> Network<'a, D> {
         if self.listeners.iter().any(|listener| listener.entry.open && listener.endpoint == endpoint) {
             return Err(ErrorKind::AddressInUse.into());
         }
-        let index = self.listeners.iter().position(|listener| !listener.entry.open).ok_or(ErrorKind::Full)?;
-        let number = u16::try_from(index + 1).map_err(|_| ErrorKind::Full)?;
-        if self.slots.iter().filter(|slot| slot.role == Role::Free).count() < sockets {
-            return Err(ErrorKind::Full.into());
-        }
+        let index = self.listeners.iter().position(|listener| !listener.entry.open);
+        let free = self.slots.iter().filter(|slot| slot.role == Role::Free).count();
+        let (Some(index), true) = (index, free >= sockets) else { return Err(ErrorKind::Full.into()) };
+        // `new` has seen to it that it fits.
+        #[allow(clippy::cast_possible_truncation, reason = "see above")]
+        let number = (index + 1) as u16;
         for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Free).take(sockets) {
             slot.listener = number;
             slot.role = Role::Waiting;
@@ -258,16 +259,18 @@ impl<'a, D: Device> Network<'a, D> {
     }
 
     /// Sees to sockets that have changed by themselves. `sent` says that acknowledgements were sent before.
-    fn tend(&mut self, sent: bool) {
+    pub(crate) fn tend(&mut self, sent: bool) {
         for slot in self.slots.iter_mut() {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default());
+            let over = life::is_over(socket, sent);
             match slot.role {
                 Role::Free | Role::Open | Role::Ended => {}
                 Role::Connecting => life::note_connection(slot, socket),
-                Role::Closing => life::close_on(slot, socket, self.now, sent),
+                Role::Closing => life::close_on(slot, socket, self.now, over),
                 Role::Waiting => life::note_arrival(slot, socket, &mut self.arrivals),
             }
-            if slot.role == Role::Waiting && life::is_over(socket, sent) {
+            if slot.role == Role::Waiting && over {
+                // So a connection is forgotten, too, that was reset before it was accepted.
                 let endpoint = self.listeners[usize::from(slot.listener) - 1].endpoint;
                 slot.arrival = 0;
                 life::listen(socket, endpoint, self.half_open_timeout);

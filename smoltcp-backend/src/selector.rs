@@ -32,13 +32,13 @@ impl<D: Device> Network<'_, D> {
     }
 
     /// What of its interest the slot, or behind the slots the listener, at `position` is ready for.
-    fn readiness_at(&self, position: usize, armed: Interest) -> Readiness {
+    fn readiness_at(&mut self, position: usize, armed: Interest) -> Readiness {
         let Some(slot) = self.slots.get(position) else {
             let number = position - self.slots.len() + 1;
             let readable = armed.contains(Interest::READABLE) && self.oldest_arrival(number).is_some();
             return if readable { Readiness::READABLE } else { Readiness::NONE };
         };
-        readiness(self.sockets.get(slot.handle.unwrap_or_default()), armed)
+        readiness(self.sockets.get_mut(slot.handle.unwrap_or_default()), armed)
     }
 }
 

@@ -50,12 +50,13 @@ impl<D: Device> Network<'_, D> {
         for slot in self.slots.iter_mut().filter(|slot| usize::from(slot.listener) == number) {
             slot.listener = 0;
             if slot.role == Role::Waiting {
-                self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default()).abort();
                 slot.role = Role::Closing;
                 slot.deadline = self.now;
                 slot.arrival = 0;
             }
         }
+        // Resets those whose time has come, hence these.
+        self.tend(false);
         Ok(())
     }
 }
