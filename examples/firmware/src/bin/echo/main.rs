@@ -151,9 +151,6 @@ fn main() -> ! {
             }
         }
         let next = next.unwrap_or(Instant::MAX).min(end);
-        if next <= now {
-            continue;
-        }
         let Both { first, second, .. } = &mut event_loop.context.platform;
         let is_ready = || first.device().is_ready() || second.is_ready(*uart);
         firmware.sleeps += u64::from(board::sleep(clock, Some(next), is_ready));
