@@ -158,23 +158,22 @@ where
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         let count = self.devices.len();
-        let mut next = self.first;
         for _ in 0..count {
-            let position = next;
-            next = if position + 1 < count { position + 1 } else { 0 };
+            if events.room() == 0 {
+                break;
+            }
+            let position = self.first;
+            self.first = if position + 1 < count { position + 1 } else { 0 };
             let Some(entry) = self.devices.get_mut(position) else { break };
             let readiness = ask(&mut entry.device, entry.armed);
             if readiness.is_empty() {
                 continue;
             }
-            self.first = position;
-            if events.push(Event { token: entry.token, readiness }).is_err() {
-                break;
-            }
+            // There is room.
+            let _ = events.push(Event { token: entry.token, readiness });
             if entry.oneshot {
                 entry.armed = Interest::NONE;
             }
-            self.first = next;
         }
         Ok(())
     }

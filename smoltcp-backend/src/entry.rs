@@ -55,7 +55,12 @@ impl Entry {
 
     /// Whether it is registered under an index.
     pub(crate) fn has_index(&self, index: usize) -> bool {
-        self.token.generation() != 0 && self.token.index() == index
+        self.is_registered() && self.token.index() == index
+    }
+
+    /// No token that was issued has the generation 0.
+    pub(crate) const fn is_registered(&self) -> bool {
+        self.token.generation() != 0
     }
 
     /// Registers it, or changes what it is watched for.

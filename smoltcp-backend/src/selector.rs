@@ -4,7 +4,7 @@ use selkie_core::{Capabilities, Error, ErrorKind, Event, Events, Instant, Intere
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 
-use crate::entry::{Entry, UNREGISTERED};
+use crate::entry::Entry;
 use crate::slot::Role;
 use crate::time::NEVER;
 use crate::{Network, Socket, time};
@@ -24,7 +24,7 @@ impl<D: Device> Network<'_, D> {
         let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
         let kind = match self.registered(token) {
             None => ErrorKind::NotRegistered,
-            Some(entry) if entry.token != token => ErrorKind::Stale,
+            Some(entry) if entry.token.generation() != token.generation() => ErrorKind::Stale,
             Some(_) if is_another => ErrorKind::InvalidSource,
             Some(entry) => return Ok(entry),
         };
@@ -85,7 +85,7 @@ impl<D: Device> Selector for Network<'_, D> {
             None if token.generation() == 0 => ErrorKind::NotRegistered,
             None => {
                 let entry = self.entry(source)?;
-                if entry.token == UNREGISTERED {
+                if !entry.is_registered() {
                     entry.watch(token, interest, mode);
                     self.unsettled = true;
                     return Ok(());
@@ -116,10 +116,12 @@ impl<D: Device> Selector for Network<'_, D> {
         }
         self.drive(now);
         let count = self.slots.len() + self.listeners.len();
-        let mut next = self.first;
         for _ in 0..count {
-            let position = next;
-            next = if position + 1 < count { position + 1 } else { 0 };
+            if events.room() == 0 {
+                break;
+            }
+            let position = self.first;
+            self.first = if position + 1 < count { position + 1 } else { 0 };
             let Some(&mut Entry { token, armed, .. }) = self.entry_at(position).filter(|entry| entry.open) else {
                 continue;
             };
@@ -127,14 +129,11 @@ impl<D: Device> Selector for Network<'_, D> {
             if readiness.is_empty() {
                 continue;
             }
-            self.first = position;
-            if events.push(Event { token, readiness }).is_err() {
-                break;
-            }
+            // There is room.
+            let _ = events.push(Event { token, readiness });
             if let Some(entry) = self.entry_at(position) {
                 entry.fired();
             }
-            self.first = next;
         }
         Ok(())
     }
