@@ -147,18 +147,16 @@ impl<'a, D: Device> Network<'a, D> {
 
     /// Moves frames in and out, and does what time demands, without reporting anything. A poll begins with this; it is
     /// also of use where there is no loop (any more), to send what is left.
-    #[inline(never)]
     pub fn drive(&mut self, now: selkie_core::Instant) {
         self.now = self.now.max(time::instant(now));
-        let at = self.now;
-        self.interface.poll_maintenance(at);
+        self.interface.poll_maintenance(self.now);
         let mut frames = 0;
         // (f)
         self.unsettled = loop {
             if frames >= self.frames_per_poll {
                 break true;
             }
-            match self.interface.poll_ingress_single(at, &mut self.device, &mut self.sockets) {
+            match self.take_frame() {
                 PollIngressSingleResult::None => break false,
                 PollIngressSingleResult::PacketProcessed => {}
                 PollIngressSingleResult::SocketStateChanged => self.tend(false),
@@ -166,11 +164,24 @@ impl<'a, D: Device> Network<'a, D> {
             frames += 1;
         };
         for _ in 0..EGRESS_PASSES_MAX {
-            if self.interface.poll_egress(at, &mut self.device, &mut self.sockets) == PollResult::None {
+            if self.send_frames() == PollResult::None {
                 break;
             }
         }
         self.tend(true);
+    }
+
+    /// Takes one frame in. A function of its own, as is [`send_frames`](Self::send_frames): within a loop, much of what
+    /// smoltcp does would be reckoned out before the loop, and be kept on the stack.
+    #[inline(never)]
+    fn take_frame(&mut self) -> PollIngressSingleResult {
+        self.interface.poll_ingress_single(self.now, &mut self.device, &mut self.sockets)
+    }
+
+    /// Asks each socket for a segment.
+    #[inline(never)]
+    fn send_frames(&mut self) -> PollResult {
+        self.interface.poll_egress(self.now, &mut self.device, &mut self.sockets)
     }
 
     /// How many connections wait to be accepted, at all listeners together.
