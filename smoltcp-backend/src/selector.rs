@@ -54,7 +54,7 @@ fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
 fn readiness(socket: &tcp::Socket<'_>, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     let state = socket.state();
-    if interest.is_empty() || matches!(state, State::SynSent | State::SynReceived) {
+    if matches!(state, State::SynSent | State::SynReceived) {
         return readiness;
     }
     if interest.contains(Interest::READABLE) {
@@ -122,9 +122,10 @@ impl<D: Device> Selector for Network<'_, D> {
             }
             let position = self.first;
             self.first = if position + 1 < count { position + 1 } else { 0 };
-            let Some(&mut Entry { token, armed, .. }) = self.entry_at(position).filter(|entry| entry.open) else {
+            let Some(&mut Entry { token, armed, open, .. }) = self.entry_at(position) else { break };
+            if !open || armed.is_empty() {
                 continue;
-            };
+            }
             let readiness = self.readiness_at(position, armed);
             if readiness.is_empty() {
                 continue;

@@ -45,8 +45,8 @@ impl<D: Device> Network<'_, D> {
 
     /// Closes a listener, and resets the connections that it has not handed out.
     fn close_listener(&mut self, source: Socket) -> Result<(), Error> {
-        let number = self.listener(source)?;
-        self.listeners[number - 1].entry.open = false;
+        self.entry(source)?.open = false;
+        let number = usize::from(source.place.index) + 1;
         for slot in self.slots.iter_mut().filter(|slot| usize::from(slot.listener) == number) {
             slot.listener = 0;
             if slot.role == Role::Waiting {
