@@ -29,6 +29,11 @@ struct Entry<D> {
 }
 
 impl<D> Entry<D> {
+    /// No token that was issued has the generation 0.
+    const fn is_registered(&self) -> bool {
+        self.token.generation() != 0
+    }
+
     /// Registers the device, or changes what it is watched for.
     fn watch(&mut self, token: Token, interest: Interest, mode: Mode) {
         self.token = token;
@@ -89,23 +94,21 @@ impl<D, const DEVICES: usize, const SLOTS: usize> Scan<D, DEVICES, SLOTS> {
         self.devices.get_mut(handle.0).ok_or(Error::new(ErrorKind::InvalidSource))
     }
 
-    /// The generation of the token that is registered at the index of `token`, or 0.
-    fn registered(&self, token: Token) -> u32 {
-        let tokens = self.devices.iter().map(|entry| entry.token);
-        tokens.filter(|registered| registered.index() == token.index()).map(Token::generation).max().unwrap_or(0)
+    /// The position of the device that is registered at the index of `token`, and what is known of it.
+    fn registered(&mut self, token: Token) -> Option<(usize, &mut Entry<D>)> {
+        let has_index = |entry: &Entry<D>| entry.token.index() == token.index() && entry.is_registered();
+        self.devices.iter_mut().enumerate().find(|(_, entry)| has_index(entry))
     }
 
     /// The device that is registered under `token`.
     fn tenant(&mut self, source: Device, token: Token) -> Result<&mut Entry<D>, Error> {
         let kind = match self.registered(token) {
-            0 => ErrorKind::NotRegistered,
-            registered if registered != token.generation() => ErrorKind::Stale,
-            _ => ErrorKind::InvalidSource,
+            None => ErrorKind::NotRegistered,
+            Some((_, entry)) if entry.token.generation() != token.generation() => ErrorKind::Stale,
+            Some((position, _)) if position != source.0 => ErrorKind::InvalidSource,
+            Some((_, entry)) => return Ok(entry),
         };
-        match self.devices.get_mut(source.0) {
-            Some(entry) if entry.token == token && kind == ErrorKind::InvalidSource => Ok(entry),
-            _ => Err(Error::new(kind)),
-        }
+        Err(Error::new(kind))
     }
 }
 
@@ -127,17 +130,17 @@ where
         supported(interest, mode)?;
         let kind = match self.registered(token) {
             _ if token.index() >= SLOTS => ErrorKind::Full,
-            0 if token.generation() == 0 => ErrorKind::NotRegistered,
-            registered if registered > token.generation() => ErrorKind::Stale,
-            0 => {
+            Some((_, entry)) if entry.token.generation() > token.generation() => ErrorKind::Stale,
+            None if token.generation() == 0 => ErrorKind::NotRegistered,
+            None => {
                 let entry = self.checked(source)?;
-                if entry.token == UNREGISTERED {
+                if !entry.is_registered() {
                     entry.watch(token, interest, mode);
                     return Ok(());
                 }
                 ErrorKind::AlreadyRegistered
             }
-            _ => ErrorKind::AlreadyRegistered,
+            Some(_) => ErrorKind::AlreadyRegistered,
         };
         Err(Error::new(kind))
     }
@@ -155,23 +158,22 @@ where
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         let count = self.devices.len();
-        let mut next = self.first;
         for _ in 0..count {
-            let position = next;
-            next = if position + 1 < count { position + 1 } else { 0 };
+            if events.room() == 0 {
+                break;
+            }
+            let position = self.first;
+            self.first = if position + 1 < count { position + 1 } else { 0 };
             let Some(entry) = self.devices.get_mut(position) else { break };
             let readiness = ask(&mut entry.device, entry.armed);
             if readiness.is_empty() {
                 continue;
             }
-            self.first = position;
-            if events.push(Event { token: entry.token, readiness }).is_err() {
-                break;
-            }
+            // There is room.
+            let _ = events.push(Event { token: entry.token, readiness });
             if entry.oneshot {
                 entry.armed = Interest::NONE;
             }
-            self.first = next;
         }
         Ok(())
     }

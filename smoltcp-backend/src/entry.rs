@@ -2,29 +2,10 @@
 
 use selkie_core::{Interest, Mode, Token};
 
+use crate::socket::Place;
+
 /// The token of what is not registered.
 pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
-
-/// Which life of a slot a handle is for: a count of 40 bits, since a firmware may run for years.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct Generation {
-    pub(crate) low: u32,
-    pub(crate) high: u8,
-}
-
-impl Generation {
-    pub(crate) const FIRST: Self = Self { low: 0, high: 0 };
-
-    /// Begins the next life. The count starts again after 2^40 of them: 34 years with 1,000 connections a second on one
-    /// socket.
-    pub(crate) const fn advance(&mut self) {
-        self.low = self.low.wrapping_add(1);
-        if self.low == 0 {
-            self.high = self.high.wrapping_add(1);
-        }
-    }
-}
 
 /// What is known of everything that a handle can name. All bits zero means that nobody has a handle, and nothing is
 /// registered.
@@ -32,7 +13,9 @@ impl Generation {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Entry {
     pub(crate) token: Token,
-    pub(crate) generation: Generation,
+    /// Which life a handle is for: a count of 40 bits, since a firmware may run for years. These are its lower bits.
+    pub(crate) generation: u32,
+    pub(crate) generation_high: u8,
     /// Somebody has a handle.
     pub(crate) open: bool,
     /// What it is watched for right now: nothing, once a oneshot source was reported.
@@ -41,23 +24,43 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) const EMPTY: Self =
-        Self { token: UNREGISTERED, generation: Generation::FIRST, open: false, armed: Interest::NONE, oneshot: false };
+    pub(crate) const EMPTY: Self = Self {
+        token: UNREGISTERED,
+        generation: 0,
+        generation_high: 0,
+        open: false,
+        armed: Interest::NONE,
+        oneshot: false,
+    };
 
-    /// Begins a life in which a new handle is good, and all earlier ones are stale.
+    /// Begins a life in which a new handle is good, and all earlier ones are stale. The count of lives starts again after
+    /// 2^40 of them: 34 years with 1,000 connections a second on one socket.
     pub(crate) const fn open(&mut self) {
-        self.generation.advance();
+        self.generation = self.generation.wrapping_add(1);
+        if self.generation == 0 {
+            self.generation_high = self.generation_high.wrapping_add(1);
+        }
         *self = Self { open: true, ..self.closed() };
     }
 
     /// This without handle and registration. Handles of old stay stale.
     pub(crate) const fn closed(&self) -> Self {
-        Self { generation: self.generation, ..Self::EMPTY }
+        Self { generation: self.generation, generation_high: self.generation_high, ..Self::EMPTY }
+    }
+
+    /// Whether this is what a handle is for.
+    pub(crate) const fn is(&self, generation: u32, place: Place) -> bool {
+        self.open && self.generation == generation && self.generation_high == place.generation_high
     }
 
     /// Whether it is registered under an index.
     pub(crate) fn has_index(&self, index: usize) -> bool {
-        self.token != UNREGISTERED && self.token.index() == index
+        self.is_registered() && self.token.index() == index
+    }
+
+    /// No token that was issued has the generation 0.
+    pub(crate) const fn is_registered(&self) -> bool {
+        self.token.generation() != 0
     }
 
     /// Registers it, or changes what it is watched for.

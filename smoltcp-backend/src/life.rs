@@ -1,12 +1,12 @@
 //! What becomes of a socket by itself, from listening to listening again. The letters are those of the quirks in `network.rs`.
 
-use selkie_core::Instant;
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time;
 use smoltcp::wire::IpListenEndpoint;
 
 use crate::Slot;
 use crate::slot::Role;
+use crate::time::NEVER;
 
 /// smoltcp's own default, which has no name.
 pub(crate) const ACK_DELAY: time::Duration = time::Duration::from_millis(10);
@@ -35,28 +35,25 @@ pub(crate) fn note_arrival(slot: &mut Slot, socket: &mut tcp::Socket<'_>, arriva
         *arrivals = arrivals.wrapping_add(1).max(1);
         slot.arrival = *arrivals;
         socket.set_timeout(None);
-    } else if slot.arrival != 0 && socket.state() == State::Closed {
-        // It was reset before it was accepted.
-        slot.arrival = 0;
     }
 }
 
 /// Notes that an attempt to connect has succeeded. (b)
 pub(crate) fn note_connection(slot: &mut Slot, socket: &mut tcp::Socket<'_>) {
-    if slot.connecting && !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
-        slot.connecting = false;
+    if !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
+        slot.role = Role::Open;
         socket.set_timeout(None);
     }
 }
 
 /// Goes on with closing a stream that nobody reads any more: throws away what comes, resets it after its time (g), and
 /// lets go of it once it is over.
-pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: Instant, sent: bool) {
+pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: time::Instant, over: bool) {
     let _ = socket.recv(|bytes| (bytes.len(), ()));
-    if is_over(socket, sent) {
+    if over {
         slot.role = if slot.listener == 0 { Role::Free } else { Role::Waiting };
     } else if slot.deadline <= now {
         socket.abort();
-        slot.deadline = Instant::MAX;
+        slot.deadline = NEVER;
     }
 }

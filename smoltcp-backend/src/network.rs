@@ -18,17 +18,17 @@
 //! (g) A socket in FIN-WAIT-2 waits for its peer for ever. A stream that was closed is reset after a time.
 
 use core::fmt;
-use core::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Instant};
+use selkie_core::{Error, ErrorKind};
 use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, SocketBuffer};
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
 use crate::entry::Entry;
 use crate::slot::Role;
-use crate::socket::Kind;
+use crate::socket::{Kind, Place};
 use crate::{Config, Listener, NetworkStorage, Slot, Socket, life, time};
 
 /// How often the sockets are asked for segments in one poll; each time, each gives one at most.
@@ -48,9 +48,9 @@ pub struct Network<'a, D> {
     pub(crate) capacity: usize,
     frames_per_poll: usize,
     /// The times of the [`Config`], in the terms that they are used in.
-    half_open_timeout: smoltcp::time::Duration,
+    half_open_timeout: Duration,
     pub(crate) connect_timeout: Duration,
-    pub(crate) close_nanos: u64,
+    pub(crate) close_timeout: Duration,
     /// The time of the last poll.
     pub(crate) now: Instant,
     /// How many connections have arrived; wraps, and leaves out 0.
@@ -74,7 +74,7 @@ impl<'a, D: Device> Network<'a, D> {
         let NetworkStorage { slots, sockets, listeners, capacity, receive, transmit } = storage;
         let count = slots.len();
         assert_eq!(sockets.len(), count, "a network has as many slots as sockets");
-        assert!(count < usize::from(u16::MAX), "a handle names a socket by 16 bits");
+        assert!(count.max(listeners.len()) < usize::from(u16::MAX), "a handle names a socket by 16 bits");
         let mut sockets = SocketSet::new(sockets);
         let (mut receive, mut transmit) = (receive, transmit);
         let (receive_each, transmit_each) = (receive.len() / count.max(1), transmit.len() / count.max(1));
@@ -101,8 +101,8 @@ impl<'a, D: Device> Network<'a, D> {
             capacity,
             frames_per_poll: config.frames_per_poll.max(1),
             half_open_timeout: time::duration(config.half_open_timeout),
-            connect_timeout: config.connect_timeout,
-            close_nanos: (Instant::ZERO + config.close_timeout).as_nanos(),
+            connect_timeout: time::duration(config.connect_timeout),
+            close_timeout: time::duration(config.close_timeout),
             now: Instant::ZERO,
             arrivals: 0,
             port_next: 0,
@@ -127,11 +127,12 @@ impl<'a, D: Device> Network<'a, D> {
         if self.listeners.iter().any(|listener| listener.entry.open && listener.endpoint == endpoint) {
             return Err(ErrorKind::AddressInUse.into());
         }
-        let index = self.listeners.iter().position(|listener| !listener.entry.open).ok_or(ErrorKind::Full)?;
-        let number = u16::try_from(index + 1).map_err(|_| ErrorKind::Full)?;
-        if self.slots.iter().filter(|slot| slot.role == Role::Free).count() < sockets {
-            return Err(ErrorKind::Full.into());
-        }
+        let index = self.listeners.iter().position(|listener| !listener.entry.open);
+        let free = self.slots.iter().filter(|slot| slot.role == Role::Free).count();
+        let (Some(index), true) = (index, free >= sockets) else { return Err(ErrorKind::Full.into()) };
+        // `new` has seen to it that it fits.
+        #[allow(clippy::cast_possible_truncation, reason = "see above")]
+        let number = (index + 1) as u16;
         for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Free).take(sockets) {
             slot.listener = number;
             slot.role = Role::Waiting;
@@ -139,24 +140,23 @@ impl<'a, D: Device> Network<'a, D> {
         let listener = &mut self.listeners[index];
         listener.endpoint = endpoint;
         listener.entry.open();
-        let socket = Socket::new(Kind::Listener, number - 1, listener.entry.generation);
+        let socket = Socket::new(Kind::Listener, index, &listener.entry);
         self.tend(true);
         Ok(socket)
     }
 
     /// Moves frames in and out, and does what time demands, without reporting anything. A poll begins with this; it is
     /// also of use where there is no loop (any more), to send what is left.
-    pub fn drive(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-        let at = time::instant(self.now);
-        self.interface.poll_maintenance(at);
+    pub fn drive(&mut self, now: selkie_core::Instant) {
+        self.now = self.now.max(time::instant(now));
+        self.interface.poll_maintenance(self.now);
         let mut frames = 0;
         // (f)
         self.unsettled = loop {
             if frames >= self.frames_per_poll {
                 break true;
             }
-            match self.interface.poll_ingress_single(at, &mut self.device, &mut self.sockets) {
+            match self.take_frame() {
                 PollIngressSingleResult::None => break false,
                 PollIngressSingleResult::PacketProcessed => {}
                 PollIngressSingleResult::SocketStateChanged => self.tend(false),
@@ -164,11 +164,24 @@ impl<'a, D: Device> Network<'a, D> {
             frames += 1;
         };
         for _ in 0..EGRESS_PASSES_MAX {
-            if self.interface.poll_egress(at, &mut self.device, &mut self.sockets) == PollResult::None {
+            if self.send_frames() == PollResult::None {
                 break;
             }
         }
         self.tend(true);
+    }
+
+    /// Takes one frame in. A function of its own, as is [`send_frames`](Self::send_frames): within a loop, much of what
+    /// smoltcp does would be reckoned out before the loop, and be kept on the stack.
+    #[inline(never)]
+    fn take_frame(&mut self) -> PollIngressSingleResult {
+        self.interface.poll_ingress_single(self.now, &mut self.device, &mut self.sockets)
+    }
+
+    /// Asks each socket for a segment.
+    #[inline(never)]
+    fn send_frames(&mut self) -> PollResult {
+        self.interface.poll_egress(self.now, &mut self.device, &mut self.sockets)
     }
 
     /// How many connections wait to be accepted, at all listeners together.
@@ -208,53 +221,67 @@ impl<'a, D: Device> Network<'a, D> {
     }
 
     /// What is known of a stream or listener that is open.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "so that the handle is never passed in memory, as its halves are not")]
     pub(crate) fn entry(&mut self, source: Socket) -> Result<&mut Entry, Error> {
-        let (streams, index) = (self.slots.len(), usize::from(source.index));
-        let position = match source.kind {
-            Kind::Listener => streams + index,
-            // A handle of a larger network must not reach a listener.
-            Kind::Stream if index >= streams => usize::MAX,
-            Kind::Stream => index,
+        self.find(source.generation, source.place).ok_or(Error::new(ErrorKind::Stale))
+    }
+
+    /// What the two halves of a handle name. Not the handle, which would have to be passed in memory.
+    #[inline(never)]
+    fn find(&mut self, generation: u32, place: Place) -> Option<&mut Entry> {
+        let index = usize::from(place.index);
+        let entry = match place.kind {
+            Kind::Stream => &mut self.slots.get_mut(index)?.entry,
+            Kind::Listener => &mut self.listeners.get_mut(index)?.entry,
         };
-        match self.entry_at(position) {
-            Some(entry) if entry.open && entry.generation == source.generation() => Ok(entry),
-            _ => Err(ErrorKind::Stale.into()),
-        }
+        entry.is(generation, place).then_some(entry)
     }
 
     /// The slot and the socket of a stream that is open.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `entry`")]
     pub(crate) fn stream(&mut self, source: Socket) -> Result<(&mut Slot, &mut tcp::Socket<'a>), Error> {
-        if source.kind == Kind::Listener {
-            return Err(ErrorKind::InvalidSource.into());
+        self.find_stream(source.generation, source.place).ok_or(match source.place.kind {
+            Kind::Stream => Error::new(ErrorKind::Stale),
+            Kind::Listener => Error::new(ErrorKind::InvalidSource),
+        })
+    }
+
+    /// As [`find`](Self::find), of a stream.
+    #[inline(never)]
+    fn find_stream(&mut self, generation: u32, place: Place) -> Option<(&mut Slot, &mut tcp::Socket<'a>)> {
+        let slot = self.slots.get_mut(usize::from(place.index))?;
+        if place.kind == Kind::Listener || !slot.entry.is(generation, place) {
+            return None;
         }
-        self.entry(source)?;
-        let slot = &mut self.slots[usize::from(source.index)];
         let socket = self.sockets.get_mut(slot.handle.unwrap_or_default());
-        Ok((slot, socket))
+        Some((slot, socket))
     }
 
     /// The number of a listener that is open: its index + 1.
     pub(crate) fn listener(&mut self, source: Socket) -> Result<usize, Error> {
         // A closed stream is stale for everything, and only an open one is the wrong thing.
         self.entry(source)?;
-        if source.kind == Kind::Listener {
-            Ok(usize::from(source.index) + 1)
-        } else {
-            Err(ErrorKind::InvalidSource.into())
+        match source.place.kind {
+            Kind::Listener => Ok(usize::from(source.place.index) + 1),
+            Kind::Stream => Err(Error::new(ErrorKind::InvalidSource)),
         }
     }
 
     /// Sees to sockets that have changed by themselves. `sent` says that acknowledgements were sent before.
-    fn tend(&mut self, sent: bool) {
+    pub(crate) fn tend(&mut self, sent: bool) {
         for slot in self.slots.iter_mut() {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default());
+            let over = life::is_over(socket, sent);
             match slot.role {
-                Role::Free => {}
-                Role::Open => life::note_connection(slot, socket),
-                Role::Closing => life::close_on(slot, socket, self.now, sent),
+                Role::Free | Role::Open | Role::Ended => {}
+                Role::Connecting => life::note_connection(slot, socket),
+                Role::Closing => life::close_on(slot, socket, self.now, over),
                 Role::Waiting => life::note_arrival(slot, socket, &mut self.arrivals),
             }
-            if slot.role == Role::Waiting && life::is_over(socket, sent) {
+            if slot.role == Role::Waiting && over {
+                // So a connection is forgotten, too, that was reset before it was accepted.
                 let endpoint = self.listeners[usize::from(slot.listener) - 1].endpoint;
                 slot.arrival = 0;
                 life::listen(socket, endpoint, self.half_open_timeout);

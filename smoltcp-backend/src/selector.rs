@@ -4,35 +4,41 @@ use selkie_core::{Capabilities, Error, ErrorKind, Event, Events, Instant, Intere
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 
-use crate::entry::{Entry, UNREGISTERED};
+use crate::entry::Entry;
 use crate::slot::Role;
+use crate::time::NEVER;
 use crate::{Network, Slot, Socket, time};
 
 impl<D: Device> Network<'_, D> {
     /// What is registered under the index of `token`.
     fn registered(&mut self, token: Token) -> Option<&mut Entry> {
-        let has_index = |entry: &&mut Entry| entry.has_index(token.index());
-        let listeners = self.listeners.iter_mut().map(|listener| &mut listener.entry);
-        self.slots.iter_mut().map(|slot| &mut slot.entry).chain(listeners).find(has_index)
+        let mut position = 0;
+        while !self.entry_at(position)?.has_index(token.index()) {
+            position += 1;
+        }
+        self.entry_at(position)
     }
 
-    /// Why nothing can be done with a source under a token that it is not registered under.
-    fn mismatch(&mut self, source: Socket, token: Token) -> Error {
-        match self.registered(token) {
-            None => ErrorKind::NotRegistered.into(),
-            Some(entry) if entry.token != token => ErrorKind::Stale.into(),
-            Some(_) => self.entry(source).err().unwrap_or(ErrorKind::InvalidSource.into()),
-        }
+    /// What is registered under `token`: the source, unless that was closed before.
+    fn tenant(&mut self, source: Socket, token: Token) -> Result<&mut Entry, Error> {
+        let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
+        let kind = match self.registered(token) {
+            None => ErrorKind::NotRegistered,
+            Some(entry) if entry.token.generation() != token.generation() => ErrorKind::Stale,
+            Some(_) if is_another => ErrorKind::InvalidSource,
+            Some(entry) => return Ok(entry),
+        };
+        Err(kind.into())
     }
 
     /// What of its interest the slot, or behind the slots the listener, at `position` is ready for.
-    fn readiness_at(&self, position: usize, armed: Interest) -> Readiness {
+    fn readiness_at(&mut self, position: usize, armed: Interest) -> Readiness {
         let Some(slot) = self.slots.get(position) else {
             let number = position - self.slots.len() + 1;
             let readable = armed.contains(Interest::READABLE) && self.oldest_arrival(number).is_some();
             return if readable { Readiness::READABLE } else { Readiness::NONE };
         };
-        readiness(slot, self.sockets.get(slot.handle.unwrap_or_default()), armed)
+        readiness(slot, self.sockets.get_mut(slot.handle.unwrap_or_default()), armed)
     }
 }
 
@@ -48,7 +54,7 @@ fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
 fn readiness(slot: &Slot, socket: &tcp::Socket<'_>, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     let state = socket.state();
-    if interest.is_empty() || matches!(state, State::SynSent | State::SynReceived) {
+    if matches!(state, State::SynSent | State::SynReceived) {
         return readiness;
     }
     if interest.contains(Interest::READABLE) {
@@ -79,7 +85,7 @@ impl<D: Device> Selector for Network<'_, D> {
             None if token.generation() == 0 => ErrorKind::NotRegistered,
             None => {
                 let entry = self.entry(source)?;
-                if entry.token == UNREGISTERED {
+                if !entry.is_registered() {
                     entry.watch(token, interest, mode);
                     self.unsettled = true;
                     return Ok(());
@@ -93,21 +99,14 @@ impl<D: Device> Selector for Network<'_, D> {
 
     fn modify(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
         supported(interest, mode)?;
-        match self.entry(source) {
-            Ok(entry) if entry.token == token && token != UNREGISTERED => entry.watch(token, interest, mode),
-            _ => return Err(self.mismatch(source, token)),
-        }
+        self.tenant(source, token)?;
+        self.entry(source)?.watch(token, interest, mode);
         self.unsettled = true;
         Ok(())
     }
 
     fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
-        let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
-        match self.registered(token) {
-            // That the source was closed before is no error.
-            Some(entry) if entry.token == token && !is_another => entry.forget(),
-            _ => return Err(self.mismatch(source, token)),
-        }
+        self.tenant(source, token)?.forget();
         Ok(())
     }
 
@@ -117,25 +116,25 @@ impl<D: Device> Selector for Network<'_, D> {
         }
         self.drive(now);
         let count = self.slots.len() + self.listeners.len();
-        let mut next = self.first;
         for _ in 0..count {
-            let position = next;
-            next = if position + 1 < count { position + 1 } else { 0 };
-            let Some(&mut Entry { token, armed, .. }) = self.entry_at(position).filter(|entry| entry.open) else {
+            if events.room() == 0 {
+                break;
+            }
+            let position = self.first;
+            self.first = if position + 1 < count { position + 1 } else { 0 };
+            let Some(&mut Entry { token, armed, open, .. }) = self.entry_at(position) else { break };
+            if !open || armed.is_empty() {
                 continue;
-            };
+            }
             let readiness = self.readiness_at(position, armed);
             if readiness.is_empty() {
                 continue;
             }
-            self.first = position;
-            if events.push(Event { token, readiness }).is_err() {
-                break;
-            }
+            // There is room.
+            let _ = events.push(Event { token, readiness });
             if let Some(entry) = self.entry_at(position) {
                 entry.fired();
             }
-            self.first = next;
         }
         Ok(())
     }
@@ -145,12 +144,11 @@ impl<D: Device> Selector for Network<'_, D> {
         if self.unsettled {
             return Some(now);
         }
-        let at = time::instant(now);
-        let mut next = self.interface.poll_at(at, &self.sockets).map_or(Instant::MAX, time::from_smoltcp);
+        let mut next = self.interface.poll_at(self.now, &self.sockets).unwrap_or(NEVER);
         for slot in self.slots.iter().filter(|slot| slot.role == Role::Closing) {
             next = next.min(slot.deadline);
         }
-        (next != Instant::MAX).then_some(next.max(now))
+        (next != NEVER).then(|| time::from_smoltcp(next).max(now))
     }
 
     fn capabilities(&self) -> Capabilities {

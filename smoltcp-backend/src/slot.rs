@@ -1,8 +1,8 @@
 //! What a network knows of each of its sockets and listeners, beside what smoltcp knows.
 
-use selkie_core::Instant;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
 use crate::entry::Entry;
@@ -17,8 +17,12 @@ pub(crate) enum Role {
     Waiting = 1,
     /// A stream that has a handle.
     Open = 2,
+    /// A stream that has a handle: an attempt to connect that has not come to anything good yet.
+    Connecting = 3,
+    /// A stream that has a handle, and whose reader was told that it has ended, and is told so again.
+    Ended = 4,
     /// A stream whose handle was closed, and whose last bytes and ends are still under way.
-    Closing = 3,
+    Closing = 5,
 }
 
 /// The bookkeeping of one socket.
@@ -34,10 +38,6 @@ pub struct Slot {
     /// The listener that this socket belongs to, as index + 1; 0 for none.
     pub(crate) listener: u16,
     pub(crate) role: Role,
-    /// An attempt to connect that has not come to anything good yet.
-    pub(crate) connecting: bool,
-    /// The reader was told that the stream has ended, and is told so again.
-    pub(crate) ended: bool,
     /// How many bytes the reader has left, and waits for more to come behind them.
     pub(crate) left: usize,
 }
@@ -51,8 +51,6 @@ impl Slot {
         arrival: 0,
         listener: 0,
         role: Role::Free,
-        connecting: false,
-        ended: false,
         left: 0,
     };
 

@@ -1,6 +1,6 @@
 //! The handle of a stream or a listener.
 
-use crate::entry::Generation;
+use crate::entry::Entry;
 
 /// What kind of thing a handle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,19 +17,24 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Socket {
-    /// The generation, apart so that a handle takes 8 bytes.
-    low: u32,
-    high: u8,
-    pub(crate) kind: Kind,
+    pub(crate) generation: u32,
+    pub(crate) place: Place,
+}
+
+/// What a handle is for, but for the lower bits of the generation: apart, so that either half fits a register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) struct Place {
     pub(crate) index: u16,
+    pub(crate) generation_high: u8,
+    pub(crate) kind: Kind,
 }
 
 impl Socket {
-    pub(crate) const fn new(kind: Kind, index: u16, generation: Generation) -> Self {
-        Self { low: generation.low, high: generation.high, kind, index }
-    }
-
-    pub(crate) const fn generation(self) -> Generation {
-        Generation { low: self.low, high: self.high }
+    /// The handle of what has just been opened at `index`. There are at most 65,535 sockets, and listeners.
+    #[allow(clippy::cast_possible_truncation, reason = "see above")]
+    pub(crate) const fn new(kind: Kind, index: usize, entry: &Entry) -> Self {
+        let place = Place { index: index as u16, generation_high: entry.generation_high, kind };
+        Self { generation: entry.generation, place }
     }
 }

@@ -1,6 +1,6 @@
 //! The network as a transport: accepting, connecting, moving bytes, closing.
 
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::{Close, Error, ErrorKind, Transport};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::IpEndpoint;
@@ -8,7 +8,7 @@ use smoltcp::wire::IpEndpoint;
 use crate::life::ACK_DELAY;
 use crate::slot::Role;
 use crate::socket::Kind;
-use crate::{Network, Slot, Socket, time};
+use crate::{Network, Slot, Socket};
 
 /// The range that the ports of outgoing connections are taken from: the dynamic ports of RFC 6335.
 const PORT_FIRST: u16 = 49_152;
@@ -19,8 +19,8 @@ impl<D: Device> Network<'_, D> {
     fn free_port(&mut self) -> Option<u16> {
         if self.port_next == 0 {
             // A device that has restarted should not begin with the port that it began with last time.
-            #[allow(clippy::cast_possible_truncation, reason = "any bits of the time do")]
-            let start = (self.now.as_nanos() >> 16) as u16;
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any bits of the time do")]
+            let start = (self.now.total_micros() >> 6) as u16;
             self.port_next = start;
         }
         for _ in 0..PORTS {
@@ -40,28 +40,24 @@ impl<D: Device> Network<'_, D> {
         slot.entry.open();
         slot.role = Role::Open;
         slot.arrival = 0;
-        slot.connecting = false;
-        slot.ended = false;
         slot.left = 0;
-        // There are at most 65,535 slots.
-        #[allow(clippy::cast_possible_truncation, reason = "see above")]
-        let index = index as u16;
-        Socket::new(Kind::Stream, index, slot.entry.generation)
+        Socket::new(Kind::Stream, index, &slot.entry)
     }
 
     /// Closes a listener, and resets the connections that it has not handed out.
     fn close_listener(&mut self, source: Socket) -> Result<(), Error> {
-        let number = self.listener(source)?;
-        self.listeners[number - 1].entry.open = false;
+        self.entry(source)?.open = false;
+        let number = usize::from(source.place.index) + 1;
         for slot in self.slots.iter_mut().filter(|slot| usize::from(slot.listener) == number) {
             slot.listener = 0;
             if slot.role == Role::Waiting {
-                self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default()).abort();
                 slot.role = Role::Closing;
                 slot.deadline = self.now;
                 slot.arrival = 0;
             }
         }
+        // Resets those whose time has come, hence these.
+        self.tend(false);
         Ok(())
     }
 }
@@ -70,7 +66,7 @@ impl<D: Device> Network<'_, D> {
 fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> nb::Error<Error> {
     match socket.state() {
         State::SynSent | State::SynReceived => nb::Error::WouldBlock,
-        State::Closed if slot.connecting => nb::Error::Other(ErrorKind::ConnectionRefused.into()),
+        State::Closed if slot.role == Role::Connecting => nb::Error::Other(ErrorKind::ConnectionRefused.into()),
         State::Closed => nb::Error::Other(ErrorKind::ConnectionReset.into()),
         _ => nb::Error::Other(ErrorKind::BrokenPipe.into()),
     }
@@ -105,11 +101,11 @@ impl<D: Device> Transport for Network<'_, D> {
             ConnectError::InvalidState => ErrorKind::Full,
             ConnectError::Unaddressable => ErrorKind::Unreachable,
         })?;
-        socket.set_timeout(Some(time::duration(self.connect_timeout)));
+        socket.set_timeout(Some(self.connect_timeout));
         socket.set_ack_delay(Some(ACK_DELAY));
         let source = self.open(index);
         let slot = &mut self.slots[index];
-        slot.connecting = true;
+        slot.role = Role::Connecting;
         slot.deadline = self.now + self.connect_timeout;
         Ok(source)
     }
@@ -117,7 +113,9 @@ impl<D: Device> Transport for Network<'_, D> {
     fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
         let now = self.now;
         let (slot, socket) = self.stream(source)?;
-        if !slot.connecting || !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed) {
+        if slot.role != Role::Connecting
+            || !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed)
+        {
             return Ok(());
         }
         if socket.state() == State::Closed && slot.deadline <= now {
@@ -138,9 +136,11 @@ impl<D: Device> Transport for Network<'_, D> {
         if slot.has_more(socket) {
             return Ok(socket.peek_slice(buffer).unwrap_or(0));
         }
-        slot.ended |= has_ended(socket);
+        if slot.role == Role::Ended || has_ended(socket) {
+            slot.role = Role::Ended;
+            return Ok(0);
+        }
         match socket.state() {
-            _ if slot.ended => Ok(0),
             State::Closed => Err(gone(slot, socket)),
             _ => Err(nb::Error::WouldBlock),
         }
@@ -191,10 +191,10 @@ impl<D: Device> Transport for Network<'_, D> {
     }
 
     fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
-        if source.kind == Kind::Listener {
+        if source.place.kind == Kind::Listener {
             return self.close_listener(source);
         }
-        let deadline = Instant::from_nanos(self.now.as_nanos().saturating_add(self.close_nanos));
+        let deadline = self.now + self.close_timeout;
         let (slot, socket) = self.stream(source)?;
         match how {
             Close::Graceful => socket.close(),

@@ -8,6 +8,23 @@ const OUTPUT: usize = 320;
 /// The longest line; what goes beyond is cut off.
 const LINE: usize = 64;
 
+/// What is counted, in the order of a report.
+pub const COUNTERS: [&str; 13] = [
+    "uptime_ms",
+    "accepted",
+    "open",
+    "open_max",
+    "waiting",
+    "closed_finished",
+    "closed_reset",
+    "closed_idle",
+    "bytes_in",
+    "bytes_out",
+    "turns",
+    "sleeps",
+    "stack_max",
+];
+
 /// What a line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -52,8 +69,15 @@ impl Console {
         }
     }
 
+    /// Prints a report of the counters that [`COUNTERS`] names.
+    pub fn report(&mut self, values: &[u64; COUNTERS.len()]) {
+        for (name, value) in COUNTERS.iter().zip(values) {
+            self.print_counter(name, *value);
+        }
+    }
+
     /// Prints a counter.
-    pub fn print_counter(&mut self, name: &str, value: u64) {
+    fn print_counter(&mut self, name: &str, value: u64) {
         let mut digits = [0; 20];
         let mut start = digits.len();
         let mut rest = value;

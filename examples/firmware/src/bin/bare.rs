@@ -204,21 +204,20 @@ fn talk(uart: &mut Uart, console: &mut Console, counters: &mut Counters, now: In
 
 /// Prints the counters.
 fn report(console: &mut Console, counters: &Counters, now: Instant) {
-    for (name, value) in [
-        ("uptime_ms", now.as_nanos() / 1_000_000),
-        ("accepted", counters.accepted),
-        ("open", counters.open),
-        ("open_max", counters.open_max),
-        ("waiting", counters.waiting),
-        ("closed_finished", counters.closed_finished),
-        ("closed_reset", counters.closed_reset),
-        ("closed_idle", counters.closed_idle),
-        ("bytes_in", counters.bytes_in),
-        ("bytes_out", counters.bytes_out),
-        ("turns", counters.turns),
-        ("sleeps", counters.sleeps),
-        ("stack_max", stack::used_max() as u64),
-    ] {
-        console.print_counter(name, value);
-    }
+    let stack_max = stack::used_max() as u64;
+    console.report(&[
+        now.as_nanos() / 1_000_000,
+        counters.accepted,
+        counters.open,
+        counters.open_max,
+        counters.waiting,
+        counters.closed_finished,
+        counters.closed_reset,
+        counters.closed_idle,
+        counters.bytes_in,
+        counters.bytes_out,
+        counters.turns,
+        counters.sleeps,
+        stack_max,
+    ]);
 }

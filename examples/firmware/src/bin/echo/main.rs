@@ -101,27 +101,27 @@ impl Firmware {
     }
 
     /// Prints the counters.
+    #[inline(never)]
     fn report(&mut self, context: &mut Context<'static, Platform>) {
         let milliseconds = context.now().as_nanos() / 1_000_000;
         let waiting = context.platform.first.waiting() as u64;
+        let stack_max = stack::used_max() as u64;
         let (server, turns) = (self.server.counters(), context.counters());
-        for (name, value) in [
-            ("uptime_ms", milliseconds),
-            ("accepted", server.accepted),
-            ("open", self.server.open_connections() as u64),
-            ("open_max", server.open_max),
-            ("waiting", waiting),
-            ("closed_finished", server.closed_for(Reason::Finished)),
-            ("closed_reset", server.closed_for(Reason::Reset)),
-            ("closed_idle", server.closed_for(Reason::Idle)),
-            ("bytes_in", server.bytes_in),
-            ("bytes_out", server.bytes_out),
-            ("turns", turns.turns),
-            ("sleeps", self.sleeps),
-            ("stack_max", stack::used_max() as u64),
-        ] {
-            self.console.print_counter(name, value);
-        }
+        self.console.report(&[
+            milliseconds,
+            server.accepted,
+            self.server.open_connections() as u64,
+            server.open_max,
+            waiting,
+            server.closed_for(Reason::Finished),
+            server.closed_for(Reason::Reset),
+            server.closed_for(Reason::Idle),
+            server.bytes_in,
+            server.bytes_out,
+            turns.turns,
+            self.sleeps,
+            stack_max,
+        ]);
     }
 }
 
@@ -150,9 +150,6 @@ fn main() -> ! {
             }
         }
         let next = next.unwrap_or(Instant::MAX).min(end);
-        if next <= now {
-            continue;
-        }
         let Both { first, second, .. } = &mut event_loop.context.platform;
         let is_ready =
             || first.device().is_ready() || second.selector.device(*uart).is_some_and(|uart| uart.is_ready());
