@@ -11,7 +11,7 @@
 //! (d) A connection that was reset is reported with the error IO, and the read gives CONNRESET or, in some hosts, IO.
 //! (e) A deadline on the monotonic clock may be absolute, which saves reading the clock; one too far in the future
 //!     overflows in the host and fails the call.
-//! (f) A call without any subscription is refused.
+//! (f) A call without any subscription is refused, so a wait without a deadline has one that is decades away.
 //! (g) There is no `connect`, no `bind`, and no way to learn an address: the host opens the listener, and hands it over
 //!     as a descriptor. There is no way to reset a connection either.
 
