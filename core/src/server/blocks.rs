@@ -2,6 +2,7 @@
 //! and who waits while there is none.
 
 use super::connection::{Connection, Flags};
+use super::counters::tally;
 use super::pool::BlockId;
 use super::table::Driver;
 use crate::{Error, ErrorKind, Interest, Transport};
@@ -132,7 +133,7 @@ impl<P: Transport> Driver<'_, '_, P> {
         if !connection.is(Flags::STARVED) {
             connection.set(Flags::STARVED);
             self.table.starved += 1;
-            self.table.counters.starved += 1;
+            tally(&mut self.table.counters.starved, 1);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The life of a connection: open, serve, settle, close.
 
 use super::connection::{Connection, Flags};
+use super::counters::tally;
 use super::service::{Peer, Service};
 use super::table::{Driver, Span};
 use super::{Reason, Task};
@@ -13,7 +14,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         self.driver.here().set(Flags::OPEN);
         let table = &mut *self.driver.table;
         table.open += 1;
-        table.counters.accepted += 1;
+        tally(&mut table.counters.accepted, 1);
         table.counters.open_max = table.counters.open_max.max(table.open as u64);
         self.sessions[index] = Some(S::Session::default());
         self.driver.touch(index);
@@ -143,7 +144,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         let connection = core::mem::replace(self.driver.here(), Connection::EMPTY);
         let table = &mut *self.driver.table;
         table.open -= 1;
-        table.counters.closed[connection.reason as usize] += 1;
+        tally(&mut table.counters.closed[connection.reason as usize], 1);
         self.driver.give_all_back(connection);
         self.driver.close_source(index, how);
         self.call(|service, peer, session| service.closed(peer, session, connection.reason));

@@ -2,6 +2,7 @@
 
 use super::Task;
 use super::connection::{Connection, Flags};
+use super::counters::tally;
 use super::service::Service;
 use super::table::Driver;
 use crate::{Close, Error, ErrorKind, Interest, Mode, Token, Transport};
@@ -13,19 +14,19 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         let Some(source) = self.driver.source(listener) else { return };
         for _ in 0..self.driver.table.limits.accepts_per_turn {
             if self.driver.is_full() {
-                self.driver.table.counters.accept_pauses += 1;
+                tally(&mut self.driver.table.counters.accept_pauses, 1);
                 return self.driver.pause(listener);
             }
             match self.driver.context.platform.accept(source) {
                 Ok(connection) => self.welcome(connection),
                 Err(nb::Error::WouldBlock) => return,
                 Err(nb::Error::Other(error)) if error.kind() == ErrorKind::ConnectionAborted => {
-                    self.driver.table.counters.aborted_early += 1;
+                    tally(&mut self.driver.table.counters.aborted_early, 1);
                 }
                 Err(nb::Error::Other(_)) => {
                     // Out of descriptors or memory, or worse: the listener stays ready, so it must not be watched. A
                     // connection that closes arms it again; so does time, as others may free what it lacks.
-                    self.driver.table.counters.accept_failures += 1;
+                    tally(&mut self.driver.table.counters.accept_failures, 1);
                     self.driver.retry_later(listener);
                     return self.driver.pause(listener);
                 }
@@ -39,9 +40,9 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             self.driver.current = token;
             return self.open();
         }
-        self.driver.table.counters.refused += 1;
+        tally(&mut self.driver.table.counters.refused, 1);
         let closed = self.driver.context.platform.close(source, Close::Abort);
-        self.driver.table.counters.close_failures += u64::from(closed.is_err());
+        tally(&mut self.driver.table.counters.close_failures, usize::from(closed.is_err()));
     }
 }
 
@@ -66,7 +67,7 @@ impl<P: Transport> Driver<'_, '_, P> {
         let Some(source) = self.table.sources[index].take() else { return };
         let deregistered = self.context.deregister(source, token);
         let closed = self.context.platform.close(source, how);
-        self.table.counters.close_failures += u64::from(deregistered.is_err() || closed.is_err());
+        tally(&mut self.table.counters.close_failures, usize::from(deregistered.is_err() || closed.is_err()));
     }
 
     pub(super) fn stop_when_drained(&mut self) {

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::Reason;
 use super::blocks::BLOCKS_PER_READ;
 use super::connection::Flags;
+use super::counters::tally;
 use super::pool::BlockId;
 use super::service::{Outlet, SendError};
 use super::table::Driver;
@@ -70,7 +71,7 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
     fn write(&mut self, index: usize, bytes: &[u8]) -> nb::Result<usize, Error> {
         let Some(source) = self.source(index) else { return Err(nb::Error::Other(Error::new(ErrorKind::Stale))) };
         let count = self.context.platform.write(source, bytes)?;
-        self.table.counters.bytes_out += count as u64;
+        tally(&mut self.table.counters.bytes_out, count);
         self.touch(index);
         Ok(count)
     }
@@ -159,7 +160,7 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
             let length = front.len();
             match self.context.platform.write(source, front) {
                 Ok(count) => {
-                    self.table.counters.bytes_out += count as u64;
+                    tally(&mut self.table.counters.bytes_out, count);
                     self.table.pool.consume(outbox, count);
                     moved |= count > 0;
                     if count < length || self.table.pool.len(outbox) == 0 {
@@ -215,7 +216,7 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
         match self.context.platform.write(source, bytes) {
             Ok(count) => {
                 // That bytes move was noted when some were received.
-                self.table.counters.bytes_out += count as u64;
+                tally(&mut self.table.counters.bytes_out, count);
                 if count < bytes.len() { self.apart().keep_rest_from(count, bytes) } else { Ok(()) }
             }
             Err(error) => self.apart().keep_all(bytes, error),

@@ -1,6 +1,7 @@
 //! How bytes come in: read, offered to the service, held as far as it leaves them.
 
 use super::connection::Flags;
+use super::counters::tally;
 use super::service::{Peer, Service};
 use super::table::Driver;
 use super::{Server, Task};
@@ -21,7 +22,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
             Ok(count) => count,
             Err(error) => return self.nothing_came(context, token, Err(error)),
         };
-        self.table.counters.bytes_in += count as u64;
+        tally(&mut self.table.counters.bytes_in, count);
         let Some(Some(session)) = self.sessions.get_mut(token.index()) else { return };
         let mut driver = Driver { context, table: &mut self.table, current: token, quick: Some(source) };
         driver.touch(token.index());
@@ -136,7 +137,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         }
         let left = offered - consumed;
         self.driver.context.platform.consume(source, consumed, left);
-        self.driver.table.counters.bytes_in += consumed as u64;
+        tally(&mut self.driver.table.counters.bytes_in, consumed);
         if more || consumed > 0 {
             self.driver.touch(index);
         }
@@ -159,11 +160,11 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         match read {
             Ok(0) => self.driver.here().set(Flags::READ_ENDED),
             Ok(count) => {
-                self.driver.table.counters.bytes_in += count as u64;
+                tally(&mut self.driver.table.counters.bytes_in, count);
                 self.driver.touch(self.driver.current.index());
                 return count;
             }
-            Err(nb::Error::WouldBlock) => self.driver.table.counters.reads_spurious += 1,
+            Err(nb::Error::WouldBlock) => tally(&mut self.driver.table.counters.reads_spurious, 1),
             Err(nb::Error::Other(error)) => self.driver.fail(self.driver.current.index(), error),
         }
         0
