@@ -181,6 +181,6 @@ impl<P: Transport> Driver<'_, '_, P> {
             connection.inbox = inbox;
             connection.set(Flags::HOLDS);
         }
-        self.table.pool.fill(inbox, bytes);
+        self.table.pool.push(inbox, bytes);
     }
 }

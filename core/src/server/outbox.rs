@@ -155,7 +155,7 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
         let Some(source) = self.source(index) else { return false };
         let mut moved = false;
         // A ring has at most two pieces.
-        for _ in 0..2 {
+        loop {
             let front = self.table.pool.front(outbox);
             let length = front.len();
             match self.context.platform.write(source, front) {

@@ -117,17 +117,22 @@ impl<'a> Pool<'a> {
     }
 
     /// Adds `bytes` behind those that wait. They must fit.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
     pub(super) fn push(&mut self, id: BlockId, bytes: &[u8]) {
         let (start, size) = (id.index() * self.size, self.size);
         let block = &mut self.blocks[id.index()];
-        debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");
-        let tail = wrap(block.head as usize + block.len as usize, size);
-        let (before_end, after_end) = bytes.split_at(bytes.len().min(size - tail));
         let ring = &mut self.bytes[start..start + size];
-        ring[tail..tail + before_end.len()].copy_from_slice(before_end);
-        ring[..after_end.len()].copy_from_slice(after_end);
-        block.len += bytes.len() as u32;
+        debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");
+        let mut rest = bytes;
+        // Up to the end of the ring, and from its beginning.
+        while !rest.is_empty() {
+            let tail = wrap(block.head as usize + block.len as usize, size);
+            let (piece, behind) = rest.split_at(rest.len().min(size - tail));
+            ring[tail..tail + piece.len()].copy_from_slice(piece);
+            block.len += piece.len() as u32;
+            rest = behind;
+        }
     }
 
     /// The bytes that wait, up to where the ring wraps.
@@ -148,20 +153,13 @@ impl<'a> Pool<'a> {
         block.head = if block.len == 0 { 0 } else { wrap(block.head as usize + count, size) as u32 };
     }
 
-    /// Fills an empty block with `bytes`, which must fit.
-    #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
-    pub(super) fn fill(&mut self, id: BlockId, bytes: &[u8]) {
-        let start = id.index() * self.size;
-        self.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-        self.blocks[id.index()].len = bytes.len() as u32;
-    }
-
-    /// Copies the bytes of a block that was [filled](Self::fill) out to the front of `target`, empties it, and says how
+    /// Copies the bytes that wait out to the front of `target`, up to where the ring wraps, empties the block, and says how
     /// many they were.
     pub(super) fn unfill(&mut self, id: BlockId, target: &mut [u8]) -> usize {
-        let start = id.index() * self.size;
-        let len = core::mem::take(&mut self.blocks[id.index()].len) as usize;
-        target[..len].copy_from_slice(&self.bytes[start..start + len]);
+        let front = self.front(id);
+        let len = front.len();
+        target[..len].copy_from_slice(front);
+        self.consume(id, len);
         len
     }
 }
@@ -198,7 +196,7 @@ mod tests {
         let (_other, id) = (pool.borrow().unwrap(), pool.borrow().unwrap());
         let mut target = [0; 8];
         for held in [&b"abcdefgh"[..], b"ij"] {
-            pool.fill(id, held);
+            pool.push(id, held);
             assert_eq!(pool.len(id), held.len());
             assert_eq!(pool.unfill(id, &mut target), held.len());
             assert_eq!(&target[..held.len()], held);
