@@ -71,7 +71,8 @@ smaller_module() {
         cp "$1" "$2"
         return
     fi
-    wasm-opt -Oz --flatten --rereloop -Oz -Oz --converge --low-memory-unused --enable-bulk-memory --enable-multivalue \
+    wasm-opt --rse -Oz --flatten --code-folding --rereloop -Oz --code-folding -Oz --converge \
+        --always-inline-max-function-size=4 --low-memory-unused --enable-bulk-memory --enable-multivalue \
         --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
         "$1" --output "$2"
 }

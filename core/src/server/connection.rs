@@ -76,10 +76,12 @@ impl Connection {
         self.flags.intersects(flags)
     }
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(super) const fn set(&mut self, flags: Flags) {
         self.flags = self.flags.union(flags);
     }
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     pub(super) const fn clear(&mut self, flags: Flags) {
         self.flags = self.flags.difference(flags);
     }

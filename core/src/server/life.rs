@@ -154,6 +154,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     }
 
     /// Serves a connection whose deadline has come.
+    #[inline(never)]
     pub(super) fn look_after(&mut self) {
         let now = self.driver.context.now();
         let connection = *self.driver.here();
@@ -163,10 +164,9 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         if connection.is(Flags::BROKEN | Driver::<P>::OWES) {
             how = Close::Abort;
         }
-        let over = if connection.is(Flags::BROKEN) {
+        let lingered = connection.is(Flags::LINGERING) && (timer_due || drain_due);
+        let over = if connection.is(Flags::BROKEN) || lingered {
             Some(connection.reason)
-        } else if connection.is(Flags::LINGERING) {
-            (timer_due || drain_due).then_some(connection.reason)
         } else if drain_due && connection.is(Flags::OWES | Flags::CLOSING) {
             Some(Reason::Expelled)
         } else if self.driver.stalled_at() <= now {

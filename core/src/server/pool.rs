@@ -31,6 +31,7 @@ impl BlockId {
         self.0 == 0
     }
 
+    #[cfg_attr(target_family = "wasm", inline(never))]
     const fn index(self) -> usize {
         self.0 as usize - 1
     }

@@ -187,13 +187,11 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     /// Throws away what a peer sends after all was sent to it, until it ends its stream.
     pub(super) fn linger(&mut self) {
         let Some(source) = self.driver.source(self.driver.current.index()) else { return };
-        let read = match self.driver.context.platform.read(source, self.scratch) {
-            Err(nb::Error::Other(_)) => Ok(0),
-            read => read,
-        };
-        self.came(read);
-        if self.driver.here().is(Flags::READ_ENDED) {
-            self.close(Close::Graceful);
+        match self.driver.context.platform.read(source, self.scratch) {
+            Ok(0) | Err(nb::Error::Other(_)) => self.close(Close::Graceful),
+            read => {
+                self.came(read);
+            }
         }
     }
 }

@@ -108,7 +108,8 @@ impl<P: Transport> Driver<'_, '_, P> {
     }
 
     /// The source of a connection or listener that is open.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(super) fn source(&self, index: usize) -> Option<P::Source> {
         self.table.sources.get(index).copied().flatten()
     }
