@@ -384,7 +384,7 @@ impl<'a, P: Selector> Context<'a, P> {
         self.counters.events += events.len() as u64;
         for &event in events {
             // The source may have been deregistered earlier in this batch, and its slot have another tenant.
-            if self.registry.is_current(event.token) {
+            if self.registry.contains(event.token) {
                 handler.ready(self, event);
             } else {
                 self.drop_stale();

@@ -101,7 +101,8 @@ impl<S: Storage<Slot>> Registry<S> {
     }
 
     /// Whether the token is live.
-    #[inline]
+    #[cfg_attr(not(target_family = "wasm"), inline)]
+    #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
     pub fn contains(&self, token: Token) -> bool {
         // A live generation is odd and a vacant one even, so equality with an issued token is enough; a token that was
@@ -110,12 +111,6 @@ impl<S: Storage<Slot>> Registry<S> {
             Some(slot) => slot.generation == token.generation() && token.generation() % 2 == 1,
             None => false,
         }
-    }
-
-    /// [`contains`](Self::contains), for a token that some registry issued: one that was made up may be taken for live.
-    #[inline]
-    pub(crate) fn is_current(&self, token: Token) -> bool {
-        self.slots.as_ref().get(token.index()).is_some_and(|slot| slot.generation == token.generation())
     }
 
     /// The live token of a slot.
