@@ -5,7 +5,7 @@ use selkie_core::{
     Transport,
 };
 
-/// The platform. `OWNS` says whether it keeps the outbox itself, and whether it has to be read until it is empty.
+/// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read until it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder<const OWNS: bool = false> {
     /// The calls since the last [`answers`](Self::answers), each as a line.

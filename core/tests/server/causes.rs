@@ -52,7 +52,7 @@ fn a_held_piece_is_not_offered_again<const KIND: u8>() {
     let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
     with_server::<_, KIND>(Shape::SMALL, config, Scripted::lines(), |rig| {
         let client = rig.connected();
-        // Where the platform keeps the outbox, exactly as much room as there are bytes.
+        // Where the platform keeps what waits, exactly as much room as there are bytes.
         rig.give_room(client, 2);
         rig.send(client, b"a");
         rig.settle();

@@ -38,7 +38,7 @@ fn a_piece_that_is_left_is_no_cause_to_spin<const KIND: u8>() {
     service.on_ended = Box::new(|_| ());
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
-        // Where the platform keeps the outbox: no more room than the piece needs, which is enough.
+        // Where the platform keeps what waits: no more room than the piece needs, which is enough.
         rig.give_room(client, 5);
         rig.send(client, b"piece");
         rig.end(client);

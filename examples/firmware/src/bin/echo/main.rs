@@ -41,7 +41,7 @@ type Source = Either<Socket, Device>;
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
     ConstStaticCell::new(StaticNetwork::new());
 static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(StaticLoop::new());
-/// No blocks: the sockets' own buffers are the outboxes.
+/// No blocks: what waits stays in the sockets' own buffers.
 static SERVER: ConstStaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> =
     ConstStaticCell::new(StaticServer::new());
 static EVENT_LOOP: StaticCell<EventLoop<'static, Platform>> = StaticCell::new();
