@@ -58,6 +58,7 @@ const EXPECTED: &[(Fault, &str)] = &[
     (Fault::BreaksAsAWhole, "waiting::a_broken_source_does_not_stop_a_wait"),
     (Fault::KeepsBrokenSources, "failure::a_broken_source_can_be_deregistered"),
     (Fault::TakesWhatItShows, "leaving::looking_takes_nothing"),
+    (Fault::ShowsAPart, "leaving::looking_takes_nothing"),
     (Fault::RepeatsWhatWasLeft, "leaving::what_is_left_waits_for_more"),
     (Fault::HidesWhatWasLeft, "leaving::what_is_left_can_be_shown_again"),
     (Fault::HidesTheEndBehindWhatWasLeft, "leaving::the_end_comes_behind_what_was_left"),

@@ -70,8 +70,8 @@ pub trait Transport: Selector {
     /// Why the stream ended without an end, such as [`ConnectionReset`](crate::ErrorKind::ConnectionReset).
     fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error>;
 
-    /// Copies what is there into `buffer` as [`read`](Self::read) does, but takes nothing out. Where nothing is there but
-    /// what was [left](Self::consume), that is `WouldBlock`, or 0 if the stream has ended. Only where
+    /// Copies what is there into `buffer`, all of it as far as there is room, and takes nothing out. Where nothing is there
+    /// but what was [left](Self::consume), that is `WouldBlock`, or 0 if the stream has ended. Only where
     /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so.
     ///
     /// # Errors
@@ -101,7 +101,8 @@ pub trait Transport: Selector {
     fn write(&mut self, source: Self::Source, bytes: &[u8]) -> nb::Result<usize, Error>;
 
     /// How many bytes [`write`](Self::write) takes right now. Only where [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so;
-    /// elsewhere nobody knows before the write. Not 0 for a source that is broken, so that the write is made and tells.
+    /// elsewhere nobody knows before the write. Not 0 for a source that is broken or whose stream was ended, so that the write
+    /// is made and tells.
     #[inline]
     fn write_room(&mut self, source: Self::Source) -> usize {
         let _ = source;

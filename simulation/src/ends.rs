@@ -13,6 +13,7 @@ impl Network {
         let (end, pipe) = (&mut connection.ends[side], &mut connection.pipes[side]);
         if pipe.arrived() > 0 {
             let count = pipe.read(buffer);
+            end.seen = end.seen.saturating_sub(count);
             self.tell(slot, 1 - side, WRITABLE);
             return Ok(count);
         }
@@ -40,8 +41,9 @@ impl Network {
         let connection = &mut self.connections[slot as usize];
         connection.pipes[NEAR].consume(count);
         let end = &mut connection.ends[NEAR];
-        end.again = (count == 0 && left == 0).then_some(end.left);
+        end.again = count == 0 && left == 0;
         end.left = left;
+        end.seen = end.seen.saturating_sub(count).max(left);
         if count > 0 {
             self.tell(slot, 1 - NEAR, WRITABLE);
         }
@@ -108,7 +110,7 @@ impl Network {
         let connection = &mut self.connections[slot as usize];
         connection.ends[side].open = false;
         if !connection.ends[side].broken {
-            let unread = connection.pipes[side].arrived() > connection.ends[side].left;
+            let unread = connection.pipes[side].arrived() > connection.ends[side].seen;
             if how == Close::Abort || unread || !connection.established {
                 self.send_reset(slot, 1 - side);
             } else {

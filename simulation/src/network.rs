@@ -59,8 +59,10 @@ pub(crate) struct End {
     pub(crate) fresh: u32,
     /// How many of the bytes that have arrived the owner was shown and has left (near ends).
     pub(crate) left: usize,
-    /// How many bytes the owner had left that wants to be shown them again (near ends).
-    pub(crate) again: Option<usize>,
+    /// How many of them the owner was ever shown (near ends).
+    pub(crate) seen: usize,
+    /// The owner wants to be shown again what it has left (near ends).
+    pub(crate) again: bool,
 }
 
 impl End {
@@ -83,6 +85,8 @@ pub struct Evidence {
     pub failed: Option<ErrorKind>,
     /// The near side was told that the stream has ended.
     pub end_read: bool,
+    /// How many bytes had come before that end.
+    pub came: u64,
     /// The near side ended its own stream.
     pub write_ended: bool,
     /// How many bytes the near side has written.

@@ -3,7 +3,7 @@
 use selkie_core::{Close, Error, ErrorKind, Transport};
 
 use crate::ledger::Closed;
-use crate::network::{NEAR, Network};
+use crate::network::{Connection, NEAR, Network};
 use crate::platform::{Kind, Simulated, Source};
 use crate::trace::trace;
 use crate::{Address, Far, FarSide};
@@ -145,11 +145,12 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for S
         let part = if arrived > 0 { self.part(arrived, partial) } else { buffer.len() };
         let outcome = self.network.read(slot, NEAR, &mut buffer[..part]);
         self.note(slot, &outcome);
-        let evidence = &mut self.network.connections[slot as usize].evidence;
+        let Connection { evidence, pipes, .. } = &mut self.network.connections[slot as usize];
         match outcome {
             Ok(0) if !buffer.is_empty() => {
                 self.ledger.progress += u64::from(!evidence.end_read);
                 evidence.end_read = true;
+                evidence.came = pipes[NEAR].came();
             }
             Ok(count) => {
                 evidence.moved_at = self.network.now;
@@ -169,22 +170,18 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for S
         let slot = self.network.near(source)?;
         // At the end of the stream, what was left is shown once more.
         self.ledger.note_read(&mut self.network.connections[slot as usize].evidence, 2);
-        let end = &self.network.connections[slot as usize].ends[NEAR];
-        let (again, left) = (end.again, end.again.unwrap_or(end.left));
-        let fresh =
-            self.network.connections[slot as usize].pipes[NEAR].arrived().min(buffer.len()).saturating_sub(left);
-        let partial = self.network.knobs.partial_reads;
-        let part = if fresh > 0 { left + self.part(fresh, partial) } else { buffer.len() };
-        let outcome = self.network.peek(slot, &mut buffer[..part]);
+        let again = self.network.connections[slot as usize].ends[NEAR].again;
+        let outcome = self.network.peek(slot, buffer);
         self.note(slot, &outcome);
-        let evidence = &mut self.network.connections[slot as usize].evidence;
+        let Connection { evidence, pipes, .. } = &mut self.network.connections[slot as usize];
         match outcome {
             Ok(0) => {
                 self.ledger.progress += u64::from(!evidence.end_read);
                 evidence.end_read = true;
+                evidence.came = pipes[NEAR].came();
             }
             // What it sees again has moved before.
-            Ok(_) if again.is_some() => {}
+            Ok(_) if again => {}
             Ok(count) => {
                 evidence.moved_at = self.network.now;
                 self.ledger.progress += 1;

@@ -99,6 +99,8 @@ pub(crate) enum Fault {
     ShutsDownBoth,
     /// Takes out what it was asked to show.
     TakesWhatItShows,
+    /// Shows only a part of what is there.
+    ShowsAPart,
     /// Reports and shows what was left before there is more.
     RepeatsWhatWasLeft,
     /// Never shows again what was left.

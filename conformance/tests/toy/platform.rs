@@ -452,7 +452,8 @@ impl Transport for Toy {
         if fault == Some(Fault::TakesWhatItShows) {
             return non_blocking(line.inward.read(buffer));
         }
-        let count = buffer.len().min(line.inward.bytes.len());
+        let parts = if fault == Some(Fault::ShowsAPart) { 2 } else { 1 };
+        let count = buffer.len().min(line.inward.bytes.len().div_ceil(parts));
         for (place, byte) in buffer.iter_mut().zip(&line.inward.bytes) {
             *place = *byte;
         }

@@ -20,6 +20,10 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
     #[inline(never)]
     pub(super) fn outbox_room(&mut self, index: usize) -> usize {
         if P::OWNS_BUFFERS {
+            if self.connection(index).is(Flags::ENDING | Flags::WRITE_ENDED) {
+                // No answer will need any, and what the platform says of a stream that has ended means nothing.
+                return usize::MAX;
+            }
             return self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         }
         let outbox = self.table.connections[index].outbox;

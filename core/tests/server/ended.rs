@@ -126,3 +126,20 @@ fn the_end_waits_for_what_the_platform_has_no_room_for() {
         assert_eq!(ends(rig), 1);
     });
 }
+
+#[test]
+fn who_has_ended_its_own_stream_waits_for_no_room() {
+    let mut service = Scripted::lines();
+    service.on_opened = Box::new(|peer| peer.end());
+    service.on_ended = Box::new(|_| ());
+    with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        // As a platform may say of a stream to which nothing can be written.
+        rig.give_room(client, 1);
+        rig.send(client, b"left");
+        rig.end(client);
+        rig.settle();
+        assert!(rig.server.service().count(|call| matches!(call, Call::Received(_, bytes) if bytes == b"left")) > 0);
+        assert_eq!(ends(rig), 1);
+    });
+}
