@@ -83,6 +83,7 @@
 //! | --- | --- |
 //! | no byte lost, changed, repeated or reordered | each client knows what it must get; a stream that ends cleanly is complete |
 //! | no event to a dead token | in front of the handler, against the platform's registrations |
+//! | a service is offered all that came before it is told of the end | between the two, against what came |
 //! | calls come in order, sessions are fresh | between the server and the service |
 //! | connections close for a reason that the platform has seen | the platform keeps the evidence for each near end |
 //! | deadlines are neither early nor late | idle and stall by the platform, timers by the service |

@@ -50,6 +50,11 @@ impl Pipe {
         self.arrived
     }
 
+    /// How many bytes have ever arrived.
+    pub(crate) const fn came(&self) -> u64 {
+        self.read + self.arrived as u64
+    }
+
     /// Puts bytes in; they arrive in segments of the given lengths.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);

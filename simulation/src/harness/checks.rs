@@ -91,6 +91,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         if let Some(fault) = &self.server.service().fault {
             return Err(("calls come in order", fault.clone()));
         }
+        self.check_ends()?;
         self.check_closings()?;
         let service = &self.server.service().service;
         let verdict = self.event_loop.context.platform.far_side.after_turn(service);
@@ -100,6 +101,22 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         self.check_deadlines()?;
         self.check_tables()?;
         self.check_draining()
+    }
+
+    /// Before a service is told that a stream has ended, it was offered the stream to its last byte.
+    fn check_ends(&mut self) -> Verdict {
+        for (token, offered) in self.server.service_mut().ends.drain(..) {
+            let platform = &self.event_loop.context.platform;
+            let closed = platform.ledger.closed.iter().map(|closed| (closed.token, &closed.evidence));
+            let open = platform.network.connections.iter().map(|open| (open.evidence.token, &open.evidence));
+            let came = closed.chain(open).find(|(found, _)| *found == Some(token)).map(|(_, evidence)| evidence.came);
+            ensure!(
+                came == Some(offered),
+                "all is offered before the end",
+                "{token:?} was told of the end after {offered} of {came:?} bytes"
+            );
+        }
+        Ok(())
     }
 
     /// Every closing of the service belongs to one of the platform, and for the reason that the platform knows of.
@@ -145,7 +162,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
                 limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
             Reason::Drained => self.drain_until.is_some(),
-            Reason::Expelled => self.drain_until.is_some_and(|deadline| deadline <= now),
+            // Whoever was sent everything, the end included, is not expelled.
+            Reason::Expelled => !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now),
         };
         ensure!(holds, rule, "{:?} was {reason} at {now:?}: {evidence:?}, {:?}", closed.token, closed.how);
         Ok(())

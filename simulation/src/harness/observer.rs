@@ -12,6 +12,10 @@ pub(super) struct Observer<S> {
     pub(super) service: S,
     /// Who is open in each slot.
     open: Vec<Option<Token>>,
+    /// For each slot, how far into its stream the service has got, and how far it was last offered.
+    positions: Vec<(u64, u64)>,
+    /// Whose end was told since the last look, and how far the stream had been offered then.
+    pub(super) ends: Vec<(Token, u64)>,
     /// What was closed since the last look.
     pub(super) closings: Vec<(Token, Reason)>,
     pub(super) fault: Option<String>,
@@ -19,7 +23,8 @@ pub(super) struct Observer<S> {
 
 impl<S> Observer<S> {
     pub(super) fn new(service: S, slots: usize) -> Self {
-        Self { service, open: vec![None; slots], closings: Vec::new(), fault: None }
+        let (open, positions) = (vec![None; slots], vec![(0, 0); slots]);
+        Self { service, open, positions, ends: Vec::new(), closings: Vec::new(), fault: None }
     }
 
     /// How many connections are open, by what the service was told.
@@ -42,12 +47,18 @@ impl<S: Service> Service for Observer<S> {
         if let Some(tenant) = self.open[token.index()].replace(token) {
             self.fault.get_or_insert_with(|| alloc::format!("{token:?} was opened in the slot of {tenant:?}"));
         }
+        self.positions[token.index()] = (0, 0);
         self.service.opened(peer, session);
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, bytes: &[u8]) -> usize {
-        self.expect(peer.token(), "received");
-        self.service.received(peer, session, bytes)
+        let token = peer.token();
+        self.expect(token, "received");
+        let consumed = self.service.received(peer, session, bytes);
+        let (got, offered) = &mut self.positions[token.index()];
+        *offered = *got + bytes.len() as u64;
+        *got += consumed as u64;
+        consumed
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
@@ -56,7 +67,9 @@ impl<S: Service> Service for Observer<S> {
     }
 
     fn ended(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
-        self.expect(peer.token(), "ended");
+        let token = peer.token();
+        self.expect(token, "ended");
+        self.ends.push((token, self.positions[token.index()].1));
         self.service.ended(peer, session);
     }
 
