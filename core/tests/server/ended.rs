@@ -6,7 +6,7 @@ use selkie_core::{Close, Peer, Reason, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};
-use crate::scripted::{Call, Scripted};
+use crate::scripted::{Call, Scripted, end};
 use crate::toy::{PLATFORM, SERVER};
 
 on_all! { the_end_is_told_once a_piece_that_is_left_is_no_cause_to_spin a_service_need_not_say_what_the_end_means }
@@ -130,7 +130,7 @@ fn the_end_waits_for_what_the_platform_has_no_room_for() {
 #[test]
 fn who_has_ended_its_own_stream_waits_for_no_room() {
     let mut service = Scripted::lines();
-    service.on_opened = Box::new(|peer| peer.end());
+    service.on_opened = Box::new(end);
     service.on_ended = Box::new(|_| ());
     with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();

@@ -71,6 +71,11 @@ pub(crate) fn close(peer: &mut Peer<'_>) {
     peer.close();
 }
 
+/// Ends the stream to the peer, as a whole call of the service.
+pub(crate) fn end(peer: &mut Peer<'_>) {
+    peer.end();
+}
+
 /// Aborts the peer, as a whole call of the service.
 pub(crate) fn abort(peer: &mut Peer<'_>) {
     peer.abort();
