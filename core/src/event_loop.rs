@@ -382,13 +382,15 @@ impl<'a, P: Selector> Context<'a, P> {
     #[inline]
     fn dispatch<H: Handler<'a, P>>(&mut self, events: &[Event], handler: &mut H) -> bool {
         self.counters.events += events.len() as u64;
-        for &event in events {
+        let mut rest = events;
+        while let [event, ..] = rest {
             // The source may have been deregistered earlier in this batch, and its slot have another tenant.
             if self.registry.contains(event.token) {
-                handler.ready(self, event);
+                handler.ready(self, *event);
             } else {
                 self.drop_stale();
             }
+            rest = &rest[1..];
         }
         !events.is_empty()
     }

@@ -5,8 +5,14 @@ use defmt::{Format, Formatter, write};
 
 use crate::{
     Bound, Context, EventLoop, Events, LoopStorage, Peer, Scan, Selector, Server, ServerStorage, Service, StaticLoop,
-    StaticServer, Transport,
+    StaticServer, Token, Transport,
 };
+
+impl Format for Token {
+    fn format(&self, formatter: Formatter<'_>) {
+        write!(formatter, "Token({}#{})", self.slot(), self.generation());
+    }
+}
 
 impl Format for Events<'_> {
     fn format(&self, formatter: Formatter<'_>) {

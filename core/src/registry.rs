@@ -5,24 +5,33 @@ use crate::{Error, ErrorKind, Storage, Token};
 /// One place in a [`Registry`]. All bits zero means vacant and never used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
 pub struct Slot {
-    /// Odd while live, even while vacant.
+    /// While live: the slot's own index, so that the slot is bit for bit the token that was issued, and looks like no other.
+    /// While vacant: which slot is vacant after this one, all bits flipped; or 0 if that is the one behind it.
+    link: u32,
+    /// How often the slot was issued.
     generation: u32,
-    /// While vacant: how far the next vacant slot is from the one behind this.
-    next: u32,
 }
 
 impl Slot {
     /// A vacant slot: all bits zero.
-    pub const EMPTY: Self = Self { generation: 0, next: 0 };
+    pub const EMPTY: Self = Self { link: 0, generation: 0 };
 
-    /// The generation of a slot that has used up its generations: even, so never live, and never issued again.
-    const RETIRED: u32 = u32::MAX - 1;
+    /// The last generation. Once that is taken back, the slot is never issued again.
+    const LAST: u32 = u32::MAX;
+
+    /// Whether a slot of this index is used: not beyond 2^31, so that the bits of an index flipped are no index.
+    #[inline]
+    const fn is_used(index: u32) -> bool {
+        // Memory of 32 bits has no room for as many.
+        cfg!(target_pointer_width = "32") || index <= i32::MAX.cast_unsigned()
+    }
 }
 
 /// Issues tokens, takes them back, and knows which are live.
 ///
-/// Issuing, taking back and asking are O(1) and never allocate. A slot that has used up its 2^31 generations is retired
+/// Issuing, taking back and asking are O(1) and never allocate. A slot that has used up its 2^32 - 1 generations is retired
 /// rather than let a token of old become true again.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -37,7 +46,7 @@ pub struct Registry<S> {
 }
 
 impl<S: Storage<Slot>> Registry<S> {
-    /// An empty registry with one place for each of `slots`, of which it uses at most 2^32 - 1.
+    /// An empty registry with one place for each of `slots`, of which it uses at most 2^31.
     ///
     /// Slots that another registry used before are taken over with their generations, so that its tokens stay dead.
     #[must_use]
@@ -46,10 +55,13 @@ impl<S: Storage<Slot>> Registry<S> {
         for slot in slots.as_mut() {
             // Fresh memory stays as it is.
             if *slot != Slot::EMPTY {
-                slot.generation += slot.generation % 2;
-                slot.next = 0;
-                retired += u32::from(slot.generation == Slot::RETIRED);
+                slot.link = 0;
+                retired += u32::from(slot.generation == Slot::LAST);
             }
+        }
+        if let Some(first) = slots.as_mut().first_mut() {
+            // It alone would look like a token while all its bits are zero.
+            first.link = !1;
         }
         Self { slots, vacant: 0, live: 0, live_max: 0, retired }
     }
@@ -64,12 +76,13 @@ impl<S: Storage<Slot>> Registry<S> {
         loop {
             let index = self.vacant;
             let slot = match self.slots.as_mut().get_mut(index as usize) {
-                Some(slot) if index != u32::MAX => slot,
+                Some(slot) if Slot::is_used(index) => slot,
                 _ => return Err(Error::new(ErrorKind::Full)),
             };
-            self.vacant = (index + 1).wrapping_add(slot.next);
+            self.vacant = slot.vacant_after(index);
             // One that an earlier registry retired is passed over.
-            if slot.generation != Slot::RETIRED {
+            if slot.generation != Slot::LAST {
+                slot.link = index;
                 slot.generation += 1;
                 self.live += 1;
                 self.live_max = self.live_max.max(self.live);
@@ -89,11 +102,10 @@ impl<S: Storage<Slot>> Registry<S> {
             return Err(Error::new(ErrorKind::Stale));
         }
         let slot = &mut self.slots.as_mut()[token.index()];
-        slot.vacate();
-        if slot.generation == Slot::RETIRED {
+        slot.link = !self.vacant;
+        if slot.generation == Slot::LAST {
             self.retired += 1;
         } else {
-            slot.next = self.vacant.wrapping_sub(token.slot() + 1);
             self.vacant = token.slot();
         }
         self.live -= 1;
@@ -105,12 +117,7 @@ impl<S: Storage<Slot>> Registry<S> {
     #[cfg_attr(target_family = "wasm", inline(never))]
     #[must_use]
     pub fn contains(&self, token: Token) -> bool {
-        // A live generation is odd and a vacant one even, so equality with an issued token is enough; a token that was
-        // made up with an even generation is refused by its parity.
-        match self.slots.as_ref().get(token.index()) {
-            Some(slot) => slot.generation == token.generation() && token.generation() % 2 == 1,
-            None => false,
-        }
+        self.slots.as_ref().get(token.index()).is_some_and(|slot| slot.tenant() == token)
     }
 
     /// The live token of a slot.
@@ -118,8 +125,8 @@ impl<S: Storage<Slot>> Registry<S> {
     #[must_use]
     pub fn token_at(&self, index: usize) -> Option<Token> {
         let slot = self.slots.as_ref().get(index)?;
-        let index = u32::try_from(index).ok()?;
-        (slot.generation % 2 == 1).then_some(Token::new(index, slot.generation))
+        let token = slot.tenant();
+        (token.index() == index).then_some(token)
     }
 
     /// The live tokens, in the order of their slots.
@@ -167,12 +174,19 @@ impl Slot {
     #[doc(hidden)]
     #[must_use]
     pub const fn aged(left: u32) -> Self {
-        Self { generation: Self::RETIRED - 2 * left, next: 0 }
+        Self { generation: Self::LAST - left, ..Self::EMPTY }
     }
 
-    /// Makes a live slot vacant; after its last generation, [`Self::RETIRED`] - 1, that retires it.
-    const fn vacate(&mut self) {
-        self.generation += 1;
+    /// The token that the slot is for; while it is vacant, one that was never issued for this slot.
+    #[inline]
+    const fn tenant(self) -> Token {
+        Token::new(self.link, self.generation)
+    }
+
+    /// Which slot is vacant after this one, which is vacant and has this index.
+    #[inline]
+    const fn vacant_after(self, index: u32) -> u32 {
+        if self.link == 0 { index + 1 } else { !self.link }
     }
 }
 
@@ -218,10 +232,10 @@ mod tests {
 
     #[test]
     fn a_slot_without_generations_left_is_retired() {
-        let mut slots = [Slot { generation: u32::MAX - 3, next: 0 }, Slot::EMPTY];
+        let mut slots = [Slot { generation: Slot::LAST - 1, ..Slot::EMPTY }, Slot::EMPTY];
         let mut registry = Registry::new(&mut slots[..1]);
-        let last_but_one = registry.insert().unwrap();
-        registry.remove(last_but_one).unwrap();
+        let last = registry.insert().unwrap();
+        registry.remove(last).unwrap();
         assert_eq!(registry.insert(), Err(ErrorKind::Full.into()));
         assert_eq!(registry.retired(), 1);
         assert_eq!(registry.token_at(0), None);

@@ -1,24 +1,74 @@
 //! The name of a registered source.
 
+use core::cmp::Ordering;
 use core::fmt;
 
 /// Names one registered source for as long as it is registered, and nothing else ever after.
 ///
 /// A token is a slot index and the generation of that slot. The index is dense and below the capacity of the
 /// [`Registry`](crate::Registry) that issued it, so a side table is a plain array indexed by it. The generation changes
-/// each time the slot is issued or taken back, so an event that was meant for an earlier tenant of the slot carries a
+/// each time the slot is issued, so an event that was meant for an earlier tenant of the slot carries a
 /// token that no longer matches, and is dropped.
 ///
-/// A generation is odd while the slot is live and even while it is vacant; no live token is ever all zero.
+/// The first generation is 1; so no live token is ever all zero.
 ///
-/// Two halves rather than one word of 64 bits, so that an [`Event`](crate::Event) is twelve bytes: what `epoll` on x86-64
-/// writes for one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[repr(C)]
+/// Aligned to 4 bytes, so that an [`Event`](crate::Event) is twelve: what `epoll` on x86-64 writes for one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
 pub struct Token {
+    halves: Halves,
+}
+
+/// Index and generation as one word, so that they are compared at once. The index is the low half.
+#[cfg(target_pointer_width = "64")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(C, packed(4))]
+struct Halves(u64);
+
+#[cfg(target_pointer_width = "64")]
+impl Halves {
+    #[inline]
+    const fn new(index: u32, generation: u32) -> Self {
+        Self(((generation as u64) << 32) | index as u64)
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
+    const fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline]
+    const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// Index and generation, each a word of its own.
+#[cfg(not(target_pointer_width = "64"))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(C)]
+struct Halves {
     index: u32,
     generation: u32,
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+impl Halves {
+    #[inline]
+    const fn new(index: u32, generation: u32) -> Self {
+        Self { index, generation }
+    }
+
+    #[inline]
+    const fn index(self) -> u32 {
+        self.index
+    }
+
+    #[inline]
+    const fn generation(self) -> u32 {
+        self.generation
+    }
 }
 
 impl Token {
@@ -29,34 +79,34 @@ impl Token {
     #[inline]
     #[must_use]
     pub const fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
+        Self { halves: Halves::new(index, generation) }
     }
 
     /// The slot index: dense, and below the capacity.
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
-        self.index as usize
+        self.slot() as usize
     }
 
     /// The slot index at its own width.
     #[inline]
     pub(crate) const fn slot(self) -> u32 {
-        self.index
+        self.halves.index()
     }
 
     /// The generation of the slot when it was issued.
     #[inline]
     #[must_use]
     pub const fn generation(self) -> u32 {
-        self.generation
+        self.halves.generation()
     }
 
     /// The token as one word, as a kernel carries it in its user data: the index is the low half.
     #[inline]
     #[must_use]
     pub const fn to_u64(self) -> u64 {
-        ((self.generation as u64) << 32) | self.index as u64
+        ((self.generation() as u64) << 32) | self.slot() as u64
     }
 
     /// The token that [`to_u64`](Self::to_u64) gave.
@@ -65,6 +115,19 @@ impl Token {
     #[allow(clippy::cast_possible_truncation, reason = "the low half is the index")]
     pub const fn from_u64(word: u64) -> Self {
         Self::new(word as u32, (word >> 32) as u32)
+    }
+}
+
+/// By index, then by generation.
+impl Ord for Token {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.slot(), self.generation()).cmp(&(other.slot(), other.generation()))
+    }
+}
+
+impl PartialOrd for Token {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -41,7 +41,7 @@ struct Model {
 
 impl Model {
     fn new(left: [Option<u8>; CAPACITY]) -> Self {
-        let left = left.map(|left| left.map_or(1 << 31, u32::from));
+        let left = left.map(|left| left.map_or(u32::MAX, u32::from));
         Self { live: HashSet::new(), issued: Vec::new(), live_max: 0, left }
     }
 
