@@ -5,13 +5,20 @@ pub(crate) struct Figures {
     pub(crate) name: &'static str,
     /// The median round trips in microseconds, for each number of idle clients.
     pub(crate) round_trips: Vec<Vec<f64>>,
+    /// The CPU time that a message took the server, in microseconds, for each number of idle clients.
+    pub(crate) cpu_times: Vec<Vec<f64>>,
     /// Messages in a second, with busy clients.
     pub(crate) throughput: Vec<f64>,
 }
 
 impl Figures {
     pub(crate) fn new(name: &'static str, counts: usize) -> Self {
-        Self { name, round_trips: vec![Vec::new(); counts], throughput: Vec::new() }
+        Self {
+            name,
+            round_trips: vec![Vec::new(); counts],
+            cpu_times: vec![Vec::new(); counts],
+            throughput: Vec::new(),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ fn run(chart: &Path, rounds: usize) -> Result<(), Failure> {
         measure_busy(&servers, &mut figures)?;
         measure_idle(&contestants, servers, &mut figures)?;
     }
-    println!("{}\n\n{}", table::medians(&figures), table::ratios(&figures));
+    println!("{}", table::all(&figures));
     let drawn: Vec<_> =
         contestants.iter().zip(&figures).filter(|(one, _)| !one.is_by_hand()).map(|(_, figures)| figures).collect();
     chart::draw(chart, &drawn)
@@ -88,22 +88,34 @@ fn measure_idle(contestants: &[Contestant], servers: Vec<Server>, figures: &mut 
         }
         std::thread::sleep(SETTLE);
         for _ in 0..PASSES {
-            for (clients, figures) in clients.iter_mut().zip(&mut *figures) {
-                figures.round_trips[count].push(clients.round_trip()?);
+            for ((server, clients), figures) in servers.iter().zip(&mut clients).zip(&mut *figures) {
+                burst(server, clients, figures, count)?;
             }
         }
     }
     // Each server goes with its clients, to make room for those of the next.
-    for (((contestant, _server), mut clients), figures) in contestants.iter().zip(servers).zip(clients).zip(figures) {
+    for (((contestant, server), mut clients), figures) in contestants.iter().zip(servers).zip(clients).zip(figures) {
         for (count, idle) in
             IDLE.into_iter().enumerate().skip(together).filter(|(_, idle)| *idle <= contestant.idle_max)
         {
             clients.add_idle(idle)?;
             std::thread::sleep(SETTLE);
             for _ in 0..PASSES {
-                figures.round_trips[count].push(clients.round_trip()?);
+                burst(&server, &mut clients, figures, count)?;
             }
         }
     }
+    Ok(())
+}
+
+/// One burst of round trips with one contestant: how long they take, and how much of that it computes.
+#[expect(clippy::cast_precision_loss, reason = "there are not that many messages")]
+fn burst(server: &Server, clients: &mut Clients, figures: &mut Figures, count: usize) -> Result<(), Failure> {
+    clients.warm_up()?;
+    let before = server.cpu_time();
+    let round_trips = clients.round_trips()?;
+    let cpu_time = server.cpu_time().zip(before).map(|(after, before)| (after - before) / round_trips.len() as f64);
+    figures.round_trips[count].push(round_trips[round_trips.len() / 2]);
+    figures.cpu_times[count].extend(cpu_time);
     Ok(())
 }

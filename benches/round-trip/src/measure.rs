@@ -66,12 +66,17 @@ impl Clients {
         Ok(())
     }
 
-    /// The median round trip of a burst, in microseconds.
-    pub(crate) fn round_trip(&mut self) -> Result<f64> {
+    /// Makes round trips that are not measured.
+    pub(crate) fn warm_up(&mut self) -> Result<()> {
         let start = Instant::now();
         while start.elapsed() < WARM_UP {
             round_trip(&mut self.talker)?;
         }
+        Ok(())
+    }
+
+    /// The round trips of a burst, in microseconds, from the shortest one on.
+    pub(crate) fn round_trips(&mut self) -> Result<Vec<f64>> {
         let start = Instant::now();
         let mut samples = Vec::new();
         while samples.len() < SAMPLES_MIN || start.elapsed() < SPAN {
@@ -80,7 +85,7 @@ impl Clients {
             samples.push(sent.elapsed().as_secs_f64() * 1e6);
         }
         samples.sort_by(f64::total_cmp);
-        Ok(samples[samples.len() / 2])
+        Ok(samples)
     }
 }
 

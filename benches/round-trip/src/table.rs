@@ -16,9 +16,23 @@ const COMPARISONS: [(&str, &str); 6] = [
     (name::POLL_ONEOFF, name::POLL_ONEOFF_BY_HAND),
 ];
 
+/// The head of the column that is not about idle clients.
+const BUSY: &str = " messages/s, 64 busy clients |";
+
+/// All of them.
+pub(crate) fn all(figures: &[Figures]) -> String {
+    let tables = [
+        medians(figures),
+        ratios(figures, "round trip", BUSY, |one| one.round_trips.iter().chain([&one.throughput]).collect()),
+        cpu_times(figures),
+        ratios(figures, "CPU time of the server", "", |one| one.cpu_times.iter().collect()),
+    ];
+    tables.join("\n\n")
+}
+
 /// The medians of all contestants.
-pub(crate) fn medians(figures: &[Figures]) -> String {
-    let mut text = head("round trip beside idle clients, us", " 10,000 to 10 | messages/s, 64 busy clients |");
+fn medians(figures: &[Figures]) -> String {
+    let mut text = head("round trip beside idle clients, us", &format!(" 10,000 to 10 |{BUSY}"));
     for one in figures {
         let _ = write!(text, "\n| {} |", one.name);
         for samples in &one.round_trips {
@@ -31,20 +45,29 @@ pub(crate) fn medians(figures: &[Figures]) -> String {
     text
 }
 
+/// How much of that the servers compute. What is left is mostly how long the system takes to wake up who waits.
+fn cpu_times(figures: &[Figures]) -> String {
+    let mut text = head("CPU time of the server for a message, us", "");
+    for one in figures {
+        let _ = write!(text, "\n| {} |", one.name);
+        for samples in &one.cpu_times {
+            cell(&mut text, Summary::of(samples.clone()), |text, of| write!(text, "{:.1}", of.median));
+        }
+    }
+    text
+}
+
 /// The ratios of those that are compared.
-pub(crate) fn ratios(figures: &[Figures]) -> String {
-    let mut text = head(
-        "round trip, as a ratio of bursts that followed each other: median (middle half)",
-        " messages/s, 64 busy clients |",
-    );
+fn ratios(figures: &[Figures], subject: &str, rest: &str, of: impl Fn(&Figures) -> Vec<&Vec<f64>>) -> String {
+    let subject = format!("{subject}, as a ratio of bursts that followed each other: median (middle half)");
+    let mut text = head(&subject, rest);
     let find = |name| figures.iter().find(|one| one.name == name);
     for (ours, theirs) in COMPARISONS {
         let Some((ours, theirs)) = find(ours).zip(find(theirs)) else { continue };
         let _ = write!(text, "\n| {} / {} |", ours.name, theirs.name);
-        for (ours, theirs) in ours.round_trips.iter().zip(&theirs.round_trips) {
+        for (ours, theirs) in of(ours).into_iter().zip(of(theirs)) {
             ratio(&mut text, ours, theirs);
         }
-        ratio(&mut text, &ours.throughput, &theirs.throughput);
     }
     text
 }
