@@ -115,3 +115,21 @@ fn bytes_that_lack_room_for_an_answer_wait_for_any() {
         ],
     );
 }
+
+/// On a platform that keeps the inbox: who had ended its own stream was offered what it had left a byte at a time, as if an
+/// answer needed room, and told of the peer's end before the last of it.
+#[test]
+fn who_has_ended_its_own_stream_is_offered_all_before_the_peers_end() {
+    holds(
+        2_585,
+        &[
+            ("latency_max", 6_250),
+            ("buffer_to_far", 100),
+            ("owns_buffers", 1),
+            ("echo", 0),
+            ("chaos", 1),
+            ("reluctance", 300),
+            ("whims", 500),
+        ],
+    );
+}
