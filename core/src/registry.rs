@@ -21,11 +21,12 @@ impl Slot {
     /// The last generation. Once that is taken back, the slot is never issued again.
     const LAST: u32 = u32::MAX;
 
-    /// Whether a slot of this index is used: not beyond 2^31, so that the bits of an index flipped are no index.
+    /// Whether a slot of this index is used: few enough are, that the bits of an index flipped, or of the one behind the last,
+    /// are no index.
     #[inline]
     const fn is_used(index: u32) -> bool {
         // Memory of 32 bits has no room for as many.
-        cfg!(target_pointer_width = "32") || index <= i32::MAX.cast_unsigned()
+        cfg!(target_pointer_width = "32") || index < i32::MAX.cast_unsigned()
     }
 }
 
@@ -46,7 +47,7 @@ pub struct Registry<S> {
 }
 
 impl<S: Storage<Slot>> Registry<S> {
-    /// An empty registry with one place for each of `slots`, of which it uses at most 2^31.
+    /// An empty registry with one place for each of `slots`, of which it uses at most 2^31 - 1.
     ///
     /// Slots that another registry used before are taken over with their generations, so that its tokens stay dead.
     #[must_use]

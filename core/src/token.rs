@@ -7,8 +7,8 @@ use core::fmt;
 ///
 /// A token is a slot index and the generation of that slot. The index is dense and below the capacity of the
 /// [`Registry`](crate::Registry) that issued it, so a side table is a plain array indexed by it. The generation changes
-/// each time the slot is issued, so an event that was meant for an earlier tenant of the slot carries a
-/// token that no longer matches, and is dropped.
+/// each time the slot is issued, so an event that was meant for an earlier tenant of the slot carries a token that no longer
+/// matches, and is dropped.
 ///
 /// The first generation is 1; so no live token is ever all zero.
 ///
