@@ -175,7 +175,7 @@ impl Slot {
     #[doc(hidden)]
     #[must_use]
     pub const fn aged(left: u32) -> Self {
-        Self { generation: Self::LAST - left, ..Self::EMPTY }
+        Self { link: 0, generation: Self::LAST - left }
     }
 
     /// The token that the slot is for; while it is vacant, one that was never issued for this slot.

@@ -148,4 +148,10 @@ mod tests {
         assert_eq!(token.index(), u32::MAX as usize);
         assert_eq!(token.generation(), 0x8000_0001);
     }
+
+    #[test]
+    fn comes_in_the_order_of_slots_then_of_generations() {
+        assert!(Token::new(1, 2) < Token::new(2, 1));
+        assert!(Token::new(1, 1) < Token::new(1, 2));
+    }
 }
