@@ -382,6 +382,7 @@ impl<'a, P: Selector> Context<'a, P> {
     #[inline]
     fn dispatch<H: Handler<'a, P>>(&mut self, events: &[Event], handler: &mut H) -> bool {
         self.counters.events += events.len() as u64;
+        // Counted down, not up to an end, which would first have to be worked out in each turn.
         let mut rest = events;
         while let [event, ..] = rest {
             // The source may have been deregistered earlier in this batch, and its slot have another tenant.
