@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use selkie::{Config, EventLoop, HeapLoop, HeapServer, Reason, Server};
+use selkie::{Config, EventLoop, HeapLoop, HeapServer, CloseReason, Server};
 use services::Echo;
 
 /// How many events one wait reports at most.
@@ -132,7 +132,7 @@ fn report(server: &selkie::Counters, turns: selkie::LoopCounters) {
         server.accept_pauses,
         server.open_max
     );
-    let closed: Vec<String> = Reason::ALL
+    let closed: Vec<String> = CloseReason::ALL
         .into_iter()
         .filter(|&reason| server.closed_for(reason) > 0)
         .map(|reason| format!("{} {reason}", server.closed_for(reason)))

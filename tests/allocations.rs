@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use selkie::{AnySelector, Backend, Config, EventLoop, HeapLoop, HeapServer, Platform, Reason, Server};
+use selkie::{AnySelector, Backend, Config, EventLoop, HeapLoop, HeapServer, Platform, CloseReason, Server};
 use services::Echo;
 use socket2::SockRef;
 
@@ -149,9 +149,9 @@ fn calls_while_serving(backend: Backend) -> u64 {
         calls
     });
     let counters = server.counters();
-    assert!(counters.closed_for(Reason::Reset) > 0, "{counters:?}");
-    assert!(counters.closed_for(Reason::Idle) > 0, "{counters:?}");
-    assert!(counters.closed_for(Reason::Finished) > 0, "{counters:?}");
+    assert!(counters.closed_for(CloseReason::Reset) > 0, "{counters:?}");
+    assert!(counters.closed_for(CloseReason::Idle) > 0, "{counters:?}");
+    assert!(counters.closed_for(CloseReason::Finished) > 0, "{counters:?}");
     assert!(counters.accept_pauses > 0 && counters.blocks_max > 0, "{counters:?}");
     calls
 }

@@ -23,10 +23,10 @@
 //! # A loop of your own
 //!
 //! Without the server layer, a [`Handler`] is told which sources are ready and which deadlines have passed. Here over
-//! [`Scan`], which asks [`embedded_io`] devices:
+//! [`DevicePoller`], which asks [`embedded_io`] devices:
 //!
 //! ```
-//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode, Scan, StaticLoop, Transport};
+//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode, DevicePoller, StaticLoop, Transport};
 //! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 //! # struct Uart(&'static [u8]);
 //! # impl ErrorType for Uart { type Error = ErrorKind; }
@@ -38,7 +38,7 @@
 //! #     fn flush(&mut self) -> Result<(), ErrorKind> { Ok(()) }
 //! # }
 //!
-//! type Platform = Scan<Uart, 1, 4>;
+//! type Platform = DevicePoller<Uart, 1, 4>;
 //!
 //! struct Console {
 //!     uart: selkie_core::Device,
@@ -74,43 +74,24 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod both;
-mod bound;
-mod error;
-mod event;
-mod event_loop;
-mod flags;
+mod adapters;
+mod backend;
+mod bitset;
+mod contract;
 #[cfg(feature = "defmt")]
-mod format;
-mod instant;
-mod interest;
-mod registrations;
-mod registry;
-mod scan;
-mod selector;
+mod defmt;
+mod event_loop;
 mod server;
-mod storage;
-mod timers;
-mod token;
-mod transport;
-mod unserved;
 
-pub use both::{Both, Either};
-pub use bound::Bound;
-pub use error::{Error, ErrorKind};
-pub use event::{Event, Events, Readiness};
-pub use event_loop::{Context, EventLoop, Handler, LoopCounters, LoopStorage, StaticLoop};
-pub use instant::Instant;
-pub use interest::{Interest, Mode};
-pub use registrations::{Registration, Registrations};
-pub use registry::{Registry, Slot};
-pub use scan::{Device, Scan};
-pub use selector::{Capabilities, Selector, Wait, Wake};
-pub use server::{
-    Block, Config, Connection, Counters, Peer, Reason, SendError, Server, ServerStorage, Service, StaticServer,
+pub use adapters::{Device, DevicePoller, Either, Pair, SelectorOnly, StreamAdapter};
+pub use backend::{Registration, Registrations};
+pub use contract::{
+    Capabilities, Close, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Transport, Wait, Wake,
 };
-pub use storage::Storage;
-pub use timers::{TimerSlot, Timers};
-pub use token::Token;
-pub use transport::{Close, Datagrams, Transport};
-pub use unserved::Unserved;
+pub use event_loop::{
+    Context, EventLoop, Handler, LoopCounters, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerSlot, Timers,
+};
+pub use server::{
+    Block, CloseReason, Config, Connection, Counters, Peer, SendError, Server, ServerStorage, Service, StaticServer,
+};

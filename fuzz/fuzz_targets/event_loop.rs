@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use selkie_core::{EventLoop, Instant, Scan, Selector, StaticLoop, Wait};
+use selkie_core::{EventLoop, Instant, DevicePoller, Selector, StaticLoop, Wait};
 use selkie_fuzz::choices::Choices;
 use selkie_fuzz::devices::Whimsical;
 use selkie_fuzz::driver::Driver;
@@ -50,7 +50,7 @@ fuzz_target!(|bytes: &[u8]| {
         0 => run(Hostile::new(choices.clone()), (0..3).collect(), &choices, turn),
         1 => run(Hostile::new(choices.clone()), (0..3).collect(), &choices, run_once),
         _ => {
-            let mut scan = Scan::<Whimsical, 3, SLOTS>::new();
+            let mut scan = DevicePoller::<Whimsical, 3, SLOTS>::new();
             let devices = [(); 3]
                 .map(|()| scan.add(Whimsical(choices.clone())).unwrap_or_else(|_| panic!("there is room for three")));
             run(scan, devices.to_vec(), &choices, turn);

@@ -215,11 +215,11 @@ impl Wait for Epoll<'_> {
                 return Ok(());
             }
             let added = self.look_into(events.spare(), count)?;
-            events.extend(added);
+            events.advance(added);
             return Ok(());
         }
         let added = self.wait_apart(events.spare(), deadline)?;
-        events.extend(added);
+        events.advance(added);
         Ok(())
     }
 }

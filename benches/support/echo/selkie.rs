@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
 use ::selkie::{
-    Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, Reason, Server, Service, Socket, Wait,
+    Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, CloseReason, Server, Service, Socket, Wait,
 };
 use services::Echo;
 
@@ -28,7 +28,7 @@ impl Service for Counted {
         self.echo.received(peer, session, bytes)
     }
 
-    fn closed(&mut self, _peer: &mut Peer<'_>, _session: &mut (), _reason: Reason) {
+    fn closed(&mut self, _peer: &mut Peer<'_>, _session: &mut (), _reason: CloseReason) {
         self.closed += 1;
     }
 }

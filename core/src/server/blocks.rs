@@ -5,7 +5,7 @@ use super::connection::{Connection, Flags};
 use super::counters::tally;
 use super::pool::BlockId;
 use super::table::Driver;
-use crate::{Error, ErrorKind, Interest, Transport};
+use crate::contract::{Error, ErrorKind, Interest, Transport};
 
 /// How many blocks one read may take at most: an outbox and an inbox.
 pub(super) const BLOCKS_PER_READ: usize = 2;

@@ -4,8 +4,8 @@ use super::connection::{Connection, Flags};
 use super::counters::tally;
 use super::service::{Peer, Service};
 use super::table::{Driver, Span};
-use super::{Reason, Task};
-use crate::{Close, Instant, Interest, Readiness, Transport};
+use super::{CloseReason, Task};
+use crate::contract::{Close, Instant, Interest, Readiness, Transport};
 
 impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     /// Begins to serve a registered source.
@@ -123,7 +123,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             }
         }
         self.driver.here().set(Flags::END_TOLD);
-        self.call(S::ended);
+        self.call(S::read_closed);
     }
 
     /// Whether bytes are held that the service could not be offered in full, for want of room for an answer.
@@ -168,11 +168,11 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         let over = if connection.is(Flags::BROKEN) || lingered {
             Some(connection.reason)
         } else if drain_due && connection.is(Flags::OWES | Flags::CLOSING) {
-            Some(Reason::Expelled)
+            Some(CloseReason::Expelled)
         } else if self.driver.stalled_at() <= now {
-            Some(Reason::Stalled)
+            Some(CloseReason::Stalled)
         } else if self.driver.idle_at() <= now {
-            Some(Reason::Idle)
+            Some(CloseReason::Idle)
         } else {
             None
         };
@@ -181,10 +181,10 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             return self.close(how);
         }
         if self.driver.table.draining {
-            self.driver.begin_closing(self.driver.current.index(), Reason::Drained);
+            self.driver.begin_closing(self.driver.current.index(), CloseReason::Drained);
         } else if timer_due && !connection.is(Flags::CLOSING) {
             self.driver.here().timer = Instant::ZERO;
-            self.call(S::timed_out);
+            self.call(S::timer_expired);
             self.driver.here().set(Flags::RESUMED);
         }
         self.offer_again();

@@ -5,7 +5,7 @@ use super::connection::{Connection, Flags};
 use super::counters::tally;
 use super::service::Service;
 use super::table::Driver;
-use crate::{Close, Error, ErrorKind, Interest, Mode, Token, Transport};
+use crate::contract::{Close, Error, ErrorKind, Interest, Mode, Token, Transport};
 
 impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     /// Takes waiting connections, as many as one turn may.

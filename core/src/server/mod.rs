@@ -29,7 +29,7 @@ mod table;
 
 pub use config::Config;
 pub use connection::Connection;
-pub use counters::{Counters, Reason};
+pub use counters::{Counters, CloseReason};
 pub use pool::Block;
 pub use service::{Peer, SendError, Service};
 pub use storage::{ServerStorage, StaticServer};
@@ -37,7 +37,8 @@ pub use storage::{ServerStorage, StaticServer};
 use connection::Flags;
 use table::{Driver, Limits, Span, Table};
 
-use crate::{Context, Error, Event, Handler, Instant, Readiness, Token, Transport};
+use crate::contract::{Error, Event, Instant, Readiness, Token, Transport};
+use crate::event_loop::{Context, Handler};
 
 /// Serves many connections with one [`Service`], as a [`Handler`] of an [`EventLoop`](crate::EventLoop).
 ///

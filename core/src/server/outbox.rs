@@ -3,14 +3,14 @@
 
 use core::time::Duration;
 
-use super::Reason;
+use super::CloseReason;
 use super::blocks::BLOCKS_PER_READ;
 use super::connection::Flags;
 use super::counters::tally;
 use super::pool::BlockId;
 use super::service::{Outlet, SendError};
 use super::table::Driver;
-use crate::{Error, ErrorKind, Instant, Token, Transport};
+use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
 /// After how long it is tried again whether the platform's own outbox has the room that was not there.
 const ROOM_RETRY: Duration = Duration::from_millis(10);
@@ -265,7 +265,7 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
         }
     }
 
-    fn end(&mut self, token: Token) {
+    fn shutdown_write(&mut self, token: Token) {
         if self.is_sendable(token) {
             self.connection(token.index()).set(Flags::ENDING);
         }
@@ -274,13 +274,13 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
     fn close(&mut self, token: Token) {
         if self.is_open(token) {
             let ended = self.connection(token.index()).is(Flags::READ_ENDED);
-            self.begin_closing(token.index(), if ended { Reason::Finished } else { Reason::Closed });
+            self.begin_closing(token.index(), if ended { CloseReason::Finished } else { CloseReason::Closed });
         }
     }
 
     fn abort(&mut self, token: Token) {
         if self.lives(token, Flags::BROKEN) {
-            self.break_off(token.index(), Reason::Aborted);
+            self.break_off(token.index(), CloseReason::Aborted);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Bytes that wait: a pool of blocks that connections borrow only while they need them.
 
-use crate::Instant;
+use crate::contract::Instant;
 
 /// The bookkeeping of one block of bytes. All bits zero means unused.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,7 +5,8 @@ use super::counters::tally;
 use super::service::{Peer, Service};
 use super::table::Driver;
 use super::{Server, Task};
-use crate::{Close, Context, Error, Token, Transport};
+use crate::contract::{Close, Error, Token, Transport};
+use crate::event_loop::Context;
 
 /// How many reads a connection gets in one turn where a source stays readable until one has found nothing. There are few,
 /// so that a peer that sends a byte at a time, and never stops, keeps nobody else from theirs.

@@ -3,8 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::Reason;
-use crate::{Instant, Token};
+use super::CloseReason;
+use crate::contract::{Instant, Token};
 
 /// What a server does with bytes, without ever seeing a socket: memory in, memory out.
 ///
@@ -37,7 +37,7 @@ pub trait Service {
     /// Bytes have come. Gives how many of them, from the first one on, the service is done with.
     ///
     /// The rest is held and offered again, in front of what comes next: when more has come, when the outbox has drained,
-    /// after [`timed_out`](Self::timed_out), and after [`Peer::resume`]. So a service for lines takes whole lines, and
+    /// after [`timer_expired`](Self::timer_expired), and after [`Peer::resume`]. So a service for lines takes whole lines, and
     /// leaves the last piece. No more than [`Peer::received_max`] bytes are ever held; a service that cannot use that
     /// many without more should close the connection.
     ///
@@ -52,18 +52,18 @@ pub trait Service {
     }
 
     /// The peer ended its stream; it still reads. Sends what is owed and closes, unless the service does otherwise.
-    fn ended(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = session;
         peer.close();
     }
 
     /// The deadline of [`Peer::set_timer`] has passed.
-    fn timed_out(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
     }
 
     /// The connection is gone: nothing reaches this peer any more. Others can still be sent to.
-    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, reason: Reason) {
+    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, reason: CloseReason) {
         let _ = (peer, session, reason);
     }
 }
@@ -98,7 +98,7 @@ pub(super) trait Outlet {
     fn set_timer(&mut self, token: Token, deadline: Option<Instant>);
     fn request_writable(&mut self, token: Token);
     fn resume(&mut self, token: Token);
-    fn end(&mut self, token: Token);
+    fn shutdown_write(&mut self, token: Token);
     fn close(&mut self, token: Token);
     fn abort(&mut self, token: Token);
 }
@@ -164,7 +164,7 @@ impl<'p> Peer<'p> {
         self.outlet.now()
     }
 
-    /// Asks for [`Service::timed_out`] after `delay`, in place of any earlier request.
+    /// Asks for [`Service::timer_expired`] after `delay`, in place of any earlier request.
     pub fn set_timer(&mut self, delay: Duration) {
         let deadline = self.now() + delay;
         self.outlet.set_timer(self.token, Some(deadline));
@@ -187,8 +187,8 @@ impl<'p> Peer<'p> {
     }
 
     /// Ends the stream to the peer after what is owed; receiving goes on.
-    pub fn end(&mut self) {
-        self.outlet.end(self.token);
+    pub fn shutdown_write(&mut self) {
+        self.outlet.shutdown_write(self.token);
     }
 
     /// Closes the connection after what is owed.

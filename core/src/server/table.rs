@@ -4,8 +4,9 @@ use core::time::Duration;
 
 use super::connection::{Connection, Flags};
 use super::pool::Pool;
-use super::{Counters, Reason};
-use crate::{Context, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
+use super::{Counters, CloseReason};
+use crate::contract::{Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
+use crate::event_loop::Context;
 
 /// The connections, their sources and their waiting bytes.
 #[derive(Debug)]
@@ -171,14 +172,14 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline(never)]
     pub(super) fn fail(&mut self, index: usize, error: Error) {
         let reason = match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => Reason::Reset,
-            _ => Reason::Failed,
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => CloseReason::Reset,
+            _ => CloseReason::Failed,
         };
         self.break_off(index, reason);
     }
 
     /// Marks a connection for an abort; it goes when it is settled.
-    pub(super) fn break_off(&mut self, index: usize, reason: Reason) {
+    pub(super) fn break_off(&mut self, index: usize, reason: CloseReason) {
         let connection = self.connection(index);
         if !connection.is(Flags::BROKEN) {
             connection.set(Flags::BROKEN);
@@ -189,7 +190,7 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Marks a connection as closing once nothing is owed.
     #[inline(never)]
-    pub(super) fn begin_closing(&mut self, index: usize, reason: Reason) {
+    pub(super) fn begin_closing(&mut self, index: usize, reason: CloseReason) {
         let connection = self.connection(index);
         if !connection.is(Flags::CLOSING | Flags::BROKEN) {
             let starved = !P::OWNS_BUFFERS && connection.is(Flags::STARVED);

@@ -1,7 +1,7 @@
 //! Errors in the terms of embedded-io, and what is printed of them.
 
 use embedded_io::ErrorKind as Embedded;
-use selkie_core::{Error, ErrorKind, Reason, SendError};
+use selkie_core::{Error, ErrorKind, CloseReason, SendError};
 
 #[test]
 fn what_embedded_io_has_a_name_for_keeps_it() {
@@ -43,7 +43,7 @@ fn an_error_is_a_sentence_with_the_platforms_number() {
 
 #[test]
 fn reasons_and_refusals_have_words() {
-    for reason in Reason::ALL {
+    for reason in CloseReason::ALL {
         assert_eq!(reason.to_string(), reason.name());
         assert_eq!(format!("{reason:?}").to_lowercase(), reason.name());
     }

@@ -1,12 +1,12 @@
 //! What core offers around platforms: the loop over one, two of them under one loop, devices as sources, a connection as a
 //! reader and writer, and the methods that a platform need not write.
 
-mod both;
-mod bound;
+mod pair;
+mod stream_adapter;
 mod defaults;
 mod error;
 mod event_loop;
 mod recorder;
-mod scan;
+mod device_poller;
 mod uart;
-mod unserved;
+mod selector_only;

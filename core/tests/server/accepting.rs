@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, ErrorKind, Interest, Reason};
+use selkie_core::{Close, Config, ErrorKind, Interest, CloseReason};
 
 use crate::rig::{Rig, Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
@@ -40,7 +40,7 @@ fn at_capacity_the_listener_is_disarmed_and_the_others_wait() {
         rig.settle();
         assert!(armed(rig));
         assert_eq!(rig.server.open_connections(), 0);
-        assert_eq!(rig.closed_for(Reason::Finished), 7);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 7);
     });
 }
 
@@ -157,7 +157,7 @@ fn a_source_that_was_connected_already_is_served() {
         assert_eq!(rig.take(console), b"hello");
         rig.end(console);
         rig.settle();
-        assert_eq!(rig.server.service().reason(token), Some(Reason::Finished));
+        assert_eq!(rig.server.service().reason(token), Some(CloseReason::Finished));
         assert!(!rig.server.owns(token));
     });
 }
@@ -216,7 +216,7 @@ fn churn_gives_every_slot_back() {
             }
         }
         assert_eq!(rig.server.counters().accepted, 5 * rounds(50));
-        assert_eq!(rig.closed_for(Reason::Finished), 5 * rounds(50));
+        assert_eq!(rig.closed_for(CloseReason::Finished), 5 * rounds(50));
     });
 }
 

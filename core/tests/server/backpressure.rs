@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Interest, Reason};
+use selkie_core::{Interest, CloseReason};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
@@ -180,7 +180,7 @@ fn a_reply_much_larger_than_the_outbox_streams<const KIND: u8>() {
             received.extend(rig.take(client));
         }
         assert!(received == reply, "every byte, in order");
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 

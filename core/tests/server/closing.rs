@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Interest, Reason};
+use selkie_core::{Close, Config, Interest, CloseReason};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -38,7 +38,7 @@ fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const KIND: u8>() {
         }
         assert_eq!(received, text);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.server.service().reason(token), Some(Reason::Finished));
+        assert_eq!(rig.server.service().reason(token), Some(CloseReason::Finished));
     });
 }
 
@@ -62,7 +62,7 @@ fn closing_sends_what_is_owed_first<const KIND: u8>() {
         let expected: &[u8] = if KIND == PLATFORM { b"1234" } else { b"12345678" };
         assert_eq!(rig.take(client), expected);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -81,7 +81,7 @@ fn aborting_throws_away_what_is_owed<const KIND: u8>() {
         rig.settle();
         assert_eq!(rig.take(client), b"1234");
         assert_eq!(rig.closed(client), Some(Close::Abort));
-        assert_eq!(rig.closed_for(Reason::Aborted), 1);
+        assert_eq!(rig.closed_for(CloseReason::Aborted), 1);
     });
 }
 
@@ -95,7 +95,7 @@ fn closing_when_opened_works<const KIND: u8>() {
         let client = rig.connected();
         assert_eq!(rig.take(client), b"busy");
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -128,7 +128,7 @@ fn lingering_ends_the_servers_stream_and_waits_for_the_peers() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -192,7 +192,7 @@ fn ending_the_own_stream_leaves_the_peers_open() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| {
         peer.send(b"0123456789").unwrap();
-        peer.end();
+        peer.shutdown_write();
         assert!(peer.send(b"more").is_err());
     });
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
@@ -211,7 +211,7 @@ fn ending_the_own_stream_leaves_the_peers_open() {
         assert_eq!(rig.server.service().count(|call| *call == heard), 1);
         rig.end(client);
         rig.settle();
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -232,7 +232,7 @@ fn a_service_may_go_on_after_the_peers_end() {
         assert_eq!(rig.server.service().count(|call| *call == Call::Ended(token)), 1);
         rig.pass(Duration::from_secs(5));
         assert_eq!(rig.take(client), b"a late answer");
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 

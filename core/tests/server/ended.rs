@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Peer, Reason, Service};
+use selkie_core::{Close, Peer, CloseReason, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};
@@ -66,7 +66,7 @@ fn a_service_need_not_say_what_the_end_means<const KIND: u8>() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Config, Interest, Reason, Token};
+use selkie_core::{Config, Interest, CloseReason, Token};
 
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, lines};
@@ -37,7 +37,7 @@ fn what_is_held_at_the_end_of_the_stream_is_offered_before_the_end_is_told() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.take(client), b"one\ntwo\nbye");
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -161,7 +161,7 @@ fn what_is_held_goes_with_the_connection() {
             rig.pass(Duration::from_secs(1));
             assert!(rig.closed(client).is_some());
         }
-        assert_eq!(rig.closed_for(Reason::Idle), 10);
+        assert_eq!(rig.closed_for(CloseReason::Idle), 10);
         assert_eq!(rig.server.counters().starved, 0, "the block came back each time");
     });
 }
@@ -195,7 +195,7 @@ fn what_is_held_may_be_taken_at_the_very_end() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.take(client), b"at last");
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
         assert_eq!(rig.server.blocks_borrowed(), 0);
     });
 }

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use selkie_core::{Close, Reason, SendError, Token};
+use selkie_core::{Close, CloseReason, SendError, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -101,7 +101,7 @@ fn a_write_that_breaks_another_peer_closes_that_one() {
         assert_eq!(*results.borrow(), [Err(SendError::Closed)]);
         assert_eq!(rig.closed(target), Some(Close::Abort));
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Reset));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Reset));
         assert_eq!(rig.closed(speaker), None);
     });
 }
@@ -116,7 +116,7 @@ fn an_interest_that_cannot_be_changed_for_another_peer_closes_that_one() {
         rig.send(speaker, b"hello");
         rig.settle();
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Failed));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Failed));
         assert_eq!(rig.closed(speaker), None);
     });
 }
@@ -139,7 +139,7 @@ fn another_peer_is_closed_after_what_it_is_owed() {
         assert_eq!(rig.take(target), b"farewell");
         assert_eq!(rig.closed(target), Some(Close::Graceful));
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Closed));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Closed));
     });
 }
 
@@ -152,7 +152,7 @@ fn another_peer_is_aborted_in_the_same_turn() {
         rig.turn();
         assert_eq!(rig.closed(target), Some(Close::Abort));
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Aborted));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Aborted));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Config, Peer, Reason, SendError};
+use selkie_core::{Config, Peer, CloseReason, SendError};
 
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Scripted, lines};
@@ -87,7 +87,7 @@ fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
         rig.settle();
         assert_eq!(rig.take(starved), b"x");
         assert!(rig.closed(starved).is_some());
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::{
-    Block, Close, Config, Connection, Event, EventLoop, Instant, LoopStorage, Reason, Server, ServerStorage, Service,
+    Block, Close, Config, Connection, Event, EventLoop, Instant, LoopStorage, CloseReason, Server, ServerStorage, Service,
     Slot, TimerSlot, Token,
 };
 
@@ -131,7 +131,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         self.socket(handle).closed
     }
 
-    pub(crate) fn closed_for(&self, reason: Reason) -> u64 {
+    pub(crate) fn closed_for(&self, reason: CloseReason) -> u64 {
         self.server.counters().closed_for(reason)
     }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use selkie_core::{Config, ErrorKind, Reason};
+use selkie_core::{Config, ErrorKind, CloseReason};
 
 use crate::rig::{Rig, Shape, with_server};
 use crate::scripted::Scripted;
@@ -151,7 +151,7 @@ impl Run {
         }
         let counters = rig.server.counters();
         assert_eq!(counters.accepted + counters.refused, self.order.len() as u64);
-        assert_eq!(counters.closed_for(Reason::Failed), 0, "{counters:?}");
+        assert_eq!(counters.closed_for(CloseReason::Failed), 0, "{counters:?}");
         assert_eq!(counters.close_failures, 0);
         assert_eq!(rig.server.blocks_borrowed(), 0, "every block came back");
         assert_eq!(rig.turn(), None, "no deadline outlives its connection");

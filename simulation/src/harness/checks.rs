@@ -1,6 +1,6 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
-use selkie_core::{Close, ErrorKind, Instant, Reason, Service};
+use selkie_core::{Close, ErrorKind, Instant, CloseReason, Service};
 
 use super::Judge;
 use super::drive::{Run, Verdict};
@@ -144,26 +144,26 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
     }
 
     /// Whether the platform has seen what the server says.
-    fn check_reason(&self, closed: &Closed, reason: Reason, now: Instant) -> Verdict {
+    fn check_reason(&self, closed: &Closed, reason: CloseReason, now: Instant) -> Verdict {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
         let since = |then: Instant| now.saturating_since(then).as_nanos();
         let rule = "connections close for a reason";
         let told = |kinds: &[ErrorKind]| evidence.failed.is_some_and(|failed| kinds.contains(&failed));
         let reset = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
         let holds = match reason {
-            Reason::Finished => evidence.end_read,
-            Reason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
-            Reason::Aborted => closed.how == Close::Abort,
-            Reason::Reset => told(&reset),
-            Reason::Failed => evidence.failed.is_some() && !told(&reset),
-            Reason::Idle => limits.idle_timeout != 0 && since(evidence.moved_at) >= u128::from(limits.idle_timeout),
-            Reason::Stalled => {
+            CloseReason::Finished => evidence.end_read,
+            CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
+            CloseReason::Aborted => closed.how == Close::Abort,
+            CloseReason::Reset => told(&reset),
+            CloseReason::Failed => evidence.failed.is_some() && !told(&reset),
+            CloseReason::Idle => limits.idle_timeout != 0 && since(evidence.moved_at) >= u128::from(limits.idle_timeout),
+            CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);
                 limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
-            Reason::Drained => self.drain_until.is_some(),
+            CloseReason::Drained => self.drain_until.is_some(),
             // Whoever was sent everything, the end included, is not expelled.
-            Reason::Expelled => !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now),
+            CloseReason::Expelled => !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now),
         };
         ensure!(holds, rule, "{:?} was {reason} at {now:?}: {evidence:?}, {:?}", closed.token, closed.how);
         Ok(())

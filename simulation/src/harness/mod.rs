@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use selkie_core::{
-    Block, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage, Reason, Server, ServerStorage,
+    Block, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage, CloseReason, Server, ServerStorage,
     Service, Slot, TimerSlot,
 };
 
@@ -58,7 +58,7 @@ pub trait Judge<S>: FarSide {
     /// # Errors
     ///
     /// What was wrong with that.
-    fn server_closed(&mut self, service: &S, closed: &Closed, reason: Reason) -> Result<(), String> {
+    fn server_closed(&mut self, service: &S, closed: &Closed, reason: CloseReason) -> Result<(), String> {
         let _ = (service, closed, reason);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use selkie_core::{Close, ErrorKind, Instant, Reason};
+use selkie_core::{Close, ErrorKind, Instant, CloseReason};
 
 use super::Kind;
 use super::expectation::Expectation;
@@ -32,7 +32,7 @@ pub(super) struct Client {
     pub(super) far: Option<Far>,
     pub(super) fate: Fate,
     /// Why the server closed its own end.
-    pub(super) dismissed: Option<Reason>,
+    pub(super) dismissed: Option<CloseReason>,
     sent: usize,
     expectation: Expectation,
     stream_ended: bool,
@@ -194,12 +194,12 @@ impl Client {
     pub(super) fn judge(&self) -> Result<(), String> {
         let Some(reason) = self.dismissed else { return Ok(()) };
         let (number, got, wanted) = (self.plan.number, self.expectation.received, self.plan.expected());
-        let complete = reason == Reason::Finished && matches!(self.plan.kind, Kind::Echo | Kind::Stream);
+        let complete = reason == CloseReason::Finished && matches!(self.plan.kind, Kind::Echo | Kind::Stream);
         match self.fate {
             Fate::Ended if complete && got != wanted => {
                 Err(alloc::format!("client {number}: got {got} of {wanted} bytes before the end, and was {reason}"))
             }
-            Fate::Reset if reason == Reason::Finished => {
+            Fate::Reset if reason == CloseReason::Finished => {
                 Err(alloc::format!("client {number}: was reset, and the server says {reason}"))
             }
             _ => Ok(()),

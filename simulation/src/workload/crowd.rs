@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use selkie_core::{Instant, Reason};
+use selkie_core::{Instant, CloseReason};
 
 use super::Mixed;
 use super::client::{Client, Fate};
@@ -89,12 +89,12 @@ impl FarSide for Clients {
 }
 
 impl Judge<Mixed> for Clients {
-    fn server_closed(&mut self, service: &Mixed, closed: &Closed, reason: Reason) -> Result<(), String> {
+    fn server_closed(&mut self, service: &Mixed, closed: &Closed, reason: CloseReason) -> Result<(), String> {
         if let Some(number) = self.client_of(closed.far) {
             let interrupted = closed.token.is_some_and(|token| service.interrupted(token));
-            self.all[number].dismissed = Some(if interrupted { Reason::Closed } else { reason });
+            self.all[number].dismissed = Some(if interrupted { CloseReason::Closed } else { reason });
         }
-        let (Some(token), true) = (closed.token, matches!(reason, Reason::Finished | Reason::Closed | Reason::Drained))
+        let (Some(token), true) = (closed.token, matches!(reason, CloseReason::Finished | CloseReason::Closed | CloseReason::Drained))
         else {
             return Ok(());
         };

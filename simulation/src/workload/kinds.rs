@@ -140,7 +140,7 @@ impl Mixed {
                 self.account(token).timer = None;
             }
             15..18 => peer.request_writable(),
-            18 => peer.end(),
+            18 => peer.shutdown_write(),
             19 => self.dismiss(peer),
             20 => {
                 self.account(token).dismissed = true;

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use selkie_core::{Instant, Peer, Reason, SendError, Service, Token};
+use selkie_core::{Instant, Peer, CloseReason, SendError, Service, Token};
 
 use super::Kind;
 use crate::{Crowd, Random};
@@ -178,7 +178,7 @@ impl Service for Mixed {
         }
     }
 
-    fn ended(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
         if session.ended {
             self.blame(alloc::format!("{:?} was told twice that its peer ended", peer.token()));
         }
@@ -186,7 +186,7 @@ impl Service for Mixed {
         self.close_if_done(peer, session);
     }
 
-    fn timed_out(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
         let (token, now) = (peer.token(), peer.now());
         match self.account(token).timer.take() {
             Some(timer) if timer <= now => {}
@@ -202,7 +202,7 @@ impl Service for Mixed {
         }
     }
 
-    fn closed(&mut self, peer: &mut Peer<'_>, _session: &mut Session, _reason: Reason) {
+    fn closed(&mut self, peer: &mut Peer<'_>, _session: &mut Session, _reason: CloseReason) {
         let token = peer.token();
         self.members.retain(|member| *member != token);
         if peer.send(b"late").is_ok() || peer.room() != 0 {

@@ -9,7 +9,7 @@ mod world;
 use std::time::Duration;
 
 use clients::{Outcome, Stand};
-use selkie_core::Reason;
+use selkie_core::CloseReason;
 use selkie_smoltcp as smoltcp_backend;
 
 /// So many rounds of the world are enough for anything here, at a millisecond each.
@@ -46,7 +46,7 @@ fn a_long_stream_with_half_close_comes_back_whole() {
     assert_eq!(outcome, Some(Outcome::Ended));
     assert!(came == bytes, "{} of {} bytes came back, or others", came.len(), bytes.len());
     stand.rounds(10);
-    assert_eq!(stand.server.counters().closed_for(Reason::Finished), 1);
+    assert_eq!(stand.server.counters().closed_for(CloseReason::Finished), 1);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_reset_frees_its_socket_and_disturbs_nobody() {
         assert_eq!(stand.receive(bystander, 4), b"fine");
     }
     assert_eq!(stand.server.open_connections(), 1);
-    assert_eq!(stand.server.counters().closed_for(Reason::Reset), 50);
+    assert_eq!(stand.server.counters().closed_for(CloseReason::Reset), 50);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_stalled_reader_stops_only_itself_and_is_closed_when_idle() {
         stand.send(reader, b"alive");
         assert_eq!(stand.receive(reader, 5), b"alive");
     }
-    let closed = |stand: &Stand| stand.server.counters().closed_for(Reason::Idle);
+    let closed = |stand: &Stand| stand.server.counters().closed_for(CloseReason::Idle);
     let outcome = stand.until(PATIENCE, |stand| {
         // Keeps the other one from being idle.
         let _ = stand.far.write(reader, b"x");

@@ -71,7 +71,7 @@ impl Buffer {
         if !SAME_LAYOUT {
             copy(&self.0[..count], events.spare());
         }
-        events.extend(count)
+        events.advance(count)
     }
 }
 

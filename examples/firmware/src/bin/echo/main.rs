@@ -18,8 +18,8 @@ use firmware::board::{self, Board, clock::Clock, ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use selkie_core::{
-    Both, Config, Context, Device, Either, Event, EventLoop, Handler, Instant, Interest, Mode, Reason, Scan, Server,
-    StaticLoop, StaticServer, Token, Transport, Unserved,
+    Pair, Config, Context, Device, Either, Event, EventLoop, Handler, Instant, Interest, Mode, CloseReason, DevicePoller, Server,
+    StaticLoop, StaticServer, Token, Transport, SelectorOnly,
 };
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
@@ -35,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long what was handed over then has to be sent.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-type Platform = Both<Network<'static, ethernet::Ethernet>, Unserved<Scan<Uart, 1, SLOTS>>>;
+type Platform = Pair<Network<'static, ethernet::Ethernet>, SelectorOnly<DevicePoller<Uart, 1, SLOTS>>>;
 type Source = Either<Socket, Device>;
 
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
@@ -113,9 +113,9 @@ impl Firmware {
             self.server.open_connections() as u64,
             server.open_max,
             waiting,
-            server.closed_for(Reason::Finished),
-            server.closed_for(Reason::Reset),
-            server.closed_for(Reason::Idle),
+            server.closed_for(CloseReason::Finished),
+            server.closed_for(CloseReason::Reset),
+            server.closed_for(CloseReason::Idle),
             server.bytes_in,
             server.bytes_out,
             turns.turns,
@@ -150,7 +150,7 @@ fn main() -> ! {
             }
         }
         let next = next.unwrap_or(Instant::MAX).min(end);
-        let Both { first, second, .. } = &mut event_loop.context.platform;
+        let Pair { first, second, .. } = &mut event_loop.context.platform;
         let is_ready =
             || first.device().is_ready() || second.selector.device(*uart).is_some_and(|uart| uart.is_ready());
         firmware.sleeps += u64::from(board::sleep(clock, Some(next), is_ready));
@@ -164,11 +164,11 @@ fn main() -> ! {
 fn start() -> Started {
     let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else { defmt::panic!("the board starts once") };
     let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
-    let mut devices = Scan::new();
+    let mut devices = DevicePoller::new();
     let Ok(uart) = devices.add(uart) else { defmt::panic!("a scan of one device has room for one") };
     let event_loop = EVENT_LOOP.init_with(|| {
         let network = Network::new(ethernet, interface, selkie_smoltcp::Config::DEFAULT, NETWORK.take().storage());
-        EventLoop::new(Both::new(network, Unserved::new(devices)), LOOP.take().storage())
+        EventLoop::new(Pair::new(network, SelectorOnly::new(devices)), LOOP.take().storage())
     });
     let config = Config { connections_max: CONNECTIONS, idle_timeout: Some(IDLE_TIMEOUT), ..Config::DEFAULT };
     let mut server = Server::new(Echo, config, SERVER.take().storage());

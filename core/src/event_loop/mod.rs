@@ -1,8 +1,14 @@
 //! The loop: wait, dispatch, expire.
 
-use crate::{
-    Error, Event, Events, Instant, Interest, Mode, Registry, Selector, Slot, TimerSlot, Timers, Token, Wait, Wake,
-};
+mod registry;
+mod storage;
+mod timers;
+
+pub use registry::{Registry, Slot};
+pub use storage::Storage;
+pub use timers::{TimerSlot, Timers};
+
+use crate::contract::{Error, Event, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake};
 
 /// What runs in a loop: it is told which sources are ready and which deadlines have passed.
 ///

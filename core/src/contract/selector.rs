@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use crate::flags::flags;
-use crate::{Error, Events, Instant, Interest, Mode, Token};
+use crate::bitset::bitset;
+use crate::contract::{Error, Events, Instant, Interest, Mode, Token};
 
-flags! {
+bitset! {
     /// What a platform can tell or do beyond the contract that holds everywhere.
     pub struct Capabilities: u16 {
         /// [`Mode::Edge`] works.

@@ -119,7 +119,7 @@ impl ErrorKind {
 /// An operating error: its kind, and the platform's own code where it has one.
 ///
 /// One concrete type for all platforms, rather than an associated type on each trait: it is `Copy`, joins two
-/// platforms in [`Both`](crate::Both) without a wrapper, and lets generic code decide by [`kind`](Self::kind). It is one
+/// platforms in [`Pair`](crate::Pair) without a wrapper, and lets generic code decide by [`kind`](Self::kind). It is one
 /// word that is never zero, so a `Result<(), Error>` is one word as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Error(NonZeroU32);

@@ -1,14 +1,14 @@
-//! `Scan`: devices that are asked one by one.
+//! `DevicePoller`: devices that are asked one by one.
 
 use embedded_io::ErrorKind as DeviceError;
 use selkie_core::{
-    Capabilities, Close, Device, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Scan, Selector,
+    Capabilities, Close, Device, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, DevicePoller, Selector,
     Token, Transport,
 };
 
 use crate::uart::Uart;
 
-type Console = Scan<Uart, 3, 4>;
+type Console = DevicePoller<Uart, 3, 4>;
 
 /// The token of a test's device: the index of its slot is not that of the device.
 const fn token(number: u32) -> Token {
@@ -43,7 +43,7 @@ fn a_full_scan_gives_the_device_back() {
     let (mut scan, devices) = three_ready();
     assert_eq!(scan.add(Uart::with_incoming(b"one more")).unwrap_err().incoming, b"one more");
     assert_eq!(scan.device(devices[1]).unwrap().incoming, b"hello");
-    assert!(Scan::<Uart, 0, 1>::new().device(devices[1]).is_none(), "a handle of another scan");
+    assert!(DevicePoller::<Uart, 0, 1>::new().device(devices[1]).is_none(), "a handle of another scan");
     assert_eq!(scan.capacity(), 4);
     assert_eq!(scan.capabilities(), Capabilities::ERROR);
 }

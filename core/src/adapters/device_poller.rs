@@ -3,15 +3,12 @@
 use embedded_io::{Read, ReadReady, Write, WriteReady};
 use heapless::Vec;
 
-use crate::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
-    Transport,
-};
+use crate::contract::{Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Transport};
 
 /// The token of a device that is not registered.
 const UNREGISTERED: Token = Token::from_u64(0);
 
-/// The handle of a device in a [`Scan`].
+/// The handle of a device in a [`DevicePoller`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Device(usize);
@@ -45,26 +42,26 @@ impl<D> Entry<D> {
 /// A selector over up to `DEVICES` [`embedded_io`] devices, such as UARTs, which it asks one by one; for a loop of at
 /// most `SLOTS` sources.
 ///
-/// Beside a network platform, in [`Both`](crate::Both), it lets one loop serve a console and sockets. A device has no
+/// Beside a network platform, in [`Pair`](crate::Pair), it lets one loop serve a console and sockets. A device has no
 /// listener and no peer: `accept`, `connect` and ends of streams are unsupported, and closing flushes.
 ///
 /// What a device calls ready is what it promises for one call of `read` or `write`: embedded-io knows nothing of the
 /// second. So [`Transport::read`] and [`Transport::write`] ask before each call, and answer `WouldBlock` where the device
 /// would block.
 #[derive(Debug)]
-pub struct Scan<D, const DEVICES: usize, const SLOTS: usize> {
+pub struct DevicePoller<D, const DEVICES: usize, const SLOTS: usize> {
     devices: Vec<Entry<D>, DEVICES>,
     /// Which device is asked first by the next poll.
     first: usize,
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Default for Scan<D, DEVICES, SLOTS> {
+impl<D, const DEVICES: usize, const SLOTS: usize> Default for DevicePoller<D, DEVICES, SLOTS> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Scan<D, DEVICES, SLOTS> {
+impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS> {
     /// A selector without devices.
     #[must_use]
     pub const fn new() -> Self {
@@ -120,7 +117,7 @@ fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
     Ok(())
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Selector for Scan<D, DEVICES, SLOTS>
+impl<D, const DEVICES: usize, const SLOTS: usize> Selector for DevicePoller<D, DEVICES, SLOTS>
 where
     D: Read + ReadReady + Write + WriteReady,
 {
@@ -215,7 +212,7 @@ fn broken(error: &impl embedded_io::Error) -> nb::Error<Error> {
 /// What a device cannot do.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Transport for Scan<D, DEVICES, SLOTS>
+impl<D, const DEVICES: usize, const SLOTS: usize> Transport for DevicePoller<D, DEVICES, SLOTS>
 where
     D: Read + ReadReady + Write + WriteReady,
 {

@@ -1,6 +1,7 @@
 //! Deadlines: one for each slot, the earliest always at hand.
 
-use crate::{Instant, Storage};
+use crate::contract::Instant;
+use crate::event_loop::Storage;
 
 /// One place in [`Timers`]. All bits zero means no deadline.
 ///

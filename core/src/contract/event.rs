@@ -1,9 +1,9 @@
 //! What a selector reports: events, and the fixed batch that they come in.
 
-use crate::Token;
-use crate::flags::flags;
+use crate::contract::Token;
+use crate::bitset::bitset;
 
-flags! {
+bitset! {
     /// What a source is ready for.
     ///
     /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE) may be reported too often, never too seldom: a
@@ -136,7 +136,7 @@ impl<'a> Events<'a> {
 
     /// Adds the first `added` of the [`spare`](Self::spare) places, or all if they are fewer, and gives them.
     #[inline]
-    pub fn extend(&mut self, added: usize) -> &mut [Event] {
+    pub fn advance(&mut self, added: usize) -> &mut [Event] {
         let spare = &mut self.slots[self.len..];
         let added = added.min(spare.len());
         self.len += added;
@@ -240,8 +240,8 @@ mod tests {
         events.push(event(9)).unwrap();
         assert_eq!((events.len(), events.room()), (1, 2));
         events.spare().copy_from_slice(&[event(0), event(1)]);
-        assert_eq!(events.extend(1), [event(0)]);
-        assert_eq!(events.extend(5), [event(1)]);
+        assert_eq!(events.advance(1), [event(0)]);
+        assert_eq!(events.advance(5), [event(1)]);
         assert_eq!(events.as_slice(), [event(9), event(0), event(1)]);
         assert_eq!((events.len(), events.room(), events.capacity()), (3, 0, 3));
         assert!((&events).into_iter().eq(&[event(9), event(0), event(1)]));

@@ -1,6 +1,6 @@
 //! The contracts for moving bytes: [`Transport`] for streams, [`Datagrams`] for messages.
 
-use crate::{Error, Selector};
+use crate::contract::{Error, Selector};
 
 /// How a source is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

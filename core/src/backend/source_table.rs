@@ -1,6 +1,7 @@
 //! The side table that every backend needs: which token is registered at each index, and for what.
 
-use crate::{Error, ErrorKind, Interest, Mode, Storage, Token};
+use crate::contract::{Error, ErrorKind, Interest, Mode, Token};
+use crate::event_loop::Storage;
 
 /// What a backend knows of one index. All bits zero means that nothing is registered there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,21 +2,21 @@
 
 use core::convert::Infallible;
 
-use crate::{Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Transport};
+use crate::contract::{Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Transport};
 
 /// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or a sensor beside the
-/// connections of a [`Server`](crate::Server), in [`Both`](crate::Both).
+/// connections of a [`Server`](crate::Server), in [`Pair`](crate::Pair).
 ///
 /// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its code is there for a
 /// server that has no use for it; and it takes nothing away from what the other half can do.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Unserved<S> {
+pub struct SelectorOnly<S> {
     /// The selector.
     pub selector: S,
 }
 
-impl<S> Unserved<S> {
+impl<S> SelectorOnly<S> {
     /// Watches the sources of `selector` for their owners.
     #[must_use]
     pub const fn new(selector: S) -> Self {
@@ -24,7 +24,7 @@ impl<S> Unserved<S> {
     }
 }
 
-impl<S: Selector> Selector for Unserved<S> {
+impl<S: Selector> Selector for SelectorOnly<S> {
     type Source = S::Source;
 
     fn register(&mut self, source: S::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
@@ -59,7 +59,7 @@ impl<S: Selector> Selector for Unserved<S> {
 /// What is asked of a source that is not served.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
-impl<S: Selector> Transport for Unserved<S> {
+impl<S: Selector> Transport for SelectorOnly<S> {
     /// There is nothing to connect to.
     type Address = Infallible;
 

@@ -1,6 +1,7 @@
 //! Which tokens are live: a slot map of fixed capacity with generations.
 
-use crate::{Error, ErrorKind, Storage, Token};
+use crate::contract::{Error, ErrorKind, Token};
+use crate::event_loop::Storage;
 
 /// One place in a [`Registry`]. All bits zero means vacant and never used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

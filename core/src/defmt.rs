@@ -3,10 +3,10 @@
 
 use defmt::{Format, Formatter, write};
 
-use crate::{
-    Bound, Context, EventLoop, Events, LoopStorage, Peer, Scan, Selector, Server, ServerStorage, Service, StaticLoop,
-    StaticServer, Token, Transport,
-};
+use crate::contract::{Events, Selector, Token, Transport};
+use crate::event_loop::{Context, EventLoop, LoopStorage, StaticLoop};
+use crate::server::{Peer, Server, ServerStorage, Service, StaticServer};
+use crate::adapters::{DevicePoller, StreamAdapter};
 
 impl Format for Token {
     fn format(&self, formatter: Formatter<'_>) {
@@ -76,14 +76,14 @@ impl Format for Peer<'_> {
     }
 }
 
-impl<P: Transport> Format for Bound<'_, P> {
+impl<P: Transport> Format for StreamAdapter<'_, P> {
     fn format(&self, formatter: Formatter<'_>) {
-        write!(formatter, "Bound");
+        write!(formatter, "StreamAdapter");
     }
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Format for Scan<D, DEVICES, SLOTS> {
+impl<D, const DEVICES: usize, const SLOTS: usize> Format for DevicePoller<D, DEVICES, SLOTS> {
     fn format(&self, formatter: Formatter<'_>) {
-        write!(formatter, "Scan({} devices at most, {} slots)", DEVICES, SLOTS);
+        write!(formatter, "DevicePoller({} devices at most, {} slots)", DEVICES, SLOTS);
     }
 }
