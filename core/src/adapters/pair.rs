@@ -1,6 +1,8 @@
 //! Two platforms under one loop.
 
-use crate::contract::{Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport};
+use crate::contract::{
+    Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport,
+};
 
 /// One of two things: the source or the address of one of the two platforms in [`Pair`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,9 +16,9 @@ pub enum Either<A, B> {
 
 /// Two platforms that are polled by one loop: a UART beside TCP, or two network interfaces.
 ///
-/// Both index their tables with the loop's tokens, so each needs the loop's capacity. Neither can sleep for the other,
-/// so the pair is polled, and whoever drives the loop sleeps. They take turns in filling a batch first, so that neither
-/// starves the other.
+/// Both index their tables with the loop's tokens, so each needs the loop's capacity. Neither can
+/// sleep for the other, so the pair is polled, and whoever drives the loop sleeps. They take turns
+/// in filling a batch first, so that neither starves the other.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Pair<A, B> {
@@ -38,14 +40,26 @@ impl<A, B> Pair<A, B> {
 impl<A: Selector, B: Selector> Selector for Pair<A, B> {
     type Source = Either<A::Source, B::Source>;
 
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.register(source, token, interest, mode),
             Either::Second(source) => self.second.register(source, token, interest, mode),
         }
     }
 
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.modify(source, token, interest, mode),
             Either::Second(source) => self.second.modify(source, token, interest, mode),

@@ -2,13 +2,17 @@
 
 use core::convert::Infallible;
 
-use crate::contract::{Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Transport};
+use crate::contract::{
+    Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token,
+    Transport,
+};
 
-/// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or a sensor beside the
-/// connections of a [`Server`](crate::Server), in [`Pair`](crate::Pair).
+/// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or
+/// a sensor beside the connections of a [`Server`](crate::Server), in [`Pair`](crate::Pair).
 ///
-/// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its code is there for a
-/// server that has no use for it; and it takes nothing away from what the other half can do.
+/// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its
+/// code is there for a server that has no use for it; and it takes nothing away from what the other
+/// half can do.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SelectorOnly<S> {
@@ -27,11 +31,23 @@ impl<S> SelectorOnly<S> {
 impl<S: Selector> Selector for SelectorOnly<S> {
     type Source = S::Source;
 
-    fn register(&mut self, source: S::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: S::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.selector.register(source, token, interest, mode)
     }
 
-    fn modify(&mut self, source: S::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: S::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.selector.modify(source, token, interest, mode)
     }
 

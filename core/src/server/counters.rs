@@ -68,7 +68,8 @@ impl core::fmt::Display for CloseReason {
 pub struct Counters {
     /// Connections that were served, now or earlier.
     pub accepted: u64,
-    /// Connections that were taken from a listener and closed at once, as they could not be registered.
+    /// Connections that were taken from a listener and closed at once, as they could not be
+    /// registered.
     pub refused: u64,
     /// Connections that were gone before they were taken from a listener.
     pub aborted_early: u64,
@@ -84,8 +85,8 @@ pub struct Counters {
     pub bytes_in: u64,
     /// Bytes that were handed to the platform.
     pub bytes_out: u64,
-    /// Reads that found nothing, after readiness was reported: about one for each message where a source is readable
-    /// [until then](crate::Transport::READABLE_UNTIL_EMPTY), few elsewhere.
+    /// Reads that found nothing, after readiness was reported: about one for each message where a
+    /// source is readable [until then](crate::Transport::READABLE_UNTIL_EMPTY), few elsewhere.
     pub reads_spurious: u64,
     /// Times that a connection had to wait for a block of the pool.
     pub starved: u64,

@@ -1,7 +1,9 @@
-//! `Pair`: each call reaches the platform that its source belongs to, and neither platform is favoured.
+//! `Pair`: each call reaches the platform that its source belongs to, and neither platform is
+//! favoured.
 
 use selkie_core::{
-    Pair, Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport,
+    Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Pair, Selector,
+    Token, Transport,
 };
 
 use crate::recorder::Recorder;
@@ -15,7 +17,8 @@ fn pair() -> Recorders {
     Pair::new(Recorder::new(21), Recorder::new(22))
 }
 
-/// Makes every call that has a source of one side, and checks that all are answered with that side's number.
+/// Makes every call that has a source of one side, and checks that all are answered with that
+/// side's number.
 fn call_everything(pair: &mut Recorders, side: Side, number: u8) {
     let source = side(7);
     pair.register(source, TOKEN, Interest::READABLE, Mode::Level).unwrap();
@@ -68,7 +71,10 @@ fn what_a_platform_fails_with_is_passed_on() {
     let source = Either::Second(7);
     let refused = pair.register(source, TOKEN, Interest::READABLE, Mode::Level);
     assert_eq!(refused, Err(ErrorKind::OutOfMemory.into()));
-    assert_eq!(pair.read(source, &mut [0; 3]), Err(nb::Error::Other(ErrorKind::OutOfMemory.into())));
+    assert_eq!(
+        pair.read(source, &mut [0; 3]),
+        Err(nb::Error::Other(ErrorKind::OutOfMemory.into()))
+    );
     assert_eq!(pair.close(source, Close::Graceful), Err(ErrorKind::OutOfMemory.into()));
     let mut batch = [Event::EMPTY; 2];
     for _ in 0..2 {

@@ -1,8 +1,8 @@
 //! `SelectorOnly`: the selector is as it was, and nothing is served.
 
 use selkie_core::{
-    Pair, Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport,
-    SelectorOnly,
+    Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Pair, Selector,
+    SelectorOnly, Token, Transport,
 };
 
 use crate::recorder::Recorder;
@@ -23,7 +23,11 @@ fn the_sources_are_watched() {
     let calls = &unserved.selector.calls;
     assert_eq!(
         calls[..3],
-        ["register 7 Token(4#1) READABLE Level", "modify 7 Token(4#1) WRITABLE Oneshot", "deregister 7 Token(4#1)"]
+        [
+            "register 7 Token(4#1) READABLE Level",
+            "modify 7 Token(4#1) WRITABLE Oneshot",
+            "deregister 7 Token(4#1)"
+        ]
     );
     assert_eq!(calls[3..], ["poll 9"]);
 
@@ -51,7 +55,11 @@ fn the_sources_are_not_served() {
 fn the_other_half_keeps_its_own_buffers() {
     const { assert!(<Pair<Recorder<true>, SelectorOnly<Recorder<false>>>>::OWNS_BUFFERS) };
     const { assert!(!<Pair<Recorder<false>, SelectorOnly<Recorder<false>>>>::OWNS_BUFFERS) };
-    let mut pair = Pair::new(Recorder::<true>::new(21), SelectorOnly::new(Recorder::<false>::new(22)));
+    let mut pair =
+        Pair::new(Recorder::<true>::new(21), SelectorOnly::new(Recorder::<false>::new(22)));
     assert_eq!(pair.read(Either::First(7), &mut [0; 3]), Ok(21));
-    assert_eq!(pair.read(Either::Second(7), &mut [0; 3]), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(
+        pair.read(Either::Second(7), &mut [0; 3]),
+        Err(nb::Error::Other(UNSUPPORTED.into()))
+    );
 }

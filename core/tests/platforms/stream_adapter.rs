@@ -1,7 +1,7 @@
 //! `StreamAdapter`: a connection as an embedded-io reader and writer.
 
 use embedded_io::{Read, Write};
-use selkie_core::{StreamAdapter, Device, ErrorKind, DevicePoller};
+use selkie_core::{Device, DevicePoller, ErrorKind, StreamAdapter};
 
 use crate::uart::Uart;
 

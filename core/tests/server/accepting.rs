@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, ErrorKind, Interest, CloseReason};
+use selkie_core::{Close, CloseReason, Config, ErrorKind, Interest};
 
 use crate::rig::{Rig, Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
@@ -23,7 +23,11 @@ fn at_capacity_the_listener_is_disarmed_and_the_others_wait() {
         assert_eq!(rig.server.counters().accept_pauses, 1);
         let turns = rig.event_loop.context.counters().turns;
         rig.settle();
-        assert_eq!(rig.event_loop.context.counters().turns, turns + 1, "a full server does not spin");
+        assert_eq!(
+            rig.event_loop.context.counters().turns,
+            turns + 1,
+            "a full server does not spin"
+        );
         assert_eq!(rig.socket(clients[5]).reads, 0);
 
         rig.send(clients[6], b"I waited");

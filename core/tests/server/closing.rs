@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Interest, CloseReason};
+use selkie_core::{Close, CloseReason, Config, Interest};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -33,7 +33,11 @@ fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const KIND: u8>() {
             rig.give_room(client, 3);
             rig.settle();
             let more = rig.take(client);
-            assert!(!more.is_empty() || rig.closed(client).is_some(), "stuck after {}", received.len());
+            assert!(
+                !more.is_empty() || rig.closed(client).is_some(),
+                "stuck after {}",
+                received.len()
+            );
             received.extend(more);
         }
         assert_eq!(received, text);
@@ -228,7 +232,11 @@ fn a_service_may_go_on_after_the_peers_end() {
         let token = rig.token(client);
         rig.end(client);
         rig.settle();
-        assert_eq!(rig.socket(client).watched, Some((token, Interest::NONE)), "the end is not reported for ever");
+        assert_eq!(
+            rig.socket(client).watched,
+            Some((token, Interest::NONE)),
+            "the end is not reported for ever"
+        );
         assert_eq!(rig.server.service().count(|call| *call == Call::Ended(token)), 1);
         rig.pass(Duration::from_secs(5));
         assert_eq!(rig.take(client), b"a late answer");
@@ -241,7 +249,12 @@ fn the_session_of_a_reused_slot_is_new() {
     struct Greeter;
     impl selkie_core::Service for Greeter {
         type Session = u32;
-        fn received(&mut self, peer: &mut selkie_core::Peer<'_>, seen: &mut u32, bytes: &[u8]) -> usize {
+        fn received(
+            &mut self,
+            peer: &mut selkie_core::Peer<'_>,
+            seen: &mut u32,
+            bytes: &[u8],
+        ) -> usize {
             *seen += 1;
             peer.send(&seen.to_be_bytes()).unwrap();
             bytes.len()

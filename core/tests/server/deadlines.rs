@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, CloseReason};
+use selkie_core::{Close, CloseReason, Config};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, just_before, rounds, with_server};
@@ -100,7 +100,11 @@ fn a_peer_that_is_owed_nothing_never_stalls() {
         rig.give_room(client, usize::MAX);
         rig.pass(Duration::from_secs(100));
         assert_eq!(rig.closed(client), None);
-        assert_eq!(rig.event_loop.turn(rig.now, &mut rig.server), Ok(None), "and there is no deadline left");
+        assert_eq!(
+            rig.event_loop.turn(rig.now, &mut rig.server),
+            Ok(None),
+            "and there is no deadline left"
+        );
     });
 }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Instant, CloseReason, Service};
+use selkie_core::{Close, CloseReason, Config, Instant, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
@@ -41,7 +41,11 @@ fn owed_bytes_are_sent_before_the_close<const KIND: u8>() {
         rig.send(client, b"0123456789");
         rig.settle();
         drain(rig, Duration::from_secs(60));
-        assert_eq!(rig.event_loop.is_stopped(), KIND == PLATFORM, "what the platform keeps, the platform sends");
+        assert_eq!(
+            rig.event_loop.is_stopped(),
+            KIND == PLATFORM,
+            "what the platform keeps, the platform sends"
+        );
         rig.give_room(client, usize::MAX);
         rig.settle();
         let expected: &[u8] = if KIND == PLATFORM { b"012" } else { b"0123456789" };
@@ -64,7 +68,10 @@ fn who_still_is_owed_at_the_deadline_is_expelled() {
         assert_eq!(rig.closed(stalled), None);
         rig.pass(Duration::from_nanos(1));
         assert_eq!(rig.closed(stalled), Some(Close::Abort));
-        assert_eq!((rig.closed_for(CloseReason::Expelled), rig.closed_for(CloseReason::Drained)), (1, 1));
+        assert_eq!(
+            (rig.closed_for(CloseReason::Expelled), rig.closed_for(CloseReason::Drained)),
+            (1, 1)
+        );
         assert!(rig.event_loop.is_stopped());
     });
 }
@@ -180,7 +187,10 @@ fn a_loop_that_waits_returns_when_it_is_drained() {
         rig.server.drain(&mut rig.event_loop.context, deadline);
         rig.others = 0;
         rig.event_loop.run(&mut rig.server).unwrap();
-        assert_eq!(rig.event_loop.context.platform.clock, deadline, "it slept until the deadline, and no longer");
+        assert_eq!(
+            rig.event_loop.context.platform.clock, deadline,
+            "it slept until the deadline, and no longer"
+        );
         assert_eq!(rig.closed_for(CloseReason::Expelled), 1);
     });
 }

@@ -1,8 +1,9 @@
-//! After the peer has ended its stream: the end is told once, and what is held is neither forgotten nor a cause to spin.
+//! After the peer has ended its stream: the end is told once, and what is held is neither forgotten
+//! nor a cause to spin.
 
 use core::time::Duration;
 
-use selkie_core::{Close, Peer, CloseReason, Service};
+use selkie_core::{Close, CloseReason, Peer, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};
@@ -139,7 +140,12 @@ fn who_has_ended_its_own_stream_waits_for_no_room() {
         rig.send(client, b"left");
         rig.end(client);
         rig.settle();
-        assert!(rig.server.service().count(|call| matches!(call, Call::Received(_, bytes) if bytes == b"left")) > 0);
+        assert!(
+            rig.server
+                .service()
+                .count(|call| matches!(call, Call::Received(_, bytes) if bytes == b"left"))
+                > 0
+        );
         assert_eq!(ends(rig), 1);
     });
 }

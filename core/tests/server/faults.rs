@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, ErrorKind, Event, Readiness, CloseReason, Token};
+use selkie_core::{Close, CloseReason, Config, ErrorKind, Event, Readiness, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -209,7 +209,11 @@ fn every_readiness_in_every_state_is_harmless() {
                 rig.event_loop.context.platform.made_up.push(Event { token, readiness });
             }
             rig.settle();
-            assert_eq!(rig.server.open_connections(), open, "{readiness:?} closes nobody by itself");
+            assert_eq!(
+                rig.server.open_connections(),
+                open,
+                "{readiness:?} closes nobody by itself"
+            );
             rig.give_room(owed, 100);
             rig.give_room(ended, 100);
             rig.send(held, b" of it\n");

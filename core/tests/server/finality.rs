@@ -1,8 +1,9 @@
-//! A connection that closes: its first reason stays, what is asked of it afterwards is ignored, and it goes when it can.
+//! A connection that closes: its first reason stays, what is asked of it afterwards is ignored, and
+//! it goes when it can.
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Event, Readiness, CloseReason};
+use selkie_core::{Close, CloseReason, Config, Event, Readiness};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -142,7 +143,11 @@ fn what_is_thrown_away_while_lingering_is_counted() {
         }
         assert_eq!(rig.server.counters().bytes_in, 15);
         for _ in 0..2 {
-            rig.event_loop.context.platform.made_up.push(Event { token, readiness: Readiness::READABLE });
+            rig.event_loop
+                .context
+                .platform
+                .made_up
+                .push(Event { token, readiness: Readiness::READABLE });
             rig.settle();
         }
         assert_eq!(rig.server.counters().reads_spurious, 2);

@@ -51,7 +51,8 @@ fn bytes_reach_another_peer<const KIND: u8>() {
 fn sending_to_another_is_all_or_nothing<const KIND: u8>() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
-    let (service, _) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
+    let (service, _) =
+        acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.give_room(target, if KIND == PLATFORM { 16 } else { 0 });
@@ -73,7 +74,8 @@ fn sending_to_another_is_all_or_nothing<const KIND: u8>() {
 fn sending_to_a_peer_that_is_gone_says_so() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
-    let (service, _) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
+    let (service, _) =
+        acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         let slot = rig.token(target).index();
@@ -92,7 +94,8 @@ fn sending_to_a_peer_that_is_gone_says_so() {
 fn a_write_that_breaks_another_peer_closes_that_one() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
-    let (service, roster) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
+    let (service, roster) =
+        acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.socket(target).write_error = Some(selkie_core::ErrorKind::BrokenPipe);
@@ -164,7 +167,11 @@ fn the_closing_of_one_peer_can_be_told_to_another() {
     service.on_opened = Box::new(move |peer| peers.borrow_mut().push(peer.token()));
     let peers = Rc::clone(&roster);
     service.on_closed = Box::new(move |peer| {
-        assert_eq!(peer.send(b"x"), Err(SendError::Closed), "nothing reaches the peer that is gone");
+        assert_eq!(
+            peer.send(b"x"),
+            Err(SendError::Closed),
+            "nothing reaches the peer that is gone"
+        );
         peer.close();
         peer.abort();
         peer.set_timer(Duration::from_secs(1));

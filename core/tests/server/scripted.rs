@@ -1,6 +1,6 @@
 //! A service whose every call is a closure of the test, and is written down.
 
-use selkie_core::{Peer, CloseReason, Service, Token};
+use selkie_core::{CloseReason, Peer, Service, Token};
 
 /// One call of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use selkie_core::{Peer, CloseReason, Service, Token};
+use selkie_core::{CloseReason, Peer, Service, Token};
 
 /// Passes every call on to a service, and keeps an eye on their order.
 #[derive(Debug)]
@@ -12,7 +12,8 @@ pub(super) struct Observer<S> {
     pub(super) service: S,
     /// Who is open in each slot.
     open: Vec<Option<Token>>,
-    /// For each slot, how far into its stream the service has got, and how far it was last offered.
+    /// For each slot, how far into its stream the service has got, and how far it was last
+    /// offered.
     positions: Vec<(u64, u64)>,
     /// Whose end was told since the last look, and how far the stream had been offered then.
     pub(super) ends: Vec<(Token, u64)>,
@@ -34,7 +35,9 @@ impl<S> Observer<S> {
 
     fn expect(&mut self, token: Token, call: &str) {
         if self.open[token.index()] != Some(token) {
-            self.fault.get_or_insert_with(|| alloc::format!("{call} was called for {token:?}, which is not open"));
+            self.fault.get_or_insert_with(|| {
+                alloc::format!("{call} was called for {token:?}, which is not open")
+            });
         }
     }
 }
@@ -45,7 +48,9 @@ impl<S: Service> Service for Observer<S> {
     fn opened(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         let token = peer.token();
         if let Some(tenant) = self.open[token.index()].replace(token) {
-            self.fault.get_or_insert_with(|| alloc::format!("{token:?} was opened in the slot of {tenant:?}"));
+            self.fault.get_or_insert_with(|| {
+                alloc::format!("{token:?} was opened in the slot of {tenant:?}")
+            });
         }
         self.positions[token.index()] = (0, 0);
         self.service.opened(peer, session);
