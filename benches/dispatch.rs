@@ -45,7 +45,8 @@ mod linux {
 
     /// One table: all contestants on the same load.
     fn dispatch(arguments: &Arguments, kind: Kind, sources: usize, active: usize) {
-        let title = format!("dispatch, {}, {} registered, {active} active", kind.name(), count(sources));
+        let title =
+            format!("dispatch, {}, {} registered, {active} active", kind.name(), count(sources));
         if !arguments.wants(&title) {
             return;
         }
@@ -54,13 +55,15 @@ mod linux {
         let values = interleave(rounds, contestants.len(), |position| {
             let contestant = contestants[position];
             // A wait that looks at every source takes so long that fewer are enough.
-            let slowness = if contestant.scans() { (sources / active / 4).max(1) as u64 } else { 1 };
+            let slowness =
+                if contestant.scans() { (sources / active / 4).max(1) as u64 } else { 1 };
             let writes = (arguments.scaled(50_000, 500) / slowness).max(50);
             let load = Load { active, warm_up: writes / 10, writes };
             let time = contestant.dispatch(&Sources::new(kind, sources), load);
             nanoseconds(time) / number(writes + active as u64)
         });
-        let explanation = format!("CPU time per event, user and system; {rounds} interleaved rounds.");
+        let explanation =
+            format!("CPU time per event, user and system; {rounds} interleaved rounds.");
         print(&title, &explanation, "ns per event", &contestants, &values);
     }
 
@@ -79,19 +82,29 @@ mod linux {
             let fd = extra.watched().next().expect("a source");
             nanoseconds(contestants[position].churn(&sources, fd, times)) / number(times)
         });
-        let explanation = format!("CPU time per pair; the floor is two bare `epoll_ctl`; {rounds} interleaved rounds.");
+        let explanation = format!(
+            "CPU time per pair; the floor is two bare `epoll_ctl`; {rounds} interleaved rounds."
+        );
         print(&title, &explanation, "ns per pair", &contestants, &values);
     }
 
-    /// The contestants, with the floor once more: how much it differs from itself is what a ratio can tell.
+    /// The contestants, with the floor once more: how much it differs from itself is what a ratio
+    /// can tell.
     fn with_second_floor(contestants: &[Contestant]) -> Vec<Contestant> {
         let mut all = contestants.to_vec();
         all.push(Contestant::Floor);
         all
     }
 
-    fn print(title: &str, explanation: &str, unit: &str, contestants: &[Contestant], values: &[Vec<f64>]) {
-        let mut table = Table::new(title, explanation, &["", unit, "ratio to the floor (middle half)"]);
+    fn print(
+        title: &str,
+        explanation: &str,
+        unit: &str,
+        contestants: &[Contestant],
+        values: &[Vec<f64>],
+    ) {
+        let mut table =
+            Table::new(title, explanation, &["", unit, "ratio to the floor (middle half)"]);
         for (position, (contestant, values_of_one)) in contestants.iter().zip(values).enumerate() {
             let again = position > 0 && *contestant == Contestant::Floor;
             let name = if again { "the floor against itself" } else { contestant.name() };

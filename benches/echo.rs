@@ -35,10 +35,16 @@ mod linux {
         }
         let descriptors = process::descriptors_max();
         println!("# echo (up to {} descriptors in a process)", count(descriptors));
-        println!("Loops are kept on one core and clients on another; the threads of thread-per-connection are not.");
-        let idle = if arguments.quick { 200 } else { 9_000.min(descriptors - 1_000 - DESCRIPTORS_ASIDE) };
-        for (active, idle, message_bytes) in [(64, 0, 64), (1_000, 0, 64), (64, 0, 16 * 1024), (1_000, idle, 64)] {
-            let messages = arguments.scaled(if message_bytes > 1024 { 10_000 } else { 20_000 }, 1_000);
+        println!(
+            "Loops are kept on one core and clients on another; the threads of thread-per-connection are not."
+        );
+        let idle =
+            if arguments.quick { 200 } else { 9_000.min(descriptors - 1_000 - DESCRIPTORS_ASIDE) };
+        for (active, idle, message_bytes) in
+            [(64, 0, 64), (1_000, 0, 64), (64, 0, 16 * 1024), (1_000, idle, 64)]
+        {
+            let messages =
+                arguments.scaled(if message_bytes > 1024 { 10_000 } else { 20_000 }, 1_000);
             echo(&arguments, Load { active, idle, message_bytes }, messages);
         }
     }
@@ -68,7 +74,8 @@ mod linux {
         fn exchange(&mut self, messages: u64) -> Slice {
             let pid = self.server.pid();
             let switches_before = process::context_switches(pid);
-            let (cpu, elapsed) = process::cpu_time_of_process(pid, || self.client.exchange(messages));
+            let (cpu, elapsed) =
+                process::cpu_time_of_process(pid, || self.client.exchange(messages));
             self.context_switches += process::context_switches(pid) - switches_before;
             self.resident_bytes = process::resident_bytes(pid);
             Slice {
@@ -78,18 +85,21 @@ mod linux {
         }
     }
 
-    /// One table: all contestants on the same load. Their servers live side by side and are used in turn.
+    /// One table: all contestants on the same load. Their servers live side by side and are used in
+    /// turn.
     fn echo(arguments: &Arguments, load: Load, messages: u64) {
         let Load { active, idle, message_bytes } = load;
         let beside = if idle > 0 { format!(" beside {} idle", count(idle)) } else { String::new() };
-        let title = format!("echo, {} connections{beside}, {} bytes", count(active), count(message_bytes));
+        let title =
+            format!("echo, {} connections{beside}, {} bytes", count(active), count(message_bytes));
         if !arguments.wants(&title) {
             return;
         }
         let mut contestants = Contestant::ALL.to_vec();
         // How much the floor differs from itself is what a ratio can tell.
         contestants.push(Contestant::Floor);
-        let mut pairs: Vec<Pair> = contestants.into_iter().map(|contestant| Pair::start(contestant, load)).collect();
+        let mut pairs: Vec<Pair> =
+            contestants.into_iter().map(|contestant| Pair::start(contestant, load)).collect();
         for pair in &mut pairs {
             pair.exchange(messages / 4);
             pair.context_switches = 0;
@@ -108,15 +118,23 @@ mod linux {
     }
 
     fn print(title: &str, explanation: &str, pairs: &[Pair], slices: &[Vec<Slice>], messages: f64) {
-        let columns =
-            ["", "ns CPU", "ratio to the floor (middle half)", "messages/s", "switches per message", "resident MiB"];
+        let columns = [
+            "",
+            "ns CPU",
+            "ratio to the floor (middle half)",
+            "messages/s",
+            "switches per message",
+            "resident MiB",
+        ];
         let mut table = Table::new(title, explanation, &columns);
-        let cpu =
-            |position: usize| -> Vec<f64> { slices[position].iter().map(|slice| slice.cpu_per_message).collect() };
+        let cpu = |position: usize| -> Vec<f64> {
+            slices[position].iter().map(|slice| slice.cpu_per_message).collect()
+        };
         let floor = cpu(0);
         for (position, pair) in pairs.iter().enumerate() {
             let again = position > 0 && pair.contestant == Contestant::Floor;
-            let per_second = Summary::of(slices[position].iter().map(|slice| slice.messages_per_second)).median;
+            let per_second =
+                Summary::of(slices[position].iter().map(|slice| slice.messages_per_second)).median;
             table.row(vec![
                 if again { "the floor against itself" } else { pair.contestant.name() }.to_owned(),
                 format!("{:.0}", Summary::of(cpu(position)).median),

@@ -1,5 +1,5 @@
-//! What idle connections cost: the time of those that are active, and memory. As many as the machine allows: each takes a
-//! descriptor of the server's, and one of a client's.
+//! What idle connections cost: the time of those that are active, and memory. As many as the
+//! machine allows: each takes a descriptor of the server's, and one of a client's.
 //!
 //! `cargo bench --bench idle`, and `-- --quick` to see only that it runs.
 
@@ -42,7 +42,11 @@ mod linux {
         }
         let descriptors = process::descriptors_max();
         println!("# idle connections (up to {} descriptors in a process)", count(descriptors));
-        let most = if arguments.quick { 500 } else { IDLE_MAX.min(descriptors - ACTIVE - DESCRIPTORS_ASIDE) };
+        let most = if arguments.quick {
+            500
+        } else {
+            IDLE_MAX.min(descriptors - ACTIVE - DESCRIPTORS_ASIDE)
+        };
         time(&arguments, most);
         memory(&arguments, most);
     }
@@ -54,20 +58,32 @@ mod linux {
             return;
         }
         let (rounds, messages) = (arguments.rounds(31), arguments.scaled(20_000, 1_000));
-        let explanation = format!("CPU time of the server per message, user and system; {rounds} interleaved rounds.");
-        let mut table = Table::new(&title, &explanation, &["", "idle", "ns CPU", "ratio to none idle (middle half)"]);
+        let explanation = format!(
+            "CPU time of the server per message, user and system; {rounds} interleaved rounds."
+        );
+        let mut table = Table::new(
+            &title,
+            &explanation,
+            &["", "idle", "ns CPU", "ratio to none idle (middle half)"],
+        );
         for contestant in [Contestant::Floor, Contestant::SelkieEpoll] {
             let idle = [0, most / 10, most];
             let mut pairs = idle.map(|idle| start(contestant, ACTIVE, idle));
             let values = interleave(rounds, pairs.len(), |position| {
                 let (server, client) = &mut pairs[position];
-                let (cpu, _) = process::cpu_time_of_process(server.pid(), || client.exchange(messages));
+                let (cpu, _) =
+                    process::cpu_time_of_process(server.pid(), || client.exchange(messages));
                 nanoseconds(cpu) / number(messages)
             });
             for (idle, values_of_one) in idle.into_iter().zip(&values) {
                 let median = Summary::of(values_of_one.iter().copied()).median;
                 let ratio = table::ratio(Summary::of_ratios(values_of_one, &values[0]));
-                table.row(vec![contestant.name().to_owned(), count(idle), format!("{median:.0}"), ratio]);
+                table.row(vec![
+                    contestant.name().to_owned(),
+                    count(idle),
+                    format!("{median:.0}"),
+                    ratio,
+                ]);
             }
             for (server, client) in pairs {
                 client.finish();
@@ -77,17 +93,19 @@ mod linux {
         table.print();
     }
 
-    /// The memory that each idle connection takes in user space: what the process has written to with one connection and
-    /// with many.
+    /// The memory that each idle connection takes in user space: what the process has written to
+    /// with one connection and with many.
     fn memory(arguments: &Arguments, most: usize) {
         let title = "memory";
         if !arguments.wants(title) {
             return;
         }
         let explanation = "Memory that the server has written to, in user space; each connection has had one message of 64 bytes echoed.";
-        let mut table = Table::new(title, explanation, &["", "connections", "KiB", "bytes per connection"]);
+        let mut table =
+            Table::new(title, explanation, &["", "connections", "KiB", "bytes per connection"]);
         for contestant in Contestant::ALL {
-            let connections = if contestant == Contestant::Threads { most.min(THREADS_MAX) } else { most };
+            let connections =
+                if contestant == Contestant::Threads { most.min(THREADS_MAX) } else { most };
             let [one, many] = [1, connections].map(|connections| {
                 let (server, client) = start(contestant, 1, connections - 1);
                 let bytes = process::anonymous_bytes(server.pid());

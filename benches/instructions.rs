@@ -1,5 +1,6 @@
-//! What repeats exactly: instructions in user space, counted by callgrind, and system calls, counted by strace. Each
-//! number is the difference of two runs of different length, so that starting and ending do not count.
+//! What repeats exactly: instructions in user space, counted by callgrind, and system calls,
+//! counted by strace. Each number is the difference of two runs of different length, so that
+//! starting and ending do not count.
 //!
 //! `cargo bench --bench instructions`, and `-- --quick` to see only that it runs.
 
@@ -67,20 +68,29 @@ mod linux {
     fn dispatch_instructions(arguments: &Arguments) {
         const SOURCES: usize = 1_000;
         for active in [1, 100] {
-            let title = format!("instructions per event, dispatch, {} registered, {active} active", count(SOURCES));
+            let title = format!(
+                "instructions per event, dispatch, {} registered, {active} active",
+                count(SOURCES)
+            );
             if !arguments.wants(&title) {
                 continue;
             }
             let explanation = "With the benchmark's own reads and writes of eventfds.";
-            let mut table = Table::new(&title, explanation, &["", "instructions", "ratio to the floor"]);
+            let mut table =
+                Table::new(&title, explanation, &["", "instructions", "ratio to the floor"]);
             let (short, long) = (arguments.scaled(20_000, 1_000), arguments.scaled(120_000, 2_000));
             let mut floor = None;
             for contestant in dispatch::Contestant::EPOLL {
                 let run = |writes: u64| {
                     let numbers = [SOURCES, active].map(|number| number.to_string());
                     let mut command = Command::new(tools::CALLGRIND[0]);
-                    command.args(&tools::CALLGRIND[1..]).arg(std::env::current_exe().expect("this program"));
-                    command.args(["--role", "dispatch", contestant.name()]).args(numbers).arg(writes.to_string());
+                    command
+                        .args(&tools::CALLGRIND[1..])
+                        .arg(std::env::current_exe().expect("this program"));
+                    command
+                        .args(["--role", "dispatch", contestant.name()])
+                        .args(numbers)
+                        .arg(writes.to_string());
                     let output = command.output().expect("valgrind");
                     tools::instructions(&String::from_utf8_lossy(&output.stderr))
                 };
@@ -97,7 +107,10 @@ mod linux {
 
     fn echo_instructions(arguments: &Arguments) {
         for connections in [1, 64, 1_000] {
-            let title = format!("instructions per message, echo, 64 bytes, {} connections", count(connections));
+            let title = format!(
+                "instructions per message, echo, 64 bytes, {} connections",
+                count(connections)
+            );
             if !arguments.wants(&title) {
                 continue;
             }
@@ -107,8 +120,17 @@ mod linux {
             // callgrind runs one thread at a time, and no more than 500 of them.
             let threads_fit = connections < 500;
             let contestants = echo::Contestant::ALL.into_iter();
-            for contestant in contestants.filter(|contestant| threads_fit || *contestant != echo::Contestant::Threads) {
-                let run = |messages| tools::instructions(&serve(contestant, connections, messages, &tools::CALLGRIND));
+            for contestant in contestants
+                .filter(|contestant| threads_fit || *contestant != echo::Contestant::Threads)
+            {
+                let run = |messages| {
+                    tools::instructions(&serve(
+                        contestant,
+                        connections,
+                        messages,
+                        &tools::CALLGRIND,
+                    ))
+                };
                 let instructions = number(run(long) - run(short)) / number(long - short);
                 table.row(vec![
                     contestant.name().to_owned(),
@@ -122,14 +144,19 @@ mod linux {
 
     fn echo_system_calls(arguments: &Arguments) {
         for connections in [1, 1_000] {
-            let title = format!("system calls per message, echo, 64 bytes, {} connections", count(connections));
+            let title = format!(
+                "system calls per message, echo, 64 bytes, {} connections",
+                count(connections)
+            );
             if !arguments.wants(&title) {
                 continue;
             }
             let mut table = Table::new(&title, "", &["", "all", "by name"]);
             let (short, long) = (arguments.scaled(5_000, 2_000), arguments.scaled(25_000, 4_000));
             for contestant in echo::Contestant::ALL {
-                let run = |messages| tools::system_calls(&serve(contestant, connections, messages, &tools::STRACE));
+                let run = |messages| {
+                    tools::system_calls(&serve(contestant, connections, messages, &tools::STRACE))
+                };
                 let calls = difference(&run(long), &run(short));
                 let by_name: Vec<String> = calls
                     .iter()
@@ -138,23 +165,36 @@ mod linux {
                     .map(|(name, calls)| format!("{name} {calls:.3}"))
                     .collect();
                 let all = number(calls.values().sum()) / number(long - short);
-                table.row(vec![contestant.name().to_owned(), format!("{all:.3}"), by_name.join(", ")]);
+                table.row(vec![
+                    contestant.name().to_owned(),
+                    format!("{all:.3}"),
+                    by_name.join(", "),
+                ]);
             }
             table.print();
         }
     }
 
     /// Runs a server under a counting program, and gives what that has to say.
-    fn serve(contestant: echo::Contestant, connections: usize, messages: u64, wrapper: Wrapper<'_>) -> String {
+    fn serve(
+        contestant: echo::Contestant,
+        connections: usize,
+        messages: u64,
+        wrapper: Wrapper<'_>,
+    ) -> String {
         let server = Server::start(contestant, connections, wrapper);
-        let mut client = Client::start(&server, echo::Load { active: connections, idle: 0, message_bytes: 64 });
+        let mut client =
+            Client::start(&server, echo::Load { active: connections, idle: 0, message_bytes: 64 });
         client.exchange(messages);
         client.finish();
         server.finish()
     }
 
     /// How many more calls the longer run made.
-    fn difference(long: &BTreeMap<String, u64>, short: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    fn difference(
+        long: &BTreeMap<String, u64>,
+        short: &BTreeMap<String, u64>,
+    ) -> BTreeMap<String, u64> {
         let less = |name| short.get(name).copied().unwrap_or(0);
         long.iter().map(|(name, calls)| (name.clone(), calls.saturating_sub(less(name)))).collect()
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use selkie::{Config, EventLoop, HeapLoop, HeapServer, Reason, Server};
+use selkie::{CloseReason, Config, EventLoop, HeapLoop, HeapServer, Server};
 use services::Echo;
 
 /// How many events one wait reports at most.
@@ -51,12 +51,17 @@ struct Arguments {
 
 /// An address on the command line.
 fn address(text: &str) -> Result<std::net::SocketAddr, String> {
-    text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:7000 or [::1]:7000".to_owned())
+    text.parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:7000 or [::1]:7000".to_owned()
+    })
 }
 
 /// A number of clients on the command line.
 fn clients(text: &str) -> Result<u32, String> {
-    text.parse().ok().filter(|&clients| clients > 0).ok_or_else(|| "expected a number of clients, 1 or more".to_owned())
+    text.parse()
+        .ok()
+        .filter(|&clients| clients > 0)
+        .ok_or_else(|| "expected a number of clients, 1 or more".to_owned())
 }
 
 /// A time on the command line.
@@ -78,7 +83,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// What stands on the command line; what is wrong with it in one sentence, as everything else that can be wrong.
+/// What stands on the command line; what is wrong with it in one sentence, as everything else that
+/// can be wrong.
 fn arguments() -> Result<Arguments, String> {
     Arguments::try_parse().map_err(|error| {
         if !error.use_stderr() {
@@ -103,15 +109,23 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
 
     let mut loop_memory = HeapLoop::new(slots, EVENTS);
     let mut server_memory = HeapServer::new(slots, slots.clamp(2, BLOCKS_MAX), BLOCK_SIZE);
-    let config = Config { connections_max: capacity, idle_timeout: arguments.idle_timeout, ..Config::DEFAULT };
+    let config = Config {
+        connections_max: capacity,
+        idle_timeout: arguments.idle_timeout,
+        ..Config::DEFAULT
+    };
     let mut event_loop = EventLoop::new(platform, loop_memory.storage());
     let mut server = Server::new(Echo, config, server_memory.storage());
-    server.listen(&mut event_loop.context, listener).map_err(|error| format!("cannot watch the listener: {error}"))?;
+    server
+        .listen(&mut event_loop.context, listener)
+        .map_err(|error| format!("cannot watch the listener: {error}"))?;
     let termination = platform::Termination::watch(&mut event_loop.context)?;
     println!("listening on {description}, capacity {capacity})");
 
     while !event_loop.is_stopped() {
-        event_loop.run_once(&mut server).map_err(|error| format!("cannot wait for events: {error}"))?;
+        event_loop
+            .run_once(&mut server)
+            .map_err(|error| format!("cannot wait for events: {error}"))?;
         if termination.is_requested() && !server.is_draining() {
             let deadline = event_loop.context.now() + DRAIN;
             server.drain(&mut event_loop.context, deadline);
@@ -132,7 +146,7 @@ fn report(server: &selkie::Counters, turns: selkie::LoopCounters) {
         server.accept_pauses,
         server.open_max
     );
-    let closed: Vec<String> = Reason::ALL
+    let closed: Vec<String> = CloseReason::ALL
         .into_iter()
         .filter(|&reason| server.closed_for(reason) > 0)
         .map(|reason| format!("{} {reason}", server.closed_for(reason)))
@@ -144,6 +158,11 @@ fn report(server: &selkie::Counters, turns: selkie::LoopCounters) {
     );
     println!(
         "turns {}, of which idle {}; events {}, of which stale {}; spurious reads {}; deadlines {}",
-        turns.turns, turns.turns_idle, turns.events, turns.events_stale, server.reads_spurious, turns.deadlines
+        turns.turns,
+        turns.turns_idle,
+        turns.events,
+        turns.events_stale,
+        server.reads_spurious,
+        turns.deadlines
     );
 }

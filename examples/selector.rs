@@ -1,7 +1,8 @@
 //! A selector by itself, without the loop and the server: two pipes and a deadline.
 //!
-//! For those who would take polling, or Python's `selectors`. The registry issues tokens and says which are live, the
-//! timers know the next deadline, the selector waits; what happens then is up to you.
+//! For those who would take polling, or Python's `selectors`. The registry issues tokens and says
+//! which are live, the timers know the next deadline, the selector waits; what happens then is up
+//! to you.
 //!
 //! ```text
 //! cargo run --example selector
@@ -12,7 +13,10 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use selkie::{DefaultSelector, Event, Events, Interest, Mode, Registry, Selector, Slot, TimerSlot, Timers, Wait};
+use selkie::{
+    DefaultSelector, Event, Events, Interest, Mode, Registry, Selector, Slot, TimerSlot, Timers,
+    Wait,
+};
 
 /// How many sources there can be.
 const CAPACITY: usize = 4;
@@ -25,7 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut timers = Timers::new([TimerSlot::EMPTY; CAPACITY]);
     let mut batch = [Event::EMPTY; CAPACITY];
     let mut events = Events::new(&mut batch);
-    // The pipes are borrowed for as long as the selector lives, so none of them can be closed under it.
+    // The pipes are borrowed for as long as the selector lives, so none of them can be closed under
+    // it.
     let (news_fd, weather_fd) = (news.try_clone()?, weather.try_clone()?);
     let mut selector = DefaultSelector::new(CAPACITY)?;
 

@@ -1,7 +1,9 @@
-//! A server in static memory, driven from outside with `turn(now)`: what firmware does, here on a host to look at.
+//! A server in static memory, driven from outside with `turn(now)`: what firmware does, here on a
+//! host to look at.
 //!
-//! All tables have a size that is known at compile time, so the linker says how much memory the server takes. The main
-//! loop is not ours: it asks the server for a turn whenever it likes, and learns until when there is nothing to do.
+//! All tables have a size that is known at compile time, so the linker says how much memory the
+//! server takes. The main loop is not ours: it asks the server for a turn whenever it likes, and
+//! learns until when there is nothing to do.
 //!
 //! ```text
 //! cargo run --example turn
@@ -11,7 +13,9 @@
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use selkie::{Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket, StaticLoop, StaticServer};
+use selkie::{
+    Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket, StaticLoop, StaticServer,
+};
 use services::Echo;
 use static_cell::ConstStaticCell;
 
@@ -41,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         let now = Instant::ZERO + start.elapsed();
         let next = event_loop.turn(now, &mut server)?;
-        // Firmware would sleep until an interrupt or the next deadline; this main loop has other work besides.
+        // Firmware would sleep until an interrupt or the next deadline; this main loop has other
+        // work besides.
         let idle = next.map_or(OTHER_WORK, |next| next.saturating_since(now));
         thread::sleep(idle.min(OTHER_WORK));
     }

@@ -42,7 +42,8 @@ impl HeapLoop {
 
 /// The memory of a server, on the heap.
 ///
-/// Pages that the server has not used yet cost nothing, so there may be a block for every connection.
+/// Pages that the server has not used yet cost nothing, so there may be a block for every
+/// connection.
 #[derive(Debug)]
 pub struct HeapServer<Source, Session> {
     connections: Box<[Connection]>,
@@ -54,7 +55,8 @@ pub struct HeapServer<Source, Session> {
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
-    /// Memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of `block_size` bytes.
+    /// Memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
+    /// `block_size` bytes.
     #[must_use]
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! One name for Selkie on every platform: the core, and the backends of the platform that is compiled for.
+//! One name for Selkie on every platform: the core, and the backends of the platform that is
+//! compiled for.
 //!
 //! | compiled for | this crate is |
 //! | --- | --- |
@@ -6,11 +7,13 @@
 //! | WebAssembly with WASI 0.1 or 0.2 | [`selkie_core`] and `selkie_wasi` |
 //! | anything else | [`selkie_core`] |
 //!
-//! A program that uses only what is in both halves of its platform's row compiles for every row. Without the feature `std`
-//! (on by default), it is the core alone.
+//! A program that uses only what is in both halves of its platform's row compiles for every row.
+//! Without the feature `std` (on by default), it is the core alone.
 //!
 //! ```no_run
-//! use selkie::{Config, DefaultSelector, EventLoop, HeapLoop, HeapServer, Peer, Platform, Server, Service};
+//! use selkie::{
+//!     Config, DefaultSelector, EventLoop, HeapLoop, HeapServer, Peer, Platform, Server, Service,
+//! };
 //!
 //! /// Sends back whatever it receives.
 //! struct Echo;
@@ -28,7 +31,8 @@
 //! let mut platform = Platform::new(DefaultSelector::new(slots)?, slots)?;
 //! let listener = platform.listen("127.0.0.1:7000".parse()?, 128)?;
 //!
-//! let (mut loop_memory, mut server_memory) = (HeapLoop::new(slots, 256), HeapServer::new(slots, slots, 16 * 1024));
+//! let (mut loop_memory, mut server_memory) =
+//!     (HeapLoop::new(slots, 256), HeapServer::new(slots, slots, 16 * 1024));
 //! let mut event_loop = EventLoop::new(platform, loop_memory.storage());
 //! let mut server = Server::new(Echo, Config::DEFAULT, server_memory.storage());
 //! server.listen(&mut event_loop.context, listener)?;

@@ -1,5 +1,5 @@
-//! Names the selectors that the target has, so that the sources need not repeat the list of systems; finds libkqueue
-//! where it is asked for.
+//! Names the selectors that the target has, so that the sources need not repeat the list of
+//! systems; finds libkqueue where it is asked for.
 
 use std::env;
 
@@ -12,7 +12,8 @@ fn main() {
     if ["linux", "android"].contains(&system.as_str()) {
         println!("cargo::rustc-cfg=has_epoll");
     }
-    if vendor == "apple" || ["freebsd", "dragonfly", "netbsd", "openbsd"].contains(&system.as_str()) {
+    if vendor == "apple" || ["freebsd", "dragonfly", "netbsd", "openbsd"].contains(&system.as_str())
+    {
         println!("cargo::rustc-cfg=has_kqueue");
     }
     #[cfg(feature = "libkqueue")]

@@ -1,4 +1,5 @@
-//! Nothing is allocated between the first wait and the end of the draining, on any backend, whatever clients do.
+//! Nothing is allocated between the first wait and the end of the draining, on any backend,
+//! whatever clients do.
 
 #![cfg(unix)]
 
@@ -10,7 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use selkie::{AnySelector, Backend, Config, EventLoop, HeapLoop, HeapServer, Platform, Reason, Server};
+use selkie::{
+    AnySelector, Backend, CloseReason, Config, EventLoop, HeapLoop, HeapServer, Platform, Server,
+};
 use services::Echo;
 use socket2::SockRef;
 
@@ -29,8 +32,8 @@ fn count() {
     let _ = CALLS.try_with(|calls| calls.set(calls.get().map(|count| count + 1)));
 }
 
-// SAFETY: every method passes its arguments on unchanged to the system's allocator, which keeps the contract; counting
-// touches only a thread-local number that needs no memory and no destructor.
+// SAFETY: every method passes its arguments on unchanged to the system's allocator, which keeps the
+// contract; counting touches only a thread-local number that needs no memory and no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
@@ -40,7 +43,8 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
+        // layout.
         unsafe { System.dealloc(memory, layout) }
     }
 
@@ -52,7 +56,8 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
+        // layout.
         unsafe { System.realloc(memory, layout, size) }
     }
 }
@@ -70,7 +75,9 @@ fn wait_for_end(client: &mut TcpStream) {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let client = TcpStream::connect(address).expect("the server listens");
-    client.set_read_timeout(Some(Duration::from_secs(30))).expect("a connected socket takes the option");
+    client
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a connected socket takes the option");
     client
 }
 
@@ -81,7 +88,8 @@ fn echo(client: &mut TcpStream, message: &[u8]) {
     assert_eq!(answer, message);
 }
 
-/// Everything that clients do: talk, crowd, idle, reset, end one half, and take nothing. Gives the one that is owed bytes.
+/// Everything that clients do: talk, crowd, idle, reset, end one half, and take nothing. Gives the
+/// one that is owed bytes.
 fn trouble(address: SocketAddr) -> TcpStream {
     // The capacity and more: the rest waits, and gets its turn.
     let mut clients: Vec<TcpStream> = (0..CAPACITY + 4).map(|_| connect(address)).collect();
@@ -90,7 +98,9 @@ fn trouble(address: SocketAddr) -> TcpStream {
     }
     // Some reset, some end their stream.
     for client in clients.drain(..CAPACITY / 2) {
-        SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a connected socket takes the option");
+        SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .expect("a connected socket takes the option");
     }
     for mut client in clients.drain(..CAPACITY / 2) {
         client.write_all(&vec![1; 100_000]).expect("the server takes it all or keeps it waiting");
@@ -104,19 +114,25 @@ fn trouble(address: SocketAddr) -> TcpStream {
     wait_for_end(&mut clients[0]);
     drop(clients);
     let mut stalled = connect(address);
-    stalled.set_write_timeout(Some(Duration::from_millis(100))).expect("a connected socket takes the option");
+    stalled
+        .set_write_timeout(Some(Duration::from_millis(100)))
+        .expect("a connected socket takes the option");
     while stalled.write(&vec![3; 65_536]).is_ok() {}
     stalled
 }
 
-/// Serves until the clients are done, then drains, and gives the number of calls of the allocator meanwhile.
+/// Serves until the clients are done, then drains, and gives the number of calls of the allocator
+/// meanwhile.
 fn calls_while_serving(backend: Backend) -> u64 {
     let slots = CAPACITY + 2;
     let selector = AnySelector::new(backend, slots).expect("the machine has this backend");
     let mut platform = Platform::new(selector, slots).expect("there is memory");
-    let listener = platform.listen("127.0.0.1:0".parse().expect("an address"), 128).expect("there is a free port");
+    let listener = platform
+        .listen("127.0.0.1:0".parse().expect("an address"), 128)
+        .expect("there is a free port");
     let address = platform.local_address(listener).expect("it is bound");
-    let (mut loop_memory, mut server_memory) = (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
+    let (mut loop_memory, mut server_memory) =
+        (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
     let config = Config {
         connections_max: CAPACITY,
         idle_timeout: Some(Duration::from_secs(1)),
@@ -149,9 +165,9 @@ fn calls_while_serving(backend: Backend) -> u64 {
         calls
     });
     let counters = server.counters();
-    assert!(counters.closed_for(Reason::Reset) > 0, "{counters:?}");
-    assert!(counters.closed_for(Reason::Idle) > 0, "{counters:?}");
-    assert!(counters.closed_for(Reason::Finished) > 0, "{counters:?}");
+    assert!(counters.closed_for(CloseReason::Reset) > 0, "{counters:?}");
+    assert!(counters.closed_for(CloseReason::Idle) > 0, "{counters:?}");
+    assert!(counters.closed_for(CloseReason::Finished) > 0, "{counters:?}");
     assert!(counters.accept_pauses > 0 && counters.blocks_max > 0, "{counters:?}");
     calls
 }

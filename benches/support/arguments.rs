@@ -25,7 +25,10 @@ impl Arguments {
                 // That is what cargo tells every benchmark.
                 "--bench" => {}
                 "--quick" => arguments.quick = true,
-                "--rounds" => arguments.rounds = words.next().and_then(|count| count.parse().ok()).or_else(|| usage()),
+                "--rounds" => {
+                    arguments.rounds =
+                        words.next().and_then(|count| count.parse().ok()).or_else(|| usage())
+                }
                 "--role" => arguments.role = Some(Role { words: words.by_ref().collect() }),
                 _ if word.starts_with('-') => usage(),
                 _ => arguments.filters.push(word),
@@ -64,12 +67,16 @@ impl Role {
 
     /// The number at a position.
     pub(crate) fn number<T: FromStr>(&self, position: usize) -> T {
-        self.word(position).parse().unwrap_or_else(|_| panic!("a number at {position} of {:?}", self.words))
+        self.word(position)
+            .parse()
+            .unwrap_or_else(|_| panic!("a number at {position} of {:?}", self.words))
     }
 }
 
 /// Says how a benchmark is called, and exits.
 fn usage() -> ! {
-    eprintln!("usage: cargo bench [--bench NAME] -- [--quick] [--rounds COUNT] [PART-OF-A-TITLE...]");
+    eprintln!(
+        "usage: cargo bench [--bench NAME] -- [--quick] [--rounds COUNT] [PART-OF-A-TITLE...]"
+    );
     std::process::exit(2)
 }

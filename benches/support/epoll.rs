@@ -1,4 +1,5 @@
-//! The system calls of the hand-written loops, as C has them: nothing is checked that a C program would not check.
+//! The system calls of the hand-written loops, as C has them: nothing is checked that a C program
+//! would not check.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};

@@ -10,7 +10,8 @@ pub(crate) fn cpu_time_of(work: impl FnOnce()) -> Duration {
     cpu_time_of_clock(libc::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(before)
 }
 
-/// The CPU time that another process needs for some work that it is asked for; and what came of that.
+/// The CPU time that another process needs for some work that it is asked for; and what came of
+/// that.
 pub(crate) fn cpu_time_of_process<T>(pid: u32, work: impl FnOnce() -> T) -> (Duration, T) {
     let before = cpu_time(pid);
     let result = work();
@@ -34,7 +35,8 @@ fn cpu_time_of_clock(clock: libc::clockid_t) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The memory of another process that is in RAM, in bytes, shared libraries and its program included.
+/// The memory of another process that is in RAM, in bytes, shared libraries and its program
+/// included.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
     memory_bytes(pid, "Rss:")
 }
@@ -49,30 +51,36 @@ fn memory_bytes(pid: u32, field: &str) -> u64 {
     value(&summary, field) * 1024
 }
 
-/// How often the threads of another process have given up their core, by waiting or because their time was over.
+/// How often the threads of another process have given up their core, by waiting or because their
+/// time was over.
 pub(crate) fn context_switches(pid: u32) -> u64 {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
     threads
         .flatten()
         .map(|thread| {
             let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-            value(&status, "voluntary_ctxt_switches:") + value(&status, "nonvoluntary_ctxt_switches:")
+            value(&status, "voluntary_ctxt_switches:")
+                + value(&status, "nonvoluntary_ctxt_switches:")
         })
         .sum()
 }
 
 /// The first number behind a field's name at the start of a line.
 fn value(text: &str, field: &str) -> u64 {
-    text.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+    text.lines()
+        .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default()
 }
 
-/// Keeps this process on one core, so that contestants do not differ by where the scheduler puts them.
+/// Keeps this process on one core, so that contestants do not differ by where the scheduler puts
+/// them.
 pub(crate) fn pin_to_core(core: usize) {
     // SAFETY: all zero bits are an empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: `set` is valid, and the macro refuses a core that it has no bit for.
     unsafe { libc::CPU_SET(core, &mut set) };
-    // SAFETY: `set` is valid for reads of the size that is given. That it fails, where there is one core, does no harm.
+    // SAFETY: `set` is valid for reads of the size that is given. That it fails, where there is one
+    // core, does no harm.
     unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
 }
 

@@ -1,8 +1,12 @@
 //! Interleaved rounds: whatever disturbs the machine for a while disturbs every contestant.
 
-/// Measures every contestant once a round, starting each round with another one. Gives the values of each contestant in
-/// the order of the rounds, so that values of the same round can be compared.
-pub(crate) fn interleave<T>(rounds: usize, contestants: usize, mut measure: impl FnMut(usize) -> T) -> Vec<Vec<T>> {
+/// Measures every contestant once a round, starting each round with another one. Gives the values
+/// of each contestant in the order of the rounds, so that values of the same round can be compared.
+pub(crate) fn interleave<T>(
+    rounds: usize,
+    contestants: usize,
+    mut measure: impl FnMut(usize) -> T,
+) -> Vec<Vec<T>> {
     let mut values: Vec<Vec<T>> = (0..contestants).map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..rounds {
         for turn in 0..contestants {

@@ -29,11 +29,19 @@ impl<F: TransportFixture> Stage<F> {
 
     /// Accepts a connection that is on its way.
     #[track_caller]
-    pub(crate) fn accept_soon(&mut self, listener: SourceOf<F>, token: Token) -> Check<SourceOf<F>> {
+    pub(crate) fn accept_soon(
+        &mut self,
+        listener: SourceOf<F>,
+        token: Token,
+    ) -> Check<SourceOf<F>> {
         for _ in 0..PATIENCE {
             self.expect(token, Readiness::READABLE)?;
             match self.accept(listener) {
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::ConnectionAborted
+                    ) => {}
                 accepted => return accepted.must("accepting"),
             }
             self.fixture.settle();
@@ -68,12 +76,19 @@ pub(crate) fn connections_are_accepted_in_order<F: TransportFixture>(make: Make<
         stage.expect(readable, Readiness::READABLE)?;
         let mut buffer = [0; 4];
         let count = stage.fixture.read(stream, &mut buffer).must("reading")?;
-        ensure!(buffer[..count] == [name], "connection {} came as {:?}", name as char, &buffer[..count]);
+        ensure!(
+            buffer[..count] == [name],
+            "connection {} came as {:?}",
+            name as char,
+            &buffer[..count]
+        );
     }
     Ok(())
 }
 
-pub(crate) fn a_listener_stays_ready_while_connections_wait<F: TransportFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_listener_stays_ready_while_connections_wait<F: TransportFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 8)?;
     let (listener, token) = stage.listen()?;
     for _ in 0..3 {
@@ -97,7 +112,8 @@ pub(crate) fn a_connection_that_left_stops_nobody<F: TransportFixture>(make: Mak
     let peer = stage.dial(listener)?;
     stage.send(peer, b"here")?;
     for _ in 0..PATIENCE {
-        // What left may be accepted, and then reads as reset or ended; or it may not be there any more.
+        // What left may be accepted, and then reads as reset or ended; or it may not be there any
+        // more.
         let stream = stage.accept_soon(listener, token)?;
         let readable = stage.register(stream, Interest::READABLE)?;
         stage.expect(readable, Readiness::READABLE)?;
@@ -109,7 +125,9 @@ pub(crate) fn a_connection_that_left_stops_nobody<F: TransportFixture>(make: Mak
             }
             Ok(0) => {}
             Ok(count) => fail!("{count} bytes arrived, and 4 or none were sent"),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => fail!("a readable stream would block"),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                fail!("a readable stream would block")
+            }
             Err(_) => {}
         }
         stage.deregister(stream, readable)?;
@@ -125,12 +143,20 @@ pub(crate) fn a_listener_is_not_a_stream<F: TransportFixture>(make: Make<'_, F>)
         Ok(_) => true,
         Err(error) => error.kind() == ErrorKind::WouldBlock,
     };
-    ensure!(!would_block(flatten(stage.platform().read(listener, &mut [0; 4]))), "a listener reads as a stream");
-    ensure!(!would_block(flatten(stage.platform().write(listener, b"x"))), "a listener is written as a stream");
+    ensure!(
+        !would_block(flatten(stage.platform().read(listener, &mut [0; 4]))),
+        "a listener reads as a stream"
+    );
+    ensure!(
+        !would_block(flatten(stage.platform().write(listener, b"x"))),
+        "a listener is written as a stream"
+    );
     let (stream, _) = stage.pair()?;
     match stage.accept(stream) {
         Ok(_) => fail!("a stream accepted a connection"),
-        Err(error) => ensure!(error.kind() != ErrorKind::WouldBlock, "accepting from a stream would block"),
+        Err(error) => {
+            ensure!(error.kind() != ErrorKind::WouldBlock, "accepting from a stream would block")
+        }
     }
     stage.dial(listener)?;
     stage.accept_soon(listener, token)?;

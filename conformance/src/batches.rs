@@ -7,7 +7,8 @@ use crate::stage::{PATIENCE, Stage, Watched};
 use crate::{Fixture, Make};
 
 /// An event that no platform reports.
-const FOREIGN: Event = Event { token: Token::new(u32::MAX, u32::MAX), readiness: Readiness::PRIORITY };
+const FOREIGN: Event =
+    Event { token: Token::new(u32::MAX, u32::MAX), readiness: Readiness::PRIORITY };
 
 pub(crate) fn events_are_added_to_what_is_there<F: Fixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 4)?;
@@ -23,9 +24,16 @@ pub(crate) fn events_are_added_to_what_is_there<F: Fixture>(make: Make<'_, F>) -
             ensure!(events.push(FOREIGN).is_ok(), "a batch has no room left");
         }
         stage.poll(&mut events)?;
-        ensure!(events.len() == 3, "a poll filled {} of 3 places, and two sources are ready", events.len());
+        ensure!(
+            events.len() == 3,
+            "a poll filled {} of 3 places, and two sources are ready",
+            events.len()
+        );
         let (before, added) = events.as_slice().split_at(3 - room);
-        ensure!(before.iter().all(|event| *event == FOREIGN), "a poll changed events that were there before");
+        ensure!(
+            before.iter().all(|event| *event == FOREIGN),
+            "a poll changed events that were there before"
+        );
         ensure!(!added.contains(&FOREIGN), "a poll copied an event that was there before");
     }
     Ok(())
@@ -68,8 +76,11 @@ fn each_comes_once<F: Fixture>(stage: &mut Stage<F>, mode: Mode, strictly: bool)
         let mut events = Events::new(&mut slots);
         stage.poll(&mut events)?;
         for event in &events {
-            let known = watched.iter().position(|one| one.is_some_and(|one| one.token == event.token));
-            let Some(place) = known else { fail!("{:?} was reported, and is not registered", event.token) };
+            let known =
+                watched.iter().position(|one| one.is_some_and(|one| one.token == event.token));
+            let Some(place) = known else {
+                fail!("{:?} was reported, and is not registered", event.token)
+            };
             times[place] += 1;
             ensure!(!strictly || times[place] == 1, "{:?} was reported twice", event.token);
         }
@@ -110,7 +121,8 @@ pub(crate) fn a_source_is_in_a_batch_once<F: Fixture>(make: Make<'_, F>) -> Chec
         let mut events = Events::new(&mut slots[..size]);
         stage.poll(&mut events)?;
         for (place, event) in events.iter().enumerate() {
-            let again = events.as_slice()[..place].iter().any(|earlier| earlier.token == event.token);
+            let again =
+                events.as_slice()[..place].iter().any(|earlier| earlier.token == event.token);
             ensure!(!again, "{:?} is twice in a batch of {size}", event.token);
         }
     }

@@ -8,13 +8,15 @@ use crate::outcome::{Check, Outcome};
 
 /// Makes a fresh fixture whose platform has room for at least so many sources.
 ///
-/// An error that says that there is no room, such as [`ErrorKind::Full`](selkie_core::ErrorKind::Full), makes the case
-/// not applicable; any other fails it.
+/// An error that says that there is no room, such as
+/// [`ErrorKind::Full`](selkie_core::ErrorKind::Full), makes the case not applicable; any other
+/// fails it.
 pub type Make<'m, F> = &'m mut (dyn FnMut(usize) -> Result<F, Error> + 'm);
 
 /// One named question to a platform.
 pub struct Case<F> {
-    /// What the case is about and what it asks, such as `registration::the_same_token_twice_is_refused`.
+    /// What the case is about and what it asks, such as
+    /// `registration::the_same_token_twice_is_refused`.
     pub name: &'static str,
     pub(crate) run: fn(Make<'_, F>) -> Check,
 }
@@ -53,13 +55,18 @@ pub struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} passed, {} not applicable, {} failed", self.passed, self.not_applicable, self.failed)
+        write!(
+            formatter,
+            "{} passed, {} not applicable, {} failed",
+            self.passed, self.not_applicable, self.failed
+        )
     }
 }
 
 /// Runs `cases`, each on a fresh fixture from `make`, and hands every outcome to `report`.
 ///
-/// Where nothing bounds the time of a case, a platform that sleeps for ever hangs here: run the cases under a timeout.
+/// Where nothing bounds the time of a case, a platform that sleeps for ever hangs here: run the
+/// cases under a timeout.
 pub fn run_all<F>(
     cases: impl IntoIterator<Item = Case<F>>,
     mut make: impl FnMut(usize) -> Result<F, Error>,

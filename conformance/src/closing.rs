@@ -1,4 +1,5 @@
-//! Closing: what was written arrives or is thrown away as asked, and a closed handle reaches nothing ever after.
+//! Closing: what was written arrives or is thrown away as asked, and a closed handle reaches
+//! nothing ever after.
 
 use selkie_core::{Close, ErrorKind, Interest, Mode, Readiness, Selector, Transport};
 
@@ -25,7 +26,9 @@ pub(crate) fn graceful_delivers_what_was_written<F: TransportFixture>(make: Make
     Ok(())
 }
 
-pub(crate) fn graceful_delivers_what_the_platform_holds<F: TransportFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn graceful_delivers_what_the_platform_holds<F: TransportFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.watch(Interest::READABLE | Interest::WRITABLE, Mode::Level)?;
     let filled = stage.fill(watched.source)?;
@@ -38,7 +41,8 @@ pub(crate) fn graceful_delivers_what_the_platform_holds<F: TransportFixture>(mak
 
 pub(crate) fn abort_resets<F: TransportFixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
-    // To know that the platform can reset is to have seen a fixture that can: pairs without resets have no abort.
+    // To know that the platform can reset is to have seen a fixture that can: pairs without resets
+    // have no abort.
     let (probe, probe_peer) = stage.pair()?;
     stage.fixture.peer_reset(probe_peer).ability("reset")?;
     stage.close(probe, Close::Abort)?;
@@ -46,10 +50,16 @@ pub(crate) fn abort_resets<F: TransportFixture>(make: Make<'_, F>) -> Check {
     stage.close(source, Close::Abort)?;
     for _ in 0..PATIENCE {
         match stage.fixture.peer_read(peer, &mut [0; 8]) {
-            Ok(count) => fail!("a stream that was aborted gave the peer {count} bytes, where 0 is an orderly end"),
+            Ok(count) => fail!(
+                "a stream that was aborted gave the peer {count} bytes, where 0 is an orderly end"
+            ),
             Err(error) if error.kind() == ErrorKind::WouldBlock => stage.nudge()?,
             Err(error) => {
-                ensure!(error.kind() == ErrorKind::ConnectionReset, "an abort came as {:?}", error.kind());
+                ensure!(
+                    error.kind() == ErrorKind::ConnectionReset,
+                    "an abort came as {:?}",
+                    error.kind()
+                );
                 return Ok(());
             }
         }
@@ -57,7 +67,9 @@ pub(crate) fn abort_resets<F: TransportFixture>(make: Make<'_, F>) -> Check {
     fail!("an abort never came")
 }
 
-pub(crate) fn a_closed_handle_is_stale_for_everything<F: TransportFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_closed_handle_is_stale_for_everything<F: TransportFixture>(
+    make: Make<'_, F>,
+) -> Check {
     for how in [Close::Graceful, Close::Abort] {
         let mut stage = Stage::new(make, 4)?;
         let watched = stage.reader()?;
@@ -67,9 +79,12 @@ pub(crate) fn a_closed_handle_is_stale_for_everything<F: TransportFixture>(make:
         stage.read(source, &mut [0; 4]).must_fail("reading a closed stream", &stale)?;
         stage.write(source, b"x").must_fail("writing a closed stream", &stale)?;
         let platform = stage.platform();
-        flatten(platform.shutdown_write(source)).must_fail("shutting down a closed stream", &stale)?;
+        flatten(platform.shutdown_write(source))
+            .must_fail("shutting down a closed stream", &stale)?;
         flatten(platform.connected(source)).must_fail("asking a closed stream", &stale)?;
-        flatten(platform.accept(source)).map(|_| ()).must_fail("accepting from a closed stream", &stale)?;
+        flatten(platform.accept(source))
+            .map(|_| ())
+            .must_fail("accepting from a closed stream", &stale)?;
         platform.close(source, Close::Graceful).must_fail("closing a closed stream", &stale)?;
         platform.close(source, Close::Abort).must_fail("aborting a closed stream", &stale)?;
         let token = stage.token()?;
@@ -77,12 +92,16 @@ pub(crate) fn a_closed_handle_is_stale_for_everything<F: TransportFixture>(make:
         refused.must_fail("registering a closed stream", &stale)?;
         let (fresh, _) = stage.pair()?;
         let platform = stage.platform();
-        platform.register(fresh, token, Interest::READABLE, Mode::Level).must("using the token after a refusal")?;
+        platform
+            .register(fresh, token, Interest::READABLE, Mode::Level)
+            .must("using the token after a refusal")?;
     }
     Ok(())
 }
 
-pub(crate) fn a_stale_handle_never_reaches_a_new_stream<F: TransportFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_stale_handle_never_reaches_a_new_stream<F: TransportFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 2)?;
     for _ in 0..10 {
         let (old, old_peer) = stage.pair()?;
@@ -93,7 +112,8 @@ pub(crate) fn a_stale_handle_never_reaches_a_new_stream<F: TransportFixture>(mak
         let stale = [ErrorKind::Stale];
         stage.read(old, &mut [0; 8]).must_fail("reading a stale handle", &stale)?;
         stage.write(old, b"x").must_fail("writing a stale handle", &stale)?;
-        flatten(stage.platform().shutdown_write(old)).must_fail("shutting down a stale handle", &stale)?;
+        flatten(stage.platform().shutdown_write(old))
+            .must_fail("shutting down a stale handle", &stale)?;
         stage.platform().close(old, Close::Abort).must_fail("closing a stale handle", &stale)?;
         stage.read_exactly(fresh.source, 6)?;
         let heard = stage.fixture.peer_read(fresh.peer, &mut [0; 8]);
@@ -110,7 +130,10 @@ pub(crate) fn a_closed_listener_is_stale<F: TransportFixture>(make: Make<'_, F>)
     let (listener, token) = stage.listen()?;
     stage.deregister(listener, token)?;
     stage.close(listener, Close::Graceful)?;
-    stage.accept(listener).map(|_| ()).must_fail("accepting from a closed listener", &[ErrorKind::Stale])?;
+    stage
+        .accept(listener)
+        .map(|_| ())
+        .must_fail("accepting from a closed listener", &[ErrorKind::Stale])?;
     let again = stage.platform().close(listener, Close::Graceful);
     again.must_fail("closing a closed listener", &[ErrorKind::Stale])?;
     let watched = stage.reader()?;

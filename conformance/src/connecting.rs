@@ -78,7 +78,11 @@ pub(crate) fn a_pending_connection_is_no_error<F: TransportFixture>(make: Make<'
     let mut stage = Stage::new(make, 4)?;
     let source = stage.attempt()?;
     if let Err(error) = stage.connected(source) {
-        ensure!(error.kind() == ErrorKind::WouldBlock, "a pending connection is {:?}", error.kind());
+        ensure!(
+            error.kind() == ErrorKind::WouldBlock,
+            "a pending connection is {:?}",
+            error.kind()
+        );
     }
     stage.result(source)?.must("connecting")
 }
@@ -109,7 +113,9 @@ pub(crate) fn an_attempt_can_be_cancelled<F: TransportFixture>(make: Make<'_, F>
         stage.close(source, how)?;
         stage.expect_silence(token, "though its attempt was cancelled")?;
         stage.connected(source).must_fail("asking a cancelled attempt", &[ErrorKind::Stale])?;
-        stage.write(source, b"x").must_fail("writing to a cancelled attempt", &[ErrorKind::Stale])?;
+        stage
+            .write(source, b"x")
+            .must_fail("writing to a cancelled attempt", &[ErrorKind::Stale])?;
     }
     stage.still_works(bystander)
 }

@@ -7,7 +7,9 @@ use crate::stage::{PATIENCE, Stage, Watched};
 use crate::{Fixture, Make};
 
 pub(crate) fn it_takes_effect_at_once<F: Fixture>(make: Make<'_, F>) -> Check {
-    for interest in [Interest::READABLE, Interest::WRITABLE, Interest::READABLE | Interest::WRITABLE] {
+    for interest in
+        [Interest::READABLE, Interest::WRITABLE, Interest::READABLE | Interest::WRITABLE]
+    {
         for mode in [Mode::Level, Mode::Oneshot] {
             let mut stage = Stage::new(make, 4)?;
             let watched = stage.watch(interest, mode)?;
@@ -44,13 +46,16 @@ pub(crate) fn it_takes_effect_on_the_batch_in_hand<F: Fixture>(make: Make<'_, F>
     let mut slots = [Event::EMPTY; 4];
     let [stays, goes] = both_ready(&mut stage, &mut slots)?;
     stage.deregister(goes.source, goes.token)?;
-    let heard = |token| slots.iter().any(|event| event.token == token && stage.registry.contains(token));
+    let heard =
+        |token| slots.iter().any(|event| event.token == token && stage.registry.contains(token));
     ensure!(!heard(goes.token), "an event of a deregistered token passed the registry");
     ensure!(heard(stays.token), "an event of a live token did not pass the registry");
     stage.expect_silence(goes.token, "though it was deregistered")
 }
 
-pub(crate) fn a_slot_reused_within_a_batch_gets_no_old_event<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_slot_reused_within_a_batch_gets_no_old_event<F: Fixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 4)?;
     let mut slots = [Event::EMPTY; 4];
     let [_, goes] = both_ready(&mut stage, &mut slots)?;
@@ -62,7 +67,11 @@ pub(crate) fn a_slot_reused_within_a_batch_gets_no_old_event<F: Fixture>(make: M
         let refused = event.token != goes.token || !stage.registry.contains(event.token);
         ensure!(refused, "an event of the old tenant passed the registry");
     }
-    stage.expect_calm(heir.token, Readiness::READABLE, "with what was meant for the old tenant of its slot")?;
+    stage.expect_calm(
+        heir.token,
+        Readiness::READABLE,
+        "with what was meant for the old tenant of its slot",
+    )?;
     stage.still_works(heir)
 }
 
@@ -74,7 +83,11 @@ pub(crate) fn readiness_is_not_inherited<F: Fixture>(make: Make<'_, F>) -> Check
         stage.expect(old.token, Readiness::READABLE)?;
         stage.deregister(old.source, old.token)?;
         let heir = stage.reader()?;
-        stage.expect_calm(heir.token, Readiness::READABLE, "with what was meant for the old tenant of its slot")?;
+        stage.expect_calm(
+            heir.token,
+            Readiness::READABLE,
+            "with what was meant for the old tenant of its slot",
+        )?;
         stage.expect_silence(old.token, "though it was deregistered")?;
         stage.still_works(heir)?;
         stage.drop_connection(heir)?;
@@ -136,7 +149,11 @@ pub(crate) fn a_duplicate_does_not_speak_for_the_dead<F: Fixture>(make: Make<'_,
     stage.send(watched.peer, b"x")?;
     stage.expect_silence(watched.token, "though it was deregistered and closed")?;
     let heir = stage.reader()?;
-    stage.expect_calm(heir.token, Readiness::READABLE, "with what a duplicate of its predecessor has to read")?;
+    stage.expect_calm(
+        heir.token,
+        Readiness::READABLE,
+        "with what a duplicate of its predecessor has to read",
+    )?;
     stage.still_works(heir)?;
     stage.still_works(bystander)
 }

@@ -45,7 +45,9 @@ pub(crate) fn two_broken_sources_do_not_stop_the_others<F: Fixture>(make: Make<'
     Ok(())
 }
 
-pub(crate) fn a_broken_source_is_reported_under_its_own_token<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_broken_source_is_reported_under_its_own_token<F: Fixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 4)?;
     let healthy = stage.reader()?;
     let watched = broken(&mut stage, Interest::READABLE)?;
@@ -99,7 +101,10 @@ pub(crate) fn a_never_connected_socket_stops_nobody<F: Fixture>(make: Make<'_, F
     // Linux says hangup and writable here, which is true in a way: neither direction is open.
     ensure!(!seen.contains(Readiness::PRIORITY), "an unconnected socket was reported {seen:?}");
     stage.still_works(watched)?;
-    stage.platform().modify(source, token, Interest::NONE, Mode::Level).must("silencing an unconnected socket")?;
+    stage
+        .platform()
+        .modify(source, token, Interest::NONE, Mode::Level)
+        .must("silencing an unconnected socket")?;
     stage.expect_silence(token, "with no interest")?;
     stage.deregister(source, token)?;
     stage.expect_silence(token, "though it was deregistered")?;
@@ -124,10 +129,15 @@ pub(crate) fn a_regular_file_is_ready_or_refused<F: Fixture>(make: Make<'_, F>) 
             let clear = matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidSource);
             ensure!(clear, "a regular file was refused with {:?}", error.kind());
             let again = stage.platform().deregister(source, token);
-            again.must_fail("deregistering what was refused", &[ErrorKind::NotRegistered, ErrorKind::Stale])?;
+            again.must_fail(
+                "deregistering what was refused",
+                &[ErrorKind::NotRegistered, ErrorKind::Stale],
+            )?;
             let (other, _) = stage.pair()?;
             let platform = stage.platform();
-            platform.register(other, token, Interest::READABLE, Mode::Level).must("using the token after a refusal")?;
+            platform
+                .register(other, token, Interest::READABLE, Mode::Level)
+                .must("using the token after a refusal")?;
         }
     }
     stage.still_works(watched)

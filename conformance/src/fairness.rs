@@ -1,4 +1,5 @@
-//! Fairness: a source that stays ready is reported within `ceil(ready / batch)` polls, and no index is favoured.
+//! Fairness: a source that stays ready is reported within `ceil(ready / batch)` polls, and no index
+//! is favoured.
 
 use selkie_core::{Event, Events, Interest, Mode, Readiness, Selector};
 
@@ -54,7 +55,8 @@ impl<F: Fixture> Hot<F> {
         self.stage.poll(&mut events)?;
         let mut reported = [false; READY_MAX];
         for event in &events {
-            let known = self.watched.iter().position(|one| one.is_some_and(|one| one.token == event.token));
+            let known =
+                self.watched.iter().position(|one| one.is_some_and(|one| one.token == event.token));
             match known {
                 Some(place) if reported[place] => fail!("{:?} is in a batch twice", event.token),
                 Some(place) => reported[place] = true,
@@ -105,7 +107,8 @@ pub(crate) fn no_index_is_favoured<F: Fixture>(make: Make<'_, F>) -> Check {
             }
             let most = times[..ready].iter().copied().max().unwrap_or(0);
             let least = times[..ready].iter().copied().min().unwrap_or(0);
-            // Equal turns, but for where the rounds began and ended, and for what a platform may merge or miss.
+            // Equal turns, but for where the rounds began and ended, and for what a platform may
+            // merge or miss.
             ensure!(
                 most - least <= 2 + most / 4,
                 "of {ready} sources in batches of {batch}, one was reported {most} times and another {least} times"
@@ -128,7 +131,10 @@ pub(crate) fn a_hot_source_does_not_hide_a_late_one<F: Fixture>(make: Make<'_, F
         let mut polls = 0;
         while !hot.round(1)?[3] {
             polls += 1;
-            ensure!(polls < 4, "a source that became ready waited for {polls} polls behind three others");
+            ensure!(
+                polls < 4,
+                "a source that became ready waited for {polls} polls behind three others"
+            );
         }
         hot.stage.read_exactly(late.source, 1)?;
     }
@@ -142,7 +148,10 @@ pub(crate) fn every_batch_is_as_full_as_it_can_be<F: Fixture>(make: Make<'_, F>)
         for _ in 0..12 {
             let count = hot.round(batch)?.iter().filter(|reported| **reported).count();
             let wanted = ready.min(batch);
-            ensure!(count == wanted, "of {ready} ready sources {count} were in a batch that has room for {batch}");
+            ensure!(
+                count == wanted,
+                "of {ready} ready sources {count} were in a batch that has room for {batch}"
+            );
         }
     }
     Ok(())

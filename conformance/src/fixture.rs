@@ -1,4 +1,5 @@
-//! What the author of a backend provides, so that the suite can make connections and drive their far ends.
+//! What the author of a backend provides, so that the suite can make connections and drive their
+//! far ends.
 
 use core::time::Duration;
 
@@ -16,15 +17,16 @@ pub type AddressOf<F> = <<F as Fixture>::Platform as Transport>::Address;
 /// What an ability answers that the platform or the fixture does not have.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
-/// One platform under test, and the world around it: connections whose near end the platform watches, and whose far end
-/// the fixture drives.
+/// One platform under test, and the world around it: connections whose near end the platform
+/// watches, and whose far end the fixture drives.
 ///
-/// A fresh fixture is made for every case. It owns what it opens, and lets go of it when it is dropped. Nothing here
-/// blocks, except for [`settle`](Self::settle), and that only for a moment: what cannot be done now fails with
-/// [`ErrorKind::WouldBlock`].
+/// A fresh fixture is made for every case. It owns what it opens, and lets go of it when it is
+/// dropped. Nothing here blocks, except for [`settle`](Self::settle), and that only for a moment:
+/// what cannot be done now fails with [`ErrorKind::WouldBlock`].
 ///
-/// Methods with a body are abilities that not every platform has. Those that answer [`ErrorKind::Unsupported`], as the
-/// bodies here do, make the cases that need them *not applicable*, which is reported with the reason.
+/// Methods with a body are abilities that not every platform has. Those that answer
+/// [`ErrorKind::Unsupported`], as the bodies here do, make the cases that need them *not
+/// applicable*, which is reported with the reason.
 pub trait Fixture {
     /// The selector under test.
     type Platform: Selector;
@@ -35,23 +37,26 @@ pub trait Fixture {
     /// The selector under test.
     fn platform(&mut self) -> &mut Self::Platform;
 
-    /// The time for [`Selector::poll`]. On a platform that implements [`Wait`], the time of its own clock.
+    /// The time for [`Selector::poll`]. On a platform that implements [`Wait`], the time of its own
+    /// clock.
     fn now(&mut self) -> Instant;
 
-    /// Lets the world go on, so that what was sent arrives: pumps both ends of a polled network, moves virtual time on,
-    /// or yields to the system for about a millisecond.
+    /// Lets the world go on, so that what was sent arrives: pumps both ends of a polled network,
+    /// moves virtual time on, or yields to the system for about a millisecond.
     ///
-    /// The suite calls this between two polls, as often as it takes for what it expects to happen, up to a bound of
-    /// about a thousand. It also calls it a few times before it decides that something did *not* happen.
+    /// The suite calls this between two polls, as often as it takes for what it expects to happen,
+    /// up to a bound of about a thousand. It also calls it a few times before it decides that
+    /// something did *not* happen.
     fn settle(&mut self);
 
-    /// Opens a connection that carries bytes both ways, with empty buffers: its near end, not yet registered, and its
-    /// far end. The two belong together, also where connections that a case gave up are still on their way.
+    /// Opens a connection that carries bytes both ways, with empty buffers: its near end, not yet
+    /// registered, and its far end. The two belong together, also where connections that a case
+    /// gave up are still on their way.
     ///
     /// # Errors
     ///
-    /// Any; [`ErrorKind::Full`] and [`ErrorKind::OutOfDescriptors`] make a case that wants many connections not
-    /// applicable.
+    /// Any; [`ErrorKind::Full`] and [`ErrorKind::OutOfDescriptors`] make a case that wants many
+    /// connections not applicable.
     fn pair(&mut self) -> Result<(SourceOf<Self>, Self::Peer), Error>;
 
     /// Reads at the near end. 0 is the end of the stream.
@@ -79,7 +84,8 @@ pub trait Fixture {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WouldBlock`] while there is nothing, [`ErrorKind::ConnectionReset`] after a reset.
+    /// [`ErrorKind::WouldBlock`] while there is nothing, [`ErrorKind::ConnectionReset`] after a
+    /// reset.
     fn peer_read(&mut self, peer: Self::Peer, buffer: &mut [u8]) -> Result<usize, Error>;
 
     /// Writes at the far end, and says how many bytes were taken.
@@ -132,7 +138,8 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: connects from afar to a near listener. The connection may still be under way when this returns.
+    /// Ability: connects from afar to a near listener. The connection may still be under way when
+    /// this returns.
     ///
     /// # Errors
     ///
@@ -169,7 +176,8 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: breaks a registered near end without the platform's knowledge, as by closing the descriptor under it.
+    /// Ability: breaks a registered near end without the platform's knowledge, as by closing the
+    /// descriptor under it.
     ///
     /// # Errors
     ///
@@ -179,7 +187,8 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: keeps a second handle of what is behind a near end open, as `dup` does, until the fixture is dropped.
+    /// Ability: keeps a second handle of what is behind a near end open, as `dup` does, until the
+    /// fixture is dropped.
     ///
     /// # Errors
     ///
@@ -192,19 +201,24 @@ pub trait Fixture {
 
 /// A fixture of a platform that can sleep.
 pub trait WaitFixture: Fixture<Platform: Wait> {
-    /// Ability: writes at the far end `delay` from now, while the platform waits: from another thread, or at a point in
-    /// virtual time.
+    /// Ability: writes at the far end `delay` from now, while the platform waits: from another
+    /// thread, or at a point in virtual time.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] where there is no such thing.
-    fn peer_write_later(&mut self, peer: Self::Peer, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+    fn peer_write_later(
+        &mut self,
+        peer: Self::Peer,
+        bytes: &'static [u8],
+        delay: Duration,
+    ) -> Result<(), Error> {
         let _ = (peer, bytes, delay);
         Err(UNSUPPORTED)
     }
 
-    /// Ability: interrupts whatever the calling thread waits in, every `period`, for the next `span` of time, as signals
-    /// with a handler do.
+    /// Ability: interrupts whatever the calling thread waits in, every `period`, for the next
+    /// `span` of time, as signals with a handler do.
     ///
     /// # Errors
     ///
@@ -214,8 +228,8 @@ pub trait WaitFixture: Fixture<Platform: Wait> {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: how long the calling thread has been busy, in processor time, since any fixed point. That is how a wait
-    /// that spins until its deadline is told from one that sleeps.
+    /// Ability: how long the calling thread has been busy, in processor time, since any fixed
+    /// point. That is how a wait that spins until its deadline is told from one that sleeps.
     ///
     /// # Errors
     ///
@@ -234,8 +248,8 @@ pub trait WakeFixture: Fixture<Platform: Wake> {
     /// What the waker says.
     fn wake(&mut self, waker: &WakerOf<Self>) -> Result<(), Error>;
 
-    /// Ability: wakes `delay` from now, while the platform waits: from another thread, an interrupt, or at a point in
-    /// virtual time.
+    /// Ability: wakes `delay` from now, while the platform waits: from another thread, an
+    /// interrupt, or at a point in virtual time.
     ///
     /// # Errors
     ///
@@ -246,8 +260,9 @@ pub trait WakeFixture: Fixture<Platform: Wake> {
     }
 }
 
-/// A fixture of a platform that moves bytes. The near ends that it opens belong to the platform, and
-/// [`listener`](Fixture::listener) and [`dial`](Fixture::dial) are there where the platform has listeners.
+/// A fixture of a platform that moves bytes. The near ends that it opens belong to the platform,
+/// and [`listener`](Fixture::listener) and [`dial`](Fixture::dial) are there where the platform has
+/// listeners.
 pub trait TransportFixture: Fixture<Platform: Transport> {
     /// Ability: an address at which the far side listens.
     ///
@@ -258,7 +273,8 @@ pub trait TransportFixture: Fixture<Platform: Transport> {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: accepts at the far side a connection that the platform made to [`destination`](Self::destination).
+    /// Ability: accepts at the far side a connection that the platform made to
+    /// [`destination`](Self::destination).
     ///
     /// # Errors
     ///
@@ -277,7 +293,8 @@ pub trait TransportFixture: Fixture<Platform: Transport> {
     }
 }
 
-/// Puts `WouldBlock` into the error, for a fixture whose near ends are read and written through a [`Transport`].
+/// Puts `WouldBlock` into the error, for a fixture whose near ends are read and written through a
+/// [`Transport`].
 ///
 /// # Errors
 ///

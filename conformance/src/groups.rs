@@ -43,8 +43,15 @@ macro_rules! __report {
             // Not through `println!`, which a harness hides when a test passes.
             $crate::Outcome::NotApplicable(note) => {
                 use ::std::io::Write as _;
-                let line = ::std::format!("{} {}: not applicable: {}\n", ::core::module_path!(), $name, note.text());
-                ::std::io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
+                let line = ::std::format!(
+                    "{} {}: not applicable: {}\n",
+                    ::core::module_path!(),
+                    $name,
+                    note.text()
+                );
+                ::std::io::stderr()
+                    .write_all(line.as_bytes())
+                    .expect("standard error takes a line");
             }
             $crate::Outcome::Failed(note) => ::std::panic!("{}: {note}", $name),
         }
@@ -326,9 +333,10 @@ pub fn transport_cases<F: TransportFixture>() -> impl Iterator<Item = Case<F>> {
 
 /// Makes one named test of every case, in a module of the name given first.
 ///
-/// After the module's name stands what makes a fixture of a given capacity, which must be an expression that needs no
-/// local variable; then the groups that apply: `selector`, and where the platform implements the traits `wait`, `wake`,
-/// `wait_wake` (both) and `transport`. A case that is not applicable passes, and prints why to standard error.
+/// After the module's name stands what makes a fixture of a given capacity, which must be an
+/// expression that needs no local variable; then the groups that apply: `selector`, and where the
+/// platform implements the traits `wait`, `wake`, `wait_wake` (both) and `transport`. A case that
+/// is not applicable passes, and prints why to standard error.
 ///
 /// ```text
 /// selkie_conformance::conformance_tests! {

@@ -1,5 +1,5 @@
-//! Where the platform keeps what waits: what a reader leaves stays, in silence until there is more, and the room that is
-//! promised is there.
+//! Where the platform keeps what waits: what a reader leaves stays, in silence until there is more,
+//! and the room that is promised is there.
 
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Transport};
 
@@ -14,11 +14,14 @@ impl<F: TransportFixture> Stage<F> {
         flatten(self.platform().peek(source, buffer))
     }
 
-    /// A watched stream to which `bytes` were sent, all of which are there; if the platform keeps what a reader leaves.
+    /// A watched stream to which `bytes` were sent, all of which are there; if the platform keeps
+    /// what a reader leaves.
     #[track_caller]
     fn sent(&mut self, bytes: &[u8]) -> Check<Watched<F>> {
         if !F::Platform::OWNS_BUFFERS {
-            return Err(Stop::not_applicable(format_args!("the platform has no buffers that keep what waits")));
+            return Err(Stop::not_applicable(format_args!(
+                "the platform has no buffers that keep what waits"
+            )));
         }
         let watched = self.reader()?;
         self.send(watched.peer, bytes)?;
@@ -38,7 +41,9 @@ impl<F: TransportFixture> Stage<F> {
                     let shown = &buffer[..count];
                     ensure!(wanted.starts_with(shown) && count > 0, "{shown:?} came of {wanted:?}");
                 }
-                Err(error) => ensure!(error.kind() == ErrorKind::WouldBlock, "looking failed: {error}"),
+                Err(error) => {
+                    ensure!(error.kind() == ErrorKind::WouldBlock, "looking failed: {error}")
+                }
             }
             self.fixture.settle();
         }
@@ -60,7 +65,9 @@ pub(crate) fn what_is_left_waits_for_more<F: TransportFixture>(make: Make<'_, F>
     let watched = stage.sent(b"abc")?;
     stage.platform().consume(watched.source, 1, 2);
     stage.expect_silence(watched.token, "nothing came behind what was left")?;
-    stage.peek(watched.source, &mut [0; 8]).must_fail("looking at what was left", &[ErrorKind::WouldBlock])?;
+    stage
+        .peek(watched.source, &mut [0; 8])
+        .must_fail("looking at what was left", &[ErrorKind::WouldBlock])?;
     stage.send(watched.peer, b"d")?;
     stage.expect(watched.token, Readiness::READABLE)?;
     stage.expect_bytes(watched, b"bcd")
@@ -105,7 +112,11 @@ pub(crate) fn the_room_that_is_told_is_there<F: TransportFixture>(make: Make<'_,
             break;
         }
         let taken = stage.write(watched.source, offered).must("writing what there is room for")?;
-        ensure!(taken == offered.len(), "{taken} of {} bytes were taken, and there was room for {room}", offered.len());
+        ensure!(
+            taken == offered.len(),
+            "{taken} of {} bytes were taken, and there was room for {room}",
+            offered.len()
+        );
     }
     Ok(())
 }

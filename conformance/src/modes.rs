@@ -134,7 +134,10 @@ pub(crate) fn oneshot_spends_both_directions<F: Fixture>(make: Make<'_, F>) -> C
     let watched = stage.watch(BOTH, Mode::Oneshot)?;
     stage.expect(watched.token, Readiness::WRITABLE)?;
     stage.send(watched.peer, b"x")?;
-    stage.expect_silence(watched.token, "though it was reported once already, if for the other direction")?;
+    stage.expect_silence(
+        watched.token,
+        "though it was reported once already, if for the other direction",
+    )?;
     stage.modify(watched, BOTH, Mode::Oneshot)?;
     stage.expect(watched.token, Readiness::READABLE | Readiness::WRITABLE)?;
     stage.expect_silence(watched.token, "though it was reported since it was armed")

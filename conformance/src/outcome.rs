@@ -138,9 +138,9 @@ impl<T> Answer<T> for Result<T, Error> {
     #[track_caller]
     fn ability(self, what: &str) -> Check<T> {
         match self {
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                Err(Stop::not_applicable(format_args!("no {what} on this platform or in its fixture")))
-            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => Err(Stop::not_applicable(
+                format_args!("no {what} on this platform or in its fixture"),
+            )),
             Ok(value) => Ok(value),
             Err(error) => Err(Stop::failed(format_args!("{what} failed: {error}"))),
         }
@@ -149,11 +149,14 @@ impl<T> Answer<T> for Result<T, Error> {
     #[track_caller]
     fn must_fail(self, what: &str, kinds: &[ErrorKind]) -> Check {
         match self {
-            Ok(_) => Err(Stop::failed(format_args!("{what} succeeded, and should have failed with {kinds:?}"))),
+            Ok(_) => Err(Stop::failed(format_args!(
+                "{what} succeeded, and should have failed with {kinds:?}"
+            ))),
             Err(error) if kinds.contains(&error.kind()) => Ok(()),
-            Err(error) => {
-                Err(Stop::failed(format_args!("{what} failed with {:?}, and not with {kinds:?}", error.kind())))
-            }
+            Err(error) => Err(Stop::failed(format_args!(
+                "{what} failed with {:?}, and not with {kinds:?}",
+                error.kind()
+            ))),
         }
     }
 }

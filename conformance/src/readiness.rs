@@ -1,4 +1,5 @@
-//! Readiness: never too seldom; and what says more than readable and writable is said only when it is true.
+//! Readiness: never too seldom; and what says more than readable and writable is said only when it
+//! is true.
 
 use selkie_core::{Capabilities, Event, Events, Interest, Mode, Readiness, Selector};
 
@@ -10,8 +11,10 @@ use crate::{Fixture, Make};
 const BOTH: Interest = Interest::READABLE.union(Interest::WRITABLE);
 
 /// What may only be reported when it is true.
-const STRICT: Readiness =
-    Readiness::READ_CLOSED.union(Readiness::CLOSED).union(Readiness::ERROR).union(Readiness::PRIORITY);
+const STRICT: Readiness = Readiness::READ_CLOSED
+    .union(Readiness::CLOSED)
+    .union(Readiness::ERROR)
+    .union(Readiness::PRIORITY);
 
 pub(crate) fn an_idle_source_is_silent<F: Fixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
@@ -37,7 +40,10 @@ pub(crate) fn bytes_sent_before_registering_are_readable<F: Fixture>(make: Make<
         stage.send(peer, b"early")?;
         stage.fixture.settle();
         let token = stage.token()?;
-        stage.platform().register(source, token, Interest::READABLE, mode).must("registering a connection")?;
+        stage
+            .platform()
+            .register(source, token, Interest::READABLE, mode)
+            .must("registering a connection")?;
         stage.expect(token, Readiness::READABLE)?;
     }
     Ok(())
@@ -86,7 +92,10 @@ pub(crate) fn read_closed_is_only_reported_when_true<F: Fixture>(make: Make<'_, 
     };
     let seen = stage.expect(watched.token, wanted)?;
     let untrue = STRICT - Readiness::READ_CLOSED;
-    ensure!(!seen.intersects(untrue), "half of the connection is open, and it was reported {seen:?}");
+    ensure!(
+        !seen.intersects(untrue),
+        "half of the connection is open, and it was reported {seen:?}"
+    );
     let allowed = stage.can(Capabilities::READ_CLOSED) || !seen.contains(Readiness::READ_CLOSED);
     ensure!(allowed, "READ_CLOSED was reported by a platform that does not claim to");
     Ok(())
@@ -178,7 +187,10 @@ pub(crate) fn a_drained_connection_is_writable_again<F: Fixture>(make: Make<'_, 
         let (source, peer) = stage.pair()?;
         let filled = stage.fill(source)?;
         let token = stage.token()?;
-        stage.platform().register(source, token, Interest::WRITABLE, mode).must("registering a full connection")?;
+        stage
+            .platform()
+            .register(source, token, Interest::WRITABLE, mode)
+            .must("registering a full connection")?;
         stage.expect_calm(token, Readiness::WRITABLE, "though nothing more is taken")?;
         // A oneshot source may have been spent on a spurious report.
         stage.platform().modify(source, token, Interest::WRITABLE, mode).must("arming")?;
@@ -199,9 +211,13 @@ pub(crate) fn both_directions_come_in_one_event<F: Fixture>(make: Make<'_, F>) -
     let both = Readiness::READABLE | Readiness::WRITABLE;
     for one in watched {
         stage.expect(one.token, both)?;
-        // All is ready now, so one look, which fails on a token that comes twice in a batch, must say it all.
+        // All is ready now, so one look, which fails on a token that comes twice in a batch, must
+        // say it all.
         let seen = stage.look(one.token)?;
-        ensure!(seen.contains(both), "a connection ready for both directions was reported {seen:?}");
+        ensure!(
+            seen.contains(both),
+            "a connection ready for both directions was reported {seen:?}"
+        );
     }
     Ok(())
 }
@@ -242,7 +258,9 @@ pub(crate) fn a_waiting_connection_is_readable<F: Fixture>(make: Make<'_, F>) ->
 pub(crate) fn an_urgent_byte_is_priority<F: Fixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
     if !stage.can(Capabilities::PRIORITY) {
-        return Err(Stop::not_applicable(format_args!("the platform does not watch for urgent bytes")));
+        return Err(Stop::not_applicable(format_args!(
+            "the platform does not watch for urgent bytes"
+        )));
     }
     let watched = stage.watch(Interest::PRIORITY, Mode::Level)?;
     stage.send(watched.peer, b"x")?;

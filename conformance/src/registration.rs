@@ -6,7 +6,9 @@ use crate::outcome::{Answer, Check, Stop, ensure};
 use crate::stage::{SLOTS, Stage};
 use crate::{Fixture, Make};
 
-pub(crate) fn a_registered_source_is_reported_under_its_token<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_registered_source_is_reported_under_its_token<F: Fixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 4)?;
     let watched = [stage.reader()?, stage.reader()?, stage.reader()?];
     for one in watched {
@@ -28,7 +30,8 @@ pub(crate) fn the_same_token_twice_is_refused<F: Fixture>(make: Make<'_, F>) -> 
         let again = stage.platform().register(other, first.token, Interest::READABLE, mode);
         again.must_fail("registering a taken token", &[ErrorKind::AlreadyRegistered])?;
     }
-    let again = stage.platform().register(first.source, first.token, Interest::WRITABLE, Mode::Oneshot);
+    let again =
+        stage.platform().register(first.source, first.token, Interest::WRITABLE, Mode::Oneshot);
     again.must_fail("registering a source and token twice", &[ErrorKind::AlreadyRegistered])?;
     stage.send(other_peer, b"x")?;
     stage.expect_calm(first.token, Readiness::READABLE, "for a source that was refused")?;
@@ -38,18 +41,24 @@ pub(crate) fn the_same_token_twice_is_refused<F: Fixture>(make: Make<'_, F>) -> 
     Ok(())
 }
 
-pub(crate) fn the_same_source_under_another_token_is_refused<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn the_same_source_under_another_token_is_refused<F: Fixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 4)?;
     let first = stage.reader()?;
     let token = stage.token()?;
     let again = stage.platform().register(first.source, token, Interest::READABLE, Mode::Level);
-    again.must_fail("registering a source under a second token", &[ErrorKind::AlreadyRegistered])?;
+    again
+        .must_fail("registering a source under a second token", &[ErrorKind::AlreadyRegistered])?;
     stage.send(first.peer, b"x")?;
     stage.expect(first.token, Readiness::READABLE)?;
     stage.expect_silence(token, "though its registration was refused")?;
     stage.read_exactly(first.source, 1)?;
     let unknown = stage.platform().deregister(first.source, token);
-    unknown.must_fail("deregistering the refused token", &[ErrorKind::NotRegistered, ErrorKind::Stale])?;
+    unknown.must_fail(
+        "deregistering the refused token",
+        &[ErrorKind::NotRegistered, ErrorKind::Stale],
+    )?;
     stage.still_works(first)
 }
 
@@ -61,7 +70,10 @@ pub(crate) fn a_stale_token_registers_nothing<F: Fixture>(make: Make<'_, F>) -> 
     ensure!(tenant.token.index() == stale.index(), "the suite expects a slot to be reused");
     let (other, _) = stage.pair()?;
     let refused = stage.platform().register(other, stale, Interest::READABLE, Mode::Level);
-    refused.must_fail("registering a stale token", &[ErrorKind::Stale, ErrorKind::AlreadyRegistered])?;
+    refused.must_fail(
+        "registering a stale token",
+        &[ErrorKind::Stale, ErrorKind::AlreadyRegistered],
+    )?;
     stage.still_works(tenant)
 }
 
@@ -88,9 +100,15 @@ pub(crate) fn an_index_beyond_the_capacity_is_full<F: Fixture>(make: Make<'_, F>
         let refused = stage.platform().register(source, token, Interest::READABLE, Mode::Level);
         refused.must_fail("registering beyond the capacity", &[ErrorKind::Full])?;
         let unknown = stage.platform().modify(source, token, Interest::READABLE, Mode::Level);
-        unknown.must_fail("modifying beyond the capacity", &[ErrorKind::NotRegistered, ErrorKind::Stale])?;
+        unknown.must_fail(
+            "modifying beyond the capacity",
+            &[ErrorKind::NotRegistered, ErrorKind::Stale],
+        )?;
         let unknown = stage.platform().deregister(source, token);
-        unknown.must_fail("deregistering beyond the capacity", &[ErrorKind::NotRegistered, ErrorKind::Stale])?;
+        unknown.must_fail(
+            "deregistering beyond the capacity",
+            &[ErrorKind::NotRegistered, ErrorKind::Stale],
+        )?;
     }
     stage.send(peer, b"x")?;
     stage.still_works(watched)?;
@@ -102,7 +120,9 @@ pub(crate) fn a_full_table_has_room_again<F: Fixture>(make: Make<'_, F>) -> Chec
     let mut stage = Stage::new(make, 4)?;
     let capacity = stage.platform().capacity();
     if capacity > SLOTS {
-        return Err(Stop::not_applicable(format_args!("a capacity of {capacity} is too large to fill here")));
+        return Err(Stop::not_applicable(format_args!(
+            "a capacity of {capacity} is too large to fill here"
+        )));
     }
     let mut watched = [None; SLOTS];
     for place in &mut watched[..capacity] {
@@ -133,7 +153,10 @@ pub(crate) fn unknown_tokens_are_refused<F: Fixture>(make: Make<'_, F>) -> Check
     let unknown = stage.platform().modify(source, token, Interest::WRITABLE, Mode::Level);
     unknown.must_fail("modifying an unknown token", &kinds)?;
     stage.expect_silence(token, "though it was never registered")?;
-    stage.platform().deregister(source, token).must_fail("deregistering an unknown token", &kinds)?;
+    stage
+        .platform()
+        .deregister(source, token)
+        .must_fail("deregistering an unknown token", &kinds)?;
     stage.still_works(watched)
 }
 
@@ -143,14 +166,18 @@ pub(crate) fn stale_tokens_are_refused<F: Fixture>(make: Make<'_, F>) -> Check {
     stage.deregister(old.source, old.token)?;
     let kinds = [ErrorKind::NotRegistered, ErrorKind::Stale];
     let platform = stage.platform();
-    platform.modify(old.source, old.token, Interest::READABLE, Mode::Level).must_fail("modifying when gone", &kinds)?;
+    platform
+        .modify(old.source, old.token, Interest::READABLE, Mode::Level)
+        .must_fail("modifying when gone", &kinds)?;
     platform.deregister(old.source, old.token).must_fail("deregistering when gone", &kinds)?;
 
     let tenant = stage.reader()?;
     ensure!(tenant.token.index() == old.token.index(), "the suite expects a slot to be reused");
     for source in [old.source, tenant.source] {
         let platform = stage.platform();
-        platform.modify(source, old.token, Interest::NONE, Mode::Level).must_fail("modifying when stale", &kinds)?;
+        platform
+            .modify(source, old.token, Interest::NONE, Mode::Level)
+            .must_fail("modifying when stale", &kinds)?;
         platform.deregister(source, old.token).must_fail("deregistering when stale", &kinds)?;
     }
     stage.still_works(tenant)
@@ -162,11 +189,15 @@ pub(crate) fn a_late_generation_survives<F: Fixture>(make: Make<'_, F>) -> Check
         let (source, peer) = stage.pair()?;
         let token = Token::new(1, generation);
         let platform = stage.platform();
-        platform.register(source, token, Interest::READABLE, Mode::Level).must("registering a late generation")?;
+        platform
+            .register(source, token, Interest::READABLE, Mode::Level)
+            .must("registering a late generation")?;
         stage.send(peer, b"x")?;
         stage.expect(token, Readiness::READABLE)?;
         let platform = stage.platform();
-        platform.modify(source, token, Interest::WRITABLE, Mode::Oneshot).must("modifying a late generation")?;
+        platform
+            .modify(source, token, Interest::WRITABLE, Mode::Oneshot)
+            .must("modifying a late generation")?;
         stage.expect(token, Readiness::WRITABLE)?;
         stage.platform().deregister(source, token).must("deregistering a late generation")?;
         stage.expect_silence(token, "though it was deregistered")?;
@@ -184,9 +215,12 @@ pub(crate) fn edge_is_refused_where_it_does_not_work<F: Fixture>(make: Make<'_, 
     let token = stage.token()?;
     let refused = stage.platform().register(source, token, Interest::READABLE, Mode::Edge);
     refused.must_fail("registering in edge mode", &[ErrorKind::Unsupported])?;
-    let refused = stage.platform().modify(watched.source, watched.token, Interest::NONE, Mode::Edge);
+    let refused =
+        stage.platform().modify(watched.source, watched.token, Interest::NONE, Mode::Edge);
     refused.must_fail("modifying to edge mode", &[ErrorKind::Unsupported])?;
     stage.still_works(watched)?;
     let platform = stage.platform();
-    platform.register(source, token, Interest::READABLE, Mode::Level).must("registering in level mode instead")
+    platform
+        .register(source, token, Interest::READABLE, Mode::Level)
+        .must("registering in level mode instead")
 }

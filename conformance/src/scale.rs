@@ -24,7 +24,11 @@ pub(crate) fn many_sources_are_all_reported<F: Fixture>(make: Make<'_, F>) -> Ch
         let mut events = Events::new(&mut slots);
         stage.poll(&mut events)?;
         for event in &events {
-            ensure!(stage.registry.contains(event.token), "{:?} was reported, and is not registered", event.token);
+            ensure!(
+                stage.registry.contains(event.token),
+                "{:?} was reported, and is not registered",
+                event.token
+            );
             reported[event.token.index()] = true;
         }
         if reported.iter().all(|reported| *reported) {
@@ -77,7 +81,8 @@ pub(crate) fn connections_come_and_go<F: Fixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 8)?;
     let mut watched = [None; 8];
     for round in 0..200_usize {
-        // A step that shares no factor with the number of places, so that neighbours come and go in any order.
+        // A step that shares no factor with the number of places, so that neighbours come and go in
+        // any order.
         let place = (round * 5 + round / 8) % 8;
         if let Some(old) = watched[place].take() {
             stage.still_works(old)?;

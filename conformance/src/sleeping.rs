@@ -21,7 +21,11 @@ impl<F: WaitFixture> Stage<F> {
             let mut slots = [Event::EMPTY; 4];
             let mut events = Events::new(&mut slots);
             self.platform().wait(&mut events, Some(deadline)).must("waiting")?;
-            ensure!(events.is_empty(), "nothing is ready, and a wait reported {:?}", events.as_slice());
+            ensure!(
+                events.is_empty(),
+                "nothing is ready, and a wait reported {:?}",
+                events.as_slice()
+            );
             let now = self.clock();
             if now >= deadline {
                 let late = now.saturating_since(deadline);
@@ -43,7 +47,8 @@ const SPANS: [Duration; 6] = [
     Duration::from_micros(20_001),
 ];
 
-/// Sleeps each of the spans ten times. A wait may end early for no visible reason, but not as a habit.
+/// Sleeps each of the spans ten times. A wait may end early for no visible reason, but not as a
+/// habit.
 fn sleeps<F: WaitFixture>(stage: &mut Stage<F>) -> Check {
     for span in SPANS {
         let mut early = 0;
@@ -67,7 +72,10 @@ pub(crate) fn time_never_goes_back<F: WaitFixture>(make: Make<'_, F>) -> Check {
         }
     }
     let given = stage.fixture.now();
-    ensure!(given >= before, "the fixture's time {given:?} is not that of its platform, {before:?}");
+    ensure!(
+        given >= before,
+        "the fixture's time {given:?} is not that of its platform, {before:?}"
+    );
     Ok(())
 }
 
@@ -81,8 +89,15 @@ pub(crate) fn a_deadline_that_passed_returns_at_once<F: WaitFixture>(make: Make<
         for deadline in [Instant::ZERO, Instant::from_nanos(1), start] {
             let mut slots = [Event::EMPTY; 4];
             let mut events = Events::new(&mut slots);
-            stage.platform().wait(&mut events, Some(deadline)).must("waiting until a time that passed")?;
-            ensure!(events.is_empty(), "nothing is ready, and a wait reported {:?}", events.as_slice());
+            stage
+                .platform()
+                .wait(&mut events, Some(deadline))
+                .must("waiting until a time that passed")?;
+            ensure!(
+                events.is_empty(),
+                "nothing is ready, and a wait reported {:?}",
+                events.as_slice()
+            );
         }
         let took = stage.clock().saturating_since(start);
         ensure!(took < AT_ONCE, "waiting until a time that passed took {took:?}");
@@ -124,7 +139,10 @@ pub(crate) fn a_wait_ends_soon_after_its_deadline<F: WaitFixture>(make: Make<'_,
         stage.sleep(Duration::from_millis(2))?;
         best = best.min(stage.clock().saturating_since(deadline));
     }
-    ensure!(best < Duration::from_millis(50), "of 20 waits, the most punctual ended {best:?} after its deadline");
+    ensure!(
+        best < Duration::from_millis(50),
+        "of 20 waits, the most punctual ended {best:?} after its deadline"
+    );
     Ok(())
 }
 
@@ -134,7 +152,9 @@ pub(crate) fn a_wait_does_not_spin<F: WaitFixture>(make: Make<'_, F>) -> Check {
     stage.reader()?;
     let hung_up = stage.watch(Interest::NONE, Mode::Level)?;
     stage.fixture.peer_close(hung_up.peer).must("closing the far end")?;
-    for span in [Duration::from_micros(900), Duration::from_micros(1_900), Duration::from_millis(20)] {
+    for span in
+        [Duration::from_micros(900), Duration::from_micros(1_900), Duration::from_millis(20)]
+    {
         // The best of several, because a busy machine may make any one of them look long.
         let mut best = Duration::MAX;
         for _ in 0..20 {
@@ -143,8 +163,12 @@ pub(crate) fn a_wait_does_not_spin<F: WaitFixture>(make: Make<'_, F>) -> Check {
             let after = stage.fixture.busy_time().must("measuring processor time")?;
             best = best.min(after.saturating_sub(before));
         }
-        // Who spins is busy for nearly all of it; asking for the time takes some, too, where another process is asked.
-        ensure!(best < span / 2, "of 20 waits of {span:?}, the laziest was busy for {best:?}: it spins");
+        // Who spins is busy for nearly all of it; asking for the time takes some, too, where
+        // another process is asked.
+        ensure!(
+            best < span / 2,
+            "of 20 waits of {span:?}, the laziest was busy for {best:?}: it spins"
+        );
     }
     Ok(())
 }
@@ -157,7 +181,10 @@ pub(crate) fn a_timeout_counts_from_now<F: WaitFixture>(make: Make<'_, F>) -> Ch
     for _ in 0..10 {
         let start = stage.clock();
         let mut slots = [Event::EMPTY; 4];
-        stage.platform().wait_for(&mut Events::new(&mut slots), span).must("waiting for a timeout")?;
+        stage
+            .platform()
+            .wait_for(&mut Events::new(&mut slots), span)
+            .must("waiting for a timeout")?;
         early += usize::from(stage.clock().saturating_since(start) < span);
     }
     ensure!(early <= 2, "10 waits with a timeout of {span:?} ended {early} times too early");
@@ -165,7 +192,10 @@ pub(crate) fn a_timeout_counts_from_now<F: WaitFixture>(make: Make<'_, F>) -> Ch
     stage.expect(watched.token, Readiness::READABLE)?;
     let mut slots = [Event::EMPTY; 4];
     let mut events = Events::new(&mut slots);
-    stage.platform().wait_for(&mut events, Duration::MAX).must("waiting with an endless timeout")?;
+    stage
+        .platform()
+        .wait_for(&mut events, Duration::MAX)
+        .must("waiting with an endless timeout")?;
     ensure!(events.len() == 1, "a wait with an endless timeout did not report a ready source");
     Ok(())
 }
@@ -183,6 +213,9 @@ pub(crate) fn an_interrupted_wait_goes_on<F: WaitFixture>(make: Make<'_, F>) -> 
     ensure!(events.is_empty(), "nothing is ready, and a wait reported {:?}", events.as_slice());
     let took = stage.clock().saturating_since(start);
     ensure!(took >= span, "a wait of {span:?} that was interrupted ended after {took:?}");
-    ensure!(took < interrupted, "a wait of {span:?} lasted as long as it was interrupted, {took:?}: it starts over");
+    ensure!(
+        took < interrupted,
+        "a wait of {span:?} lasted as long as it was interrupted, {took:?}: it starts over"
+    );
     Ok(())
 }

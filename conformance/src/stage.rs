@@ -1,7 +1,8 @@
 //! What the cases share: a platform with its world, tokens, and patience with a bound.
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registry, Selector, Slot, Token,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registry,
+    Selector, Slot, Token,
 };
 
 use crate::outcome::{Answer, Check, Stop, ensure, fail};
@@ -53,13 +54,18 @@ impl<F: Fixture> Stage<F> {
         match make(capacity) {
             Ok(mut fixture) => {
                 let given = fixture.platform().capacity();
-                ensure!(given >= capacity, "asked for a capacity of {capacity}, the platform has {given}");
+                ensure!(
+                    given >= capacity,
+                    "asked for a capacity of {capacity}, the platform has {given}"
+                );
                 Ok(Self { fixture, registry: Registry::new([Slot::EMPTY; SLOTS]) })
             }
-            Err(error) if no_room(error) => {
-                Err(Stop::not_applicable(format_args!("no room for a platform of {capacity} sources: {error}")))
-            }
-            Err(error) => Err(Stop::failed(format_args!("making a platform of {capacity} sources failed: {error}"))),
+            Err(error) if no_room(error) => Err(Stop::not_applicable(format_args!(
+                "no room for a platform of {capacity} sources: {error}"
+            ))),
+            Err(error) => Err(Stop::failed(format_args!(
+                "making a platform of {capacity} sources failed: {error}"
+            ))),
         }
     }
 
@@ -109,14 +115,18 @@ impl<F: Fixture> Stage<F> {
     #[track_caller]
     pub(crate) fn register(&mut self, source: SourceOf<F>, interest: Interest) -> Check<Token> {
         let token = self.token()?;
-        self.platform().register(source, token, interest, Mode::Level).must("registering a source")?;
+        self.platform()
+            .register(source, token, interest, Mode::Level)
+            .must("registering a source")?;
         Ok(token)
     }
 
     /// Changes what a connection is watched for.
     #[track_caller]
     pub(crate) fn modify(&mut self, watched: Watched<F>, interest: Interest, mode: Mode) -> Check {
-        self.platform().modify(watched.source, watched.token, interest, mode).must("modifying a registration")
+        self.platform()
+            .modify(watched.source, watched.token, interest, mode)
+            .must("modifying a registration")
     }
 
     /// Deregisters a connection and takes its token back.
@@ -142,7 +152,11 @@ impl<F: Fixture> Stage<F> {
         self.platform().poll(now, events).must("polling")?;
         ensure!(events.len() >= len, "a poll took events out of the batch");
         for event in &events.as_slice()[len..] {
-            ensure!(!event.readiness.is_empty(), "{:?} was reported ready for nothing", event.token);
+            ensure!(
+                !event.readiness.is_empty(),
+                "{:?} was reported ready for nothing",
+                event.token
+            );
         }
         Ok(())
     }
@@ -169,7 +183,8 @@ impl<F: Fixture> Stage<F> {
         Ok(found)
     }
 
-    /// Polls until `token` was reported ready for all of `wanted`, and gives all that was reported for it.
+    /// Polls until `token` was reported ready for all of `wanted`, and gives all that was reported
+    /// for it.
     #[track_caller]
     pub(crate) fn expect(&mut self, token: Token, wanted: Readiness) -> Check<Readiness> {
         let mut seen = Readiness::NONE;
@@ -196,7 +211,8 @@ impl<F: Fixture> Stage<F> {
         Ok(())
     }
 
-    /// Fails the case if `token` is reported ready for `unwanted` again and again. Now and then is allowed.
+    /// Fails the case if `token` is reported ready for `unwanted` again and again. Now and then is
+    /// allowed.
     #[track_caller]
     pub(crate) fn expect_calm(&mut self, token: Token, unwanted: Readiness, why: &str) -> Check {
         for _ in 0..=QUIET {
@@ -268,8 +284,11 @@ impl<F: Fixture> Stage<F> {
                     total += count;
                     refusals = 0;
                 }
-                // Between refusals the system may still move bytes from this end to the other, so one is not enough.
-                Err(error) if error.kind() == ErrorKind::WouldBlock && refusals == QUIET => return Ok(total),
+                // Between refusals the system may still move bytes from this end to the other, so
+                // one is not enough.
+                Err(error) if error.kind() == ErrorKind::WouldBlock && refusals == QUIET => {
+                    return Ok(total);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     refusals += 1;
                     self.fixture.settle();
@@ -277,7 +296,9 @@ impl<F: Fixture> Stage<F> {
                 Err(error) => fail!("writing at the near end failed: {error}"),
             }
         }
-        Err(Stop::not_applicable(format_args!("a connection takes {total} bytes without being full")))
+        Err(Stop::not_applicable(format_args!(
+            "a connection takes {total} bytes without being full"
+        )))
     }
 
     /// Reads at the far end until `wanted` bytes came.
@@ -300,12 +321,15 @@ impl<F: Fixture> Stage<F> {
                 Err(error) => fail!("reading at the far end failed: {error}"),
             }
         }
-        ensure!(total == wanted, "{total} bytes arrived at the far end, and should have been {wanted}");
+        ensure!(
+            total == wanted,
+            "{total} bytes arrived at the far end, and should have been {wanted}"
+        );
         Ok(())
     }
 
-    /// Checks that a connection works as a level reader under its token: for use after something that should have
-    /// changed nothing.
+    /// Checks that a connection works as a level reader under its token: for use after something
+    /// that should have changed nothing.
     #[track_caller]
     pub(crate) fn still_works(&mut self, watched: Watched<F>) -> Check {
         self.send(watched.peer, b"ping")?;
@@ -319,6 +343,9 @@ impl<F: Fixture> Stage<F> {
 fn no_room(error: Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Full | ErrorKind::OutOfDescriptors | ErrorKind::OutOfMemory | ErrorKind::Unsupported
+        ErrorKind::Full
+            | ErrorKind::OutOfDescriptors
+            | ErrorKind::OutOfMemory
+            | ErrorKind::Unsupported
     )
 }

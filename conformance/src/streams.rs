@@ -76,7 +76,9 @@ pub(crate) fn nothing_to_read_would_block<F: TransportFixture>(make: Make<'_, F>
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.reader()?;
     for _ in 0..3 {
-        stage.read(watched.source, &mut [0; 8]).must_fail("reading nothing", &[ErrorKind::WouldBlock])?;
+        stage
+            .read(watched.source, &mut [0; 8])
+            .must_fail("reading nothing", &[ErrorKind::WouldBlock])?;
         stage.still_works(watched)?;
     }
     Ok(())
@@ -87,7 +89,9 @@ pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: Make<'_, F>) -> 
     let watched = stage.reader()?;
     let mut next = 0_u8;
     for round in 0..20_u8 {
-        let sent: [u8; 13] = core::array::from_fn(|offset| u8::try_from(offset).unwrap_or(0).wrapping_add(round * 13));
+        let sent: [u8; 13] = core::array::from_fn(|offset| {
+            u8::try_from(offset).unwrap_or(0).wrapping_add(round * 13)
+        });
         stage.send(watched.peer, &sent)?;
         let mut left = sent.len();
         while left > 0 {
@@ -97,7 +101,10 @@ pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: Make<'_, F>) -> 
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 read => read.must("reading")?,
             };
-            ensure!(count > 0 && count <= left, "{count} bytes were read, and {left} are on their way");
+            ensure!(
+                count > 0 && count <= left,
+                "{count} bytes were read, and {left} are on their way"
+            );
             for byte in &buffer[..count] {
                 ensure!(*byte == next, "byte {next} came as {byte}");
                 next = next.wrapping_add(1);
@@ -136,7 +143,9 @@ pub(crate) fn a_full_stream_would_block<F: TransportFixture>(make: Make<'_, F>) 
     let watched = stage.watch(Interest::NONE, Mode::Level)?;
     let filled = stage.fill(watched.source)?;
     ensure!(filled > 0, "a fresh stream took no byte");
-    stage.write(watched.source, b"x").must_fail("writing to a full stream", &[ErrorKind::WouldBlock])?;
+    stage
+        .write(watched.source, b"x")
+        .must_fail("writing to a full stream", &[ErrorKind::WouldBlock])?;
     stage.receive(watched.peer, filled)?;
     stage.modify(watched, Interest::WRITABLE, Mode::Level)?;
     stage.expect(watched.token, Readiness::WRITABLE)?;
@@ -168,14 +177,20 @@ pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(make: Make
                     written += count;
                     idle = 0;
                 }
-                Err(error) => ensure!(error.kind() == ErrorKind::WouldBlock, "writing failed: {error}"),
+                Err(error) => {
+                    ensure!(error.kind() == ErrorKind::WouldBlock, "writing failed: {error}")
+                }
             }
         }
         match stage.fixture.peer_read(watched.peer, &mut buffer) {
             Ok(count) => {
                 ensure!(count > 0, "the stream ended after {read} bytes");
                 let wrong = (0..count).find(|offset| buffer[*offset] != pattern(read + offset));
-                ensure!(wrong.is_none(), "byte {} is not the one that was written", read + wrong.unwrap_or(0));
+                ensure!(
+                    wrong.is_none(),
+                    "byte {} is not the one that was written",
+                    read + wrong.unwrap_or(0)
+                );
                 read += count;
                 idle = 0;
             }
@@ -203,7 +218,10 @@ pub(crate) fn an_empty_buffer_is_not_the_end<F: TransportFixture>(make: Make<'_,
     ensure!(harmless(stage.read(watched.source, &mut [])), "reading into nothing is an error");
     stage.read_exactly(watched.source, 2)?;
     stage.still_works(watched)?;
-    ensure!(stage.fixture.peer_read(watched.peer, &mut [0; 8]).is_err(), "writing nothing sent something");
+    ensure!(
+        stage.fixture.peer_read(watched.peer, &mut [0; 8]).is_err(),
+        "writing nothing sent something"
+    );
     Ok(())
 }
 
@@ -213,7 +231,8 @@ pub(crate) fn a_peer_that_shut_down_still_reads<F: TransportFixture>(make: Make<
     stage.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
     stage.expect(watched.token, Readiness::READABLE)?;
     for _ in 0..3 {
-        let taken = stage.write(watched.source, b"reply").must("writing to a peer that only reads")?;
+        let taken =
+            stage.write(watched.source, b"reply").must("writing to a peer that only reads")?;
         ensure!(taken == 5, "a fresh stream took {taken} of 5 bytes");
         stage.receive(watched.peer, 5)?;
     }
@@ -223,7 +242,9 @@ pub(crate) fn a_peer_that_shut_down_still_reads<F: TransportFixture>(make: Make<
     Ok(())
 }
 
-pub(crate) fn shutting_down_leaves_the_other_direction_open<F: TransportFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn shutting_down_leaves_the_other_direction_open<F: TransportFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.reader()?;
     let taken = stage.write(watched.source, b"request").must("writing")?;
@@ -241,14 +262,18 @@ pub(crate) fn writing_after_shutting_down_fails<F: TransportFixture>(make: Make<
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.reader()?;
     stage.shut_down(watched.source)?;
-    stage.write(watched.source, b"x").must_fail("writing after the end", &[ErrorKind::BrokenPipe])?;
+    stage
+        .write(watched.source, b"x")
+        .must_fail("writing after the end", &[ErrorKind::BrokenPipe])?;
     stage.still_works(watched)
 }
 
 pub(crate) fn a_reset_ends_reading<F: TransportFixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let source = stage.reset_stream()?;
-    stage.read(source, &mut [0; 8]).must_fail("reading after a reset", &[ErrorKind::ConnectionReset])?;
+    stage
+        .read(source, &mut [0; 8])
+        .must_fail("reading after a reset", &[ErrorKind::ConnectionReset])?;
     let again = stage.read(source, &mut [0; 8]);
     let ended = match again {
         Ok(count) => count == 0,
@@ -258,7 +283,9 @@ pub(crate) fn a_reset_ends_reading<F: TransportFixture>(make: Make<'_, F>) -> Ch
     Ok(())
 }
 
-pub(crate) fn a_reset_after_readiness_is_an_error_not_an_end<F: TransportFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_reset_after_readiness_is_an_error_not_an_end<F: TransportFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 4)?;
     let bystander = stage.reader()?;
     let watched = stage.reader()?;
@@ -271,7 +298,11 @@ pub(crate) fn a_reset_after_readiness_is_an_error_not_an_end<F: TransportFixture
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => stage.nudge()?,
             Err(error) => {
-                ensure!(error.kind() == ErrorKind::ConnectionReset, "a reset came as {:?}", error.kind());
+                ensure!(
+                    error.kind() == ErrorKind::ConnectionReset,
+                    "a reset came as {:?}",
+                    error.kind()
+                );
                 stage.deregister(watched.source, watched.token)?;
                 stage.fixture.close(watched.source).must("closing what was reset")?;
                 return stage.still_works(bystander);

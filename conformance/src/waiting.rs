@@ -12,14 +12,16 @@ use crate::{Make, WaitFixture};
 /// A deadline that no case should reach.
 const FAR: Duration = Duration::from_secs(10);
 
-/// How many waits may end for no visible reason while something that comes soon is still to come, on a machine that is busy.
+/// How many waits may end for no visible reason while something that comes soon is still to come,
+/// on a machine that is busy.
 const WAITS_MAX: usize = 100 * PATIENCE;
 
 /// How long something that comes later takes to come.
 const LATER: Duration = Duration::from_millis(20);
 
 /// An event that no platform reports.
-const FOREIGN: Event = Event { token: Token::new(u32::MAX, u32::MAX), readiness: Readiness::PRIORITY };
+const FOREIGN: Event =
+    Event { token: Token::new(u32::MAX, u32::MAX), readiness: Readiness::PRIORITY };
 
 impl<F: WaitFixture> Stage<F> {
     /// The time of the platform's clock.
@@ -38,15 +40,25 @@ impl<F: WaitFixture> Stage<F> {
             if event.token == token {
                 found |= event.readiness.with_implied();
             } else {
-                ensure!(self.registry.contains(event.token), "{:?} was reported, and is not registered", event.token);
+                ensure!(
+                    self.registry.contains(event.token),
+                    "{:?} was reported, and is not registered",
+                    event.token
+                );
             }
         }
         Ok(found)
     }
 
-    /// Waits until `token` is reported ready for `wanted`, again if a wait ends for no visible reason.
+    /// Waits until `token` is reported ready for `wanted`, again if a wait ends for no visible
+    /// reason.
     #[track_caller]
-    pub(crate) fn wait_until(&mut self, token: Token, wanted: Readiness, deadline: Option<Instant>) -> Check {
+    pub(crate) fn wait_until(
+        &mut self,
+        token: Token,
+        wanted: Readiness,
+        deadline: Option<Instant>,
+    ) -> Check {
         let start = self.clock();
         let mut seen = Readiness::NONE;
         for waits in 1..=WAITS_MAX {
@@ -57,7 +69,10 @@ impl<F: WaitFixture> Stage<F> {
                 return Ok(());
             }
             let past = deadline.is_some_and(|deadline| self.clock() >= deadline);
-            ensure!(!past, "{token:?} should be reported {wanted:?} before the deadline, and was reported {seen:?}");
+            ensure!(
+                !past,
+                "{token:?} should be reported {wanted:?} before the deadline, and was reported {seen:?}"
+            );
             let late = waits >= PATIENCE && self.clock().saturating_since(start) > FAR / 5;
             ensure!(!late, "{waits} waits ended without what they waited for");
         }
@@ -72,7 +87,10 @@ pub(crate) fn a_deadline_that_passed_still_reports<F: WaitFixture>(make: Make<'_
     stage.expect(watched.token, Readiness::READABLE)?;
     for _ in 0..3 {
         let seen = stage.wait(watched.token, Some(Instant::ZERO))?;
-        ensure!(seen.is_readable(), "a wait until a time that passed did not report a ready source");
+        ensure!(
+            seen.is_readable(),
+            "a wait until a time that passed did not report a ready source"
+        );
     }
     Ok(())
 }
@@ -85,16 +103,20 @@ pub(crate) fn an_event_ends_a_wait<F: WaitFixture>(make: Make<'_, F>) -> Check {
         let deadline = stage.clock() + FAR;
         stage.wait_until(watched.token, Readiness::READABLE, Some(deadline))?;
         stage.read_exactly(watched.source, 1)?;
-        ensure!(stage.sleep(Duration::from_millis(2))? <= 1, "a wait does not sleep after all bytes were read");
+        ensure!(
+            stage.sleep(Duration::from_millis(2))? <= 1,
+            "a wait does not sleep after all bytes were read"
+        );
     }
     Ok(())
 }
 
 pub(crate) fn an_event_ends_a_wait_without_a_deadline<F: WaitFixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
-    for (interest, wanted) in
-        [(Interest::WRITABLE, Readiness::WRITABLE), (Interest::READABLE | Interest::WRITABLE, Readiness::READABLE)]
-    {
+    for (interest, wanted) in [
+        (Interest::WRITABLE, Readiness::WRITABLE),
+        (Interest::READABLE | Interest::WRITABLE, Readiness::READABLE),
+    ] {
         let watched = stage.watch(interest, Mode::Level)?;
         stage.send(watched.peer, b"x")?;
         stage.wait_until(watched.token, wanted, None)?;
@@ -107,7 +129,10 @@ pub(crate) fn an_event_that_comes_later_ends_a_wait<F: WaitFixture>(make: Make<'
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.reader()?;
     for far in [Some(FAR), None] {
-        stage.fixture.peer_write_later(watched.peer, b"x", LATER).ability("way to write while the platform waits")?;
+        stage
+            .fixture
+            .peer_write_later(watched.peer, b"x", LATER)
+            .ability("way to write while the platform waits")?;
         let deadline = far.map(|far| stage.clock() + far);
         stage.wait_until(watched.token, Readiness::READABLE, deadline)?;
         stage.read_exactly(watched.source, 1)?;
@@ -115,7 +140,8 @@ pub(crate) fn an_event_that_comes_later_ends_a_wait<F: WaitFixture>(make: Make<'
     Ok(())
 }
 
-/// Deadlines that do not fit into what systems take: 32 bits of milliseconds, 64 bits of nanoseconds.
+/// Deadlines that do not fit into what systems take: 32 bits of milliseconds, 64 bits of
+/// nanoseconds.
 fn far_deadlines(now: Instant) -> [Instant; 4] {
     [
         Instant::MAX,
@@ -136,11 +162,17 @@ pub(crate) fn a_far_deadline_does_not_overflow<F: WaitFixture>(make: Make<'_, F>
         stage.read_exactly(watched.source, 1)?;
     }
     for deadline in far_deadlines(now) {
-        stage.fixture.peer_write_later(watched.peer, b"x", LATER).ability("way to write while the platform waits")?;
+        stage
+            .fixture
+            .peer_write_later(watched.peer, b"x", LATER)
+            .ability("way to write while the platform waits")?;
         let mut waits = 0;
         while !stage.wait(watched.token, Some(deadline))?.is_readable() {
             waits += 1;
-            ensure!(waits < 5, "waits until {deadline:?} end at once, as if the deadline had passed");
+            ensure!(
+                waits < 5,
+                "waits until {deadline:?} end at once, as if the deadline had passed"
+            );
         }
         stage.read_exactly(watched.source, 1)?;
     }
@@ -175,7 +207,8 @@ pub(crate) fn events_are_added_by_a_wait<F: WaitFixture>(make: Make<'_, F>) -> C
     ensure!(events.push(FOREIGN).is_ok(), "a batch has no room left");
     let deadline = stage.clock() + FAR;
     stage.platform().wait(&mut events, Some(deadline)).must("waiting")?;
-    let added = events.len() == 2 && events.as_slice()[0] == FOREIGN && events.as_slice()[1] != FOREIGN;
+    let added =
+        events.len() == 2 && events.as_slice()[0] == FOREIGN && events.as_slice()[1] != FOREIGN;
     ensure!(added, "a wait with one event and one place left gave {:?}", events.as_slice());
     Ok(())
 }
@@ -198,7 +231,10 @@ pub(crate) fn waits_are_fair<F: WaitFixture>(make: Make<'_, F>) -> Check {
             for (index, waits) in overdue.iter_mut().enumerate() {
                 let reported = events.iter().any(|event| event.token.index() == index);
                 *waits = if reported { 0 } else { *waits + 1 };
-                ensure!(*waits < bound, "source {index} of 7 went unreported for {waits} waits, batches of {batch}");
+                ensure!(
+                    *waits < bound,
+                    "source {index} of 7 went unreported for {waits} waits, batches of {batch}"
+                );
             }
         }
     }
@@ -208,8 +244,14 @@ pub(crate) fn waits_are_fair<F: WaitFixture>(make: Make<'_, F>) -> Check {
 pub(crate) fn an_interrupted_wait_still_reports<F: WaitFixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.reader()?;
-    stage.fixture.interrupt(Duration::from_millis(3), Duration::from_millis(60)).ability("way to interrupt a wait")?;
-    stage.fixture.peer_write_later(watched.peer, b"x", LATER).ability("way to write while the platform waits")?;
+    stage
+        .fixture
+        .interrupt(Duration::from_millis(3), Duration::from_millis(60))
+        .ability("way to interrupt a wait")?;
+    stage
+        .fixture
+        .peer_write_later(watched.peer, b"x", LATER)
+        .ability("way to write while the platform waits")?;
     stage.wait_until(watched.token, Readiness::READABLE, None)
 }
 
@@ -227,6 +269,9 @@ pub(crate) fn a_broken_source_does_not_stop_a_wait<F: WaitFixture>(make: Make<'_
     let deadline = stage.clock() + Duration::from_millis(2);
     stage.wait(broken.token, Some(deadline))?;
     stage.deregister(broken.source, broken.token)?;
-    ensure!(stage.sleep(Duration::from_millis(2))? <= 1, "a wait spins after a broken source was deregistered");
+    ensure!(
+        stage.sleep(Duration::from_millis(2))? <= 1,
+        "a wait spins after a broken source was deregistered"
+    );
     Ok(())
 }

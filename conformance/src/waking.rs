@@ -1,6 +1,8 @@
 //! Waking: wakes are reported under the waker's token, together, and once.
 
-use selkie_core::{Capabilities, ErrorKind, Event, Events, Interest, Mode, Readiness, Selector, Token, Wake};
+use selkie_core::{
+    Capabilities, ErrorKind, Event, Events, Interest, Mode, Readiness, Selector, Token, Wake,
+};
 
 use crate::fixture::WakerOf;
 use crate::outcome::{Answer, Check, ensure};
@@ -27,7 +29,10 @@ const OVER: &str = "though its wake was reported already";
 
 pub(crate) fn a_waker_is_a_capability<F: WakeFixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
-    ensure!(stage.can(Capabilities::WAKER), "a platform with a waker does not claim the capability");
+    ensure!(
+        stage.can(Capabilities::WAKER),
+        "a platform with a waker does not claim the capability"
+    );
     let (_waker, token) = stage.waker()?;
     stage.expect_silence(token, "and nobody woke")
 }
@@ -97,14 +102,17 @@ pub(crate) fn a_second_waker_is_refused<F: WakeFixture>(make: Make<'_, F>) -> Ch
     stage.expect_silence(second, "though its waker was refused")?;
     let (source, _) = stage.pair()?;
     let platform = stage.platform();
-    platform.register(source, second, Interest::READABLE, Mode::Level).must("using the token after a refusal")
+    platform
+        .register(source, second, Interest::READABLE, Mode::Level)
+        .must("using the token after a refusal")
 }
 
 pub(crate) fn a_taken_token_is_refused<F: WakeFixture>(make: Make<'_, F>) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.reader()?;
     let refused = stage.platform().waker(watched.token).map(|_| ());
-    refused.must_fail("making a waker with the token of a source", &[ErrorKind::AlreadyRegistered])?;
+    refused
+        .must_fail("making a waker with the token of a source", &[ErrorKind::AlreadyRegistered])?;
     stage.still_works(watched)?;
     let (waker, token) = stage.waker()?;
     stage.wake(&waker)?;
@@ -189,7 +197,10 @@ pub(crate) fn a_wake_is_not_starved<F: WakeFixture>(make: Make<'_, F>) -> Check 
         let mut polls = 1;
         while crowd.one()? != crowd.token {
             polls += 1;
-            ensure!(polls <= 3, "a wake went unreported for {polls} polls beside two ready sources");
+            ensure!(
+                polls <= 3,
+                "a wake went unreported for {polls} polls beside two ready sources"
+            );
         }
     }
     Ok(())
@@ -202,8 +213,12 @@ pub(crate) fn events_are_not_starved_by_wakes<F: WakeFixture>(make: Make<'_, F>)
         crowd.stage.wake(&crowd.waker)?;
         events += usize::from(crowd.one()? != crowd.token);
     }
-    // Three are ready all the time, so two of three reports should be those of sources; half of that must be.
-    ensure!(events >= 10, "beside a waker that is always woken, two ready sources had {events} of 30 reports");
+    // Three are ready all the time, so two of three reports should be those of sources; half of
+    // that must be.
+    ensure!(
+        events >= 10,
+        "beside a waker that is always woken, two ready sources had {events} of 30 reports"
+    );
     Ok(())
 }
 

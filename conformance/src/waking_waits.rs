@@ -11,7 +11,9 @@ use crate::{Make, WaitFixture, WakeFixture};
 /// How long a wake that comes later takes to come.
 const LATER: Duration = Duration::from_millis(20);
 
-pub(crate) fn a_wake_before_the_wait_is_not_lost<F: WaitFixture + WakeFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_wake_before_the_wait_is_not_lost<F: WaitFixture + WakeFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let (waker, token) = stage.waker()?;
     for _ in 0..3 {
@@ -33,7 +35,9 @@ pub(crate) fn a_wake_ends_a_wait<F: WaitFixture + WakeFixture>(make: Make<'_, F>
     Ok(())
 }
 
-pub(crate) fn a_wake_ends_a_wait_for_silent_sources<F: WaitFixture + WakeFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_wake_ends_a_wait_for_silent_sources<F: WaitFixture + WakeFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 2)?;
     stage.watch(Interest::NONE, Mode::Level)?;
     let (waker, token) = stage.waker()?;
@@ -41,7 +45,9 @@ pub(crate) fn a_wake_ends_a_wait_for_silent_sources<F: WaitFixture + WakeFixture
     stage.wait_until(token, Readiness::READABLE, None)
 }
 
-pub(crate) fn a_waker_is_something_to_wait_for<F: WaitFixture + WakeFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_waker_is_something_to_wait_for<F: WaitFixture + WakeFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let (waker, token) = stage.waker()?;
     stage.fixture.wake_later(&waker, LATER).ability("way to wake while the platform waits")?;
@@ -50,7 +56,9 @@ pub(crate) fn a_waker_is_something_to_wait_for<F: WaitFixture + WakeFixture>(mak
     stage.wait_until(token, Readiness::READABLE, None)
 }
 
-pub(crate) fn a_wait_after_a_wake_sleeps_again<F: WaitFixture + WakeFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_wait_after_a_wake_sleeps_again<F: WaitFixture + WakeFixture>(
+    make: Make<'_, F>,
+) -> Check {
     let mut stage = Stage::new(make, 2)?;
     let watched = stage.watch(Interest::READABLE, Mode::Level)?;
     let (waker, token) = stage.waker()?;
@@ -58,7 +66,10 @@ pub(crate) fn a_wait_after_a_wake_sleeps_again<F: WaitFixture + WakeFixture>(mak
         stage.wake(&waker)?;
         stage.wake(&waker)?;
         stage.wait_until(token, Readiness::READABLE, None)?;
-        ensure!(stage.sleep(Duration::from_millis(3))? <= 1, "a wait spins after a wake was reported");
+        ensure!(
+            stage.sleep(Duration::from_millis(3))? <= 1,
+            "a wait spins after a wake was reported"
+        );
     }
     stage.still_works(watched)
 }

@@ -1,4 +1,5 @@
-//! The suite itself under test: an honest platform passes all of it, and each planted fault fails the case that it should.
+//! The suite itself under test: an honest platform passes all of it, and each planted fault fails
+//! the case that it should.
 
 #[path = "toy/mod.rs"]
 mod toy;
@@ -6,12 +7,17 @@ mod toy;
 use std::collections::BTreeSet;
 
 use selkie_conformance::{
-    Case, Outcome, run_all, run_one, selector_cases, transport_cases, wait_cases, wait_wake_cases, wake_cases,
+    Case, Outcome, run_all, run_one, selector_cases, transport_cases, wait_cases, wait_wake_cases,
+    wake_cases,
 };
 use toy::{Fault, ToyFixture};
 
 fn cases() -> impl Iterator<Item = Case<ToyFixture>> {
-    selector_cases().chain(wait_cases()).chain(wake_cases()).chain(wait_wake_cases()).chain(transport_cases())
+    selector_cases()
+        .chain(wait_cases())
+        .chain(wake_cases())
+        .chain(wait_wake_cases())
+        .chain(transport_cases())
 }
 
 /// Whether the case of that name fails on a toy with this fault.
@@ -131,8 +137,12 @@ fn every_case_has_a_name_of_its_own() {
 
 #[test]
 fn a_note_says_what_and_where() {
-    let case = cases().find(|case| case.name == "modes::oneshot_is_reported_once").expect("a case of that name");
-    let Outcome::Failed(note) = case.run(|capacity| Ok(ToyFixture::with_fault(capacity, Fault::ForgetsOneshot))) else {
+    let case = cases()
+        .find(|case| case.name == "modes::oneshot_is_reported_once")
+        .expect("a case of that name");
+    let Outcome::Failed(note) =
+        case.run(|capacity| Ok(ToyFixture::with_fault(capacity, Fault::ForgetsOneshot)))
+    else {
         panic!("the fault went unnoticed");
     };
     assert!(note.text().contains("READABLE, though it was reported once already"), "{note}");

@@ -1,9 +1,10 @@
-//! The platform-free half of Selkie: an event loop and a server with fixed memory, for every platform that can say what is
-//! ready.
+//! The platform-free half of Selkie: an event loop and a server with fixed memory, for every
+//! platform that can say what is ready.
 //!
-//! One thread serves many clients: it *registers* what it wants to hear of, *waits* until some of it is ready, and *handles*
-//! what is. This crate is everything of that which does not depend on the platform. It needs no standard library and no
-//! allocator, contains no unsafe code, and never reads a clock; memory and time are given to it.
+//! One thread serves many clients: it *registers* what it wants to hear of, *waits* until some of
+//! it is ready, and *handles* what is. This crate is everything of that which does not depend on
+//! the platform. It needs no standard library and no allocator, contains no unsafe code, and never
+//! reads a clock; memory and time are given to it.
 //!
 //! ```text
 //!   Server      accept, read, flush, deadlines, drain     serves a Service (memory in, memory out)
@@ -12,21 +13,21 @@
 //!   Selector  Wait  Wake  Transport  Datagrams            the contracts that platforms implement
 //! ```
 //!
-//! Platforms are crates of their own: `selkie-std` has select, poll, epoll and kqueue. The crate `selkie` joins them under
-//! one name.
+//! Platforms are crates of their own: `selkie-std` has select, poll, epoll and kqueue. The crate
+//! `selkie` joins them under one name.
 //!
 //! # A service
 //!
-//! What most people write is a [`Service`]; see there for an echo in ten lines. A [`Server`] feeds it, an [`EventLoop`]
-//! runs the server.
+//! What most people write is a [`Service`]; see there for an echo in ten lines. A [`Server`] feeds
+//! it, an [`EventLoop`] runs the server.
 //!
 //! # A loop of your own
 //!
-//! Without the server layer, a [`Handler`] is told which sources are ready and which deadlines have passed. Here over
-//! [`Scan`], which asks [`embedded_io`] devices:
+//! Without the server layer, a [`Handler`] is told which sources are ready and which deadlines have
+//! passed. Here over [`DevicePoller`], which asks [`embedded_io`] devices:
 //!
 //! ```
-//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode, Scan, StaticLoop, Transport};
+//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode, DevicePoller, StaticLoop, Transport};
 //! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 //! # struct Uart(&'static [u8]);
 //! # impl ErrorType for Uart { type Error = ErrorKind; }
@@ -38,7 +39,7 @@
 //! #     fn flush(&mut self) -> Result<(), ErrorKind> { Ok(()) }
 //! # }
 //!
-//! type Platform = Scan<Uart, 1, 4>;
+//! type Platform = DevicePoller<Uart, 1, 4>;
 //!
 //! struct Console {
 //!     uart: selkie_core::Device,
@@ -68,49 +69,32 @@
 //!
 //! # Tokens
 //!
-//! A [`Token`] names one registered source until it is deregistered, and nothing else ever after. So an event for a source
-//! that was closed earlier in the same batch, and whose slot another has by now, is dropped and counted instead of
-//! delivered to the wrong one.
+//! A [`Token`] names one registered source until it is deregistered, and nothing else ever after.
+//! So an event for a source that was closed earlier in the same batch, and whose slot another has
+//! by now, is dropped and counted instead of delivered to the wrong one.
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod both;
-mod bound;
-mod error;
-mod event;
-mod event_loop;
-mod flags;
+mod adapters;
+mod backend;
+mod bitset;
+mod contract;
 #[cfg(feature = "defmt")]
-mod format;
-mod instant;
-mod interest;
-mod registrations;
-mod registry;
-mod scan;
-mod selector;
+mod defmt;
+mod event_loop;
 mod server;
-mod storage;
-mod timers;
-mod token;
-mod transport;
-mod unserved;
 
-pub use both::{Both, Either};
-pub use bound::Bound;
-pub use error::{Error, ErrorKind};
-pub use event::{Event, Events, Readiness};
-pub use event_loop::{Context, EventLoop, Handler, LoopCounters, LoopStorage, StaticLoop};
-pub use instant::Instant;
-pub use interest::{Interest, Mode};
-pub use registrations::{Registration, Registrations};
-pub use registry::{Registry, Slot};
-pub use scan::{Device, Scan};
-pub use selector::{Capabilities, Selector, Wait, Wake};
-pub use server::{
-    Block, Config, Connection, Counters, Peer, Reason, SendError, Server, ServerStorage, Service, StaticServer,
+pub use adapters::{Device, DevicePoller, Either, Pair, SelectorOnly, StreamAdapter};
+pub use backend::{Registration, Registrations};
+pub use contract::{
+    Capabilities, Close, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest, Mode,
+    Readiness, Selector, Token, Transport, Wait, Wake,
 };
-pub use storage::Storage;
-pub use timers::{TimerSlot, Timers};
-pub use token::Token;
-pub use transport::{Close, Datagrams, Transport};
-pub use unserved::Unserved;
+pub use event_loop::{
+    Context, EventLoop, Handler, LoopCounters, LoopStorage, Registry, Slot, StaticLoop, Storage,
+    TimerSlot, Timers,
+};
+pub use server::{
+    Block, CloseReason, Config, Connection, Counters, Peer, SendError, Server, ServerStorage,
+    Service, StaticServer,
+};

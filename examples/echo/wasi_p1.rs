@@ -18,7 +18,11 @@ impl FromStr for Backend {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        if name == "poll_oneoff" { Ok(Self) } else { Err("WASI 0.1 has only poll_oneoff".to_owned()) }
+        if name == "poll_oneoff" {
+            Ok(Self)
+        } else {
+            Err("WASI 0.1 has only poll_oneoff".to_owned())
+        }
     }
 }
 
@@ -36,8 +40,8 @@ pub(crate) struct Opened {
     pub(crate) description: String,
 }
 
-/// Opens the platform, and takes over its listener. Only the host knows the address of that; the one on the command line
-/// means nothing here.
+/// Opens the platform, and takes over its listener. Only the host knows the address of that; the
+/// one on the command line means nothing here.
 pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened, String> {
     let mut platform = PollOneoff::new(PollOneoffStorage::leaked(slots));
     let listener = platform.preopened_listener().map_err(|error| match error.kind() {
@@ -51,7 +55,11 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
         _ => format!("cannot use the listening socket of the host: {error}"),
     })?;
     let backend = arguments.backend.unwrap_or(Backend);
-    Ok(Opened { platform, listener, description: format!("the socket that the host opened ({backend}") })
+    Ok(Opened {
+        platform,
+        listener,
+        description: format!("the socket that the host opened ({backend}"),
+    })
 }
 
 /// Whether the user wants the server to stop. WASI has no signals: the host ends the program.

@@ -46,8 +46,8 @@ pub(crate) struct Opened {
 
 /// Opens the platform and its listener.
 pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened, String> {
-    let mut platform =
-        IoPoll::new(IoPollStorage::leaked(slots)).map_err(|error| format!("cannot open the platform: {error}"))?;
+    let mut platform = IoPoll::new(IoPollStorage::leaked(slots))
+        .map_err(|error| format!("cannot open the platform: {error}"))?;
     let listener = platform.listen(arguments.address, BACKLOG).map_err(|error| {
         let advice = match error.kind() {
             ErrorKind::AddressInUse => {
@@ -61,7 +61,9 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
         };
         format!("cannot listen on {}: {error}; {advice}", arguments.address)
     })?;
-    let address = platform.local_address(listener).map_err(|error| format!("the listener has no address: {error}"))?;
+    let address = platform
+        .local_address(listener)
+        .map_err(|error| format!("the listener has no address: {error}"))?;
     let backend = arguments.backend.unwrap_or(Backend);
     Ok(Opened { platform, listener, description: format!("{address} ({backend}") })
 }

@@ -1,5 +1,6 @@
-//! Gives the guest a stack of 32 KiB instead of the linker's 1 MiB, since its tables are static; and has the linker write
-//! calls and addresses as short as they are, instead of with room for any. (That needs a module without debug information.)
+//! Gives the guest a stack of 32 KiB instead of the linker's 1 MiB, since its tables are static;
+//! and has the linker write calls and addresses as short as they are, instead of with room for any.
+//! (That needs a module without debug information.)
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

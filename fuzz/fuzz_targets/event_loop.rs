@@ -1,9 +1,9 @@
-//! The loop over a selector that reports whatever it likes, and over embedded-io devices that are ready as they like: only
-//! live tokens are delivered, deadlines are exact, and nothing panics.
+//! The loop over a selector that reports whatever it likes, and over embedded-io devices that are
+//! ready as they like: only live tokens are delivered, deadlines are exact, and nothing panics.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use selkie_core::{EventLoop, Instant, Scan, Selector, StaticLoop, Wait};
+use selkie_core::{DevicePoller, EventLoop, Instant, Selector, StaticLoop, Wait};
 use selkie_fuzz::choices::Choices;
 use selkie_fuzz::devices::Whimsical;
 use selkie_fuzz::driver::Driver;
@@ -34,13 +34,21 @@ fn run<P: Selector>(platform: P, sources: Vec<P::Source>, choices: &Choices, rou
 }
 
 /// Polls.
-fn turn<P: Selector>(event_loop: &mut EventLoop<'_, P>, driver: &mut Driver<P::Source>, time: Instant) {
+fn turn<P: Selector>(
+    event_loop: &mut EventLoop<'_, P>,
+    driver: &mut Driver<P::Source>,
+    time: Instant,
+) {
     let next = event_loop.turn(time, driver).expect("the platform does not fail");
     driver.check_next(&mut event_loop.context, next);
 }
 
 /// Waits, on a platform with a clock of its own.
-fn run_once<P: Wait>(event_loop: &mut EventLoop<'_, P>, driver: &mut Driver<P::Source>, _time: Instant) {
+fn run_once<P: Wait>(
+    event_loop: &mut EventLoop<'_, P>,
+    driver: &mut Driver<P::Source>,
+    _time: Instant,
+) {
     event_loop.run_once(driver).expect("the platform does not fail");
 }
 
@@ -50,9 +58,11 @@ fuzz_target!(|bytes: &[u8]| {
         0 => run(Hostile::new(choices.clone()), (0..3).collect(), &choices, turn),
         1 => run(Hostile::new(choices.clone()), (0..3).collect(), &choices, run_once),
         _ => {
-            let mut scan = Scan::<Whimsical, 3, SLOTS>::new();
-            let devices = [(); 3]
-                .map(|()| scan.add(Whimsical(choices.clone())).unwrap_or_else(|_| panic!("there is room for three")));
+            let mut scan = DevicePoller::<Whimsical, 3, SLOTS>::new();
+            let devices = [(); 3].map(|()| {
+                scan.add(Whimsical(choices.clone()))
+                    .unwrap_or_else(|_| panic!("there is room for three"))
+            });
             run(scan, devices.to_vec(), &choices, turn);
         }
     }

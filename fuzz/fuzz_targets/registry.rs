@@ -23,7 +23,8 @@ enum Step {
     Heir,
 }
 
-/// The steps, and the generations of the slots at the start: how many are left, or none for a slot that is new.
+/// The steps, and the generations of the slots at the start: how many are left, or none for a slot
+/// that is new.
 #[derive(Arbitrary, Debug)]
 struct Case {
     left: [Option<u8>; CAPACITY],
@@ -46,8 +47,9 @@ impl Model {
     }
 
     fn insert(&mut self, registry: &mut Registry<&mut [Slot]>) {
-        let free =
-            (0..CAPACITY).any(|index| self.left[index] > 0 && !self.live.iter().any(|token| token.index() == index));
+        let free = (0..CAPACITY).any(|index| {
+            self.left[index] > 0 && !self.live.iter().any(|token| token.index() == index)
+        });
         match registry.insert() {
             Ok(token) => {
                 assert!(free, "{token:?} was issued by a registry that is full");
@@ -80,7 +82,10 @@ impl Model {
         live.sort_by_key(|token| token.index());
         assert!(registry.iter().eq(live.iter().copied()), "in the order of the slots");
         for index in 0..CAPACITY + 2 {
-            assert_eq!(registry.token_at(index), live.iter().copied().find(|token| token.index() == index));
+            assert_eq!(
+                registry.token_at(index),
+                live.iter().copied().find(|token| token.index() == index)
+            );
         }
     }
 }

@@ -1,7 +1,9 @@
-//! The whole server over the simulated platform: the bytes are the seed, the knobs, and what the platform and the service
-//! choose while they run. Every rule of the simulation is checked on every turn.
+//! The whole server over the simulated platform: the bytes are the seed, the knobs, and what the
+//! platform and the service choose while they run. Every rule of the simulation is checked on every
+//! turn.
 //!
-//! A crash prints the command that plays the same run again without a fuzzer, and the same for a smaller run.
+//! A crash prints the command that plays the same run again without a fuzzer, and the same for a
+//! smaller run.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -24,6 +26,10 @@ fuzz_target!(|bytes: &[u8]| {
     scenario.crowd.reply_max = scenario.crowd.reply_max.min(BYTES_MAX);
     if let Some(violation) = play(&scenario, Trace::off()).violation {
         let smaller = shrink(scenario.clone(), violation.rule);
-        panic!("a rule is broken: {violation}\n  see: {}\n  smaller: {}", command(&scenario), command(&smaller));
+        panic!(
+            "a rule is broken: {violation}\n  see: {}\n  smaller: {}",
+            command(&scenario),
+            command(&smaller)
+        );
     }
 });

@@ -1,5 +1,6 @@
-//! An echo server over smoltcp that receives any frames: raw ones, and segments that are nearly right. Nothing panics, the
-//! loop always sleeps in the end, and once the peer is silent every socket comes back.
+//! An echo server over smoltcp that receives any frames: raw ones, and segments that are nearly
+//! right. Nothing panics, the loop always sleeps in the end, and once the peer is silent every
+//! socket comes back.
 #![no_main]
 
 use core::mem::ManuallyDrop;
@@ -44,7 +45,8 @@ fn step(stand: &mut Stand<'_>, choices: &Choices) {
 
 fuzz_target!(|bytes: &[u8]| {
     let choices = Choices::new(bytes);
-    // The sockets borrow from the same memory that they are in, which could therefore not be dropped. It has nothing to drop.
+    // The sockets borrow from the same memory that they are in, which could therefore not be
+    // dropped. It has nothing to drop.
     let mut memory = ManuallyDrop::new(Memory::new());
     let mut tables = Tables::default();
     let mut stand = Stand::new(&mut memory, &mut tables);

@@ -9,7 +9,8 @@ use selkie_core::{Instant, TimerSlot, Timers};
 
 const CAPACITY: usize = 40;
 
-/// What a fuzzer does to timers. Keys are taken modulo the capacity, except where any key is allowed.
+/// What a fuzzer does to timers. Keys are taken modulo the capacity, except where any key is
+/// allowed.
 #[derive(Arbitrary, Debug)]
 enum Step {
     Set(u8, Time),
@@ -67,7 +68,9 @@ fn apply(timers: &mut Timers<&mut [TimerSlot]>, model: &mut Model, step: &Step) 
                 model.insert(key, nanos);
             }
         }
-        Step::Cancel(key) => assert_eq!(timers.cancel(key.into()), model.remove(&key.into()).is_some()),
+        Step::Cancel(key) => {
+            assert_eq!(timers.cancel(key.into()), model.remove(&key.into()).is_some())
+        }
         Step::Expire(time, most) => expire(timers, model, time.nanos(), most),
         Step::Heir => {}
     }

@@ -1,5 +1,6 @@
-//! The WASI backends over a host that answers whatever it likes: nothing panics, no event is for a dead token, nothing is
-//! read or written beyond what there is, no handle is used that is not the guest's, and none is given back twice.
+//! The WASI backends over a host that answers whatever it likes: nothing panics, no event is for a
+//! dead token, nothing is read or written beyond what there is, no handle is used that is not the
+//! guest's, and none is given back twice.
 #![no_main]
 
 use core::net::SocketAddr;

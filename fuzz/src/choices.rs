@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// A row of bytes that is drawn from, in common with all clones. When they are used up, every choice is 0.
+/// A row of bytes that is drawn from, in common with all clones. When they are used up, every
+/// choice is 0.
 #[derive(Clone, Debug, Default)]
 pub struct Choices {
     bytes: Rc<RefCell<Vec<u8>>>,

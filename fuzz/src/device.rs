@@ -10,7 +10,8 @@ use smoltcp::time::Instant;
 /// The frames that are on their way in one direction.
 pub type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
 
-/// How many frames wait to be taken by the far end at most; while there are as many, the device takes none.
+/// How many frames wait to be taken by the far end at most; while there are as many, the device
+/// takes none.
 const SENT_MAX: usize = 64;
 
 /// The device. Nobody computes checksums, or a fuzzer would find little else than wrong ones.

@@ -27,7 +27,14 @@ impl<S: Copy> Driver<S> {
     /// A handler that chooses from `choices`, and has these sources to register.
     #[must_use]
     pub fn new(choices: Choices, sources: Vec<S>) -> Self {
-        Self { choices, sources, live: HashMap::new(), issued: Vec::new(), delivered: 0, expired: 0 }
+        Self {
+            choices,
+            sources,
+            live: HashMap::new(),
+            issued: Vec::new(),
+            delivered: 0,
+            expired: 0,
+        }
     }
 
     fn interest(&self) -> Interest {
@@ -41,11 +48,18 @@ impl<S: Copy> Driver<S> {
     /// Some point in time: an early one, or the last there is.
     #[must_use]
     pub fn time(&self) -> Instant {
-        Instant::from_nanos(if self.choices.below(16) == 15 { u64::MAX } else { self.choices.byte().into() })
+        Instant::from_nanos(if self.choices.below(16) == 15 {
+            u64::MAX
+        } else {
+            self.choices.byte().into()
+        })
     }
 
     fn note_issued(&mut self, token: Token, source: Option<S>) {
-        assert!(self.issued.iter().all(|(issued, _)| *issued != token), "{token:?} was issued twice");
+        assert!(
+            self.issued.iter().all(|(issued, _)| *issued != token),
+            "{token:?} was issued twice"
+        );
         self.issued.push((token, source));
         self.live.insert(token, None);
     }
@@ -66,7 +80,9 @@ impl<S: Copy> Driver<S> {
         let was_live = self.live.contains_key(&token);
         assert_eq!(context.contains(token), was_live);
         let (outcome, time) = match (deed, source) {
-            (3, Some(source)) => (context.modify(source, token, self.interest(), self.mode()), None),
+            (3, Some(source)) => {
+                (context.modify(source, token, self.interest(), self.mode()), None)
+            }
             (4 | 5, Some(source)) => {
                 let outcome = context.deregister(source, token);
                 self.live.remove(&token);
@@ -94,13 +110,21 @@ impl<S: Copy> Driver<S> {
         let is_stale = outcome.is_err_and(|error| error.kind() == ErrorKind::Stale);
         assert!(was_live || is_stale, "what is done to a dead token is refused");
         if let (Some((time, only_earlier)), Some(deadline)) = (time, self.live.get_mut(&token)) {
-            *deadline = Some(if only_earlier { deadline.map_or(time, |earlier| earlier.min(time)) } else { time });
+            *deadline = Some(if only_earlier {
+                deadline.map_or(time, |earlier| earlier.min(time))
+            } else {
+                time
+            });
         }
         assert_eq!(context.registry().len(), self.live.len());
     }
 
     /// Registers a source, or asks for a token without one.
-    fn obtain<P: Selector<Source = S>>(&mut self, context: &mut Context<'_, P>, without_source: bool) {
+    fn obtain<P: Selector<Source = S>>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        without_source: bool,
+    ) {
         let Some(source) = self.choices.pick(&self.sources) else { return };
         let (token, source) = if without_source {
             (context.issue(), None)
@@ -113,24 +137,39 @@ impl<S: Copy> Driver<S> {
         assert_eq!(context.registry().len(), self.live.len());
     }
 
-    /// Holds the loop to its promises after a round, before which so many deadlines had passed, and which handles at most
-    /// `batch` of them.
-    pub fn check<P: Selector<Source = S>>(&self, context: &mut Context<'_, P>, expired_before: u64, batch: usize) {
+    /// Holds the loop to its promises after a round, before which so many deadlines had passed, and
+    /// which handles at most `batch` of them.
+    pub fn check<P: Selector<Source = S>>(
+        &self,
+        context: &mut Context<'_, P>,
+        expired_before: u64,
+        batch: usize,
+    ) {
         let counters = context.counters();
         assert_eq!(counters.events, self.delivered + counters.events_stale);
         assert_eq!(counters.deadlines, self.expired);
         let expired = self.expired - expired_before;
         assert!(expired <= batch as u64, "the work of a round is bounded");
         if let Some(deadline) = self.next_deadline() {
-            assert!(expired == batch as u64 || deadline > context.now(), "a deadline that has passed was left");
+            assert!(
+                expired == batch as u64 || deadline > context.now(),
+                "a deadline that has passed was left"
+            );
         }
     }
 
     /// Holds the loop to what it says of its next turn.
-    pub fn check_next<P: Selector<Source = S>>(&self, context: &mut Context<'_, P>, next: Option<Instant>) {
+    pub fn check_next<P: Selector<Source = S>>(
+        &self,
+        context: &mut Context<'_, P>,
+        next: Option<Instant>,
+    ) {
         if let Some(deadline) = self.next_deadline() {
             let latest = deadline.max(context.now());
-            assert!(next.is_some_and(|next| next <= latest), "the next turn is at {next:?}, after {deadline:?}");
+            assert!(
+                next.is_some_and(|next| next <= latest),
+                "the next turn is at {next:?}, after {deadline:?}"
+            );
         }
     }
 
@@ -147,14 +186,22 @@ impl<S: Copy> Driver<S> {
 
 impl<'a, P: Selector> Handler<'a, P> for Driver<P::Source> {
     fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
-        assert!(self.live.contains_key(&event.token), "an event for {:?}, which is dead", event.token);
+        assert!(
+            self.live.contains_key(&event.token),
+            "an event for {:?}, which is dead",
+            event.token
+        );
         self.delivered += 1;
         self.act(context);
     }
 
     fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
-        let deadline = self.live.get_mut(&token).expect("a deadline belongs to a live token").take();
-        assert!(deadline.is_some_and(|deadline| deadline <= context.now()), "a deadline comes early, or from nowhere");
+        let deadline =
+            self.live.get_mut(&token).expect("a deadline belongs to a live token").take();
+        assert!(
+            deadline.is_some_and(|deadline| deadline <= context.now()),
+            "a deadline comes early, or from nowhere"
+        );
         self.expired += 1;
         self.act(context);
     }

@@ -23,13 +23,15 @@ struct Program<'p, P> {
     registered: HashMap<Token, Socket>,
 }
 
-/// Does what the host's answers say, until they are used up. `open` opens a source, if the platform does so at all.
+/// Does what the host's answers say, until they are used up. `open` opens a source, if the platform
+/// does so at all.
 pub fn run<P>(platform: &mut P, open: fn(&mut P) -> Option<Socket>)
 where
     P: Transport<Source = Socket, Address = SocketAddr> + Wait,
 {
     let registry = Registry::new([Slot::EMPTY; SLOTS]);
-    let mut program = Program { platform, registry, sources: Vec::new(), registered: HashMap::new() };
+    let mut program =
+        Program { platform, registry, sources: Vec::new(), registered: HashMap::new() };
     for _ in 0..STEPS_MAX {
         if host::is_over() {
             return;
@@ -81,10 +83,16 @@ impl<P: Transport<Source = Socket, Address = SocketAddr> + Wait> Program<'_, P> 
         let _ = match byte() {
             _ if !wait => self.platform.poll(now, &mut events),
             255 => self.platform.wait(&mut events, None),
-            nanos => self.platform.wait(&mut events, Some(now + Duration::from_nanos(nanos.into()))),
+            nanos => {
+                self.platform.wait(&mut events, Some(now + Duration::from_nanos(nanos.into())))
+            }
         };
         for event in &events {
-            assert!(self.registered.contains_key(&event.token), "an event for {:?}, which is dead", event.token);
+            assert!(
+                self.registered.contains_key(&event.token),
+                "an event for {:?}, which is dead",
+                event.token
+            );
             assert!(!event.readiness.is_empty(), "an event of nothing");
         }
     }
@@ -138,7 +146,11 @@ impl<P: Transport<Source = Socket, Address = SocketAddr> + Wait> Program<'_, P> 
     }
 
     fn close(&mut self, source: Socket) {
-        let token = self.registered.iter().find(|(_, registered)| **registered == source).map(|(&token, _)| token);
+        let token = self
+            .registered
+            .iter()
+            .find(|(_, registered)| **registered == source)
+            .map(|(&token, _)| token);
         // A proper program deregisters first; it must do no harm if it does not.
         if let Some(token) = token {
             if byte().is_multiple_of(2) {
@@ -147,7 +159,9 @@ impl<P: Transport<Source = Socket, Address = SocketAddr> + Wait> Program<'_, P> 
             self.registered.remove(&token);
             self.registry.remove(token).expect("it was live");
         }
-        let _ = self.platform.close(source, if byte().is_multiple_of(2) { Close::Graceful } else { Close::Abort });
+        let _ = self
+            .platform
+            .close(source, if byte().is_multiple_of(2) { Close::Graceful } else { Close::Abort });
         assert!(self.platform.close(source, Close::Abort).is_err(), "a closed source is stale");
     }
 }

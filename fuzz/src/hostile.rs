@@ -1,13 +1,14 @@
 //! A selector that reports what it likes.
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Wait,
 };
 
 use crate::choices::Choices;
 
-/// Reports events for tokens that it knows, for those that it has forgotten, and for some that were never issued; refuses
-/// what it likes; and has a clock that goes where it likes.
+/// Reports events for tokens that it knows, for those that it has forgotten, and for some that were
+/// never issued; refuses what it likes; and has a clock that goes where it likes.
 #[derive(Debug)]
 pub struct Hostile {
     choices: Choices,
@@ -34,7 +35,10 @@ impl Hostile {
 
     fn report(&mut self, events: &mut Events<'_>) {
         for _ in 0..self.choices.below(8) {
-            let event = Event { token: self.token(), readiness: Readiness::from_bits(self.choices.byte().into()) };
+            let event = Event {
+                token: self.token(),
+                readiness: Readiness::from_bits(self.choices.byte().into()),
+            };
             self.reported += u64::from(events.push(event).is_ok());
         }
     }
@@ -47,12 +51,24 @@ impl Hostile {
 impl Selector for Hostile {
     type Source = u8;
 
-    fn register(&mut self, _source: u8, token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        _source: u8,
+        token: Token,
+        _interest: Interest,
+        _mode: Mode,
+    ) -> Result<(), Error> {
         self.known.push(token);
         self.verdict()
     }
 
-    fn modify(&mut self, _source: u8, _token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        _source: u8,
+        _token: Token,
+        _interest: Interest,
+        _mode: Mode,
+    ) -> Result<(), Error> {
         self.verdict()
     }
 

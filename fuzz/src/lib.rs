@@ -9,8 +9,8 @@
 //! | `wasi` | what a host of WASI 0.1, 0.2 or 0.3 answers to each call | nothing panics, no event for a dead token, every handle is given back once |
 //! | `smoltcp` | the frames that a network receives | nothing panics, the loop sleeps, every socket comes back |
 //!
-//! Each target is a file in `fuzz_targets`; what several need, or what takes longer to say, is in this library. From the
-//! project's folder:
+//! Each target is a file in `fuzz_targets`; what several need, or what takes longer to say, is in
+//! this library. From the project's folder:
 //!
 //! ```text
 //! ci/test fuzz               each target for a few seconds, as CI does
@@ -18,13 +18,14 @@
 //! ci/fuzz 3600 server wasi   two of them for an hour each
 //! ```
 //!
-//! With `cargo install cargo-fuzz` and a nightly compiler, cargo-fuzz's own commands do as well: `cargo +nightly fuzz run
-//! --sanitizer none server` goes on until it finds something, and `cargo +nightly fuzz tmin --sanitizer none server FILE`
-//! makes the input smaller. Nothing here needs the address sanitizer but `wasi`, since all else is free of unsafe code, and
-//! without it the targets are several times faster.
+//! With `cargo install cargo-fuzz` and a nightly compiler, cargo-fuzz's own commands do as well:
+//! `cargo +nightly fuzz run --sanitizer none server` goes on until it finds something, and `cargo
+//! +nightly fuzz tmin --sanitizer none server FILE` makes the input smaller. Nothing here needs the
+//! address sanitizer but `wasi`, since all else is free of unsafe code, and without it the targets
+//! are several times faster.
 //!
-//! `corpus` has a few inputs for each target, small ones that reach much, to begin with. What a run finds besides goes into
-//! the target folder.
+//! `corpus` has a few inputs for each target, small ones that reach much, to begin with. What a run
+//! finds besides goes into the target folder.
 
 pub mod choices;
 pub mod device;

@@ -1,5 +1,6 @@
-//! The host at the far end of the wire: it makes frames that are valid but for what the fuzzer likes, and keeps track of
-//! where each connection is, so that its segments are not all out of order.
+//! The host at the far end of the wire: it makes frames that are valid but for what the fuzzer
+//! likes, and keeps track of where each connection is, so that its segments are not all out of
+//! order.
 
 use std::collections::HashMap;
 
@@ -64,13 +65,17 @@ impl Segment {
             2 => i32::from(i8::from_ne_bytes(choices.array())).cast_unsigned(),
             _ => u32::from_le_bytes(choices.array()),
         };
-        let (port, flags, kinds) = (2_000 + u16::from(choices.byte() % 6), choices.byte(), choices.byte());
+        let (port, flags, kinds) =
+            (2_000 + u16::from(choices.byte() % 6), choices.byte(), choices.byte());
         let (sequence_off, acknowledgement_off) = (off(kinds), off(kinds >> 2));
         let window = if kinds & 0x10 == 0 { 4_096 } else { u16::from_le_bytes(choices.array()) };
         let words = if kinds & 0x20 == 0 { 0 } else { choices.below(11) };
         let options = (0..4 * words).map(|_| choices.byte()).collect();
-        let length =
-            if kinds & 0x40 == 0 { 0 } else { usize::from(choices.byte()) * if kinds & 0x80 == 0 { 1 } else { 5 } };
+        let length = if kinds & 0x40 == 0 {
+            0
+        } else {
+            usize::from(choices.byte()) * if kinds & 0x80 == 0 { 1 } else { 5 }
+        };
         let payload = vec![choices.byte(); length];
         Self { port, flags, sequence_off, acknowledgement_off, window, options, payload }
     }
@@ -109,7 +114,9 @@ impl Peer {
 
     /// Takes in a frame of the network under test.
     pub fn receive(&mut self, frame: &[u8]) {
-        let is_segment = frame.len() >= ETHERNET + IP + TCP && frame[12..14] == [8, 0] && frame[ETHERNET + 9] == 6;
+        let is_segment = frame.len() >= ETHERNET + IP + TCP
+            && frame[12..14] == [8, 0]
+            && frame[ETHERNET + 9] == 6;
         if !is_segment {
             return;
         }
@@ -120,11 +127,13 @@ impl Peer {
         let progress = self.connections.entry(u16::from_be_bytes([tcp[2], tcp[3]])).or_default();
         let ends = u32::from(tcp[13] & (flags::SYN | flags::FIN) != 0);
         progress.flags = tcp[13];
-        progress.expected = word(4).wrapping_add(u32::try_from(bytes).unwrap_or(0)).wrapping_add(ends);
+        progress.expected =
+            word(4).wrapping_add(u32::try_from(bytes).unwrap_or(0)).wrapping_add(ends);
         progress.bytes += bytes;
     }
 
-    /// The frame that carries a segment. The peer goes on from there, if its number was the right one.
+    /// The frame that carries a segment. The peer goes on from there, if its number was the right
+    /// one.
     pub fn send(&mut self, segment: &Segment) -> Vec<u8> {
         let progress = self.connections.entry(segment.port).or_default();
         let sequence = progress.next.wrapping_add(segment.sequence_off);

@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use selkie_core::{Config, Connection, Event, EventLoop, Instant, LoopStorage, Server, ServerStorage, Slot, TimerSlot};
+use selkie_core::{
+    Config, Connection, Event, EventLoop, Instant, LoopStorage, Server, ServerStorage, Slot,
+    TimerSlot,
+};
 use selkie_smoltcp::{Network, Socket, StaticNetwork, instant};
 use services::Echo;
 use smoltcp::iface::{self, Interface};
@@ -72,19 +75,28 @@ impl<'a> Stand<'a> {
         let config = iface::Config::new(EthernetAddress(peer::NEAR).into());
         let mut interface = Interface::new(config, &mut device, instant(Instant::ZERO));
         let address = Ipv4Cidr::new(Ipv4Address::from(peer::NEAR_IP), 24);
-        interface.update_ip_addrs(|list| list.push(address.into()).expect("there is room for an address"));
-        let mut network = Network::new(device, interface, selkie_smoltcp::Config::DEFAULT, memory.storage());
+        interface.update_ip_addrs(|list| {
+            list.push(address.into()).expect("there is room for an address")
+        });
+        let mut network =
+            Network::new(device, interface, selkie_smoltcp::Config::DEFAULT, memory.storage());
         let listener = network.listen(peer::SERVICE, SOCKETS).expect("the sockets are free");
         let Tables { slots, timers, events, connections, sources, sessions, scratch } = tables;
         let mut event_loop = EventLoop::new(network, LoopStorage { slots, timers, events });
         let limit = Some(Duration::from_secs(10));
-        let config =
-            Config { connections_max: CONNECTIONS, idle_timeout: limit, stall_timeout: limit, ..Config::DEFAULT };
+        let config = Config {
+            connections_max: CONNECTIONS,
+            idle_timeout: limit,
+            stall_timeout: limit,
+            ..Config::DEFAULT
+        };
         let blocks = &mut [];
-        let storage = ServerStorage { connections, sources, sessions, blocks, bytes: &mut [], scratch };
+        let storage =
+            ServerStorage { connections, sources, sessions, blocks, bytes: &mut [], scratch };
         let mut server = Server::new(Echo, config, storage);
         server.listen(&mut event_loop.context, listener).expect("there is a slot for the listener");
-        let mut stand = Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
+        let mut stand =
+            Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
         stand.deliver(peer::arp());
         stand.settle();
         stand
@@ -106,14 +118,16 @@ impl<'a> Stand<'a> {
         self.now = self.now + time;
     }
 
-    /// Lets the loop turn until it would sleep, and the peer hear what was sent. Gives when the next turn is due.
+    /// Lets the loop turn until it would sleep, and the peer hear what was sent. Gives when the
+    /// next turn is due.
     ///
     /// # Panics
     ///
     /// If the loop never sleeps.
     pub fn settle(&mut self) -> Option<Instant> {
         for _ in 0..1_000 {
-            let next = self.event_loop.turn(self.now, &mut self.server).expect("a network does not fail");
+            let next =
+                self.event_loop.turn(self.now, &mut self.server).expect("a network does not fail");
             for frame in self.wire.sent.borrow_mut().drain(..) {
                 self.peer.receive(&frame);
             }
@@ -124,8 +138,8 @@ impl<'a> Stand<'a> {
         panic!("the loop never sleeps");
     }
 
-    /// Is silent until everything must be over, then connects from as many ports as there are sockets, and has a word sent
-    /// back on each connection that is served.
+    /// Is silent until everything must be over, then connects from as many ports as there are
+    /// sockets, and has a word sent back on each connection that is served.
     ///
     /// # Panics
     ///

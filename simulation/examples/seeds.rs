@@ -1,4 +1,5 @@
-//! Plays seeds on the simulated platform: a server, hostile clients, and a network that does what networks do.
+//! Plays seeds on the simulated platform: a server, hostile clients, and a network that does what
+//! networks do.
 //!
 //! ```text
 //! cargo run --release -p selkie-simulation --example seeds                         # 1,000 fresh seeds
@@ -35,7 +36,8 @@ struct Arguments {
     /// Give a knob another value than the seed does.
     #[arg(long = "set", value_name = "KNOB=VALUE", value_parser = knob)]
     knobs: Vec<(String, u64)>,
-    /// Have the platform and the service choose so, byte for byte, before they draw from the seed; a fuzzer found it.
+    /// Have the platform and the service choose so, byte for byte, before they draw from the seed;
+    /// a fuzzer found it.
     #[arg(long, value_name = "HEX", value_parser = bytes, default_value = "")]
     choices: Choices,
     /// Begin with a platform, a server and clients without any trouble.
@@ -65,7 +67,9 @@ fn knob(argument: &str) -> Result<(String, u64), String> {
 }
 
 fn bytes(argument: &str) -> Result<Choices, String> {
-    let digits = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let digits = |pair: &[u8]| {
+        std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    };
     let bytes: Option<Vec<u8>> = argument.as_bytes().chunks(2).map(digits).collect();
     bytes.map(Choices).ok_or("expected pairs of hexadecimal digits".into())
 }
@@ -138,7 +142,8 @@ fn main() -> ExitCode {
         }
     }
     let (last, seconds) = (first + played.saturating_sub(1), start.elapsed().as_secs_f64());
-    let per_minute = turns * 60_000 / u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let per_minute =
+        turns * 60_000 / u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
     println!("seeds {first} to {last}: {turns} turns in {seconds:.1} s, {per_minute} a minute");
     for (rule, times) in &broken {
         println!("broken in {times} of {played}: {rule}");

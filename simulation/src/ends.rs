@@ -83,8 +83,12 @@ impl Network {
         if !connection.established {
             return 0;
         }
-        let capacity = if side == NEAR { self.knobs.buffer_to_far } else { self.knobs.buffer_to_near };
-        usize::try_from(capacity).unwrap_or(usize::MAX).max(1).saturating_sub(connection.pipes[1 - side].len())
+        let capacity =
+            if side == NEAR { self.knobs.buffer_to_far } else { self.knobs.buffer_to_near };
+        usize::try_from(capacity)
+            .unwrap_or(usize::MAX)
+            .max(1)
+            .saturating_sub(connection.pipes[1 - side].len())
     }
 
     /// Ends the stream from an end.
@@ -125,10 +129,11 @@ impl Network {
         if self.listeners.iter().any(|listener| listener.open && listener.address == address.0) {
             return Err(ErrorKind::AddressInUse.into());
         }
-        let place = self.listeners.iter().position(|listener| !listener.open).unwrap_or_else(|| {
-            self.listeners.push(Listener::default());
-            self.listeners.len() - 1
-        });
+        let place =
+            self.listeners.iter().position(|listener| !listener.open).unwrap_or_else(|| {
+                self.listeners.push(Listener::default());
+                self.listeners.len() - 1
+            });
         let listener = &mut self.listeners[place];
         listener.generation += 1;
         listener.open = true;

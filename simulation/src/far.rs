@@ -1,4 +1,5 @@
-//! The far side of the network: what the clients and servers do that the platform's service has to do with.
+//! The far side of the network: what the clients and servers do that the platform's service has to
+//! do with.
 
 use alloc::collections::VecDeque;
 
@@ -27,8 +28,8 @@ impl Network {
         self.far_listeners.iter_mut().find(|(open, _)| *open == address)?.1.pop_front()
     }
 
-    /// The next far end at which something happened: bytes or an end arrived, room was made, the connection came about
-    /// or broke.
+    /// The next far end at which something happened: bytes or an end arrived, room was made, the
+    /// connection came about or broke.
     pub fn next_news(&mut self) -> Option<Far> {
         loop {
             let far = self.news.pop_front()?;
@@ -40,7 +41,8 @@ impl Network {
     }
 
     fn far(&self, far: Far) -> Outcome<&Connection> {
-        let connection = self.find(far.slot, far.generation).filter(|connection| connection.ends[FAR].open);
+        let connection =
+            self.find(far.slot, far.generation).filter(|connection| connection.ends[FAR].open);
         connection.ok_or(Error::new(ErrorKind::Stale))
     }
 

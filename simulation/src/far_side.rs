@@ -6,18 +6,19 @@ use crate::Network;
 
 /// The far side of the network: clients of the service under test, or servers that it connects to.
 ///
-/// It acts in virtual time. The platform calls it whenever something has arrived and whenever its own next action is
-/// due, also in the middle of a wait.
+/// It acts in virtual time. The platform calls it whenever something has arrived and whenever its
+/// own next action is due, also in the middle of a wait.
 pub trait FarSide {
-    /// When it wants to act next, if nothing arrives before. A time that has passed means now; the far side must then
-    /// act so that it is not due any more.
+    /// When it wants to act next, if nothing arrives before. A time that has passed means now; the
+    /// far side must then act so that it is not due any more.
     fn next_action(&self) -> Option<Instant>;
 
     /// Acts: connects, reads what [`Network::next_news`] tells of, writes, closes.
     fn act(&mut self, network: &mut Network);
 }
 
-/// Nobody: the test drives the far ends by hand, through [`Simulated::network`](crate::Simulated::network).
+/// Nobody: the test drives the far ends by hand, through
+/// [`Simulated::network`](crate::Simulated::network).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nobody;
 

@@ -2,7 +2,8 @@
 
 use crate::Random;
 
-/// Defines a struct of numbers that can also be reached by name: for a command line, and for shrinking.
+/// Defines a struct of numbers that can also be reached by name: for a command line, and for
+/// shrinking.
 macro_rules! knobs {
     (
         $(#[$outer:meta])*
@@ -116,8 +117,8 @@ knobs! {
 }
 
 impl Knobs {
-    /// Knobs of a hostile platform. Each kind of trouble is absent in half of all draws, since much trouble of one kind
-    /// hides other kinds.
+    /// Knobs of a hostile platform. Each kind of trouble is absent in half of all draws, since much
+    /// trouble of one kind hides other kinds.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {
         Self {

@@ -57,7 +57,8 @@ pub struct Ledger {
     pub closed: Vec<Closed>,
     /// The tokens that were deregistered, until their source is closed.
     pub(crate) deregistered: Vec<(Source, Token)>,
-    /// The most reads of one connection beyond what its events and deadlines of the same turn may lead to.
+    /// The most reads of one connection beyond what its events and deadlines of the same turn may
+    /// lead to.
     pub reads_excessive: u64,
 }
 

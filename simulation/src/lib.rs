@@ -1,14 +1,15 @@
 //! A simulated, seeded and hostile platform for the Selkie event loop.
 //!
-//! Services of Selkie are sans-IO and time is an argument, so a whole server can run against a network and a clock that are
-//! only simulated. Everything that happens is drawn from one seed: what is late, cut short, reset, reported twice, reported
-//! for nothing. A run that fails fails again from its seed, and is made smaller by turning one knob down after the other.
+//! Services of Selkie are sans-IO and time is an argument, so a whole server can run against a
+//! network and a clock that are only simulated. Everything that happens is drawn from one seed:
+//! what is late, cut short, reset, reported twice, reported for nothing. A run that fails fails
+//! again from its seed, and is made smaller by turning one knob down after the other.
 //!
 //! # Trying a service of your own
 //!
-//! [`run`] puts a [`Service`](selkie_core::Service) on the platform, lets a [`FarSide`] play its clients, and checks after
-//! every turn what must hold for any service: see *What is checked*. The far side adds what it knows of the protocol, as a
-//! [`Judge`].
+//! [`run`] puts a [`Service`](selkie_core::Service) on the platform, lets a [`FarSide`] play its
+//! clients, and checks after every turn what must hold for any service: see *What is checked*. The
+//! far side adds what it knows of the protocol, as a [`Judge`].
 //!
 //! ```
 //! use selkie_core::{Close, Instant, Peer, Service};
@@ -62,7 +63,9 @@
 //! for seed in 0..50 {
 //!     let mut scenario = Scenario::draw(seed);
 //!     // Whatever the network does, short of breaking connections.
-//!     for knob in ["resets", "register_failures", "modify_failures", "accept_aborts", "drain_turn"] {
+//!     for knob in
+//!         ["resets", "register_failures", "modify_failures", "accept_aborts", "drain_turn"]
+//!     {
 //!         scenario.set(knob, 0);
 //!     }
 //!     for timeout in ["idle_timeout", "stall_timeout"] {
@@ -74,8 +77,9 @@
 //! }
 //! ```
 //!
-//! Whoever wants the platform without the harness takes [`Simulated`], which implements the contracts of `selkie-core` like
-//! any other platform, and drives the far ends by hand with [`Nobody`] in the place of clients.
+//! Whoever wants the platform without the harness takes [`Simulated`], which implements the
+//! contracts of `selkie-core` like any other platform, and drives the far ends by hand with
+//! [`Nobody`] in the place of clients.
 //!
 //! # What is checked
 //!
@@ -96,8 +100,8 @@
 //!
 //! # Features
 //!
-//! `std` (default) adds `play` and `shrink`, which run the workloads of this crate and make failures smaller. Without it the
-//! crate needs only `alloc`.
+//! `std` (default) adds `play` and `shrink`, which run the workloads of this crate and make
+//! failures smaller. Without it the crate needs only `alloc`.
 
 #![no_std]
 #![forbid(unsafe_code)]

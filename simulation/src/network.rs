@@ -1,8 +1,8 @@
-//! The virtual network: connections between the near side, which the platform serves, and the far side, which plays its
-//! clients and servers.
+//! The virtual network: connections between the near side, which the platform serves, and the far
+//! side, which plays its clients and servers.
 //!
-//! Both sides see the same stream semantics. What the near side sees goes through the faults of `transport.rs` on top; the
-//! far side is told the truth.
+//! Both sides see the same stream semantics. What the near side sees goes through the faults of
+//! `transport.rs` on top; the far side is told the truth.
 
 use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::vec::Vec;
@@ -19,7 +19,8 @@ pub(crate) const NEAR: usize = 0;
 /// The other side.
 pub(crate) const FAR: usize = 1;
 
-/// Where a listener listens: a number, chosen at will. Near and far listeners have numbers of their own.
+/// Where a listener listens: a number, chosen at will. Near and far listeners have numbers of their
+/// own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(pub u32);
 
@@ -31,7 +32,8 @@ pub struct Far {
 }
 
 impl Far {
-    /// The place of its connection in the network's table: dense, and used again when the connection is gone.
+    /// The place of its connection in the network's table: dense, and used again when the
+    /// connection is gone.
     #[must_use]
     pub const fn slot(self) -> usize {
         self.slot as usize
@@ -43,7 +45,10 @@ pub(crate) type Outcome<T> = Result<T, Error>;
 
 /// One end of a connection.
 #[derive(Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and they come in any combination")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and they come in any combination"
+)]
 pub(crate) struct End {
     /// Its owner has not closed it. A near end that waits at a listener is open.
     pub(crate) open: bool,
@@ -55,7 +60,8 @@ pub(crate) struct End {
     pub(crate) error: Option<ErrorKind>,
     /// Something arrived since the owner last looked (far ends).
     pub(crate) news: bool,
-    /// Something happened since the source was last reported (near ends, edge mode): bits of readiness.
+    /// Something happened since the source was last reported (near ends, edge mode): bits of
+    /// readiness.
     pub(crate) fresh: u32,
     /// How many of the bytes that have arrived the owner was shown and has left (near ends).
     pub(crate) left: usize,
@@ -66,13 +72,15 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// Why the connection is dead. The near side is told once, as systems do; the far side as often as it asks.
+    /// Why the connection is dead. The near side is told once, as systems do; the far side as often
+    /// as it asks.
     pub(crate) const fn failure(&mut self, side: usize) -> Option<ErrorKind> {
         if side == NEAR { self.error.take() } else { self.error }
     }
 }
 
-/// What is known of a near end beyond what the network needs: the evidence that the invariants are judged by.
+/// What is known of a near end beyond what the network needs: the evidence that the invariants are
+/// judged by.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Evidence {
     /// The token under which it is, or was, registered.
@@ -138,7 +146,8 @@ pub(crate) enum Arrival {
 /// When, then in which order it was sent, and what.
 type Flight = Reverse<(Instant, u64, u32, u32, Arrival)>;
 
-/// The virtual network and its clock. The far side acts on it directly; the near side through the platform.
+/// The virtual network and its clock. The far side acts on it directly; the near side through the
+/// platform.
 #[derive(Debug)]
 pub struct Network {
     /// How it behaves. They may be changed while it runs.

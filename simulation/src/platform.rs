@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Registration, Registrations, Selector,
-    Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Registration,
+    Registrations, Selector, Token, Wait, Wake,
 };
 
 use crate::ledger::Ledger;
@@ -42,11 +42,13 @@ impl Waker {
 
 /// A platform whose network and clock are simulated, and behave as its [`Knobs`] say.
 ///
-/// `F` is what lives on the far side of the network; it acts at points in virtual time while the platform waits. With
-/// `OWNS_BUFFERS` the platform keeps what waits itself, as smoltcp does, otherwise it is like an operating system; with
-/// `READS_ON` the server reads until nothing is there, as from the streams of WASI 0.3.
+/// `F` is what lives on the far side of the network; it acts at points in virtual time while the
+/// platform waits. With `OWNS_BUFFERS` the platform keeps what waits itself, as smoltcp does,
+/// otherwise it is like an operating system; with `READS_ON` the server reads until nothing is
+/// there, as from the streams of WASI 0.3.
 ///
-/// While the loop waits, virtual time passes at once: to the next arrival, the far side's next action, or the deadline.
+/// While the loop waits, virtual time passes at once: to the next arrival, the far side's next
+/// action, or the deadline.
 #[derive(Debug)]
 pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool = false> {
     /// The network, for the far side.
@@ -73,7 +75,9 @@ pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool =
 /// How many deregistered tokens are remembered.
 const GHOSTS: usize = 8;
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     /// A platform for at most `capacity` registered sources, and the network that `knobs` describe.
     #[must_use]
     pub fn new(capacity: usize, knobs: Knobs, random: Random, far_side: F) -> Self {
@@ -104,8 +108,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
         Ok(Source { kind: Kind::Listener, slot, generation })
     }
 
-    /// Whether the last wait ended only because nothing will ever happen again: nothing is ready or under way, the far
-    /// side has no plans, and there was no deadline. A real platform would sleep for ever.
+    /// Whether the last wait ended only because nothing will ever happen again: nothing is ready or
+    /// under way, the far side has no plans, and there was no deadline. A real platform would
+    /// sleep for ever.
     #[must_use]
     pub const fn is_quiet(&self) -> bool {
         self.quiet
@@ -162,10 +167,18 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector for Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
+    for Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     type Source = Source;
 
-    fn register(&mut self, source: Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.supports(interest, mode)?;
         self.registrations.vacancy(token)?;
         if self.check(source)?.is_some() {
@@ -184,7 +197,13 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector for Si
         Ok(())
     }
 
-    fn modify(&mut self, source: Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.supports(interest, mode)?;
         self.registrations.get(token)?;
         self.check(source)?;
@@ -232,11 +251,18 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector for Si
     }
 
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
-        if self.network.knobs.polled == 0 { None } else { self.next_happening().map(|next| next.max(now)) }
+        if self.network.knobs.polled == 0 {
+            None
+        } else {
+            self.next_happening().map(|next| next.max(now))
+        }
     }
 
     fn capabilities(&self) -> Capabilities {
-        #[allow(clippy::cast_possible_truncation, reason = "bits without a name are dropped in any case")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "bits without a name are dropped in any case"
+        )]
         let told = Capabilities::from_bits(self.network.knobs.capabilities as u16);
         told - Capabilities::PRIORITY
     }
@@ -246,7 +272,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector for Si
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     fn supports(&self, interest: Interest, mode: Mode) -> Result<(), Error> {
         let edge = mode == Mode::Edge && !self.capabilities().contains(Capabilities::EDGE);
         if edge || interest.contains(Interest::PRIORITY) {
@@ -258,13 +286,17 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
     /// Everything counts as new, as in every system with edges after a registration.
     fn renew(&mut self, source: Source) {
         match source.kind {
-            Kind::Stream => self.network.connections[source.slot as usize].ends[NEAR].fresh = u32::MAX,
+            Kind::Stream => {
+                self.network.connections[source.slot as usize].ends[NEAR].fresh = u32::MAX
+            }
             Kind::Listener => self.network.listeners[source.slot as usize].fresh = true,
         }
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait for Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
+    for Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     fn now(&mut self) -> Instant {
         self.network.now()
     }
@@ -287,7 +319,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait for Simula
         loop {
             self.advance(self.network.now());
             self.report(events);
-            if events.len() > before || deadline.is_some_and(|deadline| deadline <= self.network.now()) {
+            if events.len() > before
+                || deadline.is_some_and(|deadline| deadline <= self.network.now())
+            {
                 break;
             }
             let next = self.next_happening();
@@ -303,7 +337,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait for Simula
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake for Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake
+    for Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {

@@ -2,13 +2,14 @@
 
 use alloc::vec::Vec;
 
-/// A small generator of reproducible numbers (`SplitMix64`, by Sebastiano Vigna, in the public domain).
+/// A small generator of reproducible numbers (`SplitMix64`, by Sebastiano Vigna, in the public
+/// domain).
 ///
-/// Its numbers are the same on every machine and in every version of this crate, so that a seed in a bug report stays
-/// true.
+/// Its numbers are the same on every machine and in every version of this crate, so that a seed in
+/// a bug report stays true.
 ///
-/// It can be [given choices](Self::with_choices), which it draws before any numbers of its own. So a fuzzer decides what
-/// happens, for as long as it has an opinion.
+/// It can be [given choices](Self::with_choices), which it draws before any numbers of its own. So
+/// a fuzzer decides what happens, for as long as it has an opinion.
 #[derive(Clone, Debug)]
 pub struct Random {
     state: u64,
@@ -25,8 +26,8 @@ impl Random {
         Self { state: seed, choices: Vec::new(), drawn: 0 }
     }
 
-    /// The same generator, which draws these choices first. Of any range a byte of 0 chooses the lowest number, and one of
-    /// 255 about the highest.
+    /// The same generator, which draws these choices first. Of any range a byte of 0 chooses the
+    /// lowest number, and one of 255 about the highest.
     #[must_use]
     pub fn with_choices(self, choices: impl IntoIterator<Item = u8>) -> Self {
         Self { choices: choices.into_iter().collect(), drawn: 0, ..self }
@@ -41,7 +42,8 @@ impl Random {
         mix(self.state)
     }
 
-    /// The next choice, as if it were drawn: the byte repeated, since ranges are chosen from by the highest bits.
+    /// The next choice, as if it were drawn: the byte repeated, since ranges are chosen from by the
+    /// highest bits.
     #[cold]
     const fn choice(&mut self) -> u64 {
         let byte = self.choices.as_slice()[self.drawn];
@@ -49,7 +51,8 @@ impl Random {
         u64::from_ne_bytes([byte; 8])
     }
 
-    /// A number below `bound`, or 0 if that is 0. The bias of the simple reduction does not matter here.
+    /// A number below `bound`, or 0 if that is 0. The bias of the simple reduction does not matter
+    /// here.
     pub const fn below(&mut self, bound: u64) -> u64 {
         let wide = (self.bits() as u128) * (bound as u128);
         (wide >> 64) as u64
@@ -68,12 +71,14 @@ impl Random {
 
     /// Whether something happens that has this chance in a thousand.
     ///
-    /// Draws one number whatever the chance is, so that a chance that is turned to zero shifts nothing that follows.
+    /// Draws one number whatever the chance is, so that a chance that is turned to zero shifts
+    /// nothing that follows.
     pub const fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille
     }
 
-    /// Another generator, for something that should not shift when this one is used more or less. It has no choices.
+    /// Another generator, for something that should not shift when this one is used more or less.
+    /// It has no choices.
     #[must_use]
     pub const fn fork(&self, label: u64) -> Self {
         Self::new(mix(self.state ^ mix(label.wrapping_add(0xA076_1D64_78BD_642F))))
@@ -103,7 +108,11 @@ mod tests {
     fn draws_its_choices_first() {
         let mut random = Random::new(1_234_567).with_choices([0, 255, 128]);
         assert_eq!([random.below(10), random.below(10), random.below(10)], [0, 9, 5]);
-        assert_eq!(random.bits(), 6_457_827_717_110_365_317, "then its own numbers, from the first on");
+        assert_eq!(
+            random.bits(),
+            6_457_827_717_110_365_317,
+            "then its own numbers, from the first on"
+        );
         let mut fork = Random::new(1).with_choices([7]).fork(2);
         assert_eq!(fork.bits(), Random::new(1).fork(2).bits(), "choices are not handed down");
     }

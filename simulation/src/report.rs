@@ -2,14 +2,18 @@
 
 use core::sync::atomic::Ordering;
 
-use selkie_core::{Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token};
+use selkie_core::{
+    Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token,
+};
 
 use crate::FarSide;
 use crate::network::{Connection, NEAR};
 use crate::platform::{Kind, Simulated, Source};
 use crate::trace::trace;
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     /// What a source is ready for, of what it is watched for.
     fn readiness(&mut self, source: Source, registration: Registration) -> Readiness {
         let capabilities = self.capabilities();
@@ -17,8 +21,16 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
         let (mut readiness, fresh) = match source.kind {
             Kind::Listener => {
                 let listener = &mut self.network.listeners[source.slot as usize];
-                let waiting = if listener.backlog.is_empty() { Readiness::NONE } else { Readiness::READABLE };
-                (waiting, if core::mem::take(&mut listener.fresh) { Readiness::READABLE } else { Readiness::NONE })
+                let waiting =
+                    if listener.backlog.is_empty() { Readiness::NONE } else { Readiness::READABLE };
+                (
+                    waiting,
+                    if core::mem::take(&mut listener.fresh) {
+                        Readiness::READABLE
+                    } else {
+                        Readiness::NONE
+                    },
+                )
             }
             Kind::Stream => {
                 let room = self.network.room(source.slot, NEAR);
@@ -30,7 +42,11 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
         let wanted = Readiness::from_bits(u32::from(armed.bits()));
         let said = readiness - (Readiness::READABLE | Readiness::WRITABLE);
         readiness = (readiness & wanted) | said.with_implied();
-        if registration.mode == Mode::Edge && !readiness.intersects(fresh) { Readiness::NONE } else { readiness }
+        if registration.mode == Mode::Edge && !readiness.intersects(fresh) {
+            Readiness::NONE
+        } else {
+            readiness
+        }
     }
 
     /// Adds what is ready to `events`, with the faults that the knobs ask for.
@@ -67,7 +83,10 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
                 self.note_event(source, readiness);
             }
         }
-        self.first = self.batch.last().map_or(self.first, |event| (event.token.index() + 1) % self.used.max(1));
+        self.first = self
+            .batch
+            .last()
+            .map_or(self.first, |event| (event.token.index() + 1) % self.used.max(1));
         self.disturb(events.room());
         for event in &self.batch {
             trace!(self.network, "event: {:?} {:?}", event.token, event.readiness);
@@ -80,7 +99,11 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
 
     /// Reports the waker, if that is who the token without a source belongs to.
     fn report_waker(&mut self, token: Token) {
-        if self.waker.as_ref().is_some_and(|(own, woken)| *own == token && woken.swap(false, Ordering::Acquire)) {
+        if self
+            .waker
+            .as_ref()
+            .is_some_and(|(own, woken)| *own == token && woken.swap(false, Ordering::Acquire))
+        {
             self.batch.push(Event { token, readiness: Readiness::READABLE });
         }
     }
@@ -96,13 +119,15 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
         self.ledger.spurious += 1;
         let bits = self.network.random.between(1, 5);
         #[allow(clippy::cast_possible_truncation, reason = "at most five")]
-        let bits = Readiness::from_bits(bits as u32) & Readiness::from_bits(u32::from(armed.bits()));
+        let bits =
+            Readiness::from_bits(bits as u32) & Readiness::from_bits(u32::from(armed.bits()));
         if bits.is_empty() { Readiness::from_bits(u32::from(armed.bits())) } else { bits }
     }
 
     /// Notes that a deadline of a token came, which may be a reason to read from its source.
     pub(crate) fn note_deadline(&mut self, token: Token) {
-        if let Some(Some(Source { kind: Kind::Stream, slot, .. })) = self.sources.get(token.index()) {
+        if let Some(Some(Source { kind: Kind::Stream, slot, .. })) = self.sources.get(token.index())
+        {
             self.ledger.note_event(&mut self.network.connections[*slot as usize].evidence);
         }
     }
@@ -119,11 +144,14 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
     /// Repeats events, adds some for tokens of old, and changes their order.
     fn disturb(&mut self, room: usize) {
         let knobs = &self.network.knobs;
-        let (repeated, ghost, shuffled) = (knobs.repeated_events, knobs.ghost_events, knobs.shuffled_events != 0);
+        let (repeated, ghost, shuffled) =
+            (knobs.repeated_events, knobs.ghost_events, knobs.shuffled_events != 0);
         let before = self.batch.len();
         if self.chance(repeated) && before > 0 && before < room {
             let event = self.batch[self.network.random.index(before)];
-            if let Some((_, Registration { mode: Mode::Level, .. })) = self.registrations.at(event.token.index()) {
+            if let Some((_, Registration { mode: Mode::Level, .. })) =
+                self.registrations.at(event.token.index())
+            {
                 self.batch.push(event);
                 if let Some(source) = self.sources[event.token.index()] {
                     self.note_event(source, event.readiness);
@@ -143,7 +171,8 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
         }
     }
 
-    /// The wait returns: somewhat later than its cause, by the scheduler's delay or a jump of the clock.
+    /// The wait returns: somewhat later than its cause, by the scheduler's delay or a jump of the
+    /// clock.
     pub(crate) fn return_late(&mut self) {
         let knobs = &self.network.knobs;
         let (late, jumps, jump) = (knobs.late_return_max, knobs.clock_jumps, knobs.clock_jump_max);
@@ -158,7 +187,12 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
 }
 
 /// What a near end is ready for.
-fn stream_readiness(connection: &Connection, room: usize, armed: Interest, capabilities: Capabilities) -> Readiness {
+fn stream_readiness(
+    connection: &Connection,
+    room: usize,
+    armed: Interest,
+    capabilities: Capabilities,
+) -> Readiness {
     let (end, pipe) = (&connection.ends[NEAR], &connection.pipes[NEAR]);
     let mut readiness = Readiness::NONE;
     if pipe.arrived() > end.left || pipe.ended || end.broken {
@@ -168,7 +202,10 @@ fn stream_readiness(connection: &Connection, room: usize, armed: Interest, capab
         readiness |= Readiness::WRITABLE;
     }
     let over = pipe.ended || end.broken;
-    if over && armed.contains(Interest::READABLE) && capabilities.contains(Capabilities::READ_CLOSED) {
+    if over
+        && armed.contains(Interest::READABLE)
+        && capabilities.contains(Capabilities::READ_CLOSED)
+    {
         readiness |= Readiness::READ_CLOSED;
     }
     if over && (end.write_ended || end.broken) && capabilities.contains(Capabilities::CLOSED) {

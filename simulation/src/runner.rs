@@ -61,23 +61,27 @@ pub fn play(scenario: &Scenario, trace: Trace) -> Outcome {
     Outcome { violation: Some(violation), turns: 0, trace: Trace::off() }
 }
 
-/// Makes a scenario that breaks a rule as calm and as small as it can be while it still breaks that rule.
+/// Makes a scenario that breaks a rule as calm and as small as it can be while it still breaks that
+/// rule.
 #[must_use]
 pub fn shrink(mut scenario: Scenario, rule: &str) -> Scenario {
-    let fails =
-        |scenario: &Scenario| play(scenario, Trace::off()).violation.is_some_and(|violation| violation.rule == rule);
+    let fails = |scenario: &Scenario| {
+        play(scenario, Trace::off()).violation.is_some_and(|violation| violation.rule == rule)
+    };
     let calm = Scenario::calm(scenario.seed);
     loop {
         let before = scenario.clone();
         for name in Scenario::names() {
             let (Some(value), Some(goal)) = (scenario.get(name), calm.get(name)) else { continue };
-            let half = if value > goal { goal + (value - goal) / 2 } else { goal - (goal - value) / 2 };
+            let half =
+                if value > goal { goal + (value - goal) / 2 } else { goal - (goal - value) / 2 };
             for attempt in [goal, 0, 1, half] {
                 let mut calmer = scenario.clone();
                 if attempt == value || !calmer.set(name, attempt) {
                     continue;
                 }
-                let simpler = attempt.abs_diff(goal) < value.abs_diff(goal) || (attempt < value && name == "clients");
+                let simpler = attempt.abs_diff(goal) < value.abs_diff(goal)
+                    || (attempt < value && name == "clients");
                 if simpler && is_sound(&calmer) && fails(&calmer) {
                     scenario = calmer;
                     break;

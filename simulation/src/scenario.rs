@@ -109,8 +109,9 @@ pub struct Scenario {
     pub limits: Limits,
     /// The clients.
     pub crowd: Crowd,
-    /// What the platform and the service choose before they draw from the seed, a byte for each choice: the platform the
-    /// first, the service the second, and so on in turn. For fuzzers; usually there are none.
+    /// What the platform and the service choose before they draw from the seed, a byte for each
+    /// choice: the platform the first, the service the second, and so on in turn. For fuzzers;
+    /// usually there are none.
     pub choices: Vec<u8>,
 }
 
@@ -123,7 +124,13 @@ impl Scenario {
     /// A run without any trouble.
     #[must_use]
     pub const fn calm(seed: u64) -> Self {
-        Self { seed, knobs: Knobs::CALM, limits: Limits::CALM, crowd: Crowd::CALM, choices: Vec::new() }
+        Self {
+            seed,
+            knobs: Knobs::CALM,
+            limits: Limits::CALM,
+            crowd: Crowd::CALM,
+            choices: Vec::new(),
+        }
     }
 
     /// The run of a seed.
@@ -132,9 +139,10 @@ impl Scenario {
         Self::assemble(seed, [&[]; 4], Vec::new())
     }
 
-    /// The run that these bytes describe: eight are the seed; others are drawn in place of what the seed has for the knobs,
-    /// the limits and the crowd; all that follow are the [`choices`](Self::choices). Where the bytes end, the seed decides,
-    /// so any bytes make a run.
+    /// The run that these bytes describe: eight are the seed; others are drawn in place of what the
+    /// seed has for the knobs, the limits and the crowd; all that follow are the
+    /// [`choices`](Self::choices). Where the bytes end, the seed decides, so any bytes make a
+    /// run.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut rest = bytes;
@@ -152,7 +160,8 @@ impl Scenario {
 
     /// A run of this seed, with other bytes for some of what is drawn.
     fn assemble(seed: u64, [knobs, limits, crowd, pressure]: [&[u8]; 4], choices: Vec<u8>) -> Self {
-        let generator = |label, bytes: &[u8]| Random::new(seed).fork(label).with_choices(bytes.iter().copied());
+        let generator =
+            |label, bytes: &[u8]| Random::new(seed).fork(label).with_choices(bytes.iter().copied());
         let knobs = Knobs::draw(&mut generator(1, knobs));
         let mut limits = Limits::draw(&mut generator(2, limits));
         let crowd = Crowd::draw(&mut generator(3, crowd));
@@ -175,7 +184,8 @@ impl Scenario {
         Random::new(self.seed).fork(6).with_choices(self.choices.iter().copied().skip(1).step_by(2))
     }
 
-    /// Has connections wait for blocks and for room, rather than run into timeouts: where bytes wait, most can go wrong.
+    /// Has connections wait for blocks and for room, rather than run into timeouts: where bytes
+    /// wait, most can go wrong.
     const fn press_on_the_pool(&mut self) {
         self.limits.blocks = 2 + self.limits.blocks % 3;
         self.limits.block_size = 64 + self.limits.block_size % 41;
@@ -223,8 +233,9 @@ impl Scenario {
         self.knobs.set(name, value) || self.limits.set(name, value) || self.crowd.set(name, value)
     }
 
-    /// The arguments of the command line that make this scenario: its seed, and what is set otherwise than the seed has it,
-    /// or, if that is shorter, than a run without trouble has it.
+    /// The arguments of the command line that make this scenario: its seed, and what is set
+    /// otherwise than the seed has it, or, if that is shorter, than a run without trouble has
+    /// it.
     #[must_use]
     pub fn arguments(&self) -> String {
         let from_seed = self.settings(&Self::draw(self.seed));
@@ -366,7 +377,11 @@ mod tests {
         bytes[last..].copy_from_slice(&[0xab, 0x01]);
         let scenario = Scenario::from_bytes(&bytes);
         assert_eq!(scenario.choices, [0xab, 0x01]);
-        assert_eq!((scenario.knobs.latency_max, scenario.crowd.clients), (0, 1), "the first of all that can be drawn");
+        assert_eq!(
+            (scenario.knobs.latency_max, scenario.crowd.clients),
+            (0, 1),
+            "the first of all that can be drawn"
+        );
         assert!(scenario.arguments().ends_with(" --choices ab01"));
     }
 

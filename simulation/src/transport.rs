@@ -1,4 +1,5 @@
-//! The near side's streams and listeners: the network's truth, with the faults that the knobs ask for.
+//! The near side's streams and listeners: the network's truth, with the faults that the knobs ask
+//! for.
 
 use selkie_core::{Close, Error, ErrorKind, Transport};
 
@@ -15,7 +16,9 @@ impl Network {
             // A stale handle is stale whatever it is used for.
             return Err(self.listener(source).err().unwrap_or(ErrorKind::InvalidSource.into()));
         }
-        let connection = self.find(source.slot, source.generation).filter(|connection| connection.ends[NEAR].open);
+        let connection = self
+            .find(source.slot, source.generation)
+            .filter(|connection| connection.ends[NEAR].open);
         connection.map(|_| source.slot).ok_or(Error::new(ErrorKind::Stale))
     }
 
@@ -46,14 +49,17 @@ fn blocking<T>(outcome: Result<T, Error>) -> nb::Result<T, Error> {
     })
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     /// Why an accept fails although a connection waits, if it does.
     fn accept_failure(&mut self) -> Option<ErrorKind> {
         let knobs = &self.network.knobs;
         let exhausted = self.network.near_open as u64 >= knobs.descriptors_max;
         let (aborts, descriptors, memory) =
             (knobs.accept_aborts, knobs.accept_descriptor_failures, knobs.accept_memory_failures);
-        let (aborts, descriptors, memory) = (self.chance(aborts), self.chance(descriptors), self.chance(memory));
+        let (aborts, descriptors, memory) =
+            (self.chance(aborts), self.chance(descriptors), self.chance(memory));
         if exhausted || descriptors {
             Some(ErrorKind::OutOfDescriptors)
         } else if memory {
@@ -80,7 +86,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Simulated<F, OW
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for Simulated<F, OWNS_BUFFERS, READS_ON> {
+impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
+    for Simulated<F, OWNS_BUFFERS, READS_ON>
+{
     type Address = Address;
 
     const OWNS_BUFFERS: bool = OWNS_BUFFERS;
@@ -102,7 +110,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for S
                 return Err(nb::Error::Other(why.into()));
             }
         }
-        let Some(slot) = self.network.listeners[place].backlog.pop_front() else { return Err(nb::Error::WouldBlock) };
+        let Some(slot) = self.network.listeners[place].backlog.pop_front() else {
+            return Err(nb::Error::WouldBlock);
+        };
         self.ledger.progress += 1;
         if let Some(why) = failure {
             self.ledger.accepts_aborted += 1;
@@ -137,10 +147,13 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for S
     fn read(&mut self, source: Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
         let slot = self.network.near(source)?;
         self.network.connections[slot as usize].ends[NEAR].left = 0;
-        // As many as the server promises to make at most where a source is readable until one finds nothing.
+        // As many as the server promises to make at most where a source is readable until one finds
+        // nothing.
         let reads_per_event = if Self::READABLE_UNTIL_EMPTY { 4 } else { 1 };
-        self.ledger.note_read(&mut self.network.connections[slot as usize].evidence, reads_per_event);
-        let arrived = self.network.connections[slot as usize].pipes[NEAR].arrived().min(buffer.len());
+        self.ledger
+            .note_read(&mut self.network.connections[slot as usize].evidence, reads_per_event);
+        let arrived =
+            self.network.connections[slot as usize].pipes[NEAR].arrived().min(buffer.len());
         let partial = self.network.knobs.partial_reads;
         let part = if arrived > 0 { self.part(arrived, partial) } else { buffer.len() };
         let outcome = self.network.read(slot, NEAR, &mut buffer[..part]);
@@ -158,7 +171,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for S
                 self.ledger.progress += 1;
                 trace!(self.network, "near {slot}: reads {count}");
             }
-            Err(error) => self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock),
+            Err(error) => {
+                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
+            }
         }
         blocking(outcome)
     }
@@ -187,7 +202,9 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for S
                 self.ledger.progress += 1;
                 trace!(self.network, "near {slot}: is shown {count}");
             }
-            Err(error) => self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock),
+            Err(error) => {
+                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
+            }
         }
         blocking(outcome)
     }
@@ -267,7 +284,8 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport for S
         } else {
             let slot = self.network.near(source)?;
             let evidence = self.network.connections[slot as usize].evidence;
-            let position = self.ledger.deregistered.iter().position(|(closed, _)| *closed == source);
+            let position =
+                self.ledger.deregistered.iter().position(|(closed, _)| *closed == source);
             let token = position.map(|position| self.ledger.deregistered.swap_remove(position).1);
             trace!(self.network, "near {slot}: closes ({how:?})");
             let far = Far { slot, generation: source.generation };

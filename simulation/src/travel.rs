@@ -34,7 +34,11 @@ impl Network {
                     self.tell(slot, side, READABLE);
                     trace!(self, "network: {count} bytes reach {} {slot}", name(side));
                 } else {
-                    trace!(self, "network: {count} bytes reach {} {slot}, which is closed", name(side));
+                    trace!(
+                        self,
+                        "network: {count} bytes reach {} {slot}, which is closed",
+                        name(side)
+                    );
                     self.send_reset(slot, 1 - side);
                 }
             }
@@ -64,7 +68,8 @@ impl Network {
         } else {
             connection.pipes[side].cut();
         }
-        // Nothing that this end sent matters to anyone but the other end, which is told by its own reset, if at all.
+        // Nothing that this end sent matters to anyone but the other end, which is told by its own
+        // reset, if at all.
         self.tell(slot, side, READABLE | WRITABLE);
     }
 
@@ -86,7 +91,8 @@ impl Network {
             return;
         }
         let backlog_max = self.knobs.backlog;
-        let found = self.listeners.iter_mut().find(|listener| listener.open && listener.address == address);
+        let found =
+            self.listeners.iter_mut().find(|listener| listener.open && listener.address == address);
         match found {
             Some(listener) if (listener.backlog.len() as u64) < backlog_max => {
                 listener.backlog.push_back(slot);

@@ -26,7 +26,8 @@ fn report(what: &str, seeds: u64, turns: u64, took: Duration) {
 #[test]
 fn fixed_seeds_break_no_rule() {
     let start = Instant::now();
-    let turns: u64 = (0..FIXED).map(|seed| turns(seed).unwrap_or_else(|broken| panic!("{broken}"))).sum();
+    let turns: u64 =
+        (0..FIXED).map(|seed| turns(seed).unwrap_or_else(|broken| panic!("{broken}"))).sum();
     report("seeds from 0", FIXED, turns, start.elapsed());
 }
 

@@ -1,5 +1,6 @@
-//! Tests of layout that the compiler runs, so that they hold on every target that this is built for, also where no test
-//! can be run: what a slot costs, and that tables which are all zero may lie in `.bss`.
+//! Tests of layout that the compiler runs, so that they hold on every target that this is built
+//! for, also where no test can be run: what a slot costs, and that tables which are all zero may
+//! lie in `.bss`.
 #![no_std]
 
 use core::mem::size_of;
@@ -15,7 +16,10 @@ const _: () = {
     assert!(size_of::<Token>() == 8, "a token is one word of 64 bits, as a kernel's user data is");
     assert!(size_of::<Event>() <= 16, "an event is a token and its readiness");
     assert!(size_of::<Registration>() <= 8, "what a backend knows of an index");
-    assert!(size_of::<Option<Socket>>() == size_of::<Socket>(), "no source takes no room of its own");
+    assert!(
+        size_of::<Option<Socket>>() == size_of::<Socket>(),
+        "no source takes no room of its own"
+    );
     assert!(size_of::<Socket>() <= 8, "a handle is copied freely");
     assert!(size_of::<selkie_smoltcp::Slot>() <= 64, "the bookkeeping of a socket");
 };

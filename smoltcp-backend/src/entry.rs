@@ -1,4 +1,5 @@
-//! What sockets and listeners have in common: a handle that names them, and what they are watched for.
+//! What sockets and listeners have in common: a handle that names them, and what they are watched
+//! for.
 
 use selkie_core::{Interest, Mode, Token};
 
@@ -7,13 +8,14 @@ use crate::socket::Place;
 /// The token of what is not registered.
 pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
 
-/// What is known of everything that a handle can name. All bits zero means that nobody has a handle, and nothing is
-/// registered.
+/// What is known of everything that a handle can name. All bits zero means that nobody has a
+/// handle, and nothing is registered.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Entry {
     pub(crate) token: Token,
-    /// Which life a handle is for: a count of 40 bits, since a firmware may run for years. These are its lower bits.
+    /// Which life a handle is for: a count of 40 bits, since a firmware may run for years. These
+    /// are its lower bits.
     pub(crate) generation: u32,
     pub(crate) generation_high: u8,
     /// Somebody has a handle.
@@ -33,8 +35,9 @@ impl Entry {
         oneshot: false,
     };
 
-    /// Begins a life in which a new handle is good, and all earlier ones are stale. The count of lives starts again after
-    /// 2^40 of them: 34 years with 1,000 connections a second on one socket.
+    /// Begins a life in which a new handle is good, and all earlier ones are stale. The count of
+    /// lives starts again after 2^40 of them: 34 years with 1,000 connections a second on one
+    /// socket.
     pub(crate) const fn open(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 {

@@ -1,7 +1,8 @@
 //! The smoltcp backend of the Selkie event loop: TCP without an operating system, in static memory.
 //!
-//! A [`Network`] owns the device, the interface and the sockets, and is both selector and transport of a loop. What you
-//! must provide is a [`Device`](smoltcp::phy::Device) that moves frames, a clock, and a way to sleep until an interrupt.
+//! A [`Network`] owns the device, the interface and the sockets, and is both selector and transport
+//! of a loop. What you must provide is a [`Device`](smoltcp::phy::Device) that moves frames, a
+//! clock, and a way to sleep until an interrupt.
 //!
 //! ```text
 //!   your main      loop { next = event_loop.turn(now, ..); sleep until next, or an interrupt }
@@ -13,9 +14,10 @@
 //!
 //! # Memory
 //!
-//! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a `static`. Each socket has
-//! a receive and a transmit buffer of a fixed size, and they are the inbox and the outbox of the server layer, which
-//! therefore needs no blocks of its own ([`Transport::OWNS_BUFFERS`](selkie_core::Transport::OWNS_BUFFERS)).
+//! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a
+//! `static`. Each socket has a receive and a transmit buffer of a fixed size, and they are the
+//! inbox and the outbox of the server layer, which therefore needs no blocks of its own
+//! ([`Transport::OWNS_BUFFERS`](selkie_core::Transport::OWNS_BUFFERS)).
 //!
 //! # A server
 //!

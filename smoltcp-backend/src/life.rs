@@ -1,4 +1,5 @@
-//! What becomes of a socket by itself, from listening to listening again. The letters are those of the quirks in `network.rs`.
+//! What becomes of a socket by itself, from listening to listening again. The letters are those of
+//! the quirks in `network.rs`.
 
 use smoltcp::socket::tcp::{self, State};
 use smoltcp::time;
@@ -21,7 +22,11 @@ pub(crate) fn is_over(socket: &tcp::Socket<'_>, sent: bool) -> bool {
 }
 
 /// Makes a socket listen whose last connection is over. (b)
-pub(crate) fn listen(socket: &mut tcp::Socket<'_>, endpoint: IpListenEndpoint, timeout: time::Duration) {
+pub(crate) fn listen(
+    socket: &mut tcp::Socket<'_>,
+    endpoint: IpListenEndpoint,
+    timeout: time::Duration,
+) {
     socket.set_timeout(Some(timeout));
     socket.set_ack_delay(Some(ACK_DELAY));
     // The port is not 0 and the socket not open, so this cannot fail.
@@ -46,9 +51,14 @@ pub(crate) fn note_connection(slot: &mut Slot, socket: &mut tcp::Socket<'_>) {
     }
 }
 
-/// Goes on with closing a stream that nobody reads any more: throws away what comes, resets it after its time (g), and
-/// lets go of it once it is over.
-pub(crate) fn close_on(slot: &mut Slot, socket: &mut tcp::Socket<'_>, now: time::Instant, over: bool) {
+/// Goes on with closing a stream that nobody reads any more: throws away what comes, resets it
+/// after its time (g), and lets go of it once it is over.
+pub(crate) fn close_on(
+    slot: &mut Slot,
+    socket: &mut tcp::Socket<'_>,
+    now: time::Instant,
+    over: bool,
+) {
     let _ = socket.recv(|bytes| (bytes.len(), ()));
     if over {
         slot.role = if slot.listener == 0 { Role::Free } else { Role::Waiting };

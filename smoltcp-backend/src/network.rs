@@ -2,20 +2,21 @@
 //!
 //! Quirks of smoltcp that this crate lives with:
 //!
-//! (a) A socket has no backlog: it is either listening or is the connection. So a listener is a pool of sockets that
-//!     listen on the same port, and its backlog is as long as it has sockets to spare. With none, a client is refused by
-//!     a reset.
-//! (b) A half-open socket waits for ever unless it has a timeout; but the same timeout also ends connections that are
-//!     merely silent. So it is set while a socket listens, and taken off when the connection is complete.
-//! (c) A socket whose connection was aborted is closed at once, but keeps its peer until the reset was sent. It must not
-//!     listen before.
-//! (d) A socket in TIME-WAIT could wait in it for ten seconds, and is one of few. It listens again as soon as its last
-//!     acknowledgement was sent; a peer that missed that is reset.
-//! (e) After the TIME-WAIT of a stream that is still open, smoltcp has forgotten that it ended, and throws away what was
-//!     not read. The end is remembered here once it was read; a reader that comes later than ten seconds is told that
-//!     the connection was reset.
-//! (f) `Interface::poll` takes in frames for as long as they come. Here they are taken in one by one, up to a bound.
-//! (g) A socket in FIN-WAIT-2 waits for its peer for ever. A stream that was closed is reset after a time.
+//! (a) A socket has no backlog: it is either listening or is the connection. So a listener is a
+//! pool of sockets that     listen on the same port, and its backlog is as long as it has sockets
+//! to spare. With none, a client is refused by     a reset.
+//! (b) A half-open socket waits for ever unless it has a timeout; but the same timeout also ends
+//! connections that are     merely silent. So it is set while a socket listens, and taken off when
+//! the connection is complete. (c) A socket whose connection was aborted is closed at once, but
+//! keeps its peer until the reset was sent. It must not     listen before.
+//! (d) A socket in TIME-WAIT could wait in it for ten seconds, and is one of few. It listens again
+//! as soon as its last     acknowledgement was sent; a peer that missed that is reset.
+//! (e) After the TIME-WAIT of a stream that is still open, smoltcp has forgotten that it ended, and
+//! throws away what was     not read. The end is remembered here once it was read; a reader that
+//! comes later than ten seconds is told that     the connection was reset.
+//! (f) `Interface::poll` takes in frames for as long as they come. Here they are taken in one by
+//! one, up to a bound. (g) A socket in FIN-WAIT-2 waits for its peer for ever. A stream that was
+//! closed is reset after a time.
 
 use core::fmt;
 
@@ -59,7 +60,8 @@ pub struct Network<'a, D> {
     pub(crate) port_next: u16,
     /// Which slot or listener is asked first by the next poll.
     pub(crate) first: usize,
-    /// Something may be ready that the last poll did not report: frames were left, or interests have changed since.
+    /// Something may be ready that the last poll did not report: frames were left, or interests
+    /// have changed since.
     pub(crate) unsettled: bool,
 }
 
@@ -70,21 +72,31 @@ impl<'a, D: Device> Network<'a, D> {
     ///
     /// If `storage` has not as many slots as sockets, or too many for a handle to name.
     #[must_use]
-    pub fn new(device: D, interface: Interface, config: Config, storage: NetworkStorage<'a>) -> Self {
+    pub fn new(
+        device: D,
+        interface: Interface,
+        config: Config,
+        storage: NetworkStorage<'a>,
+    ) -> Self {
         let NetworkStorage { slots, sockets, listeners, capacity, receive, transmit } = storage;
         let count = slots.len();
         assert_eq!(sockets.len(), count, "a network has as many slots as sockets");
-        assert!(count.max(listeners.len()) < usize::from(u16::MAX), "a handle names a socket by 16 bits");
+        assert!(
+            count.max(listeners.len()) < usize::from(u16::MAX),
+            "a handle names a socket by 16 bits"
+        );
         let mut sockets = SocketSet::new(sockets);
         let (mut receive, mut transmit) = (receive, transmit);
-        let (receive_each, transmit_each) = (receive.len() / count.max(1), transmit.len() / count.max(1));
+        let (receive_each, transmit_each) =
+            (receive.len() / count.max(1), transmit.len() / count.max(1));
         for slot in slots.iter_mut() {
             let (receive_part, receive_rest) = receive.split_at_mut(receive_each);
             let (transmit_part, transmit_rest) = transmit.split_at_mut(transmit_each);
             (receive, transmit) = (receive_rest, transmit_rest);
             // Handles of an earlier network in the same memory stay stale.
             *slot = Slot { entry: slot.entry.closed(), ..Slot::EMPTY };
-            let mut socket = tcp::Socket::new(SocketBuffer::new(receive_part), SocketBuffer::new(transmit_part));
+            let mut socket =
+                tcp::Socket::new(SocketBuffer::new(receive_part), SocketBuffer::new(transmit_part));
             socket.set_nagle_enabled(false);
             socket.set_keep_alive(config.keep_alive.map(time::duration));
             slot.handle = Some(sockets.add(socket));
@@ -111,25 +123,37 @@ impl<'a, D: Device> Network<'a, D> {
         }
     }
 
-    /// Listens on an address and port, or on a port of all addresses, with `sockets` sockets: as many connections as are
-    /// served at once and as may wait in the backlog, together. A socket serves this listener until that is closed.
+    /// Listens on an address and port, or on a port of all addresses, with `sockets` sockets: as
+    /// many connections as are served at once and as may wait in the backlog, together. A
+    /// socket serves this listener until that is closed.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](ErrorKind::InvalidInput) for port 0 or no socket, [`AddressInUse`](ErrorKind::AddressInUse) if
-    /// another listener has the same, [`Full`](ErrorKind::Full) if there are not as many free sockets, or no place for a
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for port 0 or no socket,
+    /// [`AddressInUse`](ErrorKind::AddressInUse) if another listener has the same,
+    /// [`Full`](ErrorKind::Full) if there are not as many free sockets, or no place for a
     /// listener. Nothing is changed then.
-    pub fn listen(&mut self, endpoint: impl Into<IpListenEndpoint>, sockets: usize) -> Result<Socket, Error> {
+    pub fn listen(
+        &mut self,
+        endpoint: impl Into<IpListenEndpoint>,
+        sockets: usize,
+    ) -> Result<Socket, Error> {
         let endpoint = endpoint.into();
         if endpoint.port == 0 || sockets == 0 {
             return Err(ErrorKind::InvalidInput.into());
         }
-        if self.listeners.iter().any(|listener| listener.entry.open && listener.endpoint == endpoint) {
+        if self
+            .listeners
+            .iter()
+            .any(|listener| listener.entry.open && listener.endpoint == endpoint)
+        {
             return Err(ErrorKind::AddressInUse.into());
         }
         let index = self.listeners.iter().position(|listener| !listener.entry.open);
         let free = self.slots.iter().filter(|slot| slot.role == Role::Free).count();
-        let (Some(index), true) = (index, free >= sockets) else { return Err(ErrorKind::Full.into()) };
+        let (Some(index), true) = (index, free >= sockets) else {
+            return Err(ErrorKind::Full.into());
+        };
         // `new` has seen to it that it fits.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let number = (index + 1) as u16;
@@ -145,8 +169,9 @@ impl<'a, D: Device> Network<'a, D> {
         Ok(socket)
     }
 
-    /// Moves frames in and out, and does what time demands, without reporting anything. A poll begins with this; it is
-    /// also of use where there is no loop (any more), to send what is left.
+    /// Moves frames in and out, and does what time demands, without reporting anything. A poll
+    /// begins with this; it is also of use where there is no loop (any more), to send what is
+    /// left.
     pub fn drive(&mut self, now: selkie_core::Instant) {
         self.now = self.now.max(time::instant(now));
         self.interface.poll_maintenance(self.now);
@@ -171,8 +196,9 @@ impl<'a, D: Device> Network<'a, D> {
         self.tend(true);
     }
 
-    /// Takes one frame in. A function of its own, as is [`send_frames`](Self::send_frames): within a loop, much of what
-    /// smoltcp does would be reckoned out before the loop, and be kept on the stack.
+    /// Takes one frame in. A function of its own, as is [`send_frames`](Self::send_frames): within
+    /// a loop, much of what smoltcp does would be reckoned out before the loop, and be kept on
+    /// the stack.
     #[inline(never)]
     fn take_frame(&mut self) -> PollIngressSingleResult {
         self.interface.poll_ingress_single(self.now, &mut self.device, &mut self.sockets)
@@ -204,14 +230,15 @@ impl<'a, D: Device> Network<'a, D> {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale) if it was closed, [`InvalidSource`](ErrorKind::InvalidSource) if it is a listener,
-    /// [`NotConnected`](ErrorKind::NotConnected) if the connection is gone.
+    /// [`Stale`](ErrorKind::Stale) if it was closed, [`InvalidSource`](ErrorKind::InvalidSource) if
+    /// it is a listener, [`NotConnected`](ErrorKind::NotConnected) if the connection is gone.
     pub fn remote_endpoint(&mut self, stream: Socket) -> Result<IpEndpoint, Error> {
         let (_, socket) = self.stream(stream)?;
         socket.remote_endpoint().ok_or(ErrorKind::NotConnected.into())
     }
 
-    /// What is known of the stream or listener at `position`: listeners are counted behind the streams.
+    /// What is known of the stream or listener at `position`: listeners are counted behind the
+    /// streams.
     pub(crate) fn entry_at(&mut self, position: usize) -> Option<&mut Entry> {
         let streams = self.slots.len();
         match self.slots.get_mut(position) {
@@ -222,12 +249,16 @@ impl<'a, D: Device> Network<'a, D> {
 
     /// What is known of a stream or listener that is open.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "so that the handle is never passed in memory, as its halves are not")]
+    #[allow(
+        clippy::inline_always,
+        reason = "so that the handle is never passed in memory, as its halves are not"
+    )]
     pub(crate) fn entry(&mut self, source: Socket) -> Result<&mut Entry, Error> {
         self.find(source.generation, source.place).ok_or(Error::new(ErrorKind::Stale))
     }
 
-    /// What the two halves of a handle name. Not the handle, which would have to be passed in memory.
+    /// What the two halves of a handle name. Not the handle, which would have to be passed in
+    /// memory.
     #[inline(never)]
     fn find(&mut self, generation: u32, place: Place) -> Option<&mut Entry> {
         let index = usize::from(place.index);
@@ -241,7 +272,10 @@ impl<'a, D: Device> Network<'a, D> {
     /// The slot and the socket of a stream that is open.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as `entry`")]
-    pub(crate) fn stream(&mut self, source: Socket) -> Result<(&mut Slot, &mut tcp::Socket<'a>), Error> {
+    pub(crate) fn stream(
+        &mut self,
+        source: Socket,
+    ) -> Result<(&mut Slot, &mut tcp::Socket<'a>), Error> {
         self.find_stream(source.generation, source.place).ok_or(match source.place.kind {
             Kind::Stream => Error::new(ErrorKind::Stale),
             Kind::Listener => Error::new(ErrorKind::InvalidSource),
@@ -250,7 +284,11 @@ impl<'a, D: Device> Network<'a, D> {
 
     /// As [`find`](Self::find), of a stream.
     #[inline(never)]
-    fn find_stream(&mut self, generation: u32, place: Place) -> Option<(&mut Slot, &mut tcp::Socket<'a>)> {
+    fn find_stream(
+        &mut self,
+        generation: u32,
+        place: Place,
+    ) -> Option<(&mut Slot, &mut tcp::Socket<'a>)> {
         let slot = self.slots.get_mut(usize::from(place.index))?;
         if place.kind == Kind::Listener || !slot.entry.is(generation, place) {
             return None;
@@ -269,7 +307,8 @@ impl<'a, D: Device> Network<'a, D> {
         }
     }
 
-    /// Sees to sockets that have changed by themselves. `sent` says that acknowledgements were sent before.
+    /// Sees to sockets that have changed by themselves. `sent` says that acknowledgements were sent
+    /// before.
     pub(crate) fn tend(&mut self, sent: bool) {
         for slot in self.slots.iter_mut() {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle.unwrap_or_default());

@@ -1,6 +1,9 @@
 //! The network as a selector: which sockets are ready.
 
-use selkie_core::{Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token};
+use selkie_core::{
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token,
+};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 
@@ -35,7 +38,8 @@ impl<D: Device> Network<'_, D> {
     fn readiness_at(&mut self, position: usize, armed: Interest) -> Readiness {
         let Some(slot) = self.slots.get(position) else {
             let number = position - self.slots.len() + 1;
-            let readable = armed.contains(Interest::READABLE) && self.oldest_arrival(number).is_some();
+            let readable =
+                armed.contains(Interest::READABLE) && self.oldest_arrival(number).is_some();
             return if readable { Readiness::READABLE } else { Readiness::NONE };
         };
         readiness(slot, self.sockets.get_mut(slot.handle.unwrap_or_default()), armed)
@@ -58,7 +62,9 @@ fn readiness(slot: &Slot, socket: &tcp::Socket<'_>, interest: Interest) -> Readi
         return readiness;
     }
     if interest.contains(Interest::READABLE) {
-        if slot.has_more(socket) || !matches!(state, State::Established | State::FinWait1 | State::FinWait2) {
+        if slot.has_more(socket)
+            || !matches!(state, State::Established | State::FinWait1 | State::FinWait2)
+        {
             readiness |= Readiness::READABLE;
         }
         if matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait) {
@@ -77,7 +83,13 @@ fn readiness(slot: &Slot, socket: &tcp::Socket<'_>, interest: Interest) -> Readi
 impl<D: Device> Selector for Network<'_, D> {
     type Source = Socket;
 
-    fn register(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         supported(interest, mode)?;
         let kind = match self.registered(token).map(|entry| entry.token.generation()) {
             _ if token.index() >= self.capacity => ErrorKind::Full,
@@ -97,7 +109,13 @@ impl<D: Device> Selector for Network<'_, D> {
         Err(kind.into())
     }
 
-    fn modify(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         supported(interest, mode)?;
         self.tenant(source, token)?;
         self.entry(source)?.watch(token, interest, mode);
@@ -122,7 +140,9 @@ impl<D: Device> Selector for Network<'_, D> {
             }
             let position = self.first;
             self.first = if position + 1 < count { position + 1 } else { 0 };
-            let Some(&mut Entry { token, armed, open, .. }) = self.entry_at(position) else { break };
+            let Some(&mut Entry { token, armed, open, .. }) = self.entry_at(position) else {
+                break;
+            };
             if !open || armed.is_empty() {
                 continue;
             }
@@ -139,7 +159,8 @@ impl<D: Device> Selector for Network<'_, D> {
         Ok(())
     }
 
-    /// smoltcp's own timers, the times of streams that are closing, and at once while frames are left.
+    /// smoltcp's own timers, the times of streams that are closing, and at once while frames are
+    /// left.
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
         if self.unsettled {
             return Some(now);

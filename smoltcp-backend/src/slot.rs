@@ -13,13 +13,15 @@ use crate::entry::Entry;
 pub(crate) enum Role {
     /// Nothing.
     Free = 0,
-    /// In the pool of its listener: listening, half-open, or with a connection that was not accepted yet.
+    /// In the pool of its listener: listening, half-open, or with a connection that was not
+    /// accepted yet.
     Waiting = 1,
     /// A stream that has a handle.
     Open = 2,
     /// A stream that has a handle: an attempt to connect that has not come to anything good yet.
     Connecting = 3,
-    /// A stream that has a handle, and whose reader was told that it has ended, and is told so again.
+    /// A stream that has a handle, and whose reader was told that it has ended, and is told so
+    /// again.
     Ended = 4,
     /// A stream whose handle was closed, and whose last bytes and ends are still under way.
     Closing = 5,
@@ -76,7 +78,8 @@ pub struct Listener {
 
 impl Listener {
     /// A place for a listener.
-    pub const EMPTY: Self = Self { entry: Entry::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
+    pub const EMPTY: Self =
+        Self { entry: Entry::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
 }
 
 impl Default for Listener {

@@ -6,14 +6,15 @@ use crate::entry::Entry;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Kind {
-    // From 2: the values below are what `Either` and `Option` take for themselves. So `None`, beside a second platform, is
-    // all zero bits, and a server's table of sources may lie in `.bss`.
+    // From 2: the values below are what `Either` and `Option` take for themselves. So `None`,
+    // beside a second platform, is all zero bits, and a server's table of sources may lie in
+    // `.bss`.
     Stream = 2,
     Listener,
 }
 
-/// The handle of a stream or a listener of a [`Network`](crate::Network). It is stale once closed, and reaches nothing that
-/// is opened later.
+/// The handle of a stream or a listener of a [`Network`](crate::Network). It is stale once closed,
+/// and reaches nothing that is opened later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Socket {
@@ -21,7 +22,8 @@ pub struct Socket {
     pub(crate) place: Place,
 }
 
-/// What a handle is for, but for the lower bits of the generation: apart, so that either half fits a register.
+/// What a handle is for, but for the lower bits of the generation: apart, so that either half fits
+/// a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Place {
@@ -31,7 +33,8 @@ pub(crate) struct Place {
 }
 
 impl Socket {
-    /// The handle of what has just been opened at `index`. There are at most 65,535 sockets, and listeners.
+    /// The handle of what has just been opened at `index`. There are at most 65,535 sockets, and
+    /// listeners.
     #[allow(clippy::cast_possible_truncation, reason = "see above")]
     pub(crate) const fn new(kind: Kind, index: usize, entry: &Entry) -> Self {
         let place = Place { index: index as u16, generation_high: entry.generation_high, kind };

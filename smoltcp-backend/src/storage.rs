@@ -10,22 +10,26 @@ use crate::{Listener, Slot};
 /// The memory of a network, lent to it.
 #[derive(Debug)]
 pub struct NetworkStorage<'a> {
-    /// As many as there are sockets: connections that are served, and those that wait in a backlog. At most 65,535.
+    /// As many as there are sockets: connections that are served, and those that wait in a
+    /// backlog. At most 65,535.
     pub slots: &'a mut [Slot],
     /// smoltcp's own memory for the sockets: as many.
     pub sockets: &'a mut [SocketStorage<'a>],
     /// One for each listener.
     pub listeners: &'a mut [Listener],
-    /// How many slots the loop has. That costs no memory here: what a source is registered for lies with the source.
+    /// How many slots the loop has. That costs no memory here: what a source is registered for
+    /// lies with the source.
     pub capacity: usize,
-    /// Divided among the sockets: what has come and was not read yet. A socket's part is the window that it offers.
+    /// Divided among the sockets: what has come and was not read yet. A socket's part is the
+    /// window that it offers.
     pub receive: &'a mut [u8],
-    /// Divided among the sockets: what was written and not acknowledged yet. A socket's part is its outbox.
+    /// Divided among the sockets: what was written and not acknowledged yet. A socket's part is
+    /// its outbox.
     pub transmit: &'a mut [u8],
 }
 
-/// The memory of a network as one value, for a `static`: `SOCKETS` sockets with `RECEIVE` and `TRANSMIT` bytes each, and
-/// `LISTENERS` listeners, for a loop of `SLOTS` sources.
+/// The memory of a network as one value, for a `static`: `SOCKETS` sockets with `RECEIVE` and
+/// `TRANSMIT` bytes each, and `LISTENERS` listeners, for a loop of `SLOTS` sources.
 pub struct StaticNetwork<
     'a,
     const SOCKETS: usize,
@@ -35,15 +39,22 @@ pub struct StaticNetwork<
     const TRANSMIT: usize,
 > {
     slots: [Slot; SOCKETS],
-    /// Empty until it is lent: an empty place of smoltcp's is not all zero, and would have to be kept in flash.
+    /// Empty until it is lent: an empty place of smoltcp's is not all zero, and would have to be
+    /// kept in flash.
     sockets: Vec<SocketStorage<'a>, SOCKETS>,
     listeners: [Listener; LISTENERS],
     receive: [[u8; RECEIVE]; SOCKETS],
     transmit: [[u8; TRANSMIT]; SOCKETS],
 }
 
-impl<'a, const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const RECEIVE: usize, const TRANSMIT: usize>
-    StaticNetwork<'a, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+impl<
+    'a,
+    const SOCKETS: usize,
+    const LISTENERS: usize,
+    const SLOTS: usize,
+    const RECEIVE: usize,
+    const TRANSMIT: usize,
+> StaticNetwork<'a, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
 {
     /// All zero, so that a `static` of it lies in `.bss`.
     #[must_use]
@@ -72,16 +83,26 @@ impl<'a, const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const
     }
 }
 
-impl<const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const RECEIVE: usize, const TRANSMIT: usize>
-    Default for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+impl<
+    const SOCKETS: usize,
+    const LISTENERS: usize,
+    const SLOTS: usize,
+    const RECEIVE: usize,
+    const TRANSMIT: usize,
+> Default for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
 {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<const SOCKETS: usize, const LISTENERS: usize, const SLOTS: usize, const RECEIVE: usize, const TRANSMIT: usize>
-    fmt::Debug for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+impl<
+    const SOCKETS: usize,
+    const LISTENERS: usize,
+    const SLOTS: usize,
+    const RECEIVE: usize,
+    const TRANSMIT: usize,
+> fmt::Debug for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
 {
     /// Leaves out the bytes, which would be pages.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

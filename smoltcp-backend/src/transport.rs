@@ -18,16 +18,27 @@ impl<D: Device> Network<'_, D> {
     /// A port that no socket here uses.
     fn free_port(&mut self) -> Option<u16> {
         if self.port_next == 0 {
-            // A device that has restarted should not begin with the port that it began with last time.
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any bits of the time do")]
+            // A device that has restarted should not begin with the port that it began with last
+            // time.
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "any bits of the time do"
+            )]
             let start = (self.now.total_micros() >> 6) as u16;
             self.port_next = start;
         }
         for _ in 0..PORTS {
             self.port_next = self.port_next.wrapping_add(1);
             let port = PORT_FIRST + self.port_next % PORTS;
-            let uses = |socket: &tcp::Socket<'_>| socket.local_endpoint().is_some_and(|local| local.port == port);
-            if !self.slots.iter().any(|slot| uses(self.sockets.get(slot.handle.unwrap_or_default()))) {
+            let uses = |socket: &tcp::Socket<'_>| {
+                socket.local_endpoint().is_some_and(|local| local.port == port)
+            };
+            if !self
+                .slots
+                .iter()
+                .any(|slot| uses(self.sockets.get(slot.handle.unwrap_or_default())))
+            {
                 return Some(port);
             }
         }
@@ -62,11 +73,14 @@ impl<D: Device> Network<'_, D> {
     }
 }
 
-/// What a stream answers that takes or gives no bytes: wait while the connection is under way, else why it is gone.
+/// What a stream answers that takes or gives no bytes: wait while the connection is under way, else
+/// why it is gone.
 fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> nb::Error<Error> {
     match socket.state() {
         State::SynSent | State::SynReceived => nb::Error::WouldBlock,
-        State::Closed if slot.role == Role::Connecting => nb::Error::Other(ErrorKind::ConnectionRefused.into()),
+        State::Closed if slot.role == Role::Connecting => {
+            nb::Error::Other(ErrorKind::ConnectionRefused.into())
+        }
         State::Closed => nb::Error::Other(ErrorKind::ConnectionReset.into()),
         _ => nb::Error::Other(ErrorKind::BrokenPipe.into()),
     }
@@ -81,7 +95,8 @@ fn has_ended(socket: &mut tcp::Socket<'_>) -> bool {
 impl<D: Device> Transport for Network<'_, D> {
     type Address = IpEndpoint;
 
-    /// A socket's transmit buffer keeps what was written until it is acknowledged, and its receive buffer what was not read.
+    /// A socket's transmit buffer keeps what was written until it is acknowledged, and its receive
+    /// buffer what was not read.
     const OWNS_BUFFERS: bool = true;
 
     fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
@@ -94,9 +109,11 @@ impl<D: Device> Transport for Network<'_, D> {
 
     /// Takes a socket that belongs to no listener.
     fn connect(&mut self, address: &IpEndpoint) -> Result<Socket, Error> {
-        let index = self.slots.iter().position(|slot| slot.role == Role::Free).ok_or(ErrorKind::Full)?;
+        let index =
+            self.slots.iter().position(|slot| slot.role == Role::Free).ok_or(ErrorKind::Full)?;
         let port = self.free_port().ok_or(ErrorKind::Full)?;
-        let socket = self.sockets.get_mut::<tcp::Socket<'_>>(self.slots[index].handle.unwrap_or_default());
+        let socket =
+            self.sockets.get_mut::<tcp::Socket<'_>>(self.slots[index].handle.unwrap_or_default());
         socket.connect(self.interface.context(), *address, port).map_err(|error| match error {
             ConnectError::InvalidState => ErrorKind::Full,
             ConnectError::Unaddressable => ErrorKind::Unreachable,

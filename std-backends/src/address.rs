@@ -28,7 +28,8 @@ impl RawAddress {
         match address {
             SocketAddr::V4(address) => {
                 let place = (&raw mut raw.storage).cast::<libc::sockaddr_in>();
-                // SAFETY: the storage is large enough and aligned for every kind of address, and zeroed.
+                // SAFETY: the storage is large enough and aligned for every kind of address, and
+                // zeroed.
                 let place = unsafe { &mut *place };
                 place.sin_family = libc::AF_INET as libc::sa_family_t;
                 place.sin_port = address.port().to_be();
@@ -50,7 +51,8 @@ impl RawAddress {
         raw
     }
 
-    /// Asks the system for an address, in a call that takes the place for it and says -1 when it failed.
+    /// Asks the system for an address, in a call that takes the place for it and says -1 when it
+    /// failed.
     pub(crate) fn ask(
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int,
     ) -> Result<SocketAddr, Error> {
@@ -60,7 +62,9 @@ impl RawAddress {
     }
 
     /// Like [`ask`](Self::ask), for a call that is judged by the caller.
-    pub(crate) fn ask_with<T>(call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T) -> (Self, T) {
+    pub(crate) fn ask_with<T>(
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
+    ) -> (Self, T) {
         let mut raw = Self::room();
         let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
         (raw, result)

@@ -4,7 +4,9 @@ use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 
-use selkie_core::{Capabilities, Error, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake};
+use selkie_core::{
+    Capabilities, Error, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
+};
 
 #[cfg(has_epoll)]
 use crate::Epoll;
@@ -160,11 +162,23 @@ macro_rules! each {
 impl<'fd> Selector for AnySelector<'fd> {
     type Source = BorrowedFd<'fd>;
 
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         each!(self, selector => selector.register(source, token, interest, mode))
     }
 
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         each!(self, selector => selector.modify(source, token, interest, mode))
     }
 
@@ -206,7 +220,8 @@ impl Wake for AnySelector<'_> {
     }
 }
 
-// SAFETY: each of them keeps the promise, and this one does nothing with a source but hand it over to the one it is.
+// SAFETY: each of them keeps the promise, and this one does nothing with a source but hand it over
+// to the one it is.
 unsafe impl Native for AnySelector<'static> {}
 
 #[cfg(test)]

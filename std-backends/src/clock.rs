@@ -27,16 +27,16 @@ impl Clock {
 #[inline]
 fn monotonic_nanos() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place for the result. The clock exists on every system that this crate builds for, so
-    // the call does not fail.
+    // SAFETY: `time` is a valid place for the result. The clock exists on every system that this
+    // crate builds for, so the call does not fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     #[expect(clippy::cast_sign_loss, reason = "a monotonic clock is never negative")]
     let nanos = (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64);
     nanos
 }
 
-/// The longest sleep that is asked of the system, in seconds. Some systems refuse a `timespec` of more than 100,000,000
-/// seconds; a wait whose deadline is later simply sleeps again.
+/// The longest sleep that is asked of the system, in seconds. Some systems refuse a `timespec` of
+/// more than 100,000,000 seconds; a wait whose deadline is later simply sleeps again.
 const SLEEP_SECONDS_MAX: u64 = 100_000_000;
 
 /// A sleep in whole seconds and the nanoseconds beyond them, no longer than any system takes.
@@ -52,12 +52,15 @@ pub(crate) fn timespec(sleep: Duration) -> libc::timespec {
     #[expect(clippy::cast_possible_wrap, reason = "the seconds are clamped to what 32 bits hold")]
     #[allow(clippy::cast_possible_truncation, reason = "likewise, where the type has only 32 bits")]
     #[allow(clippy::cast_lossless, reason = "the types differ from system to system")]
-    let time = libc::timespec { tv_sec: sleep.as_secs() as libc::time_t, tv_nsec: sleep.subsec_nanos() as _ };
+    let time = libc::timespec {
+        tv_sec: sleep.as_secs() as libc::time_t,
+        tv_nsec: sleep.subsec_nanos() as _,
+    };
     time
 }
 
-/// A sleep in milliseconds, as `poll` takes it: rounded up, since a wait that ends just before its deadline would be
-/// repeated at once, again and again; `-1` for no end.
+/// A sleep in milliseconds, as `poll` takes it: rounded up, since a wait that ends just before its
+/// deadline would be repeated at once, again and again; `-1` for no end.
 #[inline]
 pub(crate) fn milliseconds(sleep: Option<Duration>) -> libc::c_int {
     let Some(sleep) = sleep else { return -1 };

@@ -1,8 +1,9 @@
 //! New descriptors, which never block and are closed when another program is executed.
 //!
-//! (a) Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`: there a descriptor is prepared after
-//!     it was made, and a program that is executed in between inherits it.
-//! (b) Apple's systems do not know `MSG_NOSIGNAL` everywhere; a socket is told once that it raises no SIGPIPE.
+//! (a) Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`: there a
+//! descriptor is prepared after     it was made, and a program that is executed in between inherits
+//! it. (b) Apple's systems do not know `MSG_NOSIGNAL` everywhere; a socket is told once that it
+//! raises no SIGPIPE.
 
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -84,7 +85,9 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Error> {
     let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
     if flags & libc::O_NONBLOCK == 0 {
         // SAFETY: the call takes no pointers.
-        errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+        errno::check(unsafe {
+            libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK)
+        })?;
     }
     Ok(())
 }
@@ -97,7 +100,10 @@ pub(crate) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL;
 pub(crate) const SEND_FLAGS: c_int = 0;
 
 /// (b) Writing to a socket whose peer is gone is an error and not a signal.
-#[cfg_attr(not(target_vendor = "apple"), expect(clippy::unnecessary_wraps, reason = "it can fail on Apple's systems"))]
+#[cfg_attr(
+    not(target_vendor = "apple"),
+    expect(clippy::unnecessary_wraps, reason = "it can fail on Apple's systems")
+)]
 pub(crate) fn silence(socket: RawFd) -> Result<(), Error> {
     #[cfg(target_vendor = "apple")]
     return set_option(socket, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, 1);
@@ -114,9 +120,16 @@ pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Sets a socket option that is a number.
-pub(crate) fn set_option(socket: RawFd, level: c_int, name: c_int, value: c_int) -> Result<(), Error> {
+pub(crate) fn set_option(
+    socket: RawFd,
+    level: c_int,
+    name: c_int,
+    value: c_int,
+) -> Result<(), Error> {
     // SAFETY: `value` is valid for reads of its size.
-    let result = unsafe { libc::setsockopt(socket, level, name, (&raw const value).cast(), length_of::<c_int>()) };
+    let result = unsafe {
+        libc::setsockopt(socket, level, name, (&raw const value).cast(), length_of::<c_int>())
+    };
     errno::check(result).map(drop)
 }
 
@@ -125,7 +138,8 @@ pub(crate) fn option(socket: RawFd, level: c_int, name: c_int) -> Result<c_int, 
     let mut value: c_int = 0;
     let mut length = length_of::<c_int>();
     // SAFETY: `value` is valid for writes of `length` bytes.
-    let result = unsafe { libc::getsockopt(socket, level, name, (&raw mut value).cast(), &raw mut length) };
+    let result =
+        unsafe { libc::getsockopt(socket, level, name, (&raw mut value).cast(), &raw mut length) };
     errno::check(result).map(|_| value)
 }
 
@@ -135,7 +149,13 @@ pub(crate) fn reset_on_close(socket: RawFd) -> Result<(), Error> {
     // SAFETY: `linger` is valid for reads of its size.
     let result = unsafe {
         let value = (&raw const linger).cast();
-        libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_LINGER, value, length_of::<libc::linger>())
+        libc::setsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            value,
+            length_of::<libc::linger>(),
+        )
     };
     errno::check(result).map(drop)
 }
@@ -158,8 +178,12 @@ mod tests {
         let stream = socket(libc::AF_INET, libc::SOCK_STREAM).unwrap();
         for fd in [&read, &write, &stream] {
             // SAFETY: the calls take no pointers.
-            let (status, flags) =
-                unsafe { (libc::fcntl(fd.as_raw_fd(), libc::F_GETFL), libc::fcntl(fd.as_raw_fd(), libc::F_GETFD)) };
+            let (status, flags) = unsafe {
+                (
+                    libc::fcntl(fd.as_raw_fd(), libc::F_GETFL),
+                    libc::fcntl(fd.as_raw_fd(), libc::F_GETFD),
+                )
+            };
             assert_ne!(status & libc::O_NONBLOCK, 0);
             assert_ne!(flags & libc::FD_CLOEXEC, 0);
         }

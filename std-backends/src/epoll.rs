@@ -1,15 +1,15 @@
 //! `epoll`, for Linux and Android.
 //!
-//! (a) The kernel knows a source by its open file, not by its descriptor: a closed descriptor whose file lives on in a
-//!     duplicate keeps firing and can no longer be removed. So deregistering comes before closing, always.
-//! (b) HUP and ERR are reported whether asked for or not. So a source without an interest is taken out of the kernel's set
-//!     until it has one again.
+//! (a) The kernel knows a source by its open file, not by its descriptor: a closed descriptor whose
+//! file lives on in a     duplicate keeps firing and can no longer be removed. So deregistering
+//! comes before closing, always. (b) HUP and ERR are reported whether asked for or not. So a source
+//! without an interest is taken out of the kernel's set     until it has one again.
 //! (c) Regular files and directories cannot be added (EPERM): they would always be ready.
-//! (d) `epoll_wait` counts in milliseconds. `epoll_pwait2` (Linux 5.11) counts in nanoseconds; a kernel that is older, a
-//!     sandbox that filters system calls or an emulator does not know it.
+//! (d) `epoll_wait` counts in milliseconds. `epoll_pwait2` (Linux 5.11) counts in nanoseconds; a
+//! kernel that is older, a     sandbox that filters system calls or an emulator does not know it.
 //! (e) A socket that was never connected reports HUP and OUT.
-//! (f) Each write to an eventfd is an edge, also when it was readable before. So the waker is watched by edges, and never
-//!     has to be told apart from other events or be emptied.
+//! (f) Each write to an eventfd is an edge, also when it was readable before. So the waker is
+//! watched by edges, and never     has to be told apart from other events or be emptied.
 
 mod room;
 
@@ -19,7 +19,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Wait, Wake,
 };
 
 use self::room::{Buffer, Room};
@@ -37,9 +38,11 @@ pub struct Epoll<'fd> {
     buffer: Buffer,
     /// Whether the kernel has `epoll_pwait2`, as far as is known.
     counts_nanoseconds: bool,
-    /// The timeout of a wait without a deadline: none (-1), or where nothing is armed that could end it, no wait at all.
+    /// The timeout of a wait without a deadline: none (-1), or where nothing is armed that could
+    /// end it, no wait at all.
     endless: c_int,
-    /// Up to how many events need more than to be added: none (0), or all of them while there are oneshot sources.
+    /// Up to how many events need more than to be added: none (0), or all of them while there are
+    /// oneshot sources.
     special: c_int,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
@@ -49,7 +52,8 @@ impl Epoll<'_> {
     ///
     /// # Errors
     ///
-    /// [`OutOfDescriptors`](ErrorKind::OutOfDescriptors) or [`OutOfMemory`](ErrorKind::OutOfMemory).
+    /// [`OutOfDescriptors`](ErrorKind::OutOfDescriptors) or
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         // SAFETY: the call takes no pointers.
         let instance = errno::check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
@@ -66,7 +70,8 @@ impl Epoll<'_> {
         })
     }
 
-    /// Notes what is registered in the form in which a wait asks for it, after that may have changed.
+    /// Notes what is registered in the form in which a wait asks for it, after that may have
+    /// changed.
     fn note(&mut self) {
         self.endless = if self.sources.registrations.armed() > 0 { -1 } else { 0 };
         self.special = if self.sources.registrations.oneshot() > 0 { c_int::MAX } else { 0 };
@@ -83,9 +88,14 @@ impl Epoll<'_> {
         }
     }
 
-    /// [`Wait::wait`] with a deadline, apart from the events that there were before. Says how many there are in `room` now.
+    /// [`Wait::wait`] with a deadline, apart from the events that there were before. Says how many
+    /// there are in `room` now.
     #[inline]
-    fn wait_apart(&mut self, room: &mut [Event], deadline: Option<Instant>) -> Result<usize, Error> {
+    fn wait_apart(
+        &mut self,
+        room: &mut [Event],
+        deadline: Option<Instant>,
+    ) -> Result<usize, Error> {
         if room.is_empty() {
             return Ok(0);
         }
@@ -94,8 +104,8 @@ impl Epoll<'_> {
         Ok(events.len())
     }
 
-    /// The rest of a wait without a deadline whose sleep had the result `count`, which is not simply a number of events to
-    /// add. Says how many there are in `room` now.
+    /// The rest of a wait without a deadline whose sleep had the result `count`, which is not
+    /// simply a number of events to add. Says how many there are in `room` now.
     #[cold]
     #[inline(never)]
     fn look_into(&mut self, room: &mut [Event], count: c_int) -> Result<usize, Error> {
@@ -114,7 +124,8 @@ impl Epoll<'_> {
     fn control(&self, operation: c_int, fd: RawFd, token: Token, events: u32) -> Result<(), Error> {
         let mut event = libc::epoll_event { events, u64: token.to_u64() };
         // SAFETY: `event` is valid for the call; the kernel copies it.
-        let result = unsafe { libc::epoll_ctl(self.instance.as_raw_fd(), operation, fd, &raw mut event) };
+        let result =
+            unsafe { libc::epoll_ctl(self.instance.as_raw_fd(), operation, fd, &raw mut event) };
         errno::check(result).map(drop).map_err(|error| match error.code() {
             // (c)
             Some(code @ libc::EPERM) => Error::with_code(ErrorKind::Unsupported, code),
@@ -122,10 +133,15 @@ impl Epoll<'_> {
         })
     }
 
-    /// Takes a source out of the kernel's set. That it is no longer in there, since it was closed, is no failure.
+    /// Takes a source out of the kernel's set. That it is no longer in there, since it was closed,
+    /// is no failure.
     fn forget(&self, fd: RawFd, token: Token) -> Result<(), Error> {
         match self.control(libc::EPOLL_CTL_DEL, fd, token, 0) {
-            Err(error) if !matches!(error.code(), Some(libc::ENOENT | libc::EBADF | libc::EPERM)) => Err(error),
+            Err(error)
+                if !matches!(error.code(), Some(libc::ENOENT | libc::EBADF | libc::EPERM)) =>
+            {
+                Err(error)
+            }
             _ => Ok(()),
         }
     }
@@ -134,7 +150,13 @@ impl Epoll<'_> {
 impl<'fd> Selector for Epoll<'fd> {
     type Source = BorrowedFd<'fd>;
 
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         self.sources.vacancy(fd, token)?;
         if !interest.is_empty() {
@@ -145,21 +167,32 @@ impl<'fd> Selector for Epoll<'fd> {
         Ok(())
     }
 
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         let was_added = !self.sources.get(fd, token)?.interest.is_empty();
         match (was_added, interest.is_empty()) {
             (false, true) => {}
             // (b)
             (true, true) => self.forget(fd, token)?,
-            (false, false) => self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?,
-            (true, false) => match self.control(libc::EPOLL_CTL_MOD, fd, token, asked(interest, mode)) {
-                // The descriptor was closed and stands for another file by now; the token is still the one for it.
-                Err(error) if error.code() == Some(libc::ENOENT) => {
-                    self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
+            (false, false) => {
+                self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?
+            }
+            (true, false) => {
+                match self.control(libc::EPOLL_CTL_MOD, fd, token, asked(interest, mode)) {
+                    // The descriptor was closed and stands for another file by now; the token is
+                    // still the one for it.
+                    Err(error) if error.code() == Some(libc::ENOENT) => {
+                        self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
+                    }
+                    result => result?,
                 }
-                result => result?,
-            },
+            }
         }
         self.sources.update(token, interest, mode);
         self.note();
@@ -169,7 +202,8 @@ impl<'fd> Selector for Epoll<'fd> {
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         let was_added = !self.sources.get(fd, token)?.interest.is_empty();
-        // Whatever the kernel says: a source that stayed here would keep whoever gets its descriptor or its slot next out.
+        // Whatever the kernel says: a source that stayed here would keep whoever gets its
+        // descriptor or its slot next out.
         self.sources.remove(fd, token);
         self.note();
         if was_added { self.forget(fd, token) } else { Ok(()) }
@@ -201,25 +235,28 @@ impl Wait for Epoll<'_> {
     }
 
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "what is left of it in a loop without deadlines is a few instructions")]
+    #[allow(
+        clippy::inline_always,
+        reason = "what is left of it in a loop without deadlines is a few instructions"
+    )]
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
         if deadline.is_none() {
             let room = self.buffer.room(events);
             let count = sleep_milliseconds(&self.instance, &room, self.endless);
             if count > self.special {
                 let count = count.cast_unsigned() as usize;
-                // SAFETY: `special` is never negative, and the kernel gives no more events than it was told that there is
-                // room for.
+                // SAFETY: `special` is never negative, and the kernel gives no more events than it
+                // was told that there is room for.
                 unsafe { std::hint::assert_unchecked(0 < count && count <= events.room()) };
                 self.buffer.add(events, count);
                 return Ok(());
             }
             let added = self.look_into(events.spare(), count)?;
-            events.extend(added);
+            events.advance(added);
             return Ok(());
         }
         let added = self.wait_apart(events.spare(), deadline)?;
-        events.extend(added);
+        events.advance(added);
         Ok(())
     }
 }
@@ -231,7 +268,12 @@ impl Wake for Epoll<'_> {
         self.sources.waker_vacancy(token)?;
         let source = WakeSource::new(token)?;
         // (f)
-        self.control(libc::EPOLL_CTL_ADD, source.fd(), token, asked(Interest::READABLE, Mode::Edge))?;
+        self.control(
+            libc::EPOLL_CTL_ADD,
+            source.fd(),
+            token,
+            asked(Interest::READABLE, Mode::Edge),
+        )?;
         let waker = source.waker();
         self.sources.insert_waker(source);
         self.note();
@@ -239,14 +281,20 @@ impl Wake for Epoll<'_> {
     }
 }
 
-// SAFETY: a source is used in the calls for it only, and the kernel's own reference ends with the deregistration or the
-// closing, whichever comes first.
+// SAFETY: a source is used in the calls for it only, and the kernel's own reference ends with the
+// deregistration or the closing, whichever comes first.
 unsafe impl Native for Epoll<'static> {}
 
 impl Fetch for Epoll<'_> {
-    fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
+    fn fetch(
+        &mut self,
+        events: &mut Events<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
         let room = self.buffer.room(events);
-        let Ok(count) = usize::try_from(sleep(&self.instance, &mut self.counts_nanoseconds, &room, timeout)) else {
+        let Ok(count) =
+            usize::try_from(sleep(&self.instance, &mut self.counts_nanoseconds, &room, timeout))
+        else {
             return interrupted(errno::number(), timeout);
         };
         self.add(events, count);
@@ -289,10 +337,15 @@ const _: () = {
     assert!(RDHUP == Readiness::READ_CLOSED.bits());
 };
 
-/// Sleeps until something is ready or the timeout is over: the number of events, -1 for an error. Notes in
-/// `counts_nanoseconds` that (d) the kernel cannot.
+/// Sleeps until something is ready or the timeout is over: the number of events, -1 for an error.
+/// Notes in `counts_nanoseconds` that (d) the kernel cannot.
 #[inline]
-fn sleep(instance: &OwnedFd, counts_nanoseconds: &mut bool, room: &Room<'_>, timeout: Option<Duration>) -> c_int {
+fn sleep(
+    instance: &OwnedFd,
+    counts_nanoseconds: &mut bool,
+    room: &Room<'_>,
+    timeout: Option<Duration>,
+) -> c_int {
     match timeout {
         None => sleep_milliseconds(instance, room, -1),
         Some(timeout) => {
@@ -324,10 +377,12 @@ fn sleep_nanoseconds(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> 
     }
 
     let timeout = clock::clamped(timeout);
-    let time =
-        KernelTimespec { seconds: timeout.as_secs().cast_signed(), nanoseconds: i64::from(timeout.subsec_nanos()) };
-    // SAFETY: there is as much room as `Room` says, the time is valid for the call, and a null signal mask leaves the mask
-    // alone. The size of the mask is then not looked at.
+    let time = KernelTimespec {
+        seconds: timeout.as_secs().cast_signed(),
+        nanoseconds: i64::from(timeout.subsec_nanos()),
+    };
+    // SAFETY: there is as much room as `Room` says, the time is valid for the call, and a null
+    // signal mask leaves the mask alone. The size of the mask is then not looked at.
     let count = unsafe {
         libc::syscall(
             libc::SYS_epoll_pwait2,
@@ -370,8 +425,14 @@ mod tests {
     fn asks_for_the_end_with_the_bytes() {
         let reading = (libc::EPOLLIN | libc::EPOLLRDHUP).cast_unsigned();
         assert_eq!(asked(Interest::READABLE, Mode::Level), reading);
-        assert_eq!(asked(Interest::READABLE, Mode::Oneshot), reading | libc::EPOLLONESHOT.cast_unsigned());
-        assert_eq!(asked(Interest::WRITABLE, Mode::Edge), (libc::EPOLLOUT | libc::EPOLLET).cast_unsigned());
+        assert_eq!(
+            asked(Interest::READABLE, Mode::Oneshot),
+            reading | libc::EPOLLONESHOT.cast_unsigned()
+        );
+        assert_eq!(
+            asked(Interest::WRITABLE, Mode::Edge),
+            (libc::EPOLLOUT | libc::EPOLLET).cast_unsigned()
+        );
     }
 
     #[test]

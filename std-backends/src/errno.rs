@@ -1,4 +1,5 @@
-//! From the system's error numbers to the errors of the contracts, and to those of the standard library.
+//! From the system's error numbers to the errors of the contracts, and to those of the standard
+//! library.
 
 use std::io;
 
@@ -12,9 +13,11 @@ pub const fn from_errno(code: i32) -> Error {
         libc::ENOENT => ErrorKind::NotRegistered,
         libc::EBADF => ErrorKind::InvalidSource,
         libc::EINVAL | libc::EMSGSIZE | libc::EDESTADDRREQ => ErrorKind::InvalidInput,
-        libc::EAFNOSUPPORT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::ENOSYS | libc::ENOTSOCK => {
-            ErrorKind::Unsupported
-        }
+        libc::EAFNOSUPPORT
+        | libc::EOPNOTSUPP
+        | libc::EPROTONOSUPPORT
+        | libc::ENOSYS
+        | libc::ENOTSOCK => ErrorKind::Unsupported,
         libc::EAGAIN | libc::EINPROGRESS | libc::EALREADY => ErrorKind::WouldBlock,
         libc::EADDRINUSE => ErrorKind::AddressInUse,
         libc::EADDRNOTAVAIL => ErrorKind::AddressUnavailable,
@@ -25,7 +28,9 @@ pub const fn from_errno(code: i32) -> Error {
         libc::ENOTCONN => ErrorKind::NotConnected,
         libc::EPIPE => ErrorKind::BrokenPipe,
         libc::ETIMEDOUT => ErrorKind::TimedOut,
-        libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN => ErrorKind::Unreachable,
+        libc::EHOSTUNREACH | libc::ENETUNREACH | libc::EHOSTDOWN | libc::ENETDOWN => {
+            ErrorKind::Unreachable
+        }
         libc::EMFILE | libc::ENFILE => ErrorKind::OutOfDescriptors,
         libc::ENOMEM | libc::ENOBUFS => ErrorKind::OutOfMemory,
         libc::ENOSPC => ErrorKind::Full,
@@ -34,7 +39,8 @@ pub const fn from_errno(code: i32) -> Error {
     Error::with_code(kind, code)
 }
 
-/// The error as the standard library has it: by its error number where it has one, by its kind otherwise.
+/// The error as the standard library has it: by its error number where it has one, by its kind
+/// otherwise.
 #[must_use]
 pub fn into_io(error: Error) -> io::Error {
     if let Some(code) = error.code() {

@@ -7,14 +7,16 @@ use selkie_core::{Error, ErrorKind, Token};
 use crate::errno;
 use crate::storage::try_zeroed_slice;
 
-/// The most descriptors that the table has entries for. Some systems report a limit of a thousand million.
+/// The most descriptors that the table has entries for. Some systems report a limit of a thousand
+/// million.
 const DESCRIPTORS_MAX: u64 = 1 << 22;
 
-/// From a descriptor to the index of its token, as an array. So every backend can tell that a descriptor is registered
-/// under a second token, or that a token comes with a descriptor that is not its own.
+/// From a descriptor to the index of its token, as an array. So every backend can tell that a
+/// descriptor is registered under a second token, or that a token comes with a descriptor that is
+/// not its own.
 ///
-/// There is an entry for each descriptor that the process may ever have, by its hard limit; the memory is untouched until
-/// descriptors that high are registered.
+/// There is an entry for each descriptor that the process may ever have, by its hard limit; the
+/// memory is untouched until descriptors that high are registered.
 #[derive(Debug)]
 pub(crate) struct FdTable {
     /// The index of the token, + 1; 0 for a descriptor that is not registered.
@@ -27,14 +29,19 @@ impl FdTable {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: `limit` is a valid place for the result.
         errno::check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-        #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the type differs from system to system")]
+        #[allow(
+            clippy::unnecessary_cast,
+            clippy::cast_sign_loss,
+            reason = "the type differs from system to system"
+        )]
         let descriptors = (limit.rlim_max as u64).min(DESCRIPTORS_MAX);
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         Ok(Self { indices: try_zeroed_slice(descriptors)? })
     }
 
-    /// Whether `fd` could be registered: [`ErrorKind::AlreadyRegistered`] if it is, [`ErrorKind::Full`] if it is higher
-    /// than the process's limit was when the table was made.
+    /// Whether `fd` could be registered: [`ErrorKind::AlreadyRegistered`] if it is,
+    /// [`ErrorKind::Full`] if it is higher than the process's limit was when the table was
+    /// made.
     pub(crate) fn vacancy(&self, fd: RawFd) -> Result<(), Error> {
         match self.entry(fd) {
             Some(0) => Ok(()),
@@ -53,7 +60,11 @@ impl FdTable {
     /// Whether `fd` is what is registered under `token`: [`ErrorKind::InvalidSource`] if not.
     #[inline]
     pub(crate) fn check(&self, fd: RawFd, token: Token) -> Result<(), Error> {
-        if self.entry(fd) == Some(stored(token)) { Ok(()) } else { Err(Error::new(ErrorKind::InvalidSource)) }
+        if self.entry(fd) == Some(stored(token)) {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::InvalidSource))
+        }
     }
 
     /// Forgets a descriptor.
@@ -80,8 +91,8 @@ impl FdTable {
     }
 }
 
-/// How the index of a token is kept, so that 0 is left for none. An index of 2^32 - 1 would need a table that no memory
-/// holds.
+/// How the index of a token is kept, so that 0 is left for none. An index of 2^32 - 1 would need a
+/// table that no memory holds.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the index of a token has 32 bits")]
 const fn stored(token: Token) -> u32 {

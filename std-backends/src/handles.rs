@@ -8,14 +8,16 @@ use selkie_core::{Error, ErrorKind, Token};
 
 use crate::storage::{Zeroable, try_zeroed_slice};
 
-/// The handle of a descriptor that a [`Platform`](crate::Platform) owns: a listener, a stream, or anything else that it
-/// was given.
+/// The handle of a descriptor that a [`Platform`](crate::Platform) owns: a listener, a stream, or
+/// anything else that it was given.
 ///
-/// Eight bytes, also as an `Option`. Once the descriptor is closed the handle is stale, and never names another.
+/// Eight bytes, also as an `Option`. Once the descriptor is closed the handle is stale, and never
+/// names another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Socket(
-    /// The low half is the entry in the table, the first of which is never used; the high half is the generation of the
-    /// entry when the handle was issued, which is odd. One word, so that a handle is compared at once.
+    /// The low half is the entry in the table, the first of which is never used; the high half is
+    /// the generation of the entry when the handle was issued, which is odd. One word, so that
+    /// a handle is compared at once.
     NonZeroU64,
 );
 
@@ -82,7 +84,13 @@ impl Handles {
             Ok(fits) if fits < u32::MAX => {}
             _ => return Err(Error::new(ErrorKind::InvalidInput)),
         }
-        Ok(Self { entries: try_zeroed_slice(capacity + 1)?, vacant: 0, fresh: 1, last: None, last_fd: -1 })
+        Ok(Self {
+            entries: try_zeroed_slice(capacity + 1)?,
+            vacant: 0,
+            fresh: 1,
+            last: None,
+            last_fd: -1,
+        })
     }
 
     /// Whether another descriptor can be taken in.
@@ -157,7 +165,8 @@ impl Handles {
         let fd = self.get(socket)?.fd;
         self.last = None;
         let entry = &mut self.entries[socket.slot() as usize];
-        // An entry whose generations are used up stays vacant for ever: this last one is even and is never reached again.
+        // An entry whose generations are used up stays vacant for ever: this last one is even and
+        // is never reached again.
         let generation = socket.generation().wrapping_add(1);
         entry.name = name(socket.slot(), generation);
         if generation < u32::MAX - 1 {
@@ -173,7 +182,8 @@ impl Drop for Handles {
     fn drop(&mut self) {
         for entry in &self.entries[1..self.fresh as usize] {
             if entry.name >> 32 & 1 == 1 {
-                // SAFETY: the entry is not vacant, so the table owns its descriptor, and is not used any more.
+                // SAFETY: the entry is not vacant, so the table owns its descriptor, and is not
+                // used any more.
                 drop(unsafe { OwnedFd::from_raw_fd(entry.fd) });
             }
         }
@@ -193,7 +203,10 @@ mod tests {
 
     #[test]
     fn handles_are_eight_bytes() {
-        assert_eq!((size_of::<Socket>(), size_of::<Option<Socket>>(), size_of::<Entry>()), (8, 8, 24));
+        assert_eq!(
+            (size_of::<Socket>(), size_of::<Option<Socket>>(), size_of::<Entry>()),
+            (8, 8, 24)
+        );
     }
 
     #[test]
@@ -214,9 +227,13 @@ mod tests {
         let mut handles = Handles::new(2).unwrap();
         let first = handles.insert(descriptor(), true).unwrap();
         let second = handles.insert(descriptor(), true).unwrap();
-        for (read, written) in [(first, second), (second, second), (second, first), (first, first)] {
+        for (read, written) in [(first, second), (second, second), (second, first), (first, first)]
+        {
             assert_eq!(handles.reading(read), handles.find(read).map(|entry| (entry.fd, true)));
-            assert_eq!(handles.writing(written), handles.find(written).map(|entry| (entry.fd, true)));
+            assert_eq!(
+                handles.writing(written),
+                handles.find(written).map(|entry| (entry.fd, true))
+            );
         }
         assert_eq!(handles.last, Some(first));
         let fd = handles.remove(first).unwrap();

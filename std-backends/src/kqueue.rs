@@ -1,31 +1,33 @@
 //! `kqueue`, for the BSDs and Apple's systems; and for Linux, over libkqueue.
 //!
-//! (a) There is one filter for each direction, so a source that is ready for both gives two events. They are merged within
-//!     a batch; what was fetched beyond the room of the batch is kept for the next one.
-//! (b) Changes ask for receipts, so that they return nothing else, and each failure is told by itself. A call that was
-//!     interrupted has made its changes.
-//! (c) The event of a filter that is deleted may have been fetched before. Each event carries the generation of its token,
-//!     and is dropped if that is not registered any more, or not for this direction.
-//! (d) `EV_ONESHOT` deletes one filter when it fires. The other one of the same source may still fire, once, and is dropped
-//!     like any event that nobody asked for.
-//! (e) Adding a filter that is there already keeps its old flags on some systems, and fails with libkqueue. So a filter that
-//!     gets another mode, or is to be armed again, is deleted first.
-//! (f) Adding the write filter of a pipe without a reader fails with EPIPE, and yet it is added. Deleting a filter that is
-//!     gone fails with ENOENT.
-//! (g) A regular file that was read to its end is silent until it grows. So regular files are refused.
-//! (h) A descriptor that is closed takes its filters with it, silently.
+//! (a) There is one filter for each direction, so a source that is ready for both gives two events.
+//! They are merged within     a batch; what was fetched beyond the room of the batch is kept for
+//! the next one. (b) Changes ask for receipts, so that they return nothing else, and each failure
+//! is told by itself. A call that was     interrupted has made its changes.
+//! (c) The event of a filter that is deleted may have been fetched before. Each event carries the
+//! generation of its token,     and is dropped if that is not registered any more, or not for this
+//! direction. (d) `EV_ONESHOT` deletes one filter when it fires. The other one of the same source
+//! may still fire, once, and is dropped     like any event that nobody asked for.
+//! (e) Adding a filter that is there already keeps its old flags on some systems, and fails with
+//! libkqueue. So a filter that     gets another mode, or is to be armed again, is deleted first.
+//! (f) Adding the write filter of a pipe without a reader fails with EPIPE, and yet it is added.
+//! Deleting a filter that is     gone fails with ENOENT.
+//! (g) A regular file that was read to its end is silent until it grows. So regular files are
+//! refused. (h) A descriptor that is closed takes its filters with it, silently.
 //! (i) Only Apple's systems have had a filter for TCP's urgent byte for long.
 //! (j) A child process does not inherit the queue. A selector must be made after a fork.
 //! (k) The types of the struct's fields differ from system to system.
-//! (l) libkqueue takes the error of a socket for itself when it reports it. The error is not told again by the next read,
-//!     which finds an orderly end, nor by asking what came of a connection. No kernel does that.
+//! (l) libkqueue takes the error of a socket for itself when it reports it. The error is not told
+//! again by the next read,     which finds an orderly end, nor by asking what came of a connection.
+//! No kernel does that.
 
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Wait, Wake,
 };
 
 use crate::clock::{self, Clock};
@@ -95,7 +97,8 @@ impl Kqueue<'_> {
     ///
     /// # Errors
     ///
-    /// [`OutOfDescriptors`](ErrorKind::OutOfDescriptors) or [`OutOfMemory`](ErrorKind::OutOfMemory).
+    /// [`OutOfDescriptors`](ErrorKind::OutOfDescriptors) or
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         // SAFETY: the call has no preconditions.
         let queue = errno::check(unsafe { sys::kqueue() })?;
@@ -115,16 +118,23 @@ impl Kqueue<'_> {
         })
     }
 
-    /// Makes the same change to each filter of `interest`, if there are any. The first failure that means something is returned; the other
-    /// changes are made.
-    fn change(&self, fd: RawFd, token: Token, interest: Interest, flags: Flags) -> Result<(), Error> {
+    /// Makes the same change to each filter of `interest`, if there are any. The first failure that
+    /// means something is returned; the other changes are made.
+    fn change(
+        &self,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+        flags: Flags,
+    ) -> Result<(), Error> {
         if interest.is_empty() {
             return Ok(());
         }
         // SAFETY: `Zeroable` says that the zeroed value is valid.
         let mut changes: [sys::kevent; FILTERS.len()] = unsafe { std::mem::zeroed() };
         let mut count = 0;
-        for &(_, filter, fflags) in FILTERS.iter().filter(|(wanted, ..)| interest.contains(*wanted)) {
+        for &(_, filter, fflags) in FILTERS.iter().filter(|(wanted, ..)| interest.contains(*wanted))
+        {
             let change = &mut changes[count];
             change.ident = fd.cast_unsigned() as usize;
             change.filter = filter;
@@ -137,10 +147,17 @@ impl Kqueue<'_> {
         }
         let array = changes.as_mut_ptr();
         let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the array has at least `count` entries, which the call may overwrite with receipts once it has read them,
-        // and the time is valid for the call.
+        // SAFETY: the array has at least `count` entries, which the call may overwrite with
+        // receipts once it has read them, and the time is valid for the call.
         let result = unsafe {
-            sys::kevent(self.queue.as_raw_fd(), array, counted(count), array, counted(count), &raw const at_once)
+            sys::kevent(
+                self.queue.as_raw_fd(),
+                array,
+                counted(count),
+                array,
+                counted(count),
+                &raw const at_once,
+            )
         };
         match errno::check(result) {
             Err(error) if error.code() != Some(libc::EINTR) => return Err(error),
@@ -172,10 +189,18 @@ impl Kqueue<'_> {
         let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // (a) All sources that the batch has room for, each with both directions.
         let count = counted(room.saturating_mul(2).min(FETCHED_MAX));
-        // SAFETY: the buffer has room for at least `count` events, there are no changes, and the time is null or valid for
-        // the call.
-        let count =
-            unsafe { sys::kevent(self.queue.as_raw_fd(), std::ptr::null(), 0, self.fetched.as_mut_ptr(), count, time) };
+        // SAFETY: the buffer has room for at least `count` events, there are no changes, and the
+        // time is null or valid for the call.
+        let count = unsafe {
+            sys::kevent(
+                self.queue.as_raw_fd(),
+                std::ptr::null(),
+                0,
+                self.fetched.as_mut_ptr(),
+                count,
+                time,
+            )
+        };
         match usize::try_from(count) {
             Ok(count) => self.end = count,
             Err(_) => return interrupted(errno::number(), timeout).map(drop),
@@ -190,16 +215,21 @@ impl Kqueue<'_> {
         }
     }
 
-    /// Adds the fetched event at `place` to the batch, if it is for anybody; says whether there was room.
+    /// Adds the fetched event at `place` to the batch, if it is for anybody; says whether there was
+    /// room.
     fn report(&mut self, place: usize, events: &mut Events<'_>) -> bool {
         let kernel = self.fetched[place];
         let fd = RawFd::try_from(kernel.ident).ok();
         let index = fd.and_then(|fd| self.sources.fds.index(fd));
-        let Some((token, registration)) = index.and_then(|index| self.sources.registrations.at(index)) else {
+        let Some((token, registration)) =
+            index.and_then(|index| self.sources.registrations.at(index))
+        else {
             return true;
         };
         // (c)
-        if token.generation() as usize != kernel.udata.addr() || !registration.interest.contains(direction(&kernel)) {
+        if token.generation() as usize != kernel.udata.addr()
+            || !registration.interest.contains(direction(&kernel))
+        {
             return true;
         }
         let event = Event { token, readiness: readiness(&kernel) };
@@ -214,7 +244,10 @@ impl Kqueue<'_> {
         if events.push(event).is_err() {
             return false;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a batch with 2^32 events fits no memory")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a batch with 2^32 events fits no memory"
+        )]
         let position = position as u32;
         self.positions[token.index()] = position;
         self.sources.registrations.fired(token.index());
@@ -226,7 +259,13 @@ impl Kqueue<'_> {
 impl<'fd> Selector for Kqueue<'fd> {
     type Source = BorrowedFd<'fd>;
 
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         supported(interest)?;
         self.sources.vacancy(fd, token)?;
@@ -239,7 +278,13 @@ impl<'fd> Selector for Kqueue<'fd> {
         Ok(())
     }
 
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         supported(interest)?;
         let old = self.sources.get(fd, token)?;
@@ -260,7 +305,8 @@ impl<'fd> Selector for Kqueue<'fd> {
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         let old = self.sources.get(fd, token)?.interest;
-        // Whatever the kernel says: a source that stayed here would keep whoever gets its descriptor or its slot next out.
+        // Whatever the kernel says: a source that stayed here would keep whoever gets its
+        // descriptor or its slot next out.
         self.sources.remove(fd, token);
         self.delete(fd, token, old)
     }
@@ -270,8 +316,15 @@ impl<'fd> Selector for Kqueue<'fd> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let common = Capabilities::EDGE | Capabilities::READ_CLOSED | Capabilities::ERROR | Capabilities::WAKER;
-        if watchable().contains(Interest::PRIORITY) { common | Capabilities::PRIORITY } else { common }
+        let common = Capabilities::EDGE
+            | Capabilities::READ_CLOSED
+            | Capabilities::ERROR
+            | Capabilities::WAKER;
+        if watchable().contains(Interest::PRIORITY) {
+            common | Capabilities::PRIORITY
+        } else {
+            common
+        }
     }
 
     fn capacity(&self) -> usize {
@@ -302,12 +355,16 @@ impl Wake for Kqueue<'_> {
     }
 }
 
-// SAFETY: a source is used in the calls for it only, and the kernel's filters end with the deregistration or the closing,
-// whichever comes first.
+// SAFETY: a source is used in the calls for it only, and the kernel's filters end with the
+// deregistration or the closing, whichever comes first.
 unsafe impl Native for Kqueue<'static> {}
 
 impl Fetch for Kqueue<'_> {
-    fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
+    fn fetch(
+        &mut self,
+        events: &mut Events<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
         let before = events.len();
         self.deliver(events);
         if events.room() > 0 {
@@ -366,7 +423,11 @@ fn receipt_result(receipt: &sys::kevent, flags: Flags) -> Result<(), Error> {
 
 /// The error number that a receipt or an event carries, or 0.
 fn error_code(kernel: &sys::kevent) -> i32 {
-    if kernel.flags & sys::EV_ERROR == 0 { 0 } else { i32::try_from(kernel.data).unwrap_or(i32::MAX) }
+    if kernel.flags & sys::EV_ERROR == 0 {
+        0
+    } else {
+        i32::try_from(kernel.data).unwrap_or(i32::MAX)
+    }
 }
 
 /// Which direction a fetched event is about.
@@ -436,7 +497,9 @@ mod tests {
         let pipes: Vec<_> = (0..4).map(|_| descriptor::pipe().unwrap()).collect();
         let mut selector = Kqueue::new(4).unwrap();
         for (index, (_, write)) in (0..).zip(&pipes) {
-            selector.register(write.as_fd(), Token::new(index, 1), Interest::WRITABLE, Mode::Edge).unwrap();
+            selector
+                .register(write.as_fd(), Token::new(index, 1), Interest::WRITABLE, Mode::Edge)
+                .unwrap();
         }
         let mut reported = Vec::new();
         let mut poll = |selector: &mut Kqueue<'_>| {
@@ -447,7 +510,11 @@ mod tests {
             reported.clone()
         };
         let first = poll(&mut selector);
-        assert_eq!((first.len(), selector.end - selector.next), (1, 1), "one is delivered, and one is kept");
+        assert_eq!(
+            (first.len(), selector.end - selector.next),
+            (1, 1),
+            "one is delivered, and one is kept"
+        );
         for (index, (_, write)) in (0..).zip(&pipes) {
             let token = Token::new(index, 1);
             if !first.contains(&token) {

@@ -8,8 +8,8 @@
 //!
 //! There are two ways to use it.
 //!
-//! **As a platform** for the server layer: a [`Platform`] owns descriptors and does I/O on them, over any of the selectors,
-//! also one that is chosen when the program runs ([`AnySelector`]).
+//! **As a platform** for the server layer: a [`Platform`] owns descriptors and does I/O on them,
+//! over any of the selectors, also one that is chosen when the program runs ([`AnySelector`]).
 //!
 //! **As a selector** by itself, over descriptors that somebody else owns and lends:
 //!
@@ -46,8 +46,10 @@
 //!
 //! # Limits
 //!
-//! * A descriptor must be below the hard limit that the process had when its selector was made, and below 2^22.
-//! * `select` takes no descriptor from 1024 on where the system does not: on Apple's systems. illumos: from 65,536 on.
+//! * A descriptor must be below the hard limit that the process had when its selector was made, and
+//!   below 2^22.
+//! * `select` takes no descriptor from 1024 on where the system does not: on Apple's systems.
+//!   illumos: from 65,536 on.
 //! * Regular files are refused by `epoll` and `kqueue`, and always ready for `poll` and `select`.
 //! * [`Mode::Edge`](selkie_core::Mode::Edge) works with `epoll` and `kqueue` only.
 //! * After a `fork`, the child makes its own selector.

@@ -28,8 +28,9 @@ impl fmt::Display for DescriptorLimit {
 
 impl std::error::Error for DescriptorLimit {}
 
-/// Makes sure that the process may have `needed` descriptors, and says how many it may have now. The limit is raised only
-/// if it is too low, and then just as far as needed; the hard limit only where the process has the privilege.
+/// Makes sure that the process may have `needed` descriptors, and says how many it may have now.
+/// The limit is raised only if it is too low, and then just as far as needed; the hard limit only
+/// where the process has the privilege.
 ///
 /// Call it before a selector is made, since selectors size a table by the hard limit.
 ///
@@ -42,7 +43,11 @@ pub fn raise_descriptor_limit(needed: u64) -> Result<u64, DescriptorLimit> {
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
         return Err(DescriptorLimit { needed, allowed: 0, code: errno::number() });
     }
-    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the type differs from system to system")]
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        reason = "the type differs from system to system"
+    )]
     let (soft, hard) = (limit.rlim_cur as u64, limit.rlim_max as u64);
     if soft >= needed {
         return Ok(soft);

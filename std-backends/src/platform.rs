@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use selkie_core::{Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake};
+use selkie_core::{
+    Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
+};
 
 use crate::address::RawAddress;
 use crate::descriptor;
@@ -11,11 +13,12 @@ use crate::errno;
 use crate::handles::{Handles, Socket, UNREGISTERED};
 use crate::sources::Native;
 
-/// A selector together with the listeners, streams and other descriptors that it watches, for the server layer.
+/// A selector together with the listeners, streams and other descriptors that it watches, for the
+/// server layer.
 ///
 /// It owns the descriptors, and names them by handles that it checks: a handle that was closed is
-/// [`Stale`](ErrorKind::Stale), and never reaches a descriptor that was opened later. A handle means something only to
-/// the platform that issued it.
+/// [`Stale`](ErrorKind::Stale), and never reaches a descriptor that was opened later. A handle
+/// means something only to the platform that issued it.
 #[derive(Debug)]
 pub struct Platform<S> {
     /// Goes before the descriptors that it watches.
@@ -25,8 +28,8 @@ pub struct Platform<S> {
 
 /// A descriptor as a selector takes it.
 fn lent(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the platform owns the descriptor, and deregisters it before it closes it or gives it away; `Native` promises
-    // that the selector uses it no longer than that.
+    // SAFETY: the platform owns the descriptor, and deregisters it before it closes it or gives it
+    // away; `Native` promises that the selector uses it no longer than that.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -35,7 +38,8 @@ impl<S: Native> Platform<S> {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory), or [`InvalidInput`](ErrorKind::InvalidInput) for a number beyond 2^32 - 2.
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory), or [`InvalidInput`](ErrorKind::InvalidInput) for a
+    /// number beyond 2^32 - 2.
     pub fn new(selector: S, sockets: usize) -> Result<Self, Error> {
         Ok(Self { selector, handles: Handles::new(sockets)? })
     }
@@ -47,14 +51,15 @@ impl<S: Native> Platform<S> {
     }
 
     /// Opens a TCP listener at `address`; port 0 asks the system for a free one, which
-    /// [`local_address`](Self::local_address) tells. Up to `backlog` connections wait to be accepted, or fewer where the
-    /// system has a lower limit.
+    /// [`local_address`](Self::local_address) tells. Up to `backlog` connections wait to be
+    /// accepted, or fewer where the system has a lower limit.
     ///
     /// # Errors
     ///
-    /// [`AddressInUse`](ErrorKind::AddressInUse), [`AddressUnavailable`](ErrorKind::AddressUnavailable),
-    /// [`PermissionDenied`](ErrorKind::PermissionDenied) for a privileged port, [`Full`](ErrorKind::Full), and what the
-    /// system says otherwise.
+    /// [`AddressInUse`](ErrorKind::AddressInUse),
+    /// [`AddressUnavailable`](ErrorKind::AddressUnavailable),
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) for a privileged port,
+    /// [`Full`](ErrorKind::Full), and what the system says otherwise.
     pub fn listen(&mut self, address: SocketAddr, backlog: i32) -> Result<Socket, Error> {
         let raw = RawAddress::new(&address);
         let socket = descriptor::socket(raw.domain(), libc::SOCK_STREAM)?;
@@ -77,11 +82,12 @@ impl<S: Native> Platform<S> {
         self.take_in(socket)
     }
 
-    /// Takes in a descriptor that was opened elsewhere, and makes it non-blocking: a Unix socket, a pipe, a listener that
-    /// was inherited.
+    /// Takes in a descriptor that was opened elsewhere, and makes it non-blocking: a Unix socket, a
+    /// pipe, a listener that was inherited.
     ///
-    /// A descriptor that is no socket is written to with `write`, which raises SIGPIPE when nobody reads any more. Rust
-    /// programs ignore that signal from their start, unless they say otherwise.
+    /// A descriptor that is no socket is written to with `write`, which raises SIGPIPE when nobody
+    /// reads any more. Rust programs ignore that signal from their start, unless they say
+    /// otherwise.
     ///
     /// # Errors
     ///
@@ -98,7 +104,8 @@ impl<S: Native> Platform<S> {
         self.handles.insert(fd, is_socket).map_err(|fd| (Error::new(ErrorKind::Full), fd))
     }
 
-    /// Gives a descriptor away. It is deregistered first if it is registered, and its handle is stale from now on.
+    /// Gives a descriptor away. It is deregistered first if it is registered, and its handle is
+    /// stale from now on.
     ///
     /// # Errors
     ///
@@ -125,8 +132,8 @@ impl<S: Native> Platform<S> {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), [`Unsupported`](ErrorKind::Unsupported) for what has no Internet address, and what the
-    /// system says otherwise.
+    /// [`Stale`](ErrorKind::Stale), [`Unsupported`](ErrorKind::Unsupported) for what has no
+    /// Internet address, and what the system says otherwise.
     pub fn local_address(&self, socket: Socket) -> Result<SocketAddr, Error> {
         let fd = self.handles.get(socket)?.fd;
         // SAFETY: the pointers that `ask` gives are valid for the call.
@@ -153,13 +160,20 @@ impl<S: Native> Platform<S> {
 /// Gives a socket its address.
 fn bind(socket: &OwnedFd, address: &RawAddress) -> Result<(), Error> {
     // SAFETY: the pointer and the length are those of a valid address.
-    errno::check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) }).map(drop)
+    errno::check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) })
+        .map(drop)
 }
 
 impl<S: Native> Selector for Platform<S> {
     type Source = Socket;
 
-    fn register(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let entry = self.handles.get(source)?;
         if entry.token != UNREGISTERED {
             return Err(Error::new(ErrorKind::AlreadyRegistered));
@@ -169,7 +183,13 @@ impl<S: Native> Selector for Platform<S> {
         Ok(())
     }
 
-    fn modify(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = self.handles.get(source)?.fd;
         self.selector.modify(lent(fd), token, interest, mode)
     }
@@ -271,7 +291,10 @@ mod tests {
         assert_eq!(platform.read(read, &mut buffer), Ok(5));
         platform.close(read, Close::Abort).unwrap();
         let broken = platform.write(write, b"bytes").unwrap_err();
-        assert!(matches!(broken, nb::Error::Other(error) if error.kind() == ErrorKind::BrokenPipe), "{broken:?}");
+        assert!(
+            matches!(broken, nb::Error::Other(error) if error.kind() == ErrorKind::BrokenPipe),
+            "{broken:?}"
+        );
     }
 
     #[test]

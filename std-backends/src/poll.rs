@@ -1,19 +1,20 @@
 //! `poll`, for everything POSIX.
 //!
-//! (a) HUP, ERR and NVAL are reported whether asked for or not. So an entry without an interest has the descriptor -1,
-//!     which is skipped.
+//! (a) HUP, ERR and NVAL are reported whether asked for or not. So an entry without an interest has
+//! the descriptor -1,     which is skipped.
 //! (b) A descriptor that is closed is reported as NVAL on its own entry; the others go on.
-//! (c) The entries are scanned in order, so whoever stands first would be first for ever. The scan begins where the batch
-//!     before was full.
-//! (d) Apple's systems report HUP also when only the peer's direction is closed, and other systems differ; so HUP tells
-//!     that both are closed only on Linux and FreeBSD.
+//! (c) The entries are scanned in order, so whoever stands first would be first for ever. The scan
+//! begins where the batch     before was full.
+//! (d) Apple's systems report HUP also when only the peer's direction is closed, and other systems
+//! differ; so HUP tells     that both are closed only on Linux and FreeBSD.
 
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Wait, Wake,
 };
 
 use crate::clock::{self, Clock};
@@ -57,7 +58,10 @@ impl Poll<'_> {
     }
 
     /// Appends the entry of a source that is about to be recorded.
-    #[expect(clippy::cast_possible_truncation, reason = "positions and indices are below a capacity of 32 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "positions and indices are below a capacity of 32 bits"
+    )]
     fn append(&mut self, fd: RawFd, token: Token, interest: Interest) {
         let position = self.sources.registrations.len();
         self.entries[position] = entry(fd, interest);
@@ -87,7 +91,13 @@ impl Poll<'_> {
 impl<'fd> Selector for Poll<'fd> {
     type Source = BorrowedFd<'fd>;
 
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         supported(mode)?;
         self.sources.vacancy(fd, token)?;
@@ -96,7 +106,13 @@ impl<'fd> Selector for Poll<'fd> {
         Ok(())
     }
 
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         supported(mode)?;
         self.sources.get(fd, token)?;
@@ -126,7 +142,8 @@ impl<'fd> Selector for Poll<'fd> {
     fn capabilities(&self) -> Capabilities {
         let common = Capabilities::ERROR | Capabilities::PRIORITY | Capabilities::WAKER;
         let closed = if TELLS_CLOSED { Capabilities::CLOSED } else { Capabilities::NONE };
-        let read_closed = if RDHUP.is_some() { Capabilities::READ_CLOSED } else { Capabilities::NONE };
+        let read_closed =
+            if RDHUP.is_some() { Capabilities::READ_CLOSED } else { Capabilities::NONE };
         common | closed | read_closed
     }
 
@@ -162,12 +179,20 @@ impl Wake for Poll<'_> {
 unsafe impl Native for Poll<'static> {}
 
 impl Fetch for Poll<'_> {
-    fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
+    fn fetch(
+        &mut self,
+        events: &mut Events<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
         let length = self.sources.registrations.len();
-        #[allow(clippy::cast_possible_truncation, reason = "some systems count in 32 bits, as does the capacity")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "some systems count in 32 bits, as does the capacity"
+        )]
         let entries = length as libc::nfds_t;
         // SAFETY: the first `entries` of the array are registered sources.
-        let ready = unsafe { libc::poll(self.entries.as_mut_ptr(), entries, clock::milliseconds(timeout)) };
+        let ready =
+            unsafe { libc::poll(self.entries.as_mut_ptr(), entries, clock::milliseconds(timeout)) };
         let Ok(mut ready) = usize::try_from(ready) else {
             return interrupted(errno::number(), timeout);
         };
@@ -208,7 +233,8 @@ const RDHUP: Option<i16> = Some(libc::POLLRDHUP);
 const RDHUP: Option<i16> = None;
 
 /// (d)
-const TELLS_CLOSED: bool = cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+const TELLS_CLOSED: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 
 /// The entry of a source.
 fn entry(fd: RawFd, interest: Interest) -> libc::pollfd {
@@ -243,7 +269,11 @@ fn readiness(reported: i16) -> Readiness {
         readiness |= Readiness::ERROR;
     }
     if reported & libc::POLLHUP != 0 {
-        readiness |= if TELLS_CLOSED { Readiness::CLOSED } else { Readiness::READABLE | Readiness::WRITABLE };
+        readiness |= if TELLS_CLOSED {
+            Readiness::CLOSED
+        } else {
+            Readiness::READABLE | Readiness::WRITABLE
+        };
     }
     if RDHUP.is_some_and(|rdhup| reported & rdhup != 0) {
         readiness |= Readiness::READ_CLOSED;
@@ -260,10 +290,16 @@ mod tests {
 
     #[test]
     fn converts_both_ways() {
-        assert_eq!(entry(3, Interest::WRITABLE | Interest::PRIORITY).events, libc::POLLOUT | libc::POLLPRI);
+        assert_eq!(
+            entry(3, Interest::WRITABLE | Interest::PRIORITY).events,
+            libc::POLLOUT | libc::POLLPRI
+        );
         assert_eq!(entry(3, Interest::READABLE).events, libc::POLLIN | RDHUP.unwrap_or(0));
         assert_eq!(entry(3, Interest::NONE).fd, -1);
-        assert_eq!(readiness(libc::POLLIN | libc::POLLPRI), Readiness::READABLE | Readiness::PRIORITY);
+        assert_eq!(
+            readiness(libc::POLLIN | libc::POLLPRI),
+            Readiness::READABLE | Readiness::PRIORITY
+        );
         assert_eq!(readiness(libc::POLLNVAL), Readiness::ERROR);
         assert!(readiness(libc::POLLHUP).is_readable() && readiness(libc::POLLHUP).is_writable());
     }
@@ -273,13 +309,18 @@ mod tests {
         let pipes: Vec<_> = (0..3).map(|_| descriptor::pipe().unwrap()).collect();
         let mut selector = Poll::new(3).unwrap();
         for (index, (_, write)) in (0..).zip(&pipes) {
-            selector.register(write.as_fd(), Token::new(index, 1), Interest::WRITABLE, Mode::Level).unwrap();
+            selector
+                .register(write.as_fd(), Token::new(index, 1), Interest::WRITABLE, Mode::Level)
+                .unwrap();
         }
         selector.deregister(pipes[0].1.as_fd(), Token::new(0, 1)).unwrap();
         selector.deregister(pipes[2].1.as_fd(), Token::new(2, 1)).unwrap();
         let mut slots = [Event::EMPTY; 3];
         let mut events = Events::new(&mut slots);
         selector.poll(Instant::ZERO, &mut events).unwrap();
-        assert_eq!(events.as_slice(), [Event { token: Token::new(1, 1), readiness: Readiness::WRITABLE }]);
+        assert_eq!(
+            events.as_slice(),
+            [Event { token: Token::new(1, 1), readiness: Readiness::WRITABLE }]
+        );
     }
 }

@@ -1,13 +1,13 @@
 //! `select`, for everything POSIX, also past descriptor 1023.
 //!
-//! (a) `fd_set` and its macros end at `FD_SETSIZE`, and what lies beyond is undefined. The bitmaps here are our own, as
-//!     long as the highest descriptor needs. Linux and the BSDs take them; Apple's systems refuse descriptors from 1024 on,
-//!     and illumos refuses them from 65,536 on. There they are [`Unsupported`](ErrorKind::Unsupported).
-//! (b) One bad descriptor fails the whole call (EBADF). Each is then asked for by itself, the bad ones are reported, and
-//!     the call is made again without them.
-//! (c) The results overwrite the question, so the call gets copies.
-//! (d) An exceptional condition is TCP's urgent byte. A source that broke is readable and writable, and the read tells.
-//! (e) As with `poll`, the scan begins where the batch before was full.
+//! (a) `fd_set` and its macros end at `FD_SETSIZE`, and what lies beyond is undefined. The bitmaps
+//! here are our own, as     long as the highest descriptor needs. Linux and the BSDs take them;
+//! Apple's systems refuse descriptors from 1024 on,     and illumos refuses them from 65,536 on.
+//! There they are [`Unsupported`](ErrorKind::Unsupported). (b) One bad descriptor fails the whole
+//! call (EBADF). Each is then asked for by itself, the bad ones are reported, and     the call is
+//! made again without them. (c) The results overwrite the question, so the call gets copies.
+//! (d) An exceptional condition is TCP's urgent byte. A source that broke is readable and writable,
+//! and the read tells. (e) As with `poll`, the scan begins where the batch before was full.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -16,7 +16,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Wait, Wake,
 };
 
 use crate::clock::{self, Clock};
@@ -36,7 +37,8 @@ const DESCRIPTORS_MAX: usize = if cfg!(target_vendor = "apple") {
     1 << 22
 };
 
-/// A selector over `select`. Each call costs in proportion to the highest descriptor that is watched.
+/// A selector over `select`. Each call costs in proportion to the highest descriptor that is
+/// watched.
 #[derive(Debug)]
 pub struct Select<'fd> {
     /// What is watched.
@@ -92,15 +94,20 @@ impl Select<'_> {
         let time = timeout.map(clock::timespec);
         let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         let [read, write, except] = self.ready.as_mut_ptrs();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "descriptors are below 2^22")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_possible_wrap,
+            reason = "descriptors are below 2^22"
+        )]
         let width = (self.words * WORD_BITS) as c_int;
-        // SAFETY: the bitmaps have at least `width` bits each, and the time is null or valid for the call; a null signal
-        // mask leaves the mask alone.
+        // SAFETY: the bitmaps have at least `width` bits each, and the time is null or valid for
+        // the call; a null signal mask leaves the mask alone.
         let count = unsafe { libc::pselect(width, read, write, except, time, std::ptr::null()) };
         usize::try_from(count).map_err(|_| errno::number())
     }
 
-    /// (b) Takes the bad descriptors out of the question, and marks them; says whether there were any.
+    /// (b) Takes the bad descriptors out of the question, and marks them; says whether there were
+    /// any.
     fn sweep(&mut self) -> bool {
         let width = self.words * WORD_BITS;
         let mut found = false;
@@ -115,7 +122,8 @@ impl Select<'_> {
         found
     }
 
-    /// Adds events for the descriptors of a range that are ready; says whether there was room for all of them.
+    /// Adds events for the descriptors of a range that are ready; says whether there was room for
+    /// all of them.
     fn scan(&mut self, range: Range<usize>, events: &mut Events<'_>) -> bool {
         let mut from = range.start;
         while let Some(fd) = self.ready.next(from, range.end) {
@@ -132,7 +140,9 @@ impl Select<'_> {
     fn report(&mut self, fd: usize, events: &mut Events<'_>) -> bool {
         let number = RawFd::try_from(fd).ok();
         let index = number.and_then(|number| self.sources.fds.index(number));
-        let Some((token, _)) = index.and_then(|index| self.sources.registrations.at(index)) else { return true };
+        let Some((token, _)) = index.and_then(|index| self.sources.registrations.at(index)) else {
+            return true;
+        };
         if events.push(Event { token, readiness: readiness(self.ready.get(fd)) }).is_err() {
             return false;
         }
@@ -147,7 +157,13 @@ impl Select<'_> {
 impl<'fd> Selector for Select<'fd> {
     type Source = BorrowedFd<'fd>;
 
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         Self::supported(fd, mode)?;
         self.sources.vacancy(fd, token)?;
@@ -156,7 +172,13 @@ impl<'fd> Selector for Select<'fd> {
         Ok(())
     }
 
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         Self::supported(fd, mode)?;
         self.sources.get(fd, token)?;
@@ -215,7 +237,11 @@ impl Wake for Select<'_> {
 unsafe impl Native for Select<'static> {}
 
 impl Fetch for Select<'_> {
-    fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
+    fn fetch(
+        &mut self,
+        events: &mut Events<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
         while self.words > 0 && self.watched.word(self.words - 1) == 0 {
             self.words -= 1;
         }
@@ -245,7 +271,8 @@ impl Fetch for Select<'_> {
     }
 }
 
-/// What is reported of a descriptor. (b), (d): a bad one is readable and writable too, and the next call tells why.
+/// What is reported of a descriptor. (b), (d): a bad one is readable and writable too, and the next
+/// call tells why.
 fn readiness(ready: Readiness) -> Readiness {
     ready.with_implied() - Readiness::ERROR
 }
@@ -283,7 +310,10 @@ mod tests {
     fn a_bad_descriptor_is_readable_and_writable() {
         let both = Readiness::READABLE | Readiness::WRITABLE;
         assert_eq!(readiness(Readiness::ERROR), both);
-        assert_eq!(readiness(Readiness::READABLE | Readiness::PRIORITY), Readiness::READABLE | Readiness::PRIORITY);
+        assert_eq!(
+            readiness(Readiness::READABLE | Readiness::PRIORITY),
+            Readiness::READABLE | Readiness::PRIORITY
+        );
     }
 
     #[test]
@@ -313,7 +343,8 @@ mod tests {
         let (_read, write) = descriptor::pipe().unwrap();
         // A number that no other test is given while this one has it closed.
         let bad = at_least(&write, 900).into_raw_fd();
-        // SAFETY: the descriptor was open a moment ago; that it is used when it is not any more is what this test is about.
+        // SAFETY: the descriptor was open a moment ago; that it is used when it is not any more is
+        // what this test is about.
         let borrowed = unsafe { BorrowedFd::borrow_raw(bad) };
         let mut selector = Select::new(2).unwrap();
         let (healthy, broken) = (Token::new(0, 1), Token::new(1, 1));
@@ -322,11 +353,15 @@ mod tests {
         // SAFETY: nothing else uses the descriptor.
         assert_eq!(unsafe { libc::close(bad) }, 0);
         for _ in 0..3 {
-            let mut tokens: Vec<_> = polled(&mut selector).iter().map(|event| event.token).collect();
+            let mut tokens: Vec<_> =
+                polled(&mut selector).iter().map(|event| event.token).collect();
             tokens.sort();
             assert_eq!(tokens, [healthy, broken]);
         }
         selector.deregister(borrowed, broken).unwrap();
-        assert_eq!(polled(&mut selector), [Event { token: healthy, readiness: Readiness::WRITABLE }]);
+        assert_eq!(
+            polled(&mut selector),
+            [Event { token: healthy, readiness: Readiness::WRITABLE }]
+        );
     }
 }

@@ -1,11 +1,13 @@
-//! What every backend of this crate keeps and does alike: who is registered with which descriptor, and how a wait goes on
-//! until its deadline.
+//! What every backend of this crate keeps and does alike: who is registered with which descriptor,
+//! and how a wait goes on until its deadline.
 
 use std::ffi::c_int;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Events, Instant, Interest, Mode, Registration, Registrations, Selector, Token};
+use selkie_core::{
+    Error, ErrorKind, Events, Instant, Interest, Mode, Registration, Registrations, Selector, Token,
+};
 
 use crate::clock::Clock;
 use crate::errno;
@@ -13,8 +15,8 @@ use crate::fd_table::FdTable;
 use crate::storage::try_zeroed_slice;
 use crate::waker::WakeSource;
 
-/// The tokens and descriptors that a selector watches, and its waker. A backend asks here before it calls the system and
-/// records afterwards, so that a failure changes nothing.
+/// The tokens and descriptors that a selector watches, and its waker. A backend asks here before it
+/// calls the system and records afterwards, so that a failure changes nothing.
 #[derive(Debug)]
 pub(crate) struct Sources {
     /// By the index of the token.
@@ -79,7 +81,8 @@ impl Sources {
         self.waker = Some(waker);
     }
 
-    /// Takes out the wakes that are being reported, if `token` is the waker's. Where wakes are watched as a level.
+    /// Takes out the wakes that are being reported, if `token` is the waker's. Where wakes are
+    /// watched as a level.
     pub(crate) fn drain_waker(&self, token: Token) {
         if let Some(waker) = self.waker.as_ref().filter(|waker| waker.token() == token) {
             waker.drain();
@@ -87,13 +90,15 @@ impl Sources {
     }
 }
 
-/// How long a kernel that has no memory for a wait is left alone. It has it again soon, and meanwhile nothing should spin.
+/// How long a kernel that has no memory for a wait is left alone. It has it again soon, and
+/// meanwhile nothing should spin.
 const MEMORY_PAUSE: Duration = Duration::from_millis(1);
 
-/// What the number of an error means that a sleeping call gave: that it is to be made again, or a failure.
+/// What the number of an error means that a sleeping call gave: that it is to be made again, or a
+/// failure.
 ///
-/// A signal interrupts it (EINTR). `poll` and `select` need memory for what they wait for, and may find none for a moment:
-/// Linux then says ENOMEM, others EAGAIN.
+/// A signal interrupts it (EINTR). `poll` and `select` need memory for what they wait for, and may
+/// find none for a moment: Linux then says ENOMEM, others EAGAIN.
 #[cold]
 pub(crate) fn interrupted(code: c_int, timeout: Option<Duration>) -> Result<usize, Error> {
     match code {
@@ -108,14 +113,20 @@ pub(crate) fn interrupted(code: c_int, timeout: Option<Duration>) -> Result<usiz
 
 /// The one step in which the backends differ, and the waiting around it, in which they do not.
 pub(crate) trait Fetch {
-    /// One system call: sleeps up to `timeout`, or without end, until something is ready, adds it to `events`, which has
-    /// room, and says how much was added. That the call was interrupted is no error: nothing was added.
-    fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error>;
+    /// One system call: sleeps up to `timeout`, or without end, until something is ready, adds it
+    /// to `events`, which has room, and says how much was added. That the call was interrupted
+    /// is no error: nothing was added.
+    fn fetch(&mut self, events: &mut Events<'_>, timeout: Option<Duration>)
+    -> Result<usize, Error>;
 
-    /// [`fetch`](Self::fetch), in a function of its own: for all but the wait without a deadline, of whose loop it is a
-    /// part.
+    /// [`fetch`](Self::fetch), in a function of its own: for all but the wait without a deadline,
+    /// of whose loop it is a part.
     #[inline(never)]
-    fn fetch_apart(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<usize, Error> {
+    fn fetch_apart(
+        &mut self,
+        events: &mut Events<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
         self.fetch(events, timeout)
     }
 
@@ -134,11 +145,19 @@ pub(crate) trait Fetch {
         Ok(())
     }
 
-    /// [`selkie_core::Wait::wait`]. A sleep that ends without events before the deadline, since a signal interrupted it,
-    /// the system cut it short or what woke it was for nobody, goes on with what is left.
+    /// [`selkie_core::Wait::wait`]. A sleep that ends without events before the deadline, since a
+    /// signal interrupted it, the system cut it short or what woke it was for nobody, goes on
+    /// with what is left.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "what is left of it in a loop without deadlines is a few comparisons")]
-    fn wait_until(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+    #[allow(
+        clippy::inline_always,
+        reason = "what is left of it in a loop without deadlines is a few comparisons"
+    )]
+    fn wait_until(
+        &mut self,
+        events: &mut Events<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Error> {
         if events.room() == 0 {
             return Ok(());
         }
@@ -161,10 +180,14 @@ pub(crate) trait Fetch {
         Ok(())
     }
 
-    /// [`wait_until`](Self::wait_until), with a deadline. A function of its own, so that a wait without one is short enough
-    /// to become part of the loop.
+    /// [`wait_until`](Self::wait_until), with a deadline. A function of its own, so that a wait
+    /// without one is short enough to become part of the loop.
     #[inline(never)]
-    fn wait_for_deadline(&mut self, events: &mut Events<'_>, deadline: Instant) -> Result<(), Error> {
+    fn wait_for_deadline(
+        &mut self,
+        events: &mut Events<'_>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
         let mut now = self.clock().now();
         loop {
             if self.fetch_apart(events, Some(deadline.saturating_since(now)))? > 0 {
@@ -178,10 +201,12 @@ pub(crate) trait Fetch {
     }
 }
 
-/// A selector that [`Platform`](crate::Platform) can trust with descriptors that it is going to close.
+/// A selector that [`Platform`](crate::Platform) can trust with descriptors that it is going to
+/// close.
 ///
 /// # Safety
 ///
-/// An implementation uses a source only between its registration and its deregistration, whatever those return, and
-/// hands it to nobody else: the descriptor is closed soon afterwards, although the type says that it lives for ever.
+/// An implementation uses a source only between its registration and its deregistration, whatever
+/// those return, and hands it to nobody else: the descriptor is closed soon afterwards, although
+/// the type says that it lives for ever.
 pub unsafe trait Native: Selector<Source = BorrowedFd<'static>> {}

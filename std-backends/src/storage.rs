@@ -30,7 +30,8 @@ zeroable!(
     libc::epoll_event,
 );
 
-/// `len` zeros of a type, in pages that are fresh from the system: a large table costs memory only where it is used.
+/// `len` zeros of a type, in pages that are fresh from the system: a large table costs memory only
+/// where it is used.
 ///
 /// # Errors
 ///
@@ -47,8 +48,8 @@ pub fn try_zeroed_slice<T: Zeroable>(len: usize) -> Result<Box<[T]>, Error> {
     if start.is_null() {
         return Err(Error::new(ErrorKind::OutOfMemory));
     }
-    // SAFETY: the allocator of `Box` gave the memory for exactly this layout, and `Zeroable` says that the zeros in it
-    // are `len` valid values.
+    // SAFETY: the allocator of `Box` gave the memory for exactly this layout, and `Zeroable` says
+    // that the zeros in it are `len` valid values.
     Ok(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, len)) })
 }
 
@@ -71,7 +72,9 @@ mod tests {
 
     #[test]
     fn zeros_are_the_empty_entries() {
-        assert!(zeroed_slice::<Registration>(100).iter().all(|entry| *entry == Registration::EMPTY));
+        assert!(
+            zeroed_slice::<Registration>(100).iter().all(|entry| *entry == Registration::EMPTY)
+        );
         assert!(zeroed_slice::<Slot>(100).iter().all(|entry| *entry == Slot::EMPTY));
         assert!(zeroed_slice::<TimerSlot>(100).iter().all(|entry| *entry == TimerSlot::EMPTY));
         assert!(zeroed_slice::<Event>(100).iter().all(|entry| *entry == Event::EMPTY));

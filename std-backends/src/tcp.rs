@@ -1,14 +1,15 @@
 //! Streams and listeners.
 //!
-//! (a) Linux hands errors of the network that are waiting on a new connection to `accept`; they are that connection's,
-//!     not the listener's.
-//! (b) A connection attempt that failed tells why once, by `SO_ERROR`, and has no peer; one that is pending has no error
-//!     and no peer either, but is not writable yet.
+//! (a) Linux hands errors of the network that are waiting on a new connection to `accept`; they are
+//! that connection's,     not the listener's.
+//! (b) A connection attempt that failed tells why once, by `SO_ERROR`, and has no peer; one that is
+//! pending has no error     and no peer either, but is not writable yet.
 //! (c) `connect` that is interrupted goes on by itself.
-//! (d) Closing a socket with bytes in it that nobody read resets the connection, on most systems. A stream that is to end
-//!     gracefully is shut down for writing, and read to its end, before it is closed.
-//! (e) On a socket `recv` does what `read` does with less work in the kernel, which need not look for what else a descriptor
-//!     can be. Only for no bytes at all they differ: `recv` of nothing waits for something.
+//! (d) Closing a socket with bytes in it that nobody read resets the connection, on most systems. A
+//! stream that is to end     gracefully is shut down for writing, and read to its end, before it is
+//! closed. (e) On a socket `recv` does what `read` does with less work in the kernel, which need
+//! not look for what else a descriptor     can be. Only for no bytes at all they differ: `recv` of
+//! nothing waits for something.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
@@ -52,7 +53,9 @@ impl<S: Native> Transport for Platform<S> {
         let result = unsafe { libc::connect(stream.as_raw_fd(), raw.as_ptr(), raw.length()) };
         match errno::check(result) {
             // (c)
-            Err(error) if !matches!(error.code(), Some(libc::EINPROGRESS | libc::EINTR)) => Err(error),
+            Err(error) if !matches!(error.code(), Some(libc::EINPROGRESS | libc::EINTR)) => {
+                Err(error)
+            }
             _ => self.take_in(stream),
         }
     }
@@ -66,7 +69,9 @@ impl<S: Native> Transport for Platform<S> {
         }
         let settled = is_settled(fd);
         match self.peer_address(source) {
-            Err(error) if error.kind() == ErrorKind::NotConnected && !settled => Err(nb::Error::WouldBlock),
+            Err(error) if error.kind() == ErrorKind::NotConnected && !settled => {
+                Err(nb::Error::WouldBlock)
+            }
             // A peer without an Internet address is a peer.
             Err(error) if error.kind() != ErrorKind::Unsupported => Err(nb::Error::Other(error)),
             _ => Ok(()),
@@ -123,7 +128,8 @@ impl<S: Native> Transport for Platform<S> {
             Close::Abort if is_socket => descriptor::reset_on_close(fd.as_raw_fd()),
             _ => Ok(()),
         };
-        // SAFETY: the descriptor was owned here, and is given up by this call whatever the call says.
+        // SAFETY: the descriptor was owned here, and is given up by this call whatever the call
+        // says.
         let closed = unsafe { libc::close(fd.into_raw_fd()) };
         match errno::check(closed) {
             Err(error) if error.code() != Some(libc::EINTR) => Err(error),
@@ -157,8 +163,8 @@ fn accept_failed(error: Error) -> nb::Result<(), Error> {
     Err(nb::Error::Other(Error::with_code(kind, code)))
 }
 
-/// Sends small messages at once. What is no TCP socket has no such delay, and a connection that is gone tells by its first
-/// read, so failing here is nothing.
+/// Sends small messages at once. What is no TCP socket has no such delay, and a connection that is
+/// gone tells by its first read, so failing here is nothing.
 fn set_no_delay(stream: RawFd) {
     let _ = descriptor::set_option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
 }
@@ -170,11 +176,15 @@ fn is_settled(fd: RawFd) -> bool {
     unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
 }
 
-/// How many bytes one call is given. Apple's systems refuse more than a signed 32-bit number; the others take less by
-/// themselves.
+/// How many bytes one call is given. Apple's systems refuse more than a signed 32-bit number; the
+/// others take less by themselves.
 #[inline]
 const fn bounded(length: usize) -> usize {
-    if cfg!(target_vendor = "apple") && length > i32::MAX as usize { i32::MAX as usize } else { length }
+    if cfg!(target_vendor = "apple") && length > i32::MAX as usize {
+        i32::MAX as usize
+    } else {
+        length
+    }
 }
 
 /// The `result` of a call that moved bytes.
@@ -204,13 +214,21 @@ fn send(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
     unsafe { libc::send(fd, bytes.as_ptr().cast(), bounded(bytes.len()), SEND_FLAGS) }
 }
 
-// What follows a call that moved nothing is told the handle only, so that the call itself has nothing else to remember.
+// What follows a call that moved nothing is told the handle only, so that the call itself has
+// nothing else to remember.
 impl<S> Platform<S> {
     /// What a [`receive`] comes to that moved nothing, as [`again`] has it.
     #[cold]
     #[inline(never)]
-    fn receive_again(&self, source: Socket, buffer: &mut [u8], result: libc::ssize_t) -> libc::ssize_t {
-        match again(result, || self.handles.find(source).map_or(0, |entry| receive(entry.fd, buffer))) {
+    fn receive_again(
+        &self,
+        source: Socket,
+        buffer: &mut [u8],
+        result: libc::ssize_t,
+    ) -> libc::ssize_t {
+        match again(result, || {
+            self.handles.find(source).map_or(0, |entry| receive(entry.fd, buffer))
+        }) {
             // (e)
             NOTHING_YET if buffer.is_empty() => 0,
             result => result,
@@ -247,8 +265,9 @@ pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> nb::Result<usi
     if result < 0 { Err(failed(result)) } else { Ok(result.unsigned_abs()) }
 }
 
-/// What the `result` of a call that moves bytes comes to, which is made again while it is interrupted: a number of bytes, or
-/// the number of the error, negative. One word, so that it can be given in a register.
+/// What the `result` of a call that moves bytes comes to, which is made again while it is
+/// interrupted: a number of bytes, or the number of the error, negative. One word, so that it can
+/// be given in a register.
 #[inline]
 fn again(mut result: libc::ssize_t, mut call: impl FnMut() -> libc::ssize_t) -> libc::ssize_t {
     while result < 0 {
@@ -291,7 +310,8 @@ mod tests {
 
     #[test]
     fn what_failed_in_accept_says_whose_failure_it_is() {
-        let failed = |code| accept_failed(errno::from_errno(code)).map_err(|error| error.map(Error::kind));
+        let failed =
+            |code| accept_failed(errno::from_errno(code)).map_err(|error| error.map(Error::kind));
         assert_eq!(failed(libc::EINTR), Ok(()));
         assert_eq!(failed(libc::EAGAIN), Err(nb::Error::WouldBlock));
         assert_eq!(failed(libc::EPROTO), Err(nb::Error::Other(ErrorKind::ConnectionAborted)));
@@ -306,12 +326,16 @@ mod tests {
         let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
         let listener = platform.listen(([127, 0, 0, 1], 0).into(), 16).unwrap();
         let address = platform.local_address(listener).unwrap();
-        let _clients: Vec<_> = (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let _clients: Vec<_> =
+            (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
         let first = platform.accept(listener).unwrap();
         let fd = platform.fd(first).unwrap().as_raw_fd();
         assert_ne!(descriptor::option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY), Ok(0));
         let full = platform.accept(listener).unwrap_err();
-        assert!(matches!(full, nb::Error::Other(error) if error.kind() == ErrorKind::OutOfDescriptors), "{full:?}");
+        assert!(
+            matches!(full, nb::Error::Other(error) if error.kind() == ErrorKind::OutOfDescriptors),
+            "{full:?}"
+        );
         platform.close(first, Close::Abort).unwrap();
         assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
     }
@@ -339,7 +363,10 @@ mod tests {
         assert_eq!(again(-1, || results.next().unwrap()), 3);
         assert_eq!(results.next(), None);
         errno::restore(libc::EPIPE);
-        assert_eq!(again(-1, || unreachable!("it failed for good")), -(libc::EPIPE as libc::ssize_t));
+        assert_eq!(
+            again(-1, || unreachable!("it failed for good")),
+            -(libc::EPIPE as libc::ssize_t)
+        );
     }
 
     #[test]
@@ -358,11 +385,16 @@ mod tests {
         let near = platform.adopt(OwnedFd::from(near)).unwrap();
         drop(far);
         // SAFETY: the handler only writes a variable of the thread, which needs no set-up.
-        unsafe { libc::signal(libc::SIGPIPE, note as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+        unsafe {
+            libc::signal(libc::SIGPIPE, note as extern "C" fn(libc::c_int) as libc::sighandler_t)
+        };
         let gone = platform.write(near, b"x").unwrap_err();
         // SAFETY: this is what Rust programs start with.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-        assert!(matches!(gone, nb::Error::Other(error) if error.kind() == ErrorKind::BrokenPipe), "{gone:?}");
+        assert!(
+            matches!(gone, nb::Error::Other(error) if error.kind() == ErrorKind::BrokenPipe),
+            "{gone:?}"
+        );
         assert!(!SIGNALLED.get());
     }
 }

@@ -14,21 +14,41 @@ use crate::tcp::retried;
 impl<S: Native> Datagrams for Platform<S> {
     type Address = SocketAddr;
 
-    fn receive_from(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<(usize, SocketAddr), Error> {
+    fn receive_from(
+        &mut self,
+        source: Socket,
+        buffer: &mut [u8],
+    ) -> nb::Result<(usize, SocketAddr), Error> {
         let fd = self.handles.get(source)?.fd;
         let (address, received) = RawAddress::ask_with(|address, length| {
-            // SAFETY: the buffer is valid for writes of its length, and so are the place for the address and its length.
-            retried(|| unsafe { libc::recvfrom(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0, address, length) })
+            // SAFETY: the buffer is valid for writes of its length, and so are the place for the
+            // address and its length.
+            retried(|| unsafe {
+                libc::recvfrom(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0, address, length)
+            })
         });
         Ok((received?, address.decode()?))
     }
 
-    fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> nb::Result<(), Error> {
+    fn send_to(
+        &mut self,
+        source: Socket,
+        bytes: &[u8],
+        address: &SocketAddr,
+    ) -> nb::Result<(), Error> {
         let fd = self.handles.get(source)?.fd;
         let to = RawAddress::new(address);
-        // SAFETY: the bytes are valid for reads of their length, and the address for the length that it tells.
+        // SAFETY: the bytes are valid for reads of their length, and the address for the length
+        // that it tells.
         retried(|| unsafe {
-            libc::sendto(fd, bytes.as_ptr().cast(), bytes.len(), SEND_FLAGS, to.as_ptr(), to.length())
+            libc::sendto(
+                fd,
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                SEND_FLAGS,
+                to.as_ptr(),
+                to.length(),
+            )
         })?;
         Ok(())
     }
@@ -50,7 +70,8 @@ mod tests {
                 eprintln!("not checked with {any}: this host has no such address");
                 continue;
             };
-            let (from, to) = (platform.local_address(one).unwrap(), platform.local_address(other).unwrap());
+            let (from, to) =
+                (platform.local_address(one).unwrap(), platform.local_address(other).unwrap());
             let mut buffer = [0; 8];
             assert_eq!(platform.receive_from(other, &mut buffer), Err(nb::Error::WouldBlock));
             platform.send_to(one, b"first", &to).unwrap();
@@ -59,7 +80,9 @@ mod tests {
             assert_eq!(platform.receive_from(other, &mut buffer), Ok((8, from)));
             assert_eq!(&buffer, b"the seco");
             let too_long = platform.send_to(one, &vec![0; 70_000], &to).unwrap_err();
-            assert!(matches!(too_long, nb::Error::Other(error) if error.kind() == ErrorKind::InvalidInput));
+            assert!(
+                matches!(too_long, nb::Error::Other(error) if error.kind() == ErrorKind::InvalidInput)
+            );
             platform.release(one).unwrap();
             platform.release(other).unwrap();
         }

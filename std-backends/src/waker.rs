@@ -1,11 +1,11 @@
 //! Ending a wait from another thread, or from a signal handler.
 //!
-//! (a) An eventfd holds a counter, and one that is full takes no more. That it is readable is already a wake where
-//!     readiness is a level, but not where it is an edge; so a full one is emptied and written again.
-//! (b) A pipe that is full takes no more either. It is only ever watched as a level, and is a wake as it stands.
-//! (c) Writing into a pipe that nobody can read any more is a SIGPIPE. So each waker holds both ends: it may outlive its
-//!     selector, and then wakes nobody.
-//! (d) A signal handler must leave errno as it was.
+//! (a) An eventfd holds a counter, and one that is full takes no more. That it is readable is
+//! already a wake where     readiness is a level, but not where it is an edge; so a full one is
+//! emptied and written again. (b) A pipe that is full takes no more either. It is only ever watched
+//! as a level, and is a wake as it stands. (c) Writing into a pipe that nobody can read any more is
+//! a SIGPIPE. So each waker holds both ends: it may outlive its     selector, and then wakes
+//! nobody. (d) A signal handler must leave errno as it was.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::errno;
 
 /// Wakes a selector: its wait ends, and reports the token that the waker was made with as readable.
 ///
-/// Clones wake the same token. Wakes that come before the selector reports one are reported together; none is lost.
+/// Clones wake the same token. Wakes that come before the selector reports one are reported
+/// together; none is lost.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<Ends>);
 
@@ -57,7 +58,8 @@ impl Ends {
         Ok(Self { read, write: Some(write) })
     }
 
-    /// Puts a wake in; says whether there was room. The eight bytes are what an eventfd takes, and do for a pipe.
+    /// Puts a wake in; says whether there was room. The eight bytes are what an eventfd takes, and
+    /// do for a pipe.
     fn put(&self) -> bool {
         let fd = self.write.as_ref().unwrap_or(&self.read).as_raw_fd();
         let wake = 1_u64.to_ne_bytes();
@@ -70,7 +72,9 @@ impl Ends {
         let mut wakes = [0_u8; 4096];
         loop {
             // SAFETY: the buffer is valid for writes of its length.
-            let count = unsafe { libc::read(self.read.as_raw_fd(), wakes.as_mut_ptr().cast(), wakes.len()) };
+            let count = unsafe {
+                libc::read(self.read.as_raw_fd(), wakes.as_mut_ptr().cast(), wakes.len())
+            };
             if usize::try_from(count) != Ok(wakes.len()) {
                 return;
             }

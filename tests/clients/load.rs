@@ -10,7 +10,9 @@ use super::{Target, echo, expect, leave, pattern, read_pattern_to_end};
 pub(crate) fn interleaved(target: &Target) {
     let mut clients: Vec<_> = (0..target.capacity.min(32)).map(|_| target.connect()).collect();
     for round in 0..20_usize {
-        let message = |number: usize| pattern((number * 1000 + round) as u64, 1 + (number * 37 + round * 211) % 3000);
+        let message = |number: usize| {
+            pattern((number * 1000 + round) as u64, 1 + (number * 37 + round * 211) % 3000)
+        };
         for (number, client) in clients.iter_mut().enumerate() {
             client.write_all(&message(number)).expect("the server takes a message");
         }
@@ -21,7 +23,8 @@ pub(crate) fn interleaved(target: &Target) {
     clients.into_iter().for_each(leave);
 }
 
-/// A client that sends `count` bytes, ends its stream, and must still get every one of them back, then the end.
+/// A client that sends `count` bytes, ends its stream, and must still get every one of them back,
+/// then the end.
 pub(crate) fn large_with_half_close(target: &Target, count: u64) {
     let mut reader = target.connect();
     let mut writer = reader.try_clone().expect("a socket can be cloned");

@@ -1,8 +1,8 @@
-//! TCP clients that show whether an echo server keeps its promises, wherever it runs: they know only its address and
-//! what it was configured with.
+//! TCP clients that show whether an echo server keeps its promises, wherever it runs: they know
+//! only its address and what it was configured with.
 //!
-//! Each case panics with a sentence that says what went wrong. No case sleeps for a fixed time to let something happen;
-//! each waits for it, for at most [`PATIENCE`].
+//! Each case panics with a sentence that says what went wrong. No case sleeps for a fixed time to
+//! let something happen; each waits for it, for at most [`PATIENCE`].
 
 #![allow(dead_code, reason = "not every server can be shown every case")]
 
@@ -70,7 +70,8 @@ pub(crate) fn leave(mut client: TcpStream) {
     assert!(rest.is_empty(), "the server sent {} bytes that nobody sent it", rest.len());
 }
 
-/// Makes a call, again if a signal interrupted it: the system does not do so by itself on a socket with a time-out.
+/// Makes a call, again if a signal interrupted it: the system does not do so by itself on a socket
+/// with a time-out.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
     loop {
         match call() {
@@ -92,17 +93,22 @@ pub(crate) fn is_answered_within(client: &TcpStream, time: Duration) -> bool {
     }
 }
 
-/// Writes from the endless [`pattern`] without reading, until the server takes no more, and says how many bytes that
-/// were. What the kernels on both sides buffer is in it, so it is not known before.
+/// Writes from the endless [`pattern`] without reading, until the server takes no more, and says
+/// how many bytes that were. What the kernels on both sides buffer is in it, so it is not known
+/// before.
 pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
     const BYTES_MAX: u64 = 256 << 20;
-    client.set_write_timeout(Some(Duration::from_millis(300))).expect("a connected socket takes the option");
+    client
+        .set_write_timeout(Some(Duration::from_millis(300)))
+        .expect("a connected socket takes the option");
     let mut sent = 0;
     while sent < BYTES_MAX {
         match uninterrupted(|| client.write(&pattern(sent, 64 * 1024))) {
             Ok(count) => sent += count as u64,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                client.set_write_timeout(Some(PATIENCE)).expect("a connected socket takes the option");
+                client
+                    .set_write_timeout(Some(PATIENCE))
+                    .expect("a connected socket takes the option");
                 return sent;
             }
             Err(error) => panic!("the connection broke: {error}"),
@@ -111,13 +117,14 @@ pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
     panic!("the server takes bytes without end from a client that reads none");
 }
 
-/// Reads to the end of the stream, checks every byte against the [`pattern`], and says how many they were.
+/// Reads to the end of the stream, checks every byte against the [`pattern`], and says how many
+/// they were.
 pub(crate) fn read_pattern_to_end(client: &mut TcpStream) -> u64 {
     let mut received = 0;
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let count =
-            uninterrupted(|| client.read(&mut buffer)).expect("the server goes on sending, and then ends its stream");
+        let count = uninterrupted(|| client.read(&mut buffer))
+            .expect("the server goes on sending, and then ends its stream");
         if count == 0 {
             return received;
         }
@@ -126,7 +133,8 @@ pub(crate) fn read_pattern_to_end(client: &mut TcpStream) -> u64 {
     }
 }
 
-/// Bytes from `start` on of a stream that does not repeat soon, so that lost, doubled and swapped pieces show.
+/// Bytes from `start` on of a stream that does not repeat soon, so that lost, doubled and swapped
+/// pieces show.
 pub(crate) fn pattern(start: u64, count: usize) -> Vec<u8> {
     (start..)
         .take(count)

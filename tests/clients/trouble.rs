@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::{
-    Target, comes_true, echo, expect, is_answered_within, leave, pattern, read_pattern_to_end, stuff, uninterrupted,
+    Target, comes_true, echo, expect, is_answered_within, leave, pattern, read_pattern_to_end,
+    stuff, uninterrupted,
 };
 
-/// A client that sends without reading: it is stopped, the others are served meanwhile (`meanwhile` is called then too),
-/// and when it reads at last, every byte is there.
+/// A client that sends without reading: it is stopped, the others are served meanwhile (`meanwhile`
+/// is called then too), and when it reads at last, every byte is there.
 pub(crate) fn stalled_reader(target: &Target, meanwhile: impl FnOnce()) {
     let mut stalled = target.connect();
     let sent = stuff(&mut stalled);
@@ -25,18 +26,22 @@ pub(crate) fn stalled_reader(target: &Target, meanwhile: impl FnOnce()) {
     assert_eq!(read_pattern_to_end(&mut stalled), sent, "not all bytes came back");
 }
 
-/// Clients that reset their connections in every state: at once, with bytes under way, with bytes owed to them. Those
-/// that behave are served all the time.
+/// Clients that reset their connections in every state: at once, with bytes under way, with bytes
+/// owed to them. Those that behave are served all the time.
 pub(crate) fn reset_storm(target: &Target, count: u64) {
     let mut steady = target.connect();
     for number in 0..count {
         let mut client = target.connect();
-        SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a connected socket takes the option");
+        SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .expect("a connected socket takes the option");
         match number % 4 {
             0 => (),
             1 => client.write_all(b"x").expect("a fresh connection takes a byte"),
             2 => echo(&mut client, b"hello"),
-            _ => client.write_all(&pattern(0, 60_000)).expect("a fresh connection takes some bytes"),
+            _ => {
+                client.write_all(&pattern(0, 60_000)).expect("a fresh connection takes some bytes")
+            }
         }
         drop(client);
         if number % 10 == 0 {
@@ -48,8 +53,8 @@ pub(crate) fn reset_storm(target: &Target, count: u64) {
     target.serves();
 }
 
-/// More clients than the server has room for: those that are served go on, the others wait, and each gets its turn when
-/// another leaves.
+/// More clients than the server has room for: those that are served go on, the others wait, and
+/// each gets its turn when another leaves.
 pub(crate) fn full_capacity(target: &Target) {
     let mut served: Vec<_> = (0..target.capacity).map(|_| target.connect()).collect();
     for client in &mut served {
@@ -60,7 +65,10 @@ pub(crate) fn full_capacity(target: &Target) {
         client.write_all(b"let me in").expect("the backlog takes a message");
     }
     for client in &waiting {
-        assert!(!is_answered_within(client, Duration::from_millis(100)), "the server serves more than its capacity");
+        assert!(
+            !is_answered_within(client, Duration::from_millis(100)),
+            "the server serves more than its capacity"
+        );
     }
     for client in &mut served {
         echo(client, b"still in");
@@ -69,7 +77,9 @@ pub(crate) fn full_capacity(target: &Target) {
         leave(served.remove(0));
         let mut next = None;
         let let_in = comes_true(|| {
-            next = waiting.iter().position(|client| is_answered_within(client, Duration::from_millis(20)));
+            next = waiting
+                .iter()
+                .position(|client| is_answered_within(client, Duration::from_millis(20)));
             next.is_some()
         });
         assert!(let_in, "nobody of those who waited was let in when client {number} left");
@@ -81,11 +91,13 @@ pub(crate) fn full_capacity(target: &Target) {
     target.serves();
 }
 
-/// A client that is silent is let go after the idle timeout and not before; one that is not is kept.
+/// A client that is silent is let go after the idle timeout and not before; one that is not is
+/// kept.
 pub(crate) fn idle_timeout(target: &Target) {
     let timeout = target.idle_timeout.expect("the server has an idle timeout");
     let (mut idle, mut busy) = (target.connect(), target.connect());
-    // From before the last byte is sent until after the end is seen, at least the timeout has passed.
+    // From before the last byte is sent until after the end is seen, at least the timeout has
+    // passed.
     let before = Instant::now();
     echo(&mut idle, b"my last words");
     while before.elapsed() < timeout * 2 {
@@ -96,7 +108,8 @@ pub(crate) fn idle_timeout(target: &Target) {
         std::thread::sleep(timeout / 20);
     }
     idle.set_read_timeout(Some(super::PATIENCE)).expect("a socket takes the option");
-    let count = uninterrupted(|| idle.read(&mut [0])).expect("the server ends the stream in an orderly way");
+    let count = uninterrupted(|| idle.read(&mut [0]))
+        .expect("the server ends the stream in an orderly way");
     assert_eq!(count, 0);
     assert!(before.elapsed() >= timeout, "let go after {:?}", before.elapsed());
     echo(&mut busy, b"I am still here");

@@ -1,4 +1,5 @@
-//! The echo example as its users have it: a process, real TCP clients, and every backend of this machine.
+//! The echo example as its users have it: a process, real TCP clients, and every backend of this
+//! machine.
 
 #![cfg(unix)]
 
@@ -45,7 +46,10 @@ on_every_backend! {
 #[test]
 fn every_backend_of_this_machine_is_tested() {
     for backend in selkie::Backend::available() {
-        assert!(["epoll", "kqueue", "poll", "select"].contains(&backend.name()), "{backend} has no tests here");
+        assert!(
+            ["epoll", "kqueue", "poll", "select"].contains(&backend.name()),
+            "{backend} has no tests here"
+        );
     }
 }
 
@@ -82,7 +86,10 @@ fn stalled_reader(backend: &str) {
         }
     });
     let report = server.stop();
-    assert!(report.figure_before("outboxes") <= 2, "one stalled client borrows an outbox and an inbox at most");
+    assert!(
+        report.figure_before("outboxes") <= 2,
+        "one stalled client borrows an outbox and an inbox at most"
+    );
 }
 
 fn reset_storm(backend: &str) {

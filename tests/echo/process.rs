@@ -1,10 +1,14 @@
 //! What the server takes of its process: descriptors, processor time, memory.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on};
+pub(crate) use linux::{
+    an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on,
+};
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on};
+pub(crate) use elsewhere::{
+    an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
@@ -14,11 +18,15 @@ mod elsewhere {
     }
 
     pub(crate) fn without_descriptors_the_others_go_on(backend: &str) {
-        println!("not run with {backend}: the limit of a running process can only be lowered on Linux");
+        println!(
+            "not run with {backend}: the limit of a running process can only be lowered on Linux"
+        );
     }
 
     pub(crate) fn an_idle_server_takes_no_turns(backend: &str) {
-        println!("not run with {backend}: the processor time of another process is read from /proc");
+        println!(
+            "not run with {backend}: the processor time of another process is read from /proc"
+        );
     }
 }
 
@@ -44,13 +52,15 @@ mod linux {
     fn processor_ticks(process: u32) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
         // The name of the program, in parentheses, may have spaces in it.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         [11, 12].iter().map(|&field| fields[field].parse::<u64>().expect("a number of ticks")).sum()
     }
 
     /// The lowest number that a process has no descriptor under; what it inherited may lie above.
     fn lowest_free_descriptor(process: u32) -> u64 {
-        let is_free = |number: &u64| fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
+        let is_free =
+            |number: &u64| fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
         (0..u64::MAX).find(is_free).expect("there are more numbers than descriptors")
     }
 
@@ -58,17 +68,22 @@ mod linux {
     fn limit_descriptors(process: u32, count: u64) {
         let process = libc::pid_t::try_from(process).expect("process numbers are small");
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: both pointers are null or point to a `rlimit` that lives until the call has returned.
-        let done = unsafe { libc::prlimit(process, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit) };
+        // SAFETY: both pointers are null or point to a `rlimit` that lives until the call has
+        // returned.
+        let done = unsafe {
+            libc::prlimit(process, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit)
+        };
         assert_eq!(done, 0, "the limits of one's own child can be read");
         limit.rlim_cur = count;
         // SAFETY: as above.
-        let done = unsafe { libc::prlimit(process, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
+        let done = unsafe {
+            libc::prlimit(process, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut())
+        };
         assert_eq!(done, 0, "the limits of one's own child can be lowered");
     }
 
-    /// Established connections go on, nothing spins, and accepting resumes: by itself when others have freed what was
-    /// lacking, and at once when one of its own connections leaves.
+    /// Established connections go on, nothing spins, and accepting resumes: by itself when others
+    /// have freed what was lacking, and at once when one of its own connections leaves.
     pub(crate) fn without_descriptors_the_others_go_on(backend: &str) {
         let server = Server::start(backend, &["--capacity", "64"]);
         let (id, target) = (server.id(), server.target());
@@ -90,7 +105,8 @@ mod linux {
         }
         let spent = processor_ticks(id) - ticks;
         assert!(spent <= 10, "{spent} ticks of processor time in half a second: the server spins");
-        let is_in = |client: &std::net::TcpStream| is_answered_within(client, Duration::from_millis(5));
+        let is_in =
+            |client: &std::net::TcpStream| is_answered_within(client, Duration::from_millis(5));
         assert!(!outside.iter().any(is_in), "the limit has no effect");
 
         leave(inside.remove(0));

@@ -10,14 +10,21 @@ const MESSAGE: &[u8] = b"hello from another program\n";
 
 /// Lets a program send a line that it reads from its input, and shows that it prints the answer.
 fn talks(program: &str, arguments: impl Fn(SocketAddr) -> Vec<String>) {
-    if Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+    if Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_err()
+    {
         println!("not run: {program} is not installed");
         return;
     }
     let server = Server::start(selkie::Backend::default().name(), &[]);
     let mut command = Command::new(program);
     command.args(arguments(server.target().address));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it is installed");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it is installed");
     let mut input = child.stdin.take().expect("its input is piped");
     input.write_all(MESSAGE).expect("it reads its input");
     input.flush().expect("it reads its input");
@@ -39,7 +46,9 @@ fn netcat_gets_its_line_back() {
 
 #[test]
 fn curl_gets_its_line_back() {
-    talks("curl", |address| vec!["--silent".into(), "--no-buffer".into(), format!("telnet://{address}")]);
+    talks("curl", |address| {
+        vec!["--silent".into(), "--no-buffer".into(), format!("telnet://{address}")]
+    });
 }
 
 #[test]
@@ -51,5 +60,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as server:
     sys.stdout.buffer.write(server.makefile('rb').readline())
     sys.stdout.flush()
 ";
-    talks("python3", |address| vec!["-c".into(), SCRIPT.into(), address.ip().to_string(), address.port().to_string()]);
+    talks("python3", |address| {
+        vec!["-c".into(), SCRIPT.into(), address.ip().to_string(), address.port().to_string()]
+    });
 }

@@ -8,20 +8,28 @@ use std::sync::OnceLock;
 
 use crate::clients::{Target, comes_true};
 
-/// Where the echo example is. Cargo builds it along with all tests, but not along with this one alone.
+/// Where the echo example is. Cargo builds it along with all tests, but not along with this one
+/// alone.
 pub(crate) fn program() -> PathBuf {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let this = std::env::current_exe().expect("a test knows its own file");
-        let profile = this.ancestors().nth(2).expect("a test lies in the folder `deps` of its profile");
+        let profile =
+            this.ancestors().nth(2).expect("a test lies in the folder `deps` of its profile");
         let target = profile.parent().expect("a profile lies in the target folder");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--example", "echo", "--manifest-path"]);
-        cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).arg("--target-dir").arg(target);
+        cargo
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(target);
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
-        assert!(cargo.status().expect("cargo can be run").success(), "the echo example does not build");
+        assert!(
+            cargo.status().expect("cargo can be run").success(),
+            "the echo example does not build"
+        );
         profile.join("examples").join("echo")
     };
     PROGRAM.get_or_init(build).clone()
@@ -53,7 +61,8 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("its output can be read");
-        let (address, capacity) = parse(&line, backend).unwrap_or_else(|| panic!("no address in the line {line:?}"));
+        let (address, capacity) =
+            parse(&line, backend).unwrap_or_else(|| panic!("no address in the line {line:?}"));
         Self { child, stdout, address, capacity }
     }
 
@@ -68,7 +77,8 @@ impl Server {
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status().expect("every unix has kill");
+        let status =
+            Command::new("kill").args(["-TERM", &id]).status().expect("every unix has kill");
         assert!(status.success(), "the server is gone already");
     }
 
@@ -88,9 +98,18 @@ impl Server {
         assert!(ended, "the server does not stop");
         let mut text = String::new();
         self.stdout.read_to_string(&mut text).expect("its output can be read");
-        assert_eq!(status.and_then(|status| status.code()), Some(0), "it ends with success, and prints: {text}");
+        assert_eq!(
+            status.and_then(|status| status.code()),
+            Some(0),
+            "it ends with success, and prints: {text}"
+        );
         let report = Report { text };
-        assert_eq!(report.figure("accepted"), report.figure("closed"), "every connection was closed: {}", report.text);
+        assert_eq!(
+            report.figure("accepted"),
+            report.figure("closed"),
+            "every connection was closed: {}",
+            report.text
+        );
         report
     }
 }
@@ -106,7 +125,8 @@ impl Drop for Server {
 /// The address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.
 fn parse(line: &str, backend: &str) -> Option<(SocketAddr, usize)> {
     let (address, rest) = line.strip_prefix("listening on ")?.split_once(' ')?;
-    let capacity = rest.trim_end().strip_prefix(&format!("({backend}, capacity "))?.strip_suffix(')')?;
+    let capacity =
+        rest.trim_end().strip_prefix(&format!("({backend}, capacity "))?.strip_suffix(')')?;
     Some((address.parse().ok()?, capacity.parse().ok()?))
 }
 

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use crate::clients::{comes_true, echo, read_pattern_to_end, stuff, uninterrupted};
 use crate::server::Server;
 
-/// Whatever the server has taken from a client, the client gets back, then an orderly end; nobody new is served.
+/// Whatever the server has taken from a client, the client gets back, then an orderly end; nobody
+/// new is served.
 pub(crate) fn owed_bytes_are_sent_before_it_stops(backend: &str) {
     let server = Server::start(backend, &[]);
     let target = server.target();
@@ -21,7 +22,12 @@ pub(crate) fn owed_bytes_are_sent_before_it_stops(backend: &str) {
     drop(owed);
     let report = server.stopped();
     assert!(received > 0 && received <= sent);
-    assert_eq!(report.figure("bytes out"), received, "all that the server sent has arrived: {}", report.text);
+    assert_eq!(
+        report.figure("bytes out"),
+        received,
+        "all that the server sent has arrived: {}",
+        report.text
+    );
     assert!(report.text.contains("1 drained"), "{}", report.text);
 }
 

@@ -27,8 +27,8 @@ fn let_in(outside: &mut [TcpStream]) {
     }
 }
 
-/// Accepting fails three times for want of something. Those inside are served all the time, and by and by those
-/// outside.
+/// Accepting fails three times for want of something. Those inside are served all the time, and by
+/// and by those outside.
 pub(crate) fn shortage(backend: &str, error: &str) {
     let server = traceable(backend, &[]);
     let mut inside = served(&server.target(), 3);
@@ -45,7 +45,8 @@ pub(crate) fn shortage(backend: &str, error: &str) {
     trace.assert_bounded(Work { connections: 8, messages: 11 });
 }
 
-/// Accepting fails until the shortage is over: it is tried every now and then, and at once when a connection leaves.
+/// Accepting fails until the shortage is over: it is tried every now and then, and at once when a
+/// connection leaves.
 pub(crate) fn lasting_shortage(backend: &str) {
     let server = traceable(backend, &[]);
     let mut inside = served(&server.target(), 3);
@@ -103,7 +104,12 @@ pub(crate) fn disturbed(backend: &str, error: &str) {
     churn(&server.target(), 20);
     let (report, trace) = strace.stop(server);
     assert_eq!(report.figure("accepted"), CONNECTIONS as u64, "{}", report.text);
-    assert_eq!(report.figure("accept failures") + report.figure("gone before accept"), 0, "{}", report.text);
+    assert_eq!(
+        report.figure("accept failures") + report.figure("gone before accept"),
+        0,
+        "{}",
+        report.text
+    );
     trace.assert_bounded(Work { connections: CONNECTIONS, messages: CONNECTIONS });
 }
 

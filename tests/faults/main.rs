@@ -1,11 +1,14 @@
-//! The echo example while its system calls fail: strace attaches to the running server and has the calls that it makes
-//! fail, one error after the other, as a system does that is short of something or whose network breaks.
+//! The echo example while its system calls fail: strace attaches to the running server and has the
+//! calls that it makes fail, one error after the other, as a system does that is short of something
+//! or whose network breaks.
 //!
-//! Whatever fails, real clients check that the server lives and serves, that no byte is lost on a connection that was
-//! not broken, that one which was broken ends and the others go on, that nothing spins, and that the server stops
-//! orderly in the end. What counts as spinning is in `strace.rs`: more than twice the calls that the work takes.
+//! Whatever fails, real clients check that the server lives and serves, that no byte is lost on a
+//! connection that was not broken, that one which was broken ends and the others go on, that
+//! nothing spins, and that the server stops orderly in the end. What counts as spinning is in
+//! `strace.rs`: more than twice the calls that the work takes.
 //!
-//! `ci/test faults` installs strace, and names it in `SELKIE_STRACE`. Without it, each test says that it was not run.
+//! `ci/test faults` installs strace, and names it in `SELKIE_STRACE`. Without it, each test says
+//! that it was not run.
 
 #![cfg(target_os = "linux")]
 
@@ -38,7 +41,10 @@ macro_rules! faults {
 /// Runs a case on these backends, and says on which.
 fn on(backends: &[&'static str], case: fn(&'static str)) {
     if strace::program().is_none() {
-        println!("not run: {} names no strace; `ci/test faults` installs one and sets it", strace::PROGRAM);
+        println!(
+            "not run: {} names no strace; `ci/test faults` installs one and sets it",
+            strace::PROGRAM
+        );
         return;
     }
     for backend in backends {

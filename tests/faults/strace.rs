@@ -1,7 +1,8 @@
-//! strace: attached to a server that runs, it makes its calls fail, and tells which calls there were.
+//! strace: attached to a server that runs, it makes its calls fail, and tells which calls there
+//! were.
 //!
-//! It follows the thread of the loop alone, and counts calls from where it attached, so the same calls fail in each
-//! run.
+//! It follows the thread of the loop alone, and counts calls from where it attached, so the same
+//! calls fail in each run.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -23,11 +24,13 @@ pub(crate) fn program() -> Option<PathBuf> {
 pub(crate) fn traceable(backend: &str, options: &[&str]) -> Server {
     let mut command = Command::new(server::program());
     let permit = || {
-        // SAFETY: the call takes no pointers. That it fails where nobody needs a permission is no failure.
+        // SAFETY: the call takes no pointers. That it fails where nobody needs a permission is no
+        // failure.
         unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
         Ok(())
     };
-    // SAFETY: between fork and exec only one system call is made, which needs no lock and no memory.
+    // SAFETY: between fork and exec only one system call is made, which needs no lock and no
+    // memory.
     unsafe { command.pre_exec(permit) };
     Server::start_with(command, backend, options)
 }
@@ -39,22 +42,33 @@ pub(crate) struct Strace {
 }
 
 impl Strace {
-    /// Attaches to a server. From now on `call` fails as `how` says (`error=EINTR`, `retval=0`), as often as `when`
-    /// says: `3` for the third time, `1..3` for the first three times, `1+2` for every second time, `1+` for always.
+    /// Attaches to a server. From now on `call` fails as `how` says (`error=EINTR`, `retval=0`), as
+    /// often as `when` says: `3` for the third time, `1..3` for the first three times, `1+2`
+    /// for every second time, `1+` for always.
     ///
     /// `call` may list calls of which a machine has not all, with a question mark in front of each.
     pub(crate) fn attach(server: &Server, call: &str, how: &str, when: &str) -> Self {
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("strace-{}.log", server.id()));
+        let log =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("strace-{}.log", server.id()));
         let _ = fs::remove_file(&log);
         let mut command = Command::new(program().expect("`on` has looked for it"));
-        command.args(["--quiet=attach,exit", "--string-limit=0", "--inject", &format!("{call}:{how}:when={when}")]);
+        command.args([
+            "--quiet=attach,exit",
+            "--string-limit=0",
+            "--inject",
+            &format!("{call}:{how}:when={when}"),
+        ]);
         command.arg("--output").arg(&log).arg("--attach").arg(server.id().to_string());
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut strace = Self { child, log };
-        // The call that the server waits in is interrupted by the attaching, and is the first in the log.
+        // The call that the server waits in is interrupted by the attaching, and is the first in
+        // the log.
         let attached = comes_true(|| {
             let ended = strace.child.try_wait().expect("the child is ours");
-            assert!(ended.is_none(), "strace has ended ({ended:?}), as the server has or as tracing is not allowed");
+            assert!(
+                ended.is_none(),
+                "strace has ended ({ended:?}), as the server has or as tracing is not allowed"
+            );
             fs::metadata(&strace.log).is_ok_and(|log| log.len() > 0)
         });
         assert!(attached, "strace does not attach");
@@ -64,7 +78,8 @@ impl Strace {
     /// Detaches, so that nothing fails any more, and tells what happened until then.
     pub(crate) fn detach(self) -> Trace {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-INT", &id]).status().expect("every unix has kill");
+        let status =
+            Command::new("kill").args(["-INT", &id]).status().expect("every unix has kill");
         assert!(status.success(), "strace is gone already");
         self.ended()
     }
@@ -107,9 +122,9 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// How many calls the work takes where none fails: wait, read and send for a message; wait, accept, set an option,
-    /// be watched and accept no more for the beginning of a connection; wait, read, be watched no more and close for
-    /// its end.
+    /// How many calls the work takes where none fails: wait, read and send for a message; wait,
+    /// accept, set an option, be watched and accept no more for the beginning of a connection;
+    /// wait, read, be watched no more and close for its end.
     const fn calls(self) -> usize {
         3 * self.messages + 9 * self.connections
     }
@@ -118,7 +133,10 @@ impl Work {
 impl Trace {
     /// How many calls to `name` there were, those that failed included.
     pub(crate) fn calls(&self, name: &str) -> usize {
-        self.text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('('))).count()
+        self.text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('(')))
+            .count()
     }
 
     /// How many calls were made to fail.
@@ -126,8 +144,9 @@ impl Trace {
         self.text.lines().filter(|line| line.ends_with("(INJECTED)")).count()
     }
 
-    /// Shows that calls failed, and that nobody spun: there were no more than twice the calls that the work takes, than
-    /// four for each fault (to wait, to try again, to change an interest and back), and than 80 to begin and to end.
+    /// Shows that calls failed, and that nobody spun: there were no more than twice the calls that
+    /// the work takes, than four for each fault (to wait, to try again, to change an interest
+    /// and back), and than 80 to begin and to end.
     pub(crate) fn assert_bounded(&self, work: Work) {
         const BEGIN_AND_END: usize = 80;
         let (count, faults) = (self.text.lines().count(), self.faults());

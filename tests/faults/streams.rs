@@ -60,7 +60,8 @@ pub(crate) fn broken(backend: &str, call: &str, error: &str, reason: &str) {
     trace.assert_bounded(Work { connections: 6, messages: 10 });
 }
 
-/// A connection breaks to which bytes are owed; what they were kept in comes back, and the others go on.
+/// A connection breaks to which bytes are owed; what they were kept in comes back, and the others
+/// go on.
 pub(crate) fn broken_while_owed(backend: &str, error: &str) {
     let server = traceable(backend, &[]);
     let target = server.target();
@@ -78,25 +79,31 @@ pub(crate) fn broken_while_owed(backend: &str, error: &str) {
     trace.assert_bounded(Work { connections: 3, messages: 2 });
 }
 
-/// Clients that come and go, while every third read finds a reset: one that should find a message, or the end of the
-/// stream. Whatever was answered is right, and nobody waits for ever.
+/// Clients that come and go, while every third read finds a reset: one that should find a message,
+/// or the end of the stream. Whatever was answered is right, and nobody waits for ever.
 pub(crate) fn broken_again_and_again(backend: &str) {
     const CONNECTIONS: usize = 60;
 
     let server = traceable(backend, &[]);
     let strace = Strace::attach(&server, "recvfrom", "error=ECONNRESET", "1+3");
     // With none to three messages each, the resets come at all points of a connection's life.
-    let answered: Vec<_> = (0..CONNECTIONS).map(|number| talk(&server.target(), number % 4)).collect();
+    let answered: Vec<_> =
+        (0..CONNECTIONS).map(|number| talk(&server.target(), number % 4)).collect();
     let (report, trace) = strace.stop(server);
     let resets = trace.faults();
-    let cut_short = answered.iter().enumerate().filter(|&(number, &answered)| answered < number % 4).count();
-    assert!(cut_short > 0 && cut_short < resets, "{cut_short} clients were cut short by {resets} resets");
+    let cut_short =
+        answered.iter().enumerate().filter(|&(number, &answered)| answered < number % 4).count();
+    assert!(
+        cut_short > 0 && cut_short < resets,
+        "{cut_short} clients were cut short by {resets} resets"
+    );
     assert_eq!(report.figure_before(" reset"), resets as u64, "{}", report.text);
     assert_bytes(&report, 100 * answered.iter().sum::<usize>() as u64);
     trace.assert_bounded(Work { connections: CONNECTIONS, messages: 3 * CONNECTIONS });
 }
 
-/// Sends as many messages, as long as they are answered, and then leaves; says how many were answered.
+/// Sends as many messages, as long as they are answered, and then leaves; says how many were
+/// answered.
 fn talk(target: &Target, messages: usize) -> usize {
     let mut client = target.connect();
     for number in 0..messages {
@@ -116,10 +123,16 @@ fn talk(target: &Target, messages: usize) -> usize {
 
 /// All that came in went out, and it was as much as this.
 fn assert_bytes(report: &Report, count: u64) {
-    assert_eq!((report.figure("bytes in"), report.figure("bytes out")), (count, count), "{}", report.text);
+    assert_eq!(
+        (report.figure("bytes in"), report.figure("bytes out")),
+        (count, count),
+        "{}",
+        report.text
+    );
 }
 
-/// The server cannot end the streams of those whom it lets go in the end, and lets them go all the same.
+/// The server cannot end the streams of those whom it lets go in the end, and lets them go all the
+/// same.
 pub(crate) fn draining_without_shutdown(backend: &str) {
     let server = traceable(backend, &[]);
     let mut clients = served(&server.target(), 3);

@@ -16,8 +16,8 @@ fn calls(backend: &str) -> &'static str {
 
 /// Clients that interleave, and one that sends much, get all their bytes.
 ///
-/// A `pselect6` that is made to return 0 leaves all that it was asked for marked as ready, so there every source is
-/// ready for nothing.
+/// A `pselect6` that is made to return 0 leaves all that it was asked for marked as ready, so there
+/// every source is ready for nothing.
 pub(crate) fn disturbed(backend: &str, how: &str, when: &str) {
     const LENGTH: u64 = 1 << 20;
     /// Of 32 clients, 20 messages each; and the large one, a kibibyte at a time.
@@ -47,7 +47,8 @@ pub(crate) fn disturbed_with_a_deadline(backend: &str, how: &str) {
     trace.assert_bounded(talk(report.figure("spurious reads")));
 }
 
-/// Where `epoll_pwait2` is unknown or forbidden, it is asked for once, and deadlines are kept all the same.
+/// Where `epoll_pwait2` is unknown or forbidden, it is asked for once, and deadlines are kept all
+/// the same.
 pub(crate) fn without_nanoseconds(error: &str) {
     let server = traceable("epoll", &["--idle-timeout", "1"]);
     let strace = Strace::attach(&server, "epoll_pwait2", &format!("error={error}"), "1+");

@@ -4,7 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::clients::{PATIENCE, Target, echo, expect, is_answered_within, leave, pattern, uninterrupted};
+use crate::clients::{
+    PATIENCE, Target, echo, expect, is_answered_within, leave, pattern, uninterrupted,
+};
 use crate::group::{echo_all, served};
 use crate::server::Server;
 use crate::strace::{Strace, Work, traceable};
@@ -36,7 +38,8 @@ pub(crate) fn refused(error: &str) {
     trace.assert_bounded(Work { connections: 3, messages: 2 });
 }
 
-/// A connection that owes bytes, and cannot be watched for the time when its peer takes them, ends; the others go on.
+/// A connection that owes bytes, and cannot be watched for the time when its peer takes them, ends;
+/// the others go on.
 pub(crate) fn unchanged(error: &str) {
     let server = traceable("epoll", &[]);
     let target = server.target();
@@ -48,7 +51,10 @@ pub(crate) fn unchanged(error: &str) {
     let mut sent = 0;
     while let Ok(count) = stalled.write(&pattern(sent, 64 * 1024)) {
         sent += count as u64;
-        assert!(sent < 256 << 20, "the server takes bytes without end from a client that reads none");
+        assert!(
+            sent < 256 << 20,
+            "the server takes bytes without end from a client that reads none"
+        );
     }
     echo(&mut lively, b"as before");
     leave(lively);
@@ -58,8 +64,8 @@ pub(crate) fn unchanged(error: &str) {
     trace.assert_bounded(Work { connections: 2, messages: 2 + pieces });
 }
 
-/// The server becomes full, and three times the listener cannot be taken out of the kernel's set. The one who waits is
-/// not served meanwhile, and is when there is room.
+/// The server becomes full, and three times the listener cannot be taken out of the kernel's set.
+/// The one who waits is not served meanwhile, and is when there is room.
 pub(crate) fn still_armed(error: &str) {
     let server = traceable("epoll", &["--capacity", "2"]);
     let target = server.target();
@@ -93,7 +99,8 @@ fn knock(target: &Target) -> TcpStream {
     client
 }
 
-/// One of those inside leaves, so that the one outside is served, and in the end there was nobody who was not.
+/// One of those inside leaves, so that the one outside is served, and in the end there was nobody
+/// who was not.
 fn let_in(server: Server, strace: Strace, mut inside: Vec<TcpStream>, mut outside: TcpStream) {
     echo_all(&mut inside, b"as before");
     leave(inside.remove(0));
@@ -106,8 +113,8 @@ fn let_in(server: Server, strace: Strace, mut inside: Vec<TcpStream>, mut outsid
     trace.assert_bounded(Work { connections: 4, messages: 5 });
 }
 
-/// Connections that have ended cannot be taken out of the kernel's set, which they leave with their descriptors all the
-/// same. Those who come next, and get their slots and descriptors, are served.
+/// Connections that have ended cannot be taken out of the kernel's set, which they leave with their
+/// descriptors all the same. Those who come next, and get their slots and descriptors, are served.
 pub(crate) fn still_watched(error: &str) {
     let server = traceable("epoll", &[]);
     let target = server.target();

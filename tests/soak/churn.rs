@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::clients::{
-    Target, comes_true, echo, expect, is_answered_within, large_with_half_close, leave, pattern, read_pattern_to_end,
-    uninterrupted,
+    Target, comes_true, echo, expect, is_answered_within, large_with_half_close, leave, pattern,
+    read_pattern_to_end, uninterrupted,
 };
 
-/// A kind of client: what one of them does, how many are there at once, and how long each rests before it comes again.
+/// A kind of client: what one of them does, how many are there at once, and how long each rests
+/// before it comes again.
 type Kind = (fn(&Churn, u64), usize, Duration);
 
 /// Who comes and goes. The rests keep the ports of the machine from running out.
@@ -84,7 +85,10 @@ fn talker(churn: &Churn, round: u64) {
     for number in 0..20 {
         echo(
             &mut client,
-            &pattern(round + number, 1 + usize::try_from((round * 37 + number * 211) % 3000).unwrap_or(0)),
+            &pattern(
+                round + number,
+                1 + usize::try_from((round * 37 + number * 211) % 3000).unwrap_or(0),
+            ),
         );
     }
     leave(client);
@@ -99,7 +103,9 @@ fn bulk(churn: &Churn, _round: u64) {
 /// Resets its connection: at once, with a byte under way, after an answer, with bytes owed to it.
 fn resetting(churn: &Churn, round: u64) {
     let mut client = churn.connect();
-    SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a connected socket takes the option");
+    SockRef::from(&client)
+        .set_linger(Some(Duration::ZERO))
+        .expect("a connected socket takes the option");
     match round % 4 {
         0 => (),
         1 => client.write_all(b"x").expect("a fresh connection takes a byte"),
@@ -116,11 +122,14 @@ fn vanishing(churn: &Churn, round: u64) {
     }
 }
 
-/// Writes from the endless pattern without reading, until the server takes no more, and says how many bytes that were.
-/// As the kernel may go on taking a little now and then, it ends long before the server counts the client as silent.
+/// Writes from the endless pattern without reading, until the server takes no more, and says how
+/// many bytes that were. As the kernel may go on taking a little now and then, it ends long before
+/// the server counts the client as silent.
 fn stuff(client: &mut TcpStream) -> u64 {
     let start = Instant::now();
-    client.set_write_timeout(Some(Duration::from_millis(200))).expect("a connected socket takes the option");
+    client
+        .set_write_timeout(Some(Duration::from_millis(200)))
+        .expect("a connected socket takes the option");
     let mut sent = 0;
     while start.elapsed() < Duration::from_secs(1) {
         match uninterrupted(|| client.write(&pattern(sent, 64 * 1024))) {
@@ -160,7 +169,8 @@ fn slow(churn: &Churn, _round: u64) {
 fn silent(churn: &Churn, _round: u64) {
     let mut client = churn.connect();
     echo(&mut client, b"my last words");
-    let count = uninterrupted(|| client.read(&mut [0])).expect("the server ends the stream in an orderly way");
+    let count = uninterrupted(|| client.read(&mut [0]))
+        .expect("the server ends the stream in an orderly way");
     assert_eq!(count, 0);
 }
 
@@ -174,7 +184,9 @@ fn crowd(churn: &Churn, _round: u64) {
     while !waiting.is_empty() {
         let mut next = None;
         let let_in = comes_true(|| {
-            next = waiting.iter().position(|client| is_answered_within(client, Duration::from_millis(1)));
+            next = waiting
+                .iter()
+                .position(|client| is_answered_within(client, Duration::from_millis(1)));
             next.is_some()
         });
         assert!(let_in, "nobody of the {} who wait was let in", waiting.len());

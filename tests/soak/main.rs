@@ -1,8 +1,8 @@
-//! A soak: the echo example at its capacity, while clients of all kinds come and go for a long time. When all are gone,
-//! its descriptors, its memory and its counters are where they began.
+//! A soak: the echo example at its capacity, while clients of all kinds come and go for a long
+//! time. When all are gone, its descriptors, its memory and its counters are where they began.
 //!
-//! `SELKIE_SOAK` says for how many seconds; without it, each test says that it was not run. `ci/test soak` takes 20;
-//! for five minutes on each backend, all of them at once:
+//! `SELKIE_SOAK` says for how many seconds; without it, each test says that it was not run.
+//! `ci/test soak` takes 20; for five minutes on each backend, all of them at once:
 //!
 //! ```text
 //! SELKIE_SOAK=300 cargo test --test soak -- --nocapture --test-threads=3
@@ -33,8 +33,8 @@ const SECONDS: &str = "SELKIE_SOAK";
 const CAPACITY: u64 = 32;
 /// The options of the server. Nobody but the silent clients is silent for so long.
 const OPTIONS: [&str; 4] = ["--capacity", "32", "--idle-timeout", "8"];
-/// How much memory may be added after the first quarter of the time, beside the blocks of the pool that were in use at
-/// once: for the stack and the allocator.
+/// How much memory may be added after the first quarter of the time, beside the blocks of the pool
+/// that were in use at once: for the stack and the allocator.
 const GROWTH_MAX: u64 = 256 << 10;
 /// The size of such a block, which is no memory until it is used.
 const BLOCK_SIZE: u64 = 16 * 1024;
@@ -59,8 +59,9 @@ fn soak(backend: &str) {
         println!("not run: {SECONDS} does not say for how many seconds; `ci/test soak` sets it");
         return;
     };
-    let time =
-        Duration::from_secs(time.to_str().and_then(|time| time.parse().ok()).expect("a whole number of seconds"));
+    let time = Duration::from_secs(
+        time.to_str().and_then(|time| time.parse().ok()).expect("a whole number of seconds"),
+    );
     let server = Server::start(backend, &OPTIONS);
     let process = Process(server.id());
     let churn = Churn::new(server.target(), Instant::now() + time);
@@ -74,7 +75,11 @@ fn soak(backend: &str) {
     // Who comes last is accepted last: then the backlog is empty.
     churn.serves();
     let all_closed = comes_true(|| process.descriptors() == descriptors);
-    assert!(all_closed, "{descriptors} descriptors in the beginning, {} in the end", process.descriptors());
+    assert!(
+        all_closed,
+        "{descriptors} descriptors in the beginning, {} in the end",
+        process.descriptors()
+    );
     let (cold, spent) = (process.resident_bytes(), process.processor_time());
     let report = server.stop();
 
@@ -90,12 +95,17 @@ fn soak(backend: &str) {
 /// Every client was taken in, and is gone for a reason; and the server was full at times.
 fn assert_counters(report: &Report, connections: u64) {
     let text = &report.text;
-    assert_eq!(report.figure("accepted") + report.figure("gone before accept"), connections, "{text}");
+    assert_eq!(
+        report.figure("accepted") + report.figure("gone before accept"),
+        connections,
+        "{text}"
+    );
     assert_eq!(report.figure("refused") + report.figure("accept failures"), 0, "{text}");
     assert_eq!(report.figure("at most"), CAPACITY, "{text}");
     assert!(report.figure("pauses at capacity") > 0, "{text}");
     assert!(report.figure("bytes out") <= report.figure("bytes in"), "{text}");
-    let reasons = ["finished", "reset", "idle"].map(|reason| report.figure_before(&format!(" {reason}")));
+    let reasons =
+        ["finished", "reset", "idle"].map(|reason| report.figure_before(&format!(" {reason}")));
     assert!(reasons.iter().all(|&count| count > 0), "{text}");
     assert_eq!(reasons.iter().sum::<u64>(), report.figure("closed"), "{text}");
 }

@@ -13,12 +13,20 @@ impl Process {
         fs::read_dir(format!("/proc/{}/fd", self.0)).expect("the server runs").count()
     }
 
-    /// How much memory is in use, to the page. What `/proc/PID/status` says may lag by 64 pages for each thread.
+    /// How much memory is in use, to the page. What `/proc/PID/status` says may lag by 64 pages for
+    /// each thread.
     pub(crate) fn resident_bytes(self) -> u64 {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0)).expect("the server runs");
-        let rest = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).expect("every process has memory");
-        let kibibytes: u64 =
-            rest.split_whitespace().next().and_then(|count| count.parse().ok()).expect("a number of KiB");
+        let rollup =
+            fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0)).expect("the server runs");
+        let rest = rollup
+            .lines()
+            .find_map(|line| line.strip_prefix("Rss:"))
+            .expect("every process has memory");
+        let kibibytes: u64 = rest
+            .split_whitespace()
+            .next()
+            .and_then(|count| count.parse().ok())
+            .expect("a number of KiB");
         kibibytes * 1024
     }
 
@@ -26,8 +34,12 @@ impl Process {
     pub(crate) fn processor_time(self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).expect("the server runs");
         // The name of the program, in parentheses, may have spaces in it.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 = [11, 12].iter().map(|&field| fields[field].parse::<u64>().expect("a number of ticks")).sum();
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 = [11, 12]
+            .iter()
+            .map(|&field| fields[field].parse::<u64>().expect("a number of ticks"))
+            .sum();
         Duration::from_millis(10 * ticks)
     }
 }

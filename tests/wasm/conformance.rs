@@ -1,4 +1,5 @@
-//! The conformance suite in WebAssembly runtimes: every contract of a selector and a transport, in front of real peers.
+//! The conformance suite in WebAssembly runtimes: every contract of a selector and a transport, in
+//! front of real peers.
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
@@ -35,8 +36,8 @@ impl Watchdog {
     }
 }
 
-/// Runs the cases whose names have `words` in them, and prints what comes of each. Gives how many passed. Without runtimes
-/// there are none.
+/// Runs the cases whose names have `words` in them, and prints what comes of each. Gives how many
+/// passed. Without runtimes there are none.
 fn run(runtime: Runtime, words: &str) -> Result<Option<usize>, Taken> {
     let Some((mut command, addresses)) = runtime.conformance(words) else { return Ok(None) };
     let mut child = command.spawn().expect("the runtime can be run");
@@ -79,7 +80,8 @@ fn run(runtime: Runtime, words: &str) -> Result<Option<usize>, Taken> {
     Ok(Some(passed))
 }
 
-/// All cases. On WASI 0.1 those about connecting are not applicable, and on 0.2 those about sources that break.
+/// All cases. On WASI 0.1 those about connecting are not applicable, and on 0.2 those about sources
+/// that break.
 pub(crate) fn whole_suite(runtime: Runtime) {
     /// Fewer than that, and something keeps the cases from being tried.
     const PASSED_MIN: usize = 110;

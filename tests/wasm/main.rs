@@ -1,6 +1,7 @@
 //! The echo example in WebAssembly runtimes, with the same clients as on native backends.
 //!
-//! `ci/test wasi` installs the runtimes and builds the programs. Without them, each test says that it was not run.
+//! `ci/test wasi` installs the runtimes and builds the programs. Without them, each test says that
+//! it was not run.
 
 #![cfg(unix)]
 
@@ -16,8 +17,8 @@ use std::time::Duration;
 use clients::Target;
 use runtime::Runtime;
 
-/// Makes a test in each runtime of each case, so that a report names both: of the cases that all runtimes pass, and of
-/// those that are given.
+/// Makes a test in each runtime of each case, so that a report names both: of the cases that all
+/// runtimes pass, and of those that are given.
 macro_rules! in_runtimes {
     ($cases:tt $($name:ident = $runtime:expr),+ $(,)?) => { $(in_runtime! { $name = $runtime; $cases })+ };
 }
@@ -56,7 +57,8 @@ in_runtimes! {
     wasmtime_49_wasi_02 = Runtime::Wasmtime02("wasmtime-49"),
 }
 
-// Less the conformance suite, a few cases of which come out otherwise there: `docs/webassembly.md` says which.
+// Less the conformance suite, a few cases of which come out otherwise there: `docs/webassembly.md`
+// says which.
 in_runtimes! {
     {}
     jco_wasi_02 = Runtime::Jco02,
@@ -128,7 +130,9 @@ fn stalled_closed(runtime: Runtime) {
     let Some(mut server) = runtime.echo(4, &["--idle-timeout", "0.5"]) else { return };
     let target = server.target();
     let mut stalled = target.connect();
-    stalled.set_write_timeout(Some(Duration::from_millis(300))).expect("a connected socket takes the option");
+    stalled
+        .set_write_timeout(Some(Duration::from_millis(300)))
+        .expect("a connected socket takes the option");
     // Until nothing more is taken, or until the server has closed it already.
     while stalled.write(&[3; 8192]).is_ok() {}
     // Longer than the stalled client may live.
@@ -141,8 +145,8 @@ fn stalled_closed(runtime: Runtime) {
     assert!(server.is_up());
 }
 
-/// Whatever its clients do, the program asks nobody for memory, and neither does the host on its behalf. (The guest
-/// without an allocator, below, could not even be linked if it did.)
+/// Whatever its clients do, the program asks nobody for memory, and neither does the host on its
+/// behalf. (The guest without an allocator, below, could not even be linked if it did.)
 fn allocations(runtime: Runtime) {
     let Some((server, mut output)) = runtime.counting() else { return };
     let target = server.target();
@@ -176,7 +180,8 @@ fn a_guest_without_an_allocator_serves_on_wasi_02() {
     assert!(server.is_up());
 }
 
-/// The complaint of a program is one sentence that says what to do, and no trap (for which wasmtime ends with 134).
+/// The complaint of a program is one sentence that says what to do, and no trap (for which wasmtime
+/// ends with 134).
 fn assert_complains(complaint: Option<(i32, String)>, expected: i32, words: &str) {
     let Some((code, text)) = complaint else { return };
     assert_eq!(code, expected, "{text}");
@@ -187,7 +192,11 @@ fn assert_complains(complaint: Option<(i32, String)>, expected: i32, words: &str
 #[test]
 fn without_a_socket_a_wasi_01_program_says_what_to_run() {
     for name in ["wasmtime-36", "wasmtime-48", "wasmtime-49"] {
-        assert_complains(Runtime::Wasmtime01(name).complaint("0.1", &[]), 2, "-S preview2=n -S tcplisten=");
+        assert_complains(
+            Runtime::Wasmtime01(name).complaint("0.1", &[]),
+            2,
+            "-S preview2=n -S tcplisten=",
+        );
     }
     assert_complains(Runtime::Wasmi01.complaint("0.1", &[]), 2, "wasmi run --tcplisten");
 }
@@ -196,6 +205,10 @@ fn without_a_socket_a_wasi_01_program_says_what_to_run() {
 #[test]
 fn without_the_network_a_wasi_02_program_says_what_to_run() {
     for name in ["wasmtime-36", "wasmtime-48", "wasmtime-49"] {
-        assert_complains(Runtime::Wasmtime02(name).complaint("0.2", &["127.0.0.1:0"]), 1, "-S inherit-network");
+        assert_complains(
+            Runtime::Wasmtime02(name).complaint("0.2", &["127.0.0.1:0"]),
+            1,
+            "-S inherit-network",
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The far ends of the conformance suite's connections: a program in a runtime asks for what they are to do, as
-//! `tests/wasm-conformance` says it.
+//! The far ends of the conformance suite's connections: a program in a runtime asks for what they
+//! are to do, as `tests/wasm-conformance` says it.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
@@ -33,7 +33,10 @@ struct Words<'a>(std::str::SplitWhitespace<'a>);
 impl Words<'_> {
     /// The next word, which is a number or an address.
     fn next<T: FromStr>(&mut self) -> io::Result<T> {
-        self.0.next().and_then(|word| word.parse().ok()).ok_or_else(|| ErrorKind::InvalidInput.into())
+        self.0
+            .next()
+            .and_then(|word| word.parse().ok())
+            .ok_or_else(|| ErrorKind::InvalidInput.into())
     }
 }
 
@@ -46,7 +49,8 @@ fn value(value: impl Display) -> Answer {
 }
 
 impl Partner {
-    /// Does what `question` asks, with the bytes that come behind it, and answers to the runtime with this number.
+    /// Does what `question` asks, with the bytes that come behind it, and answers to the runtime
+    /// with this number.
     pub(crate) fn answer(
         &mut self,
         question: &str,
@@ -64,7 +68,12 @@ impl Partner {
         output.flush()
     }
 
-    fn act(&mut self, question: &str, input: &mut impl BufRead, runtime: u32) -> io::Result<Answer> {
+    fn act(
+        &mut self,
+        question: &str,
+        input: &mut impl BufRead,
+        runtime: u32,
+    ) -> io::Result<Answer> {
         let mut words = Words(question.split_whitespace());
         match words.next::<String>()?.as_str() {
             "dial" => self.dial(words.next()?).map(value),
@@ -84,7 +93,8 @@ impl Partner {
                 stream.write(&bytes).map(value)
             }
             "later" => {
-                let (number, bytes, delay) = (words.next()?, take(input, words.next()?)?, micros(words.next()?));
+                let (number, bytes, delay) =
+                    (words.next()?, take(input, words.next()?)?, micros(words.next()?));
                 let mut stream = self.stream(number)?.try_clone()?;
                 thread::spawn(move || {
                     thread::sleep(delay);
@@ -92,7 +102,9 @@ impl Partner {
                 });
                 Ok(value(0))
             }
-            "shutdown" => self.stream(words.next()?)?.shutdown(std::net::Shutdown::Write).map(|()| value(0)),
+            "shutdown" => {
+                self.stream(words.next()?)?.shutdown(std::net::Shutdown::Write).map(|()| value(0))
+            }
             "close" => self.take_stream(words.next()?).map(|_| value(0)),
             "reset" => {
                 let stream = self.take_stream(words.next()?)?;
@@ -109,11 +121,17 @@ impl Partner {
     }
 
     fn stream(&self, number: usize) -> io::Result<&TcpStream> {
-        self.streams.get(number).and_then(Option::as_ref).ok_or_else(|| ErrorKind::NotConnected.into())
+        self.streams
+            .get(number)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
     fn take_stream(&mut self, number: usize) -> io::Result<TcpStream> {
-        self.streams.get_mut(number).and_then(Option::take).ok_or_else(|| ErrorKind::NotConnected.into())
+        self.streams
+            .get_mut(number)
+            .and_then(Option::take)
+            .ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
     /// Takes a connection in, and gives its number.
@@ -166,7 +184,8 @@ fn micros(count: u64) -> Duration {
 
 /// How long the threads of a process have been busy, in nanoseconds; only Linux says.
 fn busy_time(process: u32) -> io::Result<u64> {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task")).map_err(|_| ErrorKind::Unsupported)?;
+    let threads =
+        std::fs::read_dir(format!("/proc/{process}/task")).map_err(|_| ErrorKind::Unsupported)?;
     let busy = threads.map(|thread| {
         let statistics = std::fs::read_to_string(thread?.path().join("schedstat"))?;
         Words(statistics.split_whitespace()).next::<u64>()
@@ -174,7 +193,8 @@ fn busy_time(process: u32) -> io::Result<u64> {
     busy.sum()
 }
 
-/// Stops a process for a moment, again and again: the system calls that it waits in are interrupted.
+/// Stops a process for a moment, again and again: the system calls that it waits in are
+/// interrupted.
 fn interrupt(process: u32, period: Duration, span: Duration) -> io::Result<()> {
     let end = Instant::now() + span;
     while Instant::now() < end {

@@ -41,17 +41,26 @@ impl Runtime {
         }
     }
 
-    /// The command that runs a program for which the host listens at these addresses, up to the name of the program.
+    /// The command that runs a program for which the host listens at these addresses, up to the
+    /// name of the program.
     fn launch(self, folder: &Path, addresses: &[SocketAddr]) -> Command {
         let mut command = Command::new(folder.join(self.name()));
         match self {
             Self::Wasmtime01(_) => {
                 command.args(["run", "-S", "preview2=n"]);
-                command.args(addresses.iter().flat_map(|address| ["-S".to_owned(), format!("tcplisten={address}")]));
+                command.args(
+                    addresses
+                        .iter()
+                        .flat_map(|address| ["-S".to_owned(), format!("tcplisten={address}")]),
+                );
             }
             Self::Wasmi01 => {
                 command.arg("run");
-                command.args(addresses.iter().flat_map(|address| ["--tcplisten".to_owned(), address.to_string()]));
+                command.args(
+                    addresses
+                        .iter()
+                        .flat_map(|address| ["--tcplisten".to_owned(), address.to_string()]),
+                );
             }
             Self::Wasmtime02(_) => {
                 command.args(["run", "-S", "inherit-network"]);
@@ -74,7 +83,8 @@ impl Runtime {
         folder.join(format!("{name}-{}.wasm", if self.is_01() { "0.1" } else { "0.2" }))
     }
 
-    /// Where a server is asked to listen: anywhere, or where nobody does if the host has to be told a number.
+    /// Where a server is asked to listen: anywhere, or where nobody does if the host has to be told
+    /// a number.
     fn address(self) -> SocketAddr {
         if self.is_01() { free_address() } else { ([127, 0, 0, 1], 0).into() }
     }
@@ -86,8 +96,8 @@ impl Runtime {
         command
     }
 
-    /// The command that runs the conformance suite, with what it is given, and the addresses at which the host listens
-    /// for it. Without runtimes there is nothing to test, which is said.
+    /// The command that runs the conformance suite, with what it is given, and the addresses at
+    /// which the host listens for it. Without runtimes there is nothing to test, which is said.
     pub(crate) fn conformance(self, words: &str) -> Option<(Command, Vec<SocketAddr>)> {
         let folder = folder()?;
         let addresses = if self.is_01() { many_addresses() } else { Vec::new() };
@@ -98,14 +108,16 @@ impl Runtime {
         Some((command, addresses))
     }
 
-    /// Runs the echo example with these options. Without runtimes there is nothing to test, which is said.
+    /// Runs the echo example with these options. Without runtimes there is nothing to test, which
+    /// is said.
     pub(crate) fn echo(self, capacity: usize, options: &[&str]) -> Option<Server> {
         let clients = capacity.to_string();
         let options = [&["--capacity", &clients], options].concat();
         self.listening("echo", capacity, &options).map(|(server, _)| server)
     }
 
-    /// Runs the server that counts allocations, for 8 clients that may idle for a second; gives what it prints besides.
+    /// Runs the server that counts allocations, for 8 clients that may idle for a second; gives
+    /// what it prints besides.
     pub(crate) fn counting(self) -> Option<(Server, BufReader<ChildStdout>)> {
         let (mut server, output) = self.listening("allocations", 8, &[])?;
         server.target.idle_timeout = Some(Duration::from_secs(1));
@@ -113,7 +125,12 @@ impl Runtime {
     }
 
     /// Runs a server that says when it listens.
-    fn listening(self, program: &str, capacity: usize, options: &[&str]) -> Option<(Server, BufReader<ChildStdout>)> {
+    fn listening(
+        self,
+        program: &str,
+        capacity: usize,
+        options: &[&str],
+    ) -> Option<(Server, BufReader<ChildStdout>)> {
         let folder = folder()?;
         if matches!(self, Self::Jco02) && !folder.join(self.name()).exists() {
             println!("not run: `ci/test wasi` has found no Node");
@@ -126,7 +143,8 @@ impl Runtime {
             let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
             let mut line = String::new();
             let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
-            let mut server = Server { child, target: Target { address, capacity, idle_timeout: None } };
+            let mut server =
+                Server { child, target: Target { address, capacity, idle_timeout: None } };
             output.read_line(&mut line).expect("its output can be read");
             if line.is_empty() && self.is_01() && is_taken(address) {
                 return Err(Taken);
@@ -136,7 +154,8 @@ impl Runtime {
             };
             if !self.is_01() {
                 let place = place.split_whitespace().next().unwrap_or_default();
-                server.target.address = place.parse().unwrap_or_else(|_| panic!("{place:?} is no address"));
+                server.target.address =
+                    place.parse().unwrap_or_else(|_| panic!("{place:?} is no address"));
             }
             Ok((server, output))
         });
@@ -157,8 +176,11 @@ impl Runtime {
             let address = if self.is_01() { free_address() } else { ADDRESS.into() };
             let mut command = self.command(&folder, "guest", address);
             let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-            let mut server = Server { child, target: Target { address, capacity: 64, idle_timeout: None } };
-            let has_begun = crate::clients::comes_true(|| !server.is_up() || TcpStream::connect(address).is_ok());
+            let mut server =
+                Server { child, target: Target { address, capacity: 64, idle_timeout: None } };
+            let has_begun = crate::clients::comes_true(|| {
+                !server.is_up() || TcpStream::connect(address).is_ok()
+            });
             assert!(has_begun, "{command:?} does not listen within {PATIENCE:?}");
             match server.is_up() {
                 true => Ok(server),
@@ -170,12 +192,19 @@ impl Runtime {
     }
 
     /// Runs the echo example without a socket, and gives its exit code and its complaint.
-    pub(crate) fn complaint(self, program_version: &str, arguments: &[&str]) -> Option<(i32, String)> {
+    pub(crate) fn complaint(
+        self,
+        program_version: &str,
+        arguments: &[&str],
+    ) -> Option<(i32, String)> {
         let folder = folder()?;
         let mut command = Command::new(folder.join(self.name()));
         command.arg("run").arg(folder.join(format!("echo-{program_version}.wasm"))).args(arguments);
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Some((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned()))
+        Some((
+            output.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        ))
     }
 }
 
@@ -201,7 +230,9 @@ impl Drop for Server {
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     if folder.is_none() {
-        println!("not run: {FOLDER} names no folder of WebAssembly runtimes; `ci/test wasi` makes one and sets it");
+        println!(
+            "not run: {FOLDER} names no folder of WebAssembly runtimes; `ci/test wasi` makes one and sets it"
+        );
     }
     folder
 }
@@ -210,13 +241,16 @@ fn folder() -> Option<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Taken;
 
-/// What comes of `run`, which chooses an address that nobody has, and begins anew when it was not the first to take it.
+/// What comes of `run`, which chooses an address that nobody has, and begins anew when it was not
+/// the first to take it.
 pub(crate) fn first_that_is_not_taken<T>(mut run: impl FnMut() -> Result<T, Taken>) -> T {
     /// More than that are no coincidence.
     const TRIES: usize = 5;
 
     let tried = (0..TRIES).find_map(|_| run().ok());
-    tried.unwrap_or_else(|| panic!("{TRIES} free addresses were taken by others, one after the other"))
+    tried.unwrap_or_else(|| {
+        panic!("{TRIES} free addresses were taken by others, one after the other")
+    })
 }
 
 /// Whether somebody listens at an address.
@@ -230,8 +264,9 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
-/// As many addresses as the conformance suite has listeners, at which nobody listens. Each has a host of its own in the
-/// loopback network, so that no connection that is made meanwhile from an address of 127.0.0.1 takes one of them away.
+/// As many addresses as the conformance suite has listeners, at which nobody listens. Each has a
+/// host of its own in the loopback network, so that no connection that is made meanwhile from an
+/// address of 127.0.0.1 takes one of them away.
 fn many_addresses() -> Vec<SocketAddr> {
     /// More than there are listeners in all cases together.
     const COUNT: u8 = 250;

@@ -16,8 +16,9 @@ impl<T: Copy, const SLOTS: usize> Cells<T, SLOTS> {
 
     /// All cells.
     pub(crate) const fn as_mut_slice(&mut self) -> &mut [T] {
-        // SAFETY: the type has C's layout, in which two arrays of pairs and a single value of one type follow each other
-        // without a gap, and the slice borrows the whole of it mutably.
+        // SAFETY: the type has C's layout, in which two arrays of pairs and a single value of one
+        // type follow each other without a gap, and the slice borrows the whole of it
+        // mutably.
         unsafe { core::slice::from_raw_parts_mut((&raw mut *self).cast(), 2 * SLOTS + 1) }
     }
 }

@@ -6,8 +6,8 @@ use selkie_core::{Error, ErrorKind, Token};
 
 /// The handle of a source that a platform of this crate owns: a listener or a stream.
 ///
-/// Eight bytes, also as an `Option`. Once the source is closed the handle is stale, and never names another. It means
-/// something only to the platform that issued it.
+/// Eight bytes, also as an `Option`. Once the source is closed the handle is stale, and never names
+/// another. It means something only to the platform that issued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Socket {
     /// The place in the table.
@@ -33,7 +33,8 @@ pub(crate) struct Entry<T> {
     generation: u32,
     /// While vacant: how far the next vacant place is from the one behind this.
     next: u32,
-    /// Where each direction stands in the list of what is waited for, plus one; 0 where it does not.
+    /// Where each direction stands in the list of what is waited for, plus one; 0 where it does
+    /// not.
     pub(crate) positions: [u32; 2],
     /// Where the source stands in the batch that is being filled, if it does.
     pub(crate) mark: u32,
@@ -49,7 +50,15 @@ pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
 impl<T> Entry<T> {
     /// A vacant place, where `platform` stands for nothing.
     pub(crate) const fn vacant(platform: T) -> Self {
-        Self { token: UNREGISTERED, generation: 0, next: 0, positions: [0; 2], mark: 0, oneshot: false, platform }
+        Self {
+            token: UNREGISTERED,
+            generation: 0,
+            next: 0,
+            positions: [0; 2],
+            mark: 0,
+            oneshot: false,
+            platform,
+        }
     }
 }
 
@@ -57,8 +66,8 @@ impl<T> Entry<T> {
 #[derive(Debug)]
 pub(crate) struct Handles<'a, T> {
     entries: &'a mut [Entry<T>],
-    /// The next place to use: the one that was vacated last, or else the first that was never used. There is none if
-    /// there is no such place.
+    /// The next place to use: the one that was vacated last, or else the first that was never
+    /// used. There is none if there is no such place.
     vacant: u32,
 }
 
@@ -101,7 +110,9 @@ impl<'a, T: Copy> Handles<'a, T> {
     pub(crate) fn get(&mut self, socket: Socket) -> Result<(usize, &mut Entry<T>), Error> {
         match self.entries.get_mut(socket.slot()) {
             // A handle's generation is odd, so equality is enough.
-            Some(entry) if entry.generation == socket.generation.get() => Ok((socket.slot(), entry)),
+            Some(entry) if entry.generation == socket.generation.get() => {
+                Ok((socket.slot(), entry))
+            }
             _ => Err(Error::new(ErrorKind::Stale)),
         }
     }
@@ -128,7 +139,8 @@ impl<'a, T: Copy> Handles<'a, T> {
         self.entries[slot].generation % 2 == 1
     }
 
-    /// Makes the handle of a place stale, while what is there stays until it is [vacated](Self::vacate).
+    /// Makes the handle of a place stale, while what is there stays until it is
+    /// [vacated](Self::vacate).
     #[cfg(any(test, fuzzing, target_env = "p2"))]
     pub(crate) fn disown(&mut self, slot: usize) {
         let entry = &mut self.entries[slot];
@@ -141,7 +153,8 @@ impl<'a, T: Copy> Handles<'a, T> {
     pub(crate) fn vacate(&mut self, slot: usize) -> T {
         let entry = &mut self.entries[slot];
         entry.generation = entry.generation.wrapping_add(1);
-        // A place whose generations are nearly used up stays vacant for ever, lest a handle of old become true again.
+        // A place whose generations are nearly used up stays vacant for ever, lest a handle of old
+        // become true again.
         if entry.generation < u32::MAX - 4 {
             entry.next = self.vacant.wrapping_sub(slot as u32 + 1);
             self.vacant = slot as u32;

@@ -8,13 +8,19 @@ extern crate std;
 #[cfg(any(test, target_os = "wasi"))]
 mod cells;
 #[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
-#[cfg_attr(not(target_os = "wasi"), allow(unreachable_pub, reason = "only the two older backends show it"))]
+#[cfg_attr(
+    not(target_os = "wasi"),
+    allow(unreachable_pub, reason = "only the two older backends show it")
+)]
 mod direction;
 #[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
 #[cfg_attr(not(target_os = "wasi"), allow(dead_code, reason = "WASI 0.3 needs less of it"))]
 mod handles;
 #[cfg(any(test, target_os = "wasi"))]
-#[cfg_attr(test, allow(unreachable_pub, dead_code, reason = "without a backend nobody has a use for it"))]
+#[cfg_attr(
+    test,
+    allow(unreachable_pub, dead_code, reason = "without a backend nobody has a use for it")
+)]
 mod storage;
 #[cfg(any(test, target_os = "wasi"))]
 #[cfg_attr(test, allow(unreachable_pub, reason = "without a backend nobody has a use for it"))]
@@ -32,7 +38,8 @@ mod imports;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 mod io_poll;
 
-// WASI 0.3, for which there is no target of its own yet: any component without the standard library.
+// WASI 0.3, for which there is no target of its own yet: any component without the standard
+// library.
 #[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
 mod owners;
 #[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]

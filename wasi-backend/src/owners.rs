@@ -14,9 +14,9 @@ impl Owner {
     pub(crate) const VACANT: Self = Self { waitable: 0, name: 0 };
 }
 
-/// A table of handles, which are small numbers, but not ours alone: the rest of the program has handles among them. So
-/// they are not places in an array, but are looked for from the place on that they would have; with half of the places
-/// vacant that is nearly always the right one.
+/// A table of handles, which are small numbers, but not ours alone: the rest of the program has
+/// handles among them. So they are not places in an array, but are looked for from the place on
+/// that they would have; with half of the places vacant that is nearly always the right one.
 #[derive(Debug)]
 pub(crate) struct Owners<'a> {
     places: &'a mut [Owner],
@@ -47,7 +47,8 @@ impl<'a> Owners<'a> {
         if place + 1 == self.places.len() { 0 } else { place + 1 }
     }
 
-    /// Records an owner. There is room, since a source has two handles here at most, and four places.
+    /// Records an owner. There is room, since a source has two handles here at most, and four
+    /// places.
     pub(crate) fn insert(&mut self, waitable: u32, name: u32) {
         let place = self.find(waitable);
         self.places[place] = Owner { waitable, name };
@@ -77,7 +78,11 @@ impl<'a> Owners<'a> {
                 }
                 // It moves unless its home lies behind the gap, up to where it stands.
                 let home = self.home(waitable);
-                let stays = if gap <= place { gap < home && home <= place } else { gap < home || home <= place };
+                let stays = if gap <= place {
+                    gap < home && home <= place
+                } else {
+                    gap < home || home <= place
+                };
                 if !stays {
                     break;
                 }
@@ -101,10 +106,16 @@ mod tests {
             owners.insert(waitable, waitable * 10);
         }
         owners.remove(7);
-        assert_eq!([7, 15, 23, 1].map(|waitable| owners.get(waitable)), [None, Some(150), Some(230), Some(10)]);
+        assert_eq!(
+            [7, 15, 23, 1].map(|waitable| owners.get(waitable)),
+            [None, Some(150), Some(230), Some(10)]
+        );
         owners.remove(23);
         owners.insert(15, 151);
-        assert_eq!([7, 15, 23, 1].map(|waitable| owners.get(waitable)), [None, Some(151), None, Some(10)]);
+        assert_eq!(
+            [7, 15, 23, 1].map(|waitable| owners.get(waitable)),
+            [None, Some(151), None, Some(10)]
+        );
         owners.remove(99);
         assert_eq!(owners.get(15), Some(151), "an unknown handle takes nothing out");
     }

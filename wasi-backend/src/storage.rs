@@ -21,8 +21,8 @@ pub struct Storage<'a, T: Watch> {
 }
 
 impl<T: Watch> Storage<'_, T> {
-    /// The same memory for a loop of at most `slots` sources; what is left of it is for sources that are open and not
-    /// registered.
+    /// The same memory for a loop of at most `slots` sources; what is left of it is for sources
+    /// that are open and not registered.
     #[must_use]
     pub fn with_slots(self, slots: usize) -> Self {
         let slots = slots.min(self.places.len());

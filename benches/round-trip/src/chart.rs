@@ -20,7 +20,10 @@ const COLOURS: [RGBColor; 8] = [
 ];
 
 /// Draws the medians.
-pub(crate) fn draw(path: &Path, contestants: &[&Figures]) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn draw(
+    path: &Path,
+    contestants: &[&Figures],
+) -> Result<(), Box<dyn std::error::Error>> {
     let lines: Vec<_> = contestants.iter().map(|figures| (figures.name, line(figures))).collect();
     let times = || lines.iter().flat_map(|(_, points)| points.iter().map(|&(_, time)| time));
     let lowest = times().fold(f64::INFINITY, f64::min) / 1.5;
@@ -28,7 +31,10 @@ pub(crate) fn draw(path: &Path, contestants: &[&Figures]) -> Result<(), Box<dyn 
     let area = SVGBackend::new(path, (900, 560)).into_drawing_area();
     area.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&area)
-        .caption("Round trip of 64 bytes beside idle connections (lower is better)", ("sans-serif", 20))
+        .caption(
+            "Round trip of 64 bytes beside idle connections (lower is better)",
+            ("sans-serif", 20),
+        )
         .margin(16)
         .x_label_area_size(48)
         .y_label_area_size(72)
@@ -65,6 +71,8 @@ pub(crate) fn draw(path: &Path, contestants: &[&Figures]) -> Result<(), Box<dyn 
 fn line(figures: &Figures) -> Vec<(f64, f64)> {
     IDLE.into_iter()
         .zip(&figures.round_trips)
-        .filter_map(|(idle, samples)| Summary::of(samples.clone()).map(|of| (idle as f64, of.median)))
+        .filter_map(|(idle, samples)| {
+            Summary::of(samples.clone()).map(|of| (idle as f64, of.median))
+        })
         .collect()
 }

@@ -38,19 +38,30 @@ impl Contestant {
     pub(crate) fn all() -> std::result::Result<Vec<Self>, VarError> {
         let variable = |name| std::env::var(name);
         let program = variable("SELKIE_NATIVE")?;
-        let native =
-            |name, backend| Self::new(name, &[&program, "{address}", "--backend", backend, "--capacity", CAPACITY]);
+        let native = |name, backend| {
+            Self::new(name, &[&program, "{address}", "--backend", backend, "--capacity", CAPACITY])
+        };
         let (old, new) = (variable("WASMTIME_OLD")?, variable("WASMTIME")?);
         let component = |name, file: &str, rest: &[&str]| {
-            Self::new(name, &[&[&new, "run", "-S", "inherit-network", file, "{address}"], rest].concat())
+            Self::new(
+                name,
+                &[&[&new, "run", "-S", "inherit-network", file, "{address}"], rest].concat(),
+            )
         };
         let module = |name, file: &str, rest: &[&str]| Self {
             host_listens: true,
             idle_max: 1_000,
-            ..Self::new(name, &[&[&old, "run", "-S", "preview2=n", "-S", "tcplisten={address}", file], rest].concat())
+            ..Self::new(
+                name,
+                &[&[&old, "run", "-S", "preview2=n", "-S", "tcplisten={address}", file], rest]
+                    .concat(),
+            )
         };
         let (guests_p1, guests_p2) = (variable("SELKIE_GUESTS_P1")?, variable("SELKIE_GUESTS_P2")?);
-        let peer = |name, file| Self { idle_max: 1_000, ..component(name, &format!("{guests_p2}/{file}.wasm"), &[]) };
+        let peer = |name, file| Self {
+            idle_max: 1_000,
+            ..component(name, &format!("{guests_p2}/{file}.wasm"), &[])
+        };
         let capacity = ["--capacity", CAPACITY];
         Ok(vec![
             native("native, epoll", "epoll"),
@@ -82,8 +93,13 @@ impl Contestant {
 
     /// Starts the server, and waits until it listens.
     pub(crate) fn start(&self) -> Result<Server> {
-        let asked = if self.host_listens { free_address()? } else { SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) };
-        let mut words = self.command.iter().map(|word| word.replace("{address}", &asked.to_string()));
+        let asked = if self.host_listens {
+            free_address()?
+        } else {
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+        };
+        let mut words =
+            self.command.iter().map(|word| word.replace("{address}", &asked.to_string()));
         let mut command = Command::new(words.next().unwrap_or_default());
         let child = command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut server = Server { child, address: asked };
@@ -100,7 +116,8 @@ impl Contestant {
             let mut line = String::new();
             BufReader::new(output).read_line(&mut line)?;
             let address = line.split_whitespace().nth(2).and_then(|word| word.parse().ok());
-            server.address = address.ok_or_else(|| Error::other(format!("{} says {line:?}", self.name)))?;
+            server.address =
+                address.ok_or_else(|| Error::other(format!("{} says {line:?}", self.name)))?;
         }
         Ok(server)
     }
@@ -122,7 +139,8 @@ impl Server {
         self.address
     }
 
-    /// How long its threads have been running in all, in microseconds; where the system counts that (proc(5), `schedstat`).
+    /// How long its threads have been running in all, in microseconds; where the system counts that
+    /// (proc(5), `schedstat`).
     #[expect(clippy::cast_precision_loss, reason = "it is far less than 2^53 nanoseconds")]
     pub(crate) fn cpu_time(&self) -> Option<f64> {
         let mut nanos = 0;

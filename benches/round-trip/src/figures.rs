@@ -1,11 +1,13 @@
 //! What was measured, and what it comes to.
 
-/// What was measured of one contestant, burst by burst; those of all contestants were taken in turn.
+/// What was measured of one contestant, burst by burst; those of all contestants were taken in
+/// turn.
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
     /// The median round trips in microseconds, for each number of idle clients.
     pub(crate) round_trips: Vec<Vec<f64>>,
-    /// The CPU time that a message took the server, in microseconds, for each number of idle clients.
+    /// The CPU time that a message took the server, in microseconds, for each number of idle
+    /// clients.
     pub(crate) cpu_times: Vec<Vec<f64>>,
     /// Messages in a second, with busy clients.
     pub(crate) throughput: Vec<f64>,

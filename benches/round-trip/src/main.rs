@@ -1,11 +1,12 @@
-//! How long a message of 64 bytes takes there and back while 10, 100, 1,000 and 10,000 other clients are connected and
-//! silent: natively with epoll, poll and select, and in WebAssembly with each version of WASI; there also of servers by
-//! hand, of mio and of wstd, on the same imports. And how many messages a second go there and back with 64 busy clients.
+//! How long a message of 64 bytes takes there and back while 10, 100, 1,000 and 10,000 other
+//! clients are connected and silent: natively with epoll, poll and select, and in WebAssembly with
+//! each version of WASI; there also of servers by hand, of mio and of wstd, on the same imports.
+//! And how many messages a second go there and back with 64 busy clients.
 //!
-//! `ci/round-trip` builds the servers, runs this, and puts the chart where the documentation has it. All servers run at
-//! once, and each has its turn in short bursts, one after the other, so that whatever else the machine does harms them
-//! alike; ratios are of bursts of the same pass. A server that nobody talks to sleeps. Only those with 10,000 clients are
-//! measured one by one.
+//! `ci/round-trip` builds the servers, runs this, and puts the chart where the documentation has
+//! it. All servers run at once, and each has its turn in short bursts, one after the other, so that
+//! whatever else the machine does harms them alike; ratios are of bursts of the same pass. A server
+//! that nobody talks to sleeps. Only those with 10,000 clients are measured one by one.
 
 mod chart;
 mod contestant;
@@ -23,7 +24,8 @@ use measure::{Busy, Clients};
 
 /// How many clients are silent.
 const IDLE: [usize; 4] = [10, 100, 1_000, 10_000];
-/// Up to so many of them are connected to all contestants at once: systems often allow a process 20,000 descriptors.
+/// Up to so many of them are connected to all contestants at once: systems often allow a process
+/// 20,000 descriptors.
 const IDLE_TOGETHER_MAX: usize = 1_000;
 /// How many bursts each contestant has for each number of idle clients in each round.
 const PASSES: usize = 2;
@@ -36,7 +38,9 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let Some(chart) = std::env::args().nth(1) else {
-        eprintln!("usage: round-trip CHART.svg [ROUNDS [NAME]]; see ci/round-trip for what it needs besides");
+        eprintln!(
+            "usage: round-trip CHART.svg [ROUNDS [NAME]]; see ci/round-trip for what it needs besides"
+        );
         return ExitCode::from(2);
     };
     let rounds = std::env::args().nth(2).and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
@@ -53,8 +57,10 @@ fn main() -> ExitCode {
 fn run(chart: &Path, rounds: usize) -> Result<(), Failure> {
     measure::raise_descriptor_limit();
     let only = std::env::args().nth(3).unwrap_or_default();
-    let contestants: Vec<_> = Contestant::all()?.into_iter().filter(|one| one.name.contains(&only)).collect();
-    let mut figures: Vec<_> = contestants.iter().map(|one| Figures::new(one.name, IDLE.len())).collect();
+    let contestants: Vec<_> =
+        Contestant::all()?.into_iter().filter(|one| one.name.contains(&only)).collect();
+    let mut figures: Vec<_> =
+        contestants.iter().map(|one| Figures::new(one.name, IDLE.len())).collect();
     for round in 1..=rounds {
         eprintln!("round {round} of {rounds}");
         let servers = contestants.iter().map(Contestant::start).collect::<Result<Vec<_>, _>>()?;
@@ -62,14 +68,21 @@ fn run(chart: &Path, rounds: usize) -> Result<(), Failure> {
         measure_idle(&contestants, servers, &mut figures)?;
     }
     println!("{}", table::all(&figures));
-    let drawn: Vec<_> =
-        contestants.iter().zip(&figures).filter(|(one, _)| !one.is_by_hand()).map(|(_, figures)| figures).collect();
+    let drawn: Vec<_> = contestants
+        .iter()
+        .zip(&figures)
+        .filter(|(one, _)| !one.is_by_hand())
+        .map(|(_, figures)| figures)
+        .collect();
     chart::draw(chart, &drawn)
 }
 
 /// Throughput, of all in turn.
 fn measure_busy(servers: &[Server], figures: &mut [Figures]) -> Result<(), Failure> {
-    let mut clients = servers.iter().map(|server| Busy::connect(server.address())).collect::<Result<Vec<_>, _>>()?;
+    let mut clients = servers
+        .iter()
+        .map(|server| Busy::connect(server.address()))
+        .collect::<Result<Vec<_>, _>>()?;
     for _ in 0..PASSES_BUSY {
         for (clients, figures) in clients.iter_mut().zip(&mut *figures) {
             figures.throughput.push(clients.throughput()?);
@@ -79,8 +92,15 @@ fn measure_busy(servers: &[Server], figures: &mut [Figures]) -> Result<(), Failu
 }
 
 /// Round trips, of all in turn, with ever more silent clients.
-fn measure_idle(contestants: &[Contestant], servers: Vec<Server>, figures: &mut [Figures]) -> Result<(), Failure> {
-    let mut clients = servers.iter().map(|server| Clients::connect(server.address())).collect::<Result<Vec<_>, _>>()?;
+fn measure_idle(
+    contestants: &[Contestant],
+    servers: Vec<Server>,
+    figures: &mut [Figures],
+) -> Result<(), Failure> {
+    let mut clients = servers
+        .iter()
+        .map(|server| Clients::connect(server.address()))
+        .collect::<Result<Vec<_>, _>>()?;
     let together = IDLE.iter().filter(|&&idle| idle <= IDLE_TOGETHER_MAX).count();
     for (count, idle) in IDLE.into_iter().enumerate().take(together) {
         for clients in &mut clients {
@@ -88,15 +108,21 @@ fn measure_idle(contestants: &[Contestant], servers: Vec<Server>, figures: &mut 
         }
         std::thread::sleep(SETTLE);
         for _ in 0..PASSES {
-            for ((server, clients), figures) in servers.iter().zip(&mut clients).zip(&mut *figures) {
+            for ((server, clients), figures) in servers.iter().zip(&mut clients).zip(&mut *figures)
+            {
                 burst(server, clients, figures, count)?;
             }
         }
     }
     // Each server goes with its clients, to make room for those of the next.
-    for (((contestant, server), mut clients), figures) in contestants.iter().zip(servers).zip(clients).zip(figures) {
-        for (count, idle) in
-            IDLE.into_iter().enumerate().skip(together).filter(|(_, idle)| *idle <= contestant.idle_max)
+    for (((contestant, server), mut clients), figures) in
+        contestants.iter().zip(servers).zip(clients).zip(figures)
+    {
+        for (count, idle) in IDLE
+            .into_iter()
+            .enumerate()
+            .skip(together)
+            .filter(|(_, idle)| *idle <= contestant.idle_max)
         {
             clients.add_idle(idle)?;
             std::thread::sleep(SETTLE);
@@ -108,13 +134,22 @@ fn measure_idle(contestants: &[Contestant], servers: Vec<Server>, figures: &mut 
     Ok(())
 }
 
-/// One burst of round trips with one contestant: how long they take, and how much of that it computes.
+/// One burst of round trips with one contestant: how long they take, and how much of that it
+/// computes.
 #[expect(clippy::cast_precision_loss, reason = "there are not that many messages")]
-fn burst(server: &Server, clients: &mut Clients, figures: &mut Figures, count: usize) -> Result<(), Failure> {
+fn burst(
+    server: &Server,
+    clients: &mut Clients,
+    figures: &mut Figures,
+    count: usize,
+) -> Result<(), Failure> {
     clients.warm_up()?;
     let before = server.cpu_time();
     let round_trips = clients.round_trips()?;
-    let cpu_time = server.cpu_time().zip(before).map(|(after, before)| (after - before) / round_trips.len() as f64);
+    let cpu_time = server
+        .cpu_time()
+        .zip(before)
+        .map(|(after, before)| (after - before) / round_trips.len() as f64);
     figures.round_trips[count].push(round_trips[round_trips.len() / 2]);
     figures.cpu_times[count].extend(cpu_time);
     Ok(())

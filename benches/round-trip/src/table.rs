@@ -23,7 +23,9 @@ const BUSY: &str = " messages/s, 64 busy clients |";
 pub(crate) fn all(figures: &[Figures]) -> String {
     let tables = [
         medians(figures),
-        ratios(figures, "round trip", BUSY, |one| one.round_trips.iter().chain([&one.throughput]).collect()),
+        ratios(figures, "round trip", BUSY, |one| {
+            one.round_trips.iter().chain([&one.throughput]).collect()
+        }),
         cpu_times(figures),
         ratios(figures, "CPU time of the server", "", |one| one.cpu_times.iter().collect()),
     ];
@@ -36,30 +38,43 @@ fn medians(figures: &[Figures]) -> String {
     for one in figures {
         let _ = write!(text, "\n| {} |", one.name);
         for samples in &one.round_trips {
-            cell(&mut text, Summary::of(samples.clone()), |text, of| write!(text, "{:.1}", of.median));
+            cell(&mut text, Summary::of(samples.clone()), |text, of| {
+                write!(text, "{:.1}", of.median)
+            });
         }
         let growth = Summary::of_ratios(&one.round_trips[IDLE.len() - 1], &one.round_trips[0]);
         cell(&mut text, growth, |text, of| write!(text, "{:.2}", of.median));
-        cell(&mut text, Summary::of(one.throughput.clone()), |text, of| write!(text, "{:.0}", of.median));
+        cell(&mut text, Summary::of(one.throughput.clone()), |text, of| {
+            write!(text, "{:.0}", of.median)
+        });
     }
     text
 }
 
-/// How much of that the servers compute. What is left is mostly how long the system takes to wake up who waits.
+/// How much of that the servers compute. What is left is mostly how long the system takes to wake
+/// up who waits.
 fn cpu_times(figures: &[Figures]) -> String {
     let mut text = head("CPU time of the server for a message, us", "");
     for one in figures {
         let _ = write!(text, "\n| {} |", one.name);
         for samples in &one.cpu_times {
-            cell(&mut text, Summary::of(samples.clone()), |text, of| write!(text, "{:.1}", of.median));
+            cell(&mut text, Summary::of(samples.clone()), |text, of| {
+                write!(text, "{:.1}", of.median)
+            });
         }
     }
     text
 }
 
 /// The ratios of those that are compared.
-fn ratios(figures: &[Figures], subject: &str, rest: &str, of: impl Fn(&Figures) -> Vec<&Vec<f64>>) -> String {
-    let subject = format!("{subject}, as a ratio of bursts that followed each other: median (middle half)");
+fn ratios(
+    figures: &[Figures],
+    subject: &str,
+    rest: &str,
+    of: impl Fn(&Figures) -> Vec<&Vec<f64>>,
+) -> String {
+    let subject =
+        format!("{subject}, as a ratio of bursts that followed each other: median (middle half)");
     let mut text = head(&subject, rest);
     let find = |name| figures.iter().find(|one| one.name == name);
     for (ours, theirs) in COMPARISONS {
@@ -72,7 +87,8 @@ fn ratios(figures: &[Figures], subject: &str, rest: &str, of: impl Fn(&Figures) 
     text
 }
 
-/// The first two lines of a table with a column for each number of idle clients, and those that `rest` names.
+/// The first two lines of a table with a column for each number of idle clients, and those that
+/// `rest` names.
 fn head(subject: &str, rest: &str) -> String {
     let mut text = format!("| {subject} |");
     for idle in IDLE {
@@ -90,7 +106,11 @@ fn ratio(text: &mut String, ours: &[f64], theirs: &[f64]) {
 }
 
 /// A cell, which is empty where nothing was measured.
-fn cell(text: &mut String, summary: Option<Summary>, write: impl FnOnce(&mut String, Summary) -> std::fmt::Result) {
+fn cell(
+    text: &mut String,
+    summary: Option<Summary>,
+    write: impl FnOnce(&mut String, Summary) -> std::fmt::Result,
+) {
     text.push(' ');
     if let Some(summary) = summary {
         let _ = write(text, summary);

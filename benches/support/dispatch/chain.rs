@@ -67,7 +67,10 @@ impl Ends {
             Kind::SocketPair => {
                 let (reader, writer) = UnixStream::pair().expect("a socket pair");
                 reader.set_nonblocking(true).expect("a socket that does not block");
-                Self { reader: OwnedFd::from(reader).into(), writer: Some(OwnedFd::from(writer).into()) }
+                Self {
+                    reader: OwnedFd::from(reader).into(),
+                    writer: Some(OwnedFd::from(writer).into()),
+                }
             }
             Kind::EventFd => {
                 // SAFETY: the call takes no pointers.
@@ -91,16 +94,16 @@ pub(crate) struct Load {
     pub(crate) writes: u64,
 }
 
-/// What a contestant calls for a ready source, by way of a table: a loop that serves many kinds of sources does not know
-/// what it calls.
+/// What a contestant calls for a ready source, by way of a table: a loop that serves many kinds of
+/// sources does not know what it calls.
 pub(crate) type Callback = fn(&mut Chain<'_>, usize);
 
 /// The state of a run.
 #[derive(Debug)]
 pub(crate) struct Chain<'s> {
     sources: &'s [Ends],
-    /// From a source to the one that it writes to: the next, or itself if all are active, so that no two writes ever meet
-    /// in one source.
+    /// From a source to the one that it writes to: the next, or itself if all are active, so that
+    /// no two writes ever meet in one source.
     step: usize,
     /// How many writes are still to be made.
     writes_left: u64,
@@ -118,8 +121,13 @@ impl<'s> Chain<'s> {
         vec![black_box(serve as Callback); self.sources.len()]
     }
 
-    /// Runs the load on a loop that `until_finished` turns, and gives the CPU time of its measured part.
-    pub(crate) fn measure(&mut self, load: Load, mut until_finished: impl FnMut(&mut Self)) -> Duration {
+    /// Runs the load on a loop that `until_finished` turns, and gives the CPU time of its measured
+    /// part.
+    pub(crate) fn measure(
+        &mut self,
+        load: Load,
+        mut until_finished: impl FnMut(&mut Self),
+    ) -> Duration {
         if load.warm_up > 0 {
             self.begin(load.active, load.warm_up);
             until_finished(self);

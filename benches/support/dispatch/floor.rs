@@ -1,5 +1,6 @@
-//! The floor: the loop that a careful C programmer writes when there is nothing else to do. The event carries the address
-//! of the source's entry; nothing is looked up, and nothing can be stale, as nothing is ever deregistered.
+//! The floor: the loop that a careful C programmer writes when there is nothing else to do. The
+//! event carries the address of the source's entry; nothing is looked up, and nothing can be stale,
+//! as nothing is ever deregistered.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
@@ -17,7 +18,8 @@ struct Watched {
 pub(crate) fn dispatch(sources: &Sources, load: Load) -> Duration {
     let mut chain = Chain::new(sources);
     let callbacks = chain.callbacks().into_iter().enumerate();
-    let watched: Vec<Watched> = callbacks.map(|(index, callback)| Watched { callback, index }).collect();
+    let watched: Vec<Watched> =
+        callbacks.map(|(index, callback)| Watched { callback, index }).collect();
     let epoll = Epoll::new();
     for (fd, watched) in sources.watched().zip(&watched) {
         let data = (&raw const *watched).expose_provenance() as u64;
@@ -29,7 +31,8 @@ pub(crate) fn dispatch(sources: &Sources, load: Load) -> Duration {
             for event in epoll.wait(&mut events) {
                 #[expect(clippy::cast_possible_truncation, reason = "it was an address before")]
                 let address = event.u64 as usize;
-                // SAFETY: it is the address of an element of `watched`, which lives until the end of the function.
+                // SAFETY: it is the address of an element of `watched`, which lives until the end
+                // of the function.
                 let watched = unsafe { &*std::ptr::with_exposed_provenance::<Watched>(address) };
                 (watched.callback)(chain, watched.index);
             }

@@ -13,7 +13,9 @@ fn registered(sources: &Sources) -> Poll {
     let poll = Poll::new().expect("a selector");
     for (index, fd) in sources.watched().enumerate() {
         let fd = fd.as_raw_fd();
-        poll.registry().register(&mut SourceFd(&fd), Token(index), Interest::READABLE).expect("a registration");
+        poll.registry()
+            .register(&mut SourceFd(&fd), Token(index), Interest::READABLE)
+            .expect("a registration");
     }
     poll
 }
@@ -39,7 +41,9 @@ pub(crate) fn churn(sources: &Sources, extra: BorrowedFd<'_>, times: u64) -> Dur
     let (fd, token) = (extra.as_raw_fd(), Token(sources.len()));
     process::cpu_time_of(|| {
         for _ in 0..times {
-            poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE).expect("a registration");
+            poll.registry()
+                .register(&mut SourceFd(&fd), token, Interest::READABLE)
+                .expect("a registration");
             poll.registry().deregister(&mut SourceFd(&fd)).expect("a deregistration");
         }
     })

@@ -1,5 +1,5 @@
-//! The dispatch benchmark, which libevent began: sources in a ring, some of which are written to at first; whoever is
-//! dispatched reads, and writes to its neighbour, until all writes are made.
+//! The dispatch benchmark, which libevent began: sources in a ring, some of which are written to at
+//! first; whoever is dispatched reads, and writes to its neighbour, until all writes are made.
 
 mod chain;
 mod floor;
@@ -42,7 +42,8 @@ impl Contestant {
     ];
 
     /// Those whose cost does not grow with the number of sources.
-    pub(crate) const EPOLL: [Self; 4] = [Self::Floor, Self::Selkie(Backend::Epoll), Self::Mio, Self::Polling];
+    pub(crate) const EPOLL: [Self; 4] =
+        [Self::Floor, Self::Selkie(Backend::Epoll), Self::Mio, Self::Polling];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -61,30 +62,46 @@ impl Contestant {
     }
 
     pub(crate) fn named(name: &str) -> Self {
-        Self::ALL.into_iter().find(|contestant| contestant.name() == name).expect("a contestant's name")
+        Self::ALL
+            .into_iter()
+            .find(|contestant| contestant.name() == name)
+            .expect("a contestant's name")
     }
 
-    /// Registers all sources, makes the load's writes, and gives the CPU time that those took, without the registering
-    /// and the warming up.
+    /// Registers all sources, makes the load's writes, and gives the CPU time that those took,
+    /// without the registering and the warming up.
     pub(crate) fn dispatch(self, sources: &Sources, load: Load) -> Duration {
         match self {
             Self::Floor => floor::dispatch(sources, load),
-            Self::Selkie(Backend::Epoll) => selkie::dispatch(Epoll::new(sources.len()), sources, load),
-            Self::Selkie(Backend::Poll) => selkie::dispatch(Poll::new(sources.len()), sources, load),
-            Self::Selkie(Backend::Select) => selkie::dispatch(Select::new(sources.len()), sources, load),
+            Self::Selkie(Backend::Epoll) => {
+                selkie::dispatch(Epoll::new(sources.len()), sources, load)
+            }
+            Self::Selkie(Backend::Poll) => {
+                selkie::dispatch(Poll::new(sources.len()), sources, load)
+            }
+            Self::Selkie(Backend::Select) => {
+                selkie::dispatch(Select::new(sources.len()), sources, load)
+            }
             Self::Mio => mio::dispatch(sources, load),
             Self::Polling => polling::dispatch(sources, load),
         }
     }
 
-    /// Registers and deregisters one source so many times, while all of `sources` are registered; gives the CPU time.
+    /// Registers and deregisters one source so many times, while all of `sources` are registered;
+    /// gives the CPU time.
     pub(crate) fn churn(self, sources: &Sources, extra: BorrowedFd<'_>, times: u64) -> Duration {
         let capacity = sources.len() + 1;
         match self {
             Self::Floor => floor::churn(sources, extra, times),
-            Self::Selkie(Backend::Epoll) => selkie::churn(Epoll::new(capacity), sources, extra, times),
-            Self::Selkie(Backend::Poll) => selkie::churn(Poll::new(capacity), sources, extra, times),
-            Self::Selkie(Backend::Select) => selkie::churn(Select::new(capacity), sources, extra, times),
+            Self::Selkie(Backend::Epoll) => {
+                selkie::churn(Epoll::new(capacity), sources, extra, times)
+            }
+            Self::Selkie(Backend::Poll) => {
+                selkie::churn(Poll::new(capacity), sources, extra, times)
+            }
+            Self::Selkie(Backend::Select) => {
+                selkie::churn(Select::new(capacity), sources, extra, times)
+            }
             Self::Mio => mio::churn(sources, extra, times),
             Self::Polling => polling::churn(sources, extra, times),
         }

@@ -18,8 +18,10 @@ fn registered(sources: &Sources) -> Poller {
 }
 
 fn add(poller: &Poller, fd: BorrowedFd<'_>, key: usize) {
-    // SAFETY: the sources outlive the poller, which is dropped at the end of the function that made it.
-    unsafe { poller.add_with_mode(fd.as_raw_fd(), Event::readable(key), PollMode::Level) }.expect("a registration");
+    // SAFETY: the sources outlive the poller, which is dropped at the end of the function that made
+    // it.
+    unsafe { poller.add_with_mode(fd.as_raw_fd(), Event::readable(key), PollMode::Level) }
+        .expect("a registration");
 }
 
 pub(crate) fn dispatch(sources: &Sources, load: Load) -> Duration {

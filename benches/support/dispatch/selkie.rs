@@ -3,7 +3,9 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use ::selkie::{Context, Error, Event, EventLoop, Handler, HeapLoop, Interest, Mode, Selector, Wait};
+use ::selkie::{
+    Context, Error, Event, EventLoop, Handler, HeapLoop, Interest, Mode, Selector, Wait,
+};
 
 use super::chain::{Callback, Chain, Load, Sources};
 use crate::support::{BATCH, process};
@@ -21,7 +23,11 @@ impl<'a, P: Selector> Handler<'a, P> for Dispatcher<'_, '_> {
     }
 }
 
-pub(crate) fn dispatch<'s, P>(platform: Result<P, Error>, sources: &'s Sources, load: Load) -> Duration
+pub(crate) fn dispatch<'s, P>(
+    platform: Result<P, Error>,
+    sources: &'s Sources,
+    load: Load,
+) -> Duration
 where
     P: Wait<Source = BorrowedFd<'s>>,
 {
@@ -57,7 +63,8 @@ where
     }
     process::cpu_time_of(|| {
         for _ in 0..times {
-            let token = context.register(extra, Interest::READABLE, Mode::Level).expect("a registration");
+            let token =
+                context.register(extra, Interest::READABLE, Mode::Level).expect("a registration");
             context.deregister(extra, token).expect("a deregistration");
         }
     })

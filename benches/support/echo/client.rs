@@ -1,8 +1,9 @@
 //! The client: one process that holds all connections of one server, some of them active.
 //!
-//! It connects, has every connection echo one message, and says `ready`. Then for each line that it reads, a number of
-//! messages, it keeps one message under way on each active connection until so many have come back, and says how many
-//! nanoseconds that took. At the end of its input it closes everything.
+//! It connects, has every connection echo one message, and says `ready`. Then for each line that it
+//! reads, a number of messages, it keeps one message under way on each active connection until so
+//! many have come back, and says how many nanoseconds that took. At the end of its input it closes
+//! everything.
 
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
@@ -62,7 +63,15 @@ impl Client {
             })
             .collect();
         let (message, buffer) = (vec![b'x'; message_bytes], vec![0; message_bytes]);
-        Self { epoll, events: epoll::batch(), buffer, message, connections, to_send: 0, to_receive: 0 }
+        Self {
+            epoll,
+            events: epoll::batch(),
+            buffer,
+            message,
+            connections,
+            to_send: 0,
+            to_receive: 0,
+        }
     }
 
     /// Has so many messages echoed by the first `active` connections.
@@ -98,7 +107,10 @@ impl Client {
     /// Receives what is there; says whether that completes the message.
     fn receive(&mut self, index: usize) -> bool {
         let connection = &mut self.connections[index];
-        let count = connection.stream.read(&mut self.buffer[..connection.missing]).expect("the server answers");
+        let count = connection
+            .stream
+            .read(&mut self.buffer[..connection.missing])
+            .expect("the server answers");
         assert!(count > 0, "the server closed a connection");
         connection.missing -= count;
         if connection.missing == 0 {

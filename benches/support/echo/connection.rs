@@ -1,4 +1,5 @@
-//! One connection as the users of mio and of polling write it: a stream, and the bytes that it did not take.
+//! One connection as the users of mio and of polling write it: a stream, and the bytes that it did
+//! not take.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -30,8 +31,8 @@ impl<S: Read + Write> Connection<S> {
 
     /// Flushes, then echoes until the stream has nothing more.
     ///
-    /// A read that does not fill the buffer has emptied the stream, so that not even an edge-triggered loop has to read
-    /// again only to be told so.
+    /// A read that does not fill the buffer has emptied the stream, so that not even an
+    /// edge-triggered loop has to read again only to be told so.
     #[inline]
     pub(super) fn serve(&mut self, buffer: &mut [u8]) -> Next {
         while !self.owed.is_empty() {
@@ -53,7 +54,9 @@ impl<S: Read + Write> Connection<S> {
             match self.stream.write(&buffer[..count]) {
                 Ok(written) if written == count => {}
                 Ok(written) => self.owed.extend_from_slice(&buffer[written..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.owed.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.owed.extend_from_slice(&buffer[..count])
+                }
                 Err(_) => return Next::Close,
             }
             if !self.owed.is_empty() {

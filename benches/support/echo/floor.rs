@@ -1,6 +1,6 @@
-//! The floor: the echo server that a careful C programmer writes. The event carries the address of the connection; bytes
-//! that the kernel does not take are kept in memory that only such connections have, and nothing more is read from a
-//! connection until they are gone.
+//! The floor: the echo server that a careful C programmer writes. The event carries the address of
+//! the connection; bytes that the kernel does not take are kept in memory that only such
+//! connections have, and nothing more is read from a connection until they are gone.
 
 use std::ffi::c_void;
 use std::io::{Error, ErrorKind};
@@ -42,7 +42,8 @@ pub(crate) fn serve(listener: &TcpListener, connections: usize) {
                 accept(&epoll, listener);
                 continue;
             }
-            // SAFETY: the connection is freed below only, after its last event, as a descriptor has one event in a batch.
+            // SAFETY: the connection is freed below only, after its last event, as a descriptor has
+            // one event in a batch.
             let outcome = unsafe { &mut *connection }.serve(&epoll, event.events, &mut buffer);
             if matches!(outcome, Outcome::Closed) {
                 // SAFETY: `accept` made it with `Box::into_raw`, and nobody uses it after this.
@@ -61,7 +62,12 @@ fn accept(epoll: &Epoll, listener: &TcpListener) {
         stream.set_nodelay(true).expect("a socket option");
         let fd = stream.as_raw_fd();
         let connection = Box::into_raw(Box::new(Connection { stream, owed: Vec::new(), sent: 0 }));
-        epoll.control(libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN, connection.expose_provenance() as u64);
+        epoll.control(
+            libc::EPOLL_CTL_ADD,
+            fd,
+            libc::EPOLLIN,
+            connection.expose_provenance() as u64,
+        );
     }
 }
 
@@ -74,7 +80,9 @@ impl Connection {
             return Outcome::Open;
         }
         // SAFETY: the buffer is valid for writes of its length.
-        let count = unsafe { libc::read(self.stream.as_raw_fd(), buffer.as_mut_ptr().cast::<c_void>(), buffer.len()) };
+        let count = unsafe {
+            libc::read(self.stream.as_raw_fd(), buffer.as_mut_ptr().cast::<c_void>(), buffer.len())
+        };
         match count {
             1.. => self.send(epoll, &buffer[..count.unsigned_abs()]),
             0 => Outcome::Closed,
@@ -113,7 +121,14 @@ impl Connection {
 
     fn write(&self, bytes: &[u8]) -> isize {
         // SAFETY: the bytes are valid for reads of their length.
-        unsafe { libc::send(self.stream.as_raw_fd(), bytes.as_ptr().cast::<c_void>(), bytes.len(), libc::MSG_NOSIGNAL) }
+        unsafe {
+            libc::send(
+                self.stream.as_raw_fd(),
+                bytes.as_ptr().cast::<c_void>(),
+                bytes.len(),
+                libc::MSG_NOSIGNAL,
+            )
+        }
     }
 
     fn watch(&mut self, epoll: &Epoll, events: i32) {

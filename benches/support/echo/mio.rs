@@ -1,4 +1,5 @@
-//! mio, as its examples and tokio use it: edge-triggered, connections in a table, the token is the position there.
+//! mio, as its examples and tokio use it: edge-triggered, connections in a table, the token is the
+//! position there.
 
 use std::io::ErrorKind;
 use std::net;
@@ -37,8 +38,11 @@ pub(crate) fn serve(listener: net::TcpListener, connections: usize) {
                 table[token.0] = None;
                 closed += 1;
             } else if next != before {
-                let interest = if next == Next::Read { Interest::READABLE } else { Interest::WRITABLE };
-                poll.registry().reregister(&mut connection.stream, token, interest).expect("a registration");
+                let interest =
+                    if next == Next::Read { Interest::READABLE } else { Interest::WRITABLE };
+                poll.registry()
+                    .reregister(&mut connection.stream, token, interest)
+                    .expect("a registration");
             }
         }
     }
@@ -50,7 +54,9 @@ fn accept(poll: &Poll, listener: &TcpListener, table: &mut Vec<Option<Connection
         match listener.accept() {
             Ok((mut stream, _)) => {
                 stream.set_nodelay(true).expect("a socket option");
-                poll.registry().register(&mut stream, Token(table.len()), Interest::READABLE).expect("a registration");
+                poll.registry()
+                    .register(&mut stream, Token(table.len()), Interest::READABLE)
+                    .expect("a registration");
                 table.push(Some(Connection::new(stream)));
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,

@@ -1,5 +1,5 @@
-//! The echo benchmark: clients that send, wait for all of it to come back, and send again. Server and client are processes
-//! of their own, which the benchmark starts from its own program.
+//! The echo benchmark: clients that send, wait for all of it to come back, and send again. Server
+//! and client are processes of their own, which the benchmark starts from its own program.
 
 mod client;
 mod connection;
@@ -63,7 +63,8 @@ impl Contestant {
     }
 }
 
-/// Does what a process that this benchmark started is there for. Says whether the role is one of this benchmark's.
+/// Does what a process that this benchmark started is there for. Says whether the role is one of
+/// this benchmark's.
 pub(crate) fn play(role: &Role) -> bool {
     match role.word(0) {
         "serve" => serve(role),
@@ -75,7 +76,8 @@ pub(crate) fn play(role: &Role) -> bool {
 
 /// `serve CONTESTANT CONNECTIONS`: tells its port first.
 fn serve(role: &Role) {
-    let contestant = Contestant::ALL.into_iter().find(|contestant| contestant.name() == role.word(1));
+    let contestant =
+        Contestant::ALL.into_iter().find(|contestant| contestant.name() == role.word(1));
     let contestant = contestant.expect("a contestant's name");
     process::descriptors_max();
     if contestant != Contestant::Threads {

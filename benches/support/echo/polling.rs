@@ -16,7 +16,8 @@ pub(crate) fn serve(listener: &TcpListener, connections: usize) {
     listener.set_nonblocking(true).expect("a listener that does not block");
     let poller = Poller::new().expect("a selector");
     // SAFETY: the listener outlives the poller.
-    unsafe { poller.add_with_mode(listener, Event::readable(LISTENER), PollMode::Level) }.expect("a registration");
+    unsafe { poller.add_with_mode(listener, Event::readable(LISTENER), PollMode::Level) }
+        .expect("a registration");
     let mut events = Events::with_capacity(NonZeroUsize::new(BATCH).expect("a batch"));
     let mut buffer = vec![0_u8; READ_MAX];
     let mut table: Vec<Option<Connection<TcpStream>>> = Vec::with_capacity(connections);
@@ -39,7 +40,9 @@ pub(crate) fn serve(listener: &TcpListener, connections: usize) {
             } else if next != before {
                 let interest = if next == Next::Read { Event::readable } else { Event::writable };
                 let stream = &connection.stream;
-                poller.modify_with_mode(stream, interest(event.key), PollMode::Level).expect("a registration");
+                poller
+                    .modify_with_mode(stream, interest(event.key), PollMode::Level)
+                    .expect("a registration");
             }
         }
     }
@@ -54,7 +57,8 @@ fn accept(poller: &Poller, listener: &TcpListener, table: &mut Vec<Option<Connec
                 stream.set_nodelay(true).expect("a socket option");
                 let interest = Event::readable(table.len());
                 // SAFETY: the stream is deregistered before it is dropped.
-                unsafe { poller.add_with_mode(&stream, interest, PollMode::Level) }.expect("a registration");
+                unsafe { poller.add_with_mode(&stream, interest, PollMode::Level) }
+                    .expect("a registration");
                 table.push(Some(Connection::new(stream)));
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,

@@ -48,7 +48,9 @@ impl Server {
     /// Starts a server that ends when so many connections were opened and closed.
     pub(crate) fn start(contestant: Contestant, connections: usize, wrapper: Wrapper<'_>) -> Self {
         let mut command = command(wrapper);
-        command.args(["--role", "serve", contestant.name(), &connections.to_string()]).stdout(Stdio::piped());
+        command
+            .args(["--role", "serve", contestant.name(), &connections.to_string()])
+            .stdout(Stdio::piped());
         if !wrapper.is_empty() {
             command.stderr(Stdio::piped());
         }
@@ -62,21 +64,29 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits for its end, which comes once its connections are closed; gives what its wrapper had to say.
+    /// Waits for its end, which comes once its connections are closed; gives what its wrapper had
+    /// to say.
     pub(crate) fn finish(mut self) -> String {
-        let messages = self.child.stderr.take().map(|output: ChildStderr| std::io::read_to_string(output));
+        let messages =
+            self.child.stderr.take().map(|output: ChildStderr| std::io::read_to_string(output));
         assert!(self.child.wait().expect("a server process").success(), "the server failed");
         messages.map_or_else(String::new, |messages| messages.expect("text"))
     }
 }
 
 impl Client {
-    /// Starts a client, and waits until it is connected and has heard from the server on each connection.
+    /// Starts a client, and waits until it is connected and has heard from the server on each
+    /// connection.
     pub(crate) fn start(server: &Server, load: Load) -> Self {
         let Load { active, idle, message_bytes } = load;
-        let numbers = [usize::from(server.port), active, idle, message_bytes].map(|number| number.to_string());
+        let numbers = [usize::from(server.port), active, idle, message_bytes]
+            .map(|number| number.to_string());
         let mut command = command(&[]);
-        command.args(["--role", "drive"]).args(numbers).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["--role", "drive"])
+            .args(numbers)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("a client process");
         let input = child.stdin.take();
         let mut output = BufReader::new(child.stdout.take().expect("its output"));

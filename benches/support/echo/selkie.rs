@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
 use ::selkie::{
-    Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, Reason, Server, Service, Socket, Wait,
+    CloseReason, Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, Server,
+    Service, Socket, Wait,
 };
 use services::Echo;
 
@@ -14,7 +15,8 @@ use crate::support::BATCH;
 /// Blocks for what waits: connections that owe nothing need none.
 const BLOCKS: usize = 64;
 
-/// The echo service, and how many of its connections are closed, so that the benchmark knows when to end.
+/// The echo service, and how many of its connections are closed, so that the benchmark knows when
+/// to end.
 struct Counted {
     echo: Echo,
     closed: usize,
@@ -28,14 +30,19 @@ impl Service for Counted {
         self.echo.received(peer, session, bytes)
     }
 
-    fn closed(&mut self, _peer: &mut Peer<'_>, _session: &mut (), _reason: Reason) {
+    fn closed(&mut self, _peer: &mut Peer<'_>, _session: &mut (), _reason: CloseReason) {
         self.closed += 1;
     }
 }
 
-pub(crate) fn serve<S: Native + Wait>(selector: Result<S, Error>, listener: TcpListener, connections: usize) {
+pub(crate) fn serve<S: Native + Wait>(
+    selector: Result<S, Error>,
+    listener: TcpListener,
+    connections: usize,
+) {
     let slots = connections + 1;
-    let mut platform = Platform::new(selector.expect("a selector"), slots).expect("memory for the sockets");
+    let mut platform =
+        Platform::new(selector.expect("a selector"), slots).expect("memory for the sockets");
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
     let mut loop_memory = HeapLoop::new(slots, BATCH);
     let mut server_memory = HeapServer::<Socket, ()>::new(slots, BLOCKS, READ_MAX);

@@ -1,10 +1,12 @@
-//! A blocking thread for each connection: the simplest server, and what multiplexing is measured against.
+//! A blocking thread for each connection: the simplest server, and what multiplexing is measured
+//! against.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// How many bytes are read at once: the longest message of the benchmark, as each thread has a buffer of its own.
+/// How many bytes are read at once: the longest message of the benchmark, as each thread has a
+/// buffer of its own.
 const READ_MAX: usize = 16 * 1024;
 /// What a thread that only reads and writes gets along with.
 const STACK: usize = 64 * 1024;

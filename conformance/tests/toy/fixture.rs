@@ -20,7 +20,10 @@ pub(crate) struct ToyFixture {
 
 impl ToyFixture {
     /// A toy without faults.
-    #[allow(clippy::unnecessary_wraps, reason = "the suite asks for a result, since most platforms can fail here")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        reason = "the suite asks for a result, since most platforms can fail here"
+    )]
     pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
         Ok(Self { toy: Toy::new(capacity, None), arriving: 0 })
     }
@@ -133,7 +136,12 @@ impl Fixture for ToyFixture {
 }
 
 impl WaitFixture for ToyFixture {
-    fn peer_write_later(&mut self, peer: usize, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+    fn peer_write_later(
+        &mut self,
+        peer: usize,
+        bytes: &'static [u8],
+        delay: Duration,
+    ) -> Result<(), Error> {
         self.toy.schedule.push((self.toy.now + delay, Action::Write(peer, bytes)));
         Ok(())
     }

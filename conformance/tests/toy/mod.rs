@@ -1,5 +1,5 @@
-//! A platform over memory with a clock of its own, and its fixture: an example for authors of backends, and something to
-//! plant faults in, so that the suite itself is tested.
+//! A platform over memory with a clock of its own, and its fixture: an example for authors of
+//! backends, and something to plant faults in, so that the suite itself is tested.
 
 mod fault;
 mod fixture;

@@ -51,8 +51,12 @@ pub(crate) enum Kind {
     File,
 }
 
-/// One source of the platform, and the far end that belongs to it. Sources are never reused, so a handle is an index.
-#[allow(clippy::struct_excessive_bools, reason = "any of these can be true of a connection beside any other")]
+/// One source of the platform, and the far end that belongs to it. Sources are never reused, so a
+/// handle is an index.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "any of these can be true of a connection beside any other"
+)]
 pub(crate) struct Line {
     pub(crate) kind: Kind,
     /// From the far end to the near one.

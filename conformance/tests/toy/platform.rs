@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registration,
-    Registrations, Selector, Token, Transport, Wait, Wake,
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
+    Registration, Registrations, Selector, Token, Transport, Wait, Wake,
 };
 
 use super::Fault;
@@ -92,7 +92,10 @@ impl Toy {
     /// The token as a faulty platform would see it.
     fn seen(&self, token: Token) -> Token {
         if self.has(Fault::CutsGenerations) {
-            return Token::new(u32::try_from(token.index()).unwrap(), token.generation() & 0xffff | 1);
+            return Token::new(
+                u32::try_from(token.index()).unwrap(),
+                token.generation() & 0xffff | 1,
+            );
         }
         match self.registrations.at(token.index()) {
             Some((tenant, _)) if self.has(Fault::BelievesStaleTokens) => tenant,
@@ -109,7 +112,11 @@ impl Toy {
         if registration.mode == Mode::Oneshot && self.has(Fault::ForgetsOneshot) {
             registration.mode = Mode::Level;
         }
-        let interest = if self.has(Fault::ForgetsOneshot) { registration.interest } else { registration.armed() };
+        let interest = if self.has(Fault::ForgetsOneshot) {
+            registration.interest
+        } else {
+            registration.armed()
+        };
         let all = line.readiness();
         let strict = Readiness::READ_CLOSED | Readiness::CLOSED | Readiness::ERROR;
         let mut readiness = all & (Readiness::from_bits(u32::from(interest.bits())) | strict);
@@ -132,10 +139,18 @@ impl Toy {
     fn spoil(&self, readiness: Readiness, all: Readiness, interest: Interest) -> Readiness {
         match self.fault {
             Some(Fault::IgnoresInterest) if !interest.is_empty() => all,
-            Some(Fault::AlwaysReadable) if interest.contains(Interest::READABLE) => readiness | Readiness::READABLE,
-            Some(Fault::AlwaysWritable) if interest.contains(Interest::WRITABLE) => readiness | Readiness::WRITABLE,
-            Some(Fault::LiesAboutTheEnd) if readiness.is_readable() => readiness | Readiness::READ_CLOSED,
-            Some(Fault::HidesTheEnd) if readiness.contains(Readiness::READ_CLOSED) => Readiness::NONE,
+            Some(Fault::AlwaysReadable) if interest.contains(Interest::READABLE) => {
+                readiness | Readiness::READABLE
+            }
+            Some(Fault::AlwaysWritable) if interest.contains(Interest::WRITABLE) => {
+                readiness | Readiness::WRITABLE
+            }
+            Some(Fault::LiesAboutTheEnd) if readiness.is_readable() => {
+                readiness | Readiness::READ_CLOSED
+            }
+            Some(Fault::HidesTheEnd) if readiness.contains(Readiness::READ_CLOSED) => {
+                Readiness::NONE
+            }
             _ => readiness,
         }
     }
@@ -158,7 +173,8 @@ impl Toy {
         }
     }
 
-    /// Scans all sources, beginning where the last scan ended. The place after the last index is the waker's.
+    /// Scans all sources, beginning where the last scan ended. The place after the last index is
+    /// the waker's.
     fn scan(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
         let places = self.watched.len() + 1;
         let first = if self.has(Fault::FavoursTheFirst) { 0 } else { self.first };
@@ -173,7 +189,8 @@ impl Toy {
                 }
                 self.report_wake(events);
                 if events.room() == 0 {
-                    // What found no room is next: the wake if there is one, and otherwise the first source.
+                    // What found no room is next: the wake if there is one, and otherwise the first
+                    // source.
                     self.first = if self.wakes.get() > 0 { index } else { 0 };
                     return Ok(());
                 }
@@ -184,7 +201,9 @@ impl Toy {
                 return Err(ErrorKind::InvalidSource.into());
             }
             if self.report(event, events).is_err() {
-                if self.has(Fault::LosesOneshotBeyondTheBatch) || self.has(Fault::LosesEdgeBeyondTheBatch) {
+                if self.has(Fault::LosesOneshotBeyondTheBatch)
+                    || self.has(Fault::LosesEdgeBeyondTheBatch)
+                {
                     self.lose(event, watched);
                     continue;
                 }
@@ -209,14 +228,16 @@ impl Toy {
             if !writable.readiness.is_empty() {
                 events.push(writable)?;
             }
-            return events.push(Event { readiness: event.readiness - Readiness::WRITABLE, ..event });
+            return events
+                .push(Event { readiness: event.readiness - Readiness::WRITABLE, ..event });
         }
         events.push(event)
     }
 
     fn lose(&mut self, event: Event, watched: Watched) {
         let mode = self.registrations.get(event.token).map(|registration| registration.mode);
-        let wanted = if self.has(Fault::LosesOneshotBeyondTheBatch) { Mode::Oneshot } else { Mode::Edge };
+        let wanted =
+            if self.has(Fault::LosesOneshotBeyondTheBatch) { Mode::Oneshot } else { Mode::Edge };
         if mode == Ok(wanted) {
             self.note(event.token.index(), watched);
         }
@@ -243,7 +264,13 @@ impl Toy {
 impl Selector for Toy {
     type Source = usize;
 
-    fn register(&mut self, source: usize, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: usize,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let token = if self.has(Fault::CutsGenerations) { self.seen(token) } else { token };
         self.check_mode(mode)?;
         self.registrations.vacancy(token)?;
@@ -260,7 +287,13 @@ impl Selector for Toy {
         Ok(())
     }
 
-    fn modify(&mut self, source: usize, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: usize,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         let token = self.seen(token);
         self.check_mode(mode)?;
         self.registrations.get(token)?;
@@ -338,7 +371,9 @@ impl Wait for Toy {
             }
             let next = self.schedule.iter().map(|(at, _)| *at).min();
             match (until, next) {
-                (Some(until), next) if until <= self.now || next.is_none_or(|next| next > until) => {
+                (Some(until), next)
+                    if until <= self.now || next.is_none_or(|next| next > until) =>
+                {
                     if self.has(Fault::Spins) {
                         self.busy += until.saturating_since(self.now);
                     }
@@ -349,9 +384,12 @@ impl Wait for Toy {
                     if self.advance(next) {
                         match self.fault {
                             Some(Fault::EndsInterruptedWaits) => return Ok(()),
-                            Some(Fault::FailsInterruptedWaits) => return Err(ErrorKind::Other.into()),
+                            Some(Fault::FailsInterruptedWaits) => {
+                                return Err(ErrorKind::Other.into());
+                            }
                             Some(Fault::RestartsInterruptedWaits) => {
-                                until = deadline.map(|deadline| self.now + deadline.saturating_since(start));
+                                until = deadline
+                                    .map(|deadline| self.now + deadline.saturating_since(start));
                             }
                             _ => {}
                         }
@@ -372,7 +410,9 @@ impl Toy {
         let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         Some(match self.fault {
             Some(Fault::RoundsDown) => self.now + Duration::from_millis(millis),
-            Some(Fault::OverflowsFarDeadlines) if i32::try_from(left.as_millis()).is_err() => self.now,
+            Some(Fault::OverflowsFarDeadlines) if i32::try_from(left.as_millis()).is_err() => {
+                self.now
+            }
             _ => deadline,
         })
     }

@@ -1,11 +1,11 @@
-//! What connections borrow from the pool: an inbox for what the service leaves, an outbox for what the peer does not take;
-//! and who waits while there is none.
+//! What connections borrow from the pool: an inbox for what the service leaves, an outbox for what
+//! the peer does not take; and who waits while there is none.
 
 use super::connection::{Connection, Flags};
 use super::counters::tally;
 use super::pool::BlockId;
 use super::table::Driver;
-use crate::{Error, ErrorKind, Interest, Transport};
+use crate::contract::{Error, ErrorKind, Interest, Transport};
 
 /// How many blocks one read may take at most: an outbox and an inbox.
 pub(super) const BLOCKS_PER_READ: usize = 2;
@@ -15,7 +15,8 @@ impl<P: Transport> Driver<'_, '_, P> {
     pub(super) fn borrow_block(&mut self, index: usize) -> Option<BlockId> {
         let block = self.table.pool.borrow();
         if block.is_none() {
-            // The room was asked for before, so there is a block; without one, better a reset than a gap.
+            // The room was asked for before, so there is a block; without one, better a reset than
+            // a gap.
             self.fail(index, Error::new(ErrorKind::Full));
         }
         let borrowed = self.table.pool.borrowed() as u64;
@@ -42,8 +43,8 @@ impl<P: Transport> Driver<'_, '_, P> {
         self.feed_next();
     }
 
-    /// Has the next starved connection looked after, if there is one: something was given back, or the one that was woken
-    /// has had its turn.
+    /// Has the next starved connection looked after, if there is one: something was given back, or
+    /// the one that was woken has had its turn.
     #[inline]
     pub(super) fn feed_next(&mut self) {
         if !P::OWNS_BUFFERS && self.table.starved > 0 {
@@ -51,11 +52,12 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
     }
 
-    /// Has the starved connection looked after that comes next in the order of slots, of those that the free blocks
-    /// suffice for.
+    /// Has the starved connection looked after that comes next in the order of slots, of those that
+    /// the free blocks suffice for.
     ///
-    /// It may take fewer blocks than it was woken for, or none. So whoever was woken wakes the next in turn; otherwise the
-    /// others would wait for a block to come back that nobody has taken. It keeps its turn until it is fed.
+    /// It may take fewer blocks than it was woken for, or none. So whoever was woken wakes the next
+    /// in turn; otherwise the others would wait for a block to come back that nobody has taken.
+    /// It keeps its turn until it is fed.
     #[cold]
     #[inline(never)]
     fn feed_starved(&mut self) {
@@ -75,10 +77,11 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
     }
 
-    /// How many blocks of the pool a connection may need for what it reads: one for what it then owes, one for what the
-    /// service leaves.
+    /// How many blocks of the pool a connection may need for what it reads: one for what it then
+    /// owes, one for what the service leaves.
     ///
-    /// As nobody who owes nothing takes the last block for an inbox, one is always left for somebody's outbox, or is one.
+    /// As nobody who owes nothing takes the last block for an inbox, one is always left for
+    /// somebody's outbox, or is one.
     pub(super) fn needs(&mut self, index: usize) -> usize {
         let connection = *self.connection(index);
         let reads = !connection.is(Flags::READ_ENDED);
@@ -87,11 +90,12 @@ impl<P: Transport> Driver<'_, '_, P> {
         inbox + outbox
     }
 
-    /// How many blocks of the pool a connection waits for: those that it [needs](Self::needs) to read, or one, if it wants
-    /// to write and is not even watched for that.
+    /// How many blocks of the pool a connection waits for: those that it [needs](Self::needs) to
+    /// read, or one, if it wants to write and is not even watched for that.
     fn awaits(&mut self, index: usize) -> usize {
         let connection = *self.connection(index);
-        let cannot_write = connection.is(Flags::WANTS_WRITABLE) && !connection.interest.contains(Interest::WRITABLE);
+        let cannot_write = connection.is(Flags::WANTS_WRITABLE)
+            && !connection.interest.contains(Interest::WRITABLE);
         let needs = self.needs(index);
         if cannot_write { needs.min(1) } else { needs }
     }
@@ -101,16 +105,17 @@ impl<P: Transport> Driver<'_, '_, P> {
         !P::OWNS_BUFFERS && self.table.pool.free() == 0 && self.connection(index).outbox.is_none()
     }
 
-    /// Whether the pool has the blocks that the current connection may need for what it reads. If not, it is marked as
-    /// waiting for them; if so, it waits no longer.
+    /// Whether the pool has the blocks that the current connection may need for what it reads. If
+    /// not, it is marked as waiting for them; if so, it waits no longer.
     pub(super) fn feed(&mut self) -> bool {
         let index = self.current.index();
         let flags = self.here().flags;
         let starved = flags.contains(Flags::STARVED);
         let (free, needs) = (self.table.pool.free(), self.needs(index));
-        // Nobody overtakes those who wait, except for who has read its last: it takes nothing in any more, and gives back
-        // what it has when it is done.
-        let overtakes = starved || self.table.starved == 0 || needs == 0 || flags.contains(Flags::READ_ENDED);
+        // Nobody overtakes those who wait, except for who has read its last: it takes nothing in
+        // any more, and gives back what it has when it is done.
+        let overtakes =
+            starved || self.table.starved == 0 || needs == 0 || flags.contains(Flags::READ_ENDED);
         let fed = free >= needs + if overtakes { 0 } else { BLOCKS_PER_READ };
         if fed && starved {
             self.here().clear(Flags::STARVED);
@@ -119,7 +124,8 @@ impl<P: Transport> Driver<'_, '_, P> {
         } else if !fed && !starved {
             self.starve(index);
             if free >= needs {
-                // Perhaps nobody else can use what there is, and then nobody else would wake this one.
+                // Perhaps nobody else can use what there is, and then nobody else would wake this
+                // one.
                 self.feed_starved();
             }
         }
@@ -143,7 +149,8 @@ impl<P: Transport> Driver<'_, '_, P> {
         if inbox.is_none() { 0 } else { self.table.pool.len(inbox) }
     }
 
-    /// Takes what is held for the current connection out into `target`, and says how many bytes there were.
+    /// Takes what is held for the current connection out into `target`, and says how many bytes
+    /// there were.
     pub(super) fn unhold(&mut self, target: &mut [u8]) -> usize {
         let inbox = self.here().inbox;
         if inbox.is_none() { 0 } else { self.table.pool.unfill(inbox, target) }
@@ -159,8 +166,8 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
     }
 
-    /// Holds bytes that the service has not taken, and without any gives the inbox back. What was held before is
-    /// [taken out](Self::unhold).
+    /// Holds bytes that the service has not taken, and without any gives the inbox back. What was
+    /// held before is [taken out](Self::unhold).
     #[inline(never)]
     pub(super) fn hold(&mut self, bytes: &[u8]) {
         let index = self.current.index();

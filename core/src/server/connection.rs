@@ -1,11 +1,11 @@
 //! What the server knows of one connection.
 
-use super::Reason;
+use super::CloseReason;
 use super::pool::BlockId;
-use crate::flags::flags;
-use crate::{Instant, Interest};
+use crate::bitset::bitset;
+use crate::contract::{Instant, Interest};
 
-flags! {
+bitset! {
     /// Where a connection, or a listener, is in its life.
     pub struct Flags: u16 {
         /// A connection lives here.
@@ -56,7 +56,7 @@ pub struct Connection {
     /// What the platform was last told to watch.
     pub(super) interest: Interest,
     /// Why it closes, once it does.
-    pub(super) reason: Reason,
+    pub(super) reason: CloseReason,
 }
 
 impl Connection {
@@ -68,7 +68,7 @@ impl Connection {
         inbox: BlockId::NONE,
         flags: Flags::NONE,
         interest: Interest::NONE,
-        reason: Reason::Finished,
+        reason: CloseReason::Finished,
     };
 
     #[inline]
@@ -96,7 +96,7 @@ impl Default for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Slot, TimerSlot};
+    use crate::event_loop::{Slot, TimerSlot};
 
     #[test]
     fn a_slot_costs_at_most_48_bytes() {

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
-pub enum Reason {
+pub enum CloseReason {
     /// The peer ended its stream, and everything that was owed to it was handed over.
     Finished = 0,
     /// The service closed it.
@@ -25,7 +25,7 @@ pub enum Reason {
     Expelled = 8,
 }
 
-impl Reason {
+impl CloseReason {
     /// Every reason, in the order of [`Counters::closed`].
     pub const ALL: [Self; 9] = [
         Self::Finished,
@@ -56,7 +56,7 @@ impl Reason {
     }
 }
 
-impl core::fmt::Display for Reason {
+impl core::fmt::Display for CloseReason {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter.write_str(self.name())
     }
@@ -68,7 +68,8 @@ impl core::fmt::Display for Reason {
 pub struct Counters {
     /// Connections that were served, now or earlier.
     pub accepted: u64,
-    /// Connections that were taken from a listener and closed at once, as they could not be registered.
+    /// Connections that were taken from a listener and closed at once, as they could not be
+    /// registered.
     pub refused: u64,
     /// Connections that were gone before they were taken from a listener.
     pub aborted_early: u64,
@@ -76,16 +77,16 @@ pub struct Counters {
     pub accept_failures: u64,
     /// Times that a listener was disarmed because every connection was in use.
     pub accept_pauses: u64,
-    /// Connections that were closed, by [`Reason`].
-    pub closed: [u64; Reason::ALL.len()],
+    /// Connections that were closed, by [`CloseReason`].
+    pub closed: [u64; CloseReason::ALL.len()],
     /// Connections whose closing the platform complained about.
     pub close_failures: u64,
     /// Bytes that were read.
     pub bytes_in: u64,
     /// Bytes that were handed to the platform.
     pub bytes_out: u64,
-    /// Reads that found nothing, after readiness was reported: about one for each message where a source is readable
-    /// [until then](crate::Transport::READABLE_UNTIL_EMPTY), few elsewhere.
+    /// Reads that found nothing, after readiness was reported: about one for each message where a
+    /// source is readable [until then](crate::Transport::READABLE_UNTIL_EMPTY), few elsewhere.
     pub reads_spurious: u64,
     /// Times that a connection had to wait for a block of the pool.
     pub starved: u64,
@@ -98,7 +99,7 @@ pub struct Counters {
 impl Counters {
     /// How many connections were closed for this reason.
     #[must_use]
-    pub const fn closed_for(&self, reason: Reason) -> u64 {
+    pub const fn closed_for(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize]
     }
 

@@ -4,8 +4,8 @@ use super::connection::{Connection, Flags};
 use super::counters::tally;
 use super::service::{Peer, Service};
 use super::table::{Driver, Span};
-use super::{Reason, Task};
-use crate::{Close, Instant, Interest, Readiness, Transport};
+use super::{CloseReason, Task};
+use crate::contract::{Close, Instant, Interest, Readiness, Transport};
 
 impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     /// Begins to serve a registered source.
@@ -54,10 +54,12 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             }
         }
         let connection = *self.driver.here();
-        // After the end only what is held is left to be offered; the first time, that comes before the service is told of it.
+        // After the end only what is held is left to be offered; the first time, that comes before
+        // the service is told of it.
         let ending = connection.is(Flags::READ_ENDED) && !connection.is(Flags::END_TOLD);
         if !ending && !connection.is(Flags::BROKEN | Flags::CLOSING) {
-            let readable = readiness.is_readable() && connection.interest.contains(Interest::READABLE);
+            let readable =
+                readiness.is_readable() && connection.interest.contains(Interest::READABLE);
             let room_came = moved || (P::OWNS_BUFFERS && readiness.is_writable());
             if readable || (room_came && connection.is(Flags::HOLDS)) {
                 self.receive(readable);
@@ -66,7 +68,8 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         self.settle();
     }
 
-    /// Brings a connection to where its flags say it should be: told, ended, closed, or watched for the right things.
+    /// Brings a connection to where its flags say it should be: told, ended, closed, or watched for
+    /// the right things.
     #[inline(never)]
     pub(super) fn settle(&mut self) {
         if let Some(how) = self.settled() {
@@ -84,8 +87,9 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         }
         if !flags.intersects(Flags::OWES) {
             if flags.contains(Flags::CLOSING) {
-                // At once if the peer has ended its stream, else the server's own stream is ended first, and the peer's
-                // end awaited, lest a reset overtake the last bytes.
+                // At once if the peer has ended its stream, else the server's own stream is ended
+                // first, and the peer's end awaited, lest a reset overtake the last
+                // bytes.
                 let linger = self.driver.table.limits.linger;
                 if flags.contains(Flags::READ_ENDED) || linger == Span::ZERO {
                     return Some(Close::Graceful);
@@ -109,10 +113,13 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         if self.driver.here().is(Flags::BROKEN) { Some(Close::Abort) } else { None }
     }
 
-    /// Tells the service that the peer has ended its stream, once it was offered all that came before.
+    /// Tells the service that the peer has ended its stream, once it was offered all that came
+    /// before.
     fn tell_end(&mut self) {
         let flags = self.driver.here().flags;
-        if !flags.contains(Flags::READ_ENDED) || flags.intersects(Flags::END_TOLD | Flags::BROKEN | Flags::CLOSING) {
+        if !flags.contains(Flags::READ_ENDED)
+            || flags.intersects(Flags::END_TOLD | Flags::BROKEN | Flags::CLOSING)
+        {
             return;
         }
         if flags.contains(Flags::HOLDS) {
@@ -123,10 +130,11 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             }
         }
         self.driver.here().set(Flags::END_TOLD);
-        self.call(S::ended);
+        self.call(S::read_closed);
     }
 
-    /// Whether bytes are held that the service could not be offered in full, for want of room for an answer.
+    /// Whether bytes are held that the service could not be offered in full, for want of room for
+    /// an answer.
     fn is_cramped(&mut self) -> bool {
         let connection = *self.driver.here();
         let lacks_room = if P::OWNS_BUFFERS {
@@ -168,11 +176,11 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         let over = if connection.is(Flags::BROKEN) || lingered {
             Some(connection.reason)
         } else if drain_due && connection.is(Flags::OWES | Flags::CLOSING) {
-            Some(Reason::Expelled)
+            Some(CloseReason::Expelled)
         } else if self.driver.stalled_at() <= now {
-            Some(Reason::Stalled)
+            Some(CloseReason::Stalled)
         } else if self.driver.idle_at() <= now {
-            Some(Reason::Idle)
+            Some(CloseReason::Idle)
         } else {
             None
         };
@@ -181,10 +189,10 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             return self.close(how);
         }
         if self.driver.table.draining {
-            self.driver.begin_closing(self.driver.current.index(), Reason::Drained);
+            self.driver.begin_closing(self.driver.current.index(), CloseReason::Drained);
         } else if timer_due && !connection.is(Flags::CLOSING) {
             self.driver.here().timer = Instant::ZERO;
-            self.call(S::timed_out);
+            self.call(S::timer_expired);
             self.driver.here().set(Flags::RESUMED);
         }
         self.offer_again();

@@ -1,11 +1,12 @@
-//! The life of a listener: accept, pause while nothing more can be served, resume when something is freed.
+//! The life of a listener: accept, pause while nothing more can be served, resume when something is
+//! freed.
 
 use super::Task;
 use super::connection::{Connection, Flags};
 use super::counters::tally;
 use super::service::Service;
 use super::table::Driver;
-use crate::{Close, Error, ErrorKind, Interest, Mode, Token, Transport};
+use crate::contract::{Close, Error, ErrorKind, Interest, Mode, Token, Transport};
 
 impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     /// Takes waiting connections, as many as one turn may.
@@ -24,8 +25,9 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
                     tally(&mut self.driver.table.counters.aborted_early, 1);
                 }
                 Err(nb::Error::Other(_)) => {
-                    // Out of descriptors or memory, or worse: the listener stays ready, so it must not be watched. A
-                    // connection that closes arms it again; so does time, as others may free what it lacks.
+                    // Out of descriptors or memory, or worse: the listener stays ready, so it must
+                    // not be watched. A connection that closes arms it again;
+                    // so does time, as others may free what it lacks.
                     tally(&mut self.driver.table.counters.accept_failures, 1);
                     self.driver.retry_later(listener);
                     return self.driver.pause(listener);
@@ -55,7 +57,8 @@ impl<P: Transport> Driver<'_, '_, P> {
             self.context.deregister(source, token)?;
             return Err(Error::new(ErrorKind::Full));
         }
-        *self.connection(token.index()) = Connection { interest: Interest::READABLE, ..Connection::EMPTY };
+        *self.connection(token.index()) =
+            Connection { interest: Interest::READABLE, ..Connection::EMPTY };
         self.table.sources[token.index()] = Some(source);
         Ok(token)
     }
@@ -67,7 +70,10 @@ impl<P: Transport> Driver<'_, '_, P> {
         let Some(source) = self.table.sources[index].take() else { return };
         let deregistered = self.context.deregister(source, token);
         let closed = self.context.platform.close(source, how);
-        tally(&mut self.table.counters.close_failures, usize::from(deregistered.is_err() || closed.is_err()));
+        tally(
+            &mut self.table.counters.close_failures,
+            usize::from(deregistered.is_err() || closed.is_err()),
+        );
     }
 
     pub(super) fn stop_when_drained(&mut self) {
@@ -79,7 +85,8 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// Whether no further connection can be served.
     fn is_full(&self) -> bool {
         let slots = self.context.registry();
-        self.table.open >= self.table.limits.connections_max || slots.len() + slots.retired() >= slots.capacity()
+        self.table.open >= self.table.limits.connections_max
+            || slots.len() + slots.retired() >= slots.capacity()
     }
 
     /// Disarms a listener.
@@ -106,7 +113,8 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
     }
 
-    /// Changes what a listener is watched for. If that does not work, it is armed in a while, or when something is freed.
+    /// Changes what a listener is watched for. If that does not work, it is armed in a while, or
+    /// when something is freed.
     fn arm(&mut self, listener: usize, interest: Interest) {
         if self.watch(listener, interest).is_err() {
             self.table.paused = true;

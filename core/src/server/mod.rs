@@ -29,7 +29,7 @@ mod table;
 
 pub use config::Config;
 pub use connection::Connection;
-pub use counters::{Counters, Reason};
+pub use counters::{CloseReason, Counters};
 pub use pool::Block;
 pub use service::{Peer, SendError, Service};
 pub use storage::{ServerStorage, StaticServer};
@@ -37,19 +37,23 @@ pub use storage::{ServerStorage, StaticServer};
 use connection::Flags;
 use table::{Driver, Limits, Span, Table};
 
-use crate::{Context, Error, Event, Handler, Instant, Readiness, Token, Transport};
+use crate::contract::{Error, Event, Instant, Readiness, Token, Transport};
+use crate::event_loop::{Context, Handler};
 
-/// Serves many connections with one [`Service`], as a [`Handler`] of an [`EventLoop`](crate::EventLoop).
+/// Serves many connections with one [`Service`], as a [`Handler`] of an
+/// [`EventLoop`](crate::EventLoop).
 ///
 /// What it promises:
 ///
-/// * **Bounded work per turn**: as many events as the batch holds, one read per connection, a number of accepts per
-///   listener.
+/// * **Bounded work per turn**: as many events as the batch holds, one read per connection, a
+///   number of accepts per listener.
 /// * **Backpressure**: a peer that does not take what it is owed is not read from until it does.
-/// * **Full is no failure**: a listener is disarmed while every connection is in use or the platform has no descriptor,
-///   and armed again when something is freed. Clients wait in the platform's backlog.
+/// * **Full is no failure**: a listener is disarmed while every connection is in use or the
+///   platform has no descriptor, and armed again when something is freed. Clients wait in the
+///   platform's backlog.
 /// * **Half-close**: a peer that ended its stream still gets what it is owed.
-/// * **Deadlines**: idle connections and stalled ones are closed. Only bytes that moved count as progress.
+/// * **Deadlines**: idle connections and stalled ones are closed. Only bytes that moved count as
+///   progress.
 /// * **Draining**: no new connections, what is owed is sent, then all is closed.
 #[derive(Debug)]
 pub struct Server<'a, P: Transport, S: Service> {
@@ -64,19 +68,28 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     ///
     /// # Panics
     ///
-    /// If the tables of `storage` differ in length, if there is nothing to read into, or if the platform does not
-    /// keep what waits itself and there are fewer than two blocks to keep it in (one for what is owed, one for what is held).
+    /// If the tables of `storage` differ in length, if there is nothing to read into, or if the
+    /// platform does not keep what waits itself and there are fewer than two blocks to keep it
+    /// in (one for what is owed, one for what is held).
     #[must_use]
     #[allow(clippy::needless_pass_by_value, reason = "the server takes the memory over")]
-    pub fn new(service: S, config: Config, storage: ServerStorage<'a, P::Source, S::Session>) -> Self {
+    pub fn new(
+        service: S,
+        config: Config,
+        storage: ServerStorage<'a, P::Source, S::Session>,
+    ) -> Self {
         let slots = storage.connections.len();
         assert_eq!(slots, storage.sources.len(), "a server has as many sources as connections");
         assert_eq!(slots, storage.sessions.len(), "a server has as many sessions as connections");
         assert!(!storage.scratch.is_empty(), "a server needs memory to read into");
         let pool = pool::Pool::new(storage.blocks, storage.bytes);
-        assert!(P::OWNS_BUFFERS || pool.free() >= 2, "a server needs at least two blocks of bytes on this platform");
+        assert!(
+            P::OWNS_BUFFERS || pool.free() >= 2,
+            "a server needs at least two blocks of bytes on this platform"
+        );
         let scratch_len = storage.scratch.len();
-        let received_max = if pool.size() == 0 { scratch_len } else { scratch_len.min(pool.size()) };
+        let received_max =
+            if pool.size() == 0 { scratch_len } else { scratch_len.min(pool.size()) };
         Self {
             service,
             sessions: storage.sessions,
@@ -111,19 +124,28 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     /// # Errors
     ///
     /// As [`Context::register`]; the listener is still the caller's then.
-    pub fn listen(&mut self, context: &mut Context<'a, P>, listener: P::Source) -> Result<Token, Error> {
+    pub fn listen(
+        &mut self,
+        context: &mut Context<'a, P>,
+        listener: P::Source,
+    ) -> Result<Token, Error> {
         let mut task = self.task(context, NOBODY);
         let token = task.driver.register(listener)?;
         task.driver.connection(token.index()).set(Flags::LISTENER);
         Ok(token)
     }
 
-    /// Serves a source that is connected already, such as a console beside the connections of a listener.
+    /// Serves a source that is connected already, such as a console beside the connections of a
+    /// listener.
     ///
     /// # Errors
     ///
     /// As [`Context::register`]; the source is still the caller's then.
-    pub fn adopt(&mut self, context: &mut Context<'a, P>, source: P::Source) -> Result<Token, Error> {
+    pub fn adopt(
+        &mut self,
+        context: &mut Context<'a, P>,
+        source: P::Source,
+    ) -> Result<Token, Error> {
         let mut task = self.task(context, NOBODY);
         let token = task.driver.register(source)?;
         task.driver.current = token;
@@ -131,8 +153,9 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         Ok(token)
     }
 
-    /// Begins to drain: closes the listeners, sends what is owed, closes the connections; whatever is left at `deadline`
-    /// is aborted. When all are closed, the loop is [stopped](Context::stop).
+    /// Begins to drain: closes the listeners, sends what is owed, closes the connections; whatever
+    /// is left at `deadline` is aborted. When all are closed, the loop is
+    /// [stopped](Context::stop).
     pub fn drain(&mut self, context: &mut Context<'a, P>, deadline: Instant) {
         self.table.draining = true;
         self.table.drained_by = self.table.drained_by.min(deadline);
@@ -190,11 +213,14 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         &mut self.service
     }
 
-    /// Whether a connection or listener of this server lives under `token`. For a handler that has sources of its own
-    /// beside the server's.
+    /// Whether a connection or listener of this server lives under `token`. For a handler that has
+    /// sources of its own beside the server's.
     #[must_use]
     pub fn owns(&self, token: Token) -> bool {
-        self.table.connections.get(token.index()).is_some_and(|connection| !connection.flags.is_empty())
+        self.table
+            .connections
+            .get(token.index())
+            .is_some_and(|connection| !connection.flags.is_empty())
     }
 
     /// Takes the server apart, and gives the service back.
@@ -205,7 +231,11 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
 
     /// What acts on the connection or listener under `current`.
     #[inline]
-    fn task<'d>(&'d mut self, context: &'d mut Context<'a, P>, current: Token) -> Task<'d, 'a, P, S> {
+    fn task<'d>(
+        &'d mut self,
+        context: &'d mut Context<'a, P>,
+        current: Token,
+    ) -> Task<'d, 'a, P, S> {
         Task {
             driver: Driver { context, table: &mut self.table, current, quick: None },
             service: &mut self.service,
@@ -248,7 +278,9 @@ impl<'a, P: Transport, S: Service> Handler<'a, P> for Server<'a, P, S> {
             if let (Some(connection), Some(Some(source))) =
                 (self.table.connections.get(index), self.table.sources.get(index))
             {
-                if connection.flags == Flags::OPEN && self.table.pool.free() >= 2 * blocks::BLOCKS_PER_READ {
+                if connection.flags == Flags::OPEN
+                    && self.table.pool.free() >= 2 * blocks::BLOCKS_PER_READ
+                {
                     return self.receive_quickly(context, event.token, *source);
                 }
             }

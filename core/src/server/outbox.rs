@@ -1,18 +1,19 @@
-//! What is sent: handed to the platform at once, and as far as it does not take it, kept in the outbox; and all else that a
-//! service can ask for.
+//! What is sent: handed to the platform at once, and as far as it does not take it, kept in the
+//! outbox; and all else that a service can ask for.
 
 use core::time::Duration;
 
-use super::Reason;
+use super::CloseReason;
 use super::blocks::BLOCKS_PER_READ;
 use super::connection::Flags;
 use super::counters::tally;
 use super::pool::BlockId;
 use super::service::{Outlet, SendError};
 use super::table::Driver;
-use crate::{Error, ErrorKind, Instant, Token, Transport};
+use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
-/// After how long it is tried again whether the platform's own outbox has the room that was not there.
+/// After how long it is tried again whether the platform's own outbox has the room that was not
+/// there.
 const ROOM_RETRY: Duration = Duration::from_millis(10);
 
 impl<'a, P: Transport> Driver<'_, 'a, P> {
@@ -21,7 +22,8 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
     pub(super) fn outbox_room(&mut self, index: usize) -> usize {
         if P::OWNS_BUFFERS {
             if self.connection(index).is(Flags::ENDING | Flags::WRITE_ENDED) {
-                // No answer will need any, and what the platform says of a stream that has ended means nothing.
+                // No answer will need any, and what the platform says of a stream that has ended
+                // means nothing.
                 return usize::MAX;
             }
             return self.source(index).map_or(0, |source| self.context.platform.write_room(source));
@@ -37,15 +39,17 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
         }
     }
 
-    /// How many blocks a connection must leave, as the one that is being served may need them for what it has read. So
-    /// what a service sends to others never costs the speaker its own bytes.
+    /// How many blocks a connection must leave, as the one that is being served may need them for
+    /// what it has read. So what a service sends to others never costs the speaker its own
+    /// bytes.
     #[cold]
     fn reserved_from(&mut self, index: usize) -> usize {
         let current = self.current.index();
         if index == current || !self.is_open(self.current) { 0 } else { self.needs(current) }
     }
 
-    /// Whether an answer of the service has anywhere to go. Where a block would have to be borrowed, the read sees to it.
+    /// Whether an answer of the service has anywhere to go. Where a block would have to be
+    /// borrowed, the read sees to it.
     pub(super) fn has_room(&mut self, index: usize) -> bool {
         let unborrowed = !P::OWNS_BUFFERS && self.connection(index).outbox.is_none();
         unborrowed || self.outbox_room(index) > 0
@@ -73,14 +77,17 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn write(&mut self, index: usize, bytes: &[u8]) -> nb::Result<usize, Error> {
-        let Some(source) = self.source(index) else { return Err(nb::Error::Other(Error::new(ErrorKind::Stale))) };
+        let Some(source) = self.source(index) else {
+            return Err(nb::Error::Other(Error::new(ErrorKind::Stale)));
+        };
         let count = self.context.platform.write(source, bytes)?;
         tally(&mut self.table.counters.bytes_out, count);
         self.touch(index);
         Ok(count)
     }
 
-    /// The same driver once more, for what may change a connection. This one can then be kept in registers.
+    /// The same driver once more, for what may change a connection. This one can then be kept in
+    /// registers.
     fn apart(&mut self) -> Driver<'_, 'a, P> {
         self.quick = None;
         Driver { context: self.context, table: self.table, current: self.current, quick: None }
@@ -103,7 +110,12 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
     /// Keeps what the platform did not take.
     #[cold]
     #[inline(never)]
-    fn keep_rest(&mut self, index: usize, bytes: &[u8], written: nb::Result<usize, Error>) -> Result<(), SendError> {
+    fn keep_rest(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        written: nb::Result<usize, Error>,
+    ) -> Result<(), SendError> {
         let count = match written {
             Ok(count) => count,
             Err(nb::Error::WouldBlock) => 0,
@@ -192,8 +204,8 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
         moved
     }
 
-    /// Has held bytes offered again in a while, where nothing is reported when the platform's outbox has more room than
-    /// it had.
+    /// Has held bytes offered again in a while, where nothing is reported when the platform's
+    /// outbox has more room than it had.
     #[cold]
     pub(super) fn offer_later(&mut self, index: usize) {
         self.connection(index).set(Flags::RESUMED);
@@ -259,13 +271,15 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
 
     fn resume(&mut self, token: Token) {
         // What the call that is under way leaves is not held yet.
-        if self.is_open(token) && (token == self.current || self.connection(token.index()).is(Flags::HOLDS)) {
+        if self.is_open(token)
+            && (token == self.current || self.connection(token.index()).is(Flags::HOLDS))
+        {
             self.connection(token.index()).set(Flags::RESUMED);
             self.look_soon(token.index());
         }
     }
 
-    fn end(&mut self, token: Token) {
+    fn shutdown_write(&mut self, token: Token) {
         if self.is_sendable(token) {
             self.connection(token.index()).set(Flags::ENDING);
         }
@@ -274,13 +288,16 @@ impl<P: Transport> Outlet for Driver<'_, '_, P> {
     fn close(&mut self, token: Token) {
         if self.is_open(token) {
             let ended = self.connection(token.index()).is(Flags::READ_ENDED);
-            self.begin_closing(token.index(), if ended { Reason::Finished } else { Reason::Closed });
+            self.begin_closing(
+                token.index(),
+                if ended { CloseReason::Finished } else { CloseReason::Closed },
+            );
         }
     }
 
     fn abort(&mut self, token: Token) {
         if self.lives(token, Flags::BROKEN) {
-            self.break_off(token.index(), Reason::Aborted);
+            self.break_off(token.index(), CloseReason::Aborted);
         }
     }
 }

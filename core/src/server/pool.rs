@@ -1,6 +1,6 @@
 //! Bytes that wait: a pool of blocks that connections borrow only while they need them.
 
-use crate::Instant;
+use crate::contract::Instant;
 
 /// The bookkeeping of one block of bytes. All bits zero means unused.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +55,14 @@ impl<'a> Pool<'a> {
     pub(super) fn new(blocks: &'a mut [Block], bytes: &'a mut [u8]) -> Self {
         let count = blocks.len().min(usize::from(u16::MAX));
         let size = bytes.len().checked_div(count).unwrap_or(0).min(u32::MAX as usize);
-        Self { blocks: &mut blocks[..count], bytes, size, vacant: 0, fresh: 0, free: if size == 0 { 0 } else { count } }
+        Self {
+            blocks: &mut blocks[..count],
+            bytes,
+            size,
+            vacant: 0,
+            fresh: 0,
+            free: if size == 0 { 0 } else { count },
+        }
     }
 
     /// How many bytes a block holds.
@@ -151,11 +158,12 @@ impl<'a> Pool<'a> {
         let block = &mut self.blocks[id.index()];
         debug_assert!(count <= block.len as usize, "no more than there is");
         block.len -= count as u32;
-        block.head = if block.len == 0 { 0 } else { wrap(block.head as usize + count, size) as u32 };
+        block.head =
+            if block.len == 0 { 0 } else { wrap(block.head as usize + count, size) as u32 };
     }
 
-    /// Copies the bytes that wait out to the front of `target`, up to where the ring wraps, empties the block, and says how
-    /// many they were.
+    /// Copies the bytes that wait out to the front of `target`, up to where the ring wraps, empties
+    /// the block, and says how many they were.
     pub(super) fn unfill(&mut self, id: BlockId, target: &mut [u8]) -> usize {
         let front = self.front(id);
         let len = front.len();

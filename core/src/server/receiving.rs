@@ -5,18 +5,25 @@ use super::counters::tally;
 use super::service::{Peer, Service};
 use super::table::Driver;
 use super::{Server, Task};
-use crate::{Close, Context, Error, Token, Transport};
+use crate::contract::{Close, Error, Token, Transport};
+use crate::event_loop::Context;
 
-/// How many reads a connection gets in one turn where a source stays readable until one has found nothing. There are few,
-/// so that a peer that sends a byte at a time, and never stops, keeps nobody else from theirs.
+/// How many reads a connection gets in one turn where a source stays readable until one has found
+/// nothing. There are few, so that a peer that sends a byte at a time, and never stops, keeps
+/// nobody else from theirs.
 const READS_MAX: usize = 4;
 
 impl<'a, P: Transport, S: Service> Server<'a, P, S> {
-    /// Receives from a connection that is open and nothing else, while blocks are plenty: what is nearly always the case,
-    /// in as few steps as can be. [`Task::receive`] does the same and everything else; whatever turns out otherwise here
-    /// is finished there.
+    /// Receives from a connection that is open and nothing else, while blocks are plenty: what is
+    /// nearly always the case, in as few steps as can be. [`Task::receive`] does the same and
+    /// everything else; whatever turns out otherwise here is finished there.
     #[inline]
-    pub(super) fn receive_quickly(&mut self, context: &mut Context<'a, P>, token: Token, source: P::Source) {
+    pub(super) fn receive_quickly(
+        &mut self,
+        context: &mut Context<'a, P>,
+        token: Token,
+        source: P::Source,
+    ) {
         let count = match context.platform.read(source, self.scratch) {
             Ok(0) => return self.nothing_came(context, token, Ok(0)),
             Ok(count) => count,
@@ -24,9 +31,14 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         };
         tally(&mut self.table.counters.bytes_in, count);
         let Some(Some(session)) = self.sessions.get_mut(token.index()) else { return };
-        let mut driver = Driver { context, table: &mut self.table, current: token, quick: Some(source) };
+        let mut driver =
+            Driver { context, table: &mut self.table, current: token, quick: Some(source) };
         driver.touch(token.index());
-        let consumed = self.service.received(&mut Peer::new(token, &mut driver), session, &self.scratch[..count]);
+        let consumed = self.service.received(
+            &mut Peer::new(token, &mut driver),
+            session,
+            &self.scratch[..count],
+        );
         if consumed < count || driver.quick.is_none() {
             self.finish_receiving(context, token, consumed, count);
         }
@@ -35,16 +47,28 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     /// Settles a connection of which nothing came.
     #[cold]
     #[inline(never)]
-    fn nothing_came(&mut self, context: &mut Context<'a, P>, token: Token, read: nb::Result<usize, Error>) {
+    fn nothing_came(
+        &mut self,
+        context: &mut Context<'a, P>,
+        token: Token,
+        read: nb::Result<usize, Error>,
+    ) {
         let mut task = self.task(context, token);
         task.came(read);
         task.settle();
     }
 
-    /// Holds what the service has left of what it was offered, and settles the connection unless it is as it was.
+    /// Holds what the service has left of what it was offered, and settles the connection unless it
+    /// is as it was.
     #[cold]
     #[inline(never)]
-    fn finish_receiving(&mut self, context: &mut Context<'a, P>, token: Token, consumed: usize, count: usize) {
+    fn finish_receiving(
+        &mut self,
+        context: &mut Context<'a, P>,
+        token: Token,
+        consumed: usize,
+        count: usize,
+    ) {
         let mut task = self.task(context, token);
         if consumed < count {
             task.driver.hold(&task.scratch[consumed..count]);
@@ -56,9 +80,10 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
 }
 
 impl<P: Transport, S: Service> Task<'_, '_, P, S> {
-    /// Receives as much as there is room for: reads if `more` says that something may have come, and offers it to the
-    /// service behind what is held. Once, or where one read leaves a source readable, until nothing is there. However
-    /// often, no more bytes are taken than one read may.
+    /// Receives as much as there is room for: reads if `more` says that something may have come,
+    /// and offers it to the service behind what is held. Once, or where one read leaves a
+    /// source readable, until nothing is there. However often, no more bytes are taken than one
+    /// read may.
     #[inline(never)]
     pub(super) fn receive(&mut self, more: bool) {
         if P::OWNS_BUFFERS {
@@ -81,7 +106,8 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         }
     }
 
-    /// Reads once, and offers what came to the service behind what is held. Gives how many bytes came.
+    /// Reads once, and offers what came to the service behind what is held. Gives how many bytes
+    /// came.
     fn receive_once(&mut self, more: bool, limit: usize) -> usize {
         let index = self.driver.current.index();
         if !self.driver.feed() || !self.driver.has_room(index) {
@@ -90,7 +116,9 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         let held = self.driver.unhold(self.scratch);
         let mut came = 0;
         if more && held < limit {
-            if let (Some(source), Some(rest)) = (self.driver.source(index), self.scratch.get_mut(held..limit)) {
+            if let (Some(source), Some(rest)) =
+                (self.driver.source(index), self.scratch.get_mut(held..limit))
+            {
                 let read = self.driver.context.platform.read(source, rest);
                 came = self.came(read);
             }
@@ -108,8 +136,8 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         came
     }
 
-    /// Offers the service what the platform has, as far as the platform has room for an answer: if `more` says that
-    /// something may have come, and otherwise once more.
+    /// Offers the service what the platform has, as far as the platform has room for an answer: if
+    /// `more` says that something may have come, and otherwise once more.
     fn receive_in_place(&mut self, more: bool) {
         let index = self.driver.current.index();
         let Some(source) = self.driver.source(index) else { return };
@@ -131,7 +159,9 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         };
         let offered = shown.min(room);
         let mut consumed = 0;
-        if let (Some(Some(session)), Some(bytes)) = (self.sessions.get_mut(index), self.scratch.get(..offered)) {
+        if let (Some(Some(session)), Some(bytes)) =
+            (self.sessions.get_mut(index), self.scratch.get(..offered))
+        {
             let mut peer = Peer::new(self.driver.current, &mut self.driver);
             consumed = self.service.received(&mut peer, session, bytes).min(offered);
         }
@@ -155,7 +185,8 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         }
     }
 
-    /// Takes note of what came of a read: how many bytes, or else what that means for the connection.
+    /// Takes note of what came of a read: how many bytes, or else what that means for the
+    /// connection.
     pub(super) fn came(&mut self, read: nb::Result<usize, Error>) -> usize {
         match read {
             Ok(0) => self.driver.here().set(Flags::READ_ENDED),
@@ -170,7 +201,8 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
         0
     }
 
-    /// Offers held bytes again to a service that asked for it, or to whom no block could be lent before.
+    /// Offers held bytes again to a service that asked for it, or to whom no block could be lent
+    /// before.
     pub(super) fn offer_again(&mut self) {
         let flags = self.driver.here().flags;
         self.driver.here().clear(Flags::RESUMED);

@@ -3,8 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::Reason;
-use crate::{Instant, Token};
+use super::CloseReason;
+use crate::contract::{Instant, Token};
 
 /// What a server does with bytes, without ever seeing a socket: memory in, memory out.
 ///
@@ -23,8 +23,8 @@ use crate::{Instant, Token};
 /// }
 /// ```
 ///
-/// The same service runs on every platform, and on a simulated one. Each call gets the peer that it is about, and that
-/// peer's session; everything that all peers share lives in the service itself.
+/// The same service runs on every platform, and on a simulated one. Each call gets the peer that it
+/// is about, and that peer's session; everything that all peers share lives in the service itself.
 pub trait Service {
     /// What the service keeps for each connection.
     type Session: Default;
@@ -36,34 +36,37 @@ pub trait Service {
 
     /// Bytes have come. Gives how many of them, from the first one on, the service is done with.
     ///
-    /// The rest is held and offered again, in front of what comes next: when more has come, when the outbox has drained,
-    /// after [`timed_out`](Self::timed_out), and after [`Peer::resume`]. So a service for lines takes whole lines, and
-    /// leaves the last piece. No more than [`Peer::received_max`] bytes are ever held; a service that cannot use that
+    /// The rest is held and offered again, in front of what comes next: when more has come, when
+    /// the outbox has drained, after [`timer_expired`](Self::timer_expired), and after
+    /// [`Peer::resume`]. So a service for lines takes whole lines, and leaves the last piece.
+    /// No more than [`Peer::received_max`] bytes are ever held; a service that cannot use that
     /// many without more should close the connection.
     ///
-    /// A service is offered no more bytes than its own outbox has room for, so that one that answers with as many as it
-    /// takes never finds the outbox full.
-    fn received(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, bytes: &[u8]) -> usize;
+    /// A service is offered no more bytes than its own outbox has room for, so that one that
+    /// answers with as many as it takes never finds the outbox full.
+    fn received(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, bytes: &[u8])
+    -> usize;
 
-    /// The outbox has drained, or the peer takes bytes and [`Peer::request_writable`] asked for it: go on with a reply
-    /// that did not fit.
+    /// The outbox has drained, or the peer takes bytes and [`Peer::request_writable`] asked for it:
+    /// go on with a reply that did not fit.
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
     }
 
-    /// The peer ended its stream; it still reads. Sends what is owed and closes, unless the service does otherwise.
-    fn ended(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
+    /// The peer ended its stream; it still reads. Sends what is owed and closes, unless the service
+    /// does otherwise.
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = session;
         peer.close();
     }
 
     /// The deadline of [`Peer::set_timer`] has passed.
-    fn timed_out(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
     }
 
     /// The connection is gone: nothing reaches this peer any more. Others can still be sent to.
-    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, reason: Reason) {
+    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, reason: CloseReason) {
         let _ = (peer, session, reason);
     }
 }
@@ -98,7 +101,7 @@ pub(super) trait Outlet {
     fn set_timer(&mut self, token: Token, deadline: Option<Instant>);
     fn request_writable(&mut self, token: Token);
     fn resume(&mut self, token: Token);
-    fn end(&mut self, token: Token);
+    fn shutdown_write(&mut self, token: Token);
     fn close(&mut self, token: Token);
     fn abort(&mut self, token: Token);
 }
@@ -124,24 +127,25 @@ impl<'p> Peer<'p> {
 
     /// Sends `bytes` to the peer: all of them, or none.
     ///
-    /// They go to the platform at once, as far as it takes them; the rest waits in the outbox. Each call is one write, so
-    /// what belongs together is best gathered into one.
+    /// They go to the platform at once, as far as it takes them; the rest waits in the outbox. Each
+    /// call is one write, so what belongs together is best gathered into one.
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`] if they are more than [`room`](Self::room), [`SendError::Closed`] once the connection is
-    /// closed or closing.
+    /// [`SendError::Full`] if they are more than [`room`](Self::room), [`SendError::Closed`] once
+    /// the connection is closed or closing.
     #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), SendError> {
         self.outlet.send(self.token, bytes)
     }
 
-    /// Sends `bytes` to another peer: all of them, or none, so that one stalled client never stops the others.
+    /// Sends `bytes` to another peer: all of them, or none, so that one stalled client never stops
+    /// the others.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send). Where blocks are few, two are left for this peer's own bytes, so the other's outbox may be
-    /// full although nothing is owed to it.
+    /// As [`send`](Self::send). Where blocks are few, two are left for this peer's own bytes, so
+    /// the other's outbox may be full although nothing is owed to it.
     pub fn send_to(&mut self, other: Token, bytes: &[u8]) -> Result<(), SendError> {
         self.outlet.send(other, bytes)
     }
@@ -164,7 +168,7 @@ impl<'p> Peer<'p> {
         self.outlet.now()
     }
 
-    /// Asks for [`Service::timed_out`] after `delay`, in place of any earlier request.
+    /// Asks for [`Service::timer_expired`] after `delay`, in place of any earlier request.
     pub fn set_timer(&mut self, delay: Duration) {
         let deadline = self.now() + delay;
         self.outlet.set_timer(self.token, Some(deadline));
@@ -175,20 +179,22 @@ impl<'p> Peer<'p> {
         self.outlet.set_timer(self.token, None);
     }
 
-    /// Asks for one call of [`Service::writable`] when the peer takes bytes, also if the outbox is empty. A long reply is
-    /// sent so: a piece per call, and the request renewed while there is more.
+    /// Asks for one call of [`Service::writable`] when the peer takes bytes, also if the outbox is
+    /// empty. A long reply is sent so: a piece per call, and the request renewed while there is
+    /// more.
     pub fn request_writable(&mut self) {
         self.outlet.request_writable(self.token);
     }
 
-    /// Asks for the bytes that another peer's service call left to be offered again: what they waited for has come.
+    /// Asks for the bytes that another peer's service call left to be offered again: what they
+    /// waited for has come.
     pub fn resume(&mut self, other: Token) {
         self.outlet.resume(other);
     }
 
     /// Ends the stream to the peer after what is owed; receiving goes on.
-    pub fn end(&mut self) {
-        self.outlet.end(self.token);
+    pub fn shutdown_write(&mut self) {
+        self.outlet.shutdown_write(self.token);
     }
 
     /// Closes the connection after what is owed.

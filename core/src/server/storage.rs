@@ -11,22 +11,23 @@ pub struct ServerStorage<'a, Source, Session> {
     pub sources: &'a mut [Option<Source>],
     /// What the service keeps, one for each slot of the loop.
     pub sessions: &'a mut [Option<Session>],
-    /// The blocks that `bytes` is divided into: borrowed by connections that owe bytes or hold some, and only then. None
-    /// where the platform keeps what waits ([`Transport::OWNS_BUFFERS`](crate::Transport::OWNS_BUFFERS)).
-    /// At most 65,535 are used.
+    /// The blocks that `bytes` is divided into: borrowed by connections that owe bytes or hold
+    /// some, and only then. None where the platform keeps what waits
+    /// ([`Transport::OWNS_BUFFERS`](crate::Transport::OWNS_BUFFERS)). At most 65,535 are used.
     ///
-    /// With two for each connection nobody ever waits for another. With fewer, those that find none take turns. A service
-    /// that always leaves a piece keeps one for that connection, so have more blocks than there are such connections, or
-    /// an idle timeout.
+    /// With two for each connection nobody ever waits for another. With fewer, those that find
+    /// none take turns. A service that always leaves a piece keeps one for that connection, so
+    /// have more blocks than there are such connections, or an idle timeout.
     pub blocks: &'a mut [Block],
     /// The bytes of the blocks, in equal parts. The part's size is a connection's outbox.
     pub bytes: &'a mut [u8],
-    /// Where every read goes; what a service is offered at once is no more than this, nor than a block.
+    /// Where every read goes; what a service is offered at once is no more than this, nor than a
+    /// block.
     pub scratch: &'a mut [u8],
 }
 
-/// The memory of a server as one value, for a `static`: for a loop of `SLOTS` sources, with `BLOCKS` blocks in `BYTES`
-/// bytes, and reads of `SCRATCH` bytes.
+/// The memory of a server as one value, for a `static`: for a loop of `SLOTS` sources, with
+/// `BLOCKS` blocks in `BYTES` bytes, and reads of `SCRATCH` bytes.
 #[derive(Debug)]
 pub struct StaticServer<
     Source,
@@ -44,8 +45,14 @@ pub struct StaticServer<
     scratch: [u8; SCRATCH],
 }
 
-impl<Source, Session, const SLOTS: usize, const BLOCKS: usize, const BYTES: usize, const SCRATCH: usize>
-    StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
+impl<
+    Source,
+    Session,
+    const SLOTS: usize,
+    const BLOCKS: usize,
+    const BYTES: usize,
+    const SCRATCH: usize,
+> StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
 {
     /// Empty, so that a `static` of it lies in `.bss` if `None` is all zero bits for both types.
     #[must_use]
@@ -73,8 +80,14 @@ impl<Source, Session, const SLOTS: usize, const BLOCKS: usize, const BYTES: usiz
     }
 }
 
-impl<Source, Session, const SLOTS: usize, const BLOCKS: usize, const BYTES: usize, const SCRATCH: usize> Default
-    for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
+impl<
+    Source,
+    Session,
+    const SLOTS: usize,
+    const BLOCKS: usize,
+    const BYTES: usize,
+    const SCRATCH: usize,
+> Default for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
 {
     fn default() -> Self {
         Self::new()

@@ -1,11 +1,13 @@
-//! The connections of a server: what is known of them, what they are watched for, when they are looked at, how they end.
+//! The connections of a server: what is known of them, what they are watched for, when they are
+//! looked at, how they end.
 
 use core::time::Duration;
 
 use super::connection::{Connection, Flags};
 use super::pool::Pool;
-use super::{Counters, Reason};
-use crate::{Context, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
+use super::{CloseReason, Counters};
+use crate::contract::{Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
+use crate::event_loop::Context;
 
 /// The connections, their sources and their waiting bytes.
 #[derive(Debug)]
@@ -42,8 +44,8 @@ pub(super) struct Limits {
     pub(super) accept_retry: Span,
 }
 
-/// A length of time in nanoseconds, the longest of which is for ever. A sum with one is a single addition, which that with
-/// a `Duration` is not.
+/// A length of time in nanoseconds, the longest of which is for ever. A sum with one is a single
+/// addition, which that with a `Duration` is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span(u64);
 
@@ -71,10 +73,12 @@ impl Span {
 pub(super) struct Driver<'d, 'a, P: Transport> {
     pub(super) context: &'d mut Context<'a, P>,
     pub(super) table: &'d mut Table<'a, P::Source>,
-    /// The connection whose event or service call is under way: what it asked for is settled at the end.
+    /// The connection whose event or service call is under way: what it asked for is settled at
+    /// the end.
     pub(super) current: Token,
-    /// Where its answers go while nothing has to be looked at before: it is open, and owes and holds nothing, and there
-    /// are blocks for what the platform does not take. Whoever may change a [`connection`](Self::connection) ends that.
+    /// Where its answers go while nothing has to be looked at before: it is open, and owes and
+    /// holds nothing, and there are blocks for what the platform does not take. Whoever may
+    /// change a [`connection`](Self::connection) ends that.
     pub(super) quick: Option<P::Source>,
 }
 
@@ -83,10 +87,11 @@ impl<P: Transport> Driver<'_, '_, P> {
     pub(super) const OWES: Flags = if P::OWNS_BUFFERS { Flags::NONE } else { Flags::OWES };
 
     /// While nothing is read.
-    const PAUSED: Flags = Flags::CLOSING.union(if P::OWNS_BUFFERS { Flags::CRAMPED } else { Flags::STARVED });
+    const PAUSED: Flags =
+        Flags::CLOSING.union(if P::OWNS_BUFFERS { Flags::CRAMPED } else { Flags::STARVED });
 
-    /// Whether a readable connection that is open and nothing else is served without the steps that others need. Where
-    /// size counts for more, they all are served alike.
+    /// Whether a readable connection that is open and nothing else is served without the steps that
+    /// others need. Where size counts for more, they all are served alike.
     pub(super) const HAS_QUICK_WAY: bool =
         cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
 
@@ -145,7 +150,8 @@ impl<P: Transport> Driver<'_, '_, P> {
         }
     }
 
-    /// Sees to it that the deadline of a connection or listener, which must live, is no later than `deadline`.
+    /// Sees to it that the deadline of a connection or listener, which must live, is no later than
+    /// `deadline`.
     #[inline(never)]
     pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
         if deadline != Instant::MAX {
@@ -171,14 +177,16 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline(never)]
     pub(super) fn fail(&mut self, index: usize, error: Error) {
         let reason = match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => Reason::Reset,
-            _ => Reason::Failed,
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+                CloseReason::Reset
+            }
+            _ => CloseReason::Failed,
         };
         self.break_off(index, reason);
     }
 
     /// Marks a connection for an abort; it goes when it is settled.
-    pub(super) fn break_off(&mut self, index: usize, reason: Reason) {
+    pub(super) fn break_off(&mut self, index: usize, reason: CloseReason) {
         let connection = self.connection(index);
         if !connection.is(Flags::BROKEN) {
             connection.set(Flags::BROKEN);
@@ -189,7 +197,7 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Marks a connection as closing once nothing is owed.
     #[inline(never)]
-    pub(super) fn begin_closing(&mut self, index: usize, reason: Reason) {
+    pub(super) fn begin_closing(&mut self, index: usize, reason: CloseReason) {
         let connection = self.connection(index);
         if !connection.is(Flags::CLOSING | Flags::BROKEN) {
             let starved = !P::OWNS_BUFFERS && connection.is(Flags::STARVED);
@@ -209,7 +217,8 @@ impl<P: Transport> Driver<'_, '_, P> {
             return Interest::READABLE;
         }
         if flags.contains(Flags::WANTS_WRITABLE) && self.lacks_outbox(index) {
-            // The peer may take bytes, but what it does not take could not be kept: first a block has to come back.
+            // The peer may take bytes, but what it does not take could not be kept: first a block
+            // has to come back.
             self.starve(index);
             flags = flags.union(Flags::STARVED).difference(Flags::WANTS_WRITABLE);
         }
@@ -222,12 +231,14 @@ impl<P: Transport> Driver<'_, '_, P> {
             return interest;
         }
         if flags.contains(Flags::END_TOLD) {
-            // There is nothing more to read; but what is held may wait for the platform's buffer to have room.
+            // There is nothing more to read; but what is held may wait for the platform's buffer to
+            // have room.
             let waits = P::OWNS_BUFFERS && flags.contains(Flags::HOLDS) && !self.has_room(index);
             return if waits { Interest::WRITABLE } else { interest };
         }
         if !P::OWNS_BUFFERS && flags.contains(Flags::OWES) && self.table.starved > 0 {
-            // Others wait for a block: a slow peer with an endless supply must give back its own before it goes on.
+            // Others wait for a block: a slow peer with an endless supply must give back its own
+            // before it goes on.
             return interest;
         }
         if self.has_room(index) {
@@ -236,7 +247,8 @@ impl<P: Transport> Driver<'_, '_, P> {
                 interest |= Interest::READABLE;
             }
         } else if P::OWNS_BUFFERS {
-            // The platform's buffer is full; that it has room again is all that there is to wait for.
+            // The platform's buffer is full; that it has room again is all that there is to wait
+            // for.
             interest = Interest::WRITABLE;
         }
         interest
@@ -255,7 +267,9 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline(never)]
     pub(super) fn watch(&mut self, index: usize, wanted: Interest) -> Result<(), Error> {
         if self.connection(index).interest != wanted {
-            if let (Some(source), Some(token)) = (self.source(index), self.context.registry().token_at(index)) {
+            if let (Some(source), Some(token)) =
+                (self.source(index), self.context.registry().token_at(index))
+            {
                 self.context.platform.modify(source, token, wanted, Mode::Level)?;
                 self.connection(index).interest = wanted;
             }
@@ -285,7 +299,11 @@ impl<P: Transport> Driver<'_, '_, P> {
     /// When the current connection has been idle for too long; the end of time if never.
     pub(super) fn idle_at(&mut self) -> Instant {
         let connection = *self.here();
-        if connection.is(Flags::LINGERING) { Instant::MAX } else { self.table.limits.idle.after(connection.progress) }
+        if connection.is(Flags::LINGERING) {
+            Instant::MAX
+        } else {
+            self.table.limits.idle.after(connection.progress)
+        }
     }
 
     /// When the current connection has stalled for too long; the end of time if never.

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait,
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token,
+    Transport, Wait,
 };
 
 /// A platform with a clock that stands still and nothing else; it keeps the deadlines of its waits.
@@ -16,11 +17,23 @@ struct Bare {
 impl Selector for Bare {
     type Source = ();
 
-    fn register(&mut self, (): (), _token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        (): (),
+        _token: Token,
+        _interest: Interest,
+        _mode: Mode,
+    ) -> Result<(), Error> {
         Ok(())
     }
 
-    fn modify(&mut self, (): (), _token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        (): (),
+        _token: Token,
+        _interest: Interest,
+        _mode: Mode,
+    ) -> Result<(), Error> {
         Ok(())
     }
 
@@ -102,6 +115,9 @@ fn a_platform_without_work_of_its_own_has_no_deadline() {
 fn a_platform_without_buffers_names_no_room_and_shows_nothing() {
     const { assert!(!Bare::OWNS_BUFFERS) };
     assert_eq!(Bare::default().write_room(()), usize::MAX);
-    assert_eq!(Bare::default().peek((), &mut [0; 1]), Err(nb::Error::Other(ErrorKind::Unsupported.into())));
+    assert_eq!(
+        Bare::default().peek((), &mut [0; 1]),
+        Err(nb::Error::Other(ErrorKind::Unsupported.into()))
+    );
     Bare::default().consume((), 1, 1);
 }

@@ -1,7 +1,7 @@
 //! Errors in the terms of embedded-io, and what is printed of them.
 
 use embedded_io::ErrorKind as Embedded;
-use selkie_core::{Error, ErrorKind, Reason, SendError};
+use selkie_core::{CloseReason, Error, ErrorKind, SendError};
 
 #[test]
 fn what_embedded_io_has_a_name_for_keeps_it() {
@@ -27,7 +27,10 @@ fn what_embedded_io_has_a_name_for_keeps_it() {
 
 #[test]
 fn what_only_one_side_has_a_name_for_comes_near_it() {
-    assert_eq!(embedded_io::Error::kind(&Error::new(ErrorKind::InvalidSource)), Embedded::InvalidInput);
+    assert_eq!(
+        embedded_io::Error::kind(&Error::new(ErrorKind::InvalidSource)),
+        Embedded::InvalidInput
+    );
     assert_eq!(embedded_io::Error::kind(&Error::new(ErrorKind::Full)), Embedded::Other);
     assert_eq!(Error::from(Embedded::InvalidData).kind(), ErrorKind::InvalidInput);
     assert_eq!(Error::from(Embedded::NotFound).kind(), ErrorKind::Other);
@@ -43,7 +46,7 @@ fn an_error_is_a_sentence_with_the_platforms_number() {
 
 #[test]
 fn reasons_and_refusals_have_words() {
-    for reason in Reason::ALL {
+    for reason in CloseReason::ALL {
         assert_eq!(reason.to_string(), reason.name());
         assert_eq!(format!("{reason:?}").to_lowercase(), reason.name());
     }

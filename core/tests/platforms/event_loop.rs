@@ -1,8 +1,9 @@
-//! The loop by itself: tokens, deadlines, wakes and counters, with a handler that writes down what it is told.
+//! The loop by itself: tokens, deadlines, wakes and counters, with a handler that writes down what
+//! it is told.
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, EventLoop, Events, Handler, Instant, Interest, LoopCounters, Mode,
-    Readiness, Selector, StaticLoop, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, EventLoop, Events, Handler, Instant, Interest,
+    LoopCounters, Mode, Readiness, Selector, StaticLoop, Token, Wait, Wake,
 };
 
 /// A platform that reports what the test has put into its batches, and sleeps by moving its clock.
@@ -18,11 +19,27 @@ struct Plan {
 impl Selector for Plan {
     type Source = ();
 
-    fn register(&mut self, (): (), _token: Token, interest: Interest, _mode: Mode) -> Result<(), Error> {
-        if interest.contains(Interest::PRIORITY) { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
+    fn register(
+        &mut self,
+        (): (),
+        _token: Token,
+        interest: Interest,
+        _mode: Mode,
+    ) -> Result<(), Error> {
+        if interest.contains(Interest::PRIORITY) {
+            Err(Error::new(ErrorKind::Unsupported))
+        } else {
+            Ok(())
+        }
     }
 
-    fn modify(&mut self, (): (), _token: Token, _interest: Interest, _mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        (): (),
+        _token: Token,
+        _interest: Interest,
+        _mode: Mode,
+    ) -> Result<(), Error> {
         self.modified += 1;
         Ok(())
     }
@@ -150,7 +167,11 @@ fn a_stale_token_reaches_nothing_of_the_tenant_after_it() {
         assert_eq!(event_loop.context.modify((), stale, Interest::NONE, Mode::Level), Err(STALE));
         assert_eq!(event_loop.context.release(stale), Err(STALE));
         assert_eq!(event_loop.context.platform.modified, 0);
-        assert_eq!(event_loop.turn(at(0), log), Ok(Some(at(10))), "the tenant's deadline is as it was");
+        assert_eq!(
+            event_loop.turn(at(0), log),
+            Ok(Some(at(10))),
+            "the tenant's deadline is as it was"
+        );
         event_loop.context.modify((), tenant, Interest::NONE, Mode::Level).unwrap();
         assert_eq!(event_loop.context.platform.modified, 1);
     });
@@ -199,7 +220,8 @@ fn everything_is_counted() {
             event_loop.turn(at(9), log).unwrap();
         }
         assert_eq!(log.expired.len(), 3);
-        let counted = LoopCounters { turns: 7, turns_idle: 2, events: 5, events_stale: 3, deadlines: 3 };
+        let counted =
+            LoopCounters { turns: 7, turns_idle: 2, events: 5, events_stale: 3, deadlines: 3 };
         assert_eq!(event_loop.context.counters(), counted);
     });
 }
@@ -211,7 +233,10 @@ fn running_goes_on_until_it_is_stopped() {
         event_loop.context.platform.clock = at(100);
         event_loop.context.platform.batches = vec![vec![token], vec![token]];
         event_loop.run_once(log).unwrap();
-        assert_eq!(event_loop.context.platform.clock_reads, 0, "nobody has asked, and there is no deadline");
+        assert_eq!(
+            event_loop.context.platform.clock_reads, 0,
+            "nobody has asked, and there is no deadline"
+        );
         assert_eq!((event_loop.context.now(), event_loop.context.now()), (at(100), at(100)));
         assert_eq!(event_loop.context.platform.clock_reads, 1);
         event_loop.context.set_timer(token, at(150)).unwrap();

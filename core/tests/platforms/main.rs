@@ -1,12 +1,12 @@
-//! What core offers around platforms: the loop over one, two of them under one loop, devices as sources, a connection as a
-//! reader and writer, and the methods that a platform need not write.
+//! What core offers around platforms: the loop over one, two of them under one loop, devices as
+//! sources, a connection as a reader and writer, and the methods that a platform need not write.
 
-mod both;
-mod bound;
 mod defaults;
+mod device_poller;
 mod error;
 mod event_loop;
+mod pair;
 mod recorder;
-mod scan;
+mod selector_only;
+mod stream_adapter;
 mod uart;
-mod unserved;

@@ -1,11 +1,12 @@
 //! A platform that writes down what it is asked, and answers with what the test has chosen.
 
 use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
-    Transport,
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
+    Selector, Token, Transport,
 };
 
-/// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read until it is empty.
+/// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read
+/// until it is empty.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder<const OWNS: bool = false> {
     /// The calls since the last [`answers`](Self::answers), each as a line.
@@ -36,11 +37,23 @@ impl<const OWNS: bool> Recorder<OWNS> {
 impl<const OWNS: bool> Selector for Recorder<OWNS> {
     type Source = u8;
 
-    fn register(&mut self, source: u8, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: u8,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.answer(format!("register {source} {token:?} {interest:?} {mode:?}"), ())
     }
 
-    fn modify(&mut self, source: u8, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: u8,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.answer(format!("modify {source} {token:?} {interest:?} {mode:?}"), ())
     }
 
@@ -50,7 +63,8 @@ impl<const OWNS: bool> Selector for Recorder<OWNS> {
 
     /// Fills the batch with events of the token that has its number for an index.
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
-        let event = Event { token: Token::new(self.number.into(), 1), readiness: Readiness::READABLE };
+        let event =
+            Event { token: Token::new(self.number.into(), 1), readiness: Readiness::READABLE };
         while events.push(event).is_ok() {}
         self.answer(format!("poll {}", now.as_nanos()), ())
     }

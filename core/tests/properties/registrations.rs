@@ -18,7 +18,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let token = || (0..6_u32, 0..5_u32).prop_map(|(index, generation)| Token::new(index, generation));
+    let token =
+        || (0..6_u32, 0..5_u32).prop_map(|(index, generation)| Token::new(index, generation));
     let interest = || {
         prop_oneof![
             Just(Interest::NONE),
@@ -78,7 +79,10 @@ fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model,
         }
         Step::Modify(token, interest, mode) => {
             let found = lookup(model, token);
-            assert_eq!(table.get(token).map(|_| ()).map_err(selkie_core::Error::kind), found.map(|_| ()));
+            assert_eq!(
+                table.get(token).map(|_| ()).map_err(selkie_core::Error::kind),
+                found.map(|_| ())
+            );
             if found.is_ok() {
                 table.update(token, interest, mode);
                 model.insert(token.index(), Entry { token, interest, mode, fired: false });
@@ -86,7 +90,10 @@ fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model,
         }
         Step::Deregister(token) => {
             let found = lookup(model, token);
-            assert_eq!(table.get(token).map(|_| ()).map_err(selkie_core::Error::kind), found.map(|_| ()));
+            assert_eq!(
+                table.get(token).map(|_| ()).map_err(selkie_core::Error::kind),
+                found.map(|_| ())
+            );
             if found.is_ok() {
                 table.remove(token);
                 model.remove(&token.index());

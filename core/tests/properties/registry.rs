@@ -45,10 +45,18 @@ fn compare(registry: &Registry<Slots<'_>>, model: &Model) {
         assert_eq!(registry.contains(token), model.live.contains(&token));
     }
     let listed: Vec<Token> = registry.iter().collect();
-    let expected: BTreeSet<(usize, Token)> = model.live.iter().map(|token| (token.index(), *token)).collect();
-    assert_eq!(listed, expected.into_iter().map(|(_, token)| token).collect::<Vec<_>>(), "in the order of slots");
+    let expected: BTreeSet<(usize, Token)> =
+        model.live.iter().map(|token| (token.index(), *token)).collect();
+    assert_eq!(
+        listed,
+        expected.into_iter().map(|(_, token)| token).collect::<Vec<_>>(),
+        "in the order of slots"
+    );
     for index in 0..CAPACITY + 2 {
-        assert_eq!(registry.token_at(index), listed.iter().copied().find(|token| token.index() == index));
+        assert_eq!(
+            registry.token_at(index),
+            listed.iter().copied().find(|token| token.index() == index)
+        );
     }
 }
 
@@ -90,7 +98,9 @@ fn run(slots: &mut [Slot; CAPACITY], model: &mut Model, steps: &[Step]) {
                     remove(&mut registry, model, token);
                 }
             }
-            Step::MadeUp(index, generation) => remove(&mut registry, model, Token::new(index, generation)),
+            Step::MadeUp(index, generation) => {
+                remove(&mut registry, model, Token::new(index, generation))
+            }
         }
         compare(&registry, model);
     }

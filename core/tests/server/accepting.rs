@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, ErrorKind, Interest, Reason};
+use selkie_core::{Close, CloseReason, Config, ErrorKind, Interest};
 
 use crate::rig::{Rig, Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
@@ -23,7 +23,11 @@ fn at_capacity_the_listener_is_disarmed_and_the_others_wait() {
         assert_eq!(rig.server.counters().accept_pauses, 1);
         let turns = rig.event_loop.context.counters().turns;
         rig.settle();
-        assert_eq!(rig.event_loop.context.counters().turns, turns + 1, "a full server does not spin");
+        assert_eq!(
+            rig.event_loop.context.counters().turns,
+            turns + 1,
+            "a full server does not spin"
+        );
         assert_eq!(rig.socket(clients[5]).reads, 0);
 
         rig.send(clients[6], b"I waited");
@@ -40,7 +44,7 @@ fn at_capacity_the_listener_is_disarmed_and_the_others_wait() {
         rig.settle();
         assert!(armed(rig));
         assert_eq!(rig.server.open_connections(), 0);
-        assert_eq!(rig.closed_for(Reason::Finished), 7);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 7);
     });
 }
 
@@ -157,7 +161,7 @@ fn a_source_that_was_connected_already_is_served() {
         assert_eq!(rig.take(console), b"hello");
         rig.end(console);
         rig.settle();
-        assert_eq!(rig.server.service().reason(token), Some(Reason::Finished));
+        assert_eq!(rig.server.service().reason(token), Some(CloseReason::Finished));
         assert!(!rig.server.owns(token));
     });
 }
@@ -216,7 +220,7 @@ fn churn_gives_every_slot_back() {
             }
         }
         assert_eq!(rig.server.counters().accepted, 5 * rounds(50));
-        assert_eq!(rig.closed_for(Reason::Finished), 5 * rounds(50));
+        assert_eq!(rig.closed_for(CloseReason::Finished), 5 * rounds(50));
     });
 }
 

@@ -2,14 +2,17 @@
 
 use core::time::Duration;
 
-use selkie_core::{Interest, Reason};
+use selkie_core::{CloseReason, Interest};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
 use crate::toy::{READS_ON, SERVER};
 
-fn interest(rig: &mut crate::rig::Rig<'_, Scripted, SERVER>, client: crate::toy::Handle) -> Interest {
+fn interest(
+    rig: &mut crate::rig::Rig<'_, Scripted, SERVER>,
+    client: crate::toy::Handle,
+) -> Interest {
     rig.socket(client).watched.expect("the stream is registered").1
 }
 
@@ -43,19 +46,27 @@ fn the_steady_state_changes_no_interest<const KIND: u8>() {
         let socket = rig.socket(client);
         // Where a source is readable until a read finds nothing, that read is made at once.
         let reads = if KIND == READS_ON { 20 } else { 10 };
-        assert_eq!((socket.modifies, socket.reads, socket.writes), (0, reads, 10), "one read and one write a message");
+        assert_eq!(
+            (socket.modifies, socket.reads, socket.writes),
+            (0, reads, 10),
+            "one read and one write a message"
+        );
     });
 }
 
 fn a_turn_reads_no_more_than_its_share<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
-        let long: Vec<u8> = (0..3 * Shape::SMALL.block_size).map(|byte| byte.to_le_bytes()[0]).collect();
+        let long: Vec<u8> =
+            (0..3 * Shape::SMALL.block_size).map(|byte| byte.to_le_bytes()[0]).collect();
         rig.send(client, &long);
         let taken_in_a_turn = rig.server.counters().bytes_in;
         rig.turn();
         let taken_in_a_turn = rig.server.counters().bytes_in - taken_in_a_turn;
-        assert!(taken_in_a_turn <= Shape::SMALL.block_size as u64, "{taken_in_a_turn} bytes in a turn");
+        assert!(
+            taken_in_a_turn <= Shape::SMALL.block_size as u64,
+            "{taken_in_a_turn} bytes in a turn"
+        );
         rig.settle();
         assert_eq!(rig.take(client), long);
         // A byte for each read: four of them are all that a turn makes.
@@ -77,7 +88,10 @@ fn a_peer_that_stalls_is_read_from_again_when_it_takes<const KIND: u8>() {
         rig.send(client, &text);
         rig.settle();
         let unread = rig.socket(client).incoming.len();
-        assert!(unread >= 256 - 10 - 2 * Shape::SMALL.block_size, "{unread} bytes wait where they are");
+        assert!(
+            unread >= 256 - 10 - 2 * Shape::SMALL.block_size,
+            "{unread} bytes wait where they are"
+        );
         let mut received = rig.take(client);
         while received.len() < text.len() {
             rig.give_room(client, 7);
@@ -104,7 +118,11 @@ fn read_interest_is_dropped_while_the_outbox_is_full_and_comes_back() {
         assert_eq!(interest(rig, client), Interest::WRITABLE);
         rig.give_room(client, usize::MAX);
         rig.settle();
-        assert_eq!(interest(rig, client), Interest::READABLE, "nothing is owed, so nothing else is watched");
+        assert_eq!(
+            interest(rig, client),
+            Interest::READABLE,
+            "nothing is owed, so nothing else is watched"
+        );
         assert_eq!(rig.take(client), [b'x'; 100]);
     });
 }
@@ -121,7 +139,11 @@ fn a_partial_write_keeps_the_rest_and_drains_it_in_order() {
         assert_eq!(modifies, 2, "writability is asked for once, and dropped once");
         let turns = rig.event_loop.context.counters().turns;
         rig.settle();
-        assert_eq!(rig.event_loop.context.counters().turns, turns + 1, "a drained connection is silent");
+        assert_eq!(
+            rig.event_loop.context.counters().turns,
+            turns + 1,
+            "a drained connection is silent"
+        );
     });
 }
 
@@ -136,7 +158,11 @@ fn the_service_is_told_when_the_outbox_has_drained() {
         assert_eq!(rig.server.service().count(|call| *call == Call::Writable(token)), 0);
         rig.give_room(client, 1);
         rig.settle();
-        assert_eq!(rig.server.service().count(|call| *call == Call::Writable(token)), 0, "one byte is still owed");
+        assert_eq!(
+            rig.server.service().count(|call| *call == Call::Writable(token)),
+            0,
+            "one byte is still owed"
+        );
         rig.give_room(client, 1);
         rig.settle();
         assert_eq!(rig.server.service().count(|call| *call == Call::Writable(token)), 1);
@@ -180,7 +206,7 @@ fn a_reply_much_larger_than_the_outbox_streams<const KIND: u8>() {
             received.extend(rig.take(client));
         }
         assert!(received == reply, "every byte, in order");
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 

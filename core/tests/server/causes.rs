@@ -64,7 +64,11 @@ fn a_held_piece_is_not_offered_again<const KIND: u8>() {
             report(rig, client, Readiness::WRITABLE);
         }
         rig.pass(Duration::from_secs(9));
-        assert_eq!(offers(rig), 2, "it was looked after, since it may have been idle, but nothing came");
+        assert_eq!(
+            offers(rig),
+            2,
+            "it was looked after, since it may have been idle, but nothing came"
+        );
         assert_eq!(rig.closed(client), None);
     });
 }
@@ -113,7 +117,11 @@ fn a_peer_that_is_owed_something_is_read_while_there_is_room() {
             rig.settle();
             assert!(rig.socket(client).incoming.is_empty());
         }
-        assert_eq!(rig.server.counters().blocks_max, 1, "nothing is held, so there is an outbox and no inbox");
+        assert_eq!(
+            rig.server.counters().blocks_max,
+            1,
+            "nothing is held, so there is an outbox and no inbox"
+        );
         rig.give_room(client, usize::MAX);
         rig.settle();
         assert_eq!(rig.take(client), b"abcdef");
@@ -131,7 +139,11 @@ fn an_outbox_is_written_once_for_each_of_its_pieces() {
         rig.give_room(client, 8);
         rig.turn();
         assert_eq!(rig.take(client), b"01234567");
-        assert_eq!(rig.socket(client).writes, writes + 1, "the platform took a part, and is not asked again");
+        assert_eq!(
+            rig.socket(client).writes,
+            writes + 1,
+            "the platform took a part, and is not asked again"
+        );
         rig.send(client, b"cdefghij");
         rig.settle();
         let writes = rig.socket(client).writes;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Interest, Reason};
+use selkie_core::{Close, CloseReason, Config, Interest};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -33,12 +33,16 @@ fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const KIND: u8>() {
             rig.give_room(client, 3);
             rig.settle();
             let more = rig.take(client);
-            assert!(!more.is_empty() || rig.closed(client).is_some(), "stuck after {}", received.len());
+            assert!(
+                !more.is_empty() || rig.closed(client).is_some(),
+                "stuck after {}",
+                received.len()
+            );
             received.extend(more);
         }
         assert_eq!(received, text);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.server.service().reason(token), Some(Reason::Finished));
+        assert_eq!(rig.server.service().reason(token), Some(CloseReason::Finished));
     });
 }
 
@@ -62,7 +66,7 @@ fn closing_sends_what_is_owed_first<const KIND: u8>() {
         let expected: &[u8] = if KIND == PLATFORM { b"1234" } else { b"12345678" };
         assert_eq!(rig.take(client), expected);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -81,7 +85,7 @@ fn aborting_throws_away_what_is_owed<const KIND: u8>() {
         rig.settle();
         assert_eq!(rig.take(client), b"1234");
         assert_eq!(rig.closed(client), Some(Close::Abort));
-        assert_eq!(rig.closed_for(Reason::Aborted), 1);
+        assert_eq!(rig.closed_for(CloseReason::Aborted), 1);
     });
 }
 
@@ -95,7 +99,7 @@ fn closing_when_opened_works<const KIND: u8>() {
         let client = rig.connected();
         assert_eq!(rig.take(client), b"busy");
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -128,7 +132,7 @@ fn lingering_ends_the_servers_stream_and_waits_for_the_peers() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -192,7 +196,7 @@ fn ending_the_own_stream_leaves_the_peers_open() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| {
         peer.send(b"0123456789").unwrap();
-        peer.end();
+        peer.shutdown_write();
         assert!(peer.send(b"more").is_err());
     });
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
@@ -211,7 +215,7 @@ fn ending_the_own_stream_leaves_the_peers_open() {
         assert_eq!(rig.server.service().count(|call| *call == heard), 1);
         rig.end(client);
         rig.settle();
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -228,11 +232,15 @@ fn a_service_may_go_on_after_the_peers_end() {
         let token = rig.token(client);
         rig.end(client);
         rig.settle();
-        assert_eq!(rig.socket(client).watched, Some((token, Interest::NONE)), "the end is not reported for ever");
+        assert_eq!(
+            rig.socket(client).watched,
+            Some((token, Interest::NONE)),
+            "the end is not reported for ever"
+        );
         assert_eq!(rig.server.service().count(|call| *call == Call::Ended(token)), 1);
         rig.pass(Duration::from_secs(5));
         assert_eq!(rig.take(client), b"a late answer");
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -241,7 +249,12 @@ fn the_session_of_a_reused_slot_is_new() {
     struct Greeter;
     impl selkie_core::Service for Greeter {
         type Session = u32;
-        fn received(&mut self, peer: &mut selkie_core::Peer<'_>, seen: &mut u32, bytes: &[u8]) -> usize {
+        fn received(
+            &mut self,
+            peer: &mut selkie_core::Peer<'_>,
+            seen: &mut u32,
+            bytes: &[u8],
+        ) -> usize {
             *seen += 1;
             peer.send(&seen.to_be_bytes()).unwrap();
             bytes.len()

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Reason};
+use selkie_core::{Close, CloseReason, Config};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, just_before, rounds, with_server};
@@ -25,7 +25,7 @@ fn an_idle_connection_is_closed_exactly_in_time<const KIND: u8>() {
         assert_eq!(rig.closed(client), None);
         rig.pass(TICK);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.server.service().reason(token), Some(Reason::Idle));
+        assert_eq!(rig.server.service().reason(token), Some(CloseReason::Idle));
     });
 }
 
@@ -70,7 +70,7 @@ fn readiness_without_bytes_is_no_progress() {
         rig.settle();
         assert_eq!(rig.server.counters().reads_spurious, 1);
         rig.pass(Duration::from_secs(1));
-        assert_eq!(rig.closed_for(Reason::Idle), 1);
+        assert_eq!(rig.closed_for(CloseReason::Idle), 1);
     });
 }
 
@@ -86,7 +86,7 @@ fn a_stalled_peer_is_aborted_in_time_and_any_byte_starts_anew() {
         assert_eq!(rig.closed(client), None);
         rig.pass(TICK);
         assert_eq!(rig.closed(client), Some(Close::Abort));
-        assert_eq!(rig.closed_for(Reason::Stalled), 1);
+        assert_eq!(rig.closed_for(CloseReason::Stalled), 1);
     });
 }
 
@@ -100,7 +100,11 @@ fn a_peer_that_is_owed_nothing_never_stalls() {
         rig.give_room(client, usize::MAX);
         rig.pass(Duration::from_secs(100));
         assert_eq!(rig.closed(client), None);
-        assert_eq!(rig.event_loop.turn(rig.now, &mut rig.server), Ok(None), "and there is no deadline left");
+        assert_eq!(
+            rig.event_loop.turn(rig.now, &mut rig.server),
+            Ok(None),
+            "and there is no deadline left"
+        );
     });
 }
 
@@ -113,7 +117,7 @@ fn a_stalled_peer_that_keeps_sending_is_closed_all_the_same() {
             rig.send(client, b"more");
             rig.pass(Duration::from_secs(1));
         }
-        assert_eq!(rig.closed_for(Reason::Stalled), 1);
+        assert_eq!(rig.closed_for(CloseReason::Stalled), 1);
     });
 }
 
@@ -129,7 +133,7 @@ fn a_closing_peer_that_takes_nothing_stalls_too() {
         rig.give_room(client, 0);
         rig.pass(Duration::from_secs(10));
         assert_eq!(rig.closed(client), Some(Close::Abort));
-        assert_eq!(rig.closed_for(Reason::Stalled), 1);
+        assert_eq!(rig.closed_for(CloseReason::Stalled), 1);
     });
 }
 
@@ -221,6 +225,6 @@ fn expiries_are_bounded_a_turn() {
         assert_eq!(rig.server.open_connections(), 16, "as many as the batch holds");
         assert!(due.is_some_and(|due| due <= rig.now), "and the rest at once");
         rig.settle();
-        assert_eq!(rig.closed_for(Reason::Idle), 20);
+        assert_eq!(rig.closed_for(CloseReason::Idle), 20);
     });
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Instant, Reason, Service};
+use selkie_core::{Close, CloseReason, Config, Instant, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
@@ -28,7 +28,7 @@ fn idle_connections_are_closed_at_once<const KIND: u8>() {
             assert_eq!(rig.closed(client), Some(Close::Graceful));
         }
         assert!(rig.closed(listener).is_some());
-        assert_eq!(rig.closed_for(Reason::Drained), 3);
+        assert_eq!(rig.closed_for(CloseReason::Drained), 3);
         assert!(rig.server.is_drained());
         assert!(rig.event_loop.is_stopped());
     });
@@ -41,7 +41,11 @@ fn owed_bytes_are_sent_before_the_close<const KIND: u8>() {
         rig.send(client, b"0123456789");
         rig.settle();
         drain(rig, Duration::from_secs(60));
-        assert_eq!(rig.event_loop.is_stopped(), KIND == PLATFORM, "what the platform keeps, the platform sends");
+        assert_eq!(
+            rig.event_loop.is_stopped(),
+            KIND == PLATFORM,
+            "what the platform keeps, the platform sends"
+        );
         rig.give_room(client, usize::MAX);
         rig.settle();
         let expected: &[u8] = if KIND == PLATFORM { b"012" } else { b"0123456789" };
@@ -64,7 +68,10 @@ fn who_still_is_owed_at_the_deadline_is_expelled() {
         assert_eq!(rig.closed(stalled), None);
         rig.pass(Duration::from_nanos(1));
         assert_eq!(rig.closed(stalled), Some(Close::Abort));
-        assert_eq!((rig.closed_for(Reason::Expelled), rig.closed_for(Reason::Drained)), (1, 1));
+        assert_eq!(
+            (rig.closed_for(CloseReason::Expelled), rig.closed_for(CloseReason::Drained)),
+            (1, 1)
+        );
         assert!(rig.event_loop.is_stopped());
     });
 }
@@ -87,7 +94,7 @@ fn lingering_does_not_outlast_the_deadline() {
         assert_eq!(rig.closed(client), None);
         rig.pass(Duration::from_secs(5));
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Drained), 1);
+        assert_eq!(rig.closed_for(CloseReason::Drained), 1);
     });
 }
 
@@ -115,7 +122,7 @@ fn the_earlier_of_two_deadlines_counts() {
         drain(rig, Duration::from_secs(5));
         drain(rig, Duration::from_secs(60));
         rig.pass(Duration::from_secs(5));
-        assert_eq!(rig.closed_for(Reason::Expelled), 1);
+        assert_eq!(rig.closed_for(CloseReason::Expelled), 1);
     });
 }
 
@@ -164,7 +171,7 @@ fn a_services_deadline_does_not_fire_while_draining() {
         assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimedOut(_))), 0);
         rig.give_room(client, 1);
         rig.settle();
-        assert_eq!(rig.closed_for(Reason::Drained), 1);
+        assert_eq!(rig.closed_for(CloseReason::Drained), 1);
     });
 }
 
@@ -180,7 +187,10 @@ fn a_loop_that_waits_returns_when_it_is_drained() {
         rig.server.drain(&mut rig.event_loop.context, deadline);
         rig.others = 0;
         rig.event_loop.run(&mut rig.server).unwrap();
-        assert_eq!(rig.event_loop.context.platform.clock, deadline, "it slept until the deadline, and no longer");
-        assert_eq!(rig.closed_for(Reason::Expelled), 1);
+        assert_eq!(
+            rig.event_loop.context.platform.clock, deadline,
+            "it slept until the deadline, and no longer"
+        );
+        assert_eq!(rig.closed_for(CloseReason::Expelled), 1);
     });
 }

@@ -1,8 +1,9 @@
-//! After the peer has ended its stream: the end is told once, and what is held is neither forgotten nor a cause to spin.
+//! After the peer has ended its stream: the end is told once, and what is held is neither forgotten
+//! nor a cause to spin.
 
 use core::time::Duration;
 
-use selkie_core::{Close, Peer, Reason, Service};
+use selkie_core::{Close, CloseReason, Peer, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};
@@ -66,7 +67,7 @@ fn a_service_need_not_say_what_the_end_means<const KIND: u8>() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -139,7 +140,12 @@ fn who_has_ended_its_own_stream_waits_for_no_room() {
         rig.send(client, b"left");
         rig.end(client);
         rig.settle();
-        assert!(rig.server.service().count(|call| matches!(call, Call::Received(_, bytes) if bytes == b"left")) > 0);
+        assert!(
+            rig.server
+                .service()
+                .count(|call| matches!(call, Call::Received(_, bytes) if bytes == b"left"))
+                > 0
+        );
         assert_eq!(ends(rig), 1);
     });
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, ErrorKind, Event, Readiness, Reason, Token};
+use selkie_core::{Close, CloseReason, Config, ErrorKind, Event, Readiness, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -20,7 +20,7 @@ fn a_reset_while_idle_closes<const KIND: u8>() {
         rig.socket(client).read_error = Some(ErrorKind::ConnectionReset);
         rig.settle();
         assert_eq!(rig.closed(client), Some(Close::Abort));
-        assert_eq!(rig.server.service().reason(token), Some(Reason::Reset));
+        assert_eq!(rig.server.service().reason(token), Some(CloseReason::Reset));
         assert_eq!(rig.server.service().count(|call| matches!(call, Call::Ended(_))), 0);
     });
 }
@@ -32,7 +32,7 @@ fn a_failing_read_closes<const KIND: u8>() {
         rig.socket(client).read_error = Some(ErrorKind::TimedOut);
         rig.settle();
         assert_eq!(rig.take(client), b"the last words are served");
-        assert_eq!(rig.closed_for(Reason::Failed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Failed), 1);
     });
 }
 
@@ -43,7 +43,7 @@ fn a_failing_write_closes<const KIND: u8>() {
         rig.send(client, b"x");
         rig.settle();
         assert_eq!(rig.closed(client), Some(Close::Abort));
-        assert_eq!(rig.closed_for(Reason::Reset), 1);
+        assert_eq!(rig.closed_for(CloseReason::Reset), 1);
     });
 }
 
@@ -60,7 +60,7 @@ fn a_reset_while_bytes_are_owed_closes() {
             rig.settle();
             assert_eq!(rig.closed(client), Some(Close::Abort));
         }
-        assert_eq!(rig.closed_for(Reason::Reset), 2);
+        assert_eq!(rig.closed_for(CloseReason::Reset), 2);
     });
 }
 
@@ -73,7 +73,7 @@ fn a_reset_while_lingering_closes() {
         rig.socket(client).read_error = Some(ErrorKind::ConnectionReset);
         rig.settle();
         assert!(rig.closed(client).is_some());
-        assert_eq!(rig.closed_for(Reason::Closed), 1, "it was closed before it was reset");
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1, "it was closed before it was reset");
     });
 }
 
@@ -116,7 +116,7 @@ fn a_platform_that_cannot_change_an_interest_costs_that_connection_only() {
         rig.send(other, b"y");
         rig.settle();
         assert_eq!(rig.closed(broken), Some(Close::Abort));
-        assert_eq!(rig.closed_for(Reason::Failed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Failed), 1);
         assert_eq!(rig.take(other), b"y");
     });
 }
@@ -129,7 +129,7 @@ fn a_close_that_fails_is_counted_and_nothing_else() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.server.counters().close_failures, 1);
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -176,7 +176,7 @@ fn an_event_for_a_peer_that_was_aborted_in_the_same_batch_does_no_harm() {
             rig.send(client, b"I abort you all");
         }
         rig.settle();
-        assert_eq!(rig.closed_for(Reason::Aborted), 3 - rig.server.open_connections() as u64);
+        assert_eq!(rig.closed_for(CloseReason::Aborted), 3 - rig.server.open_connections() as u64);
         assert!(rig.server.open_connections() <= 1);
     });
 }
@@ -209,7 +209,11 @@ fn every_readiness_in_every_state_is_harmless() {
                 rig.event_loop.context.platform.made_up.push(Event { token, readiness });
             }
             rig.settle();
-            assert_eq!(rig.server.open_connections(), open, "{readiness:?} closes nobody by itself");
+            assert_eq!(
+                rig.server.open_connections(),
+                open,
+                "{readiness:?} closes nobody by itself"
+            );
             rig.give_room(owed, 100);
             rig.give_room(ended, 100);
             rig.send(held, b" of it\n");

@@ -1,8 +1,9 @@
-//! A connection that closes: its first reason stays, what is asked of it afterwards is ignored, and it goes when it can.
+//! A connection that closes: its first reason stays, what is asked of it afterwards is ignored, and
+//! it goes when it can.
 
 use core::time::Duration;
 
-use selkie_core::{Close, Config, Event, Readiness, Reason};
+use selkie_core::{Close, CloseReason, Config, Event, Readiness};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -45,7 +46,7 @@ fn what_is_asked_for_after_the_closing_is_ignored() {
         rig.give_room(client, usize::MAX);
         rig.settle();
         assert_eq!(rig.take(client), b"hello");
-        let [Call::Opened(_), Call::Received(..), Call::Closed(closed, Reason::Closed)] =
+        let [Call::Opened(_), Call::Received(..), Call::Closed(closed, CloseReason::Closed)] =
             &rig.server.service().calls[..]
         else {
             panic!("{:?}", rig.server.service().calls);
@@ -93,7 +94,7 @@ fn draining_does_not_change_why_it_closes() {
         rig.settle();
         rig.give_room(client, usize::MAX);
         rig.settle();
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -127,7 +128,7 @@ fn lingering_is_not_idling<const KIND: u8>() {
         assert_eq!(rig.closed(client), None);
         rig.pass(Duration::from_secs(1));
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(Reason::Closed), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
 
@@ -142,7 +143,11 @@ fn what_is_thrown_away_while_lingering_is_counted() {
         }
         assert_eq!(rig.server.counters().bytes_in, 15);
         for _ in 0..2 {
-            rig.event_loop.context.platform.made_up.push(Event { token, readiness: Readiness::READABLE });
+            rig.event_loop
+                .context
+                .platform
+                .made_up
+                .push(Event { token, readiness: Readiness::READABLE });
             rig.settle();
         }
         assert_eq!(rig.server.counters().reads_spurious, 2);

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Config, Interest, Reason, Token};
+use selkie_core::{CloseReason, Config, Interest, Token};
 
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, lines};
@@ -37,7 +37,7 @@ fn what_is_held_at_the_end_of_the_stream_is_offered_before_the_end_is_told() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.take(client), b"one\ntwo\nbye");
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -64,7 +64,9 @@ fn a_full_inbox_stops_the_reading_until_the_service_takes() {
     let mut service = Scripted::lines();
     service.on_timed_out = Box::new(|_| ());
     service.on_received = Box::new(|peer, bytes| {
-        if bytes.len() == peer.received_max() && peer.now() >= selkie_core::Instant::from_millis(5000) {
+        if bytes.len() == peer.received_max()
+            && peer.now() >= selkie_core::Instant::from_millis(5000)
+        {
             return bytes.len();
         }
         peer.set_timer(Duration::from_secs(4));
@@ -75,10 +77,18 @@ fn a_full_inbox_stops_the_reading_until_the_service_takes() {
         rig.send(client, &[b'x'; 20]);
         rig.settle();
         let token = rig.token(client);
-        assert_eq!(rig.socket(client).watched, Some((token, Interest::NONE)), "full: nothing more can be taken in");
+        assert_eq!(
+            rig.socket(client).watched,
+            Some((token, Interest::NONE)),
+            "full: nothing more can be taken in"
+        );
         assert_eq!(rig.socket(client).incoming.len(), 4);
         rig.pass(Duration::from_secs(4));
-        assert_eq!(rig.socket(client).incoming.len(), 0, "the service took it all, so reading goes on");
+        assert_eq!(
+            rig.socket(client).incoming.len(),
+            0,
+            "the service took it all, so reading goes on"
+        );
         assert_eq!(rig.socket(client).watched, Some((token, Interest::READABLE)));
     });
 }
@@ -154,16 +164,21 @@ fn held_bytes_are_offered_again_after_the_services_deadline() {
 #[test]
 fn what_is_held_goes_with_the_connection() {
     let config = Config { idle_timeout: Some(Duration::from_secs(1)), ..UNLIMITED };
-    with_server::<_, SERVER>(Shape { blocks: 2, ..Shape::SMALL }, config, Scripted::lines(), |rig| {
-        for _ in 0..10 {
-            let client = rig.connected();
-            rig.send(client, b"a piece");
-            rig.pass(Duration::from_secs(1));
-            assert!(rig.closed(client).is_some());
-        }
-        assert_eq!(rig.closed_for(Reason::Idle), 10);
-        assert_eq!(rig.server.counters().starved, 0, "the block came back each time");
-    });
+    with_server::<_, SERVER>(
+        Shape { blocks: 2, ..Shape::SMALL },
+        config,
+        Scripted::lines(),
+        |rig| {
+            for _ in 0..10 {
+                let client = rig.connected();
+                rig.send(client, b"a piece");
+                rig.pass(Duration::from_secs(1));
+                assert!(rig.closed(client).is_some());
+            }
+            assert_eq!(rig.closed_for(CloseReason::Idle), 10);
+            assert_eq!(rig.server.counters().starved, 0, "the block came back each time");
+        },
+    );
 }
 
 #[test]
@@ -195,7 +210,7 @@ fn what_is_held_may_be_taken_at_the_very_end() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.take(client), b"at last");
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
         assert_eq!(rig.server.blocks_borrowed(), 0);
     });
 }

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use selkie_core::{Close, Reason, SendError, Token};
+use selkie_core::{Close, CloseReason, SendError, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -51,7 +51,8 @@ fn bytes_reach_another_peer<const KIND: u8>() {
 fn sending_to_another_is_all_or_nothing<const KIND: u8>() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
-    let (service, _) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
+    let (service, _) =
+        acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.give_room(target, if KIND == PLATFORM { 16 } else { 0 });
@@ -73,7 +74,8 @@ fn sending_to_another_is_all_or_nothing<const KIND: u8>() {
 fn sending_to_a_peer_that_is_gone_says_so() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
-    let (service, _) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
+    let (service, _) =
+        acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         let slot = rig.token(target).index();
@@ -92,7 +94,8 @@ fn sending_to_a_peer_that_is_gone_says_so() {
 fn a_write_that_breaks_another_peer_closes_that_one() {
     let results = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&results);
-    let (service, roster) = acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
+    let (service, roster) =
+        acting(move |peer, first, bytes| log.borrow_mut().push(peer.send_to(first, bytes)));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (target, speaker) = (rig.connected(), rig.connected());
         rig.socket(target).write_error = Some(selkie_core::ErrorKind::BrokenPipe);
@@ -101,7 +104,7 @@ fn a_write_that_breaks_another_peer_closes_that_one() {
         assert_eq!(*results.borrow(), [Err(SendError::Closed)]);
         assert_eq!(rig.closed(target), Some(Close::Abort));
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Reset));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Reset));
         assert_eq!(rig.closed(speaker), None);
     });
 }
@@ -116,7 +119,7 @@ fn an_interest_that_cannot_be_changed_for_another_peer_closes_that_one() {
         rig.send(speaker, b"hello");
         rig.settle();
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Failed));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Failed));
         assert_eq!(rig.closed(speaker), None);
     });
 }
@@ -139,7 +142,7 @@ fn another_peer_is_closed_after_what_it_is_owed() {
         assert_eq!(rig.take(target), b"farewell");
         assert_eq!(rig.closed(target), Some(Close::Graceful));
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Closed));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Closed));
     });
 }
 
@@ -152,7 +155,7 @@ fn another_peer_is_aborted_in_the_same_turn() {
         rig.turn();
         assert_eq!(rig.closed(target), Some(Close::Abort));
         let first = roster.borrow()[0];
-        assert_eq!(rig.server.service().reason(first), Some(Reason::Aborted));
+        assert_eq!(rig.server.service().reason(first), Some(CloseReason::Aborted));
     });
 }
 
@@ -164,7 +167,11 @@ fn the_closing_of_one_peer_can_be_told_to_another() {
     service.on_opened = Box::new(move |peer| peers.borrow_mut().push(peer.token()));
     let peers = Rc::clone(&roster);
     service.on_closed = Box::new(move |peer| {
-        assert_eq!(peer.send(b"x"), Err(SendError::Closed), "nothing reaches the peer that is gone");
+        assert_eq!(
+            peer.send(b"x"),
+            Err(SendError::Closed),
+            "nothing reaches the peer that is gone"
+        );
         peer.close();
         peer.abort();
         peer.set_timer(Duration::from_secs(1));

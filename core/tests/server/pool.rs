@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Config, Peer, Reason, SendError};
+use selkie_core::{CloseReason, Config, Peer, SendError};
 
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Scripted, lines};
@@ -87,7 +87,7 @@ fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
         rig.settle();
         assert_eq!(rig.take(starved), b"x");
         assert!(rig.closed(starved).is_some());
-        assert_eq!(rig.closed_for(Reason::Finished), 1);
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -125,30 +125,39 @@ fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
         }
         lines(peer, bytes)
     });
-    with_server::<_, SERVER>(Shape { slots: 10, blocks: 4, ..Shape::SMALL }, UNLIMITED, service, |rig| {
-        let targets: Vec<_> = (0..6).map(|_| rig.connected()).collect();
-        for &target in &targets {
-            rig.send(target, b"hello\n");
-        }
-        rig.settle();
-        for &target in &targets {
-            rig.give_room(target, 0);
-        }
-        let speaker = rig.connected();
-        rig.give_room(speaker, 0);
-        rig.send(speaker, b"line\npiece");
-        rig.settle();
-        assert_eq!(rig.closed(speaker), None, "the speaker is not broken by what it sends to others");
-        rig.give_room(speaker, usize::MAX);
-        rig.settle();
-        assert_eq!(rig.take(speaker), b"line\n");
-        for &target in &targets {
-            rig.give_room(target, usize::MAX);
-        }
-        rig.send(speaker, b" of news\n");
-        rig.settle();
-        assert_eq!(rig.take(speaker), b"piece of news\n");
-    });
+    with_server::<_, SERVER>(
+        Shape { slots: 10, blocks: 4, ..Shape::SMALL },
+        UNLIMITED,
+        service,
+        |rig| {
+            let targets: Vec<_> = (0..6).map(|_| rig.connected()).collect();
+            for &target in &targets {
+                rig.send(target, b"hello\n");
+            }
+            rig.settle();
+            for &target in &targets {
+                rig.give_room(target, 0);
+            }
+            let speaker = rig.connected();
+            rig.give_room(speaker, 0);
+            rig.send(speaker, b"line\npiece");
+            rig.settle();
+            assert_eq!(
+                rig.closed(speaker),
+                None,
+                "the speaker is not broken by what it sends to others"
+            );
+            rig.give_room(speaker, usize::MAX);
+            rig.settle();
+            assert_eq!(rig.take(speaker), b"line\n");
+            for &target in &targets {
+                rig.give_room(target, usize::MAX);
+            }
+            rig.send(speaker, b" of news\n");
+            rig.settle();
+            assert_eq!(rig.take(speaker), b"piece of news\n");
+        },
+    );
 }
 
 #[test]

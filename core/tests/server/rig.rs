@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::{
-    Block, Close, Config, Connection, Event, EventLoop, Instant, LoopStorage, Reason, Server, ServerStorage, Service,
-    Slot, TimerSlot, Token,
+    Block, Close, CloseReason, Config, Connection, Event, EventLoop, Instant, LoopStorage, Server,
+    ServerStorage, Service, Slot, TimerSlot, Token,
 };
 
 use crate::toy::{Handle, Socket, Toy};
@@ -22,14 +22,16 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// Enough of everything for a few connections, and so little that a few bytes fill it.
-    pub(crate) const SMALL: Self = Self { slots: 6, events: 8, blocks: 12, block_size: 16, scratch: 16 };
+    pub(crate) const SMALL: Self =
+        Self { slots: 6, events: 8, blocks: 12, block_size: 16, scratch: 16 };
 }
 
 /// The limits that most tests want: none.
 pub(crate) const UNLIMITED: Config =
     Config { idle_timeout: None, stall_timeout: None, linger: Duration::ZERO, ..Config::DEFAULT };
 
-/// How often a test repeats itself: `usual`, or a tenth of that under Miri, which is hundreds of times slower.
+/// How often a test repeats itself: `usual`, or a tenth of that under Miri, which is hundreds of
+/// times slower.
 pub(crate) const fn rounds(usual: u64) -> u64 {
     if cfg!(miri) { usual / 10 } else { usual }
 }
@@ -44,7 +46,8 @@ pub(crate) struct Rig<'a, S: Service, const KIND: u8> {
     pub(crate) server: Server<'a, Toy<KIND>, S>,
     pub(crate) now: Instant,
     pub(crate) listener: Handle,
-    /// Tokens in the registry that are not the server's connections: the listener, and what a test adds.
+    /// Tokens in the registry that are not the server's connections: the listener, and what a test
+    /// adds.
     pub(crate) others: usize,
 }
 
@@ -79,7 +82,9 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
         },
     );
     let listener = event_loop.context.platform.listener();
-    server.listen(&mut event_loop.context, listener).expect("an empty loop has room for a listener");
+    server
+        .listen(&mut event_loop.context, listener)
+        .expect("an empty loop has room for a listener");
     let mut rig = Rig { event_loop, server, now: Instant::from_millis(1000), listener, others: 1 };
     test(&mut rig);
     rig.check();
@@ -131,13 +136,16 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         self.socket(handle).closed
     }
 
-    pub(crate) fn closed_for(&self, reason: Reason) -> u64 {
+    pub(crate) fn closed_for(&self, reason: CloseReason) -> u64 {
         self.server.counters().closed_for(reason)
     }
 
     /// One turn. Gives when the next is due.
     pub(crate) fn turn(&mut self) -> Option<Instant> {
-        let due = self.event_loop.turn(self.now, &mut self.server).expect("the toy platform never fails as a whole");
+        let due = self
+            .event_loop
+            .turn(self.now, &mut self.server)
+            .expect("the toy platform never fails as a whole");
         self.check();
         due
     }
@@ -147,7 +155,10 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         for _ in 0..500 {
             let due = self.turn();
             let more = due.is_some_and(|due| due <= self.now);
-            assert!(more || !self.event_loop.context.platform.is_ready(), "a turn is due while something is ready");
+            assert!(
+                more || !self.event_loop.context.platform.is_ready(),
+                "a turn is due while something is ready"
+            );
             if !more {
                 return;
             }
@@ -173,7 +184,10 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         let open = self.server.open_connections();
         assert_eq!(counters.accepted - counters.closed_total(), open as u64, "{counters:?}");
         assert!(counters.open_max >= open as u64);
-        assert!(self.server.blocks_borrowed() <= 2 * open, "a connection borrows an outbox and an inbox at most");
+        assert!(
+            self.server.blocks_borrowed() <= 2 * open,
+            "a connection borrows an outbox and an inbox at most"
+        );
         let live = self.event_loop.context.registry().len();
         assert_eq!(live, open + self.others, "every connection has a slot, and no slot is lost");
     }

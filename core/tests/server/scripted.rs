@@ -1,6 +1,6 @@
 //! A service whose every call is a closure of the test, and is written down.
 
-use selkie_core::{Peer, Reason, Service, Token};
+use selkie_core::{CloseReason, Peer, Service, Token};
 
 /// One call of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(crate) enum Call {
     Writable(Token),
     Ended(Token),
     TimedOut(Token),
-    Closed(Token, Reason),
+    Closed(Token, CloseReason),
 }
 
 type Act = Box<dyn FnMut(&mut Peer<'_>)>;
@@ -55,7 +55,7 @@ impl Scripted {
     }
 
     /// Why a connection was closed, once it was.
-    pub(crate) fn reason(&self, token: Token) -> Option<Reason> {
+    pub(crate) fn reason(&self, token: Token) -> Option<CloseReason> {
         let mut reasons = self.calls.iter().filter_map(|call| match call {
             Call::Closed(closed, reason) if *closed == token => Some(*reason),
             _ => None,
@@ -73,7 +73,7 @@ pub(crate) fn close(peer: &mut Peer<'_>) {
 
 /// Ends the stream to the peer, as a whole call of the service.
 pub(crate) fn end(peer: &mut Peer<'_>) {
-    peer.end();
+    peer.shutdown_write();
 }
 
 /// Aborts the peer, as a whole call of the service.
@@ -111,17 +111,17 @@ impl Service for Scripted {
         (self.on_writable)(peer);
     }
 
-    fn ended(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
         self.calls.push(Call::Ended(peer.token()));
         (self.on_ended)(peer);
     }
 
-    fn timed_out(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
         self.calls.push(Call::TimedOut(peer.token()));
         (self.on_timed_out)(peer);
     }
 
-    fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: Reason) {
+    fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: CloseReason) {
         self.calls.push(Call::Closed(peer.token(), reason));
         (self.on_closed)(peer);
     }

@@ -4,13 +4,14 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use selkie_core::{Config, ErrorKind, Reason};
+use selkie_core::{CloseReason, Config, ErrorKind};
 
 use crate::rig::{Rig, Shape, with_server};
 use crate::scripted::Scripted;
 use crate::toy::{Handle, PLATFORM, READS_ON, SERVER};
 
-/// One thing that a client, the network or the clock does. Clients are named by the order in which they connected.
+/// One thing that a client, the network or the clock does. Clients are named by the order in which
+/// they connected.
 #[derive(Clone, Debug)]
 enum Step {
     Connect,
@@ -67,7 +68,10 @@ impl Run {
     fn take<const KIND: u8>(&mut self, rig: &mut Rig<'_, Scripted, KIND>) {
         for (&handle, client) in &mut self.clients {
             client.received.extend(rig.take(handle));
-            assert!(client.sent.starts_with(&client.received), "only what was sent comes back, in order");
+            assert!(
+                client.sent.starts_with(&client.received),
+                "only what was sent comes back, in order"
+            );
         }
     }
 
@@ -115,7 +119,9 @@ impl Run {
                 let listener = rig.listener;
                 rig.socket(listener).accept_errors.push_back(ErrorKind::OutOfDescriptors);
             }
-            Step::RegisterFails => rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory),
+            Step::RegisterFails => {
+                rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory)
+            }
             Step::Wait(millis) => rig.pass(Duration::from_millis(u64::from(millis))),
             Step::Turn => {
                 rig.turn();
@@ -129,7 +135,8 @@ impl Run {
         for &handle in &self.order {
             rig.give_room(handle, usize::MAX);
         }
-        // Whoever holds a piece of a line keeps its block, and may keep others waiting until it ends.
+        // Whoever holds a piece of a line keeps its block, and may keep others waiting until it
+        // ends.
         rig.pass(Duration::from_secs(1));
         for &handle in &self.order {
             rig.end(handle);
@@ -145,18 +152,27 @@ impl Run {
             if client.reset || refused {
                 continue;
             }
-            let whole = client.sent.iter().rposition(|&byte| byte == b'\n').map_or(0, |position| position + 1);
+            let whole = client
+                .sent
+                .iter()
+                .rposition(|&byte| byte == b'\n')
+                .map_or(0, |position| position + 1);
             let expected = if whole_lines { whole } else { client.sent.len() };
             assert_eq!(client.received.len(), expected, "of {handle:?}");
         }
         let counters = rig.server.counters();
         assert_eq!(counters.accepted + counters.refused, self.order.len() as u64);
-        assert_eq!(counters.closed_for(Reason::Failed), 0, "{counters:?}");
+        assert_eq!(counters.closed_for(CloseReason::Failed), 0, "{counters:?}");
         assert_eq!(counters.close_failures, 0);
         assert_eq!(rig.server.blocks_borrowed(), 0, "every block came back");
         assert_eq!(rig.turn(), None, "no deadline outlives its connection");
         assert!(
-            rig.event_loop.context.platform.sockets.iter().all(|socket| socket.is_listener == socket.watched.is_some())
+            rig.event_loop
+                .context
+                .platform
+                .sockets
+                .iter()
+                .all(|socket| socket.is_listener == socket.watched.is_some())
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Tokens of connections that are gone, and tokens that never named one: whoever has the slot now notices nothing.
+//! Tokens of connections that are gone, and tokens that never named one: whoever has the slot now
+//! notices nothing.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,7 +10,8 @@ use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
 use crate::toy::SERVER;
 
-/// A service that leaves what it is sent, except for "act": then it tries all that it can do to the target.
+/// A service that leaves what it is sent, except for "act": then it tries all that it can do to the
+/// target.
 fn acting(target: &Rc<Cell<Token>>) -> Scripted {
     let target = Rc::clone(target);
     let mut service = Scripted::echo();
@@ -41,12 +43,18 @@ fn nothing_is_done_to_the_next_tenant_of_a_slot() {
         rig.send(tenant, b"left");
         rig.settle();
         rig.send(speaker, b"act");
-        let late = Event { token: target.get(), readiness: Readiness::READABLE | Readiness::WRITABLE };
+        let late =
+            Event { token: target.get(), readiness: Readiness::READABLE | Readiness::WRITABLE };
         rig.event_loop.context.platform.made_up.push(late);
         rig.settle();
         assert_eq!(rig.closed(tenant), None);
         assert_eq!(rig.take(tenant), b"");
-        assert_eq!(rig.server.service().count(|call| matches!(call, Call::Received(to, _) if *to == token)), 1);
+        assert_eq!(
+            rig.server
+                .service()
+                .count(|call| matches!(call, Call::Received(to, _) if *to == token)),
+            1
+        );
         assert_eq!(rig.event_loop.context.counters().deadlines, 0, "nobody was looked after");
     });
 }

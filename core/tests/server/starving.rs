@@ -72,7 +72,8 @@ fn a_newcomer_does_not_overtake() {
         owe(rig, owes);
         rig.send(starved, b"x");
         rig.settle();
-        // In one batch the block comes back, and the newcomer, who would keep one, has something to be read.
+        // In one batch the block comes back, and the newcomer, who would keep one, has something to
+        // be read.
         rig.give_room(newcomer, 0);
         rig.send(newcomer, b"y");
         rig.give_room(owes, usize::MAX);
@@ -87,7 +88,8 @@ fn a_newcomer_does_not_overtake() {
 #[test]
 fn those_who_wait_are_served_in_turn() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (owes, one, two, three) = (rig.connected(), rig.connected(), rig.connected(), rig.connected());
+        let (owes, one, two, three) =
+            (rig.connected(), rig.connected(), rig.connected(), rig.connected());
         owe(rig, owes);
         for client in [one, two, three] {
             rig.give_room(client, 0);
@@ -118,7 +120,11 @@ fn who_waits_is_not_read_when_it_is_looked_after() {
         owe(rig, owes);
         rig.send(starved, b"y");
         rig.pass(Duration::from_secs(6));
-        assert_eq!(rig.socket(starved).incoming.len(), 1, "it may have been idle, but there is no block");
+        assert_eq!(
+            rig.socket(starved).incoming.len(),
+            1,
+            "it may have been idle, but there is no block"
+        );
         assert_eq!(rig.closed(starved), None);
     });
 }
@@ -155,11 +161,19 @@ fn who_wants_to_write_waits_for_a_block() {
         assert_eq!(rig.server.blocks_borrowed(), 2);
         let writer = rig.connected();
         let told = Call::Writable(rig.token(writer));
-        assert_eq!(rig.server.service().count(|call| *call == told), 0, "there is no block for what it would send");
+        assert_eq!(
+            rig.server.service().count(|call| *call == told),
+            0,
+            "there is no block for what it would send"
+        );
         rig.give_room(has_both, usize::MAX);
         rig.settle();
         assert_eq!(rig.server.blocks_borrowed(), 1);
-        assert_eq!(rig.server.service().count(|call| *call == told), 1, "one block is enough to write");
+        assert_eq!(
+            rig.server.service().count(|call| *call == told),
+            1,
+            "one block is enough to write"
+        );
     });
 }
 

@@ -1,10 +1,11 @@
-//! A platform in memory: streams are byte queues, the network is the test itself, and everything can be made to fail.
+//! A platform in memory: streams are byte queues, the network is the test itself, and everything
+//! can be made to fail.
 
 use std::collections::VecDeque;
 
 use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
-    Transport, Wait,
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
+    Selector, Token, Transport, Wait,
 };
 
 /// Names a socket; never used twice.
@@ -79,7 +80,10 @@ impl Socket {
 
     fn readiness(&self) -> Readiness {
         let acceptable = !self.backlog.is_empty() || !self.accept_errors.is_empty();
-        let readable = acceptable || self.incoming.len() > self.left || self.peer_ended || self.read_error.is_some();
+        let readable = acceptable
+            || self.incoming.len() > self.left
+            || self.peer_ended
+            || self.read_error.is_some();
         let writable = !self.is_listener && (self.room > 0 || self.write_error.is_some());
         let mut readiness = Readiness::NONE;
         if readable {
@@ -176,7 +180,13 @@ impl<const KIND: u8> Toy<KIND> {
 impl<const KIND: u8> Selector for Toy<KIND> {
     type Source = Handle;
 
-    fn register(&mut self, source: Handle, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Handle,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         assert_eq!(mode, Mode::Level, "the server watches by level");
         if let Some(kind) = self.register_errors.pop_front() {
             return Err(Error::new(kind));
@@ -192,7 +202,13 @@ impl<const KIND: u8> Selector for Toy<KIND> {
         Ok(())
     }
 
-    fn modify(&mut self, source: Handle, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Handle,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         assert_eq!(mode, Mode::Level, "the server watches by level");
         let socket = self.watched(source, token)?;
         if let Some(kind) = socket.modify_error.take() {

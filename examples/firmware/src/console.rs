@@ -1,5 +1,5 @@
-//! The console: takes lines, sends them back, and answers commands. It moves bytes between two pieces of memory; what
-//! brings them from and to the UART is the firmware's business.
+//! The console: takes lines, sends them back, and answers commands. It moves bytes between two
+//! pieces of memory; what brings them from and to the UART is the firmware's business.
 
 use heapless::Vec;
 

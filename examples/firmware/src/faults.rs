@@ -1,4 +1,5 @@
-//! The end of a firmware that cannot go on: a message in the log, and an exit code that reaches whoever runs QEMU.
+//! The end of a firmware that cannot go on: a message in the log, and an exit code that reaches
+//! whoever runs QEMU.
 
 use core::panic::PanicInfo;
 
@@ -10,8 +11,8 @@ const PANICKED: i32 = 101;
 /// What it exits with on a fault, such as a stack that has grown out of the RAM.
 const FAULTED: i32 = 102;
 
-/// Says where, in a build without optimisation. A release does not: the names of the places, and the code that passes them
-/// on, would take several KiB of flash.
+/// Says where, in a build without optimisation. A release does not: the names of the places, and
+/// the code that passes them on, would take several KiB of flash.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     match info.location() {
@@ -28,7 +29,8 @@ fn defmt_panic() -> ! {
     process::exit(PANICKED)
 }
 
-// SAFETY: the handler neither returns nor touches anything that the interrupted code may have left half done.
+// SAFETY: the handler neither returns nor touches anything that the interrupted code may have left
+// half done.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     defmt::error!("fault at {=u32:#x}, called from {=u32:#x}", frame.pc(), frame.lr());

@@ -1,4 +1,5 @@
-//! What both firmwares share: the board, its console, its network's settings, and what happens when all goes wrong.
+//! What both firmwares share: the board, its console, its network's settings, and what happens when
+//! all goes wrong.
 //!
 //! | binary | what it is |
 //! | --- | --- |

@@ -1,5 +1,5 @@
-//! The services that the examples run. They know core and nothing else, so the very same code is served by epoll, in a
-//! WebAssembly sandbox and on a microcontroller.
+//! The services that the examples run. They know core and nothing else, so the very same code is
+//! served by epoll, in a WebAssembly sandbox and on a microcontroller.
 #![no_std]
 #![forbid(unsafe_code)]
 

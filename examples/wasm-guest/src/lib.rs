@@ -1,7 +1,8 @@
-//! The echo server as a WebAssembly guest for 64 clients: no standard library, no allocator, static memory.
+//! The echo server as a WebAssembly guest for 64 clients: no standard library, no allocator, static
+//! memory.
 //!
-//! The service and the server layer are those of `examples/echo.rs`; here is what a program without a standard library
-//! has to say itself. In this folder:
+//! The service and the server layer are those of `examples/echo.rs`; here is what a program without
+//! a standard library has to say itself. In this folder:
 //!
 //! ```text
 //! cargo build --release --target wasm32-wasip2

@@ -1,4 +1,5 @@
-//! The command line and standard output, for which a program without a standard library calls the host itself.
+//! The command line and standard output, for which a program without a standard library calls the
+//! host itself.
 
 use core::cell::UnsafeCell;
 use core::net::SocketAddr;
@@ -41,8 +42,8 @@ unsafe extern "C" {
 /// How many bytes of an argument are kept.
 pub(crate) const ARGUMENT_MAX: usize = 64;
 
-/// Where the host puts lists and texts that it returns: arguments, and the words of an error that has no number. Nobody
-/// keeps them, so the memory is used over and over.
+/// Where the host puts lists and texts that it returns: arguments, and the words of an error that
+/// has no number. Nobody keeps them, so the memory is used over and over.
 struct Arena {
     bytes: UnsafeCell<[u8; 4096]>,
     used: UnsafeCell<usize>,
@@ -56,7 +57,8 @@ static ARENA: Arena = Arena { bytes: UnsafeCell::new([0; 4096]), used: UnsafeCel
 /// How the host asks for memory for what it returns.
 #[unsafe(export_name = "cabi_realloc")]
 extern "C" fn reallocate(_old: *mut u8, _old_size: usize, align: usize, size: usize) -> *mut u8 {
-    // SAFETY: nobody else has a reference to the number, as a component has one thread and the host calls this alone.
+    // SAFETY: nobody else has a reference to the number, as a component has one thread and the host
+    // calls this alone.
     let used = unsafe { &mut *ARENA.used.get() };
     let start = ARENA.bytes.get().cast::<u8>();
     let padding = start.wrapping_add(*used).align_offset(align);
@@ -104,8 +106,8 @@ pub(crate) fn print(mut bytes: &[u8]) {
     }
     stream_drop(writable);
     let mut result = [0; 2];
-    // SAFETY: there is room for the result until the call is done, which is awaited. That the console fails is nobody's
-    // concern.
+    // SAFETY: there is room for the result until the call is done, which is awaited. That the
+    // console fails is nobody's concern.
     done(future, unsafe { result_read(future, &raw mut result) });
     result_drop(future);
 }
@@ -125,7 +127,8 @@ fn done(waitable: u32, word: u32) -> u32 {
     event[1]
 }
 
-/// Says where the server listens. The formatting of the standard library would be half of the component.
+/// Says where the server listens. The formatting of the standard library would be half of the
+/// component.
 pub(crate) fn announce(address: SocketAddr, capacity: usize) {
     let mut line = Line { bytes: [0; 160], len: 0 };
     line.text(b"listening on ");

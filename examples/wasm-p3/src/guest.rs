@@ -12,7 +12,8 @@ use static_cell::ConstStaticCell;
 
 use crate::console;
 
-/// How many clients are served at once: 64, or what the environment variable said when this was compiled.
+/// How many clients are served at once: 64, or what the environment variable said when this was
+/// compiled.
 const CAPACITY: usize = match option_env!("SELKIE_CAPACITY") {
     Some(text) => number(text.as_bytes()).expect("SELKIE_CAPACITY is a number"),
     None => 64,
@@ -21,15 +22,18 @@ const CAPACITY: usize = match option_env!("SELKIE_CAPACITY") {
 const SLOTS: usize = CAPACITY + 1;
 /// How many events one wait reports at most.
 const EVENTS: usize = 32;
-/// How many blocks there are for bytes that wait: two for each client that stalls, or as many as will do.
+/// How many blocks there are for bytes that wait: two for each client that stalls, or as many as
+/// will do.
 const BLOCKS: usize = if SLOTS < 1024 { 2 * SLOTS } else { 2048 };
 /// How many bytes may be owed to a client before nothing more is read from it.
 const BLOCK_SIZE: usize = 1024;
 
-static PLATFORM: ConstStaticCell<StaticWaitableSet<SLOTS>> = ConstStaticCell::new(StaticWaitableSet::new());
+static PLATFORM: ConstStaticCell<StaticWaitableSet<SLOTS>> =
+    ConstStaticCell::new(StaticWaitableSet::new());
 static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(StaticLoop::new());
-static SERVER: ConstStaticCell<StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS * BLOCK_SIZE }, BLOCK_SIZE>> =
-    ConstStaticCell::new(StaticServer::new());
+static SERVER: ConstStaticCell<
+    StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS * BLOCK_SIZE }, BLOCK_SIZE>,
+> = ConstStaticCell::new(StaticServer::new());
 
 /// The number that a text of digits says. The standard library's parser would be one for each type.
 const fn number(text: &[u8]) -> Option<usize> {
@@ -56,14 +60,16 @@ const fn digits(text: &[u8]) -> Option<(usize, &[u8])> {
 #[unsafe(export_name = "wasi:cli/run@0.3.0#run")]
 extern "C" fn run() -> u32 {
     let Some((address, config)) = arguments() else {
-        console::print(b"expected: [ADDRESS [CAPACITY [IDLE_SECONDS]]], such as 127.0.0.1:7000 64 60\n");
+        console::print(
+            b"expected: [ADDRESS [CAPACITY [IDLE_SECONDS]]], such as 127.0.0.1:7000 64 60\n",
+        );
         return 1;
     };
     u32::from(serve(address, config).is_err())
 }
 
-/// What the command line asks for: where to listen, how many clients to serve at once, and after how many seconds without
-/// a byte to disconnect one.
+/// What the command line asks for: where to listen, how many clients to serve at once, and after
+/// how many seconds without a byte to disconnect one.
 fn arguments() -> Option<(SocketAddr, Config)> {
     let mut text = [0; console::ARGUMENT_MAX];
     let address = address(console::argument(1, &mut text).unwrap_or(b"127.0.0.1:7000"))?;
@@ -93,7 +99,9 @@ fn serve(address: SocketAddr, config: Config) -> Result<(), Error> {
     // Neither this nor the loop is dropped: what they have open ends with the component.
     let mut platform = ManuallyDrop::new(WaitableSet::new(PLATFORM.take().storage()));
     let listener = platform.listen(address, 4096).inspect_err(|_| {
-        console::print(b"cannot listen there; is the address in use, or `-S inherit-network` missing?\n");
+        console::print(
+            b"cannot listen there; is the address in use, or `-S inherit-network` missing?\n",
+        );
     })?;
     console::announce(platform.local_address(listener)?, config.connections_max);
     let event_loop = EventLoop::new(ManuallyDrop::into_inner(platform), LOOP.take().storage());

@@ -1,5 +1,6 @@
-//! An echo server for many clients as a component for WASI 0.3, without an allocator and without a standard library: its
-//! memory is the linker's business. What it does with the clients' bytes is `examples/services/src/echo.rs`, as everywhere.
+//! An echo server for many clients as a component for WASI 0.3, without an allocator and without a
+//! standard library: its memory is the linker's business. What it does with the clients' bytes is
+//! `examples/services/src/echo.rs`, as everywhere.
 //!
 //! ```text
 //! ci/build-p3 echo.wasm

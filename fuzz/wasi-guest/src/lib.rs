@@ -1,7 +1,8 @@
-//! The WASI backends as they are in `wasi-backend/src`, file for file, but compiled for the machine of the fuzzer, and with
-//! a host that answers whatever the fuzzer likes.
+//! The WASI backends as they are in `wasi-backend/src`, file for file, but compiled for the machine
+//! of the fuzzer, and with a host that answers whatever the fuzzer likes.
 //!
-//! A real host keeps to its interface; how far the backends trust it beyond that is what the target `wasi` finds out.
+//! A real host keeps to its interface; how far the backends trust it beyond that is what the target
+//! `wasi` finds out.
 //!
 //! | system | what is compiled here | what stands in for the host |
 //! | --- | --- | --- |
@@ -9,7 +10,10 @@
 //! | WASI 0.2 | all of it but the export `cabi_realloc` | functions under the names of the imports |
 //! | WASI 0.3 | reading results, addresses and events, and the table of handles | values, since there is no call in it |
 #![allow(dead_code, reason = "the backends have more than a fuzzer calls")]
-#![allow(clashing_extern_declarations, reason = "0.2 and 0.3 share names, and those of 0.3 are never called")]
+#![allow(
+    clashing_extern_declarations,
+    reason = "0.2 and 0.3 share names, and those of 0.3 are never called"
+)]
 
 // The backend of WASI 0.1 says `wasi::` for its host, which is this crate.
 extern crate self as wasi;
@@ -39,8 +43,8 @@ mod watched;
 
 pub use handles::Socket;
 pub use host::preview1::{
-    clock_time_get, fd_close, fd_fdstat_get, fd_fdstat_set_flags, fd_read, fd_write, poll_oneoff, sock_accept,
-    sock_recv, sock_shutdown,
+    clock_time_get, fd_close, fd_fdstat_get, fd_fdstat_set_flags, fd_read, fd_write, poll_oneoff,
+    sock_accept, sock_recv, sock_shutdown,
 };
 pub use io_poll::{IoPoll, IoPollStorage, StaticIoPoll};
 pub use poll_oneoff::{PollOneoff, PollOneoffStorage, StaticPollOneoff};

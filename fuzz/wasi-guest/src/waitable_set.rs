@@ -26,7 +26,13 @@ pub fn read(bytes: [u8; 36]) {
     let mut fallible = Fallible::EMPTY;
     assert!(size_of::<Fallible>() <= bytes.len());
     // SAFETY: it is made of numbers, of which every value is sound, and the bytes are more.
-    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut fallible).cast(), size_of::<Fallible>()) };
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            bytes.as_ptr(),
+            (&raw mut fallible).cast(),
+            size_of::<Fallible>(),
+        )
+    };
     assert_eq!(fallible.check().is_ok(), bytes[0] == 0);
     if let Ok(address) = address {
         arguments(&address);
@@ -68,7 +74,8 @@ pub const PLACES: usize = 16;
 /// If the table does not agree with a map.
 pub fn try_table(deeds: impl Iterator<Item = (u32, u8)>) {
     let mut places = [Owner::VACANT; PLACES];
-    let mut table = Table { owners: Owners::new(&mut places), model: std::collections::BTreeMap::new() };
+    let mut table =
+        Table { owners: Owners::new(&mut places), model: std::collections::BTreeMap::new() };
     for (handle, deed) in deeds {
         table.apply(handle.max(1), deed);
     }

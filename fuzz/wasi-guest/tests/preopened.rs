@@ -1,5 +1,5 @@
-//! WASI 0.1: who gets the listeners that the host has opened for the program. Each is given away once in a process, so this
-//! is a process of its own.
+//! WASI 0.1: who gets the listeners that the host has opened for the program. Each is given away
+//! once in a process, so this is a process of its own.
 
 use selkie_core::ErrorKind;
 use wasi_guest::host::{self, preview1};
@@ -14,7 +14,8 @@ const NONE: [u8; 2] = [200, 8];
 fn a_preopened_listener_belongs_to_one_platform() {
     let mut answers = [SOCKET, SOCKET].concat();
     answers.extend(NONE);
-    // Each of the two is looked at once more when it is given away, and when it is made non-blocking.
+    // Each of the two is looked at once more when it is given away, and when it is made
+    // non-blocking.
     answers.extend([SOCKET; 4].concat());
     host::begin(&answers);
     // Three standard streams are numbered from 0, but the host of the tests counts from 1.

@@ -1,6 +1,6 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
-use selkie_core::{Close, ErrorKind, Instant, Reason, Service};
+use selkie_core::{Close, CloseReason, ErrorKind, Instant, Service};
 
 use super::Judge;
 use super::drive::{Run, Verdict};
@@ -28,7 +28,8 @@ pub(super) struct Checks {
     turns_after_drain: u64,
 }
 
-/// How much virtual time buys another turn without progress, in nanoseconds: timers may well do nothing.
+/// How much virtual time buys another turn without progress, in nanoseconds: timers may well do
+/// nothing.
 const TURN_PRICE: u64 = 10_000;
 
 impl Checks {
@@ -67,7 +68,8 @@ impl Checks {
         } else if !causeless && !self.excused_before {
             self.patience = self.patience.saturating_sub(1);
         }
-        // After an event, even an excused one, a loop that is driven from outside wants to be sure with another turn.
+        // After an event, even an excused one, a loop that is driven from outside wants to be sure
+        // with another turn.
         self.excused_before = causeless;
         self.progress = progress;
         self.excuses = excuses;
@@ -85,7 +87,9 @@ macro_rules! ensure {
     };
 }
 
-impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Run<'_, S, F, OWNS_BUFFERS, READS_ON> {
+impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Run<'_, S, F, OWNS_BUFFERS, READS_ON>
+{
     /// What must hold after every turn.
     pub(super) fn check_turn(&mut self) -> Verdict {
         if let Some(fault) = &self.server.service().fault {
@@ -103,13 +107,22 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         self.check_draining()
     }
 
-    /// Before a service is told that a stream has ended, it was offered the stream to its last byte.
+    /// Before a service is told that a stream has ended, it was offered the stream to its last
+    /// byte.
     fn check_ends(&mut self) -> Verdict {
         for (token, offered) in self.server.service_mut().ends.drain(..) {
             let platform = &self.event_loop.context.platform;
-            let closed = platform.ledger.closed.iter().map(|closed| (closed.token, &closed.evidence));
-            let open = platform.network.connections.iter().map(|open| (open.evidence.token, &open.evidence));
-            let came = closed.chain(open).find(|(found, _)| *found == Some(token)).map(|(_, evidence)| evidence.came);
+            let closed =
+                platform.ledger.closed.iter().map(|closed| (closed.token, &closed.evidence));
+            let open = platform
+                .network
+                .connections
+                .iter()
+                .map(|open| (open.evidence.token, &open.evidence));
+            let came = closed
+                .chain(open)
+                .find(|(found, _)| *found == Some(token))
+                .map(|(_, evidence)| evidence.came);
             ensure!(
                 came == Some(offered),
                 "all is offered before the end",
@@ -119,53 +132,83 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         Ok(())
     }
 
-    /// Every closing of the service belongs to one of the platform, and for the reason that the platform knows of.
+    /// Every closing of the service belongs to one of the platform, and for the reason that the
+    /// platform knows of.
     fn check_closings(&mut self) -> Verdict {
         let now = self.event_loop.context.now();
         for position in 0..self.server.service().closings.len() {
             let (token, reason) = self.server.service().closings[position];
             let platform = &mut self.event_loop.context.platform;
-            let found = platform.ledger.closed.iter().position(|closed| closed.token == Some(token));
+            let found =
+                platform.ledger.closed.iter().position(|closed| closed.token == Some(token));
             let Some(found) = found else {
-                return Err(("slots come back", alloc::format!("{token:?} was {reason}, and is not closed")));
+                return Err((
+                    "slots come back",
+                    alloc::format!("{token:?} was {reason}, and is not closed"),
+                ));
             };
             let closed = platform.ledger.closed.swap_remove(found);
             self.check_reason(&closed, reason, now)?;
             let service = &self.server.service().service;
-            let verdict = self.event_loop.context.platform.far_side.server_closed(service, &closed, reason);
+            let verdict =
+                self.event_loop.context.platform.far_side.server_closed(service, &closed, reason);
             verdict.map_err(|what| ("everyone gets what is owed", what))?;
         }
         self.server.service_mut().closings.clear();
         // What is left was refused before the service knew of it.
-        let refused = self.event_loop.context.platform.ledger.closed.drain(..).filter(|closed| closed.token.is_some());
+        let refused = self
+            .event_loop
+            .context
+            .platform
+            .ledger
+            .closed
+            .drain(..)
+            .filter(|closed| closed.token.is_some());
         let refused = refused.count();
-        ensure!(refused == 0, "calls come in order", "{refused} connections were closed without a call");
+        ensure!(
+            refused == 0,
+            "calls come in order",
+            "{refused} connections were closed without a call"
+        );
         Ok(())
     }
 
     /// Whether the platform has seen what the server says.
-    fn check_reason(&self, closed: &Closed, reason: Reason, now: Instant) -> Verdict {
+    fn check_reason(&self, closed: &Closed, reason: CloseReason, now: Instant) -> Verdict {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
         let since = |then: Instant| now.saturating_since(then).as_nanos();
         let rule = "connections close for a reason";
-        let told = |kinds: &[ErrorKind]| evidence.failed.is_some_and(|failed| kinds.contains(&failed));
-        let reset = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
+        let told =
+            |kinds: &[ErrorKind]| evidence.failed.is_some_and(|failed| kinds.contains(&failed));
+        let reset =
+            [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
         let holds = match reason {
-            Reason::Finished => evidence.end_read,
-            Reason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
-            Reason::Aborted => closed.how == Close::Abort,
-            Reason::Reset => told(&reset),
-            Reason::Failed => evidence.failed.is_some() && !told(&reset),
-            Reason::Idle => limits.idle_timeout != 0 && since(evidence.moved_at) >= u128::from(limits.idle_timeout),
-            Reason::Stalled => {
+            CloseReason::Finished => evidence.end_read,
+            CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
+            CloseReason::Aborted => closed.how == Close::Abort,
+            CloseReason::Reset => told(&reset),
+            CloseReason::Failed => evidence.failed.is_some() && !told(&reset),
+            CloseReason::Idle => {
+                limits.idle_timeout != 0
+                    && since(evidence.moved_at) >= u128::from(limits.idle_timeout)
+            }
+            CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);
                 limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
-            Reason::Drained => self.drain_until.is_some(),
+            CloseReason::Drained => self.drain_until.is_some(),
             // Whoever was sent everything, the end included, is not expelled.
-            Reason::Expelled => !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now),
+            CloseReason::Expelled => {
+                !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
+            }
         };
-        ensure!(holds, rule, "{:?} was {reason} at {now:?}: {evidence:?}, {:?}", closed.token, closed.how);
+        ensure!(
+            holds,
+            rule,
+            "{:?} was {reason} at {now:?}: {evidence:?}, {:?}",
+            closed.token,
+            closed.how
+        );
         Ok(())
     }
 
@@ -185,7 +228,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
             ("open", self.server.service().open() as u64, open),
         ];
         for (what, counted, happened) in pairs {
-            ensure!(counted == happened, "counters agree", "{what}: {counted} counted, {happened} happened");
+            ensure!(
+                counted == happened,
+                "counters agree",
+                "{what}: {counted} counted, {happened} happened"
+            );
         }
         Ok(())
     }
@@ -193,7 +240,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
     /// The work of a turn is bounded, and a turn without anything to do is not made.
     fn check_bounds(&mut self) -> Verdict {
         let (now, limits) = (self.event_loop.context.now(), &self.scenario.limits);
-        let (ledger, counters) = (self.event_loop.context.platform.ledger(), self.event_loop.context.counters());
+        let (ledger, counters) =
+            (self.event_loop.context.platform.ledger(), self.event_loop.context.counters());
         let excessive = ledger.reads_excessive;
         ensure!(
             excessive == 0,
@@ -202,30 +250,45 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         );
         let (accepts, most) = (ledger.accepts_this_turn, limits.accepts_per_turn.max(1));
         let repeated = 1 + u64::from(self.scenario.knobs.repeated_events != 0);
-        ensure!(accepts <= most * repeated, "accepts are bounded", "{accepts} accepts in a turn of at most {most}");
+        ensure!(
+            accepts <= most * repeated,
+            "accepts are bounded",
+            "{accepts} accepts in a turn of at most {most}"
+        );
         let excuses = ledger.early_returns + ledger.spurious + ledger.ghosts + ledger.jumps;
-        // A platform that is polled cannot tell whom an arrival is for, and so has the loop come for nothing.
+        // A platform that is polled cannot tell whom an arrival is for, and so has the loop come
+        // for nothing.
         if limits.driven != 0 && now > self.checks.now {
             self.checks.excuse();
         }
         let (progress, early_returns) = (ledger.progress, ledger.early_returns);
         self.checks.quiet_returns += u64::from(self.event_loop.context.platform.is_quiet());
         let spins = self.checks.spins(now, progress, excuses);
-        ensure!(!spins, "no turn without progress", "nobody gets further since {} turns", self.checks.patience_max);
+        ensure!(
+            !spins,
+            "no turn without progress",
+            "nobody gets further since {} turns",
+            self.checks.patience_max
+        );
         let idle = counters.turns_idle.saturating_sub(early_returns + self.checks.quiet_returns);
         let waits = limits.driven == 0;
-        ensure!(!waits || idle == 0, "no wait without a cause", "{idle} idle turns have no explanation");
+        ensure!(
+            !waits || idle == 0,
+            "no wait without a cause",
+            "{idle} idle turns have no explanation"
+        );
         Ok(())
     }
 
-    /// Deadlines are not missed by more turns than a full batch explains. What is due in this very nanosecond may wait
-    /// while time stands still.
+    /// Deadlines are not missed by more turns than a full batch explains. What is due in this very
+    /// nanosecond may wait while time stands still.
     fn check_deadlines(&mut self) -> Verdict {
         let now = self.event_loop.context.now();
         let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
         let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
-        let passed =
-            |since: Instant, timeout: u64| timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos();
+        let passed = |since: Instant, timeout: u64| {
+            timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
+        };
         for connection in &mut self.event_loop.context.platform.network.connections {
             let evidence = &mut connection.evidence;
             if !connection.ends[NEAR].open || evidence.token.is_none() {
@@ -233,7 +296,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
             let idles = !evidence.write_ended && passed(evidence.moved_at, idle);
-            let stalls = evidence.refused_since.is_some_and(|since| !OWNS_BUFFERS && passed(since, stall));
+            let stalls =
+                evidence.refused_since.is_some_and(|since| !OWNS_BUFFERS && passed(since, stall));
             evidence.overdue_turns = if idles || stalls { evidence.overdue_turns + 1 } else { 0 };
             let late = evidence.overdue_turns;
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
@@ -243,9 +307,14 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         let overdue = overdue.filter(|_| self.drain_until.is_none());
         let same = overdue.is_some() && overdue == self.checks.service_overdue;
         self.checks.service_overdue = overdue;
-        self.checks.service_overdue_turns = if same { self.checks.service_overdue_turns + 1 } else { 0 };
+        self.checks.service_overdue_turns =
+            if same { self.checks.service_overdue_turns + 1 } else { 0 };
         let late = self.checks.service_overdue_turns;
-        ensure!(late <= most, "deadlines are kept", "the service waits for a timer of {overdue:?} since {late} turns");
+        ensure!(
+            late <= most,
+            "deadlines are kept",
+            "the service waits for a timer of {overdue:?} since {late} turns"
+        );
         Ok(())
     }
 
@@ -257,8 +326,16 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         let (live, registered) = (context.registry().len(), context.platform.registrations().len());
         let descriptors = context.platform.network.near_open;
         ensure!(live == open + listeners, "slots come back", "{live} slots for {open} connections");
-        ensure!(registered == live, "slots come back", "{registered} registrations for {live} slots");
-        ensure!(descriptors == open, "slots come back", "{descriptors} descriptors for {open} connections");
+        ensure!(
+            registered == live,
+            "slots come back",
+            "{registered} registrations for {live} slots"
+        );
+        ensure!(
+            descriptors == open,
+            "slots come back",
+            "{descriptors} descriptors for {open} connections"
+        );
         let bounded = open as u64 <= self.scenario.limits.connections_max;
         ensure!(bounded, "the capacity is kept", "{open} connections are open");
         Ok(())
@@ -273,7 +350,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         }
         let (late, open) = (self.checks.turns_after_drain, self.server.open_connections());
         let most = 4 * self.checks.turns_late_max;
-        ensure!(late <= most, "draining ends", "{open} connections are open {late} turns after the deadline");
+        ensure!(
+            late <= most,
+            "draining ends",
+            "{open} connections are open {late} turns after the deadline"
+        );
         Ok(())
     }
 
@@ -296,7 +377,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool> Ru
         let context = &mut self.event_loop.context;
         let (live, borrowed) = (context.registry().len(), self.server.blocks_borrowed());
         ensure!(live == 0, "slots come back", "{live} slots are live after the drain");
-        ensure!(borrowed == 0, "blocks come back", "{borrowed} blocks are borrowed after the drain");
+        ensure!(
+            borrowed == 0,
+            "blocks come back",
+            "{borrowed} blocks are borrowed after the drain"
+        );
         context.platform.network.knobs.polled = 0;
         context.platform.network.knobs.ghost_events = 0;
         let now = context.platform.network.now();

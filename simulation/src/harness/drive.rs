@@ -38,16 +38,28 @@ impl<'a, F: FarSide, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
 where
     H: Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
 {
-    fn ready(&mut self, context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>, event: Event) {
+    fn ready(
+        &mut self,
+        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        event: Event,
+    ) {
         if context.platform.registrations().get(event.token).is_err() {
-            self.fault.get_or_insert_with(|| alloc::format!("{event:?} reached the handler, and is not registered"));
+            self.fault.get_or_insert_with(|| {
+                alloc::format!("{event:?} reached the handler, and is not registered")
+            });
         }
         self.handler.ready(context, event);
     }
 
-    fn expired(&mut self, context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>, token: Token) {
+    fn expired(
+        &mut self,
+        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        token: Token,
+    ) {
         if !context.contains(token) {
-            self.fault.get_or_insert_with(|| alloc::format!("a deadline of {token:?} came, which is not live"));
+            self.fault.get_or_insert_with(|| {
+                alloc::format!("a deadline of {token:?} came, which is not live")
+            });
         }
         context.platform.note_deadline(token);
         trace!(context.platform.network, "deadline: {token:?}");
@@ -65,7 +77,15 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     ) -> Self {
         let random = Random::new(scenario.seed).fork(5);
         let due = Some(Instant::ZERO);
-        Self { scenario, event_loop, server, checks: Checks::new(scenario), random, due, drain_until: None }
+        Self {
+            scenario,
+            event_loop,
+            server,
+            checks: Checks::new(scenario),
+            random,
+            due,
+            drain_until: None,
+        }
     }
 
     /// The whole course.
@@ -77,9 +97,19 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         let loop_counters = self.event_loop.context.counters();
         let ended_at = self.event_loop.context.platform.network.now();
         // The server gives its service back only by being taken apart.
-        let (service, platform) = (self.server.into_service().service, self.event_loop.context.platform);
+        let (service, platform) =
+            (self.server.into_service().service, self.event_loop.context.platform);
         let (trace, far_side) = (platform.network.trace, platform.far_side);
-        Report { violation, turns: turn, ended_at, counters, loop_counters, trace, service, far_side }
+        Report {
+            violation,
+            turns: turn,
+            ended_at,
+            counters,
+            loop_counters,
+            trace,
+            service,
+            far_side,
+        }
     }
 
     fn course(&mut self) -> Verdict {
@@ -95,7 +125,10 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
             let at_rest = self.turn()?;
             self.check_turn()?;
             if at_rest && self.drain_until.is_some() {
-                return Err(("draining ends", String::from("nothing will happen any more, and connections are open")));
+                return Err((
+                    "draining ends",
+                    String::from("nothing will happen any more, and connections are open"),
+                ));
             }
             if at_rest {
                 self.check_rest()?;
@@ -105,7 +138,12 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         self.check_drained()?;
         self.let_go();
         let service = &self.server.service().service;
-        self.event_loop.context.platform.far_side.at_end(service).map_err(|what| ("everyone gets what is owed", what))
+        self.event_loop
+            .context
+            .platform
+            .far_side
+            .at_end(service)
+            .map_err(|what| ("everyone gets what is owed", what))
     }
 
     fn begin_draining(&mut self) {
@@ -150,7 +188,8 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         let platform = &mut self.event_loop.context.platform;
         // A bound, in case that the far side goes on for ever.
         for _ in 0..1_000_000 {
-            let next = Instant::earlier(platform.network.next_arrival(), platform.far_side.next_action());
+            let next =
+                Instant::earlier(platform.network.next_arrival(), platform.far_side.next_action());
             let Some(next) = next else { return };
             platform.advance(next);
         }
@@ -160,6 +199,9 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         let (limits, registry) = (&self.scenario.limits, self.event_loop.context.registry());
         let open = self.server.open_connections() as u64;
         let blocks_free = crate::scenario::size(limits.blocks) - self.server.blocks_borrowed();
-        Rest { blocks_free, full: open >= limits.connections_max || registry.len() == registry.capacity() }
+        Rest {
+            blocks_free,
+            full: open >= limits.connections_max || registry.len() == registry.capacity(),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Runs a service on the simulated platform, and checks every turn what must hold whatever the service is.
+//! Runs a service on the simulated platform, and checks every turn what must hold whatever the
+//! service is.
 
 mod checks;
 mod drive;
@@ -10,8 +11,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use selkie_core::{
-    Block, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage, Reason, Server, ServerStorage,
-    Service, Slot, TimerSlot,
+    Block, CloseReason, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage,
+    Server, ServerStorage, Service, Slot, TimerSlot,
 };
 
 use crate::scenario::size;
@@ -58,7 +59,12 @@ pub trait Judge<S>: FarSide {
     /// # Errors
     ///
     /// What was wrong with that.
-    fn server_closed(&mut self, service: &S, closed: &Closed, reason: Reason) -> Result<(), String> {
+    fn server_closed(
+        &mut self,
+        service: &S,
+        closed: &Closed,
+        reason: CloseReason,
+    ) -> Result<(), String> {
         let _ = (service, closed, reason);
         Ok(())
     }
@@ -73,7 +79,8 @@ pub trait Judge<S>: FarSide {
         Ok(())
     }
 
-    /// The earliest deadline of the service that has passed before `now`, and of which it was not told.
+    /// The earliest deadline of the service that has passed before `now`, and of which it was not
+    /// told.
     fn overdue(&self, service: &S, now: Instant) -> Option<Instant> {
         let _ = (service, now);
         None
@@ -121,13 +128,18 @@ pub struct Report<S, F> {
     pub far_side: F,
 }
 
-/// Runs `service` in the memory and the limits, and on the platform, that `scenario` describes, with `far_side` as its
-/// clients, until it has drained or a rule was broken.
+/// Runs `service` in the memory and the limits, and on the platform, that `scenario` describes,
+/// with `far_side` as its clients, until it has drained or a rule was broken.
 ///
 /// # Panics
 ///
 /// If core, the service or the far side does.
-pub fn run<S: Service, F: Judge<S>>(scenario: &Scenario, service: S, far_side: F, trace: Trace) -> Report<S, F> {
+pub fn run<S: Service, F: Judge<S>>(
+    scenario: &Scenario,
+    service: S,
+    far_side: F,
+    trace: Trace,
+) -> Report<S, F> {
     match (scenario.limits.owns_buffers, scenario.limits.reads_on) {
         (0, 0) => run_on::<S, F, false, false>(scenario, service, far_side, trace),
         (0, _) => run_on::<S, F, false, true>(scenario, service, far_side, trace),
@@ -145,7 +157,12 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
     let (slots, blocks) = (size(limits.slots).max(2), size(limits.blocks));
     let mut knobs = scenario.knobs.clone();
     knobs.polled = limits.driven;
-    let mut platform = Simulated::<F, OWNS_BUFFERS, READS_ON>::new(slots, knobs, scenario.for_the_platform(), far_side);
+    let mut platform = Simulated::<F, OWNS_BUFFERS, READS_ON>::new(
+        slots,
+        knobs,
+        scenario.for_the_platform(),
+        far_side,
+    );
     platform.network.trace = trace;
     let listener = platform.listen(ADDRESS).expect("nobody else listens");
 
@@ -171,6 +188,8 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
         scratch: &mut scratch,
     };
     let mut server = Server::new(Observer::new(service, slots), limits.config(), storage);
-    server.listen(&mut event_loop.context, listener).expect("an empty loop has room for a listener");
+    server
+        .listen(&mut event_loop.context, listener)
+        .expect("an empty loop has room for a listener");
     Run::new(scenario, event_loop, server).play()
 }

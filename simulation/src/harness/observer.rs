@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use selkie_core::{Peer, Reason, Service, Token};
+use selkie_core::{CloseReason, Peer, Service, Token};
 
 /// Passes every call on to a service, and keeps an eye on their order.
 #[derive(Debug)]
@@ -12,12 +12,13 @@ pub(super) struct Observer<S> {
     pub(super) service: S,
     /// Who is open in each slot.
     open: Vec<Option<Token>>,
-    /// For each slot, how far into its stream the service has got, and how far it was last offered.
+    /// For each slot, how far into its stream the service has got, and how far it was last
+    /// offered.
     positions: Vec<(u64, u64)>,
     /// Whose end was told since the last look, and how far the stream had been offered then.
     pub(super) ends: Vec<(Token, u64)>,
     /// What was closed since the last look.
-    pub(super) closings: Vec<(Token, Reason)>,
+    pub(super) closings: Vec<(Token, CloseReason)>,
     pub(super) fault: Option<String>,
 }
 
@@ -34,7 +35,9 @@ impl<S> Observer<S> {
 
     fn expect(&mut self, token: Token, call: &str) {
         if self.open[token.index()] != Some(token) {
-            self.fault.get_or_insert_with(|| alloc::format!("{call} was called for {token:?}, which is not open"));
+            self.fault.get_or_insert_with(|| {
+                alloc::format!("{call} was called for {token:?}, which is not open")
+            });
         }
     }
 }
@@ -45,7 +48,9 @@ impl<S: Service> Service for Observer<S> {
     fn opened(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         let token = peer.token();
         if let Some(tenant) = self.open[token.index()].replace(token) {
-            self.fault.get_or_insert_with(|| alloc::format!("{token:?} was opened in the slot of {tenant:?}"));
+            self.fault.get_or_insert_with(|| {
+                alloc::format!("{token:?} was opened in the slot of {tenant:?}")
+            });
         }
         self.positions[token.index()] = (0, 0);
         self.service.opened(peer, session);
@@ -66,19 +71,19 @@ impl<S: Service> Service for Observer<S> {
         self.service.writable(peer, session);
     }
 
-    fn ended(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         let token = peer.token();
         self.expect(token, "ended");
         self.ends.push((token, self.positions[token.index()].1));
-        self.service.ended(peer, session);
+        self.service.read_closed(peer, session);
     }
 
-    fn timed_out(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         self.expect(peer.token(), "timed_out");
-        self.service.timed_out(peer, session);
+        self.service.timer_expired(peer, session);
     }
 
-    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, reason: Reason) {
+    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, reason: CloseReason) {
         let token = peer.token();
         self.expect(token, "closed");
         self.open[token.index()] = None;

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use selkie_core::{Close, ErrorKind, Instant, Reason};
+use selkie_core::{Close, CloseReason, ErrorKind, Instant};
 
 use super::Kind;
 use super::expectation::Expectation;
@@ -32,7 +32,7 @@ pub(super) struct Client {
     pub(super) far: Option<Far>,
     pub(super) fate: Fate,
     /// Why the server closed its own end.
-    pub(super) dismissed: Option<Reason>,
+    pub(super) dismissed: Option<CloseReason>,
     sent: usize,
     expectation: Expectation,
     stream_ended: bool,
@@ -66,7 +66,12 @@ impl Client {
     }
 
     /// Does what is due.
-    pub(super) fn act(&mut self, network: &mut Network, crowd: &Crowd, address: Address) -> Result<(), String> {
+    pub(super) fn act(
+        &mut self,
+        network: &mut Network,
+        crowd: &Crowd,
+        address: Address,
+    ) -> Result<(), String> {
         let now = network.now();
         if self.far.is_none() && self.fate == Fate::Present && self.plan.starts_at <= now {
             self.far = Some(network.dial(address));
@@ -95,7 +100,9 @@ impl Client {
         let mut buffer = [0; 4_096];
         let most = usize::try_from(crowd.read_max).unwrap_or(usize::MAX).clamp(1, buffer.len());
         while let Some(far) = self.present(network) {
-            if let Some((_, span)) = self.plan.stall.take_if(|(after, _)| *after <= self.expectation.received) {
+            if let Some((_, span)) =
+                self.plan.stall.take_if(|(after, _)| *after <= self.expectation.received)
+            {
                 self.next_read = Some(after(network, span));
                 return Ok(());
             }
@@ -117,7 +124,9 @@ impl Client {
                         self.end_if_done(network);
                         return Ok(());
                     }
-                    ErrorKind::Unreachable | ErrorKind::TimedOut => self.leave(network, Fate::Cut, Close::Abort),
+                    ErrorKind::Unreachable | ErrorKind::TimedOut => {
+                        self.leave(network, Fate::Cut, Close::Abort)
+                    }
                     _ => self.leave(network, Fate::Reset, Close::Abort),
                 },
             }
@@ -180,8 +189,12 @@ impl Client {
 
     /// Ends its stream once all was sent, or all was received.
     fn end_if_done(&mut self, network: &mut Network) {
-        let Some(far) = self.far.filter(|_| self.fate == Fate::Present && !self.stream_ended) else { return };
-        let waits = self.plan.leaving == Leaving::Patiently && self.expectation.received < self.plan.expected();
+        let Some(far) = self.far.filter(|_| self.fate == Fate::Present && !self.stream_ended)
+        else {
+            return;
+        };
+        let waits = self.plan.leaving == Leaving::Patiently
+            && self.expectation.received < self.plan.expected();
         if self.sent == self.plan.request.len() && !waits && network.is_connected(far) {
             self.stream_ended = true;
             if network.far_end(far).is_err() {
@@ -193,13 +206,15 @@ impl Client {
     /// Whether what it got agrees with why the server closed.
     pub(super) fn judge(&self) -> Result<(), String> {
         let Some(reason) = self.dismissed else { return Ok(()) };
-        let (number, got, wanted) = (self.plan.number, self.expectation.received, self.plan.expected());
-        let complete = reason == Reason::Finished && matches!(self.plan.kind, Kind::Echo | Kind::Stream);
+        let (number, got, wanted) =
+            (self.plan.number, self.expectation.received, self.plan.expected());
+        let complete =
+            reason == CloseReason::Finished && matches!(self.plan.kind, Kind::Echo | Kind::Stream);
         match self.fate {
-            Fate::Ended if complete && got != wanted => {
-                Err(alloc::format!("client {number}: got {got} of {wanted} bytes before the end, and was {reason}"))
-            }
-            Fate::Reset if reason == Reason::Finished => {
+            Fate::Ended if complete && got != wanted => Err(alloc::format!(
+                "client {number}: got {got} of {wanted} bytes before the end, and was {reason}"
+            )),
+            Fate::Reset if reason == CloseReason::Finished => {
                 Err(alloc::format!("client {number}: was reset, and the server says {reason}"))
             }
             _ => Ok(()),

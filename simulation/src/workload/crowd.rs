@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use selkie_core::{Instant, Reason};
+use selkie_core::{CloseReason, Instant};
 
 use super::Mixed;
 use super::client::{Client, Fate};
@@ -28,7 +28,14 @@ impl Clients {
     pub fn new(crowd: &Crowd, address: Address, random: &Random) -> Self {
         let count = u16::try_from(crowd.clients).unwrap_or(u16::MAX);
         let all = (0..count).map(|number| Client::draw(number, crowd, random)).collect();
-        let mut clients = Self { crowd: crowd.clone(), address, all, by_slot: Vec::new(), next: None, fault: None };
+        let mut clients = Self {
+            crowd: crowd.clone(),
+            address,
+            all,
+            by_slot: Vec::new(),
+            next: None,
+            fault: None,
+        };
         clients.plan();
         clients
     }
@@ -89,13 +96,21 @@ impl FarSide for Clients {
 }
 
 impl Judge<Mixed> for Clients {
-    fn server_closed(&mut self, service: &Mixed, closed: &Closed, reason: Reason) -> Result<(), String> {
+    fn server_closed(
+        &mut self,
+        service: &Mixed,
+        closed: &Closed,
+        reason: CloseReason,
+    ) -> Result<(), String> {
         if let Some(number) = self.client_of(closed.far) {
             let interrupted = closed.token.is_some_and(|token| service.interrupted(token));
-            self.all[number].dismissed = Some(if interrupted { Reason::Closed } else { reason });
+            self.all[number].dismissed =
+                Some(if interrupted { CloseReason::Closed } else { reason });
         }
-        let (Some(token), true) = (closed.token, matches!(reason, Reason::Finished | Reason::Closed | Reason::Drained))
-        else {
+        let (Some(token), true) = (
+            closed.token,
+            matches!(reason, CloseReason::Finished | CloseReason::Closed | CloseReason::Drained),
+        ) else {
             return Ok(());
         };
         let (owed, written) = (service.sent(token), closed.evidence.written);
@@ -117,7 +132,8 @@ impl Judge<Mixed> for Clients {
     }
 
     fn at_rest(&mut self, _service: &Mixed, rest: &Rest) -> Result<(), String> {
-        // Clients that vanished may hold whatever the others need: slots, blocks. So may those that are served at random.
+        // Clients that vanished may hold whatever the others need: slots, blocks. So may those that
+        // are served at random.
         if (rest.blocks_free < 2 || rest.full) && self.all.iter().any(Client::is_idler) {
             return Ok(());
         }
@@ -127,6 +143,10 @@ impl Judge<Mixed> for Clients {
     fn at_end(&mut self, _service: &Mixed) -> Result<(), String> {
         self.all.iter().try_for_each(Client::judge)?;
         let left = self.all.iter().filter(|client| client.fate == Fate::Present).count();
-        if left > 0 { Err(alloc::format!("{left} clients are left after the drain")) } else { Ok(()) }
+        if left > 0 {
+            Err(alloc::format!("{left} clients are left after the drain"))
+        } else {
+            Ok(())
+        }
     }
 }

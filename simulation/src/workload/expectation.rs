@@ -28,14 +28,22 @@ impl Expectation {
                 let from = usize::try_from(start).unwrap_or(usize::MAX).saturating_add(1);
                 plan.request[..sent].get(from..).is_some_and(|owed| owed.starts_with(bytes))
             }
-            Kind::Stream | Kind::Chaos => (start..).zip(bytes).all(|(offset, byte)| stream_byte(offset) == *byte),
+            Kind::Stream | Kind::Chaos => {
+                (start..).zip(bytes).all(|(offset, byte)| stream_byte(offset) == *byte)
+            }
             Kind::Chat => return self.listen(number, bytes),
         };
         if !right {
-            return Err(alloc::format!("client {number} ({:?}): wrong bytes from {start} on", plan.kind));
+            return Err(alloc::format!(
+                "client {number} ({:?}): wrong bytes from {start} on",
+                plan.kind
+            ));
         }
         if plan.kind == Kind::Stream && self.received > plan.reply_total {
-            return Err(alloc::format!("client {number}: more than the {} bytes that it asked for", plan.reply_total));
+            return Err(alloc::format!(
+                "client {number}: more than the {} bytes that it asked for",
+                plan.reply_total
+            ));
         }
         Ok(())
     }
@@ -48,11 +56,16 @@ impl Expectation {
                 continue;
             }
             let Some((who, number)) = read_chat_line(&self.line) else {
-                return Err(alloc::format!("client {client}: the line {:?} was changed", self.line));
+                return Err(alloc::format!(
+                    "client {client}: the line {:?} was changed",
+                    self.line
+                ));
             };
             match self.heard.iter_mut().find(|(other, _)| *other == who) {
                 Some((_, next)) if *next > number => {
-                    return Err(alloc::format!("client {client}: line {number} of {who} came late or twice"));
+                    return Err(alloc::format!(
+                        "client {client}: line {number} of {who} came late or twice"
+                    ));
                 }
                 Some((_, next)) => *next = number + 1,
                 None => self.heard.push((who, number + 1)),

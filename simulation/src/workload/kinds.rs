@@ -13,7 +13,12 @@ const LINE_MAX: usize = 48;
 
 impl Mixed {
     /// Takes some of the bytes, by the service that the connection chose.
-    pub(super) fn take(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
+    pub(super) fn take(
+        &mut self,
+        peer: &mut Peer<'_>,
+        session: &mut Session,
+        bytes: &[u8],
+    ) -> usize {
         let Some(kind) = session.kind else {
             let kind = Kind::of(bytes[0]);
             session.kind = kind;
@@ -61,7 +66,8 @@ impl Mixed {
         taken
     }
 
-    /// A request is two bytes: how long the reply is to be. The next one has to wait until it is sent.
+    /// A request is two bytes: how long the reply is to be. The next one has to wait until it is
+    /// sent.
     fn stream(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while session.due == 0 && bytes.len() - taken >= 2 {
@@ -140,7 +146,7 @@ impl Mixed {
                 self.account(token).timer = None;
             }
             15..18 => peer.request_writable(),
-            18 => peer.end(),
+            18 => peer.shutdown_write(),
             19 => self.dismiss(peer),
             20 => {
                 self.account(token).dismissed = true;
@@ -171,8 +177,8 @@ impl Mixed {
 
     /// Closes a connection whose peer has ended its stream, once it has had everything.
     pub(super) fn close_if_done(&mut self, peer: &mut Peer<'_>, session: &Session) {
-        let partial =
-            matches!(session.kind, Some(Kind::Chat)) || (session.left < 2 && session.kind != Some(Kind::Echo));
+        let partial = matches!(session.kind, Some(Kind::Chat))
+            || (session.left < 2 && session.kind != Some(Kind::Echo));
         let waits = session.left > 0 && !partial && session.kind != Some(Kind::Chaos);
         if session.ended && session.due == 0 && !waits {
             self.dismiss(peer);

@@ -1,7 +1,7 @@
 //! The services that the server is tried with, and the clients that know what to expect of them.
 //!
-//! The first byte that a client sends chooses how it is served, so that every kind runs beside every other, in one
-//! server and over one pool.
+//! The first byte that a client sends chooses how it is served, so that every kind runs beside
+//! every other, in one server and over one pool.
 
 mod client;
 mod crowd;

@@ -10,12 +10,15 @@ pub(crate) const fn stream_byte(offset: u64) -> u8 {
     (offset.wrapping_mul(167) >> 3 ^ offset).to_le_bytes()[0]
 }
 
-/// The `number`th line of a client that chats: who says it, which of its lines it is, and something to say.
+/// The `number`th line of a client that chats: who says it, which of its lines it is, and something
+/// to say.
 pub(crate) fn chat_line(client: u16, number: u16) -> Vec<u8> {
     let mut line = alloc::format!("{client:04x}{number:04x}:").into_bytes();
     let scattered = mix(u64::from(client) << 32 | u64::from(number));
     let letters = scattered % 24;
-    line.extend((0..letters).map(|place| b'a' + ((scattered >> (place * 2 + 5)) % 26).to_le_bytes()[0]));
+    line.extend(
+        (0..letters).map(|place| b'a' + ((scattered >> (place * 2 + 5)) % 26).to_le_bytes()[0]),
+    );
     line.push(b'\n');
     line
 }

@@ -51,7 +51,9 @@ impl Plan {
             kind,
             starts_at: Instant::from_nanos(random.between(0, crowd.arrivals_span)),
             leaves_after: random.between(0, total),
-            stall: random.chance(crowd.stalls).then(|| (random.between(0, total), random.between(0, crowd.stall_max))),
+            stall: random
+                .chance(crowd.stalls)
+                .then(|| (random.between(0, total), random.between(0, crowd.stall_max))),
             request,
             reply_total,
             leaving,
@@ -100,7 +102,9 @@ fn draw_request(number: u16, kind: Kind, crowd: &Crowd, random: &mut Random) -> 
     let mut request = alloc::vec![kind.letter()];
     let mut reply_total = 0;
     match kind {
-        Kind::Echo | Kind::Chaos => request.extend((0..length).map(|_| random.bits().to_le_bytes()[0])),
+        Kind::Echo | Kind::Chaos => {
+            request.extend((0..length).map(|_| random.bits().to_le_bytes()[0]))
+        }
         Kind::Chat => {
             let mut line = 0;
             while (request.len() as u64) < length {

@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use selkie_core::{Instant, Peer, Reason, SendError, Service, Token};
+use selkie_core::{CloseReason, Instant, Peer, SendError, Service, Token};
 
 use super::Kind;
 use crate::{Crowd, Random};
@@ -79,7 +79,9 @@ impl Mixed {
     /// Whether the service has closed a connection before it was done with it.
     #[must_use]
     pub fn interrupted(&self, token: Token) -> bool {
-        self.accounts.get(token.index()).is_some_and(|account| account.tenant == Some(token) && account.interrupted)
+        self.accounts
+            .get(token.index())
+            .is_some_and(|account| account.tenant == Some(token) && account.interrupted)
     }
 
     /// The earliest timer that was due before `now`, and is still to come.
@@ -98,7 +100,13 @@ impl Mixed {
     }
 
     /// Sends, and keeps account of it. `promised` says that there has to be room.
-    pub(super) fn send(&mut self, peer: &mut Peer<'_>, to: Token, bytes: &[u8], promised: bool) -> bool {
+    pub(super) fn send(
+        &mut self,
+        peer: &mut Peer<'_>,
+        to: Token,
+        bytes: &[u8],
+        promised: bool,
+    ) -> bool {
         let sent = if to == peer.token() { peer.send(bytes) } else { peer.send_to(to, bytes) };
         match sent {
             Ok(()) => {
@@ -110,7 +118,10 @@ impl Mixed {
                 true
             }
             Err(SendError::Full) if promised => {
-                self.blame(alloc::format!("no room for {} bytes to {to:?}, although it was promised", bytes.len()));
+                self.blame(alloc::format!(
+                    "no room for {} bytes to {to:?}, although it was promised",
+                    bytes.len()
+                ));
                 false
             }
             Err(_) => false,
@@ -148,16 +159,27 @@ impl Service for Mixed {
         let (room, most) = (peer.room(), peer.received_max());
         let token = peer.token();
         if bytes.is_empty() || bytes.len() > most {
-            self.blame(alloc::format!("{token:?} was offered {} bytes of at most {most}", bytes.len()));
+            self.blame(alloc::format!(
+                "{token:?} was offered {} bytes of at most {most}",
+                bytes.len()
+            ));
             return 0;
         }
         // What is ending takes nothing more, so it has no room.
         if bytes.len() > room && room > 0 {
-            self.blame(alloc::format!("{token:?} was offered {} bytes, and has room for {room}", bytes.len()));
+            self.blame(alloc::format!(
+                "{token:?} was offered {} bytes, and has room for {room}",
+                bytes.len()
+            ));
         }
         let done_with = self.take(peer, session, bytes);
-        // Before the end, all that came was offered; after it, a part may be, as far as there is room for an answer.
-        session.left = if session.ended { session.left.saturating_sub(done_with) } else { bytes.len() - done_with };
+        // Before the end, all that came was offered; after it, a part may be, as far as there is
+        // room for an answer.
+        session.left = if session.ended {
+            session.left.saturating_sub(done_with)
+        } else {
+            bytes.len() - done_with
+        };
         self.close_if_done(peer, session);
         done_with
     }
@@ -178,7 +200,7 @@ impl Service for Mixed {
         }
     }
 
-    fn ended(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
         if session.ended {
             self.blame(alloc::format!("{:?} was told twice that its peer ended", peer.token()));
         }
@@ -186,12 +208,14 @@ impl Service for Mixed {
         self.close_if_done(peer, session);
     }
 
-    fn timed_out(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
         let (token, now) = (peer.token(), peer.now());
         match self.account(token).timer.take() {
             Some(timer) if timer <= now => {}
             Some(timer) => {
-                self.blame(alloc::format!("the timer of {token:?} is due at {timer:?}, and came at {now:?}"));
+                self.blame(alloc::format!(
+                    "the timer of {token:?} is due at {timer:?}, and came at {now:?}"
+                ));
             }
             None => {
                 self.blame(alloc::format!("{token:?} has no timer, and one came at {now:?}"));
@@ -202,7 +226,7 @@ impl Service for Mixed {
         }
     }
 
-    fn closed(&mut self, peer: &mut Peer<'_>, _session: &mut Session, _reason: Reason) {
+    fn closed(&mut self, peer: &mut Peer<'_>, _session: &mut Session, _reason: CloseReason) {
         let token = peer.token();
         self.members.retain(|member| *member != token);
         if peer.send(b"late").is_ok() || peer.room() != 0 {

@@ -45,7 +45,11 @@ impl FarSide for Errands {
             match self.0.pop_front() {
                 Some((_, Errand::Write(far, bytes))) => {
                     let written = network.far_write(far, bytes);
-                    assert_eq!(written, Ok(bytes.len()), "there is room for what a case sends later");
+                    assert_eq!(
+                        written,
+                        Ok(bytes.len()),
+                        "there is room for what a case sends later"
+                    );
                 }
                 Some((_, Errand::Wake(waker))) => waker.wake(),
                 Some((_, Errand::Interrupt)) | None => {}
@@ -64,7 +68,8 @@ pub(crate) struct Virtual<const OWNS_BUFFERS: bool> {
 
 impl<const OWNS_BUFFERS: bool> Virtual<OWNS_BUFFERS> {
     pub(crate) fn new(capacity: usize, knobs: &Knobs) -> Result<Self, Error> {
-        let mut platform = Simulated::new(capacity, knobs.clone(), Random::new(1), Errands::default());
+        let mut platform =
+            Simulated::new(capacity, knobs.clone(), Random::new(1), Errands::default());
         platform.network.far_listen(FAR_OPEN);
         let pairs = platform.listen(PAIRS)?;
         Ok(Self { platform, pairs, listeners: Vec::new() })
@@ -144,14 +149,23 @@ impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
     }
 
     fn dial(&mut self, listener: Source) -> Result<Far, Error> {
-        let position = self.listeners.iter().position(|known| *known == listener).ok_or(ErrorKind::InvalidSource)?;
+        let position = self
+            .listeners
+            .iter()
+            .position(|known| *known == listener)
+            .ok_or(ErrorKind::InvalidSource)?;
         let number = u32::try_from(position).map_err(|_| ErrorKind::Full)?;
         Ok(self.platform.network.dial(Address(PAIRS.0 + 1 + number)))
     }
 }
 
 impl<const OWNS_BUFFERS: bool> WaitFixture for Virtual<OWNS_BUFFERS> {
-    fn peer_write_later(&mut self, peer: Far, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+    fn peer_write_later(
+        &mut self,
+        peer: Far,
+        bytes: &'static [u8],
+        delay: Duration,
+    ) -> Result<(), Error> {
         self.later(delay, Errand::Write(peer, bytes));
         Ok(())
     }

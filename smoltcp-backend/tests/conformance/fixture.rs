@@ -1,4 +1,5 @@
-//! What the suite needs: connections from the host beyond the wire, on a clock that a settling moves on.
+//! What the suite needs: connections from the host beyond the wire, on a clock that a settling
+//! moves on.
 
 use std::time::Duration;
 
@@ -35,7 +36,12 @@ pub(crate) struct OverWire {
 impl OverWire {
     pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
         let (near, far) = Wire::pair();
-        let size = Size { sockets: capacity + 8 + 2 * BACKLOG, listeners: 3, slots: capacity, bytes: 4_096 };
+        let size = Size {
+            sockets: capacity + 8 + 2 * BACKLOG,
+            listeners: 3,
+            slots: capacity,
+            bytes: 4_096,
+        };
         let mut network = world::network(near, size, Config::DEFAULT);
         let pairs = network.listen(PAIRS, capacity + 4)?;
         let mut far = Far::new(far);
@@ -127,7 +133,11 @@ impl Fixture for OverWire {
     }
 
     fn dial(&mut self, listener: Socket) -> Result<SocketHandle, Error> {
-        let position = self.listeners.iter().position(|known| *known == listener).ok_or(ErrorKind::InvalidSource)?;
+        let position = self
+            .listeners
+            .iter()
+            .position(|known| *known == listener)
+            .ok_or(ErrorKind::InvalidSource)?;
         let port = PAIRS + 1 + u16::try_from(position).map_err(|_| ErrorKind::Full)?;
         Ok(self.far.connect(IpEndpoint::new(NEAR.into(), port)))
     }

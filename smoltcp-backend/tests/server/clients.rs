@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use selkie_core::{
-    Config, Connection, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server, ServerStorage, Slot,
-    TimerSlot,
+    Config, Connection, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server,
+    ServerStorage, Slot, TimerSlot,
 };
 use selkie_smoltcp::{Network, Socket};
 use services::Echo;
@@ -57,7 +57,11 @@ impl Stand {
             events: vec![Event::EMPTY; 4].leak(),
         };
         let mut event_loop = EventLoop::new(network, storage);
-        let config = Config { connections_max: connections, idle_timeout: Some(IDLE_TIMEOUT), ..Config::DEFAULT };
+        let config = Config {
+            connections_max: connections,
+            idle_timeout: Some(IDLE_TIMEOUT),
+            ..Config::DEFAULT
+        };
         let storage = ServerStorage::<Socket, ()> {
             connections: vec![Connection::EMPTY; slots].leak(),
             sources: vec![None; slots].leak(),
@@ -77,7 +81,8 @@ impl Stand {
         self.event_loop.turn(self.now, &mut self.server).expect("a network does not fail")
     }
 
-    /// A millisecond of the world: the loop turns until it would sleep, then the far host has its say.
+    /// A millisecond of the world: the loop turns until it would sleep, then the far host has its
+    /// say.
     pub(crate) fn rounds(&mut self, count: usize) {
         for _ in 0..count {
             self.now = self.now + Duration::from_millis(1);
@@ -112,8 +117,13 @@ impl Stand {
     /// A client that has connected, as far as it knows.
     pub(crate) fn connect(&mut self) -> SocketHandle {
         let client = self.begin_to_connect();
-        let connected = |stand: &mut Self| stand.far.socket(client).may_send().then_some(Outcome::Ended);
-        assert_eq!(self.until(PATIENCE, connected), Some(Outcome::Ended), "a connection comes about");
+        let connected =
+            |stand: &mut Self| stand.far.socket(client).may_send().then_some(Outcome::Ended);
+        assert_eq!(
+            self.until(PATIENCE, connected),
+            Some(Outcome::Ended),
+            "a connection comes about"
+        );
         client
     }
 
@@ -138,7 +148,11 @@ impl Stand {
 
     /// Sends all of `bytes`.
     pub(crate) fn send(&mut self, client: SocketHandle, bytes: &[u8]) {
-        assert_eq!(self.far.write(client, bytes), Ok(bytes.len()), "there is room for a small message");
+        assert_eq!(
+            self.far.write(client, bytes),
+            Ok(bytes.len()),
+            "there is room for a small message"
+        );
         self.far.poll(self.now);
     }
 
@@ -154,7 +168,11 @@ impl Stand {
     }
 
     /// Adds what is there to `came`, and says whether the stream is over.
-    pub(crate) fn read_into(&mut self, client: SocketHandle, came: &mut Vec<u8>) -> Option<Outcome> {
+    pub(crate) fn read_into(
+        &mut self,
+        client: SocketHandle,
+        came: &mut Vec<u8>,
+    ) -> Option<Outcome> {
         let mut buffer = [0; 4_096];
         match self.far.read(client, &mut buffer) {
             Ok(0) => Some(Outcome::Ended),
@@ -170,7 +188,8 @@ impl Stand {
     /// Sends frames that mean nothing.
     pub(crate) fn flood(&mut self, count: usize) {
         for _ in 0..count {
-            let room = self.wire.transmit(smoltcp::time::Instant::ZERO).expect("a wire takes any frame");
+            let room =
+                self.wire.transmit(smoltcp::time::Instant::ZERO).expect("a wire takes any frame");
             room.consume(64, |frame| frame.fill(0xFF));
         }
     }

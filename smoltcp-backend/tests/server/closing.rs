@@ -33,7 +33,11 @@ fn what_comes_for_a_closed_stream_is_acknowledged_at_once() {
 
         far.write(peer, b"of interest").unwrap();
         talk(&mut near, &mut far, now);
-        assert_eq!(far.socket(peer).send_queue(), 11, "an answer could carry the acknowledgement, so it waits");
+        assert_eq!(
+            far.socket(peer).send_queue(),
+            11,
+            "an answer could carry the acknowledgement, so it waits"
+        );
 
         near.close(stream, Close::Graceful).unwrap();
         talk(&mut near, &mut far, now);

@@ -1,4 +1,5 @@
-//! The server layer over a network in memory: the echo service of the examples, and clients that behave and misbehave.
+//! The server layer over a network in memory: the echo service of the examples, and clients that
+//! behave and misbehave.
 
 mod clients;
 mod closing;
@@ -9,7 +10,7 @@ mod world;
 use std::time::Duration;
 
 use clients::{Outcome, Stand};
-use selkie_core::Reason;
+use selkie_core::CloseReason;
 use selkie_smoltcp as smoltcp_backend;
 
 /// So many rounds of the world are enough for anything here, at a millisecond each.
@@ -34,7 +35,8 @@ fn interleaved_clients_each_get_their_own_bytes() {
 fn a_long_stream_with_half_close_comes_back_whole() {
     let mut stand = Stand::new(4);
     let client = stand.connect();
-    let bytes: Vec<u8> = (0..512 * 1024_u32).map(|index| (index ^ (index >> 8)).to_le_bytes()[0]).collect();
+    let bytes: Vec<u8> =
+        (0..512 * 1024_u32).map(|index| (index ^ (index >> 8)).to_le_bytes()[0]).collect();
     let (mut sent, mut came) = (0, Vec::new());
     let outcome = stand.until(PATIENCE, |stand| {
         sent += stand.far.write(client, &bytes[sent..]).unwrap_or(0);
@@ -46,7 +48,7 @@ fn a_long_stream_with_half_close_comes_back_whole() {
     assert_eq!(outcome, Some(Outcome::Ended));
     assert!(came == bytes, "{} of {} bytes came back, or others", came.len(), bytes.len());
     stand.rounds(10);
-    assert_eq!(stand.server.counters().closed_for(Reason::Finished), 1);
+    assert_eq!(stand.server.counters().closed_for(CloseReason::Finished), 1);
 }
 
 #[test]
@@ -67,14 +69,18 @@ fn connections_come_and_go_through_the_same_few_sockets() {
 fn beyond_capacity_clients_wait_and_then_are_refused() {
     let mut stand = Stand::new(2);
     let served: Vec<_> = (0..2).map(|_| stand.connect()).collect();
-    // The backlog is two sockets long; smoltcp's host beyond the wire knows that these are connected.
+    // The backlog is two sockets long; smoltcp's host beyond the wire knows that these are
+    // connected.
     let waiting: Vec<_> = (0..2).map(|_| stand.connect()).collect();
     for &client in &waiting {
         stand.send(client, b"later");
     }
     let refused = stand.begin_to_connect();
     stand.rounds(20);
-    assert!(!stand.far.socket(refused).is_active(), "a client for whom there is no socket is refused");
+    assert!(
+        !stand.far.socket(refused).is_active(),
+        "a client for whom there is no socket is refused"
+    );
     for &client in &served {
         stand.send(client, b"now");
         assert_eq!(stand.receive(client, 3), b"now", "those who are served go on");
@@ -99,7 +105,7 @@ fn a_reset_frees_its_socket_and_disturbs_nobody() {
         assert_eq!(stand.receive(bystander, 4), b"fine");
     }
     assert_eq!(stand.server.open_connections(), 1);
-    assert_eq!(stand.server.counters().closed_for(Reason::Reset), 50);
+    assert_eq!(stand.server.counters().closed_for(CloseReason::Reset), 50);
 }
 
 #[test]
@@ -114,7 +120,7 @@ fn a_stalled_reader_stops_only_itself_and_is_closed_when_idle() {
         stand.send(reader, b"alive");
         assert_eq!(stand.receive(reader, 5), b"alive");
     }
-    let closed = |stand: &Stand| stand.server.counters().closed_for(Reason::Idle);
+    let closed = |stand: &Stand| stand.server.counters().closed_for(CloseReason::Idle);
     let outcome = stand.until(PATIENCE, |stand| {
         // Keeps the other one from being idle.
         let _ = stand.far.write(reader, b"x");
@@ -136,7 +142,10 @@ fn an_idle_client_is_closed_in_order_and_in_time() {
     let outcome = stand.until(PATIENCE, |stand| stand.read_into(client, &mut came));
     assert_eq!(outcome, Some(Outcome::Ended));
     let silence = stand.now.saturating_since(since);
-    assert!(silence >= clients::IDLE_TIMEOUT && silence < clients::IDLE_TIMEOUT + Duration::from_millis(100));
+    assert!(
+        silence >= clients::IDLE_TIMEOUT
+            && silence < clients::IDLE_TIMEOUT + Duration::from_millis(100)
+    );
 }
 
 #[test]
@@ -153,7 +162,8 @@ fn a_half_open_connection_gives_its_socket_back() {
     let refused = stand.begin_to_connect();
     stand.rounds(5);
     assert!(!stand.far.socket(refused).is_active(), "every socket is taken");
-    stand.vanish_for(smoltcp_backend::Config::DEFAULT.half_open_timeout + Duration::from_millis(10));
+    stand
+        .vanish_for(smoltcp_backend::Config::DEFAULT.half_open_timeout + Duration::from_millis(10));
     let client = stand.connect();
     stand.send(client, b"room again");
     assert_eq!(stand.receive(client, 10), b"room again");

@@ -27,7 +27,14 @@ impl Far {
     pub(crate) fn new(mut wire: Wire) -> Self {
         let interface = super::interface(&mut wire, super::FAR);
         let sockets = SocketSet::new(Vec::new());
-        Self { wire, interface, sockets, port: 1_024, listening: HashSet::new(), closing: Vec::new() }
+        Self {
+            wire,
+            interface,
+            sockets,
+            port: 1_024,
+            listening: HashSet::new(),
+            closing: Vec::new(),
+        }
     }
 
     /// Moves frames, and forgets what is closed.
@@ -61,7 +68,9 @@ impl Far {
         let handle = self.add();
         self.port += 1;
         let socket = self.sockets.get_mut::<Socket<'_>>(handle);
-        socket.connect(self.interface.context(), address, self.port).expect("the address can be connected to");
+        socket
+            .connect(self.interface.context(), address, self.port)
+            .expect("the address can be connected to");
         handle
     }
 
@@ -76,7 +85,8 @@ impl Far {
     /// A connection that has come about at a listener.
     #[allow(dead_code, reason = "not every test has connections in that direction")]
     pub(crate) fn accept(&mut self) -> Option<SocketHandle> {
-        let established = |handle: &&SocketHandle| self.sockets.get::<Socket<'_>>(**handle).may_send();
+        let established =
+            |handle: &&SocketHandle| self.sockets.get::<Socket<'_>>(**handle).may_send();
         let handle = *self.listening.iter().find(established)?;
         self.listening.remove(&handle);
         Some(handle)

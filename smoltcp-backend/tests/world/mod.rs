@@ -1,4 +1,5 @@
-//! A network of two hosts in memory: a wire between a [`Network`] under test and a plain smoltcp host, on a virtual clock.
+//! A network of two hosts in memory: a wire between a [`Network`] under test and a plain smoltcp
+//! host, on a virtual clock.
 
 pub(crate) mod far;
 pub(crate) mod wire;
@@ -21,7 +22,9 @@ pub(crate) fn interface(wire: &mut Wire, address: Ipv4Address) -> Interface {
     let last = address.octets()[3];
     let config = iface::Config::new(EthernetAddress([0x02, 0, 0, 0, 0, last]).into());
     let mut interface = Interface::new(config, wire, instant(Instant::ZERO));
-    interface.update_ip_addrs(|list| list.push(Ipv4Cidr::new(address, 24).into()).expect("room for an address"));
+    interface.update_ip_addrs(|list| {
+        list.push(Ipv4Cidr::new(address, 24).into()).expect("room for an address")
+    });
     interface
 }
 

@@ -21,7 +21,10 @@ impl Wire {
     /// The two ends of a wire.
     pub(crate) fn pair() -> (Self, Self) {
         let (there, back) = (Frames::default(), Frames::default());
-        (Self { incoming: back.clone(), outgoing: there.clone() }, Self { incoming: there, outgoing: back })
+        (
+            Self { incoming: back.clone(), outgoing: there.clone() },
+            Self { incoming: there, outgoing: back },
+        )
     }
 
     /// Loses all that is under way to this end.

@@ -1,5 +1,5 @@
-//! Where the kernel writes its events: into the batch itself where an event of the kernel looks like one of ours, as on
-//! x86-64, else into a buffer from which they are copied.
+//! Where the kernel writes its events: into the batch itself where an event of the kernel looks
+//! like one of ours, as on x86-64, else into a buffer from which they are copied.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -28,7 +28,8 @@ pub(super) struct Room<'b> {
 }
 
 impl Room<'_> {
-    /// Where the first event goes. From there on, memory for [`len`](Self::len) events is this call's alone.
+    /// Where the first event goes. From there on, memory for [`len`](Self::len) events is this
+    /// call's alone.
     #[inline]
     pub(super) const fn start(&self) -> *mut libc::epoll_event {
         self.start
@@ -59,26 +60,35 @@ impl Buffer {
         } else {
             (self.0.as_mut_ptr(), free.len().min(self.0.len()))
         };
-        // What does not fit is cut off: the rest is less than there is room for, or a number that the kernel refuses.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "see above")]
+        // What does not fit is cut off: the rest is less than there is room for, or a number that
+        // the kernel refuses.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_possible_wrap,
+            reason = "see above"
+        )]
         let len = len as c_int;
         Room { start, len, memory: PhantomData }
     }
 
-    /// Adds the `count` events that the kernel wrote into the [`room`](Self::room) to `events`, and gives them.
+    /// Adds the `count` events that the kernel wrote into the [`room`](Self::room) to `events`, and
+    /// gives them.
     #[inline]
     pub(super) fn add<'e>(&self, events: &'e mut Events<'_>, count: usize) -> &'e mut [Event] {
         if !SAME_LAYOUT {
             copy(&self.0[..count], events.spare());
         }
-        events.extend(count)
+        events.advance(count)
     }
 }
 
 /// What the kernel reported, as [`Event`]s. There is place for all of them.
 fn copy(reported: &[libc::epoll_event], events: &mut [Event]) {
     for (event, kernel) in events.iter_mut().zip(reported) {
-        *event = Event { token: Token::from_u64(kernel.u64), readiness: Readiness::from_bits(kernel.events) };
+        *event = Event {
+            token: Token::from_u64(kernel.u64),
+            readiness: Readiness::from_bits(kernel.events),
+        };
     }
 }
 
@@ -92,7 +102,10 @@ mod tests {
         let bits = (libc::EPOLLIN | libc::EPOLLRDHUP).cast_unsigned();
         let mut events = [Event::EMPTY; 2];
         copy(&[libc::epoll_event { events: bits, u64: token.to_u64() }], &mut events);
-        assert_eq!(events[0], Event { token, readiness: Readiness::READABLE | Readiness::READ_CLOSED });
+        assert_eq!(
+            events[0],
+            Event { token, readiness: Readiness::READABLE | Readiness::READ_CLOSED }
+        );
         assert_eq!(events[1], Event::EMPTY);
     }
 

@@ -4,8 +4,8 @@ use selkie_core::{Error, Readiness};
 
 use crate::storage::try_zeroed_slice;
 
-/// The word that the system's own bitmaps are made of. Where the bytes of a word stand the other way round, its size is
-/// where its bits are.
+/// The word that the system's own bitmaps are made of. Where the bytes of a word stand the other
+/// way round, its size is where its bits are.
 #[cfg(any(target_vendor = "apple", target_os = "netbsd", target_os = "openbsd"))]
 type Word = u32;
 /// As above: a `long`.
@@ -16,11 +16,13 @@ type Word = usize;
 pub(super) const WORD_BITS: usize = Word::BITS as usize;
 
 /// What each of the sets is for. The last one is not given to the system.
-const SETS: [Readiness; 4] = [Readiness::READABLE, Readiness::WRITABLE, Readiness::PRIORITY, Readiness::ERROR];
+const SETS: [Readiness; 4] =
+    [Readiness::READABLE, Readiness::WRITABLE, Readiness::PRIORITY, Readiness::ERROR];
 /// How many sets the system takes.
 const SETS_OF_SYSTEM: usize = 3;
 
-/// For each descriptor, which of four things hold: that it is readable, writable, exceptional, and broken.
+/// For each descriptor, which of four things hold: that it is readable, writable, exceptional, and
+/// broken.
 #[derive(Debug)]
 pub(super) struct Bitmaps {
     sets: [Box<[Word]>; SETS.len()],
@@ -115,7 +117,8 @@ mod tests {
         for fd in [0, 31, 32, 63, 64, 1023] {
             bitmaps.set(fd, Readiness::READABLE);
             let set = bitmaps.as_mut_ptrs()[0];
-            // SAFETY: the set has as many bits as the system's own, and the descriptor is below that.
+            // SAFETY: the set has as many bits as the system's own, and the descriptor is below
+            // that.
             assert!(unsafe { libc::FD_ISSET(i32::try_from(fd).unwrap(), set) }, "{fd}");
         }
     }

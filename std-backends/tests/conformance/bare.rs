@@ -38,8 +38,8 @@ impl Near for Bare {
         world::unblock(&fd)?;
         let fd = world::moved(&fd)?.into_raw_fd();
         self.open.insert(fd);
-        // SAFETY: the descriptor is open. That some tests use it once it is not any more is what they are about, and its
-        // number is given to nobody else meanwhile.
+        // SAFETY: the descriptor is open. That some tests use it once it is not any more is what
+        // they are about, and its number is given to nobody else meanwhile.
         Ok(unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
@@ -49,7 +49,8 @@ impl Near for Bare {
 
     fn read(&mut self, source: BorrowedFd<'static>, buffer: &mut [u8]) -> Result<usize, Error> {
         // SAFETY: the buffer is valid for writes of its length.
-        let count = unsafe { libc::read(source.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        let count =
+            unsafe { libc::read(source.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
         usize::try_from(count).map_err(|_| world::from_io(&std::io::Error::last_os_error()))
     }
 

@@ -29,8 +29,16 @@ pub(crate) trait Near: Sized {
     fn adopt(&mut self, fd: OwnedFd) -> Result<<Self::Platform as Selector>::Source, Error>;
 
     fn fd(&self, source: <Self::Platform as Selector>::Source) -> Result<BorrowedFd<'_>, Error>;
-    fn read(&mut self, source: <Self::Platform as Selector>::Source, buffer: &mut [u8]) -> Result<usize, Error>;
-    fn write(&mut self, source: <Self::Platform as Selector>::Source, bytes: &[u8]) -> Result<usize, Error>;
+    fn read(
+        &mut self,
+        source: <Self::Platform as Selector>::Source,
+        buffer: &mut [u8],
+    ) -> Result<usize, Error>;
+    fn write(
+        &mut self,
+        source: <Self::Platform as Selector>::Source,
+        bytes: &[u8],
+    ) -> Result<usize, Error>;
     fn close(&mut self, source: <Self::Platform as Selector>::Source) -> Result<(), Error>;
 
     fn break_source(&mut self, _source: <Self::Platform as Selector>::Source) -> Result<(), Error> {
@@ -52,7 +60,8 @@ pub(crate) struct Over<N> {
     pub(crate) world: World,
     /// What is only to be kept open.
     kept: Vec<OwnedFd>,
-    /// Whether a socket still tells its error after the selector reported it. Only libkqueue takes it away.
+    /// Whether a socket still tells its error after the selector reported it. Only libkqueue takes
+    /// it away.
     tells_errors: bool,
 }
 
@@ -60,7 +69,12 @@ impl<N: Near> Over<N> {
     pub(crate) fn new(backend: Backend, capacity: usize) -> Result<Self, Error> {
         world::raise_limit();
         let tells_errors = !(cfg!(target_os = "linux") && backend.name() == "kqueue");
-        Ok(Self { near: N::new(backend, capacity)?, world: World::new(), kept: Vec::new(), tells_errors })
+        Ok(Self {
+            near: N::new(backend, capacity)?,
+            world: World::new(),
+            kept: Vec::new(),
+            tells_errors,
+        })
     }
 }
 
@@ -114,7 +128,11 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn peer_reset(&mut self, peer: usize) -> Result<(), Error> {
-        if N::IS_TCP && self.tells_errors { self.world.reset(peer) } else { Err(ErrorKind::Unsupported.into()) }
+        if N::IS_TCP && self.tells_errors {
+            self.world.reset(peer)
+        } else {
+            Err(ErrorKind::Unsupported.into())
+        }
     }
 
     fn peer_write_urgent(&mut self, peer: usize) -> Result<(), Error> {
@@ -143,7 +161,8 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn regular_file(&mut self) -> Result<SourceOf<Self>, Error> {
-        let file = std::env::current_exe().and_then(File::open).map_err(|error| world::from_io(&error))?;
+        let file =
+            std::env::current_exe().and_then(File::open).map_err(|error| world::from_io(&error))?;
         self.near.adopt(file.into())
     }
 
@@ -152,14 +171,24 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn duplicate(&mut self, source: SourceOf<Self>) -> Result<(), Error> {
-        let duplicate = self.near.fd(source)?.as_fd().try_clone_to_owned().map_err(|error| world::from_io(&error))?;
+        let duplicate = self
+            .near
+            .fd(source)?
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|error| world::from_io(&error))?;
         self.kept.push(duplicate);
         Ok(())
     }
 }
 
 impl<N: Near> WaitFixture for Over<N> {
-    fn peer_write_later(&mut self, peer: usize, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+    fn peer_write_later(
+        &mut self,
+        peer: usize,
+        bytes: &'static [u8],
+        delay: Duration,
+    ) -> Result<(), Error> {
         self.world.write_later(peer, bytes, delay)
     }
 

@@ -1,5 +1,5 @@
-//! The conformance suite, over every selector that the platform has: by itself over socket pairs, and under a
-//! [`Platform`](selkie_std::Platform) over TCP.
+//! The conformance suite, over every selector that the platform has: by itself over socket pairs,
+//! and under a [`Platform`](selkie_std::Platform) over TCP.
 
 mod bare;
 mod fixture;

@@ -44,8 +44,10 @@ impl Near for Tcp {
     }
 
     fn pair(&mut self) -> Result<(Socket, OwnedFd), Error> {
-        // A connection to a listener on this host is made when `connect` returns, and waits to be accepted.
-        let near = TcpStream::connect(self.destination()?).map_err(|error| world::from_io(&error))?;
+        // A connection to a listener on this host is made when `connect` returns, and waits to be
+        // accepted.
+        let near =
+            TcpStream::connect(self.destination()?).map_err(|error| world::from_io(&error))?;
         near.set_nodelay(true).map_err(|error| world::from_io(&error))?;
         let far = loop {
             match self.far.accept() {

@@ -14,7 +14,8 @@ use std::{io, mem};
 use selkie_core::{Error, ErrorKind};
 use selkie_std::{from_errno, raise_descriptor_limit};
 
-/// The far ends of connections, and the threads that do something to them later. It ends those before it goes.
+/// The far ends of connections, and the threads that do something to them later. It ends those
+/// before it goes.
 pub(crate) struct World {
     far: Vec<Option<File>>,
     threads: Vec<JoinHandle<()>>,
@@ -62,7 +63,13 @@ impl World {
         // SAFETY: `linger` is valid for reads of its size.
         check(unsafe {
             let value = (&raw const linger).cast();
-            libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, value, length_of::<libc::linger>())
+            libc::setsockopt(
+                fd,
+                libc::SOL_SOCKET,
+                libc::SO_LINGER,
+                value,
+                length_of::<libc::linger>(),
+            )
         })?;
         self.close(peer)
     }
@@ -75,7 +82,12 @@ impl World {
         if sent == 1 { Ok(()) } else { Err(last()) }
     }
 
-    pub(crate) fn write_later(&mut self, peer: usize, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+    pub(crate) fn write_later(
+        &mut self,
+        peer: usize,
+        bytes: &'static [u8],
+        delay: Duration,
+    ) -> Result<(), Error> {
         let mut far = self.far(peer)?.try_clone().map_err(|error| from_io(&error))?;
         self.later(delay, move || far.write_all(bytes).expect("a far end takes a few bytes"));
         Ok(())
@@ -98,7 +110,8 @@ impl World {
 
         extern "C" fn nothing(_signal: libc::c_int) {}
 
-        // SAFETY: all bits zero is a valid value of this struct: no flags, so calls are not restarted, and an empty mask.
+        // SAFETY: all bits zero is a valid value of this struct: no flags, so calls are not
+        // restarted, and an empty mask.
         let mut action: libc::sigaction = unsafe { mem::zeroed() };
         action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
         // SAFETY: the action is valid for the call, and its handler does nothing.
@@ -143,16 +156,19 @@ pub(crate) fn busy_time() -> Result<Duration, Error> {
     Ok(Duration::new(seconds.expect("not negative"), nanos.expect("below a second")))
 }
 
-/// Numbers for descriptors that a test closes behind its selector's back. Each is used once before any is used again, so
-/// that no other test gets one while it is expected to be closed. Some systems' `select` takes none from 1024 on.
+/// Numbers for descriptors that a test closes behind its selector's back. Each is used once before
+/// any is used again, so that no other test gets one while it is expected to be closed. Some
+/// systems' `select` takes none from 1024 on.
 fn numbers() -> Range<RawFd> {
     static NUMBERS: OnceLock<Range<RawFd>> = OnceLock::new();
     let numbers = NUMBERS.get_or_init(|| {
         if cfg!(target_vendor = "apple") {
             return 400..1_000;
         }
-        // As many as can be had: where there are too few, the cases that need more are not applicable.
-        let limit = raise_descriptor_limit(16_384).or_else(|limit| raise_descriptor_limit(limit.allowed));
+        // As many as can be had: where there are too few, the cases that need more are not
+        // applicable.
+        let limit =
+            raise_descriptor_limit(16_384).or_else(|limit| raise_descriptor_limit(limit.allowed));
         let limit = limit.ok().and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(1_024);
         limit.min(4_000) / 2..limit.min(16_384)
     });
@@ -164,11 +180,13 @@ pub(crate) fn raise_limit() {
     numbers();
 }
 
-/// Moves a descriptor to a number of its own, so that it can be closed without anybody else getting the number.
+/// Moves a descriptor to a number of its own, so that it can be closed without anybody else getting
+/// the number.
 pub(crate) fn moved(fd: &OwnedFd) -> Result<OwnedFd, Error> {
     static NEXT: AtomicI32 = AtomicI32::new(0);
     let numbers = numbers();
-    let number = numbers.start + NEXT.fetch_add(1, Ordering::Relaxed) % (numbers.end - numbers.start);
+    let number =
+        numbers.start + NEXT.fetch_add(1, Ordering::Relaxed) % (numbers.end - numbers.start);
     // SAFETY: the call takes no pointers.
     owned(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) })
 }
@@ -179,13 +197,16 @@ pub(crate) fn refusing() -> Result<(OwnedFd, SocketAddr), Error> {
     let socket = owned(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) })?;
     // SAFETY: all bits zero is a valid value of this struct of integers.
     let mut address: libc::sockaddr_in = unsafe { mem::zeroed() };
-    address.sin_family = libc::sa_family_t::try_from(libc::AF_INET).expect("families are small numbers");
+    address.sin_family =
+        libc::sa_family_t::try_from(libc::AF_INET).expect("families are small numbers");
     address.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
     let mut length = length_of::<libc::sockaddr_in>();
     // SAFETY: the address is valid for reads of its length.
     check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
     // SAFETY: the address is valid for writes of its length, and so is the length.
-    check(unsafe { libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut length) })?;
+    check(unsafe {
+        libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut length)
+    })?;
     Ok((socket, ([127, 0, 0, 1], u16::from_be(address.sin_port)).into()))
 }
 

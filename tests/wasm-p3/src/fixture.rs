@@ -1,4 +1,5 @@
-//! Connections whose near end belongs to the platform under test, and whose far end to another one in the same component.
+//! Connections whose near end belongs to the platform under test, and whose far end to another one
+//! in the same component.
 
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -94,7 +95,8 @@ impl Fixture for Network {
             match self.near.accept(listener) {
                 Err(nb::Error::WouldBlock) => self.settle(),
                 Ok(source) => {
-                    // The host learns a moment later that there is room to write, and refuses until then.
+                    // The host learns a moment later that there is room to write, and refuses until
+                    // then.
                     self.settle();
                     return Ok((source, peer));
                 }

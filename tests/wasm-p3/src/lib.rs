@@ -1,5 +1,5 @@
-//! The conformance suite over waitable sets, as a component for WASI 0.3: it prints what comes of each case, and ends with
-//! the summary. `ci/steps/wasi-p3.sh` runs it.
+//! The conformance suite over waitable sets, as a component for WASI 0.3: it prints what comes of
+//! each case, and ends with the summary. `ci/steps/wasi-p3.sh` runs it.
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 #[cfg(target_arch = "wasm32")]

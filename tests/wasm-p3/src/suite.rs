@@ -4,7 +4,8 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
 use selkie_conformance::{
-    Case, Outcome, Summary, run_all, selector_cases, transport_cases, wait_cases, wait_wake_cases, wake_cases,
+    Case, Outcome, Summary, run_all, selector_cases, transport_cases, wait_cases, wait_wake_cases,
+    wake_cases,
 };
 
 use crate::console;
@@ -41,7 +42,9 @@ fn run_group(cases: impl Iterator<Item = Case<Network>>, filter: &str, total: &m
 #[unsafe(export_name = "wasi:cli/run@0.3.0#run")]
 extern "C" fn run() -> u32 {
     let mut text = [0; console::ARGUMENT_MAX];
-    let filter = console::argument(1, &mut text).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or("");
+    let filter = console::argument(1, &mut text)
+        .and_then(|text| core::str::from_utf8(text).ok())
+        .unwrap_or("");
     let mut total = Summary::default();
     run_group(selector_cases(), filter, &mut total);
     run_group(wait_cases(), filter, &mut total);

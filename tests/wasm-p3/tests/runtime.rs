@@ -1,5 +1,6 @@
-//! What runs in a runtime of WebAssembly: the echo server, tried by the same clients as everywhere, and the conformance
-//! suite. `ci/steps/wasi-p3.sh` builds both and says where they and the runtime are.
+//! What runs in a runtime of WebAssembly: the echo server, tried by the same clients as everywhere,
+//! and the conformance suite. `ci/steps/wasi-p3.sh` builds both and says where they and the runtime
+//! are.
 
 #[path = "../../clients/mod.rs"]
 mod clients;
@@ -15,7 +16,8 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 /// The value of an environment variable that has to be set.
 fn place(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run `ci/test wasi-p3`"))
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run `ci/test wasi-p3`"))
 }
 
 /// A component in a runtime.
@@ -44,7 +46,11 @@ impl Server {
         BufReader::new(output).read_line(&mut line).expect("its output can be read");
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(words[..2], ["listening", "on"], "the line is {line:?}");
-        assert_eq!(words[3..], ["(waitable_set,", "capacity", &format!("{capacity})")], "the line is {line:?}");
+        assert_eq!(
+            words[3..],
+            ["(waitable_set,", "capacity", &format!("{capacity})")],
+            "the line is {line:?}"
+        );
         let address = words[2].parse().expect("it prints an address");
         let idle_timeout = idle_seconds.map(Duration::from_secs);
         Self { child, target: Target { address, capacity, idle_timeout } }
@@ -98,7 +104,8 @@ fn many_stalled_readers_cost_nobody_else() {
     let server = Server::start(64, None);
     let mut stalled: Vec<TcpStream> = (0..20).map(|_| server.target.connect()).collect();
     let sent: Vec<u64> = std::thread::scope(|scope| {
-        let stuffing: Vec<_> = stalled.iter_mut().map(|client| scope.spawn(|| stuff(client))).collect();
+        let stuffing: Vec<_> =
+            stalled.iter_mut().map(|client| scope.spawn(|| stuff(client))).collect();
         stuffing.into_iter().map(|client| client.join().expect("a client is stuffed")).collect()
     });
     for _ in 0..10 {
@@ -106,7 +113,8 @@ fn many_stalled_readers_cost_nobody_else() {
     }
     for (mut client, sent) in stalled.into_iter().zip(sent) {
         client.shutdown(Shutdown::Write).expect("the connection is still there");
-        let came = std::io::copy(&mut client, &mut std::io::sink()).expect("the server sends what it owes");
+        let came = std::io::copy(&mut client, &mut std::io::sink())
+            .expect("the server sends what it owes");
         assert_eq!(came, sent, "bytes of a stalled reader are lost");
     }
     server.still_serves();
@@ -133,8 +141,9 @@ fn a_silent_client_is_let_go_in_time() {
     server.still_serves();
 }
 
-/// The runtime hands out the event with the smallest handle first, and looks after what is in flight only while the guest
-/// sleeps: clients that came first and never pause must not starve the one that came last.
+/// The runtime hands out the event with the smallest handle first, and looks after what is in
+/// flight only while the guest sleeps: clients that came first and never pause must not starve the
+/// one that came last.
 #[test]
 fn busy_clients_that_came_first_do_not_starve_a_late_one() {
     let server = Server::start(64, None);
@@ -214,27 +223,36 @@ fn without_descriptors_the_others_go_on() {
 
 /// The lowest number that a process has no descriptor under; what it inherited may lie above.
 fn lowest_free_descriptor(process: u32) -> u64 {
-    let is_free = |number: &u64| std::fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
+    let is_free =
+        |number: &u64| std::fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
     (0..u64::MAX).find(is_free).expect("there are more numbers than descriptors")
 }
 
 /// Sets how many descriptors a running process may have.
 fn limit_descriptors(child: &Child, count: u64) {
     let limit = Rlimit { current: Some(count), maximum: getrlimit(Resource::Nofile).maximum };
-    prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit).expect("the limits of a child can be set");
+    prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit)
+        .expect("the limits of a child can be set");
 }
 
 /// The processor time of a process, in the kernel and outside, in ticks of 10 milliseconds.
 fn processor_ticks(process: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     [11, 12].iter().map(|&field| fields[field].parse::<u64>().expect("a number of ticks")).sum()
 }
 
 #[test]
 fn bad_arguments_end_with_a_sentence() {
-    for arguments in [&["nonsense"][..], &["127.0.0.1:0", "0"], &["127.0.0.1:0", "65"], &["127.0.0.1:0", "4", "x"]] {
-        let output = component("SELKIE_ECHO").args(arguments).output().expect("the runtime can be run");
+    for arguments in [
+        &["nonsense"][..],
+        &["127.0.0.1:0", "0"],
+        &["127.0.0.1:0", "65"],
+        &["127.0.0.1:0", "4", "x"],
+    ] {
+        let output =
+            component("SELKIE_ECHO").args(arguments).output().expect("the runtime can be run");
         assert!(!output.status.success(), "{arguments:?}");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(text.starts_with("expected: "), "{arguments:?}: {text}");

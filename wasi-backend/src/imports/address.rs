@@ -4,7 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use super::ErrorCode;
 
-/// An `ip-socket-address` in the arguments of a call takes twelve of them: the family, the port, and what follows.
+/// An `ip-socket-address` in the arguments of a call takes twelve of them: the family, the port,
+/// and what follows.
 pub(super) type FlatAddress = [u32; 12];
 
 /// An address as arguments.
@@ -37,8 +38,8 @@ pub(crate) struct RawAddress {
     /// 0 for version 4, 1 for version 6.
     family: [u8; 4],
     port: [u8; 2],
-    /// Version 4: four bytes behind the port. Version 6: two bytes of padding, the flow information, eight numbers of 16
-    /// bits, the scope.
+    /// Version 4: four bytes behind the port. Version 6: two bytes of padding, the flow
+    /// information, eight numbers of 16 bits, the scope.
     rest: [u8; 26],
 }
 
@@ -52,9 +53,11 @@ impl RawAddress {
             let [a, b, c, d, ..] = self.rest;
             return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port));
         }
-        let word = |at: usize| u32::from_le_bytes(core::array::from_fn(|index| self.rest[at + index]));
-        let segments =
-            core::array::from_fn(|index| u16::from_le_bytes([self.rest[6 + 2 * index], self.rest[7 + 2 * index]]));
+        let word =
+            |at: usize| u32::from_le_bytes(core::array::from_fn(|index| self.rest[at + index]));
+        let segments = core::array::from_fn(|index| {
+            u16::from_le_bytes([self.rest[6 + 2 * index], self.rest[7 + 2 * index]])
+        });
         Ok(SocketAddrV6::new(Ipv6Addr::from(segments), port, word(2), word(22)).into())
     }
 }

@@ -1,9 +1,10 @@
 //! The imports of WASI 0.2 as the canonical ABI has them, and what makes them safe to call.
 //!
-//! Handles are numbers above zero. The host ends the program if it is given one that it did not issue, or one that was
-//! dropped; the backend owns all that it uses. So whatever takes nothing but numbers is safe to call. A function that
-//! returns more than one number writes to memory that it is given, in the layout that is written down here as a `struct`:
-//! always a local value, which is valid for the call.
+//! Handles are numbers above zero. The host ends the program if it is given one that it did not
+//! issue, or one that was dropped; the backend owns all that it uses. So whatever takes nothing but
+//! numbers is safe to call. A function that returns more than one number writes to memory that it
+//! is given, in the layout that is written down here as a `struct`: always a local value, which is
+//! valid for the call.
 
 mod address;
 mod streams;

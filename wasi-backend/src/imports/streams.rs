@@ -40,7 +40,8 @@ struct RawWritten {
     error: RawStreamError,
 }
 
-/// `result<u64, stream-error>`; an error has its case in the first byte of the number, and its handle in the upper half.
+/// `result<u64, stream-error>`; an error has its case in the first byte of the number, and its
+/// handle in the upper half.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 struct RawPermit {
@@ -56,7 +57,8 @@ struct RawList {
     len: usize,
 }
 
-/// `result<list<u8>, stream-error>`; an error has its case in the first byte of the start, and its handle in the length.
+/// `result<list<u8>, stream-error>`; an error has its case in the first byte of the start, and its
+/// handle in the length.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 struct RawBytes {
@@ -112,14 +114,14 @@ unsafe extern "C" {
     pub(crate) safe fn subscribe_instant(when: u64) -> Handle;
 }
 
-/// Waits until one of the pollables is ready, of which there must be one at least. Gives how many are; their positions
-/// are the first so many of `ready`, which must have room for all of them. `None` if the program exports another
-/// `cabi_realloc` than this crate's.
+/// Waits until one of the pollables is ready, of which there must be one at least. Gives how many
+/// are; their positions are the first so many of `ready`, which must have room for all of them.
+/// `None` if the program exports another `cabi_realloc` than this crate's.
 pub(crate) fn poll(pollables: &[Handle], ready: &mut [Owner]) -> Option<usize> {
     let mut list = RawList::default();
     let (start, room) = (ready.as_ptr() as usize, ready.len());
-    // SAFETY: the result is a local value. The host reads the list in place, and writes no more than it has asked for,
-    // which is checked there.
+    // SAFETY: the result is a local value. The host reads the list in place, and writes no more
+    // than it has asked for, which is checked there.
     arena::lend(ready, || unsafe { raw_poll(pollables.as_ptr(), pollables.len(), &raw mut list) });
     (list.start == start || list.len == 0).then_some(list.len.min(room))
 }
@@ -128,11 +130,15 @@ pub(crate) fn poll(pollables: &[Handle], ready: &mut [Owner]) -> Option<usize> {
 pub(crate) fn read(stream: Handle, buffer: &mut [u8]) -> Result<usize, StreamError> {
     let mut bytes = RawBytes::default();
     let (start, room) = (buffer.as_ptr() as usize, buffer.len());
-    // SAFETY: the result is a local value. The host writes no more than it has asked for, which is checked there.
+    // SAFETY: the result is a local value. The host writes no more than it has asked for, which is
+    // checked there.
     arena::lend(buffer, || unsafe { raw_read(stream, room as u64, &raw mut bytes) });
     if bytes.is_error != 0 {
         let case = bytes.list.start.to_le_bytes()[0];
-        #[expect(clippy::cast_possible_truncation, reason = "addresses and handles have 32 bits here")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "addresses and handles have 32 bits here"
+        )]
         let error = bytes.list.len as Handle;
         return Err(RawStreamError { case, error }.into());
     }

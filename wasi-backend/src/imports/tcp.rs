@@ -111,7 +111,10 @@ pub(crate) fn create_socket(address: &SocketAddr) -> Result<Handle, ErrorCode> {
 }
 
 /// A call that names an address on the host's network.
-fn with_address(address: &SocketAddr, call: impl FnOnce(Handle, FlatAddress, *mut Done)) -> Result<(), ErrorCode> {
+fn with_address(
+    address: &SocketAddr,
+    call: impl FnOnce(Handle, FlatAddress, *mut Done),
+) -> Result<(), ErrorCode> {
     let mut done = Done::default();
     let network = instance_network();
     call(network, flat(address), &raw mut done);
@@ -131,7 +134,9 @@ pub(crate) fn start_bind(socket: Handle, address: &SocketAddr) -> Result<(), Err
 pub(crate) fn start_connect(socket: Handle, address: &SocketAddr) -> Result<(), ErrorCode> {
     with_address(address, |network, [family, port, a, b, c, d, e, f, g, h, i, j], done| {
         // SAFETY: what the host reads and writes here is valid for the call.
-        unsafe { raw_start_connect(socket, network, family, port, a, b, c, d, e, f, g, h, i, j, done) }
+        unsafe {
+            raw_start_connect(socket, network, family, port, a, b, c, d, e, f, g, h, i, j, done)
+        }
     })
 }
 

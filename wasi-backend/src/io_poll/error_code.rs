@@ -4,8 +4,8 @@ use selkie_core::{Error, ErrorKind};
 
 use crate::imports::{ErrorCode, StreamError, WOULD_BLOCK};
 
-/// The error that a case of `wasi:sockets/network.error-code` stands for. Its number, counted from one, is the platform's
-/// code, since zero is none.
+/// The error that a case of `wasi:sockets/network.error-code` stands for. Its number, counted from
+/// one, is the platform's code, since zero is none.
 #[cold]
 pub(crate) fn error(code: ErrorCode) -> Error {
     let kind = match code {

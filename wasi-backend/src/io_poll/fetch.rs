@@ -1,16 +1,18 @@
-//! How a batch of events comes about: as many calls of the host as its ration and its order ask for. The quirks are those of
-//! `mod.rs`.
+//! How a batch of events comes about: as many calls of the host as its ration and its order ask
+//! for. The quirks are those of `mod.rs`.
 
 use selkie_core::Events;
 
 use super::IoPoll;
 use crate::imports::{self, Handle};
 
-/// How many sources of one report are a crowd: the host may have kept others behind them from us. (g)
+/// How many sources of one report are a crowd: the host may have kept others behind them from us.
+/// (g)
 const CROWD: usize = 64;
 
 impl IoPoll<'_> {
-    /// Waits until `deadline`, or without an end if there is none, adds what is ready to `events` and says how much that is.
+    /// Waits until `deadline`, or without an end if there is none, adds what is ready to `events`
+    /// and says how much that is.
     pub(super) fn fetch(&mut self, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
         let before = events.len();
         if self.resumes {
@@ -37,7 +39,8 @@ impl IoPoll<'_> {
         events.len() - before
     }
 
-    /// Adds all that is ready from this place in the list on, as far as there is room, without blocking.
+    /// Adds all that is ready from this place in the list on, as far as there is room, without
+    /// blocking.
     fn sweep(&mut self, from: usize, events: &mut Events<'_>) {
         let mut next = from;
         self.resumes = false;
@@ -60,8 +63,8 @@ impl IoPoll<'_> {
         self.watched.first = 0;
     }
 
-    /// One call of the host, for those that stand at `from` in the list and behind. Those that are ready come to stand at
-    /// `from`; says how many there are.
+    /// One call of the host, for those that stand at `from` in the list and behind. Those that are
+    /// ready come to stand at `from`; says how many there are.
     fn ask(&mut self, from: usize, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
         let len = self.watched.len;
         let from = from.min(len);

@@ -1,34 +1,44 @@
-//! How to get along with a host that rations what a program may do before it sleeps: quirk (g) of `mod.rs`.
+//! How to get along with a host that rations what a program may do before it sleeps: quirk (g) of
+//! `mod.rs`.
 //!
-//! The ration of wasmtime belongs to its scheduler, which means to keep its tasks from hogging a thread. It is of 128 steps:
-//! a poll takes one for each source or clock that it finds ready, and on wasmtime 48 each look for room to write takes one
-//! or two. Without a step left, nothing is found ready. A program gets the next ration when it really sleeps, which it does
-//! when it polls and nothing at all is found ready. What follows from that:
+//! The ration of wasmtime belongs to its scheduler, which means to keep its tasks from hogging a
+//! thread. It is of 128 steps: a poll takes one for each source or clock that it finds ready, and
+//! on wasmtime 48 each look for room to write takes one or two. Without a step left, nothing is
+//! found ready. A program gets the next ration when it really sleeps, which it does when it polls
+//! and nothing at all is found ready. What follows from that:
 //!
-//! * A report may be a part of what is ready, and the host looks in an order of its own, so that the last of more than 128
-//!   sources would never be heard of. Where that can be, the ration is renewed, and the rest asked for.
-//! * With 128 or more connections ready to be written to, a program that writes when it is told to never gets anywhere. On
-//!   a host where that happens, a share is served at a time, with a new ration each.
+//! * A report may be a part of what is ready, and the host looks in an order of its own, so that
+//!   the last of more than 128 sources would never be heard of. Where that can be, the ration is
+//!   renewed, and the rest asked for.
+//! * With 128 or more connections ready to be written to, a program that writes when it is told to
+//!   never gets anywhere. On a host where that happens, a share is served at a time, with a new
+//!   ration each.
 //!
-//! To renew a ration is to use it up on purpose, by polling clocks that have struck; the poll after that sleeps.
+//! To renew a ration is to use it up on purpose, by polling clocks that have struck; the poll after
+//! that sleeps.
 
 use crate::imports::{self, Handle};
 use crate::watched::Owner;
 
-/// How many steps of a ration are sure to be there: others than the polls and writes here take some too.
+/// How many steps of a ration are sure to be there: others than the polls and writes here take some
+/// too.
 const RATION: usize = 100;
-/// How many polls use a ration up for certain, with another that began meanwhile. A host that needs more has none.
+/// How many polls use a ration up for certain, with another that began meanwhile. A host that needs
+/// more has none.
 const POLLS_MAX: usize = 12;
 /// How many steps a write takes at most.
 const WRITE: usize = 3;
-/// How many sources are served with one ration: a step each to poll and to ask for room, two to write, and some to spare.
+/// How many sources are served with one ration: a step each to poll and to ask for room, two to
+/// write, and some to spare.
 const SHARE: usize = 24;
 /// How many broken promises after one poll are more than coincidence.
 const BROKEN_MIN: usize = 8;
-/// How many clocks there are to use a ration up with. A ration is no multiple of it: a poll that comes when the last step
-/// has just been taken sleeps and finds all of them ready, so that nothing is noticed until the end of the next ration.
+/// How many clocks there are to use a ration up with. A ration is no multiple of it: a poll that
+/// comes when the last step has just been taken sleeps and finds all of them ready, so that nothing
+/// is noticed until the end of the next ration.
 const CLOCKS: usize = 24;
-/// How far in the future they strike when they are made, in nanoseconds: only then do they take steps.
+/// How far in the future they strike when they are made, in nanoseconds: only then do they take
+/// steps.
 const MOMENT: u64 = 1_000_000;
 
 /// What is known of the host.
@@ -42,7 +52,8 @@ pub(super) struct Ration {
     found: usize,
     /// How many events the last poll gave.
     reported: usize,
-    /// How many reads and writes have found nothing since, although the poll had promised something.
+    /// How many reads and writes have found nothing since, although the poll had promised
+    /// something.
     broken: usize,
     /// Whether only a share is served at a time.
     is_scarce: bool,
@@ -88,7 +99,8 @@ impl Ration {
         self.broken = 0;
     }
 
-    /// Notes that a read or a write has found nothing. If that was promised for most that was reported, steps are scarce.
+    /// Notes that a read or a write has found nothing. If that was promised for most that was
+    /// reported, steps are scarce.
     pub(super) const fn found_nothing(&mut self, promised: bool) {
         self.broken += promised as usize;
         if self.broken >= BROKEN_MIN && self.broken * 2 > self.reported {
@@ -110,7 +122,8 @@ impl Ration {
     pub(super) fn renew(&mut self) {
         let mut ready = [Owner(0); CLOCKS];
         for _ in 0..POLLS_MAX {
-            // Fewer than have struck: that was the last of the ration. The next poll has none, and sleeps.
+            // Fewer than have struck: that was the last of the ration. The next poll has none, and
+            // sleeps.
             if imports::poll(&self.clocks, &mut ready).is_none_or(|count| count < CLOCKS) {
                 imports::poll(&self.clocks[..1], &mut ready);
                 break;

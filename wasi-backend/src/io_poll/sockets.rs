@@ -11,14 +11,15 @@ use crate::imports::{self, ErrorCode, Handle, WOULD_BLOCK};
 
 impl IoPoll<'_> {
     /// Opens a TCP listener at `address`; port 0 asks the host for a free one, which
-    /// [`local_address`](Self::local_address) tells. About `backlog` connections wait to be accepted, or as many as the
-    /// host allows.
+    /// [`local_address`](Self::local_address) tells. About `backlog` connections wait to be
+    /// accepted, or as many as the host allows.
     ///
     /// # Errors
     ///
-    /// [`PermissionDenied`](ErrorKind::PermissionDenied) if the host does not let the program listen there,
-    /// [`AddressInUse`](ErrorKind::AddressInUse), [`AddressUnavailable`](ErrorKind::AddressUnavailable),
-    /// [`Full`](ErrorKind::Full), and what the host says otherwise.
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) if the host does not let the program
+    /// listen there, [`AddressInUse`](ErrorKind::AddressInUse),
+    /// [`AddressUnavailable`](ErrorKind::AddressUnavailable), [`Full`](ErrorKind::Full), and
+    /// what the host says otherwise.
     pub fn listen(&mut self, address: SocketAddr, backlog: u32) -> Result<Socket, Error> {
         self.has_room_for_another()?;
         let socket = imports::create_socket(&address).map_err(error_code::error)?;
@@ -31,7 +32,12 @@ impl IoPoll<'_> {
         }
     }
 
-    fn open_listener(&mut self, socket: Handle, address: &SocketAddr, backlog: u32) -> Result<(), ErrorCode> {
+    fn open_listener(
+        &mut self,
+        socket: Handle,
+        address: &SocketAddr,
+        backlog: u32,
+    ) -> Result<(), ErrorCode> {
         imports::start_bind(socket, address)?;
         self.finish(socket, imports::finish_bind)?;
         // A host that cannot choose has a backlog all the same.
@@ -41,7 +47,11 @@ impl IoPoll<'_> {
     }
 
     /// Waits for an operation on a socket, which the system does at once where a host has one.
-    fn finish(&mut self, socket: Handle, finish: fn(Handle) -> Result<(), ErrorCode>) -> Result<(), ErrorCode> {
+    fn finish(
+        &mut self,
+        socket: Handle,
+        finish: fn(Handle) -> Result<(), ErrorCode>,
+    ) -> Result<(), ErrorCode> {
         loop {
             match finish(socket) {
                 Err(WOULD_BLOCK) => self.block_on(imports::socket_subscribe(socket)),
@@ -63,7 +73,8 @@ impl IoPoll<'_> {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), [`NotConnected`](ErrorKind::NotConnected), and what the host says.
+    /// [`Stale`](ErrorKind::Stale), [`NotConnected`](ErrorKind::NotConnected), and what the host
+    /// says.
     pub fn peer_address(&mut self, source: Socket) -> Result<SocketAddr, Error> {
         imports::remote_address(self.streams(source)?.socket).map_err(error_code::error)
     }

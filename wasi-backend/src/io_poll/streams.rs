@@ -1,4 +1,5 @@
-//! A socket of WASI 0.2 with its streams, and what a report about it means. The quirks are those of `mod.rs`.
+//! A socket of WASI 0.2 with its streams, and what a report about it means. The quirks are those of
+//! `mod.rs`.
 
 use selkie_core::Readiness;
 

@@ -21,7 +21,11 @@ impl IoPoll<'_> {
     #[inline]
     fn connection(&mut self, source: Socket) -> Result<&mut Streams, Error> {
         let streams = self.streams(source)?;
-        if streams.state == State::Connected { Ok(streams) } else { Err(Error::new(ErrorKind::NotConnected)) }
+        if streams.state == State::Connected {
+            Ok(streams)
+        } else {
+            Err(Error::new(ErrorKind::NotConnected))
+        }
     }
 
     pub(super) fn has_room_for_another(&self) -> Result<(), Error> {
@@ -37,7 +41,8 @@ impl IoPoll<'_> {
         streams.drop_pollables();
         *streams = Streams::connected([streams.socket, input, output]);
         let mut interest = Interest::NONE;
-        for (position, each) in positions.into_iter().zip([Interest::READABLE, Interest::WRITABLE]) {
+        for (position, each) in positions.into_iter().zip([Interest::READABLE, Interest::WRITABLE])
+        {
             if position != 0 {
                 interest |= each;
             }
@@ -50,9 +55,10 @@ impl IoPoll<'_> {
 impl Transport for IoPoll<'_> {
     type Address = SocketAddr;
 
-    // `OWNS_BUFFERS` stays false, although the host keeps what the system does not take: with an outbox of its own, the
-    // server knows which peers take nothing, and closes those after its stall timeout. It costs no more calls, since each
-    // write is asked for either way, and memory only while a peer is behind.
+    // `OWNS_BUFFERS` stays false, although the host keeps what the system does not take: with an
+    // outbox of its own, the server knows which peers take nothing, and closes those after its
+    // stall timeout. It costs no more calls, since each write is asked for either way, and
+    // memory only while a peer is behind.
 
     // (h)
     const READABLE_UNTIL_EMPTY: bool = true;
@@ -104,7 +110,9 @@ impl Transport for IoPoll<'_> {
             Ok(count) => Ok(count),
             Err(StreamError::Closed) => Ok(0),
             // (e)
-            Err(StreamError::Failed) => Err(nb::Error::Other(Error::new(ErrorKind::ConnectionReset))),
+            Err(StreamError::Failed) => {
+                Err(nb::Error::Other(Error::new(ErrorKind::ConnectionReset)))
+            }
         }
     }
 

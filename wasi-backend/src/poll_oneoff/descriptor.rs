@@ -61,7 +61,11 @@ impl Watch for Descriptor {
         let hung_up = report.fd_readwrite.flags & wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP != 0;
         let is_doubtful = report.fd_readwrite.nbytes <= 1 && !hung_up;
         // (a)
-        if direction == Direction::Read && is_doubtful && self.kind == Kind::Stream && !self.has_arrivals() {
+        if direction == Direction::Read
+            && is_doubtful
+            && self.kind == Kind::Stream
+            && !self.has_arrivals()
+        {
             return Readiness::NONE;
         }
         // (c)

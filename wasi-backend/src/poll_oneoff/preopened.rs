@@ -10,28 +10,30 @@ use crate::handles::Socket;
 
 /// The first descriptor that is none of the standard streams.
 const FIRST_FD: wasi::Fd = 3;
-/// The next descriptor to look at, since each that the host has opened is given away once. (Modules have one thread; the
-/// atomics are plain memory that safe code can share.)
+/// The next descriptor to look at, since each that the host has opened is given away once. (Modules
+/// have one thread; the atomics are plain memory that safe code can share.)
 static NEXT: AtomicU32 = AtomicU32::new(0);
-/// The first descriptor that the host has not opened, once it is known: later there are descriptors that the program has
-/// opened, and gaps where it has closed some.
+/// The first descriptor that the host has not opened, once it is known: later there are descriptors
+/// that the program has opened, and gaps where it has closed some.
 static END: AtomicU32 = AtomicU32::new(0);
 
 impl PollOneoff<'_> {
-    /// Takes over the first listening socket that the host has opened for the program and that no platform has taken over
-    /// this way yet, and makes it non-blocking.
+    /// Takes over the first listening socket that the host has opened for the program and that no
+    /// platform has taken over this way yet, and makes it non-blocking.
     ///
     /// # Errors
     ///
-    /// [`InvalidSource`](ErrorKind::InvalidSource) if the host has opened none: it was not asked to, or is one of those
-    /// that give programs of WASI 0.1 no sockets. [`Full`](ErrorKind::Full), and what the host says.
+    /// [`InvalidSource`](ErrorKind::InvalidSource) if the host has opened none: it was not asked
+    /// to, or is one of those that give programs of WASI 0.1 no sockets.
+    /// [`Full`](ErrorKind::Full), and what the host says.
     pub fn preopened_listener(&mut self) -> Result<Socket, Error> {
         let end = END.load(Relaxed);
         let (mut fd, mut found) = (FIRST_FD, None);
         while fd != end {
             match status(fd) {
                 Ok(status) if found.is_none() && fd >= NEXT.load(Relaxed) => {
-                    found = (status.fs_filetype == wasi::FILETYPE_SOCKET_STREAM).then_some((fd, status.fs_flags));
+                    found = (status.fs_filetype == wasi::FILETYPE_SOCKET_STREAM)
+                        .then_some((fd, status.fs_flags));
                 }
                 Err(_) if end == 0 => {
                     // What the host has opened follows each other.
@@ -43,8 +45,8 @@ impl PollOneoff<'_> {
             fd += 1;
         }
         let Some((fd, flags)) = found else { return Err(Error::new(ErrorKind::InvalidSource)) };
-        // The host has opened it for this program, and nobody else here takes it over: not later, since the next search
-        // begins behind it, and not before.
+        // The host has opened it for this program, and nobody else here takes it over: not later,
+        // since the next search begins behind it, and not before.
         let listener = self.take_over(fd, Kind::Listener, flags)?;
         NEXT.store(fd + 1, Relaxed);
         Ok(listener)
@@ -54,7 +56,8 @@ impl PollOneoff<'_> {
     ///
     /// # Errors
     ///
-    /// [`Full`](ErrorKind::Full), and what the host says; the descriptor is still the caller's then.
+    /// [`Full`](ErrorKind::Full), and what the host says; the descriptor is still the caller's
+    /// then.
     ///
     /// # Safety
     ///
@@ -95,13 +98,19 @@ impl PollOneoff<'_> {
     }
 
     /// Takes over a descriptor that has these flags.
-    fn take_over(&mut self, fd: wasi::Fd, kind: Kind, flags: wasi::Fdflags) -> Result<Socket, Error> {
+    fn take_over(
+        &mut self,
+        fd: wasi::Fd,
+        kind: Kind,
+        flags: wasi::Fdflags,
+    ) -> Result<Socket, Error> {
         if !self.watched.handles.has_room() {
             return Err(Error::new(ErrorKind::Full));
         }
         if flags & wasi::FDFLAGS_NONBLOCK == 0 {
             // SAFETY: the call takes no pointers.
-            unsafe { wasi::fd_fdstat_set_flags(fd, flags | wasi::FDFLAGS_NONBLOCK) }.map_err(errno::error)?;
+            unsafe { wasi::fd_fdstat_set_flags(fd, flags | wasi::FDFLAGS_NONBLOCK) }
+                .map_err(errno::error)?;
         }
         Ok(self.watched.handles.insert(Descriptor { fd, kind }))
     }

@@ -20,7 +20,11 @@ impl Subscription {
     pub(crate) const NONE: Self =
         Self(wasi::Subscription { userdata: 0, u: Self::clock(wasi::CLOCKID_REALTIME, 0, 0) });
 
-    const fn clock(id: wasi::Clockid, timeout: u64, flags: wasi::Subclockflags) -> wasi::SubscriptionU {
+    const fn clock(
+        id: wasi::Clockid,
+        timeout: u64,
+        flags: wasi::Subclockflags,
+    ) -> wasi::SubscriptionU {
         let clock = wasi::SubscriptionClock { id, timeout, precision: 0, flags };
         wasi::SubscriptionU { tag: wasi::EVENTTYPE_CLOCK.raw(), u: wasi::SubscriptionUU { clock } }
     }
@@ -29,12 +33,14 @@ impl Subscription {
     pub(crate) fn of(fd: wasi::Fd, owner: Owner) -> Self {
         let fd = wasi::SubscriptionFdReadwrite { file_descriptor: fd };
         let u = match owner.direction() {
-            Direction::Read => {
-                wasi::SubscriptionU { tag: wasi::EVENTTYPE_FD_READ.raw(), u: wasi::SubscriptionUU { fd_read: fd } }
-            }
-            Direction::Write => {
-                wasi::SubscriptionU { tag: wasi::EVENTTYPE_FD_WRITE.raw(), u: wasi::SubscriptionUU { fd_write: fd } }
-            }
+            Direction::Read => wasi::SubscriptionU {
+                tag: wasi::EVENTTYPE_FD_READ.raw(),
+                u: wasi::SubscriptionUU { fd_read: fd },
+            },
+            Direction::Write => wasi::SubscriptionU {
+                tag: wasi::EVENTTYPE_FD_WRITE.raw(),
+                u: wasi::SubscriptionUU { fd_write: fd },
+            },
         };
         Self(wasi::Subscription { userdata: u64::from(owner.0), u })
     }
@@ -45,13 +51,20 @@ impl Subscription {
         // (e)
         let nanos = deadline.as_nanos().min(DEADLINE_MAX);
         self.0.userdata = owner.0.into();
-        self.0.u = Self::clock(wasi::CLOCKID_MONOTONIC, nanos, wasi::SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME);
+        self.0.u = Self::clock(
+            wasi::CLOCKID_MONOTONIC,
+            nanos,
+            wasi::SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME,
+        );
     }
 }
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Subscription").field("owner", &self.0.userdata).finish_non_exhaustive()
+        formatter
+            .debug_struct("Subscription")
+            .field("owner", &self.0.userdata)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +83,10 @@ impl Report {
     });
 
     /// Whom it is about.
-    #[expect(clippy::cast_possible_truncation, reason = "it comes back as it was given, or means nothing")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it comes back as it was given, or means nothing"
+    )]
     pub(crate) const fn owner(&self) -> Owner {
         Owner(self.0.userdata as u32)
     }
@@ -82,12 +98,18 @@ impl fmt::Debug for Report {
     }
 }
 
-/// `poll_oneoff`; gives how many of the first reports are filled. There are as many places for reports as there are
-/// subscriptions.
-pub(crate) fn call(subscriptions: &[Subscription], reports: &mut [Report]) -> Result<usize, wasi::Errno> {
+/// `poll_oneoff`; gives how many of the first reports are filled. There are as many places for
+/// reports as there are subscriptions.
+pub(crate) fn call(
+    subscriptions: &[Subscription],
+    reports: &mut [Report],
+) -> Result<usize, wasi::Errno> {
     let count = subscriptions.len().min(reports.len());
-    // SAFETY: both are transparent wrappers of what the host takes, and both arrays have at least `count` places.
-    match unsafe { wasi::poll_oneoff(subscriptions.as_ptr().cast(), reports.as_mut_ptr().cast(), count) } {
+    // SAFETY: both are transparent wrappers of what the host takes, and both arrays have at least
+    // `count` places.
+    match unsafe {
+        wasi::poll_oneoff(subscriptions.as_ptr().cast(), reports.as_mut_ptr().cast(), count)
+    } {
         Ok(reported) => Ok(reported.min(count)),
         // It came to nothing, and may be made again.
         Err(wasi::ERRNO_INTR | wasi::ERRNO_AGAIN) => Ok(0),

@@ -24,7 +24,8 @@ impl Transport for PollOneoff<'_> {
             return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
         }
         // SAFETY: the call takes no pointers of ours.
-        let stream = unsafe { wasi::sock_accept(fd, wasi::FDFLAGS_NONBLOCK) }.map_err(errno::non_blocking)?;
+        let stream = unsafe { wasi::sock_accept(fd, wasi::FDFLAGS_NONBLOCK) }
+            .map_err(errno::non_blocking)?;
         Ok(self.watched.handles.insert(Descriptor { fd: stream, kind: Kind::Stream }))
     }
 
@@ -43,7 +44,9 @@ impl Transport for PollOneoff<'_> {
         let fd = self.fd(source)?;
         let place = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
         // SAFETY: the list names the buffer, which is valid for writes of its length.
-        unsafe { wasi::fd_read(fd, &place) }.map(|count| count.min(buffer.len())).map_err(errno::non_blocking)
+        unsafe { wasi::fd_read(fd, &place) }
+            .map(|count| count.min(buffer.len()))
+            .map_err(errno::non_blocking)
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {

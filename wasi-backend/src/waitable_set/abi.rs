@@ -1,7 +1,8 @@
-//! The imports: built-in functions of the component model, and `wasi:sockets` and `wasi:clocks` 0.3, as core functions.
+//! The imports: built-in functions of the component model, and `wasi:sockets` and `wasi:clocks`
+//! 0.3, as core functions.
 //!
-//! They are declared by hand because generated bindings need an allocator. The names are those that `wasm-tools component
-//! new` looks for.
+//! They are declared by hand because generated bindings need an allocator. The names are those that
+//! `wasm-tools component new` looks for.
 
 /// The event of a call that was started earlier and has come further.
 pub(super) const EVENT_SUBTASK: u32 = 1;
@@ -10,14 +11,15 @@ pub(super) const EVENT_NONE: u32 = 0;
 /// The state of a started call that has returned.
 pub(super) const SUBTASK_RETURNED: u32 = 2;
 
-/// What came of an operation on a stream or a future: the word that it returned, or that its event carried.
+/// What came of an operation on a stream or a future: the word that it returned, or that its event
+/// carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct Outcome(pub(super) u32);
 
 impl Outcome {
-    /// Whether the operation is in flight. Otherwise it is done, or was cancelled, which makes no difference to what had
-    /// moved by then.
+    /// Whether the operation is in flight. Otherwise it is done, or was cancelled, which makes no
+    /// difference to what had moved by then.
     #[inline]
     pub(super) const fn is_blocked(self) -> bool {
         self.0 == u32::MAX
@@ -72,7 +74,8 @@ unsafe extern "C" {
 #[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.3.0")]
 unsafe extern "C" {
     pub(super) safe fn now() -> u64;
-    /// Returns the state of the call in the low four bits, and its subtask, unless it has returned, above them.
+    /// Returns the state of the call in the low four bits, and its subtask, unless it has returned,
+    /// above them.
     #[link_name = "[async-lower]wait-until"]
     pub(super) safe fn wait_until(when: u64) -> u32;
 }
@@ -99,7 +102,11 @@ unsafe extern "C" {
         result: *mut super::address::Returned,
     );
     #[link_name = "[method]tcp-socket.set-listen-backlog-size"]
-    pub(super) fn socket_set_backlog(socket: u32, backlog: u64, result: *mut super::address::Returned);
+    pub(super) fn socket_set_backlog(
+        socket: u32,
+        backlog: u64,
+        result: *mut super::address::Returned,
+    );
     #[link_name = "[method]tcp-socket.listen"]
     pub(super) fn socket_listen(socket: u32, result: *mut super::address::Returned);
     #[link_name = "[method]tcp-socket.get-local-address"]
@@ -127,8 +134,9 @@ unsafe extern "C" {
     #[link_name = "[stream-drop-readable-0][method]tcp-socket.listen"]
     pub(super) safe fn accept_drop(stream: u32);
 
-    // What is done with a stream of bytes or with its future is the same whichever function it belongs to. Only for those of
-    // reading `receive` stands here, and `send` for those of writing.
+    // What is done with a stream of bytes or with its future is the same whichever function it
+    // belongs to. Only for those of reading `receive` stands here, and `send` for those of
+    // writing.
     #[link_name = "[async-lower][stream-read-0][method]tcp-socket.receive"]
     pub(super) fn stream_read(stream: u32, bytes: *mut u8, count: usize) -> Outcome;
     #[link_name = "[stream-cancel-read-0][method]tcp-socket.receive"]

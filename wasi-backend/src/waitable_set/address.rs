@@ -4,7 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddr
 
 use selkie_core::{Error, ErrorKind};
 
-/// `result<_, error-code>`: whether it failed, which case of the error, and the text that one of the cases has.
+/// `result<_, error-code>`: whether it failed, which case of the error, and the text that one of
+/// the cases has.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub(super) struct Fallible([u32; 5]);
@@ -19,7 +20,8 @@ impl Fallible {
     }
 }
 
-/// Room for every result that a call of a socket writes: `result<T, error-code>`, in which T is a handle or an address.
+/// Room for every result that a call of a socket writes: `result<T, error-code>`, in which T is a
+/// handle or an address.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]
 pub(super) struct Returned([u32; 9]);
@@ -51,7 +53,10 @@ impl Returned {
         let [_, family, port, flow, first, second, third, fourth, scope] = self.0;
         if family & CASE == 0 {
             let octets = port >> 16 | flow << 16;
-            return Ok(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets.to_le_bytes()), low(port))));
+            return Ok(SocketAddr::V4(SocketAddrV4::new(
+                Ipv4Addr::from(octets.to_le_bytes()),
+                low(port),
+            )));
         }
         let segments = [first, second, third, fourth].map(|pair| u128::from(pair.rotate_left(16)));
         let ip = segments.into_iter().fold(0, |ip, pair| ip << 32 | pair);
@@ -91,7 +96,9 @@ impl Connect {
             SocketAddr::V4(address) => place[2..6].copy_from_slice(&address.ip().octets()),
             SocketAddr::V6(address) => {
                 place[4..8].copy_from_slice(&address.flowinfo().to_le_bytes());
-                for (target, segment) in place[8..24].chunks_exact_mut(2).zip(address.ip().segments()) {
+                for (target, segment) in
+                    place[8..24].chunks_exact_mut(2).zip(address.ip().segments())
+                {
                     target.copy_from_slice(&segment.to_le_bytes());
                 }
                 place[24..].copy_from_slice(&address.scope_id().to_le_bytes());

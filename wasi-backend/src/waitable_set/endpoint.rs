@@ -99,12 +99,13 @@ impl Endpoint {
     }
 }
 
-/// How many bytes the host may put into a mailbox before anybody reads: a message of a few words takes one call then, and
-/// of a longer one the rest is read past the mailbox.
+/// How many bytes the host may put into a mailbox before anybody reads: a message of a few words
+/// takes one call then, and of a longer one the rest is read past the mailbox.
 pub(super) const BYTES_MAX: usize = 128;
 
-/// Where the host puts what comes of an operation that is in flight: the first bytes of what a stream received, the
-/// connection that a listener accepted, or the result of a connection attempt. It is written when the host pleases, so it must live for ever and never move.
+/// Where the host puts what comes of an operation that is in flight: the first bytes of what a
+/// stream received, the connection that a listener accepted, or the result of a connection attempt.
+/// It is written when the host pleases, so it must live for ever and never move.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(super) struct Mailbox(UnsafeCell<Contents>);
@@ -126,7 +127,10 @@ impl core::fmt::Debug for Contents {
 
 impl Mailbox {
     /// Without mail: all bits zero.
-    #[expect(clippy::declare_interior_mutable_const, reason = "a value to fill tables with, never borrowed")]
+    #[expect(
+        clippy::declare_interior_mutable_const,
+        reason = "a value to fill tables with, never borrowed"
+    )]
     pub(super) const EMPTY: Self = Self(UnsafeCell::new(Contents { bytes: [0; BYTES_MAX] }));
 
     /// Where the host writes a socket.
@@ -146,18 +150,22 @@ impl Mailbox {
 
     /// The socket that the host wrote.
     pub(super) const fn socket(&self) -> u32 {
-        // SAFETY: the cell is initialised, every bit pattern is a number, and the host writes only while the guest is in a
-        // call of the host.
+        // SAFETY: the cell is initialised, every bit pattern is a number, and the host writes only
+        // while the guest is in a call of the host.
         unsafe { self.socket_place().read() }
     }
 
-    /// Copies bytes that the host wrote, from this one on, and says how many there were to copy and room for.
+    /// Copies bytes that the host wrote, from this one on, and says how many there were to copy and
+    /// room for.
     pub(super) fn copy(&self, [first, end]: [u16; 2], place: &mut [u8]) -> usize {
         let (first, end) = (usize::from(first), usize::from(end).min(BYTES_MAX));
         let count = end.saturating_sub(first).min(place.len());
-        // SAFETY: the cell is initialised, `count` bytes from the first one on lie within it, and as many within the place,
-        // which is a reference, and so somewhere else. The host writes only while the guest is in one of its calls.
-        unsafe { core::ptr::copy_nonoverlapping(self.bytes_place().add(first), place.as_mut_ptr(), count) };
+        // SAFETY: the cell is initialised, `count` bytes from the first one on lie within it, and
+        // as many within the place, which is a reference, and so somewhere else. The host
+        // writes only while the guest is in one of its calls.
+        unsafe {
+            core::ptr::copy_nonoverlapping(self.bytes_place().add(first), place.as_mut_ptr(), count)
+        };
         count
     }
 

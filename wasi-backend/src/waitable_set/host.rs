@@ -1,5 +1,5 @@
-//! A host under the names of the imports, for tests on any machine: whatever is asked of it stays in flight, and it has the
-//! events that it was given.
+//! A host under the names of the imports, for tests on any machine: whatever is asked of it stays
+//! in flight, and it has the events that it was given.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -49,7 +49,8 @@ macro_rules! imports {
 
 /// Writes to where the guest wants it.
 fn put<T>(place: *mut T, value: T) {
-    // SAFETY: it is the platform's business to name a place that is large enough, aligned and its own.
+    // SAFETY: it is the platform's business to name a place that is large enough, aligned and its
+    // own.
     unsafe { place.write(value) }
 }
 

@@ -1,7 +1,8 @@
 //! WASI 0.3: a waitable set of the component model, the epoll of WebAssembly.
 //!
-//! A wait costs the same however many sources are idle, since the host sends an event for each source that becomes ready,
-//! where the systems before had to be given the list of all of them each time.
+//! A wait costs the same however many sources are idle, since the host sends an event for each
+//! source that becomes ready, where the systems before had to be given the list of all of them each
+//! time.
 //!
 //! | file | what it knows |
 //! | --- | --- |
@@ -17,22 +18,24 @@
 //!
 //! Quirks:
 //!
-//! (a) A write of 0 bytes completes when there is room. A read of 0 bytes should complete when there is something to read;
-//!     but wasmtime says so once more after every read that took all there was, and before 48 always. So a stream that is
-//!     watched has a read of some bytes in flight, which tells the truth everywhere, and `read` puts those bytes in front.
-//!     A listener has a read of 1 socket in flight, for the same reason.
-//! (b) An operation that was asked for and is not done belongs to the host, with its memory. So those bytes or that socket go
-//!     to a mailbox, which lives for ever. What is read or written otherwise and not done at once is taken back at once.
-//! (c) To take back what is in a set is a trap. So the source leaves the set before, and joins it when the host is asked
-//!     again.
-//! (d) To use a stream once more after its end was told is a trap, as is to drop one with an operation in flight.
-//! (e) The set gives one event a call, the smallest handle first. Fairness is this file's business: what has an event goes
-//!     to the back of a queue, and so does what was reported.
-//! (f) wasmtime looks after what is in flight only while the guest sleeps or yields, and then delivers one event. A guest
-//!     that always finds something ready and never sleeps must yield, or it never hears of the rest.
-//! (g) There is no reset: [`Close::Abort`](selkie_core::Close::Abort) closes, and what was sent is still delivered.
-//! (h) wasmtime learns a moment after a connection was accepted that there is room to write; a write before that would
-//!     block.
+//! (a) A write of 0 bytes completes when there is room. A read of 0 bytes should complete when
+//! there is something to read;     but wasmtime says so once more after every read that took all
+//! there was, and before 48 always. So a stream that is     watched has a read of some bytes in
+//! flight, which tells the truth everywhere, and `read` puts those bytes in front.     A listener
+//! has a read of 1 socket in flight, for the same reason. (b) An operation that was asked for and
+//! is not done belongs to the host, with its memory. So those bytes or that socket go
+//!     to a mailbox, which lives for ever. What is read or written otherwise and not done at once
+//! is taken back at once. (c) To take back what is in a set is a trap. So the source leaves the set
+//! before, and joins it when the host is asked     again.
+//! (d) To use a stream once more after its end was told is a trap, as is to drop one with an
+//! operation in flight. (e) The set gives one event a call, the smallest handle first. Fairness is
+//! this file's business: what has an event goes     to the back of a queue, and so does what was
+//! reported. (f) wasmtime looks after what is in flight only while the guest sleeps or yields, and
+//! then delivers one event. A guest     that always finds something ready and never sleeps must
+//! yield, or it never hears of the rest. (g) There is no reset:
+//! [`Close::Abort`](selkie_core::Close::Abort) closes, and what was sent is still delivered.
+//! (h) wasmtime learns a moment after a connection was accepted that there is room to write; a
+//! write before that would     block.
 //! (i) Only a task whose type is `async` may wait: the guest's `run` is that of `wasi:cli` 0.3.
 
 mod abi;
@@ -51,8 +54,8 @@ mod transport;
 mod waker;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registration, Registrations,
-    Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
+    Registration, Registrations, Selector, Token, Wait, Wake,
 };
 
 pub use storage::{StaticWaitableSet, WaitableSetStorage};
@@ -76,7 +79,8 @@ pub struct WaitableSet {
     registrations: Registrations<&'static mut [Registration]>,
     endpoints: Handles<'static, Endpoint>,
     mailboxes: &'static [Mailbox],
-    /// By the handle of what can be in flight: the place of its source, and its direction in the lowest bit.
+    /// By the handle of what can be in flight: the place of its source, and its direction in the
+    /// lowest bit.
     owners: Owners<'static>,
     queue: Queue,
     /// How many operations on sources are in flight.
@@ -87,12 +91,14 @@ pub struct WaitableSet {
     turn: u32,
     timer: Timer,
     waker: Option<WakeSource>,
-    /// Whether the waker comes first in a batch of one, since a source was reported after it last was.
+    /// Whether the waker comes first in a batch of one, since a source was reported after it last
+    /// was.
     waker_leads: bool,
 }
 
 impl WaitableSet {
-    /// A platform without sources, in the memory of `storage`: for as many as the shortest of its tables allows.
+    /// A platform without sources, in the memory of `storage`: for as many as the shortest of its
+    /// tables allows.
     #[must_use]
     pub fn new(storage: WaitableSetStorage) -> Self {
         let WaitableSetStorage { registrations, endpoints, mailboxes, owners } = storage;
@@ -134,10 +140,13 @@ impl WaitableSet {
         if token == UNREGISTERED {
             return Interest::NONE;
         }
-        self.registrations.at(token.index()).map_or(Interest::NONE, |(_, registration)| registration.armed())
+        self.registrations
+            .at(token.index())
+            .map_or(Interest::NONE, |(_, registration)| registration.armed())
     }
 
-    /// Looks at every source of the queue once, and adds those that are ready to `events`, as far as there is room.
+    /// Looks at every source of the queue once, and adds those that are ready to `events`, as far
+    /// as there is room.
     fn visit(&mut self, events: &mut Events<'_>) {
         self.report_waker(events, self.waker_leads || events.room() > 1);
         for _ in 0..self.queue.len() {
@@ -169,7 +178,10 @@ impl WaitableSet {
             if self.endpoints.at(slot).platform.side(direction).state == State::Unknown {
                 self.ask(slot, direction);
             }
-            if matches!(self.endpoints.at(slot).platform.side(direction).state, State::Ready | State::Ended) {
+            if matches!(
+                self.endpoints.at(slot).platform.side(direction).state,
+                State::Ready | State::Ended
+            ) {
                 readiness |= direction.readiness();
             }
         }
@@ -189,9 +201,12 @@ impl WaitableSet {
         }
     }
 
-    /// Adds a wake to a batch that has room. With room for one only, the waker and the sources take turns.
+    /// Adds a wake to a batch that has room. With room for one only, the waker and the sources take
+    /// turns.
     fn report_waker(&mut self, events: &mut Events<'_>, allowed: bool) {
-        let Some(waker) = self.waker.as_mut().filter(|waker| waker.pending && allowed) else { return };
+        let Some(waker) = self.waker.as_mut().filter(|waker| waker.pending && allowed) else {
+            return;
+        };
         if events.push(Event { token: waker.token, readiness: Readiness::READABLE }).is_ok() {
             waker.pending = false;
             self.waker_leads = false;
@@ -216,7 +231,13 @@ fn supported(mode: Mode) -> Result<(), Error> {
 impl Selector for WaitableSet {
     type Source = Socket;
 
-    fn register(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         supported(mode)?;
         let (slot, entry) = self.endpoints.get(source)?;
         self.registrations.vacancy(token)?;
@@ -229,11 +250,18 @@ impl Selector for WaitableSet {
         Ok(())
     }
 
-    fn modify(&mut self, source: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         supported(mode)?;
         let slot = self.registered(source, token)?;
         self.registrations.update(token, interest, mode);
-        // What is in flight for an interest that is gone stays in flight: its event will be nobody's.
+        // What is in flight for an interest that is gone stays in flight: its event will be
+        // nobody's.
         self.attend(slot);
         Ok(())
     }
@@ -284,14 +312,16 @@ impl Wait for WaitableSet {
                 break;
             }
             if self.in_flight == 0 && !self.timer.is_set() && self.waker.is_none() {
-                // Watched in a direction in which nothing will ever happen, such as a listener for writing.
+                // Watched in a direction in which nothing will ever happen, such as a listener for
+                // writing.
                 return Err(Error::new(ErrorKind::NothingToWaitFor));
             }
             self.sleep();
             slept = true;
             self.visit(events);
         }
-        // (f) Where one source at a time has something to say, to sleep was enough, and there is nothing to gather.
+        // (f) Where one source at a time has something to say, to sleep was enough, and there is
+        // nothing to gather.
         if !slept || self.is_crowded {
             self.collect(events.room().max(1));
             self.visit(events);

@@ -1,4 +1,5 @@
-//! What the host is asked, what it answers, and how that is taken back. The letters are those of `mod.rs`.
+//! What the host is asked, what it answers, and how that is taken back. The letters are those of
+//! `mod.rs`.
 
 use selkie_core::{Error, ErrorKind};
 
@@ -19,13 +20,19 @@ impl WaitableSet {
         let end = side.end;
         // (a) (b)
         let outcome = match (kind, direction) {
-            // SAFETY: the mailbox has room for so many bytes and lives for ever, and as the state says, nothing else is in flight
-            // that the host would write to it.
-            (Kind::Stream, Direction::Read) => unsafe { abi::stream_read(end, mailbox.bytes_place(), BYTES_MAX) },
+            // SAFETY: the mailbox has room for so many bytes and lives for ever, and as the state
+            // says, nothing else is in flight that the host would write to it.
+            (Kind::Stream, Direction::Read) => unsafe {
+                abi::stream_read(end, mailbox.bytes_place(), BYTES_MAX)
+            },
             // SAFETY: nothing is read from a place of 0 bytes.
-            (Kind::Stream, Direction::Write) => unsafe { abi::stream_write(end, core::ptr::dangling(), 0) },
+            (Kind::Stream, Direction::Write) => unsafe {
+                abi::stream_write(end, core::ptr::dangling(), 0)
+            },
             // SAFETY: as for bytes.
-            (Kind::Listener, Direction::Read) => unsafe { abi::accept_read(end, mailbox.socket_place(), 1) },
+            (Kind::Listener, Direction::Read) => unsafe {
+                abi::accept_read(end, mailbox.socket_place(), 1)
+            },
             _ => return,
         };
         if !outcome.is_blocked() {
@@ -71,7 +78,8 @@ impl WaitableSet {
         self.take(kind, event);
     }
 
-    /// Lets the host go on, and takes its events, until there are about `enough` of them or no more. (e) (f)
+    /// Lets the host go on, and takes its events, until there are about `enough` of them or no
+    /// more. (e) (f)
     pub(super) fn collect(&mut self, enough: usize) {
         let mut taken = 0;
         loop {
@@ -107,7 +115,10 @@ impl WaitableSet {
         let is_attempt = endpoint.kind == Kind::Attempt;
         let is_done = !is_attempt || word == abi::SUBTASK_RETURNED;
         // A host that says so twice, or of something else, is wrong, but no reason to panic.
-        if endpoint.side(direction).state != State::InFlight || is_attempt != (kind == abi::EVENT_SUBTASK) || !is_done {
+        if endpoint.side(direction).state != State::InFlight
+            || is_attempt != (kind == abi::EVENT_SUBTASK)
+            || !is_done
+        {
             return;
         }
         self.in_flight -= 1;
@@ -129,7 +140,8 @@ impl WaitableSet {
         }
     }
 
-    /// Takes back what is in flight in one direction of a source. What had come of it by then stays. (c)
+    /// Takes back what is in flight in one direction of a source. What had come of it by then
+    /// stays. (c)
     pub(super) fn cancel(&mut self, slot: usize, direction: Direction) {
         let endpoint = &mut self.endpoints.at(slot).platform;
         let kind = endpoint.kind;
@@ -138,8 +150,11 @@ impl WaitableSet {
         if side.state != State::InFlight {
             return;
         }
-        let outcome =
-            if kind == Kind::Listener { abi::accept_cancel(side.end) } else { cancelled(side.end, direction) };
+        let outcome = if kind == Kind::Listener {
+            abi::accept_cancel(side.end)
+        } else {
+            cancelled(side.end, direction)
+        };
         self.in_flight -= 1;
         self.settle(slot, direction, outcome);
     }
@@ -166,7 +181,8 @@ pub(super) fn cancelled(end: u32, direction: Direction) -> Outcome {
     }
 }
 
-/// Why a stream has come to its end, or nothing if it is the end that the peer made. The future beside it tells.
+/// Why a stream has come to its end, or nothing if it is the end that the peer made. The future
+/// beside it tells.
 #[cold]
 fn why(kind: Kind, future: u32) -> Option<Error> {
     if kind != Kind::Stream || future == 0 {

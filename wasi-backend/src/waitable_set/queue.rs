@@ -1,8 +1,8 @@
 //! The queue of the sources that have to be looked at: first come, first served.
 //!
-//! The host hands out the event with the smallest number first, so that a busy source with a small number would starve the
-//! others. Here every source stands once and in the order in which something happened to it, and one that was reported goes
-//! to the back.
+//! The host hands out the event with the smallest number first, so that a busy source with a small
+//! number would starve the others. Here every source stands once and in the order in which
+//! something happened to it, and one that was reported goes to the back.
 
 use super::endpoint::Endpoint;
 use crate::handles::Handles;
@@ -66,7 +66,8 @@ impl Queue {
         self.len -= 1;
     }
 
-    /// Makes `target` the neighbour of `owner` on one side; or, for no owner, the end of the list on the other side.
+    /// Makes `target` the neighbour of `owner` on one side; or, for no owner, the end of the list
+    /// on the other side.
     fn link(&mut self, endpoints: &mut Endpoints, owner: u32, side: usize, target: u32) {
         match owner.checked_sub(1) {
             Some(slot) => endpoints.at(slot as usize).platform.neighbours[side] = target,

@@ -1,4 +1,5 @@
-//! Sockets of `wasi:sockets` 0.3, from their opening to their end. The letters are those of `mod.rs`.
+//! Sockets of `wasi:sockets` 0.3, from their opening to their end. The letters are those of
+//! `mod.rs`.
 
 use core::net::SocketAddr;
 
@@ -12,20 +13,23 @@ use crate::direction::Direction;
 use crate::handles::Socket;
 
 impl WaitableSet {
-    /// Opens a listener at `address`; port 0 asks for a free one, which [`local_address`](Self::local_address) tells. Up
-    /// to `backlog` connections wait to be accepted, or fewer where the host has a lower limit.
+    /// Opens a listener at `address`; port 0 asks for a free one, which
+    /// [`local_address`](Self::local_address) tells. Up to `backlog` connections wait to be
+    /// accepted, or fewer where the host has a lower limit.
     ///
     /// # Errors
     ///
-    /// [`AddressInUse`](ErrorKind::AddressInUse), [`AddressUnavailable`](ErrorKind::AddressUnavailable),
-    /// [`PermissionDenied`](ErrorKind::PermissionDenied) if the host gives no network, [`Full`](ErrorKind::Full), and what
-    /// the host says otherwise.
+    /// [`AddressInUse`](ErrorKind::AddressInUse),
+    /// [`AddressUnavailable`](ErrorKind::AddressUnavailable),
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) if the host gives no network,
+    /// [`Full`](ErrorKind::Full), and what the host says otherwise.
     pub fn listen(&mut self, address: SocketAddr, backlog: u32) -> Result<Socket, Error> {
         if !self.endpoints.has_room() {
             return Err(Error::new(ErrorKind::Full));
         }
         let socket = create(&address)?;
-        let stream = listening(socket, &address, backlog).inspect_err(|_| abi::socket_drop(socket))?;
+        let stream =
+            listening(socket, &address, backlog).inspect_err(|_| abi::socket_drop(socket))?;
         let (source, slot) = self.add(Kind::Listener, socket);
         self.endpoints.at(slot).platform.side(Direction::Read).end = stream;
         self.own(stream, slot, Direction::Read);
@@ -70,7 +74,8 @@ impl WaitableSet {
     pub(super) fn add_stream(&mut self, socket: u32) -> Result<Socket, Error> {
         let (source, slot) = self.add(Kind::Stream, socket);
         self.open_streams(slot);
-        // A connection that failed before it was accepted has the end of a stream at once, and says why.
+        // A connection that failed before it was accepted has the end of a stream at once, and says
+        // why.
         self.ask(slot, Direction::Read);
         if let Some(error) = self.endpoints.at(slot).platform.side(Direction::Read).error {
             self.release(slot);
@@ -107,12 +112,14 @@ impl WaitableSet {
             Err(error) => {
                 let endpoint = &mut self.endpoints.at(slot).platform;
                 endpoint.kind = Kind::Failed;
-                endpoint.sides = [Side { error: Some(error), state: State::Ended, ..Side::NONE }; 2];
+                endpoint.sides =
+                    [Side { error: Some(error), state: State::Ended, ..Side::NONE }; 2];
             }
         }
     }
 
-    /// Closes whatever is at a place: what is in flight first, then the streams, then the socket. (c) (d)
+    /// Closes whatever is at a place: what is in flight first, then the streams, then the socket.
+    /// (c) (d)
     pub(super) fn release(&mut self, slot: usize) {
         let kind = self.endpoints.at(slot).platform.kind;
         if kind == Kind::Vacant {
@@ -174,7 +181,9 @@ fn listening(socket: u32, address: &SocketAddr, backlog: u32) -> Result<u32, Err
     let [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10] = address::parts(address);
     let (version, port) = (address::family(address), u32::from(address.port()));
     // SAFETY: the place for the result is large enough, here and below.
-    unsafe { abi::socket_bind(socket, version, port, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, place) };
+    unsafe {
+        abi::socket_bind(socket, version, port, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, place)
+    };
     returned.check()?;
     // SAFETY: as above.
     unsafe { abi::socket_set_backlog(socket, u64::from(backlog.max(1)), place) };

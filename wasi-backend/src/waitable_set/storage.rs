@@ -9,7 +9,8 @@ use crate::owners::Owner;
 /// How many places for handles there are for each source: twice as many as it takes.
 const PLACES_PER_SOURCE: usize = 4;
 
-/// The memory of a [`WaitableSet`](super::WaitableSet). It lives for ever, as the host writes to it.
+/// The memory of a [`WaitableSet`](super::WaitableSet). It lives for ever, as the host writes to
+/// it.
 #[derive(Debug)]
 pub struct WaitableSetStorage {
     /// One for each slot of the loop.
@@ -23,8 +24,8 @@ pub struct WaitableSetStorage {
 }
 
 impl WaitableSetStorage {
-    /// The same memory for a loop of at most `slots` sources; what is left of it is for sources that are open and not
-    /// registered.
+    /// The same memory for a loop of at most `slots` sources; what is left of it is for sources
+    /// that are open and not registered.
     #[must_use]
     pub fn with_slots(self, slots: usize) -> Self {
         let slots = slots.min(self.registrations.len());
@@ -32,7 +33,8 @@ impl WaitableSetStorage {
     }
 }
 
-/// The memory of a [`WaitableSet`](super::WaitableSet) as one value, for a `static`: for a loop of `SLOTS` sources.
+/// The memory of a [`WaitableSet`](super::WaitableSet) as one value, for a `static`: for a loop of
+/// `SLOTS` sources.
 #[derive(Debug)]
 pub struct StaticWaitableSet<const SLOTS: usize> {
     registrations: [Registration; SLOTS],

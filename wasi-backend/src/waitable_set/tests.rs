@@ -3,7 +3,9 @@
 use std::boxed::Box;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use selkie_core::{ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait};
+use selkie_core::{
+    ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait,
+};
 
 use super::endpoint::BYTES_MAX;
 use super::{StaticWaitableSet, WaitableSet, abi, host};
@@ -89,7 +91,13 @@ fn watched(platform: &mut WaitableSet) -> (Socket, u32) {
 /// Has the host put bytes into the mailbox of the first source, and say so with this status.
 fn arrives(platform: &WaitableSet, end: u32, bytes: &[u8], status: u32) {
     // SAFETY: the mailbox has room for them.
-    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), platform.mailboxes[0].bytes_place(), bytes.len()) };
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            bytes.as_ptr(),
+            platform.mailboxes[0].bytes_place(),
+            bytes.len(),
+        )
+    };
     host::happens(EVENT_STREAM_READ, end, (u32::try_from(bytes.len()).unwrap() * ONE) | status);
 }
 

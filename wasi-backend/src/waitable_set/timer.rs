@@ -4,8 +4,9 @@ use selkie_core::Instant;
 
 use super::abi;
 
-/// The timer. It stays in flight for as long as it is due no later than what is waited for, so a deadline that moves on
-/// with every byte costs one call when it would have passed, and none before.
+/// The timer. It stays in flight for as long as it is due no later than what is waited for, so a
+/// deadline that moves on with every byte costs one call when it would have passed, and none
+/// before.
 #[derive(Debug)]
 pub(super) struct Timer {
     /// The call in flight, or 0.
@@ -24,7 +25,8 @@ impl Timer {
         self.subtask != 0
     }
 
-    /// Sees to it that the set has an event at `deadline` at the latest. Says whether the deadline is still to come.
+    /// Sees to it that the set has an event at `deadline` at the latest. Says whether the deadline
+    /// is still to come.
     pub(super) fn set(&mut self, set: u32, deadline: Instant) -> bool {
         if self.is_set() && self.due <= deadline {
             return true;
@@ -50,7 +52,8 @@ impl Timer {
         mine
     }
 
-    /// Ends the call in flight. It must leave the set first: to wait for the cancellation of what is in a set is a trap.
+    /// Ends the call in flight. It must leave the set first: to wait for the cancellation of what
+    /// is in a set is a trap.
     pub(super) fn cancel(&mut self) {
         if self.is_set() {
             abi::waitable_join(self.subtask, 0);

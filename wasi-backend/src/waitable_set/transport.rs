@@ -30,9 +30,15 @@ impl WaitableSet {
         Ok((slot, self.endpoints.at(slot).platform.side(direction).state))
     }
 
-    /// Ends a read or write that was asked for just now: if it is not done, it is taken back. Says how much has moved,
-    /// with the bytes that came ahead of it. (b)
-    fn moved(&mut self, slot: usize, direction: Direction, ahead: usize, outcome: Outcome) -> nb::Result<usize, Error> {
+    /// Ends a read or write that was asked for just now: if it is not done, it is taken back. Says
+    /// how much has moved, with the bytes that came ahead of it. (b)
+    fn moved(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        ahead: usize,
+        outcome: Outcome,
+    ) -> nb::Result<usize, Error> {
         let mut outcome = outcome;
         if outcome.is_blocked() {
             let side = self.endpoints.at(slot).platform.side(direction);
@@ -57,7 +63,8 @@ impl WaitableSet {
         }
     }
 
-    /// Records that a source was used, and that it now has to be asked again, unless there will be nothing more.
+    /// Records that a source was used, and that it now has to be asked again, unless there will be
+    /// nothing more.
     fn used(&mut self, slot: usize, direction: Direction, is_over: bool) {
         let entry = self.endpoints.at(slot);
         let is_queued = entry.platform.queued;
@@ -109,8 +116,9 @@ impl Transport for WaitableSet {
         let (source, slot) = self.add(Kind::Attempt, socket);
         let arguments = Connect::new(socket, address);
         let place: *mut Fallible = self.mailboxes[slot].result_place();
-        // SAFETY: the arguments are read during the call. The mailbox has room for the result and lives for ever, and
-        // nothing else is in flight that the host would write to it, as its place in the table was vacant.
+        // SAFETY: the arguments are read during the call. The mailbox has room for the result and
+        // lives for ever, and nothing else is in flight that the host would write to it, as
+        // its place in the table was vacant.
         let word = unsafe { abi::socket_connect(&raw const arguments, place) };
         let (state, subtask) = (word & 0xf, word >> 4);
         if state == abi::SUBTASK_RETURNED {
@@ -118,7 +126,8 @@ impl Transport for WaitableSet {
             return Ok(source);
         }
         let endpoint = &mut self.endpoints.at(slot).platform;
-        endpoint.sides = [0, subtask].map(|end| Side { state: State::InFlight, ..Side::new(end, 0) });
+        endpoint.sides =
+            [0, subtask].map(|end| Side { state: State::InFlight, ..Side::new(end, 0) });
         self.in_flight += 1;
         abi::waitable_join(subtask, self.set);
         self.own(subtask, slot, Direction::Write);
@@ -161,7 +170,10 @@ impl Transport for WaitableSet {
                 }
                 return Ok(ahead);
             }
-            if usize::from(end) < BYTES_MAX || endpoint.side(Direction::Read).last || ahead == buffer.len() {
+            if usize::from(end) < BYTES_MAX
+                || endpoint.side(Direction::Read).last
+                || ahead == buffer.len()
+            {
                 // There was no more a moment ago, or there is no more room.
                 self.used(slot, Direction::Read, false);
                 return Ok(ahead);
@@ -170,8 +182,8 @@ impl Transport for WaitableSet {
         let place = buffer.get_mut(ahead..).unwrap_or_default();
         let end = self.endpoints.at(slot).platform.side(Direction::Read).end;
         let count = place.len().min(COUNT_MAX);
-        // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before the end of this call:
-        // what is not done is taken back.
+        // SAFETY: the place is valid for writes of `count` bytes, and the host writes to it before
+        // the end of this call: what is not done is taken back.
         let outcome = unsafe { abi::stream_read(end, place.as_mut_ptr(), count) };
         self.moved(slot, Direction::Read, ahead, outcome)
     }
@@ -186,8 +198,8 @@ impl Transport for WaitableSet {
         }
         let end = self.endpoints.at(slot).platform.side(Direction::Write).end;
         let count = bytes.len().min(COUNT_MAX);
-        // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them before the end of this call:
-        // what is not done is taken back.
+        // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them before
+        // the end of this call: what is not done is taken back.
         let outcome = unsafe { abi::stream_write(end, bytes.as_ptr(), count) };
         self.moved(slot, Direction::Write, 0, outcome)
     }

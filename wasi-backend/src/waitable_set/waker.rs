@@ -7,8 +7,8 @@ use selkie_core::Token;
 
 use super::abi::{self, Outcome};
 
-/// Wakes the [`WaitableSet`](super::WaitableSet) that made it: from another task of the same component, or from its own
-/// before it waits.
+/// Wakes the [`WaitableSet`](super::WaitableSet) that made it: from another task of the same
+/// component, or from its own before it waits.
 ///
 /// When it is dropped, the token that it woke is registered no more.
 #[derive(Debug)]
@@ -91,7 +91,8 @@ impl WakeSource {
         unsafe { abi::stream_read(self.readable, SINK.0.get(), 1) }.is_blocked()
     }
 
-    /// Takes an event. The next read is in flight before the wake is reported, so that none is lost.
+    /// Takes an event. The next read is in flight before the wake is reported, so that none is
+    /// lost.
     pub(super) fn take(&mut self, waitable: u32, word: u32) -> Wake {
         if waitable != self.readable {
             return Wake::Foreign;

@@ -4,9 +4,9 @@ use super::{Watch, Watched};
 use crate::watched::Owner;
 
 impl<T: Watch<Report = Owner>> Watched<'_, T> {
-    /// Moves the items that were reported to `from` and behind, and says how many there are. In `ready`, where the host
-    /// has named their positions, counting from `from`, are their owners then. The host may have named items that it was
-    /// not given, or one twice.
+    /// Moves the items that were reported to `from` and behind, and says how many there are. In
+    /// `ready`, where the host has named their positions, counting from `from`, are their
+    /// owners then. The host may have named items that it was not given, or one twice.
     pub(crate) fn gather(&mut self, from: usize, ready: &mut [Owner]) -> usize {
         // What is moved changes positions, but not owners.
         for report in &mut *ready {

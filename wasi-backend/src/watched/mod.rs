@@ -1,8 +1,9 @@
-//! What both backends keep and do alike: who is registered, and the dense list of what is waited for.
+//! What both backends keep and do alike: who is registered, and the dense list of what is waited
+//! for.
 //!
-//! Both systems take an array that names every source and direction to wait for, and say which of them are ready. The
-//! array is kept up to date one change at a time: the last item fills the place of one that goes, so nothing is ever
-//! built anew for a wait.
+//! Both systems take an array that names every source and direction to wait for, and say which of
+//! them are ready. The array is kept up to date one change at a time: the last item fills the place
+//! of one that goes, so nothing is ever built anew for a wait.
 
 #[cfg(any(test, fuzzing, target_env = "p2"))]
 mod gather;
@@ -45,10 +46,12 @@ pub trait Watch: Copy {
 /// The sources of a platform, and the list of what is waited for.
 #[derive(Debug)]
 pub(crate) struct Watched<'a, T: Watch> {
-    /// By the index of a token: the place of the source that is registered under it, plus one; 0 for none.
+    /// By the index of a token: the place of the source that is registered under it, plus one; 0
+    /// for none.
     pub(crate) places: &'a mut [u32],
     pub(crate) handles: Handles<'a, T>,
-    /// Densely, what is waited for; and room for what the platform adds to a wait, such as a clock.
+    /// Densely, what is waited for; and room for what the platform adds to a wait, such as a
+    /// clock.
     pub(crate) items: &'a mut [T::Item],
     /// By the position of an item: whose it is.
     pub(crate) owners: &'a mut [Owner],
@@ -75,7 +78,9 @@ impl<'a, T: Watch> Watched<'a, T> {
         mode: Mode,
     ) -> Result<(), Error> {
         let is_registered = self.handles.get(socket)?.1.token != UNREGISTERED;
-        let Some(place) = self.places.get_mut(token.index()) else { return Err(Error::new(ErrorKind::Full)) };
+        let Some(place) = self.places.get_mut(token.index()) else {
+            return Err(Error::new(ErrorKind::Full));
+        };
         if is_registered || *place != 0 || token.generation() == 0 {
             return Err(self.refusal(token));
         }
@@ -101,7 +106,13 @@ impl<'a, T: Watch> Watched<'a, T> {
     }
 
     /// [`selkie_core::Selector::modify`].
-    pub(crate) fn modify(&mut self, socket: Socket, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    pub(crate) fn modify(
+        &mut self,
+        socket: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.registered(socket, token)?;
         supported(mode)?;
         self.watch(socket.slot(), token, interest, mode);
@@ -117,7 +128,11 @@ impl<'a, T: Watch> Watched<'a, T> {
     /// Whether a source is registered under `token`.
     fn registered(&mut self, socket: Socket, token: Token) -> Result<(), Error> {
         let tenant = self.handles.get(socket)?.1.token;
-        if tenant == token && tenant != UNREGISTERED { Ok(()) } else { Err(Error::new(ErrorKind::NotRegistered)) }
+        if tenant == token && tenant != UNREGISTERED {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::NotRegistered))
+        }
     }
 
     /// Notes what a source is watched for.
@@ -139,7 +154,8 @@ impl<'a, T: Watch> Watched<'a, T> {
         Ok(())
     }
 
-    /// Waits for a source in the directions of `interest`, and in no other. Its items are made anew.
+    /// Waits for a source in the directions of `interest`, and in no other. Its items are made
+    /// anew.
     pub(crate) fn arm(&mut self, slot: usize, interest: Interest) {
         for owner in Owner::both(slot) {
             self.arm_direction(owner, owner.direction().is_in(interest));
@@ -162,8 +178,8 @@ impl<'a, T: Watch> Watched<'a, T> {
         }
     }
 
-    /// Removes an item. The last one takes its place; but among those that have had their turn, the last of these does, so
-    /// that each stays where it belongs.
+    /// Removes an item. The last one takes its place; but among those that have had their turn, the
+    /// last of these does, so that each stays where it belongs.
     fn remove(&mut self, mut position: usize) {
         let removed = self.owners[position];
         if position < self.first {
@@ -198,7 +214,10 @@ impl<'a, T: Watch> Watched<'a, T> {
 }
 
 /// What stands for a place or a position, where 0 stands for none.
-#[expect(clippy::cast_possible_truncation, reason = "there are less than 2^31 places, and two items for each")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "there are less than 2^31 places, and two items for each"
+)]
 const fn number(index: usize) -> u32 {
     index as u32 + 1
 }

@@ -4,7 +4,8 @@ use crate::direction::Direction;
 
 /// A source in one direction: the place of the source, and in the lowest bit the direction.
 ///
-/// Hosts hand these back, so one that was not issued here is no more than one that nothing is found under.
+/// Hosts hand these back, so one that was not issued here is no more than one that nothing is found
+/// under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Owner(pub(crate) u32);

@@ -6,8 +6,8 @@ use super::{Watch, Watched};
 use crate::handles::Entry;
 
 impl<T: Watch> Watched<'_, T> {
-    /// Adds what was reported to `events`, as far as there is room, and says whether something was left out. What the
-    /// host says of items that it was not given is ignored.
+    /// Adds what was reported to `events`, as far as there is room, and says whether something was
+    /// left out. What the host says of items that it was not given is ignored.
     pub(crate) fn collect(&mut self, reports: &[T::Report], events: &mut Events<'_>) -> bool {
         self.first = if self.first < self.len { self.first } else { 0 };
         let first = self.first;
@@ -48,8 +48,12 @@ impl<T: Watch> Watched<'_, T> {
     }
 }
 
-/// Adds an event for a source, to the one that the batch has for it already if there is one. Says whether there was room.
-#[expect(clippy::cast_possible_truncation, reason = "a batch of 2^32 events would not fit into memory")]
+/// Adds an event for a source, to the one that the batch has for it already if there is one. Says
+/// whether there was room.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a batch of 2^32 events would not fit into memory"
+)]
 fn push<T>(entry: &mut Entry<T>, event: Event, events: &mut Events<'_>) -> bool {
     if events.merge(entry.mark as usize, event) {
         return true;

@@ -70,7 +70,9 @@ fn three(watched: &mut Watched<'_, char>, mode: Mode) -> [Socket; 3] {
 fn reported(watched: &mut Watched<'_, char>, ready: &[usize], room: usize) -> Vec<usize> {
     let mut slots = [Event::EMPTY; 8];
     let mut events = Events::new(&mut slots[..room]);
-    let owner = |&position: &usize| watched.owners[..watched.len].get(position).copied().unwrap_or(Owner::NOBODY);
+    let owner = |&position: &usize| {
+        watched.owners[..watched.len].get(position).copied().unwrap_or(Owner::NOBODY)
+    };
     let reports: Vec<_> = ready.iter().map(owner).collect();
     watched.collect(&reports, &mut events);
     events.iter().map(|event| event.token.index()).collect()
@@ -95,7 +97,8 @@ fn what_was_reported_stands_together() {
     let mut memory = Memory::new();
     let mut watched = memory.watched();
     let [a, ..] = three(&mut watched, Mode::Level);
-    // The second, the last and the first of those behind the first; one twice, and two that there are not.
+    // The second, the last and the first of those behind the first; one twice, and two that there
+    // are not.
     let mut ready = [1, 4, 0, 4, 5, u32::MAX].map(Owner);
     let expected = [watched.items[2], watched.items[5], watched.items[1]];
     let count = watched.gather(1, &mut ready);
@@ -168,7 +171,10 @@ fn a_source_that_is_closed_is_forgotten() {
     watched.handles.vacate(a.slot());
     assert_eq!(watched.len, 4);
     assert_eq!(watched.places.iter().filter(|&&place| place != 0).count(), 2);
-    assert_eq!(watched.modify(a, token(0), DUPLEX, Mode::Level).unwrap_err().kind(), ErrorKind::Stale);
+    assert_eq!(
+        watched.modify(a, token(0), DUPLEX, Mode::Level).unwrap_err().kind(),
+        ErrorKind::Stale
+    );
 }
 
 #[test]

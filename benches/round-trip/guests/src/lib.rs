@@ -1,4 +1,5 @@
-//! What the guests have in common, so that they differ in nothing but how they wait, read and write.
+//! What the guests have in common, so that they differ in nothing but how they wait, read and
+//! write.
 #![forbid(unsafe_code)]
 
 /// How many bytes one read takes at most: as many as the server of the library takes.

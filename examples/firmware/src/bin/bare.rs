@@ -1,8 +1,9 @@
 //! The echo server by hand on smoltcp alone: what the other firmware is measured against.
 //!
-//! It has the same board, settings, console and main loop, keeps the same deadlines and limits, and does what a careful
-//! author writes who has one service and one kind of source: one pass over the sockets after each poll. Seen from outside
-//! the two are the same, as far as `check/clients.py` looks.
+//! It has the same board, settings, console and main loop, keeps the same deadlines and limits, and
+//! does what a careful author writes who has one service and one kind of source: one pass over the
+//! sockets after each poll. Seen from outside the two are the same, as far as `check/clients.py`
+//! looks.
 #![no_std]
 #![no_main]
 
@@ -22,9 +23,12 @@ use smoltcp::socket::tcp::{Socket, SocketBuffer, State};
 use smoltcp::time;
 use static_cell::{ConstStaticCell, StaticCell};
 
-static BUFFERS: ConstStaticCell<[[[u8; BUFFER]; 2]; SOCKETS]> = ConstStaticCell::new([[[0; BUFFER]; 2]; SOCKETS]);
-/// Empty at first, as empty places of smoltcp's are not all zero, and would have to be kept in flash.
-static STORAGE: ConstStaticCell<Vec<SocketStorage<'static>, SOCKETS>> = ConstStaticCell::new(Vec::new());
+static BUFFERS: ConstStaticCell<[[[u8; BUFFER]; 2]; SOCKETS]> =
+    ConstStaticCell::new([[[0; BUFFER]; 2]; SOCKETS]);
+/// Empty at first, as empty places of smoltcp's are not all zero, and would have to be kept in
+/// flash.
+static STORAGE: ConstStaticCell<Vec<SocketStorage<'static>, SOCKETS>> =
+    ConstStaticCell::new(Vec::new());
 static INTERFACE: StaticCell<Interface> = StaticCell::new();
 static COPY: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH]);
 
@@ -67,14 +71,17 @@ fn main() -> ! {
         defmt::panic!("the board starts once")
     };
     let seed = clock.now().as_nanos();
-    let interface = INTERFACE.init_with(|| settings::interface(&mut ethernet, ethernet::ADDRESS, seed));
+    let interface =
+        INTERFACE.init_with(|| settings::interface(&mut ethernet, ethernet::ADDRESS, seed));
     let storage = STORAGE.take();
     while storage.push(SocketStorage::default()).is_ok() {}
     let mut sockets = SocketSet::new(&mut storage[..]);
     let mut clients = [Client::default(); SOCKETS];
     for (client, [receive, transmit]) in clients.iter_mut().zip(BUFFERS.take()) {
-        client.handle =
-            sockets.add(Socket::new(SocketBuffer::new(&mut receive[..]), SocketBuffer::new(&mut transmit[..])));
+        client.handle = sockets.add(Socket::new(
+            SocketBuffer::new(&mut receive[..]),
+            SocketBuffer::new(&mut transmit[..]),
+        ));
     }
     let copy = COPY.take();
     let mut console = Console::new();
@@ -100,7 +107,11 @@ fn main() -> ! {
             continue;
         }
         let network = interface.poll_delay(micros(now), &sockets).map(|delay| now + delay.into());
-        let idle = clients.iter().filter(|client| client.open).map(|client| client.progress + IDLE_TIMEOUT).min();
+        let idle = clients
+            .iter()
+            .filter(|client| client.open)
+            .map(|client| client.progress + IDLE_TIMEOUT)
+            .min();
         let next = Instant::earlier(Instant::earlier(network, idle), end);
         let is_ready = || ethernet.is_ready() || uart.is_ready();
         counters.sleeps += u64::from(board::sleep(&mut clock, next, is_ready));
@@ -110,7 +121,12 @@ fn main() -> ! {
 }
 
 /// Moves frames.
-fn poll(interface: &mut Interface, ethernet: &mut Ethernet, sockets: &mut SocketSet<'static>, now: Instant) {
+fn poll(
+    interface: &mut Interface,
+    ethernet: &mut Ethernet,
+    sockets: &mut SocketSet<'static>,
+    now: Instant,
+) {
     interface.poll(micros(now), ethernet, sockets);
 }
 

@@ -1,7 +1,9 @@
-//! The time, from `SysTick`: a counter of 24 bits that is read as a clock and set to fire at the next deadline.
+//! The time, from `SysTick`: a counter of 24 bits that is read as a clock and set to fire at the
+//! next deadline.
 //!
-//! There is no periodic tick. Without a deadline the counter wraps every 1.34 seconds, which costs one short wake-up.
-//! Setting it to fire earlier restarts the count, at which the clock may lose a few ticks of 80 ns.
+//! There is no periodic tick. Without a deadline the counter wraps every 1.34 seconds, which costs
+//! one short wake-up. Setting it to fire earlier restarts the count, at which the clock may lose a
+//! few ticks of 80 ns.
 
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
@@ -34,7 +36,8 @@ impl Clock {
         Self { counter, elapsed: 0, period: PERIOD_MAX }
     }
 
-    /// The time since the start. It must be asked for at least once a period, which the wake-up at its end sees to.
+    /// The time since the start. It must be asked for at least once a period, which the wake-up at
+    /// its end sees to.
     pub fn now(&mut self) -> Instant {
         Instant::from_nanos(self.ticks() * NANOSECONDS_PER_TICK)
     }
@@ -49,10 +52,12 @@ impl Clock {
         self.elapsed + if current == 0 { 0 } else { u64::from(self.period - current) }
     }
 
-    /// Sets the counter to fire no later than at `deadline`, or not much earlier. Says whether that is worth a sleep.
+    /// Sets the counter to fire no later than at `deadline`, or not much earlier. Says whether that
+    /// is worth a sleep.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>) -> bool {
         let now = self.ticks();
-        let due = deadline.map_or(u64::MAX, |deadline| deadline.as_nanos().div_ceil(NANOSECONDS_PER_TICK));
+        let due = deadline
+            .map_or(u64::MAX, |deadline| deadline.as_nanos().div_ceil(NANOSECONDS_PER_TICK));
         let left = due.saturating_sub(now);
         if left < PERIOD_MIN {
             return false;

@@ -1,8 +1,9 @@
 //! The Ethernet MAC of the LM3S6965, as a device of smoltcp.
 //!
-//! The MAC keeps up to 31 received frames and one to be sent, which pass word by word through one data register. Here is
-//! room for one frame in each direction, as long as the longest that a socket's window asks for: the interface says so to
-//! its peers by its MTU, and a longer frame is dropped.
+//! The MAC keeps up to 31 received frames and one to be sent, which pass word by word through one
+//! data register. Here is room for one frame in each direction, as long as the longest that a
+//! socket's window asks for: the interface says so to its peers by its MTU, and a longer frame is
+//! dropped.
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
@@ -41,14 +42,16 @@ const HEADER: usize = 14;
 const HEADERS: usize = HEADER + 20 + 20;
 /// The longest frame.
 const FRAME_MAX: usize = HEADERS + BUFFER;
-/// Frames in the FIFOs have their length in front, 2 bytes, and those received the checksum behind, 4 bytes.
+/// Frames in the FIFOs have their length in front, 2 bytes, and those received the checksum behind,
+/// 4 bytes.
 const LENGTH: usize = 2;
 const CHECKSUM: usize = 4;
 
 /// One frame in words, as the FIFO takes and gives it.
 type Frame = [u8; (LENGTH + FRAME_MAX + CHECKSUM).next_multiple_of(4)];
 
-/// Memory for one frame in each direction. Beside the driver, not in it, so that it is never moved through the stack.
+/// Memory for one frame in each direction. Beside the driver, not in it, so that it is never moved
+/// through the stack.
 static FRAMES: ConstStaticCell<[Frame; 2]> = ConstStaticCell::new([[0; size_of::<Frame>()]; 2]);
 
 /// The MAC.
@@ -78,7 +81,8 @@ impl Ethernet {
         Self { registers, received, sent }
     }
 
-    /// Whether a frame waits, after a look that comes later than the acknowledgement of the interrupt.
+    /// Whether a frame waits, after a look that comes later than the acknowledgement of the
+    /// interrupt.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.registers.write(RIS_IACK, IM_RX);
@@ -149,10 +153,12 @@ pub struct Sent<'a> {
 
 impl phy::TxToken for Sent<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        // What answers a frame that has just come may find the one before still under way, for some microseconds.
+        // What answers a frame that has just come may find the one before still under way, for some
+        // microseconds.
         while self.registers.read(TR) != 0 {}
         let result = fill(&mut self.frame[LENGTH..LENGTH + length]);
-        // The length that the MAC wants is that of what follows the header, and fits 16 bits as the frame does.
+        // The length that the MAC wants is that of what follows the header, and fits 16 bits as the
+        // frame does.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let payload = length.saturating_sub(HEADER) as u16;
         self.frame[..LENGTH].copy_from_slice(&payload.to_le_bytes());

@@ -1,9 +1,11 @@
-//! The LM3S6965 evaluation board, as far as QEMU emulates it: a clock, an Ethernet MAC, a UART, and sleep.
+//! The LM3S6965 evaluation board, as far as QEMU emulates it: a clock, an Ethernet MAC, a UART, and
+//! sleep.
 //!
-//! Interrupts are masked for good and have no handlers: one that comes does nothing but end a sleep, after which the main
-//! loop looks at the devices. So no state is shared with a handler, and nothing needs a lock. A device that has something
-//! before the processor goes to sleep is seen by a last look, one that has it later makes its interrupt pending, with
-//! which WFI returns at once; there is no moment between the two.
+//! Interrupts are masked for good and have no handlers: one that comes does nothing but end a
+//! sleep, after which the main loop looks at the devices. So no state is shared with a handler, and
+//! nothing needs a lock. A device that has something before the processor goes to sleep is seen by
+//! a last look, one that has it later makes its interrupt pending, with which WFI returns at once;
+//! there is no moment between the two.
 
 pub mod clock;
 pub mod ethernet;
@@ -65,19 +67,26 @@ impl Board {
         control.write(RCGC1, RCGC1_UART0);
         control.write(RCGC2, RCGC2_EMAC0_EPHY0);
         for interrupt in [Interrupt::Uart, Interrupt::Ethernet] {
-            // SAFETY: interrupts are disabled and stay so, hence no critical section can be broken by this.
+            // SAFETY: interrupts are disabled and stay so, hence no critical section can be broken
+            // by this.
             unsafe { NVIC::unmask(interrupt) };
         }
-        // SAFETY: `Peripherals::take` succeeds once, so these are the only owners of the two blocks.
+        // SAFETY: `Peripherals::take` succeeds once, so these are the only owners of the two
+        // blocks.
         let (ethernet, uart) = unsafe { (Ethernet::new(), Uart::new()) };
         Some(Self { clock: Clock::new(peripherals.SYST), ethernet, uart })
     }
 }
 
-/// Sleeps until an interrupt or the deadline, unless `is_ready` says after a last look that there is something to do.
+/// Sleeps until an interrupt or the deadline, unless `is_ready` says after a last look that there
+/// is something to do.
 ///
 /// It may return earlier; the main loop then finds nothing to do and sleeps again.
-pub fn sleep(clock: &mut Clock, deadline: Option<Instant>, is_ready: impl FnOnce() -> bool) -> bool {
+pub fn sleep(
+    clock: &mut Clock,
+    deadline: Option<Instant>,
+    is_ready: impl FnOnce() -> bool,
+) -> bool {
     NVIC::unpend(Interrupt::Uart);
     NVIC::unpend(Interrupt::Ethernet);
     SCB::clear_pendst();

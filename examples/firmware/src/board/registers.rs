@@ -13,21 +13,29 @@ impl Registers {
     ///
     /// # Safety
     ///
-    /// From `base` on must lie a device's block of 4 KiB, which the caller owns, and whose registers do nothing to the
-    /// program's own memory.
+    /// From `base` on must lie a device's block of 4 KiB, which the caller owns, and whose
+    /// registers do nothing to the program's own memory.
     pub(crate) const unsafe fn new(base: usize) -> Self {
         Self { base }
     }
 
     pub(crate) fn read(&self, offset: usize) -> u32 {
-        debug_assert!(offset < 0x1000 && offset.is_multiple_of(4), "a register lies within its block");
-        // SAFETY: `new` was promised a block of registers here, which are aligned and can be read at any time.
+        debug_assert!(
+            offset < 0x1000 && offset.is_multiple_of(4),
+            "a register lies within its block"
+        );
+        // SAFETY: `new` was promised a block of registers here, which are aligned and can be read
+        // at any time.
         unsafe { ptr::read_volatile((self.base + offset) as *const u32) }
     }
 
     pub(crate) fn write(&self, offset: usize, value: u32) {
-        debug_assert!(offset < 0x1000 && offset.is_multiple_of(4), "a register lies within its block");
-        // SAFETY: `new` was promised a block of registers here that the caller owns and that does not touch memory.
+        debug_assert!(
+            offset < 0x1000 && offset.is_multiple_of(4),
+            "a register lies within its block"
+        );
+        // SAFETY: `new` was promised a block of registers here that the caller owns and that does
+        // not touch memory.
         unsafe { ptr::write_volatile((self.base + offset) as *mut u32, value) }
     }
 }

@@ -9,15 +9,17 @@ unsafe extern "C" {
     static _stack_end: u32;
 }
 
-/// How many bytes of the stack have been used at most. The start-up code has painted it, and what was used has lost its
-/// paint.
+/// How many bytes of the stack have been used at most. The start-up code has painted it, and what
+/// was used has lost its paint.
 #[must_use]
 pub fn used_max() -> usize {
     let start = (&raw const _stack_start).addr();
     let mut address = (&raw const _stack_end).addr();
-    // SAFETY: the linker script gives all of the RAM between the two symbols to the stack, in whole words; a word of it
-    // that is in use is read as whatever it holds.
-    while address < start && unsafe { ptr::read_volatile(address as *const u32) } == cortex_m_rt::STACK_PAINT_VALUE {
+    // SAFETY: the linker script gives all of the RAM between the two symbols to the stack, in whole
+    // words; a word of it that is in use is read as whatever it holds.
+    while address < start
+        && unsafe { ptr::read_volatile(address as *const u32) } == cortex_m_rt::STACK_PAINT_VALUE
+    {
         address += size_of::<u32>();
     }
     start - address

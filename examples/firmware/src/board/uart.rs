@@ -65,7 +65,8 @@ impl Uart {
         }
     }
 
-    /// Whether there is something to do, after a look that comes later than the acknowledgement of the interrupts.
+    /// Whether there is something to do, after a look that comes later than the acknowledgement of
+    /// the interrupts.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.registers.write(ICR, INTERRUPTS);
@@ -95,7 +96,8 @@ impl Read for Uart {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let mut count = 0;
         while count < buffer.len() && (count == 0 || self.read_ready()?) {
-            // The low byte is the data; a blocking read, as the trait wants it, waits for the first.
+            // The low byte is the data; a blocking read, as the trait wants it, waits for the
+            // first.
             while !self.read_ready()? {}
             [buffer[count], ..] = self.registers.read(DR).to_le_bytes();
             count += 1;

@@ -6,8 +6,8 @@ mod preview2;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// The most calls in a row that a host fails to answer with an event, an end or an error. A real one makes progress some
-/// time, and backends rely on that where they wait.
+/// The most calls in a row that a host fails to answer with an event, an end or an error. A real
+/// one makes progress some time, and backends rely on that where they wait.
 const IDLE_CALLS_MAX: u32 = 50;
 
 /// What the host knows.

@@ -1,7 +1,8 @@
 //! WASI 0.1: functions with the signatures of the crate `wasi`.
 
 use preview1::{
-    Ciovec, Errno, Event, Eventtype, Fd, Fdflags, Fdstat, Filetype, Iovec, Riflags, Sdflags, Size, Subscription,
+    Ciovec, Errno, Event, Eventtype, Fd, Fdflags, Fdstat, Filetype, Iovec, Riflags, Sdflags, Size,
+    Subscription,
 };
 
 use super::{array, byte, check, clock, drop_handle, issue, must_go_on, number};
@@ -31,7 +32,11 @@ pub fn open() -> Fd {
 /// # Safety
 ///
 /// As in the crate `wasi`: there are so many subscriptions, and as many places for events.
-pub unsafe fn poll_oneoff(subscriptions: *const Subscription, events: *mut Event, count: Size) -> Outcome<Size> {
+pub unsafe fn poll_oneoff(
+    subscriptions: *const Subscription,
+    events: *mut Event,
+    count: Size,
+) -> Outcome<Size> {
     assert!(count > 0, "a call without subscriptions");
     verdict()?;
     let reported = usize::from(byte()).min(count);

@@ -1,7 +1,8 @@
-//! WASI 0.2: the imports, under the names that the backend has for them, with results as the canonical ABI lays them out.
+//! WASI 0.2: the imports, under the names that the backend has for them, with results as the
+//! canonical ABI lays them out.
 //!
-//! Each result is any bytes at all, except where a real host cannot do otherwise: a handle is one that it has issued, and a
-//! list lies where the guest has made room for it, or else nowhere.
+//! Each result is any bytes at all, except where a real host cannot do otherwise: a handle is one
+//! that it has issued, and a list lies where the guest has made room for it, or else nowhere.
 
 use super::{array, byte, check, clock, drop_handle, issue, must_go_on, number};
 
@@ -71,7 +72,10 @@ fn done() -> Done {
 /// New handles, or an error and no matter what.
 fn handles(count: usize) -> Handles {
     if succeeds() {
-        Handles { is_error: 0, handles: core::array::from_fn(|at| if at < count { issue() } else { 0 }) }
+        Handles {
+            is_error: 0,
+            handles: core::array::from_fn(|at| if at < count { issue() } else { 0 }),
+        }
     } else {
         Handles { is_error: byte().max(1), handles: [u32::from_le_bytes(array()); 3] }
     }
@@ -144,7 +148,10 @@ fn read_some(stream: Handle, len: u64) -> Bytes {
     check(stream);
     if !succeeds() {
         let (case, error) = stream_error();
-        return Bytes { is_error: byte().max(1), list: List { start: case.into(), len: error as usize } };
+        return Bytes {
+            is_error: byte().max(1),
+            list: List { start: case.into(), len: error as usize },
+        };
     }
     let len = usize::from(byte()).min(usize::try_from(len).unwrap_or(usize::MAX));
     let Some(start) = room::<u8>(len).filter(|_| len > 0) else {
@@ -167,7 +174,10 @@ fn permit(stream: Handle) -> Permit {
 fn written(stream: Handle) -> Written {
     check(stream);
     if succeeds() {
-        return Written { is_error: 0, error: StreamError { case: byte(), handle: u32::from_le_bytes(array()) } };
+        return Written {
+            is_error: 0,
+            error: StreamError { case: byte(), handle: u32::from_le_bytes(array()) },
+        };
     }
     let (case, handle) = stream_error();
     Written { is_error: byte().max(1), error: StreamError { case, handle } }

@@ -4,9 +4,10 @@
 //! allocations [ADDRESS]
 //! ```
 //!
-//! It says where it listens, serves until a client sends `count` and nothing else, and prints how often the allocator was
-//! called since the first wait. On WASI 0.2, what the host asks for by `cabi_realloc` comes from the same allocator of the
-//! system, and grows the memory of the program if it is not given back; so that is printed too.
+//! It says where it listens, serves until a client sends `count` and nothing else, and prints how
+//! often the allocator was called since the first wait. On WASI 0.2, what the host asks for by
+//! `cabi_realloc` comes from the same allocator of the system, and grows the memory of the program
+//! if it is not given back; so that is printed too.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -27,8 +28,8 @@ impl Counting {
     }
 }
 
-// SAFETY: every method passes its arguments on unchanged to the system's allocator, which keeps the contract; counting
-// needs no memory.
+// SAFETY: every method passes its arguments on unchanged to the system's allocator, which keeps the
+// contract; counting needs no memory.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count();
@@ -38,7 +39,8 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         self.count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
+        // layout.
         unsafe { System.dealloc(memory, layout) }
     }
 
@@ -50,7 +52,8 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this layout.
+        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
+        // layout.
         unsafe { System.realloc(memory, layout, size) }
     }
 }
@@ -102,15 +105,18 @@ fn pages() -> usize {
 }
 
 fn main() -> Result<(), selkie::Error> {
-    // A closed connection may keep its place until the host has sent what it holds, so there are some to spare.
+    // A closed connection may keep its place until the host has sent what it holds, so there are
+    // some to spare.
     let slots = 2 * CAPACITY;
     let (platform, listener, address) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
-    let (mut loop_memory, mut server_memory) = (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
+    let (mut loop_memory, mut server_memory) =
+        (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
     let idle_timeout = Some(Duration::from_secs(1));
     let config = Config { connections_max: CAPACITY, idle_timeout, ..Config::DEFAULT };
     let mut event_loop = EventLoop::new(platform, loop_memory.storage());
     let is_asked = Rc::new(Cell::new(false));
-    let mut server = Server::new(Echo { is_asked: is_asked.clone() }, config, server_memory.storage());
+    let mut server =
+        Server::new(Echo { is_asked: is_asked.clone() }, config, server_memory.storage());
     server.listen(&mut event_loop.context, listener)?;
     println!("listening on {address}");
 

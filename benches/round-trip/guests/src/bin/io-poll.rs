@@ -1,9 +1,10 @@
-//! An echo server straight on `wasi:io/poll`, `wasi:io/streams` and `wasi:sockets`: what a careful author writes who wants
-//! nothing but this, so that whatever a library takes longer is the library's.
+//! An echo server straight on `wasi:io/poll`, `wasi:io/streams` and `wasi:sockets`: what a careful
+//! author writes who wants nothing but this, so that whatever a library takes longer is the
+//! library's.
 //!
-//! Its calls for a message are one poll, one read, one question for room, one write, and one read that finds nothing: the
-//! host goes on reporting a stream until then. The pollables stay packed, and lists that the host returns come straight to
-//! where they are wanted.
+//! Its calls for a message are one poll, one read, one question for room, one write, and one read
+//! that finds nothing: the host goes on reporting a stream until then. The pollables stay packed,
+//! and lists that the host returns come straight to where they are wanted.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::mem::take;
@@ -39,7 +40,8 @@ struct Connection {
     input: InputStream,
     output: OutputStream,
     _socket: TcpSocket,
-    /// What its peer has not taken yet. As long as there is any, the pollable is the one for writing.
+    /// What its peer has not taken yet. As long as there is any, the pollable is the one for
+    /// writing.
     owed: Vec<u8>,
 }
 
@@ -54,9 +56,11 @@ fn main() {
     let mut buffer = vec![0; READ_MAX];
     loop {
         let mut list = [0; 2];
-        // SAFETY: all handles are live. Of each, at most one position comes back, for which there is room.
+        // SAFETY: all handles are live. Of each, at most one position comes back, for which there
+        // is room.
         lend(&mut ready, || unsafe { poll(pollables.as_ptr(), pollables.len(), &raw mut list) });
-        // From the end, because the last connection takes the place of one that goes; the host has an order of its own.
+        // From the end, because the last connection takes the place of one that goes; the host has
+        // an order of its own.
         ready[..list[1]].sort_unstable();
         for &position in ready[..list[1]].iter().rev() {
             let position = position as usize;
@@ -87,7 +91,9 @@ fn listen() -> Result<TcpSocket, ErrorCode> {
     socket.start_listen()?;
     socket.subscribe().block();
     socket.finish_listen()?;
-    let IpSocketAddress::Ipv4(bound) = socket.local_address()? else { return Err(ErrorCode::InvalidState) };
+    let IpSocketAddress::Ipv4(bound) = socket.local_address()? else {
+        return Err(ErrorCode::InvalidState);
+    };
     println!("listening on {}:{} (hand-written)", address.ip(), bound.port);
     Ok(socket)
 }
@@ -103,7 +109,8 @@ fn accept(socket: &TcpSocket, connections: &mut Vec<Connection>, pollables: &mut
 }
 
 impl Connection {
-    /// Sends what is owed or what has come, and waits for what comes next. Says whether the connection goes on.
+    /// Sends what is owed or what has come, and waits for what comes next. Says whether the
+    /// connection goes on.
     fn serve(&mut self, buffer: &mut [u8]) -> bool {
         let owed = take(&mut self.owed);
         if !owed.is_empty() {
@@ -162,7 +169,12 @@ fn lend<T>(memory: &mut [T], call: impl FnOnce()) {
 
 /// By what the host asks for memory: it gets what is lent, or else the system's.
 #[unsafe(export_name = "cabi_realloc")]
-unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
+unsafe extern "C" fn cabi_realloc(
+    old: *mut u8,
+    old_size: usize,
+    align: usize,
+    size: usize,
+) -> *mut u8 {
     let lent = LENT.load(Relaxed);
     if !lent.is_null() && size <= LENT_LEN.load(Relaxed) {
         return lent;

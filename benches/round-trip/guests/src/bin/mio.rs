@@ -29,7 +29,11 @@ fn main() -> Result<()> {
             let token = event.token();
             if token == LISTENER {
                 accept(&poll, &listener, &mut connections)?;
-                poll.registry().reregister(&mut SourceFd(&listener.as_raw_fd()), LISTENER, Interest::READABLE)?;
+                poll.registry().reregister(
+                    &mut SourceFd(&listener.as_raw_fd()),
+                    LISTENER,
+                    Interest::READABLE,
+                )?;
                 continue;
             }
             let Some(place) = connections.get_mut(token.0) else { continue };
@@ -47,13 +51,18 @@ fn main() -> Result<()> {
 }
 
 /// Takes all waiting connections, as an edge is told once.
-fn accept(poll: &Poll, listener: &TcpListener, connections: &mut Vec<Option<Connection>>) -> Result<()> {
+fn accept(
+    poll: &Poll,
+    listener: &TcpListener,
+    connections: &mut Vec<Option<Connection>>,
+) -> Result<()> {
     loop {
         match listener.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(true)?;
                 let mut stream = TcpStream::from_std(stream);
-                let vacant = connections.iter().position(Option::is_none).unwrap_or(connections.len());
+                let vacant =
+                    connections.iter().position(Option::is_none).unwrap_or(connections.len());
                 poll.registry().register(&mut stream, Token(vacant), Interest::READABLE)?;
                 let connection = Some(Connection { stream, owed: Vec::new() });
                 match connections.get_mut(vacant) {
@@ -74,8 +83,8 @@ struct Connection {
 }
 
 impl Connection {
-    /// Sends what is owed, then echoes until the stream has nothing more. An error is the end of the connection, as is
-    /// the end of what the peer sends.
+    /// Sends what is owed, then echoes until the stream has nothing more. An error is the end of
+    /// the connection, as is the end of what the peer sends.
     fn serve(&mut self, buffer: &mut [u8]) -> Result<()> {
         while !self.owed.is_empty() {
             match self.stream.write(&self.owed) {
@@ -97,8 +106,8 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             self.owed.extend_from_slice(&buffer[written..count]);
-            // Only a read that finds nothing makes mio wait for the stream again here: one that does not fill the buffer
-            // is not enough, as it is with epoll.
+            // Only a read that finds nothing makes mio wait for the stream again here: one that
+            // does not fill the buffer is not enough, as it is with epoll.
             if !self.owed.is_empty() {
                 return Ok(());
             }

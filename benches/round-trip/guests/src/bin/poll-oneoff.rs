@@ -1,12 +1,16 @@
-//! An echo server straight on `poll_oneoff` and the sockets of WASI 0.1, for the listener that the host opens: what a
-//! careful author writes who wants nothing but this.
+//! An echo server straight on `poll_oneoff` and the sockets of WASI 0.1, for the listener that the
+//! host opens: what a careful author writes who wants nothing but this.
 //!
-//! Hosts report every connection as soon as one has something to read, so a read that finds nothing is no error.
+//! Hosts report every connection as soon as one has something to read, so a read that finds nothing
+//! is no error.
 
 use std::mem::take;
 
 use round_trip_guests::READ_MAX;
-use wasi::{Ciovec, Errno, Event, Fd, Iovec, Subscription, SubscriptionFdReadwrite, SubscriptionU, SubscriptionUU};
+use wasi::{
+    Ciovec, Errno, Event, Fd, Iovec, Subscription, SubscriptionFdReadwrite, SubscriptionU,
+    SubscriptionUU,
+};
 
 /// Where the first listener of the host is.
 const LISTENER: Fd = 3;
@@ -14,7 +18,8 @@ const LISTENER: Fd = 3;
 /// A connection.
 struct Connection {
     descriptor: Fd,
-    /// What its peer has not taken yet. As long as there is any, the subscription is the one for writing.
+    /// What its peer has not taken yet. As long as there is any, the subscription is the one for
+    /// writing.
     owed: Vec<u8>,
 }
 
@@ -28,7 +33,9 @@ fn main() {
         events.clear();
         events.reserve(subscriptions.len());
         // SAFETY: the list has one subscription at least, and there is room for an event of each.
-        let count = unsafe { wasi::poll_oneoff(subscriptions.as_ptr(), events.as_mut_ptr(), subscriptions.len()) };
+        let count = unsafe {
+            wasi::poll_oneoff(subscriptions.as_ptr(), events.as_mut_ptr(), subscriptions.len())
+        };
         // SAFETY: the host has just written that many, and there is room for them.
         unsafe { events.set_len(count.expect("descriptors that are open")) };
         // From the end, because the last connection takes the place of one that goes.
@@ -41,7 +48,8 @@ fn main() {
             };
             if connections[place].serve(&mut buffer).is_ok() {
                 let is_owing = !connections[place].owed.is_empty();
-                let kind = if is_owing { wasi::EVENTTYPE_FD_WRITE } else { wasi::EVENTTYPE_FD_READ };
+                let kind =
+                    if is_owing { wasi::EVENTTYPE_FD_WRITE } else { wasi::EVENTTYPE_FD_READ };
                 subscriptions[position].u.tag = kind.raw();
             } else {
                 let gone = connections.swap_remove(place);
@@ -74,7 +82,8 @@ fn accept(connections: &mut Vec<Connection>, subscriptions: &mut Vec<Subscriptio
 }
 
 impl Connection {
-    /// Sends what is owed or what has come. An error is the end of the connection, as is the end of what the peer sends.
+    /// Sends what is owed or what has come. An error is the end of the connection, as is the end of
+    /// what the peer sends.
     fn serve(&mut self, buffer: &mut [u8]) -> Result<(), Errno> {
         let owed = take(&mut self.owed);
         if !owed.is_empty() {

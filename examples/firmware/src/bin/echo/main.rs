@@ -1,7 +1,9 @@
-//! The echo server on a microcontroller: TCP clients and a console on the UART, served by one loop in static memory.
+//! The echo server on a microcontroller: TCP clients and a console on the UART, served by one loop
+//! in static memory.
 //!
-//! The service is the one of the native example, `examples/services`. What differs is here: the platform and its memory,
-//! a main loop that sleeps between turns, and a handler that serves the console beside the server.
+//! The service is the one of the native example, `examples/services`. What differs is here: the
+//! platform and its memory, a main loop that sleeps between turns, and a handler that serves the
+//! console beside the server.
 //!
 //! ```text
 //! cargo run --release
@@ -18,8 +20,8 @@ use firmware::board::{self, Board, clock::Clock, ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use selkie_core::{
-    Both, Config, Context, Device, Either, Event, EventLoop, Handler, Instant, Interest, Mode, Reason, Scan, Server,
-    StaticLoop, StaticServer, Token, Transport, Unserved,
+    CloseReason, Config, Context, Device, DevicePoller, Either, Event, EventLoop, Handler, Instant,
+    Interest, Mode, Pair, SelectorOnly, Server, StaticLoop, StaticServer, Token, Transport,
 };
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
@@ -35,7 +37,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// How long what was handed over then has to be sent.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-type Platform = Both<Network<'static, ethernet::Ethernet>, Unserved<Scan<Uart, 1, SLOTS>>>;
+type Platform =
+    Pair<Network<'static, ethernet::Ethernet>, SelectorOnly<DevicePoller<Uart, 1, SLOTS>>>;
 type Source = Either<Socket, Device>;
 
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
@@ -87,10 +90,13 @@ impl Firmware {
                 None => {}
             }
         }
-        while let Ok(count @ 1..) = context.platform.second.selector.write(self.uart, self.console.output()) {
+        while let Ok(count @ 1..) =
+            context.platform.second.selector.write(self.uart, self.console.output())
+        {
             self.console.advance(count);
         }
-        let more = if self.console.output().is_empty() { Interest::NONE } else { Interest::WRITABLE };
+        let more =
+            if self.console.output().is_empty() { Interest::NONE } else { Interest::WRITABLE };
         let interest = Interest::READABLE | more;
         if interest != self.uart_interest {
             let source = Either::Second(self.uart);
@@ -113,9 +119,9 @@ impl Firmware {
             self.server.open_connections() as u64,
             server.open_max,
             waiting,
-            server.closed_for(Reason::Finished),
-            server.closed_for(Reason::Reset),
-            server.closed_for(Reason::Idle),
+            server.closed_for(CloseReason::Finished),
+            server.closed_for(CloseReason::Reset),
+            server.closed_for(CloseReason::Idle),
             server.bytes_in,
             server.bytes_out,
             turns.turns,
@@ -150,36 +156,56 @@ fn main() -> ! {
             }
         }
         let next = next.unwrap_or(Instant::MAX).min(end);
-        let Both { first, second, .. } = &mut event_loop.context.platform;
-        let is_ready =
-            || first.device().is_ready() || second.selector.device(*uart).is_some_and(|uart| uart.is_ready());
+        let Pair { first, second, .. } = &mut event_loop.context.platform;
+        let is_ready = || {
+            first.device().is_ready()
+                || second.selector.device(*uart).is_some_and(|uart| uart.is_ready())
+        };
         firmware.sleeps += u64::from(board::sleep(clock, Some(next), is_ready));
     }
     defmt::info!("drained after {=u64} connections", firmware.server.counters().accepted);
     process::exit(0)
 }
 
-/// Puts everything together: a function of its own, so that what it needs of the stack is given back.
+/// Puts everything together: a function of its own, so that what it needs of the stack is given
+/// back.
 #[inline(never)]
 fn start() -> Started {
-    let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else { defmt::panic!("the board starts once") };
+    let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else {
+        defmt::panic!("the board starts once")
+    };
     let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
-    let mut devices = Scan::new();
-    let Ok(uart) = devices.add(uart) else { defmt::panic!("a scan of one device has room for one") };
+    let mut devices = DevicePoller::new();
+    let Ok(uart) = devices.add(uart) else {
+        defmt::panic!("a scan of one device has room for one")
+    };
     let event_loop = EVENT_LOOP.init_with(|| {
-        let network = Network::new(ethernet, interface, selkie_smoltcp::Config::DEFAULT, NETWORK.take().storage());
-        EventLoop::new(Both::new(network, Unserved::new(devices)), LOOP.take().storage())
+        let network = Network::new(
+            ethernet,
+            interface,
+            selkie_smoltcp::Config::DEFAULT,
+            NETWORK.take().storage(),
+        );
+        EventLoop::new(Pair::new(network, SelectorOnly::new(devices)), LOOP.take().storage())
     });
-    let config = Config { connections_max: CONNECTIONS, idle_timeout: Some(IDLE_TIMEOUT), ..Config::DEFAULT };
+    let config = Config {
+        connections_max: CONNECTIONS,
+        idle_timeout: Some(IDLE_TIMEOUT),
+        ..Config::DEFAULT
+    };
     let mut server = Server::new(Echo, config, SERVER.take().storage());
     let context = &mut event_loop.context;
     let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);
-    let Ok(listener) = context.platform.first.listen(PORT, SOCKETS) else { defmt::panic!("cannot listen") };
-    let (Ok(_), Ok(uart_token)) =
-        (server.listen(context, Either::First(listener)), context.register(source, uart_interest, Mode::Level))
-    else {
+    let Ok(listener) = context.platform.first.listen(PORT, SOCKETS) else {
+        defmt::panic!("cannot listen")
+    };
+    let (Ok(_), Ok(uart_token)) = (
+        server.listen(context, Either::First(listener)),
+        context.register(source, uart_interest, Mode::Level),
+    ) else {
         defmt::panic!("the loop has room for the listener and the UART")
     };
-    let firmware = Firmware { server, console: Console::new(), uart, uart_token, uart_interest, sleeps: 0 };
+    let firmware =
+        Firmware { server, console: Console::new(), uart, uart_token, uart_interest, sleeps: 0 };
     Started { clock, uart, event_loop, firmware }
 }

@@ -40,7 +40,14 @@ impl Network {
     /// A platform for `capacity` sources.
     pub(crate) fn new(capacity: usize, given: Rc<Given>, can_reset: bool) -> Result<Self, Error> {
         let near = platform::open(capacity, capacity + UNREGISTERED)?;
-        Ok(Self { near, given, entrance: None, listeners: Vec::new(), can_reset, clock: BusyClock::default() })
+        Ok(Self {
+            near,
+            given,
+            entrance: None,
+            listeners: Vec::new(),
+            can_reset,
+            clock: BusyClock::default(),
+        })
     }
 
     fn open_listener(&mut self) -> Result<Listener, Error> {
@@ -80,7 +87,8 @@ impl Fixture for Network {
         for _ in 0..PATIENCE {
             match self.near.accept(entrance.source) {
                 Ok(source) => {
-                    // The host learns a moment later that there is room to write, and refuses until then.
+                    // The host learns a moment later that there is room to write, and refuses until
+                    // then.
                     self.settle();
                     return Ok((source, peer));
                 }
@@ -141,7 +149,12 @@ impl Fixture for Network {
 }
 
 impl WaitFixture for Network {
-    fn peer_write_later(&mut self, peer: Peer, bytes: &'static [u8], delay: Duration) -> Result<(), Error> {
+    fn peer_write_later(
+        &mut self,
+        peer: Peer,
+        bytes: &'static [u8],
+        delay: Duration,
+    ) -> Result<(), Error> {
         peer.write_later(bytes, delay)
     }
 

@@ -1,14 +1,16 @@
-//! The conformance suite as a program for WASI 0.1 or 0.2: the near ends of its connections are this program's, and the
-//! far ends its partner's, which is the program that runs the runtime (`tests/wasm/conformance`).
+//! The conformance suite as a program for WASI 0.1 or 0.2: the near ends of its connections are
+//! this program's, and the far ends its partner's, which is the program that runs the runtime
+//! (`tests/wasm/conformance`).
 //!
-//! It prints a line when a case begins and one when it ends, and in between what the partner is to do.
+//! It prints a line when a case begins and one when it ends, and in between what the partner is to
+//! do.
 //!
 //! ```text
 //! conformance [WORDS [ADDRESS...]]
 //! ```
 //!
-//! runs the cases whose names have WORDS in them. On WASI 0.1 the addresses are those at which the host
-//! listens for the program.
+//! runs the cases whose names have WORDS in them. On WASI 0.1 the addresses are those at which the
+//! host listens for the program.
 
 mod fixture;
 mod partner;
@@ -22,7 +24,8 @@ use fixture::Network;
 use platform::Given;
 use selkie_conformance::{Case, Outcome, selector_cases, transport_cases, wait_cases};
 
-/// The case that asks for a reset by the platform, which neither version of WASI has: what it calls an abort, closes.
+/// The case that asks for a reset by the platform, which neither version of WASI has: what it calls
+/// an abort, closes.
 const ABORT: &str = "closing::abort_resets";
 
 fn main() {
@@ -32,11 +35,14 @@ fn main() {
     let cases = selector_cases().chain(wait_cases()).chain(transport_cases());
     for case in cases.filter(|case: &Case<Network>| case.name.contains(&words)) {
         println!("begin {}", case.name);
-        let outcome = case.run(|capacity| Network::new(capacity, given.clone(), case.name != ABORT));
+        let outcome =
+            case.run(|capacity| Network::new(capacity, given.clone(), case.name != ABORT));
         let deviation = platform::DEVIATIONS.iter().find(|(name, _)| *name == case.name);
         match (outcome, deviation) {
             (Outcome::Failed(_), Some((_, reason))) => println!("end deviates: {reason}"),
-            (Outcome::Passed, Some(_)) => println!("end failed: it passed, so it is no deviation any more"),
+            (Outcome::Passed, Some(_)) => {
+                println!("end failed: it passed, so it is no deviation any more")
+            }
             (outcome, _) => println!("end {outcome}"),
         }
     }

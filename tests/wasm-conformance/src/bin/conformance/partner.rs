@@ -1,8 +1,9 @@
-//! The program outside, which has the far ends of all connections: it is asked on standard output, and answers on
-//! standard input.
+//! The program outside, which has the far ends of all connections: it is asked on standard output,
+//! and answers on standard input.
 //!
-//! A question is a line that begins with `ask`, with the bytes behind it that are to be written. An answer is a line too:
-//! `ok` with a value, and the bytes behind it that were read, or `error` with a kind.
+//! A question is a line that begins with `ask`, with the bytes behind it that are to be written. An
+//! answer is a line too: `ok` with a value, and the bytes behind it that were read, or `error` with
+//! a kind.
 
 use std::fmt::Display;
 use std::io::{BufRead, Read, Write};
@@ -21,7 +22,9 @@ const DEAF: Error = Error::new(ErrorKind::Other);
 /// Asks, and gives the value of the answer.
 fn ask(question: impl Display, bytes: &[u8]) -> Result<String, Error> {
     let mut output = std::io::stdout().lock();
-    let said = writeln!(output, "ask {question}").and_then(|()| output.write_all(bytes)).and_then(|()| output.flush());
+    let said = writeln!(output, "ask {question}")
+        .and_then(|()| output.write_all(bytes))
+        .and_then(|()| output.flush());
     said.map_err(|_| DEAF)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|_| DEAF)?;

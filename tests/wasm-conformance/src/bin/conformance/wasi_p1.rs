@@ -1,4 +1,5 @@
-//! What is particular to WASI 0.1: the host has opened a listener for each one that the suite asks for.
+//! What is particular to WASI 0.1: the host has opened a listener for each one that the suite asks
+//! for.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -22,7 +23,8 @@ pub(crate) struct Given {
 
 impl Given {
     pub(crate) fn new(arguments: impl Iterator<Item = String>) -> Self {
-        let addresses = arguments.map(|address| address.parse().expect("an address and a port")).collect();
+        let addresses =
+            arguments.map(|address| address.parse().expect("an address and a port")).collect();
         Self { addresses, taken: Cell::new(0) }
     }
 
@@ -48,7 +50,7 @@ pub(crate) fn listener(platform: &mut Platform, given: &Given) -> Result<Listene
 /// Closes a descriptor under the platform.
 pub(crate) fn break_source(platform: &mut Platform, source: Socket) -> Result<(), Error> {
     let fd = platform.fd(source)?;
-    // SAFETY: nobody but the platform owns the descriptor. That its number is no descriptor's then, or another's when the
-    // suite opens one, is what the suite is about.
+    // SAFETY: nobody but the platform owns the descriptor. That its number is no descriptor's then,
+    // or another's when the suite opens one, is what the suite is about.
     unsafe { wasi::fd_close(fd) }.map_err(|_| ErrorKind::Other.into())
 }

@@ -1,8 +1,10 @@
 //! Two platforms under one loop.
 
-use crate::{Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport};
+use crate::contract::{
+    Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport,
+};
 
-/// One of two things: the source or the address of one of the two platforms in [`Both`].
+/// One of two things: the source or the address of one of the two platforms in [`Pair`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Either<A, B> {
@@ -14,12 +16,12 @@ pub enum Either<A, B> {
 
 /// Two platforms that are polled by one loop: a UART beside TCP, or two network interfaces.
 ///
-/// Both index their tables with the loop's tokens, so each needs the loop's capacity. Neither can sleep for the other,
-/// so the pair is polled, and whoever drives the loop sleeps. They take turns in filling a batch first, so that neither
-/// starves the other.
+/// Both index their tables with the loop's tokens, so each needs the loop's capacity. Neither can
+/// sleep for the other, so the pair is polled, and whoever drives the loop sleeps. They take turns
+/// in filling a batch first, so that neither starves the other.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Both<A, B> {
+pub struct Pair<A, B> {
     /// The first platform.
     pub first: A,
     /// The second platform.
@@ -27,7 +29,7 @@ pub struct Both<A, B> {
     second_leads: bool,
 }
 
-impl<A, B> Both<A, B> {
+impl<A, B> Pair<A, B> {
     /// The two platforms as one.
     #[must_use]
     pub const fn new(first: A, second: B) -> Self {
@@ -35,17 +37,29 @@ impl<A, B> Both<A, B> {
     }
 }
 
-impl<A: Selector, B: Selector> Selector for Both<A, B> {
+impl<A: Selector, B: Selector> Selector for Pair<A, B> {
     type Source = Either<A::Source, B::Source>;
 
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.register(source, token, interest, mode),
             Either::Second(source) => self.second.register(source, token, interest, mode),
         }
     }
 
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.modify(source, token, interest, mode),
             Either::Second(source) => self.second.modify(source, token, interest, mode),
@@ -87,7 +101,7 @@ impl<A: Selector, B: Selector> Selector for Both<A, B> {
     }
 }
 
-impl<A: Transport, B: Transport> Transport for Both<A, B> {
+impl<A: Transport, B: Transport> Transport for Pair<A, B> {
     type Address = Either<A::Address, B::Address>;
 
     const OWNS_BUFFERS: bool = A::OWNS_BUFFERS && B::OWNS_BUFFERS;

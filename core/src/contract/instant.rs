@@ -5,8 +5,9 @@ use core::time::Duration;
 
 /// A point in time: nanoseconds since the platform's own start, on a clock that never goes back.
 ///
-/// Core never reads a clock. The platform does, and passes the time in, so the same loop runs on `CLOCK_MONOTONIC`, on a
-/// `SysTick` counter and on a simulated clock. 64 bits last for 584 years; sums stop there instead of wrapping.
+/// Core never reads a clock. The platform does, and passes the time in, so the same loop runs on
+/// `CLOCK_MONOTONIC`, on a `SysTick` counter and on a simulated clock. 64 bits last for 584 years;
+/// sums stop there instead of wrapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Instant(u64);
@@ -75,7 +76,8 @@ impl Add<Duration> for Instant {
 /// A duration in nanoseconds, or as many as fit.
 const fn nanos(duration: Duration) -> u64 {
     const NANOS_PER_SECOND: u64 = 1_000_000_000;
-    // A comparison in place of `saturating_mul`, which takes a product of 128 bits on a target of 32.
+    // A comparison in place of `saturating_mul`, which takes a product of 128 bits on a target of
+    // 32.
     if duration.as_secs() >= u64::MAX / NANOS_PER_SECOND {
         return u64::MAX;
     }
@@ -90,7 +92,10 @@ mod tests {
     fn sums_stop_at_the_end_of_time() {
         assert_eq!(Instant::from_nanos(5) + Duration::MAX, Instant::MAX);
         assert_eq!(Instant::from_millis(u64::MAX), Instant::MAX);
-        assert_eq!(Instant::from_millis(2) + Duration::from_micros(3), Instant::from_nanos(2_003_000));
+        assert_eq!(
+            Instant::from_millis(2) + Duration::from_micros(3),
+            Instant::from_nanos(2_003_000)
+        );
     }
 
     #[test]
@@ -102,7 +107,10 @@ mod tests {
     #[test]
     fn differences_stop_at_zero() {
         assert_eq!(Instant::ZERO.saturating_since(Instant::MAX), Duration::ZERO);
-        assert_eq!(Instant::from_nanos(7).saturating_since(Instant::from_nanos(3)), Duration::from_nanos(4));
+        assert_eq!(
+            Instant::from_nanos(7).saturating_since(Instant::from_nanos(3)),
+            Duration::from_nanos(4)
+        );
     }
 
     #[test]

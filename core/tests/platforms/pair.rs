@@ -1,22 +1,25 @@
-//! `Both`: each call reaches the platform that its source belongs to, and neither platform is favoured.
+//! `Pair`: each call reaches the platform that its source belongs to, and neither platform is
+//! favoured.
 
 use selkie_core::{
-    Both, Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport,
+    Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Pair, Selector,
+    Token, Transport,
 };
 
 use crate::recorder::Recorder;
 
-type Pair = Both<Recorder, Recorder>;
+type Recorders = Pair<Recorder, Recorder>;
 type Side = fn(u8) -> Either<u8, u8>;
 
 const TOKEN: Token = Token::new(4, 1);
 
-fn pair() -> Pair {
-    Both::new(Recorder::new(21), Recorder::new(22))
+fn pair() -> Recorders {
+    Pair::new(Recorder::new(21), Recorder::new(22))
 }
 
-/// Makes every call that has a source of one side, and checks that all are answered with that side's number.
-fn call_everything(pair: &mut Pair, side: Side, number: u8) {
+/// Makes every call that has a source of one side, and checks that all are answered with that
+/// side's number.
+fn call_everything(pair: &mut Recorders, side: Side, number: u8) {
     let source = side(7);
     pair.register(source, TOKEN, Interest::READABLE, Mode::Level).unwrap();
     pair.modify(source, TOKEN, Interest::WRITABLE, Mode::Oneshot).unwrap();
@@ -68,7 +71,10 @@ fn what_a_platform_fails_with_is_passed_on() {
     let source = Either::Second(7);
     let refused = pair.register(source, TOKEN, Interest::READABLE, Mode::Level);
     assert_eq!(refused, Err(ErrorKind::OutOfMemory.into()));
-    assert_eq!(pair.read(source, &mut [0; 3]), Err(nb::Error::Other(ErrorKind::OutOfMemory.into())));
+    assert_eq!(
+        pair.read(source, &mut [0; 3]),
+        Err(nb::Error::Other(ErrorKind::OutOfMemory.into()))
+    );
     assert_eq!(pair.close(source, Close::Graceful), Err(ErrorKind::OutOfMemory.into()));
     let mut batch = [Event::EMPTY; 2];
     for _ in 0..2 {
@@ -110,12 +116,12 @@ fn the_pair_promises_what_both_can_keep() {
 
 #[test]
 fn the_buffers_are_the_platforms_if_they_are_for_both_and_reading_goes_on_if_it_must_for_one() {
-    type Mixed = Both<Recorder<true>, Recorder<false>>;
-    type MixedTheOtherWay = Both<Recorder<false>, Recorder<true>>;
+    type Mixed = Pair<Recorder<true>, Recorder<false>>;
+    type MixedTheOtherWay = Pair<Recorder<false>, Recorder<true>>;
     const {
-        assert!(<Both<Recorder<true>, Recorder<true>>>::OWNS_BUFFERS);
+        assert!(<Pair<Recorder<true>, Recorder<true>>>::OWNS_BUFFERS);
         assert!(!Mixed::OWNS_BUFFERS && !MixedTheOtherWay::OWNS_BUFFERS);
         assert!(Mixed::READABLE_UNTIL_EMPTY && MixedTheOtherWay::READABLE_UNTIL_EMPTY);
-        assert!(!Pair::READABLE_UNTIL_EMPTY);
+        assert!(!Recorders::READABLE_UNTIL_EMPTY);
     }
 }

@@ -1,8 +1,8 @@
 //! What a registered source is watched for, and how often it is reported.
 
-use crate::flags::flags;
+use crate::bitset::bitset;
 
-flags! {
+bitset! {
     /// What a source is watched for.
     ///
     /// [`Interest::NONE`] keeps the source registered and silent: nothing is reported for it, not even that its peer

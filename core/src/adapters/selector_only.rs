@@ -2,21 +2,25 @@
 
 use core::convert::Infallible;
 
-use crate::{Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Transport};
+use crate::contract::{
+    Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token,
+    Transport,
+};
 
-/// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or a sensor beside the
-/// connections of a [`Server`](crate::Server), in [`Both`](crate::Both).
+/// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or
+/// a sensor beside the connections of a [`Server`](crate::Server), in [`Pair`](crate::Pair).
 ///
-/// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its code is there for a
-/// server that has no use for it; and it takes nothing away from what the other half can do.
+/// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its
+/// code is there for a server that has no use for it; and it takes nothing away from what the other
+/// half can do.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Unserved<S> {
+pub struct SelectorOnly<S> {
     /// The selector.
     pub selector: S,
 }
 
-impl<S> Unserved<S> {
+impl<S> SelectorOnly<S> {
     /// Watches the sources of `selector` for their owners.
     #[must_use]
     pub const fn new(selector: S) -> Self {
@@ -24,14 +28,26 @@ impl<S> Unserved<S> {
     }
 }
 
-impl<S: Selector> Selector for Unserved<S> {
+impl<S: Selector> Selector for SelectorOnly<S> {
     type Source = S::Source;
 
-    fn register(&mut self, source: S::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: S::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.selector.register(source, token, interest, mode)
     }
 
-    fn modify(&mut self, source: S::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: S::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.selector.modify(source, token, interest, mode)
     }
 
@@ -59,7 +75,7 @@ impl<S: Selector> Selector for Unserved<S> {
 /// What is asked of a source that is not served.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
-impl<S: Selector> Transport for Unserved<S> {
+impl<S: Selector> Transport for SelectorOnly<S> {
     /// There is nothing to connect to.
     type Address = Infallible;
 

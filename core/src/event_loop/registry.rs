@@ -1,14 +1,16 @@
 //! Which tokens are live: a slot map of fixed capacity with generations.
 
-use crate::{Error, ErrorKind, Storage, Token};
+use crate::contract::{Error, ErrorKind, Token};
+use crate::event_loop::Storage;
 
 /// One place in a [`Registry`]. All bits zero means vacant and never used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
 pub struct Slot {
-    /// While live: the slot's own index, so that the slot is bit for bit the token that was issued, and looks like no other.
-    /// While vacant: which slot is vacant after this one, all bits flipped; or 0 if that is the one behind it.
+    /// While live: the slot's own index, so that the slot is bit for bit the token that was
+    /// issued, and looks like no other. While vacant: which slot is vacant after this one, all
+    /// bits flipped; or 0 if that is the one behind it.
     link: u32,
     /// How often the slot was issued.
     generation: u32,
@@ -21,8 +23,8 @@ impl Slot {
     /// The last generation. Once that is taken back, the slot is never issued again.
     const LAST: u32 = u32::MAX;
 
-    /// Whether a slot of this index is used: few enough are, that the bits of an index flipped, or of the one behind the last,
-    /// are no index.
+    /// Whether a slot of this index is used: few enough are, that the bits of an index flipped, or
+    /// of the one behind the last, are no index.
     #[inline]
     const fn is_used(index: u32) -> bool {
         // Memory of 32 bits has no room for as many.
@@ -32,14 +34,14 @@ impl Slot {
 
 /// Issues tokens, takes them back, and knows which are live.
 ///
-/// Issuing, taking back and asking are O(1) and never allocate. A slot that has used up its 2^32 - 1 generations is retired
-/// rather than let a token of old become true again.
+/// Issuing, taking back and asking are O(1) and never allocate. A slot that has used up its 2^32 -
+/// 1 generations is retired rather than let a token of old become true again.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Registry<S> {
     slots: S,
-    /// The next slot to issue: the one that was vacated last, or else the first that this registry never issued. There is
-    /// none if there is no such slot.
+    /// The next slot to issue: the one that was vacated last, or else the first that this registry
+    /// never issued. There is none if there is no such slot.
     vacant: u32,
     live: u32,
     live_max: u32,
@@ -49,7 +51,8 @@ pub struct Registry<S> {
 impl<S: Storage<Slot>> Registry<S> {
     /// An empty registry with one place for each of `slots`, of which it uses at most 2^31 - 1.
     ///
-    /// Slots that another registry used before are taken over with their generations, so that its tokens stay dead.
+    /// Slots that another registry used before are taken over with their generations, so that its
+    /// tokens stay dead.
     #[must_use]
     pub fn new(mut slots: S) -> Self {
         let mut retired = 0;
@@ -170,7 +173,8 @@ impl<S: Storage<Slot>> Registry<S> {
 }
 
 impl Slot {
-    /// A vacant slot that can issue this many more tokens. To live through all generations would take a fuzzer hours.
+    /// A vacant slot that can issue this many more tokens. To live through all generations would
+    /// take a fuzzer hours.
     #[cfg(fuzzing)]
     #[doc(hidden)]
     #[must_use]

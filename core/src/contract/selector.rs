@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use crate::flags::flags;
-use crate::{Error, Events, Instant, Interest, Mode, Token};
+use crate::bitset::bitset;
+use crate::contract::{Error, Events, Instant, Interest, Mode, Token};
 
-flags! {
+bitset! {
     /// What a platform can tell or do beyond the contract that holds everywhere.
     pub struct Capabilities: u16 {
         /// [`Mode::Edge`] works.
@@ -23,8 +23,8 @@ flags! {
     }
 }
 
-/// Watches sources and reports which of them are ready. This is the contract that every backend implements and the
-/// conformance suite checks.
+/// Watches sources and reports which of them are ready. This is the contract that every backend
+/// implements and the conformance suite checks.
 ///
 /// ```text
 ///            register        modify         deregister
@@ -40,35 +40,52 @@ flags! {
 ///
 /// * **Readable and writable** may be reported too often, never too seldom. Everything else in
 ///   [`Readiness`](crate::Readiness) is reported only when true.
-/// * **Fairness**: a source that stays ready is reported within `ceil(ready / batch)` calls; no index is favoured.
-/// * **A source that broke** is reported on its own token where the platform can tell, and the others go on, also where
-///   the system fails the whole call.
-/// * **Deregistering** takes effect at once: no later call reports the token. An event that is already in a batch is
-///   dropped by whoever checks [`Registry::contains`](crate::Registry::contains), as the loop does.
+/// * **Fairness**: a source that stays ready is reported within `ceil(ready / batch)` calls; no
+///   index is favoured.
+/// * **A source that broke** is reported on its own token where the platform can tell, and the
+///   others go on, also where the system fails the whole call.
+/// * **Deregistering** takes effect at once: no later call reports the token. An event that is
+///   already in a batch is dropped by whoever checks
+///   [`Registry::contains`](crate::Registry::contains), as the loop does.
 /// * **Errors change nothing**: what was registered stays as it was.
 /// * **Allocation**: none after construction.
 ///
-/// Source and token come in every call, so that each backend uses the one it needs and none keeps a map.
+/// Source and token come in every call, so that each backend uses the one it needs and none keeps a
+/// map.
 pub trait Selector {
-    /// The handle of something that can be watched. On a platform that also does I/O, it issues its sources itself.
+    /// The handle of something that can be watched. On a platform that also does I/O, it issues its
+    /// sources itself.
     type Source: Copy;
 
     /// Starts to watch `source`, and reports it under `token` from now on.
     ///
     /// # Errors
     ///
-    /// [`Full`](crate::ErrorKind::Full), [`AlreadyRegistered`](crate::ErrorKind::AlreadyRegistered) (the source or the
-    /// token), [`Stale`](crate::ErrorKind::Stale), [`Unsupported`](crate::ErrorKind::Unsupported) (a mode or a kind of
+    /// [`Full`](crate::ErrorKind::Full), [`AlreadyRegistered`](crate::ErrorKind::AlreadyRegistered)
+    /// (the source or the token), [`Stale`](crate::ErrorKind::Stale),
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) (a mode or a kind of
     /// source), [`InvalidSource`](crate::ErrorKind::InvalidSource), or what the platform says.
-    fn register(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error>;
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error>;
 
     /// Changes what a registered source is watched for; arms a oneshot source again.
     ///
     /// # Errors
     ///
-    /// [`NotRegistered`](crate::ErrorKind::NotRegistered) or [`Stale`](crate::ErrorKind::Stale), and as
-    /// [`register`](Self::register).
-    fn modify(&mut self, source: Self::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error>;
+    /// [`NotRegistered`](crate::ErrorKind::NotRegistered) or [`Stale`](crate::ErrorKind::Stale),
+    /// and as [`register`](Self::register).
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error>;
 
     /// Stops watching a source. Always before the source is closed.
     ///
@@ -86,8 +103,8 @@ pub trait Selector {
     /// Only what stops the platform as a whole; a broken source is an event.
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error>;
 
-    /// When the platform itself needs to be polled again even if nothing happens: smoltcp's retransmissions, a
-    /// simulated network's next arrival. `now` if at once, `None` if never.
+    /// When the platform itself needs to be polled again even if nothing happens: smoltcp's
+    /// retransmissions, a simulated network's next arrival. `now` if at once, `None` if never.
     #[inline]
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
         let _ = now;
@@ -108,16 +125,17 @@ pub trait Wait: Selector {
 
     /// Adds what is ready to `events`; sleeps until something is, or until `deadline`.
     ///
-    /// The deadline is a point in time rather than a span, because most platforms take one, and because a wait that was
-    /// interrupted then goes on with what is left. A wait that ends at its deadline ends at or after it, never before:
-    /// the platform's clock step is rounded up. A deadline beyond what the platform can express may end the wait early,
-    /// without events. `None` waits until an event or a wake. A wait may also end without events for no reason that the
-    /// caller can see; it must not do so again and again.
+    /// The deadline is a point in time rather than a span, because most platforms take one, and
+    /// because a wait that was interrupted then goes on with what is left. A wait that ends at
+    /// its deadline ends at or after it, never before: the platform's clock step is rounded up.
+    /// A deadline beyond what the platform can express may end the wait early, without events.
+    /// `None` waits until an event or a wake. A wait may also end without events for no reason that
+    /// the caller can see; it must not do so again and again.
     ///
     /// # Errors
     ///
-    /// [`NothingToWaitFor`](crate::ErrorKind::NothingToWaitFor) if there is no deadline, no armed source and no waker;
-    /// otherwise as [`poll`](Selector::poll).
+    /// [`NothingToWaitFor`](crate::ErrorKind::NothingToWaitFor) if there is no deadline, no armed
+    /// source and no waker; otherwise as [`poll`](Selector::poll).
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error>;
 
     /// [`wait`](Self::wait) for at most `timeout`, counted from now.
@@ -136,14 +154,15 @@ pub trait Wake: Selector {
     /// The handle that wakes.
     type Waker;
 
-    /// Makes a waker whose wakes are reported as a readable event of `token`, which must not have a source. A selector
-    /// has one waker; clones of it, where it has `Clone`, wake the same token.
+    /// Makes a waker whose wakes are reported as a readable event of `token`, which must not have a
+    /// source. A selector has one waker; clones of it, where it has `Clone`, wake the same
+    /// token.
     ///
     /// Wakes between two reports are reported once. A wake before the wait is not lost.
     ///
     /// # Errors
     ///
-    /// As [`register`](Selector::register); [`AlreadyRegistered`](crate::ErrorKind::AlreadyRegistered) if there is a
-    /// waker already.
+    /// As [`register`](Selector::register);
+    /// [`AlreadyRegistered`](crate::ErrorKind::AlreadyRegistered) if there is a waker already.
     fn waker(&mut self, token: Token) -> Result<Self::Waker, Error>;
 }

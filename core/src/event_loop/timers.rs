@@ -1,11 +1,13 @@
 //! Deadlines: one for each slot, the earliest always at hand.
 
-use crate::{Instant, Storage};
+use crate::contract::Instant;
+use crate::event_loop::Storage;
 
 /// One place in [`Timers`]. All bits zero means no deadline.
 ///
-/// The array holds two things at once: at position `p`, the entry of the heap that stands there, and for key `k`, where
-/// in the heap its entry is. They share a struct so that one array of the loop's capacity is all that the timers need.
+/// The array holds two things at once: at position `p`, the entry of the heap that stands there,
+/// and for key `k`, where in the heap its entry is. They share a struct so that one array of the
+/// loop's capacity is all that the timers need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TimerSlot {
@@ -13,7 +15,8 @@ pub struct TimerSlot {
     deadline: Instant,
     /// Of the heap entry here: whose deadline it is.
     key: u32,
-    /// Of the key that is this slot's index: its position in the heap + 1, or 0 if it has no deadline.
+    /// Of the key that is this slot's index: its position in the heap + 1, or 0 if it has no
+    /// deadline.
     position: u32,
 }
 
@@ -24,11 +27,11 @@ impl TimerSlot {
 
 /// At most one deadline for each key below the capacity, in a heap with four children a node.
 ///
-/// The key is a slot index: the loop arms and cancels with the tokens that it checked, and cancels whenever a token is
-/// taken back, so a deadline never outlives the source that it was meant for.
+/// The key is a slot index: the loop arms and cancels with the tokens that it checked, and cancels
+/// whenever a token is taken back, so a deadline never outlives the source that it was meant for.
 ///
-/// The earliest deadline is known exactly, in O(1). Arming, moving and cancelling are O(log n); a cancelled deadline is
-/// gone at once and leaves nothing to be swept later.
+/// The earliest deadline is known exactly, in O(1). Arming, moving and cancelling are O(log n); a
+/// cancelled deadline is gone at once and leaves nothing to be swept later.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Timers<S> {
@@ -65,7 +68,8 @@ impl<S: Storage<TimerSlot>> Timers<S> {
             }
             position => position as usize - 1,
         };
-        // The key fits: an array of 2^32 slots of 16 bytes does not exist on any platform that this runs on.
+        // The key fits: an array of 2^32 slots of 16 bytes does not exist on any platform that this
+        // runs on.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         settle(slots, self.len, position, deadline, key as u32);
     }
@@ -154,8 +158,9 @@ impl<S: Storage<TimerSlot>> Timers<S> {
     }
 }
 
-/// Puts the entry of a deadline and a key where it belongs, starting from `position`, whose own entry is gone: up while it
-/// is earlier than its parent, else down while a child is earlier than it.
+/// Puts the entry of a deadline and a key where it belongs, starting from `position`, whose own
+/// entry is gone: up while it is earlier than its parent, else down while a child is earlier than
+/// it.
 fn settle(slots: &mut [TimerSlot], len: usize, mut position: usize, deadline: Instant, key: u32) {
     while position > 0 {
         let parent = (position - 1) / ARITY;

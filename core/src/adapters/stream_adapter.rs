@@ -2,24 +2,25 @@
 
 use embedded_io::{ErrorType, Read, Write};
 
-use crate::{Error, ErrorKind, Transport};
+use crate::contract::{Error, ErrorKind, Transport};
 
-/// One connection of a platform, as an [`embedded_io`] reader and writer, for as long as the platform is borrowed.
+/// One connection of a platform, as an [`embedded_io`] reader and writer, for as long as the
+/// platform is borrowed.
 ///
-/// For code that is written against embedded-io, such as a parser or a formatter. The borrow is temporary: make one per
-/// use with [`Bound::new`].
+/// For code that is written against embedded-io, such as a parser or a formatter. The borrow is
+/// temporary: make one per use with [`StreamAdapter::new`].
 ///
-/// embedded-io has no `WouldBlock`. Its `read` is meant to block, which nothing here does; so where there is nothing to
-/// read or no room to write, the call fails with an error whose [`kind`](Error::kind) is
-/// [`ErrorKind::WouldBlock`] (and `Other` in embedded-io's own terms). After readiness was reported, only the first call
-/// is promised not to.
+/// embedded-io has no `WouldBlock`. Its `read` is meant to block, which nothing here does; so where
+/// there is nothing to read or no room to write, the call fails with an error whose
+/// [`kind`](Error::kind) is [`ErrorKind::WouldBlock`] (and `Other` in embedded-io's own terms).
+/// After readiness was reported, only the first call is promised not to.
 #[derive(Debug)]
-pub struct Bound<'p, P: Transport> {
+pub struct StreamAdapter<'p, P: Transport> {
     platform: &'p mut P,
     source: P::Source,
 }
 
-impl<'p, P: Transport> Bound<'p, P> {
+impl<'p, P: Transport> StreamAdapter<'p, P> {
     /// Binds `source` to the platform that issued it.
     #[must_use]
     pub const fn new(platform: &'p mut P, source: P::Source) -> Self {
@@ -35,17 +36,17 @@ fn flatten<T>(result: nb::Result<T, Error>) -> Result<T, Error> {
     })
 }
 
-impl<P: Transport> ErrorType for Bound<'_, P> {
+impl<P: Transport> ErrorType for StreamAdapter<'_, P> {
     type Error = Error;
 }
 
-impl<P: Transport> Read for Bound<'_, P> {
+impl<P: Transport> Read for StreamAdapter<'_, P> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         flatten(self.platform.read(self.source, buffer))
     }
 }
 
-impl<P: Transport> Write for Bound<'_, P> {
+impl<P: Transport> Write for StreamAdapter<'_, P> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         flatten(self.platform.write(self.source, bytes))
     }

@@ -1,8 +1,14 @@
 //! The loop: wait, dispatch, expire.
 
-use crate::{
-    Error, Event, Events, Instant, Interest, Mode, Registry, Selector, Slot, TimerSlot, Timers, Token, Wait, Wake,
-};
+mod registry;
+mod storage;
+mod timers;
+
+pub use registry::{Registry, Slot};
+pub use storage::Storage;
+pub use timers::{TimerSlot, Timers};
+
+use crate::contract::{Error, Event, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake};
 
 /// What runs in a loop: it is told which sources are ready and which deadlines have passed.
 ///
@@ -11,8 +17,8 @@ pub trait Handler<'a, P: Selector> {
     /// A source is ready. The token is live.
     fn ready(&mut self, context: &mut Context<'a, P>, event: Event);
 
-    /// The deadline that [`Context::set_timer`] set for this token has passed. The token is live, and has no deadline
-    /// any more.
+    /// The deadline that [`Context::set_timer`] set for this token has passed. The token is live,
+    /// and has no deadline any more.
     fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
         let _ = (context, token);
     }
@@ -25,11 +31,13 @@ pub struct LoopStorage<'a> {
     pub slots: &'a mut [Slot],
     /// As many as there are slots.
     pub timers: &'a mut [TimerSlot],
-    /// The batch: how many events one wait reports at most, and how many deadlines one turn handles at most.
+    /// The batch: how many events one wait reports at most, and how many deadlines one turn
+    /// handles at most.
     pub events: &'a mut [Event],
 }
 
-/// The memory of a loop as one value, for a `static`: a loop of `SLOTS` sources and batches of `EVENTS`.
+/// The memory of a loop as one value, for a `static`: a loop of `SLOTS` sources and batches of
+/// `EVENTS`.
 #[derive(Clone, Debug)]
 pub struct StaticLoop<const SLOTS: usize, const EVENTS: usize> {
     slots: [Slot; SLOTS],
@@ -41,7 +49,11 @@ impl<const SLOTS: usize, const EVENTS: usize> StaticLoop<SLOTS, EVENTS> {
     /// All zero, so that a `static` of it lies in `.bss`.
     #[must_use]
     pub const fn new() -> Self {
-        Self { slots: [Slot::EMPTY; SLOTS], timers: [TimerSlot::EMPTY; SLOTS], events: [Event::EMPTY; EVENTS] }
+        Self {
+            slots: [Slot::EMPTY; SLOTS],
+            timers: [TimerSlot::EMPTY; SLOTS],
+            events: [Event::EMPTY; EVENTS],
+        }
     }
 
     /// Lends the memory to a loop.
@@ -72,10 +84,12 @@ pub struct LoopCounters {
     pub deadlines: u64,
 }
 
-/// What a handler may touch while the loop runs: the platform, the registry, the timers and the time.
+/// What a handler may touch while the loop runs: the platform, the registry, the timers and the
+/// time.
 #[derive(Debug)]
 pub struct Context<'a, P> {
-    /// The platform, for I/O. Register through the context, so that registry and timers know of it.
+    /// The platform, for I/O. Register through the context, so that registry and timers know of
+    /// it.
     pub platform: P,
     registry: Registry<&'a mut [Slot]>,
     timers: Timers<&'a mut [TimerSlot]>,
@@ -89,8 +103,9 @@ pub struct Context<'a, P> {
 impl<'a, P: Selector> Context<'a, P> {
     /// The time of this turn.
     ///
-    /// A loop that waits reads the clock when the time is first asked for after a wait: once a turn, and not at all
-    /// while there are no deadlines and nobody asks. Before the first turn the time is [`Instant::ZERO`].
+    /// A loop that waits reads the clock when the time is first asked for after a wait: once a
+    /// turn, and not at all while there are no deadlines and nobody asks. Before the first turn
+    /// the time is [`Instant::ZERO`].
     #[inline]
     pub fn now(&mut self) -> Instant {
         if let Some(read) = self.clock.take() {
@@ -104,7 +119,12 @@ impl<'a, P: Selector> Context<'a, P> {
     /// # Errors
     ///
     /// [`Full`](crate::ErrorKind::Full), and as [`Selector::register`]. Nothing is changed then.
-    pub fn register(&mut self, source: P::Source, interest: Interest, mode: Mode) -> Result<Token, Error> {
+    pub fn register(
+        &mut self,
+        source: P::Source,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<Token, Error> {
         let token = self.registry.insert()?;
         match self.platform.register(source, token, interest, mode) {
             Ok(()) => Ok(token),
@@ -121,18 +141,24 @@ impl<'a, P: Selector> Context<'a, P> {
     ///
     /// As [`Selector::modify`].
     #[inline]
-    pub fn modify(&mut self, source: P::Source, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    pub fn modify(
+        &mut self,
+        source: P::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         self.live(token)?;
         self.platform.modify(source, token, interest, mode)
     }
 
-    /// Stops watching a source and takes its token back, deadline included. Events for it that are already in this
-    /// batch are dropped.
+    /// Stops watching a source and takes its token back, deadline included. Events for it that are
+    /// already in this batch are dropped.
     ///
     /// # Errors
     ///
-    /// [`Stale`](crate::ErrorKind::Stale) if the token is not live. As [`Selector::deregister`]; the token is taken back
-    /// all the same.
+    /// [`Stale`](crate::ErrorKind::Stale) if the token is not live. As [`Selector::deregister`];
+    /// the token is taken back all the same.
     pub fn deregister(&mut self, source: P::Source, token: Token) -> Result<(), Error> {
         self.release(token)?;
         self.platform.deregister(source, token)
@@ -248,9 +274,10 @@ impl<'a, P: Selector> Context<'a, P> {
 
 /// One loop over one platform: waits or polls, dispatches what is ready, and expires what is due.
 ///
-/// A platform that can sleep drives itself with [`run`](Self::run) or [`run_once`](Self::run_once). Where something else
-/// owns the main loop, or where there is no clock to sleep on, [`turn`](Self::turn) does one round without ever
-/// blocking, and says until when there is nothing to do.
+/// A platform that can sleep drives itself with [`run`](Self::run) or [`run_once`](Self::run_once).
+/// Where something else owns the main loop, or where there is no clock to sleep on,
+/// [`turn`](Self::turn) does one round without ever blocking, and says until when there is nothing
+/// to do.
 #[derive(Debug)]
 pub struct EventLoop<'a, P> {
     /// What handlers are given; use it to register the first sources.
@@ -286,21 +313,29 @@ impl<'a, P: Selector> EventLoop<'a, P> {
 
     /// One round, driven from outside: polls, dispatches, expires. Never blocks.
     ///
-    /// Gives the time at which the next turn is due even if nothing happens until then: `now` if more may be pending,
-    /// the earlier of the loop's and the platform's next deadline otherwise, `None` for never. A turn that is made
-    /// earlier does no harm.
+    /// Gives the time at which the next turn is due even if nothing happens until then: `now` if
+    /// more may be pending, the earlier of the loop's and the platform's next deadline
+    /// otherwise, `None` for never. A turn that is made earlier does no harm.
     ///
     /// # Errors
     ///
     /// As [`Selector::poll`].
-    pub fn turn<H: Handler<'a, P>>(&mut self, now: Instant, handler: &mut H) -> Result<Option<Instant>, Error> {
+    pub fn turn<H: Handler<'a, P>>(
+        &mut self,
+        now: Instant,
+        handler: &mut H,
+    ) -> Result<Option<Instant>, Error> {
         self.context.now = self.context.now.max(now);
         self.context.clock = None;
         let count = self.poll()?;
         self.context.counters.turns += 1;
         // What an event or a deadline changed, such as an interest, may have made a source ready.
         let came = self.context.dispatch(&self.batch[..count], handler);
-        if self.end_turn(came, handler) { Ok(Some(self.context.now)) } else { Ok(self.context.next_deadline()) }
+        if self.end_turn(came, handler) {
+            Ok(Some(self.context.now))
+        } else {
+            Ok(self.context.next_deadline())
+        }
     }
 
     /// One round: waits for an event or the next deadline, dispatches, expires.
@@ -385,7 +420,8 @@ impl<'a, P: Selector> Context<'a, P> {
         // Counted down, not up to an end, which would first have to be worked out in each turn.
         let mut rest = events;
         while let [event, ..] = rest {
-            // The source may have been deregistered earlier in this batch, and its slot have another tenant.
+            // The source may have been deregistered earlier in this batch, and its slot have
+            // another tenant.
             if self.registry.contains(event.token) {
                 handler.ready(self, *event);
             } else {
@@ -403,7 +439,8 @@ impl<'a, P: Selector> Context<'a, P> {
         self.counters.events_stale += 1;
     }
 
-    /// Hands passed deadlines to the handler, as many as a batch has events; the others keep the loop from sleeping.
+    /// Hands passed deadlines to the handler, as many as a batch has events; the others keep the
+    /// loop from sleeping.
     #[inline]
     fn expire<H: Handler<'a, P>>(&mut self, limit: usize, handler: &mut H) -> bool {
         let now = self.now();

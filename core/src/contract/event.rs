@@ -1,9 +1,9 @@
 //! What a selector reports: events, and the fixed batch that they come in.
 
-use crate::Token;
-use crate::flags::flags;
+use crate::bitset::bitset;
+use crate::contract::Token;
 
-flags! {
+bitset! {
     /// What a source is ready for.
     ///
     /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE) may be reported too often, never too seldom: a
@@ -31,21 +31,26 @@ flags! {
 }
 
 impl Readiness {
-    /// Whether a read makes sense: there is something to read, or the source broke or was closed, and the read tells how.
+    /// Whether a read makes sense: there is something to read, or the source broke or was closed,
+    /// and the read tells how.
     #[inline]
     #[must_use]
     pub const fn is_readable(self) -> bool {
-        self.intersects(Self::READABLE.union(Self::READ_CLOSED).union(Self::ERROR).union(Self::CLOSED))
+        self.intersects(
+            Self::READABLE.union(Self::READ_CLOSED).union(Self::ERROR).union(Self::CLOSED),
+        )
     }
 
-    /// Whether a write makes sense: there is room, or the source broke or was closed, and the write tells how.
+    /// Whether a write makes sense: there is room, or the source broke or was closed, and the write
+    /// tells how.
     #[inline]
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.intersects(Self::WRITABLE.union(Self::ERROR).union(Self::CLOSED))
     }
 
-    /// The set with the flags that follow from a broken or closed source: whoever waits for either direction must look.
+    /// The set with the flags that follow from a broken or closed source: whoever waits for either
+    /// direction must look.
     #[inline]
     #[must_use]
     pub const fn with_implied(self) -> Self {
@@ -61,7 +66,8 @@ impl Readiness {
 
 /// One source, and what it is ready for.
 ///
-/// In memory an event is what `epoll` on x86-64 writes for one, so that the kernel can fill a batch.
+/// In memory an event is what `epoll` on x86-64 writes for one, so that the kernel can fill a
+/// batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
@@ -85,7 +91,8 @@ impl Default for Event {
 
 /// The batch of events that one wait fills: a borrowed array with a length.
 ///
-/// A batch is as large as the array that it borrows. A smaller one bounds the work of a turn, a larger one saves waits.
+/// A batch is as large as the array that it borrows. A smaller one bounds the work of a turn, a
+/// larger one saves waits.
 #[derive(Debug)]
 pub struct Events<'a> {
     slots: &'a mut [Event],
@@ -127,24 +134,25 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// The places that are still free, in whatever state. For a backend whose platform writes events by itself; what it
-    /// has written there is added by [`extend`](Self::extend).
+    /// The places that are still free, in whatever state. For a backend whose platform writes
+    /// events by itself; what it has written there is added by [`extend`](Self::extend).
     #[inline]
     pub fn spare(&mut self) -> &mut [Event] {
         &mut self.slots[self.len..]
     }
 
-    /// Adds the first `added` of the [`spare`](Self::spare) places, or all if they are fewer, and gives them.
+    /// Adds the first `added` of the [`spare`](Self::spare) places, or all if they are fewer, and
+    /// gives them.
     #[inline]
-    pub fn extend(&mut self, added: usize) -> &mut [Event] {
+    pub fn advance(&mut self, added: usize) -> &mut [Event] {
         let spare = &mut self.slots[self.len..];
         let added = added.min(spare.len());
         self.len += added;
         &mut spare[..added]
     }
 
-    /// Adds to the event at `position`, if that is one for `token`. So a backend whose platform reports each direction
-    /// by itself gives one event a source.
+    /// Adds to the event at `position`, if that is one for `token`. So a backend whose platform
+    /// reports each direction by itself gives one event a source.
     #[inline]
     pub fn merge(&mut self, position: usize, event: Event) -> bool {
         match self.slots[..self.len].get_mut(position) {
@@ -240,8 +248,8 @@ mod tests {
         events.push(event(9)).unwrap();
         assert_eq!((events.len(), events.room()), (1, 2));
         events.spare().copy_from_slice(&[event(0), event(1)]);
-        assert_eq!(events.extend(1), [event(0)]);
-        assert_eq!(events.extend(5), [event(1)]);
+        assert_eq!(events.advance(1), [event(0)]);
+        assert_eq!(events.advance(5), [event(1)]);
         assert_eq!(events.as_slice(), [event(9), event(0), event(1)]);
         assert_eq!((events.len(), events.room(), events.capacity()), (3, 0, 3));
         assert!((&events).into_iter().eq(&[event(9), event(0), event(1)]));
@@ -261,8 +269,13 @@ mod tests {
 
     #[test]
     fn a_broken_source_is_ready_for_everyone() {
-        assert!(Readiness::ERROR.with_implied().contains(Readiness::READABLE | Readiness::WRITABLE));
-        assert_eq!(Readiness::READ_CLOSED.with_implied(), Readiness::READ_CLOSED | Readiness::READABLE);
+        assert!(
+            Readiness::ERROR.with_implied().contains(Readiness::READABLE | Readiness::WRITABLE)
+        );
+        assert_eq!(
+            Readiness::READ_CLOSED.with_implied(),
+            Readiness::READ_CLOSED | Readiness::READABLE
+        );
         assert_eq!(Readiness::WRITABLE.with_implied(), Readiness::WRITABLE);
     }
 
@@ -276,10 +289,20 @@ mod tests {
 
     #[test]
     fn what_follows_from_an_end_or_a_failure_is_answered_for() {
-        for readiness in [Readiness::ERROR, Readiness::CLOSED, Readiness::READ_CLOSED, Readiness::PRIORITY] {
+        for readiness in
+            [Readiness::ERROR, Readiness::CLOSED, Readiness::READ_CLOSED, Readiness::PRIORITY]
+        {
             let implied = readiness.with_implied();
-            assert_eq!(readiness.is_readable(), implied.contains(Readiness::READABLE), "{readiness:?}");
-            assert_eq!(readiness.is_writable(), implied.contains(Readiness::WRITABLE), "{readiness:?}");
+            assert_eq!(
+                readiness.is_readable(),
+                implied.contains(Readiness::READABLE),
+                "{readiness:?}"
+            );
+            assert_eq!(
+                readiness.is_writable(),
+                implied.contains(Readiness::WRITABLE),
+                "{readiness:?}"
+            );
         }
     }
 }

@@ -1,12 +1,12 @@
-//! `defmt::Format` for the public types that borrow memory or hold the user's types: what they hold is summed up, so that
-//! nothing is asked of those types, and a log line stays a line.
+//! `defmt::Format` for the public types that borrow memory or hold the user's types: what they hold
+//! is summed up, so that nothing is asked of those types, and a log line stays a line.
 
 use defmt::{Format, Formatter, write};
 
-use crate::{
-    Bound, Context, EventLoop, Events, LoopStorage, Peer, Scan, Selector, Server, ServerStorage, Service, StaticLoop,
-    StaticServer, Token, Transport,
-};
+use crate::adapters::{DevicePoller, StreamAdapter};
+use crate::contract::{Events, Selector, Token, Transport};
+use crate::event_loop::{Context, EventLoop, LoopStorage, StaticLoop};
+use crate::server::{Peer, Server, ServerStorage, Service, StaticServer};
 
 impl Format for Token {
     fn format(&self, formatter: Formatter<'_>) {
@@ -62,11 +62,21 @@ impl<Source, Session> Format for ServerStorage<'_, Source, Session> {
     }
 }
 
-impl<Source, Session, const SLOTS: usize, const BLOCKS: usize, const BYTES: usize, const SCRATCH: usize> Format
-    for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
+impl<
+    Source,
+    Session,
+    const SLOTS: usize,
+    const BLOCKS: usize,
+    const BYTES: usize,
+    const SCRATCH: usize,
+> Format for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
 {
     fn format(&self, formatter: Formatter<'_>) {
-        write!(formatter, "StaticServer({} slots, {} blocks of {} bytes in all)", SLOTS, BLOCKS, BYTES);
+        write!(
+            formatter,
+            "StaticServer({} slots, {} blocks of {} bytes in all)",
+            SLOTS, BLOCKS, BYTES
+        );
     }
 }
 
@@ -76,14 +86,14 @@ impl Format for Peer<'_> {
     }
 }
 
-impl<P: Transport> Format for Bound<'_, P> {
+impl<P: Transport> Format for StreamAdapter<'_, P> {
     fn format(&self, formatter: Formatter<'_>) {
-        write!(formatter, "Bound");
+        write!(formatter, "StreamAdapter");
     }
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Format for Scan<D, DEVICES, SLOTS> {
+impl<D, const DEVICES: usize, const SLOTS: usize> Format for DevicePoller<D, DEVICES, SLOTS> {
     fn format(&self, formatter: Formatter<'_>) {
-        write!(formatter, "Scan({} devices at most, {} slots)", DEVICES, SLOTS);
+        write!(formatter, "DevicePoller({} devices at most, {} slots)", DEVICES, SLOTS);
     }
 }

@@ -1,14 +1,14 @@
-//! `Scan`: devices that are asked one by one.
+//! `DevicePoller`: devices that are asked one by one.
 
 use embedded_io::ErrorKind as DeviceError;
 use selkie_core::{
-    Capabilities, Close, Device, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Scan, Selector,
-    Token, Transport,
+    Capabilities, Close, Device, DevicePoller, Error, ErrorKind, Event, Events, Instant, Interest,
+    Mode, Readiness, Selector, Token, Transport,
 };
 
 use crate::uart::Uart;
 
-type Console = Scan<Uart, 3, 4>;
+type Console = DevicePoller<Uart, 3, 4>;
 
 /// The token of a test's device: the index of its slot is not that of the device.
 const fn token(number: u32) -> Token {
@@ -20,7 +20,13 @@ fn three_ready() -> (Console, [Device; 3]) {
     let mut scan = Console::new();
     let devices = core::array::from_fn(|number| {
         let device = scan.add(Uart::with_incoming(b"hello")).unwrap();
-        scan.register(device, token(u32::try_from(number).unwrap()), Interest::READABLE, Mode::Level).unwrap();
+        scan.register(
+            device,
+            token(u32::try_from(number).unwrap()),
+            Interest::READABLE,
+            Mode::Level,
+        )
+        .unwrap();
         device
     });
     (scan, devices)
@@ -43,7 +49,10 @@ fn a_full_scan_gives_the_device_back() {
     let (mut scan, devices) = three_ready();
     assert_eq!(scan.add(Uart::with_incoming(b"one more")).unwrap_err().incoming, b"one more");
     assert_eq!(scan.device(devices[1]).unwrap().incoming, b"hello");
-    assert!(Scan::<Uart, 0, 1>::new().device(devices[1]).is_none(), "a handle of another scan");
+    assert!(
+        DevicePoller::<Uart, 0, 1>::new().device(devices[1]).is_none(),
+        "a handle of another scan"
+    );
     assert_eq!(scan.capacity(), 4);
     assert_eq!(scan.capabilities(), Capabilities::ERROR);
 }
@@ -51,12 +60,16 @@ fn a_full_scan_gives_the_device_back() {
 #[test]
 fn a_device_is_ready_for_what_it_says() {
     let (mut scan, devices) = three_ready();
-    scan.modify(devices[0], token(0), Interest::READABLE | Interest::WRITABLE, Mode::Level).unwrap();
+    scan.modify(devices[0], token(0), Interest::READABLE | Interest::WRITABLE, Mode::Level)
+        .unwrap();
     scan.modify(devices[1], token(1), Interest::WRITABLE, Mode::Level).unwrap();
     scan.device(devices[0]).unwrap().room = 1;
     scan.device(devices[2]).unwrap().failure = Some(DeviceError::Other);
     let broken = Readiness::ERROR | Readiness::READABLE | Readiness::WRITABLE;
-    assert_eq!(poll::<4>(&mut scan), [(token(0), Readiness::READABLE | Readiness::WRITABLE), (token(2), broken)]);
+    assert_eq!(
+        poll::<4>(&mut scan),
+        [(token(0), Readiness::READABLE | Readiness::WRITABLE), (token(2), broken)]
+    );
     scan.modify(devices[2], token(2), Interest::WRITABLE, Mode::Level).unwrap();
     scan.device(devices[0]).unwrap().incoming.clear();
     assert_eq!(poll::<4>(&mut scan), [(token(0), Readiness::WRITABLE), (token(2), broken)]);
@@ -65,10 +78,12 @@ fn a_device_is_ready_for_what_it_says() {
 #[test]
 fn every_device_has_its_turn_in_a_small_batch() {
     let (mut scan, _) = three_ready();
-    let reported: Vec<_> = (0..6).flat_map(|_| poll::<1>(&mut scan)).map(|(token, _)| token).collect();
+    let reported: Vec<_> =
+        (0..6).flat_map(|_| poll::<1>(&mut scan)).map(|(token, _)| token).collect();
     assert_eq!(reported, [token(0), token(1), token(2), token(0), token(1), token(2)]);
     let (mut scan, _) = three_ready();
-    let reported: Vec<_> = (0..3).flat_map(|_| poll::<2>(&mut scan)).map(|(token, _)| token).collect();
+    let reported: Vec<_> =
+        (0..3).flat_map(|_| poll::<2>(&mut scan)).map(|(token, _)| token).collect();
     assert_eq!(reported, [token(0), token(1), token(2), token(0), token(1), token(2)]);
 }
 
@@ -95,26 +110,45 @@ fn a_deregistered_device_is_silent_and_can_come_back() {
 fn what_does_not_fit_is_refused() {
     let (mut scan, devices) = three_ready();
     let [first, second, _] = devices;
-    let level = |scan: &mut Console, device, token| scan.register(device, token, Interest::READABLE, Mode::Level);
-    assert_eq!(level(&mut scan, first, Token::new(0, 1)), failed(ErrorKind::AlreadyRegistered), "the device");
-    assert_eq!(level(&mut scan, first, token(1)), failed(ErrorKind::AlreadyRegistered), "the token");
+    let level = |scan: &mut Console, device, token| {
+        scan.register(device, token, Interest::READABLE, Mode::Level)
+    };
+    assert_eq!(
+        level(&mut scan, first, Token::new(0, 1)),
+        failed(ErrorKind::AlreadyRegistered),
+        "the device"
+    );
+    assert_eq!(
+        level(&mut scan, first, token(1)),
+        failed(ErrorKind::AlreadyRegistered),
+        "the token"
+    );
     scan.deregister(first, token(0)).unwrap();
     for (interest, mode) in [(Interest::READABLE, Mode::Edge), (Interest::PRIORITY, Mode::Level)] {
         assert_eq!(scan.register(first, token(0), interest, mode), failed(ErrorKind::Unsupported));
         assert_eq!(scan.modify(second, token(1), interest, mode), failed(ErrorKind::Unsupported));
     }
-    assert_eq!(scan.modify(second, token(2), Interest::READABLE, Mode::Level), failed(ErrorKind::InvalidSource));
+    assert_eq!(
+        scan.modify(second, token(2), Interest::READABLE, Mode::Level),
+        failed(ErrorKind::InvalidSource)
+    );
     assert_eq!(scan.deregister(second, token(2)), failed(ErrorKind::InvalidSource));
     assert_eq!(scan.deregister(first, token(0)), failed(ErrorKind::NotRegistered));
     let (later, earlier) = (Token::new(2, 3), Token::new(2, 0));
-    assert_eq!(scan.modify(second, later, Interest::READABLE, Mode::Level), failed(ErrorKind::Stale));
+    assert_eq!(
+        scan.modify(second, later, Interest::READABLE, Mode::Level),
+        failed(ErrorKind::Stale)
+    );
     assert_eq!(scan.deregister(second, later), failed(ErrorKind::Stale));
     assert_eq!(level(&mut scan, first, later), failed(ErrorKind::AlreadyRegistered), "the index");
     assert_eq!(level(&mut scan, first, earlier), failed(ErrorKind::Stale));
     assert_eq!(level(&mut scan, first, Token::new(4, 1)), failed(ErrorKind::Full));
     let empty_token = Token::from_u64(0);
     assert_eq!(level(&mut scan, first, empty_token), failed(ErrorKind::NotRegistered));
-    assert_eq!(scan.modify(first, empty_token, Interest::READABLE, Mode::Level), failed(ErrorKind::NotRegistered));
+    assert_eq!(
+        scan.modify(first, empty_token, Interest::READABLE, Mode::Level),
+        failed(ErrorKind::NotRegistered)
+    );
     assert_eq!(scan.deregister(first, empty_token), failed(ErrorKind::NotRegistered));
     let stranger = three_ready().1[2];
     let mut empty = Console::new();

@@ -5,14 +5,15 @@ use core::fmt;
 
 /// Names one registered source for as long as it is registered, and nothing else ever after.
 ///
-/// A token is a slot index and the generation of that slot. The index is dense and below the capacity of the
-/// [`Registry`](crate::Registry) that issued it, so a side table is a plain array indexed by it. The generation changes
-/// each time the slot is issued, so an event that was meant for an earlier tenant of the slot carries a token that no longer
-/// matches, and is dropped.
+/// A token is a slot index and the generation of that slot. The index is dense and below the
+/// capacity of the [`Registry`](crate::Registry) that issued it, so a side table is a plain array
+/// indexed by it. The generation changes each time the slot is issued, so an event that was meant
+/// for an earlier tenant of the slot carries a token that no longer matches, and is dropped.
 ///
 /// The first generation is 1; so no live token is ever all zero.
 ///
-/// Aligned to 4 bytes, so that an [`Event`](crate::Event) is twelve: what `epoll` on x86-64 writes for one.
+/// Aligned to 4 bytes, so that an [`Event`](crate::Event) is twelve: what `epoll` on x86-64 writes
+/// for one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Token {
@@ -74,8 +75,8 @@ impl Halves {
 impl Token {
     /// Builds a token from its two halves.
     ///
-    /// Only a registry issues tokens that mean something; this is for backends that rebuild one from a side table, and
-    /// for tests.
+    /// Only a registry issues tokens that mean something; this is for backends that rebuild one
+    /// from a side table, and for tests.
     #[inline]
     #[must_use]
     pub const fn new(index: u32, generation: u32) -> Self {

@@ -3,21 +3,21 @@
 use embedded_io::{Read, ReadReady, Write, WriteReady};
 use heapless::Vec;
 
-use crate::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
-    Transport,
+use crate::contract::{
+    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
+    Selector, Token, Transport,
 };
 
 /// The token of a device that is not registered.
 const UNREGISTERED: Token = Token::from_u64(0);
 
-/// The handle of a device in a [`Scan`].
+/// The handle of a device in a [`DevicePoller`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Device(usize);
 
-/// A device, and what it is registered for: there are few of them, so that is found faster and in less memory here than in
-/// a table by the loop's slots.
+/// A device, and what it is registered for: there are few of them, so that is found faster and in
+/// less memory here than in a table by the loop's slots.
 #[derive(Debug)]
 struct Entry<D> {
     device: D,
@@ -42,29 +42,30 @@ impl<D> Entry<D> {
     }
 }
 
-/// A selector over up to `DEVICES` [`embedded_io`] devices, such as UARTs, which it asks one by one; for a loop of at
-/// most `SLOTS` sources.
+/// A selector over up to `DEVICES` [`embedded_io`] devices, such as UARTs, which it asks one by
+/// one; for a loop of at most `SLOTS` sources.
 ///
-/// Beside a network platform, in [`Both`](crate::Both), it lets one loop serve a console and sockets. A device has no
-/// listener and no peer: `accept`, `connect` and ends of streams are unsupported, and closing flushes.
+/// Beside a network platform, in [`Pair`](crate::Pair), it lets one loop serve a console and
+/// sockets. A device has no listener and no peer: `accept`, `connect` and ends of streams are
+/// unsupported, and closing flushes.
 ///
-/// What a device calls ready is what it promises for one call of `read` or `write`: embedded-io knows nothing of the
-/// second. So [`Transport::read`] and [`Transport::write`] ask before each call, and answer `WouldBlock` where the device
-/// would block.
+/// What a device calls ready is what it promises for one call of `read` or `write`: embedded-io
+/// knows nothing of the second. So [`Transport::read`] and [`Transport::write`] ask before each
+/// call, and answer `WouldBlock` where the device would block.
 #[derive(Debug)]
-pub struct Scan<D, const DEVICES: usize, const SLOTS: usize> {
+pub struct DevicePoller<D, const DEVICES: usize, const SLOTS: usize> {
     devices: Vec<Entry<D>, DEVICES>,
     /// Which device is asked first by the next poll.
     first: usize,
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Default for Scan<D, DEVICES, SLOTS> {
+impl<D, const DEVICES: usize, const SLOTS: usize> Default for DevicePoller<D, DEVICES, SLOTS> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Scan<D, DEVICES, SLOTS> {
+impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS> {
     /// A selector without devices.
     #[must_use]
     pub const fn new() -> Self {
@@ -94,9 +95,11 @@ impl<D, const DEVICES: usize, const SLOTS: usize> Scan<D, DEVICES, SLOTS> {
         self.devices.get_mut(handle.0).ok_or(Error::new(ErrorKind::InvalidSource))
     }
 
-    /// The position of the device that is registered at the index of `token`, and what is known of it.
+    /// The position of the device that is registered at the index of `token`, and what is known of
+    /// it.
     fn registered(&mut self, token: Token) -> Option<(usize, &mut Entry<D>)> {
-        let has_index = |entry: &Entry<D>| entry.token.index() == token.index() && entry.is_registered();
+        let has_index =
+            |entry: &Entry<D>| entry.token.index() == token.index() && entry.is_registered();
         self.devices.iter_mut().enumerate().find(|(_, entry)| has_index(entry))
     }
 
@@ -120,13 +123,19 @@ fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
     Ok(())
 }
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Selector for Scan<D, DEVICES, SLOTS>
+impl<D, const DEVICES: usize, const SLOTS: usize> Selector for DevicePoller<D, DEVICES, SLOTS>
 where
     D: Read + ReadReady + Write + WriteReady,
 {
     type Source = Device;
 
-    fn register(&mut self, source: Device, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn register(
+        &mut self,
+        source: Device,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         supported(interest, mode)?;
         let kind = match self.registered(token) {
             _ if token.index() >= SLOTS => ErrorKind::Full,
@@ -145,7 +154,13 @@ where
         Err(Error::new(kind))
     }
 
-    fn modify(&mut self, source: Device, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+    fn modify(
+        &mut self,
+        source: Device,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
         supported(interest, mode)?;
         self.tenant(source, token)?.watch(token, interest, mode);
         Ok(())
@@ -215,7 +230,7 @@ fn broken(error: &impl embedded_io::Error) -> nb::Error<Error> {
 /// What a device cannot do.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
-impl<D, const DEVICES: usize, const SLOTS: usize> Transport for Scan<D, DEVICES, SLOTS>
+impl<D, const DEVICES: usize, const SLOTS: usize> Transport for DevicePoller<D, DEVICES, SLOTS>
 where
     D: Read + ReadReady + Write + WriteReady,
 {
@@ -258,7 +273,9 @@ where
     fn close(&mut self, source: Device, how: Close) -> Result<(), Error> {
         let device = &mut self.checked(source)?.device;
         match how {
-            Close::Graceful => device.flush().map_err(|error| embedded_io::Error::kind(&error).into()),
+            Close::Graceful => {
+                device.flush().map_err(|error| embedded_io::Error::kind(&error).into())
+            }
             Close::Abort => Ok(()),
         }
     }

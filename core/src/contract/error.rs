@@ -16,7 +16,8 @@ pub enum ErrorKind {
     AlreadyRegistered,
     /// Nothing is registered under this token.
     NotRegistered,
-    /// The token or the handle names something that was closed, and whose slot may serve another by now.
+    /// The token or the handle names something that was closed, and whose slot may serve another by
+    /// now.
     Stale,
     /// The platform cannot do this; its [`Capabilities`](crate::Capabilities) say what it can.
     Unsupported,
@@ -97,7 +98,9 @@ impl ErrorKind {
             Self::Unsupported => "this platform does not support the operation",
             Self::InvalidSource => "not a usable source",
             Self::InvalidInput => "invalid argument",
-            Self::NothingToWaitFor => "nothing to wait for: no deadline, no armed source and no waker",
+            Self::NothingToWaitFor => {
+                "nothing to wait for: no deadline, no armed source and no waker"
+            }
             Self::WouldBlock => "the operation would block",
             Self::AddressInUse => "the address is in use",
             Self::AddressUnavailable => "the address is not one of this host",
@@ -118,9 +121,10 @@ impl ErrorKind {
 
 /// An operating error: its kind, and the platform's own code where it has one.
 ///
-/// One concrete type for all platforms, rather than an associated type on each trait: it is `Copy`, joins two
-/// platforms in [`Both`](crate::Both) without a wrapper, and lets generic code decide by [`kind`](Self::kind). It is one
-/// word that is never zero, so a `Result<(), Error>` is one word as well.
+/// One concrete type for all platforms, rather than an associated type on each trait: it is `Copy`,
+/// joins two platforms in [`Pair`](crate::Pair) without a wrapper, and lets generic code decide by
+/// [`kind`](Self::kind). It is one word that is never zero, so a `Result<(), Error>` is one word as
+/// well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Error(NonZeroU32);
 
@@ -132,7 +136,8 @@ impl Error {
         Self::with_code(kind, 0)
     }
 
-    /// An error that the platform reported by a code: an errno, a WASI errno, or the number of an error case.
+    /// An error that the platform reported by a code: an errno, a WASI errno, or the number of an
+    /// error case.
     ///
     /// Codes are 24 bits wide, sign included; the rest of a wider one is lost. No platform has any.
     #[inline]
@@ -169,7 +174,11 @@ impl From<ErrorKind> for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Error").field("kind", &self.kind()).field("code", &self.code()).finish()
+        formatter
+            .debug_struct("Error")
+            .field("kind", &self.kind())
+            .field("code", &self.code())
+            .finish()
     }
 }
 

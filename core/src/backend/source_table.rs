@@ -1,6 +1,7 @@
 //! The side table that every backend needs: which token is registered at each index, and for what.
 
-use crate::{Error, ErrorKind, Interest, Mode, Storage, Token};
+use crate::contract::{Error, ErrorKind, Interest, Mode, Token};
+use crate::event_loop::Storage;
 
 /// What a backend knows of one index. All bits zero means that nothing is registered there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub struct Registration {
 
 impl Registration {
     /// Nothing registered: all bits zero.
-    pub const EMPTY: Self = Self { generation: 0, interest: Interest::NONE, mode: Mode::Level, fired: false };
+    pub const EMPTY: Self =
+        Self { generation: 0, interest: Interest::NONE, mode: Mode::Level, fired: false };
 
     /// What the source is watched for right now: nothing, once a oneshot source was reported.
     #[inline]
@@ -28,12 +30,12 @@ impl Registration {
     }
 }
 
-/// The part of a backend that is the same on every platform: it answers for unknown tokens, stale tokens, double
-/// registration and full tables, and remembers interest and mode.
+/// The part of a backend that is the same on every platform: it answers for unknown tokens, stale
+/// tokens, double registration and full tables, and remembers interest and mode.
 ///
-/// A backend asks [`vacancy`](Self::vacancy) before it calls its platform and [`insert`](Self::insert)s afterwards, so
-/// that a failure changes nothing; likewise [`get`](Self::get), then [`update`](Self::update) or
-/// [`remove`](Self::remove).
+/// A backend asks [`vacancy`](Self::vacancy) before it calls its platform and
+/// [`insert`](Self::insert)s afterwards, so that a failure changes nothing; likewise
+/// [`get`](Self::get), then [`update`](Self::update) or [`remove`](Self::remove).
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Registrations<S> {
@@ -59,9 +61,9 @@ impl<S: Storage<Registration>> Registrations<S> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Full`] if its index is beyond the capacity, [`ErrorKind::AlreadyRegistered`] if the index is taken,
-    /// [`ErrorKind::Stale`] if the token is older than the one that has its index now, [`ErrorKind::NotRegistered`] if
-    /// no registry issues such tokens.
+    /// [`ErrorKind::Full`] if its index is beyond the capacity, [`ErrorKind::AlreadyRegistered`] if
+    /// the index is taken, [`ErrorKind::Stale`] if the token is older than the one that has its
+    /// index now, [`ErrorKind::NotRegistered`] if no registry issues such tokens.
     pub fn vacancy(&self, token: Token) -> Result<(), Error> {
         let entry = self.entries.as_ref().get(token.index()).ok_or(ErrorKind::Full)?;
         Err(Error::new(match entry.generation {
@@ -76,28 +78,37 @@ impl<S: Storage<Registration>> Registrations<S> {
     pub fn insert(&mut self, token: Token, interest: Interest, mode: Mode) {
         debug_assert_eq!(self.vacancy(token), Ok(()), "ask for a vacancy first");
         self.registered += 1;
-        self.put(token, Registration { generation: token.generation(), interest, mode, fired: false });
+        self.put(
+            token,
+            Registration { generation: token.generation(), interest, mode, fired: false },
+        );
     }
 
     /// What is registered under `token`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotRegistered`] if nothing is, [`ErrorKind::Stale`] if its index has another tenant.
+    /// [`ErrorKind::NotRegistered`] if nothing is, [`ErrorKind::Stale`] if its index has another
+    /// tenant.
     #[inline]
     pub fn get(&self, token: Token) -> Result<Registration, Error> {
         match self.entries.as_ref().get(token.index()) {
-            Some(entry) if entry.generation == token.generation() && entry.generation != 0 => Ok(*entry),
+            Some(entry) if entry.generation == token.generation() && entry.generation != 0 => {
+                Ok(*entry)
+            }
             Some(entry) if entry.generation != 0 => Err(Error::new(ErrorKind::Stale)),
             _ => Err(Error::new(ErrorKind::NotRegistered)),
         }
     }
 
-    /// Records another interest and mode, and arms a oneshot source again. The token is one that [`get`](Self::get)
-    /// found.
+    /// Records another interest and mode, and arms a oneshot source again. The token is one that
+    /// [`get`](Self::get) found.
     pub fn update(&mut self, token: Token, interest: Interest, mode: Mode) {
         debug_assert!(self.get(token).is_ok(), "get the registration first");
-        self.put(token, Registration { generation: token.generation(), interest, mode, fired: false });
+        self.put(
+            token,
+            Registration { generation: token.generation(), interest, mode, fired: false },
+        );
     }
 
     /// Forgets a token that [`get`](Self::get) found.
@@ -107,7 +118,8 @@ impl<S: Storage<Registration>> Registrations<S> {
         self.put(token, Registration::EMPTY);
     }
 
-    /// Records that the source at `index` was reported, which silences it if it is oneshot. Says whether it is.
+    /// Records that the source at `index` was reported, which silences it if it is oneshot. Says
+    /// whether it is.
     #[inline]
     pub fn fired(&mut self, index: usize) -> bool {
         if self.oneshot == 0 {
@@ -155,15 +167,16 @@ impl<S: Storage<Registration>> Registrations<S> {
         self.registered == 0
     }
 
-    /// How many sources can still be reported: those with an interest, less the oneshot ones that were reported.
+    /// How many sources can still be reported: those with an interest, less the oneshot ones that
+    /// were reported.
     #[inline]
     #[must_use]
     pub const fn armed(&self) -> usize {
         self.armed
     }
 
-    /// How many of the registered sources are oneshot. While there are none, a backend need not call
-    /// [`fired`](Self::fired).
+    /// How many of the registered sources are oneshot. While there are none, a backend need not
+    /// call [`fired`](Self::fired).
     #[inline]
     #[must_use]
     pub const fn oneshot(&self) -> usize {

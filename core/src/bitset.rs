@@ -1,7 +1,7 @@
 //! The one way in which the small sets of this crate are made.
 
 /// Defines a set of named bits in an integer, with the operations that the crate's sets share.
-macro_rules! flags {
+macro_rules! bitset {
     (
         $(#[$outer:meta])*
         pub struct $name:ident: $repr:ty {
@@ -130,4 +130,4 @@ macro_rules! flags {
     };
 }
 
-pub(crate) use flags;
+pub(crate) use bitset;

@@ -1,8 +1,8 @@
-//! `Unserved`: the selector is as it was, and nothing is served.
+//! `SelectorOnly`: the selector is as it was, and nothing is served.
 
 use selkie_core::{
-    Both, Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport,
-    Unserved,
+    Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Pair, Selector,
+    SelectorOnly, Token, Transport,
 };
 
 use crate::recorder::Recorder;
@@ -12,7 +12,7 @@ const UNSUPPORTED: ErrorKind = ErrorKind::Unsupported;
 
 #[test]
 fn the_sources_are_watched() {
-    let mut unserved = Unserved::new(Recorder::<false>::new(21));
+    let mut unserved = SelectorOnly::new(Recorder::<false>::new(21));
     unserved.register(7, TOKEN, Interest::READABLE, Mode::Level).unwrap();
     unserved.modify(7, TOKEN, Interest::WRITABLE, Mode::Oneshot).unwrap();
     unserved.deregister(7, TOKEN).unwrap();
@@ -23,7 +23,11 @@ fn the_sources_are_watched() {
     let calls = &unserved.selector.calls;
     assert_eq!(
         calls[..3],
-        ["register 7 Token(4#1) READABLE Level", "modify 7 Token(4#1) WRITABLE Oneshot", "deregister 7 Token(4#1)"]
+        [
+            "register 7 Token(4#1) READABLE Level",
+            "modify 7 Token(4#1) WRITABLE Oneshot",
+            "deregister 7 Token(4#1)"
+        ]
     );
     assert_eq!(calls[3..], ["poll 9"]);
 
@@ -36,7 +40,7 @@ fn the_sources_are_watched() {
 
 #[test]
 fn the_sources_are_not_served() {
-    let mut unserved = Unserved::new(Recorder::<false>::new(21));
+    let mut unserved = SelectorOnly::new(Recorder::<false>::new(21));
     assert_eq!(unserved.accept(7), Err(nb::Error::Other(UNSUPPORTED.into())));
     assert_eq!(unserved.connected(7), Err(nb::Error::Other(UNSUPPORTED.into())));
     assert_eq!(unserved.read(7, &mut [0]), Err(nb::Error::Other(UNSUPPORTED.into())));
@@ -49,9 +53,13 @@ fn the_sources_are_not_served() {
 
 #[test]
 fn the_other_half_keeps_its_own_buffers() {
-    const { assert!(<Both<Recorder<true>, Unserved<Recorder<false>>>>::OWNS_BUFFERS) };
-    const { assert!(!<Both<Recorder<false>, Unserved<Recorder<false>>>>::OWNS_BUFFERS) };
-    let mut pair = Both::new(Recorder::<true>::new(21), Unserved::new(Recorder::<false>::new(22)));
+    const { assert!(<Pair<Recorder<true>, SelectorOnly<Recorder<false>>>>::OWNS_BUFFERS) };
+    const { assert!(!<Pair<Recorder<false>, SelectorOnly<Recorder<false>>>>::OWNS_BUFFERS) };
+    let mut pair =
+        Pair::new(Recorder::<true>::new(21), SelectorOnly::new(Recorder::<false>::new(22)));
     assert_eq!(pair.read(Either::First(7), &mut [0; 3]), Ok(21));
-    assert_eq!(pair.read(Either::Second(7), &mut [0; 3]), Err(nb::Error::Other(UNSUPPORTED.into())));
+    assert_eq!(
+        pair.read(Either::Second(7), &mut [0; 3]),
+        Err(nb::Error::Other(UNSUPPORTED.into()))
+    );
 }

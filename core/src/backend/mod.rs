@@ -1,0 +1,5 @@
+//! What backends share.
+
+mod source_table;
+
+pub use source_table::{Registration, Registrations};

@@ -1,0 +1,18 @@
+//! The contract between the loop and a platform: the traits that a platform implements, and the
+//! values that cross between the two.
+
+mod error;
+mod event;
+mod instant;
+mod interest;
+mod selector;
+mod token;
+mod transport;
+
+pub use error::{Error, ErrorKind};
+pub use event::{Event, Events, Readiness};
+pub use instant::Instant;
+pub use interest::{Interest, Mode};
+pub use selector::{Capabilities, Selector, Wait, Wake};
+pub use token::Token;
+pub use transport::{Close, Datagrams, Transport};

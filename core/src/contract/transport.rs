@@ -1,0 +1,167 @@
+//! The contracts for moving bytes: [`Transport`] for streams, [`Datagrams`] for messages.
+
+use crate::contract::{Error, Selector};
+
+/// How a source is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Close {
+    /// What the platform still holds is sent, then the end of the stream.
+    Graceful,
+    /// What the platform still holds is thrown away, and the peer is told so by a reset.
+    Abort,
+}
+
+/// A selector whose sources are streams and listeners that it owns. Nothing here ever blocks.
+///
+/// I/O goes through the platform, with a `Copy` source as the handle, because on smoltcp and on
+/// component-model streams the selector and the streams share state. The platform owns what its
+/// sources stand for and checks them: a handle that was closed gives
+/// [`Stale`](crate::ErrorKind::Stale), and never reaches a stream that was opened later.
+///
+/// `nb::Error::WouldBlock` means: wait for readiness. It is not a failure, and it can follow
+/// readiness, which may be reported too often.
+pub trait Transport: Selector {
+    /// Where [`connect`](Self::connect) connects to.
+    type Address;
+
+    /// Whether the platform keeps bytes in buffers of its own that are worth having no second ones
+    /// for, as smoltcp's sockets do. If so, the server keeps neither an outbox nor an inbox:
+    /// [`write_room`](Self::write_room) bytes are always taken whole, and what a service leaves
+    /// of the bytes that it was shown by [`peek`](Self::peek) stays where it
+    /// is, as [`consume`](Self::consume) tells.
+    const OWNS_BUFFERS: bool = false;
+
+    /// Whether a source is reported readable until a [`read`](Self::read) has found nothing, even
+    /// after one that took all there was. If so, the server reads on after such a read, a few
+    /// times at most: that costs less than a wait that ends at once.
+    const READABLE_UNTIL_EMPTY: bool = false;
+
+    /// Takes one waiting connection from a listener.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectionAborted`](crate::ErrorKind::ConnectionAborted) for a connection that was gone
+    /// before it was taken: try again. [`OutOfDescriptors`](crate::ErrorKind::OutOfDescriptors)
+    /// and [`OutOfMemory`](crate::ErrorKind::OutOfMemory): the connection keeps waiting, the
+    /// listener stays ready; try again when something was freed.
+    fn accept(&mut self, listener: Self::Source) -> nb::Result<Self::Source, Error>;
+
+    /// Starts a connection, and gives its source at once. Once it is reported writable,
+    /// [`connected`](Self::connected) says what came of it. Closing the source before cancels the
+    /// attempt.
+    ///
+    /// # Errors
+    ///
+    /// What can be told at once, such as [`Full`](crate::ErrorKind::Full) or
+    /// [`Unreachable`](crate::ErrorKind::Unreachable).
+    fn connect(&mut self, address: &Self::Address) -> Result<Self::Source, Error>;
+
+    /// What came of a connection attempt: `WouldBlock` while it is pending.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed, such as [`ConnectionRefused`](crate::ErrorKind::ConnectionRefused). The
+    /// source must still be closed.
+    fn connected(&mut self, source: Self::Source) -> nb::Result<(), Error>;
+
+    /// Reads what is there into `buffer` and says how many bytes; 0 is the end of the stream,
+    /// unless the buffer is empty.
+    ///
+    /// # Errors
+    ///
+    /// Why the stream ended without an end, such as
+    /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset).
+    fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error>;
+
+    /// Copies what is there into `buffer`, all of it as far as there is room, and takes nothing
+    /// out. Where nothing is there but what was [left](Self::consume), that is `WouldBlock`, or
+    /// 0 if the stream has ended. Only where [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); [`Unsupported`](crate::ErrorKind::Unsupported) where the platform
+    /// owns no buffers.
+    #[inline]
+    fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+        let _ = (source, buffer);
+        Err(nb::Error::Other(crate::ErrorKind::Unsupported.into()))
+    }
+
+    /// Takes out the first `count` of the bytes that [`peek`](Self::peek) showed, and leaves `left`
+    /// of them until there are more: only then, or at the end of the stream, is the source
+    /// readable again, and all are shown. What is left counts as read when the source is
+    /// closed. A closed handle has no effect.
+    #[inline]
+    fn consume(&mut self, source: Self::Source, count: usize, left: usize) {
+        let _ = (source, count, left);
+    }
+
+    /// Hands over as many of `bytes` as the platform takes, from the first one on, and says how
+    /// many: at least one, unless `bytes` is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`BrokenPipe`](crate::ErrorKind::BrokenPipe),
+    /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset) and the like.
+    fn write(&mut self, source: Self::Source, bytes: &[u8]) -> nb::Result<usize, Error>;
+
+    /// How many bytes [`write`](Self::write) takes right now. Only where
+    /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so; elsewhere nobody knows before the write.
+    /// Not 0 for a source that is broken or whose stream was ended, so that the write
+    /// is made and tells.
+    #[inline]
+    fn write_room(&mut self, source: Self::Source) -> usize {
+        let _ = source;
+        usize::MAX
+    }
+
+    /// Ends the stream to the peer after what was written. Reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); `WouldBlock` where the end needs room that is not there yet: call
+    /// again when writable.
+    fn shutdown_write(&mut self, source: Self::Source) -> nb::Result<(), Error>;
+
+    /// Closes a source of any kind: stream, listener, attempt. It is no longer registered
+    /// (deregister first) and the handle is stale from now on, whatever is returned.
+    ///
+    /// # Errors
+    ///
+    /// What the platform said while closing; nothing is left to be done about it.
+    fn close(&mut self, source: Self::Source, how: Close) -> Result<(), Error>;
+}
+
+/// A selector some of whose sources send and receive whole messages. Nothing here ever blocks.
+pub trait Datagrams: Selector {
+    /// Where a message comes from or goes to.
+    type Address;
+
+    /// Takes one message into `buffer`; says how many bytes of it fit, and who sent it. The rest of
+    /// a longer message is lost.
+    ///
+    /// # Errors
+    ///
+    /// What the platform says of the source, such as
+    /// [`ConnectionRefused`](crate::ErrorKind::ConnectionRefused) for an earlier message that
+    /// found nobody.
+    fn receive_from(
+        &mut self,
+        source: Self::Source,
+        buffer: &mut [u8],
+    ) -> nb::Result<(usize, Self::Address), Error>;
+
+    /// Sends `bytes` as one message, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the message is too long for the
+    /// platform, and what it says otherwise.
+    fn send_to(
+        &mut self,
+        source: Self::Source,
+        bytes: &[u8],
+        address: &Self::Address,
+    ) -> nb::Result<(), Error>;
+}
