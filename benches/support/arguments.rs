@@ -76,7 +76,7 @@ impl Role {
 /// Says how a benchmark is called, and exits.
 fn usage() -> ! {
     eprintln!(
-        "usage: cargo bench [--bench NAME] -- [--quick] [--rounds COUNT] [PART-OF-A-TITLE...]"
+        "usage: cargo bench -p selkie-benches [--bench NAME] -- [--quick] [--rounds COUNT] [TITLE...]"
     );
     std::process::exit(2)
 }
