@@ -23,7 +23,7 @@ MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"c
 TESTS_MAY_USE = {"core": {"suite"}, "backend": {"suite", "service"}, "suite": {"backend"}, "service": set()}
 
 # What core may depend on besides the language. A longer list is a decision for docs/ARCHITECTURE.md.
-CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless", "nb"}
+CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless"}
 
 # The crates that know neither the operating system nor an allocator, and what their first file must say.
 FREE_STANDING = ("core", "service")

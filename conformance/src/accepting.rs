@@ -2,7 +2,6 @@
 
 use selkie_core::{Error, ErrorKind, Interest, Readiness, Token, Transport};
 
-use crate::fixture::flatten;
 use crate::outcome::{Answer, Check, ensure, fail};
 use crate::stage::{PATIENCE, Stage};
 use crate::{Make, SourceOf, TransportFixture};
@@ -24,7 +23,7 @@ impl<F: TransportFixture> Stage<F> {
 
     /// Accepts now.
     pub(crate) fn accept(&mut self, listener: SourceOf<F>) -> Result<SourceOf<F>, Error> {
-        flatten(self.platform().accept(listener))
+        self.platform().accept(listener)
     }
 
     /// Accepts a connection that is on its way.
@@ -144,11 +143,11 @@ pub(crate) fn a_listener_is_not_a_stream<F: TransportFixture>(make: Make<'_, F>)
         Err(error) => error.kind() == ErrorKind::WouldBlock,
     };
     ensure!(
-        !would_block(flatten(stage.platform().read(listener, &mut [0; 4]))),
+        !would_block(stage.platform().read(listener, &mut [0; 4])),
         "a listener reads as a stream"
     );
     ensure!(
-        !would_block(flatten(stage.platform().write(listener, b"x"))),
+        !would_block(stage.platform().write(listener, b"x")),
         "a listener is written as a stream"
     );
     let (stream, _) = stage.pair()?;

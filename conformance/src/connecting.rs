@@ -2,7 +2,6 @@
 
 use selkie_core::{Close, Error, ErrorKind, Interest, Readiness, Transport};
 
-use crate::fixture::flatten;
 use crate::outcome::{Answer, Check, ensure, fail};
 use crate::stage::{PATIENCE, Stage, Watched};
 use crate::{Make, SourceOf, TransportFixture};
@@ -17,7 +16,7 @@ impl<F: TransportFixture> Stage<F> {
 
     /// What came of an attempt.
     fn connected(&mut self, source: SourceOf<F>) -> Result<(), Error> {
-        flatten(self.platform().connected(source))
+        self.platform().connected(source)
     }
 
     /// Waits until an attempt has come to something, and says to what.

@@ -292,16 +292,3 @@ pub trait TransportFixture: Fixture<Platform: Transport> {
         Err(UNSUPPORTED)
     }
 }
-
-/// Puts `WouldBlock` into the error, for a fixture whose near ends are read and written through a
-/// [`Transport`].
-///
-/// # Errors
-///
-/// The error, or [`ErrorKind::WouldBlock`].
-pub fn flatten<T>(result: nb::Result<T, Error>) -> Result<T, Error> {
-    result.map_err(|error| match error {
-        nb::Error::WouldBlock => Error::new(ErrorKind::WouldBlock),
-        nb::Error::Other(error) => error,
-    })
-}

@@ -3,7 +3,6 @@
 
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Transport};
 
-use crate::fixture::flatten;
 use crate::outcome::{Answer, Check, Stop, ensure, fail};
 use crate::stage::{PATIENCE, Stage, Watched};
 use crate::{Make, SourceOf, TransportFixture};
@@ -11,7 +10,7 @@ use crate::{Make, SourceOf, TransportFixture};
 impl<F: TransportFixture> Stage<F> {
     /// Looks at what is there through the platform.
     fn peek(&mut self, source: SourceOf<F>, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.platform().peek(source, buffer))
+        self.platform().peek(source, buffer)
     }
 
     /// A watched stream to which `bytes` were sent, all of which are there; if the platform keeps

@@ -98,7 +98,7 @@ mod waking_waits;
 
 pub use case::{Case, Make, Summary, run_all, run_one};
 pub use fixture::{
-    AddressOf, Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture, WakerOf, flatten,
+    AddressOf, Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture, WakerOf,
 };
 pub use groups::{selector_cases, transport_cases, wait_cases, wait_wake_cases, wake_cases};
 pub use outcome::{Note, Outcome};

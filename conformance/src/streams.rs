@@ -2,7 +2,6 @@
 
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Transport};
 
-use crate::fixture::flatten;
 use crate::outcome::{Answer, Check, ensure, fail};
 use crate::stage::{PATIENCE, Stage};
 use crate::{Make, SourceOf, TransportFixture};
@@ -10,19 +9,19 @@ use crate::{Make, SourceOf, TransportFixture};
 impl<F: TransportFixture> Stage<F> {
     /// Reads through the platform.
     pub(crate) fn read(&mut self, source: SourceOf<F>, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.platform().read(source, buffer))
+        self.platform().read(source, buffer)
     }
 
     /// Writes through the platform.
     pub(crate) fn write(&mut self, source: SourceOf<F>, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.platform().write(source, bytes))
+        self.platform().write(source, bytes)
     }
 
     /// Ends the stream to the peer.
     #[track_caller]
     pub(crate) fn shut_down(&mut self, source: SourceOf<F>) -> Check {
         for _ in 0..PATIENCE {
-            match flatten(self.platform().shutdown_write(source)) {
+            match self.platform().shutdown_write(source) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.fixture.settle(),
                 done => return done.must("shutting down"),
             }

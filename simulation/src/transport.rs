@@ -41,14 +41,6 @@ impl Network {
     }
 }
 
-/// A failure in the terms of [`nb`].
-fn blocking<T>(outcome: Result<T, Error>) -> nb::Result<T, Error> {
-    outcome.map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => nb::Error::WouldBlock,
-        _ => nb::Error::Other(error),
-    })
-}
-
 impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Simulated<F, OWNS_BUFFERS, READS_ON>
 {
@@ -95,11 +87,11 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     // It is not so here, but the server may as well read on.
     const READABLE_UNTIL_EMPTY: bool = READS_ON;
 
-    fn accept(&mut self, listener: Source) -> nb::Result<Source, Error> {
+    fn accept(&mut self, listener: Source) -> Result<Source, Error> {
         let place = self.network.listener(listener)? as usize;
         self.ledger.note_accept();
         if self.network.listeners[place].backlog.is_empty() {
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         let failure = self.accept_failure();
         match failure {
@@ -107,17 +99,17 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             Some(why) => {
                 trace!(self.network, "near: cannot accept: {}", Error::new(why));
                 self.ledger.accepts_failed += 1;
-                return Err(nb::Error::Other(why.into()));
+                return Err(why.into());
             }
         }
         let Some(slot) = self.network.listeners[place].backlog.pop_front() else {
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         };
         self.ledger.progress += 1;
         if let Some(why) = failure {
             self.ledger.accepts_aborted += 1;
             self.network.close(slot, NEAR, Close::Abort);
-            return Err(nb::Error::Other(why.into()));
+            return Err(why.into());
         }
         trace!(self.network, "near {slot}: accepted");
         self.ledger.accepted += 1;
@@ -135,16 +127,16 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         Ok(self.network.source(slot))
     }
 
-    fn connected(&mut self, source: Source) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Source) -> Result<(), Error> {
         let slot = self.network.near(source)?;
         let connection = &mut self.network.connections[slot as usize];
         if let Some(why) = connection.ends[NEAR].error.take() {
-            return Err(nb::Error::Other(why.into()));
+            return Err(why.into());
         }
-        if connection.established { Ok(()) } else { Err(nb::Error::WouldBlock) }
+        if connection.established { Ok(()) } else { Err(Error::WOULD_BLOCK) }
     }
 
-    fn read(&mut self, source: Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
         let slot = self.network.near(source)?;
         self.network.connections[slot as usize].ends[NEAR].left = 0;
         // As many as the server promises to make at most where a source is readable until one finds
@@ -175,12 +167,12 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
                 self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
             }
         }
-        blocking(outcome)
+        outcome
     }
 
-    fn peek(&mut self, source: Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn peek(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
         if !OWNS_BUFFERS {
-            return Err(nb::Error::Other(ErrorKind::Unsupported.into()));
+            return Err(ErrorKind::Unsupported.into());
         }
         let slot = self.network.near(source)?;
         // At the end of the stream, what was left is shown once more.
@@ -206,7 +198,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
                 self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
             }
         }
-        blocking(outcome)
+        outcome
     }
 
     fn consume(&mut self, source: Source, count: usize, left: usize) {
@@ -220,7 +212,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         trace!(self.network, "near {slot}: takes {count}, leaves {left}");
     }
 
-    fn write(&mut self, source: Source, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Source, bytes: &[u8]) -> Result<usize, Error> {
         let slot = self.network.near(source)?;
         let knobs = &self.network.knobs;
         let (partial, blocked) = (knobs.partial_writes, knobs.blocked_writes);
@@ -249,7 +241,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             evidence.refused_since = Some(now);
         }
         trace!(self.network, "near {slot}: writes {taken} of {}", bytes.len());
-        blocking(outcome)
+        outcome
     }
 
     fn write_room(&mut self, source: Source) -> usize {
@@ -258,11 +250,11 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         if end.broken || end.write_ended { 1 } else { self.network.room(slot, NEAR) }
     }
 
-    fn shutdown_write(&mut self, source: Source) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Source) -> Result<(), Error> {
         let slot = self.network.near(source)?;
         let blocked = self.network.knobs.blocked_ends;
         if self.chance(blocked) {
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         let outcome = self.network.end(slot, NEAR);
         self.note(slot, &outcome);
@@ -271,7 +263,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             self.ledger.progress += 1;
             self.network.connections[slot as usize].evidence.write_ended = true;
         }
-        blocking(outcome)
+        outcome
     }
 
     fn close(&mut self, source: Source, how: Close) -> Result<(), Error> {

@@ -75,14 +75,12 @@ impl<D: Device> Network<'_, D> {
 
 /// What a stream answers that takes or gives no bytes: wait while the connection is under way, else
 /// why it is gone.
-fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> nb::Error<Error> {
+fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> Error {
     match socket.state() {
-        State::SynSent | State::SynReceived => nb::Error::WouldBlock,
-        State::Closed if slot.role == Role::Connecting => {
-            nb::Error::Other(ErrorKind::ConnectionRefused.into())
-        }
-        State::Closed => nb::Error::Other(ErrorKind::ConnectionReset.into()),
-        _ => nb::Error::Other(ErrorKind::BrokenPipe.into()),
+        State::SynSent | State::SynReceived => Error::WOULD_BLOCK,
+        State::Closed if slot.role == Role::Connecting => ErrorKind::ConnectionRefused.into(),
+        State::Closed => ErrorKind::ConnectionReset.into(),
+        _ => ErrorKind::BrokenPipe.into(),
     }
 }
 
@@ -99,11 +97,11 @@ impl<D: Device> Transport for Network<'_, D> {
     /// buffer what was not read.
     const OWNS_BUFFERS: bool = true;
 
-    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+    fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let number = self.listener(listener)?;
         match self.oldest_arrival(number) {
             Some(index) => Ok(self.open(index)),
-            None => Err(nb::Error::WouldBlock),
+            None => Err(Error::WOULD_BLOCK),
         }
     }
 
@@ -127,7 +125,7 @@ impl<D: Device> Transport for Network<'_, D> {
         Ok(source)
     }
 
-    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Socket) -> Result<(), Error> {
         let now = self.now;
         let (slot, socket) = self.stream(source)?;
         if slot.role != Role::Connecting
@@ -136,19 +134,19 @@ impl<D: Device> Transport for Network<'_, D> {
             return Ok(());
         }
         if socket.state() == State::Closed && slot.deadline <= now {
-            return Err(nb::Error::Other(ErrorKind::TimedOut.into()));
+            return Err(ErrorKind::TimedOut.into());
         }
         Err(gone(slot, socket))
     }
 
-    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
         self.consume(source, 0, 0);
         let count = self.peek(source, buffer)?;
         self.consume(source, count, 0);
         Ok(count)
     }
 
-    fn peek(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn peek(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
         let (slot, socket) = self.stream(source)?;
         if slot.has_more(socket) {
             return Ok(socket.peek_slice(buffer).unwrap_or(0));
@@ -159,7 +157,7 @@ impl<D: Device> Transport for Network<'_, D> {
         }
         match socket.state() {
             State::Closed => Err(gone(slot, socket)),
-            _ => Err(nb::Error::WouldBlock),
+            _ => Err(Error::WOULD_BLOCK),
         }
     }
 
@@ -177,10 +175,10 @@ impl<D: Device> Transport for Network<'_, D> {
         slot.left = left;
     }
 
-    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
         let (slot, socket) = self.stream(source)?;
         match socket.send_slice(bytes) {
-            Ok(0) if !bytes.is_empty() => Err(nb::Error::WouldBlock),
+            Ok(0) if !bytes.is_empty() => Err(Error::WOULD_BLOCK),
             Ok(count) => Ok(count),
             Err(_) => Err(gone(slot, socket)),
         }
@@ -196,7 +194,7 @@ impl<D: Device> Transport for Network<'_, D> {
         }
     }
 
-    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let (slot, socket) = self.stream(source)?;
         match socket.state() {
             State::SynSent | State::SynReceived | State::Closed => Err(gone(slot, socket)),

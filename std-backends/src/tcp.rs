@@ -26,11 +26,11 @@ use crate::sources::Native;
 impl<S: Native> Transport for Platform<S> {
     type Address = SocketAddr;
 
-    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+    fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let fd = self.handles.get(listener)?.fd;
         if !self.handles.has_room() {
             // As at the limit of the process, the connection keeps waiting.
-            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+            return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         let stream = loop {
             match descriptor::accept(fd) {
@@ -60,26 +60,26 @@ impl<S: Native> Transport for Platform<S> {
         }
     }
 
-    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Socket) -> Result<(), Error> {
         let fd = self.handles.get(source)?.fd;
         // (b)
         match descriptor::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
             0 => {}
-            code => return Err(nb::Error::Other(errno::from_errno(code))),
+            code => return Err(errno::from_errno(code)),
         }
         let settled = is_settled(fd);
         match self.peer_address(source) {
             Err(error) if error.kind() == ErrorKind::NotConnected && !settled => {
-                Err(nb::Error::WouldBlock)
+                Err(Error::WOULD_BLOCK)
             }
             // A peer without an Internet address is a peer.
-            Err(error) if error.kind() != ErrorKind::Unsupported => Err(nb::Error::Other(error)),
+            Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
             _ => Ok(()),
         }
     }
 
     #[inline]
-    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
         let Some((fd, is_socket)) = self.handles.reading(source) else { return Err(stale()) };
         let result = if is_socket {
             match receive(fd, buffer) {
@@ -97,7 +97,7 @@ impl<S: Native> Transport for Platform<S> {
     }
 
     #[inline]
-    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
         let Some((fd, is_socket)) = self.handles.writing(source) else { return Err(stale()) };
         let result = if is_socket {
             match send(fd, bytes) {
@@ -114,7 +114,7 @@ impl<S: Native> Transport for Platform<S> {
         Ok(unsafe { moved(result, bytes.len()) })
     }
 
-    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let fd = self.handles.get(source)?.fd;
         // SAFETY: the call takes no pointers.
         errno::check(unsafe { libc::shutdown(fd, libc::SHUT_WR) })?;
@@ -139,11 +139,11 @@ impl<S: Native> Transport for Platform<S> {
 }
 
 /// What a failed `accept` means: nothing to report if it was only interrupted.
-fn accept_failed(error: Error) -> nb::Result<(), Error> {
-    let Some(code) = error.code() else { return Err(nb::Error::Other(error)) };
+fn accept_failed(error: Error) -> Result<(), Error> {
+    let Some(code) = error.code() else { return Err(error) };
     match code {
         libc::EINTR => return Ok(()),
-        libc::EAGAIN => return Err(nb::Error::WouldBlock),
+        libc::EAGAIN => return Err(Error::WOULD_BLOCK),
         _ => {}
     }
     // (a)
@@ -160,7 +160,7 @@ fn accept_failed(error: Error) -> nb::Result<(), Error> {
             | libc::EPERM
     );
     let kind = if is_of_the_connection { ErrorKind::ConnectionAborted } else { error.kind() };
-    Err(nb::Error::Other(Error::with_code(kind, code)))
+    Err(Error::with_code(kind, code))
 }
 
 /// Sends small messages at once. What is no TCP socket has no such delay, and a connection that is
@@ -260,7 +260,7 @@ fn write(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
 }
 
 /// Makes a call that moves bytes, again if it was interrupted.
-pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> nb::Result<usize, Error> {
+pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> Result<usize, Error> {
     let result = again(call(), call);
     if result < 0 { Err(failed(result)) } else { Ok(result.unsigned_abs()) }
 }
@@ -285,19 +285,19 @@ const NOTHING_YET: libc::ssize_t = -(libc::EAGAIN as libc::ssize_t);
 /// What the negative number of an error means that [`again`] gave.
 #[cold]
 #[inline(never)]
-fn failed(number: libc::ssize_t) -> nb::Error<Error> {
+fn failed(number: libc::ssize_t) -> Error {
     #[expect(clippy::cast_possible_truncation, reason = "it was an `i32` before")]
     match -number as i32 {
-        libc::EAGAIN => nb::Error::WouldBlock,
-        code => nb::Error::Other(errno::from_errno(code)),
+        libc::EAGAIN => Error::WOULD_BLOCK,
+        code => errno::from_errno(code),
     }
 }
 
 /// What is said of a handle that names nothing.
 #[cold]
 #[inline(never)]
-fn stale() -> nb::Error<Error> {
-    nb::Error::Other(Error::new(ErrorKind::Stale))
+fn stale() -> Error {
+    Error::new(ErrorKind::Stale)
 }
 
 #[cfg(test)]
@@ -310,15 +310,14 @@ mod tests {
 
     #[test]
     fn what_failed_in_accept_says_whose_failure_it_is() {
-        let failed =
-            |code| accept_failed(errno::from_errno(code)).map_err(|error| error.map(Error::kind));
+        let failed = |code| accept_failed(errno::from_errno(code)).map_err(Error::kind);
         assert_eq!(failed(libc::EINTR), Ok(()));
-        assert_eq!(failed(libc::EAGAIN), Err(nb::Error::WouldBlock));
-        assert_eq!(failed(libc::EPROTO), Err(nb::Error::Other(ErrorKind::ConnectionAborted)));
-        assert_eq!(failed(libc::ECONNABORTED), Err(nb::Error::Other(ErrorKind::ConnectionAborted)));
-        assert_eq!(failed(libc::EMFILE), Err(nb::Error::Other(ErrorKind::OutOfDescriptors)));
-        assert_eq!(failed(libc::ENOBUFS), Err(nb::Error::Other(ErrorKind::OutOfMemory)));
-        assert_eq!(failed(libc::EBADF), Err(nb::Error::Other(ErrorKind::InvalidSource)));
+        assert_eq!(failed(libc::EAGAIN), Err(ErrorKind::WouldBlock));
+        assert_eq!(failed(libc::EPROTO), Err(ErrorKind::ConnectionAborted));
+        assert_eq!(failed(libc::ECONNABORTED), Err(ErrorKind::ConnectionAborted));
+        assert_eq!(failed(libc::EMFILE), Err(ErrorKind::OutOfDescriptors));
+        assert_eq!(failed(libc::ENOBUFS), Err(ErrorKind::OutOfMemory));
+        assert_eq!(failed(libc::EBADF), Err(ErrorKind::InvalidSource));
     }
 
     #[test]
@@ -332,10 +331,7 @@ mod tests {
         let fd = platform.fd(first).unwrap().as_raw_fd();
         assert_ne!(descriptor::option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY), Ok(0));
         let full = platform.accept(listener).unwrap_err();
-        assert!(
-            matches!(full, nb::Error::Other(error) if error.kind() == ErrorKind::OutOfDescriptors),
-            "{full:?}"
-        );
+        assert!(full.kind() == ErrorKind::OutOfDescriptors, "{full:?}");
         platform.close(first, Close::Abort).unwrap();
         assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
     }
@@ -351,7 +347,7 @@ mod tests {
         assert_eq!(platform.read(near, &mut []), Ok(0));
         let mut buffer = [0; 2];
         assert_eq!(platform.read(near, &mut buffer), Ok(1));
-        assert_eq!(platform.read(near, &mut buffer), Err(nb::Error::WouldBlock));
+        assert_eq!(platform.read(near, &mut buffer), Err(Error::WOULD_BLOCK));
         platform.close(far, Close::Graceful).unwrap();
         assert_eq!(platform.read(near, &mut buffer), Ok(0));
     }
@@ -391,10 +387,7 @@ mod tests {
         let gone = platform.write(near, b"x").unwrap_err();
         // SAFETY: this is what Rust programs start with.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-        assert!(
-            matches!(gone, nb::Error::Other(error) if error.kind() == ErrorKind::BrokenPipe),
-            "{gone:?}"
-        );
+        assert!(gone.kind() == ErrorKind::BrokenPipe, "{gone:?}");
         assert!(!SIGNALLED.get());
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture, flatten};
+use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
 use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
 
 use super::Fault;
@@ -57,11 +57,11 @@ impl Fixture for ToyFixture {
     }
 
     fn read(&mut self, source: usize, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.toy.read(source, buffer))
+        self.toy.read(source, buffer)
     }
 
     fn write(&mut self, source: usize, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.toy.write(source, bytes))
+        self.toy.write(source, bytes)
     }
 
     fn close(&mut self, source: usize) -> Result<(), Error> {

@@ -431,28 +431,20 @@ impl Wake for Toy {
     }
 }
 
-/// Moves `WouldBlock` out of the error.
-fn non_blocking<T>(result: Result<T, Error>) -> nb::Result<T, Error> {
-    result.map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => nb::Error::WouldBlock,
-        _ => nb::Error::Other(error),
-    })
-}
-
 impl Transport for Toy {
     /// Whether somebody listens there.
     type Address = bool;
 
     const OWNS_BUFFERS: bool = true;
 
-    fn accept(&mut self, listener: usize) -> nb::Result<usize, Error> {
+    fn accept(&mut self, listener: usize) -> Result<usize, Error> {
         let backwards = self.has(Fault::AcceptsBackwards);
         let line = self.line(listener)?;
         if line.kind != Kind::Listener {
-            return Err(nb::Error::Other(ErrorKind::InvalidSource.into()));
+            return Err(ErrorKind::InvalidSource.into());
         }
         let next = if backwards { line.waiting.pop_back() } else { line.waiting.pop_front() };
-        next.ok_or(nb::Error::WouldBlock)
+        next.ok_or(Error::WOULD_BLOCK)
     }
 
     fn connect(&mut self, address: &bool) -> Result<usize, Error> {
@@ -460,14 +452,14 @@ impl Transport for Toy {
         Ok(self.network.open(if listening { Kind::Stream } else { Kind::Refused }))
     }
 
-    fn connected(&mut self, source: usize) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: usize) -> Result<(), Error> {
         match self.line(source)?.kind {
             Kind::Stream => Ok(()),
-            _ => Err(nb::Error::Other(ErrorKind::ConnectionRefused.into())),
+            _ => Err(ErrorKind::ConnectionRefused.into()),
         }
     }
 
-    fn read(&mut self, source: usize, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: usize, buffer: &mut [u8]) -> Result<usize, Error> {
         let fault = self.fault;
         let line = self.stream(source)?;
         if fault == Some(Fault::LosesAByteToEmptyReads) && buffer.is_empty() {
@@ -477,20 +469,20 @@ impl Transport for Toy {
         let read = line.inward.read(buffer);
         let nothing = !matches!(read, Ok(count) if count > 0);
         if line.reset && nothing && fault != Some(Fault::HidesResets) {
-            return Err(nb::Error::Other(ErrorKind::ConnectionReset.into()));
+            return Err(ErrorKind::ConnectionReset.into());
         }
-        non_blocking(read)
+        read
     }
 
-    fn peek(&mut self, source: usize, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn peek(&mut self, source: usize, buffer: &mut [u8]) -> Result<usize, Error> {
         let fault = self.fault;
         let line = self.stream(source)?;
         if line.inward.bytes.len() <= line.left && fault != Some(Fault::RepeatsWhatWasLeft) {
             let hidden = line.left > 0 && fault == Some(Fault::HidesTheEndBehindWhatWasLeft);
-            return if line.inward.ended && !hidden { Ok(0) } else { Err(nb::Error::WouldBlock) };
+            return if line.inward.ended && !hidden { Ok(0) } else { Err(Error::WOULD_BLOCK) };
         }
         if fault == Some(Fault::TakesWhatItShows) {
-            return non_blocking(line.inward.read(buffer));
+            return line.inward.read(buffer);
         }
         let parts = if fault == Some(Fault::ShowsAPart) { 2 } else { 1 };
         let count = buffer.len().min(line.inward.bytes.len().div_ceil(parts));
@@ -512,20 +504,20 @@ impl Transport for Toy {
         self.stream(source).map_or(1, |line| PIPE - line.outward.bytes.len() + more)
     }
 
-    fn write(&mut self, source: usize, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: usize, bytes: &[u8]) -> Result<usize, Error> {
         let lossy = self.has(Fault::LosesABytePerPartialWrite);
         let line = self.stream(source)?;
         if line.reset {
-            return Err(nb::Error::Other(ErrorKind::ConnectionReset.into()));
+            return Err(ErrorKind::ConnectionReset.into());
         }
-        let taken = non_blocking(line.outward.write(bytes))?;
+        let taken = line.outward.write(bytes)?;
         if lossy && taken < bytes.len() {
             line.outward.bytes.pop_back();
         }
         Ok(taken)
     }
 
-    fn shutdown_write(&mut self, source: usize) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: usize) -> Result<(), Error> {
         let both = self.has(Fault::ShutsDownBoth);
         let line = self.stream(source)?;
         line.outward.ended = true;

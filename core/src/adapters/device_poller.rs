@@ -223,8 +223,8 @@ fn ask<D: ReadReady + WriteReady>(device: &mut D, interest: Interest) -> Readine
 }
 
 /// A device's error in the terms of this crate.
-fn broken(error: &impl embedded_io::Error) -> nb::Error<Error> {
-    nb::Error::Other(error.kind().into())
+fn broken(error: &impl embedded_io::Error) -> Error {
+    error.kind().into()
 }
 
 /// What a device cannot do.
@@ -237,37 +237,37 @@ where
     /// A device connects to nothing.
     type Address = core::convert::Infallible;
 
-    fn accept(&mut self, _listener: Device) -> nb::Result<Device, Error> {
-        Err(nb::Error::Other(UNSUPPORTED))
+    fn accept(&mut self, _listener: Device) -> Result<Device, Error> {
+        Err(UNSUPPORTED)
     }
 
     fn connect(&mut self, address: &Self::Address) -> Result<Device, Error> {
         match *address {}
     }
 
-    fn connected(&mut self, source: Device) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Device) -> Result<(), Error> {
         self.checked(source)?;
         Ok(())
     }
 
-    fn read(&mut self, source: Device, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Device, buffer: &mut [u8]) -> Result<usize, Error> {
         let device = &mut self.checked(source)?.device;
         if !device.read_ready().map_err(|error| broken(&error))? {
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         device.read(buffer).map_err(|error| broken(&error))
     }
 
-    fn write(&mut self, source: Device, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Device, bytes: &[u8]) -> Result<usize, Error> {
         let device = &mut self.checked(source)?.device;
         if !device.write_ready().map_err(|error| broken(&error))? {
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         device.write(bytes).map_err(|error| broken(&error))
     }
 
-    fn shutdown_write(&mut self, _source: Device) -> nb::Result<(), Error> {
-        Err(nb::Error::Other(UNSUPPORTED))
+    fn shutdown_write(&mut self, _source: Device) -> Result<(), Error> {
+        Err(UNSUPPORTED)
     }
 
     fn close(&mut self, source: Device, how: Close) -> Result<(), Error> {

@@ -108,7 +108,7 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
     // A read too many finds nothing, and does no harm.
     const READABLE_UNTIL_EMPTY: bool = A::READABLE_UNTIL_EMPTY || B::READABLE_UNTIL_EMPTY;
 
-    fn accept(&mut self, listener: Self::Source) -> nb::Result<Self::Source, Error> {
+    fn accept(&mut self, listener: Self::Source) -> Result<Self::Source, Error> {
         match listener {
             Either::First(listener) => self.first.accept(listener).map(Either::First),
             Either::Second(listener) => self.second.accept(listener).map(Either::Second),
@@ -122,21 +122,21 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
         }
     }
 
-    fn connected(&mut self, source: Self::Source) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Self::Source) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.connected(source),
             Either::Second(source) => self.second.connected(source),
         }
     }
 
-    fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> Result<usize, Error> {
         match source {
             Either::First(source) => self.first.read(source, buffer),
             Either::Second(source) => self.second.read(source, buffer),
         }
     }
 
-    fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> Result<usize, Error> {
         match source {
             Either::First(source) => self.first.peek(source, buffer),
             Either::Second(source) => self.second.peek(source, buffer),
@@ -150,7 +150,7 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
         }
     }
 
-    fn write(&mut self, source: Self::Source, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Self::Source, bytes: &[u8]) -> Result<usize, Error> {
         match source {
             Either::First(source) => self.first.write(source, bytes),
             Either::Second(source) => self.second.write(source, bytes),
@@ -164,7 +164,7 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
         }
     }
 
-    fn shutdown_write(&mut self, source: Self::Source) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Self::Source) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.shutdown_write(source),
             Either::Second(source) => self.second.shutdown_write(source),

@@ -82,28 +82,28 @@ impl<S: Selector> Transport for SelectorOnly<S> {
     /// There is nothing that could wait.
     const OWNS_BUFFERS: bool = true;
 
-    fn accept(&mut self, _listener: S::Source) -> nb::Result<S::Source, Error> {
-        Err(nb::Error::Other(UNSUPPORTED))
+    fn accept(&mut self, _listener: S::Source) -> Result<S::Source, Error> {
+        Err(UNSUPPORTED)
     }
 
     fn connect(&mut self, address: &Infallible) -> Result<S::Source, Error> {
         match *address {}
     }
 
-    fn connected(&mut self, _source: S::Source) -> nb::Result<(), Error> {
-        Err(nb::Error::Other(UNSUPPORTED))
+    fn connected(&mut self, _source: S::Source) -> Result<(), Error> {
+        Err(UNSUPPORTED)
     }
 
-    fn read(&mut self, _source: S::Source, _buffer: &mut [u8]) -> nb::Result<usize, Error> {
-        Err(nb::Error::Other(UNSUPPORTED))
+    fn read(&mut self, _source: S::Source, _buffer: &mut [u8]) -> Result<usize, Error> {
+        Err(UNSUPPORTED)
     }
 
-    fn write(&mut self, _source: S::Source, _bytes: &[u8]) -> nb::Result<usize, Error> {
-        Err(nb::Error::Other(UNSUPPORTED))
+    fn write(&mut self, _source: S::Source, _bytes: &[u8]) -> Result<usize, Error> {
+        Err(UNSUPPORTED)
     }
 
-    fn shutdown_write(&mut self, _source: S::Source) -> nb::Result<(), Error> {
-        Err(nb::Error::Other(UNSUPPORTED))
+    fn shutdown_write(&mut self, _source: S::Source) -> Result<(), Error> {
+        Err(UNSUPPORTED)
     }
 
     fn close(&mut self, _source: S::Source, _how: Close) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use embedded_io::{ErrorType, Read, Write};
 
-use crate::contract::{Error, ErrorKind, Transport};
+use crate::contract::{Error, Transport};
 
 /// One connection of a platform, as an [`embedded_io`] reader and writer, for as long as the
 /// platform is borrowed.
@@ -12,7 +12,7 @@ use crate::contract::{Error, ErrorKind, Transport};
 ///
 /// embedded-io has no `WouldBlock`. Its `read` is meant to block, which nothing here does; so where
 /// there is nothing to read or no room to write, the call fails with an error whose
-/// [`kind`](Error::kind) is [`ErrorKind::WouldBlock`] (and `Other` in embedded-io's own terms).
+/// [`kind`](Error::kind) is [`ErrorKind::WouldBlock`](crate::ErrorKind::WouldBlock) (and `Other` in embedded-io's own terms).
 /// After readiness was reported, only the first call is promised not to.
 #[derive(Debug)]
 pub struct StreamAdapter<'p, P: Transport> {
@@ -28,27 +28,19 @@ impl<'p, P: Transport> StreamAdapter<'p, P> {
     }
 }
 
-/// Puts `WouldBlock` into the error, for a caller that knows no other way.
-fn flatten<T>(result: nb::Result<T, Error>) -> Result<T, Error> {
-    result.map_err(|error| match error {
-        nb::Error::WouldBlock => Error::new(ErrorKind::WouldBlock),
-        nb::Error::Other(error) => error,
-    })
-}
-
 impl<P: Transport> ErrorType for StreamAdapter<'_, P> {
     type Error = Error;
 }
 
 impl<P: Transport> Read for StreamAdapter<'_, P> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.platform.read(self.source, buffer))
+        self.platform.read(self.source, buffer)
     }
 }
 
 impl<P: Transport> Write for StreamAdapter<'_, P> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.platform.write(self.source, bytes))
+        self.platform.write(self.source, bytes)
     }
 
     /// Does nothing: what was written is the platform's to send, and waiting for it would block.

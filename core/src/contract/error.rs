@@ -129,6 +129,18 @@ impl ErrorKind {
 pub struct Error(NonZeroU32);
 
 impl Error {
+    /// The operation cannot be done now: wait for readiness and try again.
+    ///
+    /// Platforms return this value without a code, so it can be compared with `==`.
+    pub const WOULD_BLOCK: Self = Self::new(ErrorKind::WouldBlock);
+
+    /// Returns whether this is [`ErrorKind::WouldBlock`]: not a failure, but "not now".
+    #[inline]
+    #[must_use]
+    pub const fn is_would_block(self) -> bool {
+        matches!(self.kind(), ErrorKind::WouldBlock)
+    }
+
     /// An error of this kind, without a code.
     #[inline]
     #[must_use]

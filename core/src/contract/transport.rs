@@ -19,7 +19,7 @@ pub enum Close {
 /// sources stand for and checks them: a handle that was closed gives
 /// [`Stale`](crate::ErrorKind::Stale), and never reaches a stream that was opened later.
 ///
-/// `nb::Error::WouldBlock` means: wait for readiness. It is not a failure, and it can follow
+/// [`WouldBlock`](crate::ErrorKind::WouldBlock) means: wait for readiness. It is not a failure, and it can follow
 /// readiness, which may be reported too often.
 pub trait Transport: Selector {
     /// Where [`connect`](Self::connect) connects to.
@@ -45,7 +45,7 @@ pub trait Transport: Selector {
     /// before it was taken: try again. [`OutOfDescriptors`](crate::ErrorKind::OutOfDescriptors)
     /// and [`OutOfMemory`](crate::ErrorKind::OutOfMemory): the connection keeps waiting, the
     /// listener stays ready; try again when something was freed.
-    fn accept(&mut self, listener: Self::Source) -> nb::Result<Self::Source, Error>;
+    fn accept(&mut self, listener: Self::Source) -> Result<Self::Source, Error>;
 
     /// Starts a connection, and gives its source at once. Once it is reported writable,
     /// [`connected`](Self::connected) says what came of it. Closing the source before cancels the
@@ -63,7 +63,7 @@ pub trait Transport: Selector {
     ///
     /// Why it failed, such as [`ConnectionRefused`](crate::ErrorKind::ConnectionRefused). The
     /// source must still be closed.
-    fn connected(&mut self, source: Self::Source) -> nb::Result<(), Error>;
+    fn connected(&mut self, source: Self::Source) -> Result<(), Error>;
 
     /// Reads what is there into `buffer` and says how many bytes; 0 is the end of the stream,
     /// unless the buffer is empty.
@@ -72,7 +72,7 @@ pub trait Transport: Selector {
     ///
     /// Why the stream ended without an end, such as
     /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset).
-    fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error>;
+    fn read(&mut self, source: Self::Source, buffer: &mut [u8]) -> Result<usize, Error>;
 
     /// Copies what is there into `buffer`, all of it as far as there is room, and takes nothing
     /// out. Where nothing is there but what was [left](Self::consume), that is `WouldBlock`, or
@@ -83,9 +83,9 @@ pub trait Transport: Selector {
     /// As [`read`](Self::read); [`Unsupported`](crate::ErrorKind::Unsupported) where the platform
     /// owns no buffers.
     #[inline]
-    fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> Result<usize, Error> {
         let _ = (source, buffer);
-        Err(nb::Error::Other(crate::ErrorKind::Unsupported.into()))
+        Err(crate::ErrorKind::Unsupported.into())
     }
 
     /// Takes out the first `count` of the bytes that [`peek`](Self::peek) showed, and leaves `left`
@@ -104,7 +104,7 @@ pub trait Transport: Selector {
     ///
     /// [`BrokenPipe`](crate::ErrorKind::BrokenPipe),
     /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset) and the like.
-    fn write(&mut self, source: Self::Source, bytes: &[u8]) -> nb::Result<usize, Error>;
+    fn write(&mut self, source: Self::Source, bytes: &[u8]) -> Result<usize, Error>;
 
     /// How many bytes [`write`](Self::write) takes right now. Only where
     /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so; elsewhere nobody knows before the write.
@@ -122,7 +122,7 @@ pub trait Transport: Selector {
     ///
     /// As [`write`](Self::write); `WouldBlock` where the end needs room that is not there yet: call
     /// again when writable.
-    fn shutdown_write(&mut self, source: Self::Source) -> nb::Result<(), Error>;
+    fn shutdown_write(&mut self, source: Self::Source) -> Result<(), Error>;
 
     /// Closes a source of any kind: stream, listener, attempt. It is no longer registered
     /// (deregister first) and the handle is stale from now on, whatever is returned.
@@ -150,7 +150,7 @@ pub trait Datagrams: Selector {
         &mut self,
         source: Self::Source,
         buffer: &mut [u8],
-    ) -> nb::Result<(usize, Self::Address), Error>;
+    ) -> Result<(usize, Self::Address), Error>;
 
     /// Sends `bytes` as one message, all or nothing.
     ///
@@ -163,5 +163,5 @@ pub trait Datagrams: Selector {
         source: Self::Source,
         bytes: &[u8],
         address: &Self::Address,
-    ) -> nb::Result<(), Error>;
+    ) -> Result<(), Error>;
 }

@@ -20,11 +20,11 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
             }
             match self.driver.context.platform.accept(source) {
                 Ok(connection) => self.welcome(connection),
-                Err(nb::Error::WouldBlock) => return,
-                Err(nb::Error::Other(error)) if error.kind() == ErrorKind::ConnectionAborted => {
+                Err(error) if error.is_would_block() => return,
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {
                     tally(&mut self.driver.table.counters.aborted_early, 1);
                 }
-                Err(nb::Error::Other(_)) => {
+                Err(_) => {
                     // Out of descriptors or memory, or worse: the listener stays ready, so it must
                     // not be watched. A connection that closes arms it again;
                     // so does time, as others may free what it lacks.

@@ -69,16 +69,16 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
             return Err(SendError::Full);
         }
         let owes = self.connection(index).is(Self::OWES);
-        let written = if owes { Err(nb::Error::WouldBlock) } else { self.write(index, bytes) };
+        let written = if owes { Err(Error::WOULD_BLOCK) } else { self.write(index, bytes) };
         self.keep_rest(index, bytes, written)
     }
 
     /// Hands bytes to the platform.
     #[cfg_attr(target_pointer_width = "64", inline)]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    fn write(&mut self, index: usize, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, index: usize, bytes: &[u8]) -> Result<usize, Error> {
         let Some(source) = self.source(index) else {
-            return Err(nb::Error::Other(Error::new(ErrorKind::Stale)));
+            return Err(Error::new(ErrorKind::Stale));
         };
         let count = self.context.platform.write(source, bytes)?;
         tally(&mut self.table.counters.bytes_out, count);
@@ -103,7 +103,7 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
     /// [`keep_rest`](Self::keep_rest) of an answer that was not taken.
     #[cold]
     #[inline(never)]
-    fn keep_all(&mut self, bytes: &[u8], why: nb::Error<Error>) -> Result<(), SendError> {
+    fn keep_all(&mut self, bytes: &[u8], why: Error) -> Result<(), SendError> {
         self.keep_rest(self.current.index(), bytes, Err(why))
     }
 
@@ -114,12 +114,12 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
         &mut self,
         index: usize,
         bytes: &[u8],
-        written: nb::Result<usize, Error>,
+        written: Result<usize, Error>,
     ) -> Result<(), SendError> {
         let count = match written {
             Ok(count) => count,
-            Err(nb::Error::WouldBlock) => 0,
-            Err(nb::Error::Other(error)) => {
+            Err(error) if error.is_would_block() => 0,
+            Err(error) => {
                 self.fail(index, error);
                 return Err(SendError::Closed);
             }
@@ -183,8 +183,8 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
                         break;
                     }
                 }
-                Err(nb::Error::WouldBlock) => break,
-                Err(nb::Error::Other(error)) => {
+                Err(error) if error.is_would_block() => break,
+                Err(error) => {
                     self.fail(index, error);
                     break;
                 }

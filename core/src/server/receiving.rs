@@ -51,7 +51,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
         &mut self,
         context: &mut Context<'a, P>,
         token: Token,
-        read: nb::Result<usize, Error>,
+        read: Result<usize, Error>,
     ) {
         let mut task = self.task(context, token);
         task.came(read);
@@ -187,7 +187,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
 
     /// Takes note of what came of a read: how many bytes, or else what that means for the
     /// connection.
-    pub(super) fn came(&mut self, read: nb::Result<usize, Error>) -> usize {
+    pub(super) fn came(&mut self, read: Result<usize, Error>) -> usize {
         match read {
             Ok(0) => self.driver.here().set(Flags::READ_ENDED),
             Ok(count) => {
@@ -195,8 +195,10 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
                 self.driver.touch(self.driver.current.index());
                 return count;
             }
-            Err(nb::Error::WouldBlock) => tally(&mut self.driver.table.counters.reads_spurious, 1),
-            Err(nb::Error::Other(error)) => self.driver.fail(self.driver.current.index(), error),
+            Err(error) if error.is_would_block() => {
+                tally(&mut self.driver.table.counters.reads_spurious, 1)
+            }
+            Err(error) => self.driver.fail(self.driver.current.index(), error),
         }
         0
     }
@@ -220,7 +222,8 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     pub(super) fn linger(&mut self) {
         let Some(source) = self.driver.source(self.driver.current.index()) else { return };
         match self.driver.context.platform.read(source, self.scratch) {
-            Ok(0) | Err(nb::Error::Other(_)) => self.close(Close::Graceful),
+            Ok(0) => self.close(Close::Graceful),
+            Err(error) if !error.is_would_block() => self.close(Close::Graceful),
             read => {
                 self.came(read);
             }

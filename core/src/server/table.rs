@@ -288,8 +288,8 @@ impl<P: Transport> Driver<'_, '_, P> {
                 connection.set(Flags::WRITE_ENDED);
                 true
             }
-            Err(nb::Error::WouldBlock) => false,
-            Err(nb::Error::Other(error)) => {
+            Err(error) if error.is_would_block() => false,
+            Err(error) => {
                 self.fail(index, error);
                 false
             }

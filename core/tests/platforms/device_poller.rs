@@ -162,14 +162,14 @@ fn reading_and_writing_ask_the_device_first() {
     assert_eq!(scan.read(devices[0], &mut buffer), Ok(3));
     assert_eq!(scan.read(devices[0], &mut buffer), Ok(2));
     assert_eq!(&buffer, b"lol");
-    assert_eq!(scan.read(devices[0], &mut buffer), Err(nb::Error::WouldBlock));
-    assert_eq!(scan.write(devices[0], b"bye"), Err(nb::Error::WouldBlock));
+    assert_eq!(scan.read(devices[0], &mut buffer), Err(Error::WOULD_BLOCK));
+    assert_eq!(scan.write(devices[0], b"bye"), Err(Error::WOULD_BLOCK));
     scan.device(devices[0]).unwrap().room = 2;
     assert_eq!(scan.write(devices[0], b"bye"), Ok(2));
     assert_eq!(scan.device(devices[0]).unwrap().outgoing, b"by");
 
     scan.device(devices[1]).unwrap().failure = Some(DeviceError::BrokenPipe);
-    let broken = || nb::Error::Other(Error::new(ErrorKind::BrokenPipe));
+    let broken = || Error::new(ErrorKind::BrokenPipe);
     assert_eq!(scan.read(devices[1], &mut buffer), Err(broken()));
     assert_eq!(scan.write(devices[1], b"bye"), Err(broken()));
 }
@@ -177,11 +177,11 @@ fn reading_and_writing_ask_the_device_first() {
 #[test]
 fn a_device_has_no_connections_to_offer() {
     let (mut scan, devices) = three_ready();
-    let unsupported = || nb::Error::Other(Error::new(ErrorKind::Unsupported));
+    let unsupported = || Error::new(ErrorKind::Unsupported);
     assert_eq!(scan.accept(devices[0]), Err(unsupported()));
     assert_eq!(scan.shutdown_write(devices[0]), Err(unsupported()));
     assert_eq!(scan.connected(devices[0]), Ok(()));
-    let invalid = nb::Error::Other(Error::new(ErrorKind::InvalidSource));
+    let invalid = Error::new(ErrorKind::InvalidSource);
     assert_eq!(Console::new().connected(devices[0]), Err(invalid));
 }
 

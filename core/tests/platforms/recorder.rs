@@ -88,7 +88,7 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
     const OWNS_BUFFERS: bool = OWNS;
     const READABLE_UNTIL_EMPTY: bool = OWNS;
 
-    fn accept(&mut self, listener: u8) -> nb::Result<u8, Error> {
+    fn accept(&mut self, listener: u8) -> Result<u8, Error> {
         Ok(self.answer(format!("accept {listener}"), self.number)?)
     }
 
@@ -96,15 +96,15 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
         self.answer(format!("connect {address}"), self.number)
     }
 
-    fn connected(&mut self, source: u8) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: u8) -> Result<(), Error> {
         Ok(self.answer(format!("connected {source}"), ())?)
     }
 
-    fn read(&mut self, source: u8, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: u8, buffer: &mut [u8]) -> Result<usize, Error> {
         Ok(self.answer(format!("read {source} {}", buffer.len()), self.number.into())?)
     }
 
-    fn peek(&mut self, source: u8, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn peek(&mut self, source: u8, buffer: &mut [u8]) -> Result<usize, Error> {
         Ok(self.answer(format!("peek {source} {}", buffer.len()), self.number.into())?)
     }
 
@@ -112,7 +112,7 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
         self.calls.push(format!("consume {source} {count} {left}"));
     }
 
-    fn write(&mut self, source: u8, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: u8, bytes: &[u8]) -> Result<usize, Error> {
         Ok(self.answer(format!("write {source} {bytes:?}"), self.number.into())?)
     }
 
@@ -121,7 +121,7 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
         self.number.into()
     }
 
-    fn shutdown_write(&mut self, source: u8) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: u8) -> Result<(), Error> {
         Ok(self.answer(format!("shutdown_write {source}"), ())?)
     }
 

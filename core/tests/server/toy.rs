@@ -96,11 +96,11 @@ impl Socket {
     }
 
     /// What a read gives where there is nothing.
-    fn nothing(&self) -> nb::Result<usize, Error> {
+    fn nothing(&self) -> Result<usize, Error> {
         match self.read_error {
-            Some(kind) => Err(nb::Error::Other(Error::new(kind))),
+            Some(kind) => Err(Error::new(kind)),
             None if self.peer_ended => Ok(0),
-            None => Err(nb::Error::WouldBlock),
+            None => Err(Error::WOULD_BLOCK),
         }
     }
 
@@ -273,23 +273,23 @@ impl<const KIND: u8> Transport for Toy<KIND> {
     const OWNS_BUFFERS: bool = KIND == PLATFORM;
     const READABLE_UNTIL_EMPTY: bool = KIND == READS_ON;
 
-    fn accept(&mut self, listener: Handle) -> nb::Result<Handle, Error> {
+    fn accept(&mut self, listener: Handle) -> Result<Handle, Error> {
         let socket = self.open(listener)?;
         if let Some(kind) = socket.accept_errors.pop_front() {
-            return Err(nb::Error::Other(Error::new(kind)));
+            return Err(Error::new(kind));
         }
-        socket.backlog.pop_front().ok_or(nb::Error::WouldBlock)
+        socket.backlog.pop_front().ok_or(Error::WOULD_BLOCK)
     }
 
     fn connect(&mut self, _address: &()) -> Result<Handle, Error> {
         Err(Error::new(ErrorKind::Unsupported))
     }
 
-    fn connected(&mut self, _source: Handle) -> nb::Result<(), Error> {
-        Err(nb::Error::Other(Error::new(ErrorKind::Unsupported)))
+    fn connected(&mut self, _source: Handle) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::Unsupported))
     }
 
-    fn read(&mut self, source: Handle, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Handle, buffer: &mut [u8]) -> Result<usize, Error> {
         assert!(!buffer.is_empty(), "a read into nothing looks like the end of the stream");
         let socket = self.open(source)?;
         socket.reads += 1;
@@ -303,7 +303,7 @@ impl<const KIND: u8> Transport for Toy<KIND> {
         Ok(count)
     }
 
-    fn peek(&mut self, source: Handle, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn peek(&mut self, source: Handle, buffer: &mut [u8]) -> Result<usize, Error> {
         assert!(KIND == PLATFORM, "the server has its own inbox");
         assert!(!buffer.is_empty(), "bytes that go nowhere are not asked for");
         let socket = self.open(source)?;
@@ -325,19 +325,19 @@ impl<const KIND: u8> Transport for Toy<KIND> {
         socket.left = left;
     }
 
-    fn write(&mut self, source: Handle, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Handle, bytes: &[u8]) -> Result<usize, Error> {
         let socket = self.open(source)?;
         assert!(!socket.write_ended, "nothing is written after the end of the stream");
         socket.writes += 1;
         if let Some(kind) = socket.write_error {
-            return Err(nb::Error::Other(Error::new(kind)));
+            return Err(Error::new(kind));
         }
         let count = bytes.len().min(socket.room).min(socket.write_max);
         if KIND == PLATFORM {
             assert!(bytes.len() <= socket.room, "the server asks for the room first");
         }
         if count == 0 && !bytes.is_empty() {
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         socket.outgoing.extend_from_slice(&bytes[..count]);
         if socket.room != usize::MAX {
@@ -354,14 +354,14 @@ impl<const KIND: u8> Transport for Toy<KIND> {
         }
     }
 
-    fn shutdown_write(&mut self, source: Handle) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Handle) -> Result<(), Error> {
         let socket = self.open(source)?;
         if let Some(kind) = socket.shutdown_error {
-            return Err(nb::Error::Other(Error::new(kind)));
+            return Err(Error::new(kind));
         }
         if socket.shutdowns_blocked > 0 {
             socket.shutdowns_blocked -= 1;
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         socket.write_ended = true;
         Ok(())

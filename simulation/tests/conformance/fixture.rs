@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture, flatten};
+use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
 use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
 use selkie_simulation::{Address, Far, FarSide, Knobs, Network, Random, Simulated, Source, Waker};
 
@@ -110,11 +110,11 @@ impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
     }
 
     fn read(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.platform.read(source, buffer))
+        self.platform.read(source, buffer)
     }
 
     fn write(&mut self, source: Source, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.platform.write(source, bytes))
+        self.platform.write(source, bytes)
     }
 
     fn close(&mut self, source: Source) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use selkie_conformance::{Fixture, TransportFixture, flatten};
+use selkie_conformance::{Fixture, TransportFixture};
 use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
 use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::iface::SocketHandle;
@@ -91,11 +91,11 @@ impl Fixture for OverWire {
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.network.read(source, buffer))
+        self.network.read(source, buffer)
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.network.write(source, bytes))
+        self.network.write(source, bytes)
     }
 
     fn close(&mut self, source: Socket) -> Result<(), Error> {

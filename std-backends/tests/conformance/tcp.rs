@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use selkie_conformance::flatten;
 use selkie_core::{Close, Error, Transport};
 use selkie_std::{AnySelector, Backend, Platform, Socket};
 
@@ -69,11 +68,11 @@ impl Near for Tcp {
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.platform.read(source, buffer))
+        self.platform.read(source, buffer)
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.platform.write(source, bytes))
+        self.platform.write(source, bytes)
     }
 
     fn close(&mut self, source: Socket) -> Result<(), Error> {

@@ -4,7 +4,7 @@
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
-use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture, flatten};
+use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
 use selkie_core::{Close, Error, ErrorKind, Event, Events, Instant, Transport, Wait};
 use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
 
@@ -93,25 +93,25 @@ impl Fixture for Network {
         let peer = self.dial(listener)?;
         for _ in 0..PATIENCE {
             match self.near.accept(listener) {
-                Err(nb::Error::WouldBlock) => self.settle(),
+                Err(error) if error.is_would_block() => self.settle(),
                 Ok(source) => {
                     // The host learns a moment later that there is room to write, and refuses until
                     // then.
                     self.settle();
                     return Ok((source, peer));
                 }
-                Err(nb::Error::Other(error)) => return Err(error),
+                Err(error) => return Err(error),
             }
         }
         Err(ErrorKind::TimedOut.into())
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.near.read(source, buffer))
+        self.near.read(source, buffer)
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.near.write(source, bytes))
+        self.near.write(source, bytes)
     }
 
     fn close(&mut self, source: Socket) -> Result<(), Error> {
@@ -119,15 +119,15 @@ impl Fixture for Network {
     }
 
     fn peer_read(&mut self, peer: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.far.read(peer, buffer))
+        self.far.read(peer, buffer)
     }
 
     fn peer_write(&mut self, peer: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.far.write(peer, bytes))
+        self.far.write(peer, bytes)
     }
 
     fn peer_shutdown_write(&mut self, peer: Socket) -> Result<(), Error> {
-        flatten(self.far.shutdown_write(peer))
+        self.far.shutdown_write(peer)
     }
 
     fn peer_close(&mut self, peer: Socket) -> Result<(), Error> {
@@ -143,8 +143,8 @@ impl Fixture for Network {
         let peer = self.far.connect(&address)?;
         for _ in 0..PATIENCE {
             match self.far.connected(peer) {
-                Err(nb::Error::WouldBlock) => self.settle(),
-                result => return flatten(result).map(|()| peer),
+                Err(error) if error.is_would_block() => self.settle(),
+                result => return result.map(|()| peer),
             }
         }
         Err(ErrorKind::TimedOut.into())
@@ -172,7 +172,7 @@ impl TransportFixture for Network {
 
     fn peer_accept(&mut self) -> Result<Socket, Error> {
         match self.exit {
-            Some(listener) => flatten(self.far.accept(listener)),
+            Some(listener) => self.far.accept(listener),
             None => Err(ErrorKind::WouldBlock.into()),
         }
     }

@@ -30,16 +30,16 @@ pub(crate) fn error(code: ErrorCode) -> Error {
 
 /// The same for a call that may find nothing to do yet.
 #[inline]
-pub(crate) fn non_blocking(code: ErrorCode) -> nb::Error<Error> {
-    if code == WOULD_BLOCK { nb::Error::WouldBlock } else { nb::Error::Other(error(code)) }
+pub(crate) fn non_blocking(code: ErrorCode) -> Error {
+    if code == WOULD_BLOCK { Error::WOULD_BLOCK } else { error(code) }
 }
 
 /// The error of a write.
 #[cold]
-pub(crate) fn write_error(error: StreamError) -> nb::Error<Error> {
-    nb::Error::Other(Error::new(match error {
+pub(crate) fn write_error(error: StreamError) -> Error {
+    Error::new(match error {
         // (e)
         StreamError::Failed => ErrorKind::ConnectionReset,
         StreamError::Closed => ErrorKind::BrokenPipe,
-    }))
+    })
 }

@@ -63,11 +63,11 @@ impl Transport for IoPoll<'_> {
     // (h)
     const READABLE_UNTIL_EMPTY: bool = true;
 
-    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+    fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let socket = self.streams(listener)?.socket;
         if !self.watched.handles.has_room() {
             // As at the limit of the host, the connection keeps waiting.
-            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+            return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         let accepted = imports::accept(socket).map_err(error_code::non_blocking)?;
         Ok(self.watched.handles.insert(Streams::connected(accepted)))
@@ -85,18 +85,18 @@ impl Transport for IoPoll<'_> {
         }
     }
 
-    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Socket) -> Result<(), Error> {
         let &mut Streams { socket, state, .. } = self.streams(source)?;
         if state == State::Connecting {
             let streams = imports::finish_connect(socket).map_err(error_code::non_blocking)?;
             self.establish(source, streams)?;
         } else if state != State::Connected {
-            return Err(nb::Error::Other(Error::new(ErrorKind::NotConnected)));
+            return Err(Error::new(ErrorKind::NotConnected));
         }
         Ok(())
     }
 
-    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
         let streams = self.connection(source)?;
         let (input, promised) = (streams.input, streams.take_promise(Direction::Read));
         if buffer.is_empty() {
@@ -105,18 +105,16 @@ impl Transport for IoPoll<'_> {
         match imports::read(input, buffer) {
             Ok(0) => {
                 self.ration.found_nothing(promised);
-                Err(nb::Error::WouldBlock)
+                Err(Error::WOULD_BLOCK)
             }
             Ok(count) => Ok(count),
             Err(StreamError::Closed) => Ok(0),
             // (e)
-            Err(StreamError::Failed) => {
-                Err(nb::Error::Other(Error::new(ErrorKind::ConnectionReset)))
-            }
+            Err(StreamError::Failed) => Err(Error::new(ErrorKind::ConnectionReset)),
         }
     }
 
-    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
         let streams = self.connection(source)?;
         let (output, promised) = (streams.output, streams.take_promise(Direction::Write));
         if bytes.is_empty() {
@@ -126,7 +124,7 @@ impl Transport for IoPoll<'_> {
         let permit = imports::check_write(output).map_err(error_code::write_error)?;
         if permit == 0 {
             self.ration.found_nothing(promised);
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         // (a)
         let count = usize::try_from(permit).map_or(bytes.len(), |permit| permit.min(bytes.len()));
@@ -134,11 +132,11 @@ impl Transport for IoPoll<'_> {
         Ok(count)
     }
 
-    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let &mut Streams { socket, output, .. } = self.connection(source)?;
         // The end comes after what was written, which may still be with the host. (d)
         if imports::check_write(output) == Ok(0) {
-            return Err(nb::Error::WouldBlock);
+            return Err(Error::WOULD_BLOCK);
         }
         imports::shutdown_send(socket).map_err(error_code::non_blocking)
     }

@@ -53,6 +53,6 @@ pub(crate) fn error(errno: wasi::Errno) -> Error {
 
 /// The same for a call that may find nothing to do yet.
 #[inline]
-pub(crate) fn non_blocking(errno: wasi::Errno) -> nb::Error<Error> {
-    if errno == wasi::ERRNO_AGAIN { nb::Error::WouldBlock } else { nb::Error::Other(error(errno)) }
+pub(crate) fn non_blocking(errno: wasi::Errno) -> Error {
+    if errno == wasi::ERRNO_AGAIN { Error::WOULD_BLOCK } else { error(errno) }
 }

@@ -17,11 +17,11 @@ fn close(fd: wasi::Fd) -> Result<(), Error> {
 impl Transport for PollOneoff<'_> {
     type Address = SocketAddr;
 
-    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+    fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let fd = self.fd(listener)?;
         if !self.watched.handles.has_room() {
             // As at the limit of the process, the connection keeps waiting.
-            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+            return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         // SAFETY: the call takes no pointers of ours.
         let stream = unsafe { wasi::sock_accept(fd, wasi::FDFLAGS_NONBLOCK) }
@@ -34,13 +34,13 @@ impl Transport for PollOneoff<'_> {
         Err(Error::new(ErrorKind::Unsupported))
     }
 
-    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Socket) -> Result<(), Error> {
         // Whatever has a handle here is connected, or never will be.
         self.fd(source)?;
         Ok(())
     }
 
-    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
         let fd = self.fd(source)?;
         let place = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
         // SAFETY: the list names the buffer, which is valid for writes of its length.
@@ -49,18 +49,18 @@ impl Transport for PollOneoff<'_> {
             .map_err(errno::non_blocking)
     }
 
-    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
         let fd = self.fd(source)?;
         let place = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
         // SAFETY: the list names the bytes, which are valid for reads of their length.
         match unsafe { wasi::fd_write(fd, &place) } {
-            Ok(0) if !bytes.is_empty() => Err(nb::Error::WouldBlock),
+            Ok(0) if !bytes.is_empty() => Err(Error::WOULD_BLOCK),
             Ok(count) => Ok(count.min(bytes.len())),
             Err(errno) => Err(errno::non_blocking(errno)),
         }
     }
 
-    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let fd = self.fd(source)?;
         // SAFETY: the call takes no pointers.
         unsafe { wasi::sock_shutdown(fd, wasi::SDFLAGS_WR) }.map_err(errno::non_blocking)

@@ -66,7 +66,7 @@ fn a_connection_attempt_that_ends_twice_ends_once() {
     // Not yet; and a stream of this name there is not.
     host::happens(abi::EVENT_SUBTASK, subtask, abi::SUBTASK_RETURNED - 1);
     host::happens(EVENT_STREAM_READ, subtask, ONE);
-    assert_eq!(platform.connected(source), Err(nb::Error::WouldBlock));
+    assert_eq!(platform.connected(source), Err(selkie_core::Error::WOULD_BLOCK));
     host::happens(abi::EVENT_SUBTASK, subtask, abi::SUBTASK_RETURNED);
     host::happens(abi::EVENT_SUBTASK, subtask, abi::SUBTASK_RETURNED);
     assert_eq!(platform.connected(source), Ok(()));
@@ -77,7 +77,7 @@ fn a_connection_attempt_that_ends_twice_ends_once() {
     platform.poll(Instant::ZERO, &mut Events::new(&mut [Event::EMPTY])).unwrap();
     assert_eq!(in_flight(&mut platform, source, Direction::Write), end);
     assert_eq!(platform.in_flight, 1, "the host was asked for room to write, and has not said so");
-    assert_eq!(platform.read(source, &mut [0; 8]), Err(nb::Error::WouldBlock));
+    assert_eq!(platform.read(source, &mut [0; 8]), Err(selkie_core::Error::WOULD_BLOCK));
 }
 
 /// A connection that is watched, and the handle of the end that it is read from.
@@ -113,7 +113,7 @@ fn bytes_that_came_ahead_are_read_in_as_many_parts_as_it_takes() {
         assert_eq!(platform.read(source, &mut buffer), Ok(part.len()));
         assert_eq!(&buffer[..part.len()], part);
     }
-    assert_eq!(platform.read(source, &mut buffer), Err(nb::Error::WouldBlock));
+    assert_eq!(platform.read(source, &mut buffer), Err(selkie_core::Error::WOULD_BLOCK));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn an_event_of_what_is_not_known_is_nobodys() {
     for kind in 1..6 {
         host::happens(kind, 4711, abi::SUBTASK_RETURNED);
     }
-    assert_eq!(platform.accept(listener), Err(nb::Error::WouldBlock));
+    assert_eq!(platform.accept(listener), Err(selkie_core::Error::WOULD_BLOCK));
     let error = platform.wait(&mut Events::new(&mut [Event::EMPTY]), None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NothingToWaitFor);
 }

@@ -38,7 +38,7 @@ impl WaitableSet {
         direction: Direction,
         ahead: usize,
         outcome: Outcome,
-    ) -> nb::Result<usize, Error> {
+    ) -> Result<usize, Error> {
         let mut outcome = outcome;
         if outcome.is_blocked() {
             let side = self.endpoints.at(slot).platform.side(direction);
@@ -53,13 +53,13 @@ impl WaitableSet {
     }
 
     /// What a read or write says that moves nothing.
-    fn nothing(&mut self, slot: usize, direction: Direction) -> nb::Result<usize, Error> {
+    fn nothing(&mut self, slot: usize, direction: Direction) -> Result<usize, Error> {
         let &mut Side { state, error, .. } = self.endpoints.at(slot).platform.side(direction);
         match (state, error) {
-            (State::Ended, Some(error)) => Err(nb::Error::Other(error)),
+            (State::Ended, Some(error)) => Err(error),
             (State::Ended, None) if direction == Direction::Read => Ok(0),
-            (State::Ended, None) => Err(nb::Error::Other(Error::new(ErrorKind::BrokenPipe))),
-            _ => Err(nb::Error::WouldBlock),
+            (State::Ended, None) => Err(Error::new(ErrorKind::BrokenPipe)),
+            _ => Err(Error::WOULD_BLOCK),
         }
     }
 
@@ -82,13 +82,13 @@ impl WaitableSet {
 impl Transport for WaitableSet {
     type Address = SocketAddr;
 
-    fn accept(&mut self, listener: Socket) -> nb::Result<Socket, Error> {
+    fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let (slot, entry) = self.endpoints.get(listener)?;
         if entry.platform.kind != Kind::Listener {
-            return Err(nb::Error::Other(Error::new(ErrorKind::InvalidInput)));
+            return Err(Error::new(ErrorKind::InvalidInput));
         }
         if !self.endpoints.has_room() {
-            return Err(nb::Error::Other(Error::new(ErrorKind::OutOfDescriptors)));
+            return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         match self.endpoints.at(slot).platform.side(Direction::Read).state {
             State::Unknown => self.ask(slot, Direction::Read),
@@ -96,9 +96,9 @@ impl Transport for WaitableSet {
             State::Ready | State::Ended => {}
         }
         match *self.endpoints.at(slot).platform.side(Direction::Read) {
-            Side { state: State::Unknown | State::InFlight, .. } => Err(nb::Error::WouldBlock),
+            Side { state: State::Unknown | State::InFlight, .. } => Err(Error::WOULD_BLOCK),
             Side { state: State::Ended, error, .. } => {
-                Err(nb::Error::Other(error.unwrap_or(Error::new(ErrorKind::Other))))
+                Err(error.unwrap_or(Error::new(ErrorKind::Other)))
             }
             Side { state: State::Ready, .. } => {
                 let socket = self.mailboxes[slot].socket();
@@ -134,20 +134,20 @@ impl Transport for WaitableSet {
         Ok(source)
     }
 
-    fn connected(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn connected(&mut self, source: Socket) -> Result<(), Error> {
         if self.endpoints.get(source)?.1.platform.kind == Kind::Attempt {
             self.collect(usize::MAX);
         }
         let endpoint = &mut self.endpoints.get(source)?.1.platform;
         match (endpoint.kind, endpoint.side(Direction::Write).error) {
-            (Kind::Attempt, _) => Err(nb::Error::WouldBlock),
-            (Kind::Failed, Some(error)) => Err(nb::Error::Other(error)),
+            (Kind::Attempt, _) => Err(Error::WOULD_BLOCK),
+            (Kind::Failed, Some(error)) => Err(error),
             (Kind::Stream, _) => Ok(()),
-            _ => Err(nb::Error::Other(NOT_A_STREAM)),
+            _ => Err(NOT_A_STREAM),
         }
     }
 
-    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> nb::Result<usize, Error> {
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
         let (slot, state) = self.state(source, Direction::Read)?;
         if !matches!(state, State::Unknown | State::Ready) {
             return self.nothing(slot, Direction::Read);
@@ -188,7 +188,7 @@ impl Transport for WaitableSet {
         self.moved(slot, Direction::Read, ahead, outcome)
     }
 
-    fn write(&mut self, source: Socket, bytes: &[u8]) -> nb::Result<usize, Error> {
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
         let (slot, state) = self.state(source, Direction::Write)?;
         if !matches!(state, State::Unknown | State::Ready) {
             return self.nothing(slot, Direction::Write);
@@ -204,10 +204,10 @@ impl Transport for WaitableSet {
         self.moved(slot, Direction::Write, 0, outcome)
     }
 
-    fn shutdown_write(&mut self, source: Socket) -> nb::Result<(), Error> {
+    fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let (slot, entry) = self.endpoints.get(source)?;
         if entry.platform.kind != Kind::Stream {
-            return Err(nb::Error::Other(NOT_A_STREAM));
+            return Err(NOT_A_STREAM);
         }
         self.cancel(slot, Direction::Write);
         let side = self.endpoints.at(slot).platform.side(Direction::Write);

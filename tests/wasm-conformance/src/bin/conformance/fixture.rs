@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use selkie::{Close, Error, ErrorKind, Instant, Socket, Transport, Wait};
-use selkie_conformance::{Fixture, TransportFixture, WaitFixture, flatten};
+use selkie_conformance::{Fixture, TransportFixture, WaitFixture};
 
 use crate::partner::{self, BusyClock, Peer};
 use crate::platform::{self, Given, Platform};
@@ -92,19 +92,19 @@ impl Fixture for Network {
                     self.settle();
                     return Ok((source, peer));
                 }
-                Err(nb::Error::WouldBlock) => self.settle(),
-                Err(nb::Error::Other(error)) => return Err(error),
+                Err(error) if error.is_would_block() => self.settle(),
+                Err(error) => return Err(error),
             }
         }
         Err(ErrorKind::TimedOut.into())
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        flatten(self.near.read(source, buffer))
+        self.near.read(source, buffer)
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        flatten(self.near.write(source, bytes))
+        self.near.write(source, bytes)
     }
 
     fn close(&mut self, source: Socket) -> Result<(), Error> {
