@@ -27,7 +27,7 @@ impl Arguments {
                 "--quick" => arguments.quick = true,
                 "--rounds" => {
                     arguments.rounds =
-                        words.next().and_then(|count| count.parse().ok()).or_else(|| usage())
+                        words.next().and_then(|count| count.parse().ok()).or_else(|| usage());
                 }
                 "--role" => arguments.role = Some(Role { words: words.by_ref().collect() }),
                 _ if word.starts_with('-') => usage(),
