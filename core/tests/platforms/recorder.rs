@@ -1,8 +1,10 @@
 //! A platform that writes down what it is asked, and answers with what the test has chosen.
 
+use core::time::Duration;
+
 use selkie_core::{
     Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Transport,
+    Selector, Token, Transport, Wait, Wake,
 };
 
 /// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read
@@ -65,7 +67,9 @@ impl<const OWNS: bool> Selector for Recorder<OWNS> {
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         let event =
             Event { token: Token::new(self.number.into(), 1), readiness: Readiness::READABLE };
-        while events.push(event).is_ok() {}
+        if self.failure.is_none() {
+            while events.push(event).is_ok() {}
+        }
         self.answer(format!("poll {}", now.as_nanos()), ())
     }
 
@@ -79,6 +83,32 @@ impl<const OWNS: bool> Selector for Recorder<OWNS> {
 
     fn capacity(&self) -> usize {
         self.capacity
+    }
+}
+
+impl<const OWNS: bool> Wait for Recorder<OWNS> {
+    fn now(&mut self) -> Instant {
+        Instant::from_nanos(self.number.into())
+    }
+
+    fn wait(&mut self, _events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.answer(format!("wait {:?}", deadline.map(Instant::as_nanos)), ())
+    }
+
+    fn wait_for(&mut self, _events: &mut Events<'_>, timeout: Duration) -> Result<(), Error> {
+        self.answer(format!("wait_for {timeout:?}"), ())
+    }
+}
+
+impl<const OWNS: bool> Wake for Recorder<OWNS> {
+    type Waker = u8;
+
+    fn waker(&mut self, token: Token) -> Result<u8, Error> {
+        self.answer(format!("waker {token:?}"), self.number)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        self.answer(format!("release_waker {token:?}"), ())
     }
 }
 
@@ -114,6 +144,14 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
 
     fn write(&mut self, source: u8, bytes: &[u8]) -> Result<usize, Error> {
         self.answer(format!("write {source} {bytes:?}"), self.number.into())
+    }
+
+    fn write_vectored(&mut self, source: u8, parts: &[&[u8]]) -> Result<usize, Error> {
+        self.answer(format!("write_vectored {source} {parts:?}"), self.number.into())
+    }
+
+    fn check(&mut self, source: u8) -> Result<(), Error> {
+        self.answer(format!("check {source}"), ())
     }
 
     fn write_room(&mut self, source: u8) -> usize {
