@@ -1,11 +1,11 @@
-//! From the system's error numbers to the errors of the contracts, and to those of the standard
+//! Conversion of the system's error numbers to the errors of the contracts and of the standard
 //! library.
 
 use std::io;
 
 use selkie_core::{Error, ErrorKind};
 
-/// What an error number means in the terms of the contracts. The number stays in [`Error::code`].
+/// Returns the contracts' error for an error number, which stays in [`Error::code`].
 #[must_use]
 pub const fn from_errno(code: i32) -> Error {
     let kind = match code {
@@ -39,8 +39,7 @@ pub const fn from_errno(code: i32) -> Error {
     Error::with_code(kind, code)
 }
 
-/// The error as the standard library has it: by its error number where it has one, by its kind
-/// otherwise.
+/// Returns the standard library's error: by the error number if there is one, else by the kind.
 #[must_use]
 pub fn into_io(error: Error) -> io::Error {
     if let Some(code) = error.code() {
@@ -68,7 +67,7 @@ pub fn into_io(error: Error) -> io::Error {
     io::Error::new(kind, error)
 }
 
-/// Where the system keeps the calling thread's error number.
+/// Returns the place of the calling thread's error number.
 fn location() -> *mut libc::c_int {
     // SAFETY: the function has no preconditions.
     #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
@@ -85,25 +84,25 @@ fn location() -> *mut libc::c_int {
     location
 }
 
-/// The calling thread's error number.
+/// Returns the calling thread's error number.
 #[inline]
 pub(crate) fn number() -> i32 {
     // SAFETY: the location is valid for reads as long as the thread runs.
     unsafe { *location() }
 }
 
-/// Puts an error number back, for code that may run in a signal handler and so must leave no trace.
+/// Restores an error number, for code that may run in a signal handler and must not change it.
 pub(crate) fn restore(number: i32) {
     // SAFETY: the location is valid for writes as long as the thread runs.
     unsafe { *location() = number }
 }
 
-/// What the last failed call of this thread reported.
+/// Returns the error of this thread's last failed call.
 pub(crate) fn last() -> Error {
     from_errno(number())
 }
 
-/// The result of a call that says -1 when it failed.
+/// Returns the result of a call that returns -1 when it fails.
 pub(crate) fn check(result: libc::c_int) -> Result<libc::c_int, Error> {
     if result < 0 { Err(last()) } else { Ok(result) }
 }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_call_is_told_by_its_number() {
+    fn a_failed_call_has_its_error_number() {
         // SAFETY: closing a descriptor that cannot exist touches none.
         let error = check(unsafe { libc::close(-1) }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidSource);
