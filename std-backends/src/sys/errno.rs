@@ -1,7 +1,4 @@
-//! Conversion of the system's error numbers to the errors of the contracts and of the standard
-//! library.
-
-use std::io;
+//! Conversion of the system's error numbers to the errors of the contracts.
 
 use selkie_core::{Error, ErrorKind};
 
@@ -39,35 +36,7 @@ pub const fn from_errno(code: i32) -> Error {
     Error::with_code(kind, code)
 }
 
-/// Returns the standard library's error: by the error number if there is one, else by the kind.
-#[must_use]
-pub fn into_io(error: Error) -> io::Error {
-    if let Some(code) = error.code() {
-        return io::Error::from_raw_os_error(code);
-    }
-    let kind = match error.kind() {
-        ErrorKind::AlreadyRegistered => io::ErrorKind::AlreadyExists,
-        ErrorKind::NotRegistered | ErrorKind::Stale => io::ErrorKind::NotFound,
-        ErrorKind::Unsupported => io::ErrorKind::Unsupported,
-        ErrorKind::InvalidSource | ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
-        ErrorKind::WouldBlock => io::ErrorKind::WouldBlock,
-        ErrorKind::AddressInUse => io::ErrorKind::AddrInUse,
-        ErrorKind::AddressUnavailable => io::ErrorKind::AddrNotAvailable,
-        ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
-        ErrorKind::ConnectionRefused => io::ErrorKind::ConnectionRefused,
-        ErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
-        ErrorKind::ConnectionAborted => io::ErrorKind::ConnectionAborted,
-        ErrorKind::NotConnected => io::ErrorKind::NotConnected,
-        ErrorKind::BrokenPipe => io::ErrorKind::BrokenPipe,
-        ErrorKind::TimedOut => io::ErrorKind::TimedOut,
-        ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
-        ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
-}
-
-/// Returns the place of the calling thread's error number.
+/// Where the system keeps the calling thread's error number.
 fn location() -> *mut libc::c_int {
     // SAFETY: the function has no preconditions.
     #[cfg(any(target_os = "linux", target_os = "dragonfly"))]
@@ -120,17 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_library_understands() {
-        let refused = into_io(from_errno(libc::ECONNREFUSED));
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
-        let stale = into_io(Error::new(ErrorKind::Stale));
-        assert_eq!(stale.kind(), io::ErrorKind::NotFound);
-        assert!(stale.to_string().contains("stale"));
-    }
-
-    #[test]
-    fn a_failed_call_has_its_error_number() {
+    fn a_failed_call_is_told_by_its_number() {
         // SAFETY: closing a descriptor that cannot exist touches none.
         let error = check(unsafe { libc::close(-1) }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidSource);
