@@ -1,5 +1,4 @@
-//! What the echo server needs of a native platform: a backend, a listener, enough descriptors, and
-//! signals.
+//! The native half of the echo server: a backend, a listener, enough descriptors, and signals.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -12,7 +11,7 @@ use selkie::{AnySelector, Context, Error, Platform, Socket};
 /// The platform of the echo server.
 pub(crate) type Native = Platform<AnySelector<'static>>;
 
-/// How many clients may wait to be accepted; the system cuts it down to its own limit.
+/// The backlog; the system cuts it down to its own limit.
 const BACKLOG: i32 = 4096;
 /// Descriptors beside those of the clients: standard streams, selector, waker, listener, and some
 /// to spare.
@@ -22,7 +21,7 @@ const DESCRIPTORS_EXTRA: u64 = 32;
 pub(crate) struct Opened {
     pub(crate) platform: Native,
     pub(crate) listener: Socket,
-    /// Where it listens and with what, less the closing parenthesis.
+    /// The address and the backend, without the closing parenthesis.
     pub(crate) description: String,
 }
 
@@ -45,7 +44,7 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
     Ok(Opened { platform, listener, description: format!("{address} ({backend}") })
 }
 
-/// Why there is no listener, and what to do about it.
+/// Formats why there is no listener, and what to do about it.
 fn cannot_listen(address: SocketAddr, error: Error) -> String {
     let advice = match selkie::into_io(error).kind() {
         ErrorKind::AddrInUse => {
@@ -58,7 +57,7 @@ fn cannot_listen(address: SocketAddr, error: Error) -> String {
     format!("cannot listen on {address}: {error}; {advice}")
 }
 
-/// Whether the user wants the server to stop.
+/// The user's request to stop.
 pub(crate) struct Termination(Arc<AtomicBool>);
 
 impl Termination {

@@ -15,10 +15,10 @@ use std::str::FromStr;
 
 use selkie::{Context, ErrorKind, IoPoll, IoPollStorage, Socket};
 
-/// How many clients may wait to be accepted; the host cuts it down to its own limit.
+/// The backlog; the host cuts it down to its own limit.
 const BACKLOG: u32 = 4096;
 
-/// What there is to wait with.
+/// The backend of WASI 0.2.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backend;
 
@@ -40,7 +40,7 @@ impl fmt::Display for Backend {
 pub(crate) struct Opened {
     pub(crate) platform: IoPoll<'static>,
     pub(crate) listener: Socket,
-    /// Where it listens and with what, less the closing parenthesis.
+    /// The address and the backend, without the closing parenthesis.
     pub(crate) description: String,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
     Ok(Opened { platform, listener, description: format!("{address} ({backend}") })
 }
 
-/// Whether the user wants the server to stop. WASI has no signals: the host ends the program.
+/// The user's request to stop. WASI has no signals: the host ends the program.
 pub(crate) struct Termination;
 
 impl Termination {
