@@ -181,7 +181,7 @@ impl<'fd> Selector for Epoll<'fd> {
             // (b)
             (true, true) => self.forget(fd, token)?,
             (false, false) => {
-                self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?
+                self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
             }
             (true, false) => {
                 match self.control(libc::EPOLL_CTL_MOD, fd, token, asked(interest, mode)) {

@@ -39,7 +39,7 @@ impl<S: Native> Transport for Platform<S> {
             }
         };
         set_no_delay(stream.as_raw_fd());
-        Ok(self.take_in(stream)?)
+        self.take_in(stream)
     }
 
     fn connect(&mut self, address: &SocketAddr) -> Result<Socket, Error> {
