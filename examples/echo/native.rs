@@ -1,16 +1,23 @@
 //! The native half of the echo server: a backend, a listener, enough descriptors, and signals.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use selkie::Backend;
-use selkie::{AnySelector, Context, Error, Platform, Socket};
+use selkie::{
+    AnySelector, Context, Error, Event, Events, Interest, Mode, Platform, Poll, Selector, Socket,
+    Token, Wait,
+};
 
 /// The platform of the echo server.
 pub(crate) type Native = Platform<AnySelector<'static>>;
 
+/// The buffers of a connection: one for each direction, so that no client waits for the buffer of
+/// another. Untouched pages cost nothing.
+pub(crate) const BUFFERS_EACH: usize = 2;
 /// The backlog; the system cuts it down to its own limit.
 const BACKLOG: i32 = 4096;
 /// Descriptors beside those of the clients: standard streams, selector, waker, listener, and some
@@ -46,7 +53,7 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
 
 /// Formats why there is no listener, and what to do about it.
 fn cannot_listen(address: SocketAddr, error: Error) -> String {
-    let advice = match selkie::into_io(error).kind() {
+    let advice = match std::io::Error::from(error).kind() {
         ErrorKind::AddrInUse => {
             "stop the program that listens there, or choose another port (0 for any free one)"
         }
@@ -79,4 +86,23 @@ impl Termination {
     pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// Prints if that is possible at once. A reader that has left, a full disk and a full pipe must not
+/// stop or delay the server.
+pub(crate) fn print(mut output: impl Write + AsFd, text: &str) {
+    if is_writable(&output).unwrap_or(false) {
+        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    }
+}
+
+/// Returns whether `output` takes a page without blocking, as POSIX says of a pipe that is ready.
+fn is_writable(output: &impl AsFd) -> Result<bool, Error> {
+    let mut selector = Poll::new(1)?;
+    selector.register(output.as_fd(), Token::new(0, 1), Interest::WRITABLE, Mode::Level)?;
+    let mut batch = [Event::EMPTY];
+    let mut events = Events::new(&mut batch);
+    let now = selector.now();
+    selector.poll(now, &mut events)?;
+    Ok(!events.is_empty())
 }

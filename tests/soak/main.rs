@@ -5,7 +5,7 @@
 //! `ci/test soak` takes 20; for five minutes on each backend, all of them at once:
 //!
 //! ```text
-//! SELKIE_SOAK=300 cargo test --test soak -- --nocapture --test-threads=3
+//! SELKIE_SOAK=300 cargo test -p selkie-tests --test soak -- --nocapture --test-threads=3
 //! ```
 
 #![cfg(target_os = "linux")]
@@ -87,7 +87,7 @@ fn soak(backend: &str) {
     println!("descriptors: {descriptors} before and after");
     println!("bytes of memory: {warm} after a quarter of the time, {cold} in the end");
     print!("{}", report.text);
-    let limit = warm + report.figure_before(" outboxes") * BLOCK_SIZE + GROWTH_MAX;
+    let limit = warm + report.figure_before(" buffers in use") * BLOCK_SIZE + GROWTH_MAX;
     assert!(cold <= limit, "the server has grown by {} bytes", cold - warm);
     assert_counters(&report, churn.connections());
 }
