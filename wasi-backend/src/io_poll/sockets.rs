@@ -3,6 +3,8 @@
 use core::net::SocketAddr;
 
 use selkie_core::Error;
+#[cfg(doc)]
+use selkie_core::ErrorKind;
 
 use super::streams::{State, Streams};
 use super::{IoPoll, error_code};
