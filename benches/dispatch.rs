@@ -1,6 +1,6 @@
 //! The cost of a loop itself: the benchmark that libevent began. See `support/dispatch/`.
 //!
-//! `cargo bench --bench dispatch`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench dispatch`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;

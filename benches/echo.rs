@@ -1,6 +1,6 @@
 //! A whole server: connections that have messages echoed, one at a time each. See `support/echo/`.
 //!
-//! `cargo bench --bench echo`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench echo`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;

@@ -1,7 +1,7 @@
 //! What idle connections cost: the time of those that are active, and memory. As many as the
 //! machine allows: each takes a descriptor of the server's, and one of a client's.
 //!
-//! `cargo bench --bench idle`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench idle`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;

@@ -2,7 +2,7 @@
 //! counted by strace. Each number is the difference of two runs of different length, so that
 //! starting and ending do not count.
 //!
-//! `cargo bench --bench instructions`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench instructions`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;

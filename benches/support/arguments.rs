@@ -27,7 +27,7 @@ impl Arguments {
                 "--quick" => arguments.quick = true,
                 "--rounds" => {
                     arguments.rounds =
-                        words.next().and_then(|count| count.parse().ok()).or_else(|| usage())
+                        words.next().and_then(|count| count.parse().ok()).or_else(|| usage());
                 }
                 "--role" => arguments.role = Some(Role { words: words.by_ref().collect() }),
                 _ if word.starts_with('-') => usage(),
@@ -76,7 +76,7 @@ impl Role {
 /// Says how a benchmark is called, and exits.
 fn usage() -> ! {
     eprintln!(
-        "usage: cargo bench [--bench NAME] -- [--quick] [--rounds COUNT] [PART-OF-A-TITLE...]"
+        "usage: cargo bench -p selkie-benches [--bench NAME] -- [--quick] [--rounds COUNT] [TITLE...]"
     );
     std::process::exit(2)
 }

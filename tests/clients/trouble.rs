@@ -40,7 +40,7 @@ pub(crate) fn reset_storm(target: &Target, count: u64) {
             1 => client.write_all(b"x").expect("a fresh connection takes a byte"),
             2 => echo(&mut client, b"hello"),
             _ => {
-                client.write_all(&pattern(0, 60_000)).expect("a fresh connection takes some bytes")
+                client.write_all(&pattern(0, 60_000)).expect("a fresh connection takes some bytes");
             }
         }
         drop(client);

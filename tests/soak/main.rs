@@ -5,7 +5,7 @@
 //! `ci/test soak` takes 20; for five minutes on each backend, all of them at once:
 //!
 //! ```text
-//! SELKIE_SOAK=300 cargo test --test soak -- --nocapture --test-threads=3
+//! SELKIE_SOAK=300 cargo test -p selkie-tests --test soak -- --nocapture --test-threads=3
 //! ```
 
 #![cfg(target_os = "linux")]

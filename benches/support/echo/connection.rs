@@ -55,7 +55,7 @@ impl<S: Read + Write> Connection<S> {
                 Ok(written) if written == count => {}
                 Ok(written) => self.owed.extend_from_slice(&buffer[written..count]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.owed.extend_from_slice(&buffer[..count])
+                    self.owed.extend_from_slice(&buffer[..count]);
                 }
                 Err(_) => return Next::Close,
             }

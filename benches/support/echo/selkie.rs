@@ -4,10 +4,10 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
 use ::selkie::{
-    CloseReason, Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, Server,
-    Service, Socket, Wait,
+    CloseReason, Config, Error, EventLoop, FdSelector, HeapLoop, HeapServer, Peer, Platform,
+    Server, Service, Socket, Wait,
 };
-use services::Echo;
+use selkie_services::Echo;
 
 use super::READ_MAX;
 use crate::support::BATCH;
@@ -35,7 +35,7 @@ impl Service for Counted {
     }
 }
 
-pub(crate) fn serve<S: Native + Wait>(
+pub(crate) fn serve<S: FdSelector + Wait>(
     selector: Result<S, Error>,
     listener: TcpListener,
     connections: usize,

@@ -96,7 +96,7 @@ fn arrives(platform: &WaitableSet, end: u32, bytes: &[u8], status: u32) {
             bytes.as_ptr(),
             platform.read_aheads[0].bytes_place(),
             bytes.len(),
-        )
+        );
     };
     host::push_event(EVENT_STREAM_READ, end, (u32::try_from(bytes.len()).unwrap() * ONE) | status);
 }

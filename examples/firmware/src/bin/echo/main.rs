@@ -6,7 +6,7 @@
 //! console beside the server.
 //!
 //! ```text
-//! cargo run --release
+//! cargo run --profile firmware
 //! nc 127.0.0.1 7000
 //! ```
 #![no_std]
@@ -25,7 +25,7 @@ use selkie_core::{
 };
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
-use services::Echo;
+use selkie_services::Echo;
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// The clients, their listener, and the console.
