@@ -10,32 +10,39 @@
 //! stand for. None of them allocates memory. With the feature `std` their tables can be on the
 //! heap. Programs that only want a server take the crate `selkie`, which picks the backend.
 //!
-//! An echo of whole reads on WASI 0.2, without a server:
+//! An echo server for one client at a time on WASI 0.2, without the layers of Selkie above:
 //!
-//! ```ignore
-//! use selkie_core::{Close, Event, Events, Interest, Mode, Selector, Token, Transport, Wait};
-//! use selkie_wasi::{IoPoll, IoPollStorage};
+#![cfg_attr(all(target_os = "wasi", target_env = "p2", feature = "std"), doc = "```no_run")]
+#![cfg_attr(not(all(target_os = "wasi", target_env = "p2", feature = "std")), doc = "```text")]
+//! use selkie_core::{Close, Error, Event, Events, Interest, Mode, Selector, Token, Transport, Wait};
+//! use selkie_wasi::{IoPoll, IoPollStorage, Socket};
 //!
-//! fn main() -> Result<(), selkie_core::Error> {
+//! /// Waits until a source is readable.
+//! fn wait_for(platform: &mut IoPoll<'_>, source: Socket) -> Result<(), Error> {
+//!     let token = Token::new(0, 1);
+//!     platform.register(source, token, Interest::READABLE, Mode::Level)?;
+//!     platform.wait(&mut Events::new(&mut [Event::EMPTY]), None)?;
+//!     platform.deregister(source, token)
+//! }
+//!
+//! fn main() -> Result<(), Error> {
 //!     let mut platform = IoPoll::new(IoPollStorage::leaked(64))?;
-//!     let listener = platform.listen("127.0.0.1:7000".parse().unwrap(), 64)?;
-//!     let client = loop {
-//!         match platform.accept(listener) {
-//!             Ok(client) => break client,
-//!             Err(error) if error.is_would_block() => {}
-//!             Err(error) => return Err(error),
-//!         }
-//!     };
-//!     platform.register(client, Token::new(0, 1), Interest::READABLE, Mode::Level)?;
-//!     let (mut slots, mut bytes) = ([Event::EMPTY], [0; 1024]);
+//!     let listener = platform.listen("127.0.0.1:7000".parse().expect("an address"), 64)?;
+//!     let mut bytes = [0; 1024];
 //!     loop {
-//!         platform.wait(&mut Events::new(&mut slots), None)?;
-//!         match platform.read(client, &mut bytes) {
-//!             Ok(0) => return platform.close(client, Close::Graceful),
-//!             Ok(count) => platform.write(client, &bytes[..count]).map(|_| ())?,
-//!             Err(error) if error.is_would_block() => {}
-//!             Err(error) => return Err(error),
+//!         wait_for(&mut platform, listener)?;
+//!         let Ok(client) = platform.accept(listener) else { continue };
+//!         loop {
+//!             wait_for(&mut platform, client)?;
+//!             match platform.read(client, &mut bytes) {
+//!                 Ok(0) => break,
+//!                 // A server would wait for room in place of dropping what is not taken.
+//!                 Ok(count) => drop(platform.write(client, &bytes[..count])),
+//!                 Err(error) if error.is_would_block() => {}
+//!                 Err(_) => break,
+//!             }
 //!         }
+//!         platform.close(client, Close::Graceful)?;
 //!     }
 //! }
 //! ```

@@ -21,8 +21,8 @@ pub type StaticPollOneoff<const SLOTS: usize> = StaticStorage<Descriptor, SLOTS>
 /// A platform over `poll_oneoff`, for modules: a selector together with the descriptors that it
 /// watches.
 ///
-/// Each wait costs in proportion to the number of sources, silent or not, in the host as well as
-/// here.
+/// The cost of each wait grows with the number of sources, silent or not, in the host and in the
+/// backend.
 #[derive(Debug)]
 pub struct PollOneoff<'a> {
     pub(super) list: PollList<'a, Descriptor>,

@@ -96,10 +96,11 @@ impl fmt::Debug for Report {
     }
 }
 
-/// Calls `poll_oneoff` and returns the number of reports. There is room for a report of each
-/// subscription.
+/// Makes the call `poll_oneoff` and returns the number of reports. There is room for a report of
+/// each subscription.
 ///
-/// A signal that interrupts the host's wait is no error: the call returns early and without reports.
+/// A signal that interrupts the host's wait is no error: the call returns early and without
+/// reports.
 pub(crate) fn call(
     subscriptions: &[Subscription],
     reports: &mut [Report],

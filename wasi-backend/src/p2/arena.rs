@@ -7,8 +7,8 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-/// The lent memory, or null. (Components have one thread; the atomics are plain memory that safe code
-/// can share.)
+/// The lent memory, or null. (Components have one thread; the atomics are plain memory that safe
+/// code can share.)
 static LENT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// Size of the lent memory in bytes.
 static LENT_LEN: AtomicUsize = AtomicUsize::new(0);
@@ -94,9 +94,9 @@ unsafe extern "C" fn cabi_realloc(
     else {
         core::arch::wasm32::unreachable()
     };
-    // SAFETY: the size is not zero, or there is an old allocation. The canonical ABI returns that as
-    // it got it from this function, so it is of the same allocator and layout. Lent memory is never
-    // grown, since a list is written in one piece.
+    // SAFETY: the size is not zero, or there is an old allocation. The canonical ABI returns that
+    // as it got it from this function, so it is of the same allocator and layout. Lent memory is
+    // never grown, since a list is written in one piece.
     let memory = unsafe {
         if old_size == 0 {
             System.alloc(layout)

@@ -10,8 +10,8 @@ use crate::p2::imports::{self, Handle};
 const CROWD: usize = 64;
 
 impl IoPoll<'_> {
-    /// Waits until `deadline`, or without limit if there is none, adds ready sources to `events` and
-    /// returns their number. One call may return early and without events.
+    /// Waits until `deadline`, or without limit if there is none, adds ready sources to `events`
+    /// and returns their number. One call may return early and without events.
     pub(super) fn wait_once(&mut self, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
         let before = events.len();
         if self.resumes {
@@ -62,8 +62,8 @@ impl IoPoll<'_> {
         self.list.first = 0;
     }
 
-    /// Makes one host call for the items from position `from` on. Moves the ready ones to `from`, and
-    /// returns their number.
+    /// Makes one host call for the items from position `from` on. Moves the ready ones to `from`,
+    /// and returns their number.
     fn poll_host(
         &mut self,
         from: usize,

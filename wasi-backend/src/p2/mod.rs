@@ -46,17 +46,18 @@
 //!   and nothing else. A clock that expired later takes steps of the ration like others, so only
 //!   such clocks go into a poll that must not block.
 
-mod arena;
+pub(crate) mod arena;
 mod batch;
 mod deadline_pollable;
 mod error;
-mod imports;
+pub(crate) mod imports;
 mod listener;
 mod ration;
 mod selector;
 mod streams;
 mod transport;
 
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use self::arena::__cabi_realloc_without_allocator;
 pub use self::selector::{IoPoll, IoPollStorage, StaticIoPoll};

@@ -1,9 +1,9 @@
 //! The steps that a host allows between two sleeps: the quirk "ration" of `mod.rs`.
 //!
-//! The ration belongs to wasmtime's scheduler, which keeps its tasks from occupying a thread. It has
-//! 128 steps. A poll takes one for each source or clock that is ready, and on wasmtime 48 each look
-//! for room to write takes one or two. Without a step left, nothing is found ready. A program gets
-//! the next ration when it sleeps, which it does in a poll that finds nothing ready. Two
+//! The ration belongs to wasmtime's scheduler, which keeps its tasks from occupying a thread. It
+//! has 128 steps. A poll takes one for each source or clock that is ready, and on wasmtime 48 each
+//! look for room to write takes one or two. Without a step left, nothing is found ready. A program
+//! gets the next ration when it sleeps, which it does in a poll that finds nothing ready. Two
 //! consequences:
 //!
 //! * A report may be incomplete, and the host looks in a fixed order, so the last of more than 128
@@ -30,9 +30,9 @@ const WRITE: usize = 3;
 const SHARE: usize = 24;
 /// Number of wrong reports in one poll that are more than coincidence.
 const BROKEN_MIN: usize = 8;
-/// Number of clocks that use up a ration. A ration is no multiple of it: a poll that begins when the
-/// last step has just been taken sleeps and finds all of them ready, and the end of the ration would
-/// not be noticed.
+/// Number of clocks that use up a ration. A ration is no multiple of it: a poll that begins when
+/// the last step has just been taken sleeps and finds all of them ready, and the end of the ration
+/// would not be noticed.
 const CLOCKS: usize = 24;
 /// Time from the making of a clock to its expiry, in nanoseconds: only then does it take steps.
 const MOMENT: u64 = 1_000_000;

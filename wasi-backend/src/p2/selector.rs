@@ -25,8 +25,8 @@ pub type StaticIoPoll<const SLOTS: usize> = StaticStorage<Streams, SLOTS>;
 /// In each wait, the cost in the host grows with the number of sources, silent or not; the cost in
 /// the backend grows with the number of ready ones.
 ///
-/// A connection that is closed while the host has bytes of it keeps its place for a source until the
-/// peer has received them or is gone.
+/// A connection that is closed while the host has bytes of it keeps its place for a source until
+/// the peer has received them or is gone.
 #[derive(Debug)]
 pub struct IoPoll<'a> {
     pub(super) list: PollList<'a, Streams>,
@@ -35,7 +35,8 @@ pub struct IoPoll<'a> {
     deadline: DeadlinePollable,
     /// Number of sources that are closed in the background (host-buffers).
     pub(super) closing: usize,
-    /// Set if the last batch had no room for all ready sources, so that the next one continues there.
+    /// Set if the last batch had no room for all ready sources, so that the next one continues
+    /// there.
     pub(super) resumes: bool,
     pub(super) ration: Ration,
 }

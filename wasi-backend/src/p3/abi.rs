@@ -11,8 +11,8 @@ pub(super) const EVENT_NONE: u32 = 0;
 /// The state of a subtask that has returned.
 pub(super) const SUBTASK_RETURNED: u32 = 2;
 
-/// The outcome of an operation on a stream or a future: the word that it returned, or the word of its
-/// event.
+/// The outcome of an operation on a stream or a future: the word that it returned, or the word of
+/// its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct Outcome(pub(super) u32);
@@ -75,8 +75,8 @@ unsafe extern "C" {
 #[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.3.0")]
 unsafe extern "C" {
     pub(super) safe fn now() -> u64;
-    /// Returns the state of the call in the low four bits, and above them its subtask, unless it has
-    /// returned.
+    /// Returns the state of the call in the low four bits, and above them its subtask, unless it
+    /// has returned.
     #[link_name = "[async-lower]wait-until"]
     pub(super) safe fn wait_until(when: u64) -> u32;
 }

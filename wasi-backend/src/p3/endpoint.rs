@@ -104,9 +104,9 @@ impl Endpoint {
 /// longer one goes directly to its reader.
 pub(super) const BYTES_MAX: usize = 128;
 
-/// The memory of an operation in flight: the first bytes that a stream received, the connection that
-/// a listener accepted, or the result of a connection attempt. in-flight-memory: the host writes to
-/// it between calls, so it is `'static` and never moves.
+/// The memory of an operation in flight: the first bytes that a stream received, the connection
+/// that a listener accepted, or the result of a connection attempt. in-flight-memory: the host
+/// writes to it between calls, so it is `'static` and never moves.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(super) struct ReadAhead(UnsafeCell<Contents>);

@@ -1,5 +1,5 @@
-//! A scripted host under the names of the imports, for tests on any machine. Each operation stays in
-//! flight, and the test gives it the events.
+//! A scripted host under the names of the imports, for tests on any machine. Each operation stays
+//! in flight, and the test gives it the events.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -39,7 +39,9 @@ fn next() -> Option<HostEvent> {
 
 /// Defines imports: under each name a function with these arguments and this result.
 macro_rules! imports {
-    ($($name:literal $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $value:expr;)*) => {$(
+    ($(
+        $name:literal $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $value:expr;
+    )*) => {$(
         #[unsafe(export_name = $name)]
         extern "C" fn $function($($argument: $type),*) $(-> $result)? {
             $value
@@ -72,38 +74,53 @@ imports! {
     "[thread-yield]" thread_yield() -> u32 = 0;
     "now" now() -> u64 = 0;
     "[async-lower]wait-until" wait_until(_when: u64) -> u32 = issue() << 4 | STARTED;
-    "[static]tcp-socket.create" create(_family: u32, result: *mut Returned) = put(result, Returned::of_handle(issue()));
+    "[static]tcp-socket.create" create(_family: u32, result: *mut Returned) =
+        put(result, Returned::of_handle(issue()));
     "[method]tcp-socket.bind" bind(
-        _socket: u32, _version: u32, _port: u32, _part_1: u32, _part_2: u32, _part_3: u32, _part_4: u32, _part_5: u32,
+        _socket: u32, _version: u32, _port: u32, _part_1: u32, _part_2: u32, _part_3: u32,
+        _part_4: u32, _part_5: u32,
         _part_6: u32, _part_7: u32, _part_8: u32, _part_9: u32, _part_10: u32, result: *mut Returned
     ) = put(result, Returned::EMPTY);
-    "[method]tcp-socket.set-listen-backlog-size" set_backlog(_socket: u32, _backlog: u64, result: *mut Returned) =
+    "[method]tcp-socket.set-listen-backlog-size"
+        set_backlog(_socket: u32, _backlog: u64, result: *mut Returned) =
         put(result, Returned::EMPTY);
-    "[method]tcp-socket.listen" listen(_socket: u32, result: *mut Returned) = put(result, Returned::of_handle(issue()));
+    "[method]tcp-socket.listen" listen(_socket: u32, result: *mut Returned) =
+        put(result, Returned::of_handle(issue()));
     "[method]tcp-socket.get-local-address" local_address(_socket: u32, result: *mut Returned) =
         put(result, Returned::EMPTY);
     "[method]tcp-socket.get-remote-address" remote_address(_socket: u32, result: *mut Returned) =
         put(result, Returned::EMPTY);
-    "[async-lower][method]tcp-socket.connect" connect(_arguments: *const Connect, _result: *mut Fallible) -> u32 =
+    "[async-lower][method]tcp-socket.connect"
+        connect(_arguments: *const Connect, _result: *mut Fallible) -> u32 =
         issue() << 4 | STARTED;
-    "[method]tcp-socket.receive" receive(_socket: u32, result: *mut [u32; 2]) = put(result, [issue(), issue()]);
+    "[method]tcp-socket.receive" receive(_socket: u32, result: *mut [u32; 2]) =
+        put(result, [issue(), issue()]);
     "[method]tcp-socket.send" send(_socket: u32, _stream: u32) -> u32 = issue();
     "[resource-drop]tcp-socket" socket_drop(_socket: u32) = ();
-    "[async-lower][stream-read-0][method]tcp-socket.listen" accept_read(_stream: u32, _sockets: *mut u32, _count: usize)
+    "[async-lower][stream-read-0][method]tcp-socket.listen"
+        accept_read(_stream: u32, _sockets: *mut u32, _count: usize)
         -> Outcome = BLOCKED;
-    "[stream-cancel-read-0][method]tcp-socket.listen" accept_cancel(_stream: u32) -> Outcome = CANCELLED;
+    "[stream-cancel-read-0][method]tcp-socket.listen" accept_cancel(_stream: u32) -> Outcome =
+        CANCELLED;
     "[stream-drop-readable-0][method]tcp-socket.listen" accept_drop(_stream: u32) = ();
-    "[async-lower][stream-read-0][method]tcp-socket.receive" stream_read(_stream: u32, _bytes: *mut u8, _count: usize)
+    "[async-lower][stream-read-0][method]tcp-socket.receive"
+        stream_read(_stream: u32, _bytes: *mut u8, _count: usize)
         -> Outcome = BLOCKED;
-    "[stream-cancel-read-0][method]tcp-socket.receive" stream_cancel_read(_stream: u32) -> Outcome = CANCELLED;
+    "[stream-cancel-read-0][method]tcp-socket.receive" stream_cancel_read(_stream: u32) -> Outcome =
+        CANCELLED;
     "[stream-drop-readable-0][method]tcp-socket.receive" stream_drop_readable(_stream: u32) = ();
-    "[async-lower][future-read-1][method]tcp-socket.receive" result_read(_future: u32, _result: *mut Fallible)
+    "[async-lower][future-read-1][method]tcp-socket.receive"
+        result_read(_future: u32, _result: *mut Fallible)
         -> Outcome = BLOCKED;
-    "[future-cancel-read-1][method]tcp-socket.receive" result_cancel(_future: u32) -> Outcome = CANCELLED;
+    "[future-cancel-read-1][method]tcp-socket.receive" result_cancel(_future: u32) -> Outcome =
+        CANCELLED;
     "[future-drop-readable-1][method]tcp-socket.receive" result_drop(_future: u32) = ();
-    "[stream-new-0][method]tcp-socket.send" stream_new() -> u64 = u64::from(issue()) << 32 | u64::from(issue());
-    "[async-lower][stream-write-0][method]tcp-socket.send" stream_write(_stream: u32, _bytes: *const u8, _count: usize)
+    "[stream-new-0][method]tcp-socket.send" stream_new() -> u64 =
+        u64::from(issue()) << 32 | u64::from(issue());
+    "[async-lower][stream-write-0][method]tcp-socket.send"
+        stream_write(_stream: u32, _bytes: *const u8, _count: usize)
         -> Outcome = BLOCKED;
-    "[stream-cancel-write-0][method]tcp-socket.send" stream_cancel_write(_stream: u32) -> Outcome = CANCELLED;
+    "[stream-cancel-write-0][method]tcp-socket.send" stream_cancel_write(_stream: u32) -> Outcome =
+        CANCELLED;
     "[stream-drop-writable-0][method]tcp-socket.send" stream_drop_writable(_stream: u32) = ();
 }

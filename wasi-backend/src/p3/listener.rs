@@ -179,7 +179,7 @@ fn listening(socket: u32, address: &SocketAddr, backlog: u32) -> Result<u32, Err
     let place = &raw mut returned;
     let [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10] = address::parts(address);
     let (version, port) = (address::family(address), u32::from(address.port()));
-    // SAFETY: the place for the result is large enough, here and below.
+    // SAFETY: the place for the result is large enough, in each of the calls.
     unsafe {
         abi::socket_bind(socket, version, port, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, place);
     };

@@ -77,10 +77,11 @@ impl WaitableSet {
         self.handle_event(kind, event);
     }
 
-    /// Yields to the host and handles its events, until there are about `enough` of them or no more.
+    /// Yields to the host and handles its events, until there are about `enough` of them or no
+    /// more.
     ///
-    /// yield-to-deliver: each yield delivers about one event. smallest-first: all are taken, and the
-    /// queue orders them.
+    /// yield-to-deliver: each yield delivers about one event. smallest-first: all are taken, and
+    /// the queue orders them.
     pub(super) fn drain_events(&mut self, enough: usize) {
         let mut taken = 0;
         loop {
@@ -104,7 +105,7 @@ impl WaitableSet {
         }
     }
 
-    /// Handles one event: a kind, the handle that it is about, and a word.
+    /// Processes one event: a kind, the handle that it is about, and a word.
     fn handle_event(&mut self, kind: u32, [waitable, word]: [u32; 2]) {
         if kind == abi::EVENT_SUBTASK && self.timer.take(waitable, word) {
             return;
@@ -131,7 +132,7 @@ impl WaitableSet {
         self.enqueue(slot);
     }
 
-    /// Handles an event that is about no source.
+    /// Processes an event that is about no source.
     fn handle_wake(&mut self, waitable: u32, word: u32) {
         let Some(waker) = &mut self.waker else { return };
         if waker.take(waitable, word) == Wake::Gone {
@@ -182,8 +183,8 @@ pub(super) fn cancel_stream(end: u32, direction: Direction) -> Outcome {
     }
 }
 
-/// Returns the error that ended a stream, or `None` if the peer has ended it. The future of the stream
-/// has it.
+/// Returns the error that ended a stream, or `None` if the peer has ended it. The future of the
+/// stream has it.
 #[cold]
 fn end_reason(kind: Kind, future: u32) -> Option<Error> {
     if kind != Kind::Stream || future == 0 {

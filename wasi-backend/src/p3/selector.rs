@@ -25,7 +25,8 @@ pub struct WaitableSet {
     pub(super) registrations: Registrations<&'static mut [Registration]>,
     pub(super) endpoints: SocketTable<'static, Endpoint>,
     pub(super) read_aheads: &'static [ReadAhead],
-    /// For each handle that can be in flight: the place of its source times two, plus the direction.
+    /// For each handle that can be in flight: the place of its source times two, plus the
+    /// direction.
     pub(super) owners: WaitableOwners<'static>,
     pub(super) queue: Queue,
     /// Number of operations on sources in flight.
@@ -89,8 +90,8 @@ impl WaitableSet {
             .map_or(Interest::NONE, |(_, registration)| registration.armed())
     }
 
-    /// Checks every source of the queue once, and adds the ready ones to `events`, as far as there is
-    /// room.
+    /// Checks every source of the queue once, and adds the ready ones to `events`, as far as there
+    /// is room.
     fn report_ready(&mut self, events: &mut Events<'_>) {
         self.report_waker(events, self.waker_leads || events.room() > 1);
         for _ in 0..self.queue.len() {
@@ -145,8 +146,8 @@ impl WaitableSet {
         }
     }
 
-    /// Adds a wake to a batch that has room. With room for one event, the waker and the sources take
-    /// turns.
+    /// Adds a wake to a batch that has room. With room for one event, the waker and the sources
+    /// take turns.
     fn report_waker(&mut self, events: &mut Events<'_>, allowed: bool) {
         let Some(waker) = self.waker.as_mut().filter(|waker| waker.pending && allowed) else {
             return;

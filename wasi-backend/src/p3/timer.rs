@@ -4,8 +4,9 @@ use selkie_core::Instant;
 
 use super::abi;
 
-/// The timer. It stays in flight while it is due no later than the deadline of the wait, so a deadline
-/// that moves on with every byte costs one call when it would have passed, and none before.
+/// The timer. It stays in flight while it is due no later than the deadline of the wait, so a
+/// deadline that moves on with every byte costs one call when it would have passed, and none
+/// before.
 #[derive(Debug)]
 pub(super) struct Timer {
     /// The call in flight, or 0.
@@ -42,7 +43,7 @@ impl Timer {
         true
     }
 
-    /// Handles the event of a subtask. Returns whether it is the one of the timer.
+    /// Processes the event of a subtask. Returns whether it is the one of the timer.
     pub(super) fn take(&mut self, subtask: u32, state: u32) -> bool {
         let mine = self.subtask == subtask;
         if mine && state == abi::SUBTASK_RETURNED {

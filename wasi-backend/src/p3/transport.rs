@@ -20,7 +20,7 @@ const COUNT_MAX: usize = (1 << 28) - 1;
 const NOT_A_STREAM: Error = Error::new(ErrorKind::NotConnected);
 
 impl WaitableSet {
-    /// Handles new events if one direction of a stream is in flight, and returns its state.
+    /// Processes new events if one direction of a stream is in flight, and returns its state.
     fn refresh_state(&mut self, source: Socket, direction: Direction) -> Result<(usize, State), Error> {
         let (slot, entry) = self.endpoints.get(source)?;
         if matches!(entry.platform.kind, Kind::Listener | Kind::Attempt) {
@@ -199,8 +199,8 @@ impl Transport for WaitableSet {
         }
         let end = self.endpoints.at(slot).platform.side(Direction::Write).end;
         let count = bytes.len().min(COUNT_MAX);
-        // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them during this
-        // call only: a write that is not done is cancelled.
+        // SAFETY: the bytes are valid for reads of `count` bytes, and the host reads them during
+        // this call only: a write that is not done is cancelled.
         let outcome = unsafe { abi::stream_write(end, bytes.as_ptr(), count) };
         self.finish_transfer(slot, Direction::Write, 0, outcome)
     }

@@ -16,8 +16,8 @@ impl WaitableOwner {
 
 /// A hash table of handles with open addressing.
 ///
-/// Handles are small numbers, but the rest of the program has some of them, so they cannot be indices
-/// of an array. With half of the places vacant, a handle is nearly always at its home.
+/// Handles are small numbers, but the rest of the program has some of them, so they cannot be
+/// indices of an array. With half of the places vacant, a handle is nearly always at its home.
 #[derive(Debug)]
 pub(crate) struct WaitableOwners<'a> {
     places: &'a mut [WaitableOwner],

@@ -17,7 +17,7 @@ pub struct Waker {
     writable: u32,
     /// Set if the platform is gone. end-is-final: another write would be a trap.
     orphaned: Cell<bool>,
-    /// SocketTable belong to the thread that made them.
+    /// Handles belong to the thread that made them.
     thread: PhantomData<*const ()>,
 }
 
@@ -91,7 +91,7 @@ impl WakeSource {
         unsafe { abi::stream_read(self.readable, SINK.0.get(), 1) }.is_blocked()
     }
 
-    /// Handles an event. The next read is in flight before the wake is reported, so that none is
+    /// Processes an event. The next read is in flight before the wake is reported, so that none is
     /// lost.
     pub(super) fn take(&mut self, waitable: u32, word: u32) -> Wake {
         if waitable != self.readable {

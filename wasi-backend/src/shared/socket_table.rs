@@ -65,8 +65,8 @@ impl<T> Entry<T> {
 #[derive(Debug)]
 pub(crate) struct SocketTable<'a, T> {
     entries: &'a mut [Entry<T>],
-    /// The next place to use: the last vacated one, or else the first that was never used. The table
-    /// is full if there is no such place.
+    /// The next place to use: the last vacated one, or else the first that was never used. The
+    /// table is full if there is no such place.
     vacant: u32,
 }
 
@@ -76,7 +76,7 @@ impl<'a, T: Copy> SocketTable<'a, T> {
         let count = entries.len().min(i32::MAX as usize);
         let entries = &mut entries[..count];
         for entry in entries.iter_mut() {
-            // SocketTable of an earlier table in the same memory stay stale.
+            // Handles of an earlier table in the same memory stay stale.
             entry.generation += entry.generation % 2;
             entry.next = 0;
         }
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_handle_is_stale_for_ever() {
+    fn a_closed_handle_stays_stale() {
         let mut entries = table();
         let mut handles = SocketTable::new(&mut entries[..1]);
         let first = handles.insert(7);

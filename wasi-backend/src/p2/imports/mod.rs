@@ -3,8 +3,8 @@
 //! Handles are numbers above zero. The host ends the program if it gets one that it did not issue,
 //! or one that was dropped; the backend owns every handle that it uses. So a function that takes
 //! only numbers is safe to call. A function that returns more than one number writes to memory that
-//! it is given, in the layout that is declared as a `struct`. That is always a local value, which is
-//! valid for the call.
+//! it is given, in the layout that is declared as a `struct`. That is always a local value, which
+//! is valid for the call.
 
 mod address;
 mod streams;

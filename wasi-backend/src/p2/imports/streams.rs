@@ -74,7 +74,8 @@ unsafe extern "C" {
 
 #[link(wasm_import_module = "wasi:io/poll@0.2.0")]
 unsafe extern "C" {
-    // On another target, where only a fuzzer compiles this, it would be the `poll` of the C library.
+    // On another target, where only a fuzzer compiles this, it would be the `poll` of the C
+    // library.
     #[cfg_attr(target_os = "wasi", link_name = "poll")]
     fn raw_poll(pollables: *const Handle, len: usize, result: *mut RawList);
     /// Drops a pollable. child-first: always before its stream or socket.
@@ -114,9 +115,9 @@ unsafe extern "C" {
     pub(crate) safe fn subscribe_instant(when: u64) -> Handle;
 }
 
-/// Waits until one of the pollables is ready, of which there must be one at least. Returns the number
-/// of ready ones and writes their positions to `ready`, which must have room for all of them. Returns
-/// `None` if the program exports another `cabi_realloc` than this crate's.
+/// Waits until one of the pollables is ready, of which there must be one at least. Returns the
+/// number of ready ones and writes their positions to `ready`, which must have room for all of
+/// them. Returns `None` if the program exports another `cabi_realloc` than this crate's.
 pub(crate) fn poll(pollables: &[Handle], ready: &mut [SubscriptionId]) -> Option<usize> {
     let mut list = RawList::default();
     let (start, room) = (ready.as_ptr() as usize, ready.len());

@@ -61,13 +61,15 @@ unsafe extern "C" {
     #[link_name = "[method]tcp-socket.start-bind"]
     fn raw_start_bind(
         socket: Handle, network: Handle,
-        family: u32, port: u32, a: u32, b: u32, c: u32, d: u32, e: u32, f: u32, g: u32, h: u32, i: u32, j: u32,
+        family: u32, port: u32,
+        a: u32, b: u32, c: u32, d: u32, e: u32, f: u32, g: u32, h: u32, i: u32, j: u32,
         result: *mut Done,
     );
     #[link_name = "[method]tcp-socket.start-connect"]
     fn raw_start_connect(
         socket: Handle, network: Handle,
-        family: u32, port: u32, a: u32, b: u32, c: u32, d: u32, e: u32, f: u32, g: u32, h: u32, i: u32, j: u32,
+        family: u32, port: u32,
+        a: u32, b: u32, c: u32, d: u32, e: u32, f: u32, g: u32, h: u32, i: u32, j: u32,
         result: *mut Done,
     );
     #[link_name = "[method]tcp-socket.finish-bind"]
@@ -105,7 +107,7 @@ unsafe extern "C" {
 /// Creates a socket.
 pub(crate) fn create_socket(address: &SocketAddr) -> Result<Handle, ErrorCode> {
     let mut created = RawHandles::default();
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     unsafe { raw_create_socket(u32::from(address.is_ipv6()), &raw mut created) };
     created.result().map(|[socket]| socket)
 }
@@ -125,7 +127,7 @@ fn with_address(
 /// Starts to bind a socket to an address.
 pub(crate) fn start_bind(socket: Handle, address: &SocketAddr) -> Result<(), ErrorCode> {
     with_address(address, |network, [family, port, a, b, c, d, e, f, g, h, i, j], done| {
-        // SAFETY: what the host reads and writes here is valid for the call.
+        // SAFETY: all memory that the host reads and writes is valid for the call.
         unsafe { raw_start_bind(socket, network, family, port, a, b, c, d, e, f, g, h, i, j, done) }
     })
 }
@@ -133,9 +135,9 @@ pub(crate) fn start_bind(socket: Handle, address: &SocketAddr) -> Result<(), Err
 /// Starts to connect.
 pub(crate) fn start_connect(socket: Handle, address: &SocketAddr) -> Result<(), ErrorCode> {
     with_address(address, |network, [family, port, a, b, c, d, e, f, g, h, i, j], done| {
-        // SAFETY: what the host reads and writes here is valid for the call.
+        // SAFETY: all memory that the host reads and writes is valid for the call.
         unsafe {
-            raw_start_connect(socket, network, family, port, a, b, c, d, e, f, g, h, i, j, done)
+            raw_start_connect(socket, network, family, port, a, b, c, d, e, f, g, h, i, j, done);
         }
     })
 }
@@ -143,7 +145,7 @@ pub(crate) fn start_connect(socket: Handle, address: &SocketAddr) -> Result<(), 
 /// Returns the input and output streams of a connection that was made.
 pub(crate) fn finish_connect(socket: Handle) -> Result<[Handle; 2], ErrorCode> {
     let mut connected = RawHandles::default();
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     unsafe { raw_finish_connect(socket, &raw mut connected) };
     connected.result()
 }
@@ -157,32 +159,32 @@ fn done(call: impl FnOnce(*mut Done)) -> Result<(), ErrorCode> {
 
 /// Returns the result of [`start_bind`].
 pub(crate) fn finish_bind(socket: Handle) -> Result<(), ErrorCode> {
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     done(|result| unsafe { raw_finish_bind(socket, result) })
 }
 
 /// Sets the number of connections that may wait to be accepted.
 pub(crate) fn set_backlog(socket: Handle, connections: u64) -> Result<(), ErrorCode> {
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     done(|result| unsafe { raw_set_backlog(socket, connections, result) })
 }
 
 /// Starts to listen.
 pub(crate) fn start_listen(socket: Handle) -> Result<(), ErrorCode> {
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     done(|result| unsafe { raw_start_listen(socket, result) })
 }
 
 /// Returns the result of [`start_listen`].
 pub(crate) fn finish_listen(socket: Handle) -> Result<(), ErrorCode> {
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     done(|result| unsafe { raw_finish_listen(socket, result) })
 }
 
 /// Accepts a waiting connection: its socket, its input stream and its output stream.
 pub(crate) fn accept(socket: Handle) -> Result<[Handle; 3], ErrorCode> {
     let mut accepted = RawHandles::default();
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     unsafe { raw_accept(socket, &raw mut accepted) };
     accepted.result()
 }
@@ -191,14 +193,14 @@ pub(crate) fn accept(socket: Handle) -> Result<[Handle; 3], ErrorCode> {
 pub(crate) fn shutdown_send(socket: Handle) -> Result<(), ErrorCode> {
     /// The case "send" of `shutdown-type`.
     const SEND: u32 = 1;
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     done(|result| unsafe { raw_shutdown(socket, SEND, result) })
 }
 
 /// Returns the address of this end.
 pub(crate) fn local_address(socket: Handle) -> Result<SocketAddr, ErrorCode> {
     let mut address = RawAddress::default();
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     unsafe { raw_local_address(socket, &raw mut address) };
     address.result()
 }
@@ -206,7 +208,7 @@ pub(crate) fn local_address(socket: Handle) -> Result<SocketAddr, ErrorCode> {
 /// Returns the address of the other end.
 pub(crate) fn remote_address(socket: Handle) -> Result<SocketAddr, ErrorCode> {
     let mut address = RawAddress::default();
-    // SAFETY: what the host reads and writes here is valid for the call.
+    // SAFETY: all memory that the host reads and writes is valid for the call.
     unsafe { raw_remote_address(socket, &raw mut address) };
     address.result()
 }

@@ -44,7 +44,8 @@ pub trait PollSource: Copy {
 /// The sources of a platform, and the list of the items that are polled.
 #[derive(Debug)]
 pub(crate) struct PollList<'a, T: PollSource> {
-    /// For each token index: the place of the source that is registered there, plus one; 0 for none.
+    /// For each token index: the place of the source that is registered there, plus one; 0 for
+    /// none.
     pub(crate) token_slots: &'a mut [u32],
     pub(crate) sockets: SocketTable<'a, T>,
     /// The items that are polled, and room for an item of the platform, such as a clock.

@@ -6,8 +6,8 @@ use super::{PollList, PollSource};
 use crate::shared::socket_table::Entry;
 
 impl<T: PollSource> PollList<'_, T> {
-    /// Adds reported sources to `events`, as far as there is room, and returns whether some were left
-    /// out. Reports about unknown items are ignored.
+    /// Adds reported sources to `events`, as far as there is room, and returns whether some were
+    /// left out. Reports about unknown items are ignored.
     pub(crate) fn report(&mut self, reports: &[T::Report], events: &mut Events<'_>) -> bool {
         self.first = if self.first < self.len { self.first } else { 0 };
         let first = self.first;
