@@ -6,47 +6,47 @@ use selkie_core::{Close, Instant, Transport};
 use selkie_smoltcp::{Config, Network};
 use smoltcp::wire::IpEndpoint;
 
-use crate::world::far::Far;
+use crate::world::host::Host;
 use crate::world::wire::Wire;
-use crate::world::{self, NEAR, Size};
+use crate::world::{self, LOCAL, Size};
 
 /// Lets the two hosts talk for a while in which no time passes.
-fn talk(near: &mut Network<'static, Wire>, far: &mut Far, now: Instant) {
+fn talk(local: &mut Network<'static, Wire>, remote: &mut Host, now: Instant) {
     for _ in 0..8 {
-        far.poll(now);
-        near.drive(now);
+        remote.poll(now);
+        local.poll_stack(now);
     }
-    far.poll(now);
+    remote.poll(now);
 }
 
 #[test]
 fn what_comes_for_a_closed_stream_is_acknowledged_at_once() {
-    let (near, far) = Wire::pair();
+    let (local, remote) = Wire::pair();
     let size = Size { sockets: 1, listeners: 1, slots: 2, bytes: 4_096 };
-    let (mut near, mut far) = (world::network(near, size, Config::DEFAULT), Far::new(far));
-    let listener = near.listen(7, 1).unwrap();
+    let (mut local, mut remote) = (world::network(local, size, Config::DEFAULT), Host::new(remote));
+    let listener = local.listen(7, 1).unwrap();
     let mut now = Instant::from_millis(1);
     for _ in 0..2 {
-        let peer = far.connect(IpEndpoint::new(NEAR.into(), 7));
-        talk(&mut near, &mut far, now);
-        let stream = near.accept(listener).unwrap();
+        let peer = remote.connect(IpEndpoint::new(LOCAL.into(), 7));
+        talk(&mut local, &mut remote, now);
+        let stream = local.accept(listener).unwrap();
 
-        far.write(peer, b"of interest").unwrap();
-        talk(&mut near, &mut far, now);
+        remote.write(peer, b"of interest").unwrap();
+        talk(&mut local, &mut remote, now);
         assert_eq!(
-            far.socket(peer).send_queue(),
+            remote.socket(peer).send_queue(),
             11,
             "an answer could carry the acknowledgement, so it waits"
         );
 
-        near.close(stream, Close::Graceful).unwrap();
-        talk(&mut near, &mut far, now);
-        far.write(peer, b"of none").unwrap();
-        talk(&mut near, &mut far, now);
-        assert_eq!(far.socket(peer).send_queue(), 0, "nothing is waited for any more");
+        local.close(stream, Close::Graceful).unwrap();
+        talk(&mut local, &mut remote, now);
+        remote.write(peer, b"of none").unwrap();
+        talk(&mut local, &mut remote, now);
+        assert_eq!(remote.socket(peer).send_queue(), 0, "nothing is waited for any more");
 
-        far.close(peer);
+        remote.close(peer);
         now = now + Duration::from_secs(1);
-        talk(&mut near, &mut far, now);
+        talk(&mut local, &mut remote, now);
     }
 }
