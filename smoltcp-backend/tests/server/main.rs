@@ -2,8 +2,6 @@
 //! behave and misbehave.
 
 mod clients;
-mod closing;
-mod stale_handles;
 #[path = "../world/mod.rs"]
 mod world;
 
