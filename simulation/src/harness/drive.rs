@@ -3,7 +3,9 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token};
+use selkie_core::{
+    Context, Event, EventLoop, Handler, Instant, LoopStorage, Server, Service, Token,
+};
 
 use super::checks::Checks;
 use super::observer::Observer;
@@ -17,7 +19,7 @@ pub(super) type Verdict = Result<(), (&'static str, String)>;
 /// Everything that takes part in a run.
 pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> {
     pub(super) scenario: &'a Scenario,
-    pub(super) event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    pub(super) event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
     pub(super) server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     pub(super) checks: Checks,
     random: Random,
@@ -33,14 +35,14 @@ struct Watched<'w, H> {
     fault: Option<String>,
 }
 
-impl<'a, F: FarSide, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
-    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for Watched<'_, H>
+impl<F: FarSide, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Handler<Simulated<F, OWNS_BUFFERS, READS_ON>> for Watched<'_, H>
 where
-    H: Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    H: Handler<Simulated<F, OWNS_BUFFERS, READS_ON>>,
 {
     fn ready(
         &mut self,
-        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
         event: Event,
     ) {
         if context.platform.registrations().get(event.token).is_err() {
@@ -53,7 +55,7 @@ where
 
     fn expired(
         &mut self,
-        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
         token: Token,
     ) {
         if !context.contains(token) {
@@ -72,7 +74,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 {
     pub(super) fn new(
         scenario: &'a Scenario,
-        event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
         server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     ) -> Self {
         let random = Random::new(scenario.seed).fork(5);
@@ -91,14 +93,13 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     /// The whole course.
     pub(super) fn play(mut self) -> Report<S, F> {
         let verdict = self.course();
-        let turn = self.event_loop.context.platform.ledger().turn;
+        let turn = self.event_loop.platform.ledger().turn;
         let violation = verdict.err().map(|(rule, what)| Violation { rule, what, turn });
         let counters = *self.server.counters();
-        let loop_counters = self.event_loop.context.counters();
-        let ended_at = self.event_loop.context.platform.network.now();
+        let loop_counters = self.event_loop.counters();
+        let ended_at = self.event_loop.platform.network.now();
         // The server gives its service back only by being taken apart.
-        let (service, platform) =
-            (self.server.into_service().service, self.event_loop.context.platform);
+        let (service, platform) = (self.server.into_service().service, self.event_loop.platform);
         let (trace, far_side) = (platform.network.trace, platform.far_side);
         Report {
             violation,
@@ -114,7 +115,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 
     fn course(&mut self) -> Verdict {
         loop {
-            let turn = self.event_loop.context.platform.ledger().turn;
+            let turn = self.event_loop.platform.ledger().turn;
             let (planned, most) = (self.scenario.limits.drain_turn, self.scenario.limits.turns_max);
             if self.drain_until.is_none() && (turn >= most || (planned != 0 && turn >= planned)) {
                 self.begin_draining();
@@ -139,7 +140,6 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         self.let_go();
         let service = &self.server.service().service;
         self.event_loop
-            .context
             .platform
             .far_side
             .at_end(service)
@@ -147,11 +147,11 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     }
 
     fn begin_draining(&mut self) {
-        let network = &mut self.event_loop.context.platform.network;
+        let network = &mut self.event_loop.platform.network;
         trace!(network, "server: begins to drain");
         let deadline = network.now() + Duration::from_nanos(self.scenario.limits.drain_timeout);
         self.drain_until = Some(deadline);
-        self.server.drain(&mut self.event_loop.context, deadline);
+        self.server.drain(&mut self.event_loop.context(), deadline);
     }
 
     /// One turn. Says whether nothing will happen any more.
@@ -160,12 +160,12 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         let quiet = if self.scenario.limits.driven == 0 {
             let outcome = self.event_loop.run_once(&mut watched);
             outcome.map_err(|error| ("the wait succeeds", alloc::format!("{error}")))?;
-            self.event_loop.context.platform.is_quiet()
+            self.event_loop.platform.is_quiet()
         } else {
             let early = self.random.chance(self.scenario.limits.early_turns);
-            let knobs = &self.event_loop.context.platform.network.knobs;
+            let knobs = &self.event_loop.platform.network.knobs;
             let late = self.random.between(0, knobs.late_return_max);
-            let now = self.event_loop.context.platform.network.now();
+            let now = self.event_loop.platform.network.now();
             let due = self.due.unwrap_or(now).max(now);
             let at = if early {
                 self.checks.excuse();
@@ -185,7 +185,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 
     /// Lets the far side notice what the server did last.
     fn let_go(&mut self) {
-        let platform = &mut self.event_loop.context.platform;
+        let platform = &mut self.event_loop.platform;
         // A bound, in case that the far side goes on for ever.
         for _ in 0..1_000_000 {
             let next =
@@ -195,8 +195,10 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         }
     }
 
-    pub(super) fn rest(&self) -> Rest {
-        let (limits, registry) = (&self.scenario.limits, self.event_loop.context.registry());
+    pub(super) fn rest(&mut self) -> Rest {
+        let limits = &self.scenario.limits;
+        let context = self.event_loop.context();
+        let registry = context.registry();
         let open = self.server.open_connections() as u64;
         let blocks_free = crate::scenario::size(limits.blocks) - self.server.blocks_borrowed();
         Rest {

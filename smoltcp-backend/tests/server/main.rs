@@ -186,7 +186,7 @@ fn draining_hands_over_what_is_owed() {
     stand.send(client, b"last words");
     stand.rounds(2);
     let deadline = stand.now + Duration::from_secs(5);
-    stand.server.drain(&mut stand.event_loop.context, deadline);
+    stand.server.drain(&mut stand.event_loop.context(), deadline);
     let mut came = Vec::new();
     let outcome = stand.until(PATIENCE, |stand| stand.read_into(client, &mut came));
     assert_eq!((outcome, came.as_slice()), (Some(Outcome::Ended), &b"last words"[..]));
