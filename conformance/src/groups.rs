@@ -69,7 +69,7 @@ macro_rules! __selector_cases {
                 the_same_token_twice_is_refused
                 the_same_source_under_another_token_is_refused
                 a_stale_token_registers_nothing
-                a_token_that_nobody_issued_registers_nothing
+                a_token_that_was_not_issued_registers_nothing
                 an_index_beyond_the_capacity_is_full
                 a_full_table_has_room_again
                 unknown_tokens_are_refused
@@ -153,9 +153,9 @@ macro_rules! __selector_cases {
                 a_broken_source_is_reported_under_its_own_token
                 a_broken_source_can_be_deregistered
                 a_broken_source_makes_room_for_another
-                a_never_connected_socket_stops_nobody
+                a_never_connected_socket_does_not_stop_the_others
                 a_regular_file_is_ready_or_refused
-                a_reset_stops_nobody
+                a_reset_does_not_stop_the_others
             }
             scale {
                 many_sources_are_all_reported
@@ -197,13 +197,13 @@ macro_rules! __wait_cases {
                 an_interrupted_wait_still_reports
                 a_broken_source_does_not_stop_a_wait
             }
-            nothing {
-                to_wait_for_on_an_empty_platform
-                to_wait_for_when_all_are_silenced
-                to_wait_for_when_oneshots_were_reported
-                to_wait_for_when_all_were_deregistered
-                to_wait_for_is_not_the_end
-                to_wait_for_but_a_deadline_is_a_sleep
+            nothing_to_wait_for {
+                on_an_empty_platform
+                when_all_are_silenced
+                when_oneshots_were_reported
+                when_all_were_deregistered
+                is_not_the_end
+                but_a_deadline_is_a_sleep
             }
         }
     };
@@ -227,8 +227,8 @@ macro_rules! __wake_cases {
                 a_token_beyond_the_capacity_is_refused
                 the_token_of_a_waker_takes_no_source
                 a_wake_comes_beside_events
-                a_wake_is_not_starved
-                events_are_not_starved_by_wakes
+                a_wake_is_reported_beside_many_events
+                wakes_do_not_hide_events
                 a_wake_beyond_the_batch_comes_later
             }
         }
@@ -259,10 +259,10 @@ macro_rules! __transport_cases {
     ($($context:tt)*) => {
         $crate::__cases! { ($($context)*)
             accepting {
-                nobody_waiting_would_block
+                accepting_from_an_empty_backlog_would_block
                 connections_are_accepted_in_order
                 a_listener_stays_ready_while_connections_wait
-                a_connection_that_left_stops_nobody
+                a_connection_that_left_does_not_stop_the_others
                 a_listener_is_not_a_stream
             }
             streams {
@@ -279,7 +279,7 @@ macro_rules! __transport_cases {
                 a_reset_after_readiness_is_an_error_not_an_end
                 writing_after_a_reset_fails
             }
-            leaving {
+            partial_consume {
                 looking_takes_nothing
                 what_is_left_waits_for_more
                 what_is_left_can_be_shown_again
@@ -306,27 +306,27 @@ macro_rules! __transport_cases {
     };
 }
 
-/// The cases of every [`Selector`](selkie_core::Selector).
+/// Returns the cases of every [`Selector`](selkie_core::Selector).
 pub fn selector_cases<F: Fixture>() -> impl Iterator<Item = Case<F>> {
     crate::__selector_cases!(table F)
 }
 
-/// The cases of every platform that can sleep: [`Wait`](selkie_core::Wait).
+/// Returns the cases of every platform that can sleep: [`Wait`](selkie_core::Wait).
 pub fn wait_cases<F: WaitFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wait_cases!(table F)
 }
 
-/// The cases of every platform that can be woken: [`Wake`](selkie_core::Wake).
+/// Returns the cases of every platform that can be woken: [`Wake`](selkie_core::Wake).
 pub fn wake_cases<F: WakeFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wake_cases!(table F)
 }
 
-/// The cases of every platform that can sleep and be woken.
+/// Returns the cases of every platform that can sleep and be woken.
 pub fn wait_wake_cases<F: WaitFixture + WakeFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wait_wake_cases!(table F)
 }
 
-/// The cases of every platform that moves bytes: [`Transport`](selkie_core::Transport).
+/// Returns the cases of every platform that moves bytes: [`Transport`](selkie_core::Transport).
 pub fn transport_cases<F: TransportFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__transport_cases!(table F)
 }

@@ -68,7 +68,7 @@
 )]
 #![allow(
     clippy::similar_names,
-    reason = "a stage, a token and what is stale or taken have those names for good"
+    reason = "a harness, a token and what is stale or taken have those names for good"
 )]
 
 mod accepting;
@@ -81,22 +81,22 @@ mod failure;
 mod fairness;
 mod fixture;
 mod groups;
+mod harness;
 mod interest;
-mod leaving;
 mod modes;
-mod nothing;
+mod nothing_to_wait_for;
 mod outcome;
+mod partial_consume;
 mod readiness;
 mod registration;
 mod scale;
 mod sleeping;
-mod stage;
 mod streams;
 mod waiting;
 mod waking;
 mod waking_waits;
 
-pub use case::{Case, Make, Summary, run_all, run_one};
+pub use case::{Case, MakeFixture, Summary, run_all, run_one};
 pub use fixture::{
     AddressOf, Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture, WakerOf,
 };

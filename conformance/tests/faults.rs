@@ -20,7 +20,7 @@ fn cases() -> impl Iterator<Item = Case<ToyFixture>> {
         .chain(transport_cases())
 }
 
-/// Whether the case of that name fails on a toy with this fault.
+/// Returns whether the case of that name fails on a toy with this fault.
 fn finds(name: &str, fault: Fault) -> bool {
     let outcome = run_one(cases(), name, |capacity| Ok(ToyFixture::with_fault(capacity, fault)));
     matches!(outcome, Outcome::Failed(_))
@@ -63,12 +63,12 @@ const EXPECTED: &[(Fault, &str)] = &[
     (Fault::BreaksAsAWhole, "failure::a_broken_source_does_not_stop_the_others"),
     (Fault::BreaksAsAWhole, "waiting::a_broken_source_does_not_stop_a_wait"),
     (Fault::KeepsBrokenSources, "failure::a_broken_source_can_be_deregistered"),
-    (Fault::TakesWhatItShows, "leaving::looking_takes_nothing"),
-    (Fault::ShowsAPart, "leaving::looking_takes_nothing"),
-    (Fault::RepeatsWhatWasLeft, "leaving::what_is_left_waits_for_more"),
-    (Fault::HidesWhatWasLeft, "leaving::what_is_left_can_be_shown_again"),
-    (Fault::HidesTheEndBehindWhatWasLeft, "leaving::the_end_comes_behind_what_was_left"),
-    (Fault::BoastsOfItsRoom, "leaving::the_room_that_is_told_is_there"),
+    (Fault::TakesWhatItShows, "partial_consume::looking_takes_nothing"),
+    (Fault::ShowsAPart, "partial_consume::looking_takes_nothing"),
+    (Fault::RepeatsWhatWasLeft, "partial_consume::what_is_left_waits_for_more"),
+    (Fault::HidesWhatWasLeft, "partial_consume::what_is_left_can_be_shown_again"),
+    (Fault::HidesTheEndBehindWhatWasLeft, "partial_consume::the_end_comes_behind_what_was_left"),
+    (Fault::BoastsOfItsRoom, "partial_consume::the_room_that_is_told_is_there"),
     (Fault::TakesEdgeInSecret, "registration::edge_is_refused_where_it_does_not_work"),
     (Fault::ForgetsSilenced, "interest::none_comes_back"),
     (Fault::RoundsDown, "sleeping::a_wait_never_ends_before_its_deadline"),
@@ -78,17 +78,17 @@ const EXPECTED: &[(Fault, &str)] = &[
     (Fault::EndsInterruptedWaits, "sleeping::an_interrupted_wait_goes_on"),
     (Fault::RestartsInterruptedWaits, "sleeping::an_interrupted_wait_goes_on"),
     (Fault::FailsInterruptedWaits, "sleeping::an_interrupted_wait_goes_on"),
-    (Fault::WaitsForNothing, "nothing::to_wait_for_on_an_empty_platform"),
-    (Fault::WaitsForNothing, "nothing::to_wait_for_when_all_are_silenced"),
-    (Fault::WaitsForSpentOneshots, "nothing::to_wait_for_when_oneshots_were_reported"),
+    (Fault::WaitsForNothing, "nothing_to_wait_for::on_an_empty_platform"),
+    (Fault::WaitsForNothing, "nothing_to_wait_for::when_all_are_silenced"),
+    (Fault::WaitsForSpentOneshots, "nothing_to_wait_for::when_oneshots_were_reported"),
     (Fault::SleepsWithAFullBatch, "waiting::a_full_batch_returns_at_once"),
     (Fault::GoesBackInTime, "sleeping::time_never_goes_back"),
     (Fault::LosesEarlyWakes, "waking_waits::a_wake_before_the_wait_is_not_lost"),
     (Fault::RepeatsWakes, "waking::a_reported_wake_is_over"),
     (Fault::RepeatsWakes, "waking_waits::a_wait_after_a_wake_sleeps_again"),
     (Fault::CountsWakes, "waking::wakes_coalesce"),
-    (Fault::StarvesWakes, "waking::a_wake_is_not_starved"),
-    (Fault::StarvesEvents, "waking::events_are_not_starved_by_wakes"),
+    (Fault::StarvesWakes, "waking::a_wake_is_reported_beside_many_events"),
+    (Fault::StarvesEvents, "waking::wakes_do_not_hide_events"),
     (Fault::MakesSecondWakers, "waking::a_second_waker_is_refused"),
     (Fault::DropsOnClose, "closing::graceful_delivers_what_was_written"),
     (Fault::DropsOnClose, "closing::graceful_delivers_what_the_platform_holds"),

@@ -14,10 +14,10 @@ const BATCH: usize = 5;
 /// The most rounds of a run.
 const ROUNDS_MAX: usize = 300;
 
-/// How a round of the loop is made, at about this time.
+/// One round of the loop, at about this time.
 type Round<P> = fn(&mut EventLoop<'_, P>, &mut Driver<<P as Selector>::Source>, Instant);
 
-/// Rounds until the bytes are used up.
+/// Runs rounds until the bytes are used up.
 fn run<P: Selector>(platform: P, sources: Vec<P::Source>, choices: &Choices, round: Round<P>) {
     let mut memory = StaticLoop::<SLOTS, BATCH>::new();
     let mut event_loop = EventLoop::new(platform, memory.storage());

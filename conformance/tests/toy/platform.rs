@@ -12,7 +12,7 @@ use selkie_core::{
 use super::Fault;
 use super::network::{Kind, Network, PIPE};
 
-/// What the world does at a point in time.
+/// Event at a point in virtual time.
 #[derive(Clone, Copy)]
 pub(crate) enum Action {
     Write(usize, &'static [u8]),
@@ -20,11 +20,11 @@ pub(crate) enum Action {
     Interrupt,
 }
 
-/// What the platform knows of a source beside its registration.
+/// State of a source beside its registration.
 #[derive(Clone, Copy)]
-struct Watched {
+struct ToySource {
     source: usize,
-    /// How many changes were reported, for edge mode.
+    /// Number of changes that were reported, for edge mode.
     reported: Option<u64>,
 }
 
@@ -34,11 +34,11 @@ pub(crate) struct Toy {
     pub(crate) now: Instant,
     pub(crate) schedule: Vec<(Instant, Action)>,
     pub(crate) fault: Option<Fault>,
-    /// How long the toy claims to have been busy.
+    /// Processor time that the toy claims to have used.
     pub(crate) busy: Duration,
     registrations: Registrations<Vec<Registration>>,
-    watched: Vec<Option<Watched>>,
-    /// Where the next scan begins.
+    watched: Vec<Option<ToySource>>,
+    /// Index at which the next scan begins.
     first: usize,
     waker: Option<Token>,
     pub(crate) wakes: Rc<Cell<usize>>,
@@ -89,7 +89,7 @@ impl Toy {
         Ok(())
     }
 
-    /// The token as a faulty platform would see it.
+    /// Returns the token as a faulty platform would see it.
     fn seen(&self, token: Token) -> Token {
         if self.has(Fault::CutsGenerations) {
             return Token::new(
@@ -103,8 +103,8 @@ impl Toy {
         }
     }
 
-    /// What is to be reported for the source at `index`.
-    fn ready(&self, index: usize) -> Option<(Event, Watched)> {
+    /// Returns what is to be reported for the source at `index`.
+    fn ready(&self, index: usize) -> Option<(Event, ToySource)> {
         let (token, registration) = self.registrations.at(index)?;
         let watched = self.watched[index]?;
         let line = &self.network.lines[watched.source];
@@ -135,7 +135,7 @@ impl Toy {
         (!readiness.is_empty()).then_some((Event { token, readiness }, watched))
     }
 
-    /// Readiness as a faulty platform would see it.
+    /// Applies the planted fault to `readiness`.
     fn spoil(&self, readiness: Readiness, all: Readiness, interest: Interest) -> Readiness {
         match self.fault {
             Some(Fault::IgnoresInterest) if !interest.is_empty() => all,
@@ -156,9 +156,9 @@ impl Toy {
     }
 
     /// Records that the source at `index` was reported.
-    fn note(&mut self, index: usize, watched: Watched) {
+    fn note(&mut self, index: usize, watched: ToySource) {
         let changes = self.network.lines[watched.source].changes;
-        self.watched[index] = Some(Watched { reported: Some(changes), ..watched });
+        self.watched[index] = Some(ToySource { reported: Some(changes), ..watched });
         self.registrations.fired(index);
     }
 
@@ -234,7 +234,7 @@ impl Toy {
         events.push(event)
     }
 
-    fn lose(&mut self, event: Event, watched: Watched) {
+    fn lose(&mut self, event: Event, watched: ToySource) {
         let mode = self.registrations.get(event.token).map(|registration| registration.mode);
         let wanted =
             if self.has(Fault::LosesOneshotBeyondTheBatch) { Mode::Oneshot } else { Mode::Edge };
@@ -243,14 +243,14 @@ impl Toy {
         }
     }
 
-    /// The line behind a source that was not closed.
+    /// Returns the line behind a source that was not closed.
     fn line(&mut self, source: usize) -> Result<&mut super::network::Line, Error> {
         let careless = self.has(Fault::ReadsClosedStreams);
         let line = &mut self.network.lines[source];
         if line.near_closed && !careless { Err(ErrorKind::Stale.into()) } else { Ok(line) }
     }
 
-    /// The stream behind a source.
+    /// Returns the stream behind a source.
     fn stream(&mut self, source: usize) -> Result<&mut super::network::Line, Error> {
         let line = self.line(source)?;
         match line.kind {
@@ -282,7 +282,7 @@ impl Selector for Toy {
         if twice && !self.has(Fault::RegistersSourcesTwice) {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
-        self.watched[token.index()] = Some(Watched { source, reported: None });
+        self.watched[token.index()] = Some(ToySource { source, reported: None });
         self.registrations.insert(token, interest, mode);
         Ok(())
     }
@@ -300,7 +300,7 @@ impl Selector for Toy {
         if interest.is_empty() && self.has(Fault::ForgetsSilenced) {
             return self.deregister(source, token);
         }
-        self.watched[token.index()] = Some(Watched { source, reported: None });
+        self.watched[token.index()] = Some(ToySource { source, reported: None });
         self.registrations.update(token, interest, mode);
         Ok(())
     }
@@ -403,7 +403,7 @@ impl Wait for Toy {
 }
 
 impl Toy {
-    /// The deadline as a faulty platform would see it.
+    /// Applies the planted fault to a deadline.
     fn spoil_deadline(&self, deadline: Option<Instant>) -> Option<Instant> {
         let deadline = deadline?;
         let left = deadline.saturating_since(self.now);
@@ -432,7 +432,7 @@ impl Wake for Toy {
 }
 
 impl Transport for Toy {
-    /// Whether somebody listens there.
+    /// True for an address with a listener.
     type Address = bool;
 
     const OWNS_BUFFERS: bool = true;

@@ -67,7 +67,7 @@ pub struct Table<'a> {
 /// The places of a table.
 pub const PLACES: usize = 16;
 
-/// Does to a table of handles what `deeds` say: a handle each, and what to do with it.
+/// Applies `deeds` to a table of handles; each is a handle and an operation.
 ///
 /// # Panics
 ///

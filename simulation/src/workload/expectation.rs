@@ -7,14 +7,14 @@ use super::Kind;
 use super::pattern::{read_chat_line, stream_byte};
 use super::plan::Plan;
 
-/// What has come so far.
+/// Bytes received so far, compared with those expected.
 #[derive(Debug, Default)]
 pub(super) struct Expectation {
-    /// How many bytes.
+    /// Number of bytes received.
     pub(super) received: u64,
     /// The beginning of a line.
     line: Vec<u8>,
-    /// Who was heard, and the number of the next line that may come of them.
+    /// Clients whose lines were received, with the lowest number of their next line.
     heard: Vec<(u16, u16)>,
 }
 
@@ -75,7 +75,7 @@ impl Expectation {
         Ok(())
     }
 
-    /// After the end of the stream: whether it came at a good place.
+    /// Checks that the stream ended between two lines.
     pub(super) fn end(&self, plan: &Plan) -> Result<(), String> {
         if self.line.is_empty() {
             Ok(())
