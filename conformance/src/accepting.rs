@@ -1,4 +1,4 @@
-//! Accepting: connections come in their order, and one that left disturbs nobody.
+//! Accepting: connections come in their order, and one that left does not disturb the others.
 
 use selkie_core::{Error, ErrorKind, Interest, Readiness, Token, Transport};
 
@@ -54,10 +54,16 @@ pub(crate) fn accepting_from_an_empty_backlog_would_block<F: TransportFixture>(
 ) -> Check {
     let mut harness = Harness::new(make, 4)?;
     let (listener, token) = harness.listen()?;
-    harness.accept(listener).map(|_| ()).must_fail("accepting nobody", &[ErrorKind::WouldBlock])?;
+    harness
+        .accept(listener)
+        .map(|_| ())
+        .must_fail("accepting from an empty backlog", &[ErrorKind::WouldBlock])?;
     harness.dial(listener)?;
     harness.accept_soon(listener, token)?;
-    harness.accept(listener).map(|_| ()).must_fail("accepting nobody", &[ErrorKind::WouldBlock])?;
+    harness
+        .accept(listener)
+        .map(|_| ())
+        .must_fail("accepting from an empty backlog", &[ErrorKind::WouldBlock])?;
     harness.expect_calm(token, Readiness::READABLE, "and all connections were accepted")
 }
 
@@ -81,7 +87,7 @@ pub(crate) fn connections_are_accepted_in_order<F: TransportFixture>(
         let count = harness.fixture.read(stream, &mut buffer).must("reading")?;
         ensure!(
             buffer[..count] == [name],
-            "connection {} came as {:?}",
+            "connection {} arrived as {:?}",
             name as char,
             &buffer[..count]
         );

@@ -89,7 +89,7 @@ fn each_comes_once<F: Fixture>(harness: &mut Harness<F>, mode: Mode, strictly: b
         }
         harness.fixture.settle();
     }
-    fail!("of eight ready sources in batches of three, some never came: {times:?}")
+    fail!("of eight ready sources in batches of three, some were never reported: {times:?}")
 }
 
 pub(crate) fn oneshot_events_beyond_the_batch_come_later<F: Fixture>(

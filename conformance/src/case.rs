@@ -65,7 +65,7 @@ impl fmt::Display for Summary {
 
 /// Runs `cases`, each on a fresh fixture from `make`, and hands every outcome to `report`.
 ///
-/// Where nothing bounds the time of a case, a platform that sleeps for ever hangs here: run the
+/// Where nothing bounds the time of a case, a platform that never wakes hangs: run the
 /// cases under a timeout.
 pub fn run_all<F>(
     cases: impl IntoIterator<Item = Case<F>>,

@@ -22,8 +22,8 @@ pub(crate) fn graceful_delivers_what_was_written<F: TransportFixture>(
     let (source, peer) = harness.pair()?;
     let taken = harness.write(source, b"farewell").must("writing")?;
     harness.close(source, Close::Graceful)?;
-    let came = harness.receive_to_the_end(peer)?;
-    ensure!(came == taken, "{came} of {taken} bytes came before the end");
+    let arrived = harness.receive_to_the_end(peer)?;
+    ensure!(arrived == taken, "{arrived} of {taken} bytes arrived before the end");
     Ok(())
 }
 
@@ -35,8 +35,8 @@ pub(crate) fn graceful_delivers_what_the_platform_holds<F: TransportFixture>(
     let filled = harness.fill(watched.source)?;
     harness.deregister(watched.source, watched.token)?;
     harness.close(watched.source, Close::Graceful)?;
-    let came = harness.receive_to_the_end(watched.peer)?;
-    ensure!(came == filled, "{came} of {filled} bytes came before the end");
+    let arrived = harness.receive_to_the_end(watched.peer)?;
+    ensure!(arrived == filled, "{arrived} of {filled} bytes arrived before the end");
     Ok(())
 }
 
@@ -58,14 +58,14 @@ pub(crate) fn abort_resets<F: TransportFixture>(make: MakeFixture<'_, F>) -> Che
             Err(error) => {
                 ensure!(
                     error.kind() == ErrorKind::ConnectionReset,
-                    "an abort came as {:?}",
+                    "an abort arrived as {:?}",
                     error.kind()
                 );
                 return Ok(());
             }
         }
     }
-    fail!("an abort never came")
+    fail!("an abort never arrived")
 }
 
 pub(crate) fn a_closed_handle_is_stale_for_everything<F: TransportFixture>(

@@ -33,7 +33,7 @@ impl<F: TransportFixture> Harness<F> {
                 }
             }
         }
-        fail!("a connection is reported writable, and pending for ever")
+        fail!("a connection is reported writable, and pending without end")
     }
 
     /// Accepts the far end of a connection that the platform made.
@@ -93,9 +93,9 @@ pub(crate) fn a_refused_connection_says_so<F: TransportFixture>(make: MakeFixtur
     let address = harness.fixture.refusing().ability("address that refuses")?;
     let refused = [ErrorKind::ConnectionRefused];
     match harness.platform().connect(&address) {
-        Err(error) => Err::<(), _>(error).must_fail("connecting to nobody", &refused)?,
+        Err(error) => Err::<(), _>(error).must_fail("connecting without a listener", &refused)?,
         Ok(source) => {
-            harness.result(source)?.must_fail("connecting to nobody", &refused)?;
+            harness.result(source)?.must_fail("connecting without a listener", &refused)?;
             harness.close(source, Close::Abort)?;
             harness.connected(source).must_fail("asking a closed attempt", &[ErrorKind::Stale])?;
         }
@@ -127,7 +127,7 @@ pub(crate) fn attempts_do_not_disturb_each_other<F: TransportFixture>(
     let mut harness = Harness::new(make, 8)?;
     let made = [harness.made()?, harness.made()?];
     let address = harness.fixture.refusing().ability("address that refuses")?;
-    // Where the platform knows at once that nobody is there, there is no attempt to disturb anyone.
+    // Where the platform knows at once that there is no listener, no attempt exists.
     if let Ok(refused) = harness.platform().connect(&address) {
         let token = harness.register(refused, Interest::WRITABLE)?;
         harness.expect(token, Readiness::WRITABLE)?;

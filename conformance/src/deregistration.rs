@@ -106,7 +106,7 @@ pub(crate) fn a_source_can_come_back<F: Fixture>(make: MakeFixture<'_, F>) -> Ch
         let old = watched.token;
         harness.deregister(watched.source, old)?;
         watched.token = harness.register(watched.source, Interest::READABLE)?;
-        ensure!(watched.token != old, "a token came twice");
+        ensure!(watched.token != old, "a token was issued twice");
         harness.expect_silence(old, "though it was deregistered")?;
     }
     harness.still_works(watched)

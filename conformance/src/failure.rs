@@ -107,7 +107,7 @@ pub(crate) fn a_never_connected_socket_does_not_stop_the_others<F: Fixture>(
     let source = harness.fixture.unconnected().ability("socket that was never connected")?;
     let token = harness.register(source, Interest::READABLE | Interest::WRITABLE)?;
     let seen = harness.look(token)?;
-    // Linux says hangup and writable here, which is true in a way: neither direction is open.
+    // Linux says hangup and writable, which is true in a way: neither direction is open.
     ensure!(!seen.contains(Readiness::PRIORITY), "an unconnected socket was reported {seen:?}");
     harness.still_works(watched)?;
     harness

@@ -7,7 +7,7 @@ use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, ensure, fail};
 use crate::{Fixture, MakeFixture};
 
-/// The most ready sources that a case here has.
+/// The most ready sources of a case.
 const READY_MAX: usize = 33;
 
 /// A platform with `count` sources, all of which stay ready.

@@ -21,11 +21,11 @@ const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 /// watches, and whose far end the fixture drives.
 ///
 /// A fresh fixture is made for every case. It owns what it opens, and lets go of it when it is
-/// dropped. Nothing here blocks, except for [`settle`](Self::settle), and that only for a moment:
+/// dropped. Nothing blocks, except for [`settle`](Self::settle), and that only for a moment:
 /// what cannot be done now fails with [`ErrorKind::WouldBlock`].
 ///
 /// Methods with a body are abilities that not every platform has. Those that answer
-/// [`ErrorKind::Unsupported`], as the bodies here do, make the cases that need them *not
+/// [`ErrorKind::Unsupported`], as the default bodies do, make the cases that need them *not
 /// applicable*, which is reported with the reason.
 pub trait Fixture {
     /// The selector under test.
@@ -217,7 +217,7 @@ pub trait WaitFixture: Fixture<Platform: Wait> {
         Err(UNSUPPORTED)
     }
 
-    /// Interrupts whatever the calling thread waits in, every `period`, for the next
+    /// Interrupts the calling thread's waits, every `period`, for the next
     /// `span` of time, as signals with a handler do.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The list of all cases, once: the tables and the named tests are both made from it.
 //!
-//! A case that is not listed here is dead code, which the compiler reports.
+//! A case that is not listed is dead code, which the compiler reports.
 
 use crate::case::Case;
 use crate::{Fixture, TransportFixture, WaitFixture, WakeFixture};

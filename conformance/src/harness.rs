@@ -111,7 +111,7 @@ impl<F: Fixture> Harness<F> {
         self.watch(Interest::READABLE, Mode::Level)
     }
 
-    /// Registers a source that has no far end here.
+    /// Registers a source that has no far end.
     #[track_caller]
     pub(crate) fn register(&mut self, source: SourceOf<F>, interest: Interest) -> Check<Token> {
         let token = self.token()?;
@@ -306,7 +306,7 @@ impl<F: Fixture> Harness<F> {
         )))
     }
 
-    /// Reads at the far end until `wanted` bytes came.
+    /// Reads at the far end until `wanted` bytes arrived.
     #[track_caller]
     pub(crate) fn receive(&mut self, peer: F::Peer, wanted: usize) -> Check {
         let mut total = 0;

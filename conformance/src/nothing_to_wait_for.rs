@@ -1,4 +1,4 @@
-//! Nothing to wait for: an error, where it would otherwise be a sleep for ever.
+//! Nothing to wait for: an error, where it would otherwise be an endless sleep.
 
 use core::time::Duration;
 

@@ -37,7 +37,10 @@ impl<F: TransportFixture> Harness<F> {
                 Ok(count) if buffer[..count] == *wanted => return Ok(()),
                 Ok(count) => {
                     let shown = &buffer[..count];
-                    ensure!(wanted.starts_with(shown) && count > 0, "{shown:?} came of {wanted:?}");
+                    ensure!(
+                        wanted.starts_with(shown) && count > 0,
+                        "{shown:?} was shown in place of {wanted:?}"
+                    );
                 }
                 Err(error) => {
                     ensure!(error.kind() == ErrorKind::WouldBlock, "looking failed: {error}")
@@ -45,7 +48,7 @@ impl<F: TransportFixture> Harness<F> {
             }
             self.fixture.settle();
         }
-        fail!("not all of {wanted:?} came")
+        fail!("not all of {wanted:?} arrived")
     }
 }
 
@@ -62,7 +65,7 @@ pub(crate) fn what_is_left_waits_for_more<F: TransportFixture>(make: MakeFixture
     let mut harness = Harness::new(make, 2)?;
     let watched = harness.sent(b"abc")?;
     harness.platform().consume(watched.source, 1, 2);
-    harness.expect_silence(watched.token, "nothing came behind what was left")?;
+    harness.expect_silence(watched.token, "nothing arrived behind what was left")?;
     harness
         .peek(watched.source, &mut [0; 8])
         .must_fail("looking at what was left", &[ErrorKind::WouldBlock])?;
@@ -77,7 +80,7 @@ pub(crate) fn what_is_left_can_be_shown_again<F: TransportFixture>(
     let mut harness = Harness::new(make, 2)?;
     let watched = harness.sent(b"abc")?;
     harness.platform().consume(watched.source, 0, 3);
-    harness.expect_silence(watched.token, "nothing came behind what was left")?;
+    harness.expect_silence(watched.token, "nothing arrived behind what was left")?;
     harness.platform().consume(watched.source, 0, 0);
     harness.expect(watched.token, Readiness::READABLE)?;
     harness.expect_bytes(watched, b"abc")?;
@@ -97,7 +100,7 @@ pub(crate) fn the_end_comes_behind_what_was_left<F: TransportFixture>(
     for _ in 0..2 {
         let count =
             harness.peek(watched.source, &mut [0; 8]).must("looking behind what was left")?;
-        ensure!(count == 0, "{count} bytes came after the end");
+        ensure!(count == 0, "{count} bytes arrived after the end");
     }
     harness.platform().consume(watched.source, 0, 0);
     harness.expect_bytes(watched, b"bc")

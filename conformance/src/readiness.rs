@@ -56,7 +56,7 @@ fn read_the_end<F: Fixture>(harness: &mut Harness<F>, source: crate::SourceOf<F>
     let mut buffer = [0; 16];
     match harness.fixture.read(source, &mut buffer) {
         Ok(0) => Ok(()),
-        Ok(count) => fail!("{count} bytes came from nowhere"),
+        Ok(count) => fail!("{count} bytes arrived from nowhere"),
         Err(error) => fail!("the end of the stream was reported, and reading it failed: {error}"),
     }
 }
@@ -255,7 +255,7 @@ pub(crate) fn a_waiting_connection_is_readable<F: Fixture>(make: MakeFixture<'_,
     let mut harness = Harness::new(make, 4)?;
     let listener = harness.fixture.listener().ability("listener")?;
     let token = harness.register(listener, Interest::READABLE)?;
-    harness.expect_calm(token, Readiness::READABLE, "and nobody has connected")?;
+    harness.expect_calm(token, Readiness::READABLE, "and no client has connected")?;
     harness.fixture.dial(listener).ability("way to connect from afar")?;
     let seen = harness.expect(token, Readiness::READABLE)?;
     ensure!(!seen.intersects(STRICT), "a healthy listener was reported {seen:?}");
@@ -289,5 +289,5 @@ pub(crate) fn a_pipe_without_a_reader_wakes_its_writer<F: Fixture>(
     harness.fixture.peer_close(peer).must("closing the reader")?;
     harness.expect(token, Readiness::WRITABLE)?;
     let write = harness.fixture.write(source, b"x");
-    write.must_fail("writing to nobody", &[selkie_core::ErrorKind::BrokenPipe])
+    write.must_fail("writing without a reader", &[selkie_core::ErrorKind::BrokenPipe])
 }

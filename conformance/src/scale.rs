@@ -37,7 +37,7 @@ pub(crate) fn many_sources_are_all_reported<F: Fixture>(make: MakeFixture<'_, F>
         harness.fixture.settle();
     }
     let missing = reported.iter().filter(|reported| !**reported).count();
-    fail!("of {MANY} ready sources {missing} never came")
+    fail!("of {MANY} ready sources {missing} never arrived")
 }
 
 pub(crate) fn many_idle_sources_hide_none<F: Fixture>(make: MakeFixture<'_, F>) -> Check {

@@ -26,10 +26,10 @@ impl<F: TransportFixture> Harness<F> {
                 done => return done.must("shutting down"),
             }
         }
-        fail!("shutting down would block for ever")
+        fail!("shutting down would block without end")
     }
 
-    /// Reads at the far end until its stream ends; says how many bytes came.
+    /// Reads at the far end until its stream ends; says how many bytes arrived.
     #[track_caller]
     pub(crate) fn receive_to_the_end(&mut self, peer: F::Peer) -> Check<usize> {
         let mut buffer = [0; 4_096];
@@ -105,7 +105,7 @@ pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: MakeFixture<'_, 
                 "{count} bytes were read, and {left} are on their way"
             );
             for byte in &buffer[..count] {
-                ensure!(*byte == next, "byte {next} came as {byte}");
+                ensure!(*byte == next, "byte {next} arrived as {byte}");
                 next = next.wrapping_add(1);
             }
             left -= count;
@@ -134,7 +134,7 @@ pub(crate) fn the_end_is_zero_again_and_again<F: TransportFixture>(
             count = harness.read(watched.source, &mut [0; 8]);
         }
         let count = count.must("reading at the end")?;
-        ensure!(count == 0, "{count} bytes came after the end");
+        ensure!(count == 0, "{count} bytes arrived after the end");
     }
     Ok(())
 }
@@ -245,7 +245,7 @@ pub(crate) fn a_peer_that_shut_down_still_reads<F: TransportFixture>(
     }
     harness.shut_down(watched.source)?;
     let more = harness.receive_to_the_end(watched.peer)?;
-    ensure!(more == 0, "{more} bytes came from nowhere");
+    ensure!(more == 0, "{more} bytes arrived from nowhere");
     Ok(())
 }
 
@@ -257,8 +257,8 @@ pub(crate) fn shutting_down_leaves_the_other_direction_open<F: TransportFixture>
     let taken = harness.write(watched.source, b"request").must("writing")?;
     ensure!(taken == 7, "a fresh stream took {taken} of 7 bytes");
     harness.shut_down(watched.source)?;
-    let came = harness.receive_to_the_end(watched.peer)?;
-    ensure!(came == 7, "{came} of 7 bytes came before the end");
+    let arrived = harness.receive_to_the_end(watched.peer)?;
+    ensure!(arrived == 7, "{arrived} of 7 bytes arrived before the end");
     for _ in 0..3 {
         harness.still_works(watched)?;
     }
@@ -303,13 +303,13 @@ pub(crate) fn a_reset_after_readiness_is_an_error_not_an_end<F: TransportFixture
     harness.fixture.peer_reset(watched.peer).ability("reset")?;
     for _ in 0..PATIENCE {
         match harness.read(watched.source, &mut [0; 64]) {
-            Ok(0) => fail!("a reset came as an orderly end"),
+            Ok(0) => fail!("a reset arrived as an orderly end"),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => harness.nudge()?,
             Err(error) => {
                 ensure!(
                     error.kind() == ErrorKind::ConnectionReset,
-                    "a reset came as {:?}",
+                    "a reset arrived as {:?}",
                     error.kind()
                 );
                 harness.deregister(watched.source, watched.token)?;
@@ -318,7 +318,7 @@ pub(crate) fn a_reset_after_readiness_is_an_error_not_an_end<F: TransportFixture
             }
         }
     }
-    fail!("a reset never came")
+    fail!("a reset never arrived")
 }
 
 pub(crate) fn writing_after_a_reset_fails<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {

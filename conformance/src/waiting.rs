@@ -64,7 +64,7 @@ impl<F: WaitFixture> Harness<F> {
             seen |= self.wait(token, deadline)?;
             if seen.contains(wanted) {
                 let took = self.clock().saturating_since(start);
-                ensure!(took < FAR / 2, "a wait for something that came soon took {took:?}");
+                ensure!(took < FAR / 2, "a wait for something that arrives soon took {took:?}");
                 return Ok(());
             }
             let past = deadline.is_some_and(|deadline| self.clock() >= deadline);

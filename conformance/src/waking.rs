@@ -34,7 +34,7 @@ pub(crate) fn a_waker_is_a_capability<F: WakeFixture>(make: MakeFixture<'_, F>) 
         "a platform with a waker does not claim the capability"
     );
     let (_waker, token) = harness.waker()?;
-    harness.expect_silence(token, "and nobody woke")
+    harness.expect_silence(token, "without a wake")
 }
 
 pub(crate) fn a_wake_is_reported_under_its_token<F: WakeFixture>(
@@ -144,7 +144,7 @@ pub(crate) fn the_token_of_a_waker_takes_no_source<F: WakeFixture>(
     let refused = harness.platform().register(source, token, Interest::READABLE, Mode::Level);
     refused.must_fail("registering under the token of a waker", &[ErrorKind::AlreadyRegistered])?;
     harness.send(peer, b"x")?;
-    harness.expect_silence(token, "and nobody woke")?;
+    harness.expect_silence(token, "without a wake")?;
     harness.wake(&waker)?;
     harness.expect(token, Readiness::READABLE)?;
     Ok(())

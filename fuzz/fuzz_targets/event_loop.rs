@@ -1,4 +1,4 @@
-//! The loop over a selector that reports whatever it likes, and over embedded-io devices that are
+//! The loop over a selector that reports anything, and over embedded-io devices that are
 //! ready as they like: only live tokens are delivered, deadlines are exact, and nothing panics.
 #![no_main]
 

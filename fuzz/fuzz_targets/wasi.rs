@@ -1,4 +1,4 @@
-//! The WASI backends over a host that answers whatever it likes: nothing panics, no event is for a
+//! The WASI backends over a host that answers anything: nothing panics, no event is for a
 //! dead token, nothing is read or written beyond what there is, no handle is used that is not the
 //! guest's, and none is given back twice.
 #![no_main]
@@ -13,7 +13,7 @@ use wasi_guest::{IoPoll, PollOneoff, Socket, StaticIoPoll, StaticPollOneoff, wai
 /// Adopts a descriptor (WASI 0.1).
 fn adopt(platform: &mut PollOneoff<'_>) -> Option<Socket> {
     let fd = host::preview1::open();
-    // SAFETY: the host has just issued the descriptor, and nobody else has it.
+    // SAFETY: the host has just issued the descriptor, and has no other owner.
     let adopted = unsafe {
         match byte() % 3 {
             0 => platform.adopt_listener(fd),

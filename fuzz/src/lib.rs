@@ -1,4 +1,4 @@
-//! Fuzz targets: whatever comes from outside, nothing panics and no rule is broken.
+//! Fuzz targets: for any input, nothing panics and no rule is broken.
 //!
 //! | target | what the fuzzer's bytes are | what must hold |
 //! | --- | --- | --- |
@@ -20,7 +20,7 @@
 //!
 //! With `cargo install cargo-fuzz` and a nightly compiler, cargo-fuzz's own commands do as well:
 //! `cargo +nightly fuzz run --sanitizer none server` goes on until it finds something, and `segment
-//! +nightly fuzz tmin --sanitizer none server FILE` makes the input smaller. Nothing here needs the
+//! +nightly fuzz tmin --sanitizer none server FILE` makes the input smaller. No target needs the
 //! address sanitizer but `wasi`, since all else is free of unsafe code, and without it the targets
 //! are several times faster.
 //!

@@ -88,7 +88,7 @@ pub struct Progress {
     next: u32,
     /// Sequence number that it expects next.
     expected: u32,
-    /// The flags of the last segment that came.
+    /// The flags of the last segment received.
     pub flags: u8,
     /// Number of bytes received.
     pub bytes: usize,

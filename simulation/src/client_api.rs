@@ -29,7 +29,7 @@ impl Network {
     }
 
     /// Returns the next far end at which something happened: bytes or an end arrived, room was
-    /// made, the connection came about or broke.
+    /// made, the connection was established or broke.
     pub fn next_news(&mut self) -> Option<FarEnd> {
         loop {
             let far = self.news.pop_front()?;

@@ -1,4 +1,4 @@
-//! Who lives on the other side of the network.
+//! The model of the clients on the other side of the network.
 
 use selkie_core::Instant;
 
@@ -13,7 +13,7 @@ pub trait ClientModel {
     /// after acting, it must not be due any more.
     fn next_action(&self) -> Option<Instant>;
 
-    /// Acts: connects, reads what [`Network::next_news`] tells of, writes, closes.
+    /// Acts: connects, reads what [`Network::next_news`] reports, writes, closes.
     fn act(&mut self, network: &mut Network);
 }
 

@@ -28,7 +28,7 @@ impl Network {
                 if doomed {
                     trace!(self, "network: resets connection {slot}");
                     self.break_end(slot, NEAR, ErrorKind::ConnectionReset);
-                    // Tells the far side that this was nobody's doing.
+                    // The error says that neither end caused this.
                     self.break_end(slot, FAR, ErrorKind::Unreachable);
                 } else if self.connections[slot as usize].ends[side].open {
                     self.notify(slot, side, READABLE);

@@ -112,7 +112,7 @@ impl Network {
         Ok(())
     }
 
-    /// Closes an end. With bytes that nobody has seen it is a reset in any case, as it is in TCP.
+    /// Closes an end. With unread bytes it is a reset in any case, as it is in TCP.
     pub(crate) fn close(&mut self, slot: u32, side: usize, how: Close) {
         let connection = &mut self.connections[slot as usize];
         connection.ends[side].open = false;

@@ -80,7 +80,7 @@ impl Evidence {
         }
     }
 
-    /// Notes that a connection was reported, or a deadline of it came.
+    /// Notes that a connection was reported, or that its deadline expired.
     pub(crate) fn note_event(&self, evidence: &mut ConnectionEvidence) {
         self.this_turn(evidence);
         evidence.events += 1;

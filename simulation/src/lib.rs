@@ -62,7 +62,7 @@
 //!
 //! for seed in 0..50 {
 //!     let mut scenario = Scenario::draw(seed);
-//!     // Whatever the network does, short of breaking connections.
+//!     // The network does anything but break connections.
 //!     for parameter in
 //!         ["resets", "register_failures", "modify_failures", "accept_aborts", "drain_turn"]
 //!     {
@@ -77,7 +77,7 @@
 //! }
 //! ```
 //!
-//! Whoever wants the platform without the harness takes [`Simulated`], which implements the
+//! To use the platform without the harness, take [`Simulated`], which implements the
 //! contracts of `selkie-core` like any other platform, and drives the far ends by hand with
 //! [`NoClients`] in the place of clients.
 //!
@@ -87,14 +87,14 @@
 //! | --- | --- |
 //! | no byte lost, changed, repeated or reordered | each client knows what it must get; a stream that ends cleanly is complete |
 //! | no event to a dead token | in front of the handler, against the platform's registrations |
-//! | a service is offered all that came before it is told of the end | between the two, against what came |
+//! | a service is offered every byte before the end | in front of the service, against the bytes that arrived |
 //! | calls come in order, sessions are fresh | between the server and the service |
 //! | connections close for a reason that the platform has seen | the platform keeps the evidence for each near end |
 //! | deadlines are neither early nor late | idle and stall by the platform, timers by the service |
 //! | slots, registrations, descriptors, blocks and timers come back | after every turn, and all of them after the drain |
-//! | no turn without progress, no wait without a cause | turns that get nobody further, and were not caused by a fault |
+//! | no turn without progress, no wait without a cause | turns without progress that no fault caused |
 //! | bounded work per turn | accepts, and reads per event |
-//! | nobody waits for ever | when nothing will happen any more, every client has what it is owed |
+//! | no client waits without end | when nothing will happen any more, every client has all its bytes |
 //! | draining ends | soon after its deadline |
 //! | counters agree | with what the platform has counted, after every turn |
 //!

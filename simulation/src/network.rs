@@ -52,7 +52,7 @@ pub(crate) struct End {
     pub(crate) open: bool,
     /// Its owner ended its stream.
     pub(crate) write_ended: bool,
-    /// The connection is dead here.
+    /// The connection is dead at this end.
     pub(crate) broken: bool,
     /// Reason for the failure, until it was reported to the owner.
     pub(crate) error: Option<ErrorKind>,
@@ -258,7 +258,7 @@ impl Network {
     /// Gives a connection back once neither side holds it.
     pub(crate) fn release(&mut self, slot: u32) {
         if !self.connections[slot as usize].ends.iter().any(|end| end.open) {
-            // The generation tells what is still under way that it comes too late.
+            // The generation marks what is still in flight as late.
             self.connections[slot as usize].generation += 1;
             self.vacant.push(slot);
         }

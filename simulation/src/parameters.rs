@@ -113,7 +113,7 @@ parameters! {
         blocked_ends = 0,
         /// Capabilities of the platform, as bits of [`Capabilities`](selkie_core::Capabilities).
         capabilities = 0x2f,
-        /// 1 if the platform tells its next deadline, for a loop that is driven from outside with
+        /// 1 if the platform reports its next deadline, for a loop that is driven from outside with
         /// [`EventLoop::turn`](selkie_core::EventLoop::turn).
         polled = 0,
     }

@@ -42,7 +42,7 @@ impl Waker {
 
 /// A platform whose network and clock are simulated, and behave as its [`Parameters`] say.
 ///
-/// `F` is what lives on the far side of the network; it acts at points in virtual time while the
+/// `F` models the clients on the far side of the network; it acts at points in virtual time while the
 /// platform waits. With `OWNS_BUFFERS` the platform keeps what waits itself, as smoltcp does,
 /// otherwise it is like an operating system; with `READS_ON` the server reads until nothing is
 /// there, as from the streams of WASI 0.3.
@@ -329,7 +329,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
             }
             let next = self.next_happening();
             let Some(until) = Instant::earlier(deadline, next) else {
-                trace!(self.network, "near: waits for ever");
+                trace!(self.network, "near: waits without end");
                 self.quiet = true;
                 return Ok(());
             };

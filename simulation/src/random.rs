@@ -51,7 +51,7 @@ impl Random {
     }
 
     /// Draws a number below `bound`, or 0 if that is 0. The bias of the simple reduction does not
-    /// matter here.
+    /// matter.
     pub const fn below(&mut self, bound: u64) -> u64 {
         let wide = (self.bits() as u128) * (bound as u128);
         (wide >> 64) as u64
@@ -70,7 +70,7 @@ impl Random {
 
     /// Draws true with a chance of `per_mille` in a thousand.
     ///
-    /// Draws one number whatever the chance is, so that a chance that is turned to zero shifts
+    /// Draws one number at any chance, so that a chance that is turned to zero shifts
     /// nothing that follows.
     pub const fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille

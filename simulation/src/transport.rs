@@ -13,7 +13,7 @@ impl Network {
     /// Returns the connection of a near end that is open.
     pub(crate) fn near(&self, source: Source) -> Result<u32, Error> {
         if source.kind != Kind::Stream {
-            // A stale handle is stale whatever it is used for.
+            // A stale handle is stale for every use.
             return Err(self.listener(source).err().unwrap_or(ErrorKind::InvalidSource.into()));
         }
         let connection = self
@@ -87,7 +87,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     type Address = Address;
 
     const OWNS_BUFFERS: bool = OWNS_BUFFERS;
-    // It is not so here, but the server may as well read on.
+    // This network does not need it, but the server may as well read on.
     const READABLE_UNTIL_EMPTY: bool = READS_ON;
 
     fn accept(&mut self, listener: Source) -> Result<Source, Error> {

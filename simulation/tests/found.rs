@@ -34,7 +34,7 @@ fn held_bytes_are_offered_after_the_end_when_the_outbox_drains() {
 
 /// Replays: a connection at its end waited for a buffer, and was scheduled without end.
 #[test]
-fn a_starved_connection_at_its_end_does_not_spin() {
+fn a_connection_that_waits_for_a_buffer_at_its_end_does_not_spin() {
     holds(
         4_749,
         &[("latency_max", 24), ("blocks", 4), ("echo", 0), ("chat", 1), ("client_closes", 86)],
@@ -44,7 +44,7 @@ fn a_starved_connection_at_its_end_does_not_spin() {
 /// Replays: a connection at its end got the buffer that it waited for, and its unread input was not
 /// offered.
 #[test]
-fn a_starved_connection_at_its_end_is_offered_what_is_held() {
+fn a_connection_that_got_a_buffer_at_its_end_is_offered_its_input() {
     holds(
         622,
         &[

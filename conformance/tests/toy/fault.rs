@@ -21,7 +21,7 @@ pub(crate) enum Fault {
     ReportsOneAtATime,
     /// Reports hangups to those who asked for nothing.
     ReportsHangupsWithoutInterest,
-    /// Reports every direction, whatever was asked for.
+    /// Reports every direction, regardless of the interest.
     IgnoresInterest,
     /// Reports every reader readable, always.
     AlwaysReadable,
@@ -67,7 +67,7 @@ pub(crate) enum Fault {
     SleepsWithAFullBatch,
     /// Goes back in time.
     GoesBackInTime,
-    /// Forgets wakes that came before the wait.
+    /// Forgets wakes from before the wait.
     LosesEarlyWakes,
     /// Reports a wake until the end of time.
     RepeatsWakes,

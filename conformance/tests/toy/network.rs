@@ -43,7 +43,7 @@ impl Pipe {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Stream,
-    /// A stream that nobody answers.
+    /// A stream without a far end.
     Unconnected,
     /// An attempt that was refused.
     Refused,

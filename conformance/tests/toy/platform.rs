@@ -395,7 +395,7 @@ impl Wait for Toy {
                         }
                     }
                 }
-                // A real platform would sleep for ever.
+                // A real platform would never return.
                 (_, None) => return Err(ErrorKind::Other.into()),
             }
         }

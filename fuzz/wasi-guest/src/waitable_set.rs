@@ -46,7 +46,7 @@ fn arguments(address: &SocketAddr) {
     assert!(address::parts(address)[1..9].iter().all(|&part| part <= 0xffff));
 }
 
-/// Reads any word as what came of an operation.
+/// Reads any word as the result of an operation.
 ///
 /// # Panics
 ///

@@ -20,7 +20,7 @@ pub(super) struct Checks {
     excused: bool,
     excused_before: bool,
     quiet_returns: u64,
-    /// The earliest deadline that the service is owed, and for how many turns.
+    /// The earliest deadline of the service that is overdue, and for how many turns.
     service_overdue: Option<Instant>,
     service_overdue_turns: u64,
     /// Maximum number of turns until every due deadline is handled.
@@ -118,14 +118,14 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 .connections
                 .iter()
                 .map(|open| (open.evidence.token, &open.evidence));
-            let came = closed
+            let arrived = closed
                 .chain(open)
                 .find(|(found, _)| *found == Some(token))
                 .map(|(_, evidence)| evidence.arrived_total);
             ensure!(
-                came == Some(offered),
+                arrived == Some(offered),
                 "all is offered before the end",
-                "{token:?} was told of the end after {offered} of {came:?} bytes"
+                "{token:?} was told of the end after {offered} of {arrived:?} bytes"
             );
         }
         Ok(())
@@ -155,7 +155,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 .platform
                 .client_model
                 .server_closed(service, &closed, reason);
-            verdict.map_err(|what| ("everyone gets what is owed", what))?;
+            verdict.map_err(|what| ("replies are complete", what))?;
         }
         self.server.service_mut().closings.clear();
         // What is left was refused before the service knew of it.
@@ -200,7 +200,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
             CloseReason::Drained => self.drain_until.is_some(),
-            // Whoever was sent everything, the end included, is not expelled.
+            // A peer that was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {
                 !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
             }
@@ -271,7 +271,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         ensure!(
             !spins,
             "no turn without progress",
-            "nobody gets further since {} turns",
+            "no progress for {} turns",
             self.checks.patience_max
         );
         let idle = counters.turns_idle.saturating_sub(early_returns + self.checks.quiet_returns);
@@ -369,11 +369,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         ensure!(
             waiting == 0 || rest.full,
             "the listener wakes up",
-            "{waiting} connections wait for ever to be accepted"
+            "{waiting} connections are never accepted"
         );
         let service = &self.server.service().service;
         let verdict = self.event_loop.context.platform.client_model.at_rest(service, &rest);
-        verdict.map_err(|what| ("nobody waits for ever", what))
+        verdict.map_err(|what| ("no client waits without end", what))
     }
 
     /// Checks the rules that hold after the drain.

@@ -34,13 +34,13 @@ pub(super) struct Run<
 }
 
 /// The server as the loop's handler, with an eye on the events.
-struct Watched<'w, H> {
+struct CheckedHandler<'w, H> {
     handler: &'w mut H,
     fault: Option<String>,
 }
 
 impl<'a, F: ClientModel, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
-    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for Watched<'_, H>
+    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for CheckedHandler<'_, H>
 where
     H: Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
 {
@@ -64,7 +64,7 @@ where
     ) {
         if !context.contains(token) {
             self.fault.get_or_insert_with(|| {
-                alloc::format!("a deadline of {token:?} came, which is not live")
+                alloc::format!("a deadline of {token:?} expired, which is not live")
             });
         }
         context.platform.note_deadline(token);
@@ -102,7 +102,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         let counters = *self.server.counters();
         let loop_counters = self.event_loop.context.counters();
         let ended_at = self.event_loop.context.platform.network.now();
-        // The server gives its service back only by being taken apart.
+        // The server gives its service back only when it is consumed.
         let (service, platform) =
             (self.server.into_service().service, self.event_loop.context.platform);
         let (trace, client_model) = (platform.network.trace, platform.client_model);
@@ -149,7 +149,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
             .platform
             .client_model
             .at_end(service)
-            .map_err(|what| ("everyone gets what is owed", what))
+            .map_err(|what| ("replies are complete", what))
     }
 
     fn begin_draining(&mut self) {
@@ -162,7 +162,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 
     /// Makes one turn. Returns whether nothing will happen any more.
     fn turn(&mut self) -> Result<bool, (&'static str, String)> {
-        let mut watched = Watched { handler: &mut self.server, fault: None };
+        let mut watched = CheckedHandler { handler: &mut self.server, fault: None };
         let quiet = if self.scenario.limits.driven == 0 {
             let outcome = self.event_loop.run_once(&mut watched);
             outcome.map_err(|error| ("the wait succeeds", alloc::format!("{error}")))?;
@@ -192,7 +192,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     /// Lets the far side notice what the server did last.
     fn finish(&mut self) {
         let platform = &mut self.event_loop.context.platform;
-        // A bound, in case that the far side goes on for ever.
+        // A bound, in case that the far side never rests.
         for _ in 0..1_000_000 {
             let next = Instant::earlier(
                 platform.network.next_arrival(),

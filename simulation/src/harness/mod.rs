@@ -1,4 +1,4 @@
-//! Runs a service on the simulated platform, and checks every turn what must hold whatever the
+//! Runs a service on the simulated platform, and checks every turn the rules that hold for any
 //! service is.
 
 mod checks;
@@ -50,7 +50,7 @@ pub struct Rest {
     pub full: bool,
 }
 
-/// A far side that knows what the service owes it.
+/// A far side that knows which bytes the service must send it.
 ///
 /// Every method may find fault; the run then ends with that as its [`Violation`].
 pub trait Judge<S>: ClientModel {
@@ -163,7 +163,7 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
         client_model,
     );
     platform.network.trace = trace;
-    let listener = platform.listen(ADDRESS).expect("nobody else listens");
+    let listener = platform.listen(ADDRESS).expect("the address is free");
 
     let mut loop_slots = vec![Slot::EMPTY; slots];
     let mut timers = vec![TimerSlot::EMPTY; slots];

@@ -1,4 +1,4 @@
-//! One client: when it reads and writes, how it leaves, and what came of it.
+//! One client: when it reads and writes, how it leaves, and its result.
 
 use alloc::string::String;
 
@@ -14,7 +14,7 @@ use crate::{Address, Crowd, FarEnd, Network, Random};
 pub(super) enum Fate {
     /// It is there, or has not come yet.
     Present,
-    /// The server ended its stream, and the client had everything that came before.
+    /// The server ended its stream, and the client had everything before it.
     Ended,
     /// The connection was reset by the server, or refused.
     Reset,
@@ -229,7 +229,7 @@ impl Client {
         let (number, kind, all) = (self.plan.number, self.plan.kind, self.plan.request.len());
         let (sent, got, wanted) = (self.sent, self.expectation.received, self.plan.expected());
         Some(alloc::format!(
-            "client {number} ({kind:?}) waits for ever: sent {sent} of {all} bytes, got {got} of {wanted}, ended: {}",
+            "client {number} ({kind:?}) waits without end: sent {sent} of {all} bytes, got {got} of {wanted}, ended: {}",
             self.stream_ended
         ))
     }

@@ -113,10 +113,10 @@ impl Judge<Mixed> for Clients {
         ) else {
             return Ok(());
         };
-        let (owed, written) = (service.sent(token), closed.evidence.written);
-        if owed.is_some_and(|owed| owed != written) {
+        let (due, written) = (service.sent(token), closed.evidence.written);
+        if due.is_some_and(|due| due != written) {
             return Err(alloc::format!(
-                "{token:?} was {reason} with {written} bytes written of {owed:?} that were sent"
+                "{token:?} was {reason} with {written} bytes written of {due:?} that were sent"
             ));
         }
         Ok(())
@@ -132,7 +132,7 @@ impl Judge<Mixed> for Clients {
     }
 
     fn at_rest(&mut self, _service: &Mixed, rest: &Rest) -> Result<(), String> {
-        // Clients that vanished may hold whatever the others need: slots, blocks. So may those that
+        // Clients that vanished may keep what the others need: slots, blocks. So may those that
         // are served at random.
         if (rest.blocks_free < 2 || rest.full) && self.all.iter().any(Client::is_idler) {
             return Ok(());

@@ -19,14 +19,14 @@ pub(super) struct Expectation {
 }
 
 impl Expectation {
-    /// Takes bytes that came, if they are those that had to come.
+    /// Takes received bytes, if they are the expected ones.
     pub(super) fn take(&mut self, plan: &Plan, sent: usize, bytes: &[u8]) -> Result<(), String> {
         let (number, start) = (plan.number, self.received);
         self.received += bytes.len() as u64;
         let right = match plan.kind {
             Kind::Echo => {
                 let from = usize::try_from(start).unwrap_or(usize::MAX).saturating_add(1);
-                plan.request[..sent].get(from..).is_some_and(|owed| owed.starts_with(bytes))
+                plan.request[..sent].get(from..).is_some_and(|due| due.starts_with(bytes))
             }
             Kind::Stream | Kind::Chaos => {
                 (start..).zip(bytes).all(|(offset, byte)| stream_byte(offset) == *byte)
@@ -64,7 +64,7 @@ impl Expectation {
             match self.heard.iter_mut().find(|(other, _)| *other == who) {
                 Some((_, next)) if *next > number => {
                     return Err(alloc::format!(
-                        "client {client}: line {number} of {who} came late or twice"
+                        "client {client}: line {number} of {who} arrived late or twice"
                     ));
                 }
                 Some((_, next)) => *next = number + 1,

@@ -173,7 +173,7 @@ impl Service for Mixed {
             ));
         }
         let done_with = self.take(peer, session, bytes);
-        // Before the end, all that came was offered; after it, a part may be, as far as there is
+        // Before the end, every byte was offered; after it, a part may be, as far as there is
         // room for an answer.
         session.left = if session.ended {
             session.left.saturating_sub(done_with)
@@ -214,11 +214,11 @@ impl Service for Mixed {
             Some(timer) if timer <= now => {}
             Some(timer) => {
                 self.blame(alloc::format!(
-                    "the timer of {token:?} is due at {timer:?}, and came at {now:?}"
+                    "the timer of {token:?} is due at {timer:?}, and fired at {now:?}"
                 ));
             }
             None => {
-                self.blame(alloc::format!("{token:?} has no timer, and one came at {now:?}"));
+                self.blame(alloc::format!("{token:?} has no timer, and one fired at {now:?}"));
             }
         }
         if session.kind == Some(Kind::Chaos) {

@@ -11,7 +11,7 @@ use selkie_simulation::{
 
 /// The near address at which pairs come about; the listeners of cases follow.
 const PAIRS: Address = Address(1);
-/// The far address at which somebody listens, and one at which nobody does.
+/// The far address with a listener, and one without.
 const FAR_OPEN: Address = Address(7);
 const FAR_SHUT: Address = Address(9);
 /// Maximum number of steps in time until a connection is established.

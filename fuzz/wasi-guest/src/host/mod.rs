@@ -1,4 +1,4 @@
-//! The host: whatever it is asked, the fuzzer answers.
+//! The host: the fuzzer answers every call.
 
 pub mod preview1;
 mod preview2;

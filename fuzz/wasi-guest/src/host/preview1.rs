@@ -27,7 +27,7 @@ pub fn open() -> Fd {
     issue()
 }
 
-/// Reports whatever it likes of whatever it likes.
+/// reports anything of anything.
 ///
 /// # Safety
 ///
