@@ -17,7 +17,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use selkie::{CloseReason, Config, EventLoop, HeapLoop, HeapServer, Server};
-use services::Echo;
+use selkie_services::Echo;
 
 /// How many events one wait reports at most.
 const EVENTS: usize = 512;

@@ -10,22 +10,22 @@
 //! nc 127.0.0.1 7000
 //! ```
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use selkie::{
     Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket, StaticLoop, StaticServer,
 };
-use services::Echo;
-use static_cell::ConstStaticCell;
+use selkie_services::Echo;
 
 /// Eight clients and a listener.
 const SLOTS: usize = 9;
 
-static LOOP: ConstStaticCell<StaticLoop<SLOTS, 8>> = ConstStaticCell::new(StaticLoop::new());
+static LOOP: Mutex<StaticLoop<SLOTS, 8>> = Mutex::new(StaticLoop::new());
 /// Four blocks of 1 KiB for bytes that wait, and 1 KiB to read into.
-static SERVER: ConstStaticCell<StaticServer<Socket, (), SLOTS, 4, 4096, 1024>> =
-    ConstStaticCell::new(StaticServer::new());
+static SERVER: Mutex<StaticServer<Socket, (), SLOTS, 4, 4096, 1024>> =
+    Mutex::new(StaticServer::new());
 
 /// How often the main loop has something else to do.
 const OTHER_WORK: Duration = Duration::from_millis(1);
@@ -36,9 +36,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = platform.listen(address, 8)?;
     println!("listening on {} (static memory)", platform.local_address(listener)?);
 
-    let mut event_loop = EventLoop::new(platform, LOOP.take().storage());
+    // Locked for as long as the program runs: a `static` lends its memory to one user.
+    let (mut loop_memory, mut server_memory) =
+        (LOOP.lock().map_err(|_| "in use")?, SERVER.lock().map_err(|_| "in use")?);
+    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
     let config = Config { idle_timeout: Some(Duration::from_secs(60)), ..Config::DEFAULT };
-    let mut server = Server::new(Echo, config, SERVER.take().storage());
+    let mut server = Server::new(Echo, config, server_memory.storage());
     server.listen(&mut event_loop.context, listener)?;
 
     let start = Clock::now();

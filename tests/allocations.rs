@@ -14,7 +14,7 @@ use std::time::Duration;
 use selkie::{
     AnySelector, Backend, CloseReason, Config, EventLoop, HeapLoop, HeapServer, Platform, Server,
 };
-use services::Echo;
+use selkie_services::Echo;
 use socket2::SockRef;
 
 thread_local! {

@@ -47,7 +47,7 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
 
 /// Why there is no listener, and what to do about it.
 fn cannot_listen(address: SocketAddr, error: Error) -> String {
-    let advice = match selkie::into_io(error).kind() {
+    let advice = match std::io::Error::from(error).kind() {
         ErrorKind::AddrInUse => {
             "stop the program that listens there, or choose another port (0 for any free one)"
         }

@@ -7,7 +7,7 @@ use selkie_core::{
     TimerSlot,
 };
 use selkie_smoltcp::{Network, Socket, StaticNetwork, instant};
-use services::Echo;
+use selkie_services::Echo;
 use smoltcp::iface::{self, Interface};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 

@@ -1,7 +1,4 @@
-//! From the system's error numbers to the errors of the contracts, and to those of the standard
-//! library.
-
-use std::io;
+//! From the system's error numbers to the errors of the contracts.
 
 use selkie_core::{Error, ErrorKind};
 
@@ -37,35 +34,6 @@ pub const fn from_errno(code: i32) -> Error {
         _ => ErrorKind::Other,
     };
     Error::with_code(kind, code)
-}
-
-/// The error as the standard library has it: by its error number where it has one, by its kind
-/// otherwise.
-#[must_use]
-pub fn into_io(error: Error) -> io::Error {
-    if let Some(code) = error.code() {
-        return io::Error::from_raw_os_error(code);
-    }
-    let kind = match error.kind() {
-        ErrorKind::AlreadyRegistered => io::ErrorKind::AlreadyExists,
-        ErrorKind::NotRegistered | ErrorKind::Stale => io::ErrorKind::NotFound,
-        ErrorKind::Unsupported => io::ErrorKind::Unsupported,
-        ErrorKind::InvalidSource | ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
-        ErrorKind::WouldBlock => io::ErrorKind::WouldBlock,
-        ErrorKind::AddressInUse => io::ErrorKind::AddrInUse,
-        ErrorKind::AddressUnavailable => io::ErrorKind::AddrNotAvailable,
-        ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
-        ErrorKind::ConnectionRefused => io::ErrorKind::ConnectionRefused,
-        ErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
-        ErrorKind::ConnectionAborted => io::ErrorKind::ConnectionAborted,
-        ErrorKind::NotConnected => io::ErrorKind::NotConnected,
-        ErrorKind::BrokenPipe => io::ErrorKind::BrokenPipe,
-        ErrorKind::TimedOut => io::ErrorKind::TimedOut,
-        ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
-        ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }
 
 /// Where the system keeps the calling thread's error number.
@@ -118,16 +86,6 @@ mod tests {
         assert_eq!(from_errno(libc::ENOBUFS).kind(), ErrorKind::OutOfMemory);
         assert_eq!(from_errno(libc::EMFILE).code(), Some(libc::EMFILE));
         assert_eq!(from_errno(i32::MAX).kind(), ErrorKind::Other);
-    }
-
-    #[test]
-    fn the_standard_library_understands() {
-        let refused = into_io(from_errno(libc::ECONNREFUSED));
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
-        let stale = into_io(Error::new(ErrorKind::Stale));
-        assert_eq!(stale.kind(), io::ErrorKind::NotFound);
-        assert!(stale.to_string().contains("stale"));
     }
 
     #[test]

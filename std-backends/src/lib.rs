@@ -19,7 +19,7 @@
 //! use std::time::Duration;
 //!
 //! use selkie_core::{Event, Events, Interest, Mode, Registry, Selector, Slot, Wait};
-//! use selkie_std::{DefaultSelector, into_io};
+//! use selkie_std::DefaultSelector;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let (mut reader, mut writer) = std::io::pipe()?;
@@ -28,12 +28,12 @@
 //! let mut events = Events::new(&mut slots);
 //!
 //! let lent = reader.try_clone()?;
-//! let mut selector = DefaultSelector::new(4).map_err(into_io)?;
-//! let token = registry.insert().map_err(into_io)?;
-//! selector.register(lent.as_fd(), token, Interest::READABLE, Mode::Level).map_err(into_io)?;
+//! let mut selector = DefaultSelector::new(4)?;
+//! let token = registry.insert()?;
+//! selector.register(lent.as_fd(), token, Interest::READABLE, Mode::Level)?;
 //!
 //! writer.write_all(b"hello")?;
-//! selector.wait_for(&mut events, Duration::from_secs(10)).map_err(into_io)?;
+//! selector.wait_for(&mut events, Duration::from_secs(10))?;
 //! for event in &events {
 //!     assert!(registry.contains(event.token) && event.readiness.is_readable());
 //!     let mut bytes = [0; 5];
@@ -79,7 +79,7 @@ mod waker;
 pub use any::{AnySelector, Backend, UnknownBackend};
 #[cfg(has_epoll)]
 pub use epoll::Epoll;
-pub use errno::{from_errno, into_io};
+pub use errno::from_errno;
 pub use handles::Socket;
 #[cfg(has_kqueue)]
 pub use kqueue::Kqueue;

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Output};
 
-use crate::server::program;
+use crate::server::PROGRAM;
 
 /// Runs the example with arguments that it must refuse, and gives the one sentence that it says.
 fn sentence(command: &mut Command) -> String {
@@ -17,7 +17,7 @@ fn sentence(command: &mut Command) -> String {
 }
 
 fn echo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(PROGRAM);
     command.args(arguments);
     command
 }
@@ -96,17 +96,17 @@ fn a_privileged_port_is_refused_with_advice() {
     let mut command = if is_root {
         // Runs the example as nobody, if nobody may reach it.
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program());
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(PROGRAM);
         let reachable = command.arg("--help").output().is_ok_and(|output| output.status.success());
         if !reachable {
-            println!("not run: the user is root, and nobody cannot run {}", program().display());
+            println!("not run: the user is root, and nobody cannot run {PROGRAM}");
             return;
         }
         let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program());
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(PROGRAM);
         command
     } else {
-        Command::new(program())
+        Command::new(PROGRAM)
     };
     let message = sentence(command.arg("127.0.0.1:81"));
     assert!(message.contains("127.0.0.1:81") && message.contains("higher"), "{message}");

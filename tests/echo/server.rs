@@ -2,38 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
 
 use crate::clients::{Target, comes_true};
 
-/// Where the echo example is. Cargo builds it along with all tests, but not along with this one
-/// alone.
-pub(crate) fn program() -> PathBuf {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        let this = std::env::current_exe().expect("a test knows its own file");
-        let profile =
-            this.ancestors().nth(2).expect("a test lies in the folder `deps` of its profile");
-        let target = profile.parent().expect("a profile lies in the target folder");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", "echo", "--manifest-path"]);
-        cargo
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(target);
-        if profile.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(
-            cargo.status().expect("cargo can be run").success(),
-            "the echo example does not build"
-        );
-        profile.join("examples").join("echo")
-    };
-    PROGRAM.get_or_init(build).clone()
-}
+/// The echo example, which cargo builds along with the tests.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_echo");
 
 /// A running echo server, which is killed if a test fails.
 pub(crate) struct Server {
@@ -51,7 +25,7 @@ pub(crate) struct Report {
 impl Server {
     /// Starts the example on a free port and waits until it listens.
     pub(crate) fn start(backend: &str, options: &[&str]) -> Self {
-        Self::start_with(Command::new(program()), backend, options)
+        Self::start_with(Command::new(PROGRAM), backend, options)
     }
 
     /// The same with a command that was prepared, and has no arguments yet.

@@ -22,7 +22,7 @@ pub(crate) fn program() -> Option<PathBuf> {
 
 /// The echo example, with the permission to be traced.
 pub(crate) fn traceable(backend: &str, options: &[&str]) -> Server {
-    let mut command = Command::new(server::program());
+    let mut command = Command::new(server::PROGRAM);
     let permit = || {
         // SAFETY: the call takes no pointers. That it fails where nobody needs a permission is no
         // failure.

@@ -8,6 +8,8 @@
 //! whatever else the machine does harms them alike; ratios are of bursts of the same pass. A server
 //! that nobody talks to sleeps. Only those with 10,000 clients are measured one by one.
 
+#![forbid(unsafe_code)]
+
 mod chart;
 mod contestant;
 mod figures;

@@ -7,7 +7,7 @@ use ::selkie::{
     CloseReason, Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, Server,
     Service, Socket, Wait,
 };
-use services::Echo;
+use selkie_services::Echo;
 
 use super::READ_MAX;
 use crate::support::BATCH;

@@ -29,7 +29,7 @@ use core::time::Duration;
 use platform::StaticGuest;
 use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
 use selkie_wasi::Socket;
-use services::Echo;
+use selkie_services::Echo;
 use static_cell::ConstStaticCell;
 
 /// 64 clients and the listener.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
 use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet};
-use services::Echo;
+use selkie_services::Echo;
 use static_cell::ConstStaticCell;
 
 use crate::console;

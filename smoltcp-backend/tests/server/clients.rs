@@ -6,8 +6,8 @@ use selkie_core::{
     Config, Connection, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server,
     ServerStorage, Slot, TimerSlot,
 };
+use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket};
-use services::Echo;
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::wire::IpEndpoint;

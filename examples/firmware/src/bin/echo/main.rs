@@ -25,7 +25,7 @@ use selkie_core::{
 };
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
-use services::Echo;
+use selkie_services::Echo;
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// The clients, their listener, and the console.
