@@ -1,10 +1,10 @@
 //! Closing: what was written arrives or is thrown away as asked, and a closed handle reaches
 //! nothing ever after.
 
-use selkie_core::{Close, ErrorKind, Interest, Mode, Readiness, Selector, Transport};
+use selkie_core::{Capabilities, Close, ErrorKind, Interest, Mode, Readiness, Selector, Transport};
 
 use crate::harness::{Harness, PATIENCE};
-use crate::outcome::{Answer, Check, ensure, fail};
+use crate::outcome::{Answer, Check, Stop, ensure, fail};
 use crate::{MakeFixture, SourceOf, TransportFixture};
 
 impl<F: TransportFixture> Harness<F> {
@@ -42,6 +42,9 @@ pub(crate) fn graceful_delivers_what_the_platform_holds<F: TransportFixture>(
 
 pub(crate) fn abort_resets<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
     let mut harness = Harness::new(make, 2)?;
+    if !harness.can(Capabilities::ABORT) {
+        return Err(Stop::not_applicable(format_args!("the platform sends no resets")));
+    }
     // To know that the platform can reset is to have seen a fixture that can: pairs without resets
     // have no abort.
     let (probe, probe_peer) = harness.pair()?;
@@ -66,6 +69,27 @@ pub(crate) fn abort_resets<F: TransportFixture>(make: MakeFixture<'_, F>) -> Che
         }
     }
     fail!("an abort never arrived")
+}
+
+pub(crate) fn abort_ends_the_stream<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    harness.fill(watched.source)?;
+    harness.deregister(watched.source, watched.token)?;
+    harness.close(watched.source, Close::Abort)?;
+    let (mut idle, mut buffer) = (0, [0; 4_096]);
+    while idle < PATIENCE {
+        match harness.fixture.peer_read(watched.peer, &mut buffer) {
+            // What the peer has received already may still be read.
+            Ok(count) if count > 0 => idle = 0,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                idle += 1;
+                harness.nudge()?;
+            }
+            Ok(_) | Err(_) => return Ok(()),
+        }
+    }
+    fail!("the stream of a connection that was aborted did not end")
 }
 
 pub(crate) fn a_closed_handle_is_stale_for_everything<F: TransportFixture>(

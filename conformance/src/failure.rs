@@ -1,8 +1,8 @@
 //! Failure: what breaks is reported on its own token or falls silent, and the others go on.
 
-use selkie_core::{Capabilities, ErrorKind, Interest, Mode, Readiness, Selector};
+use selkie_core::{Capabilities, ErrorKind, Event, Events, Interest, Mode, Readiness, Selector};
 
-use crate::harness::{Harness, Registered};
+use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, ensure};
 use crate::{Fixture, MakeFixture};
 
@@ -162,4 +162,41 @@ pub(crate) fn a_reset_does_not_stop_the_others<F: Fixture>(make: MakeFixture<'_,
     harness.deregister(reset.source, reset.token)?;
     harness.fixture.close(reset.source).must("closing a connection that was reset")?;
     harness.still_works(watched)
+}
+
+pub(crate) fn an_error_is_returned_only_without_events<F: Fixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 4)?;
+    let ready = harness.watch(Interest::READABLE, Mode::Oneshot)?;
+    let broken = harness.reader()?;
+    let later = harness.watch(Interest::READABLE, Mode::Oneshot)?;
+    harness.fixture.break_source(broken.source).ability("way to break a source")?;
+    for one in [ready, later] {
+        harness.send(one.peer, b"x")?;
+    }
+    for one in [ready, later] {
+        let mut seen = Readiness::NONE;
+        for _ in 0..PATIENCE {
+            let mut slots = [Event::EMPTY; 8];
+            let mut events = Events::new(&mut slots);
+            let now = harness.fixture.now();
+            let polled = harness.platform().poll(now, &mut events);
+            ensure!(
+                polled.is_ok() || events.is_empty(),
+                "a poll failed beside {:?}, which its caller loses",
+                events.as_slice()
+            );
+            for event in events.iter().filter(|event| event.token == one.token) {
+                seen |= event.readiness;
+            }
+            if seen.is_readable() {
+                break;
+            }
+            harness.modify(one, Interest::READABLE, Mode::Oneshot)?;
+            harness.fixture.settle();
+        }
+        ensure!(seen.is_readable(), "{:?} was never reported beside a broken source", one.token);
+    }
+    Ok(())
 }

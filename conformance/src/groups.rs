@@ -117,6 +117,16 @@ macro_rules! __selector_cases {
                 writable_becomes_readable
                 withdrawing_writable_stops_it
             }
+            hangup {
+                a_peer_that_reset_is_reported
+                a_reset_from_before_is_reported
+                a_live_peer_is_silent
+                a_half_closed_peer_is_silent
+                a_half_closed_peer_that_resets_is_reported
+                no_interest_stays_silent
+                beside_another_interest_it_changes_nothing
+                it_is_refused_where_it_is_not_watched
+            }
             modes {
                 level_repeats_while_ready
                 level_repeats_after_a_partial_read
@@ -156,9 +166,11 @@ macro_rules! __selector_cases {
                 a_never_connected_socket_does_not_stop_the_others
                 a_regular_file_is_ready_or_refused
                 a_reset_does_not_stop_the_others
+                an_error_is_returned_only_without_events
             }
             scale {
                 many_sources_are_all_reported
+                a_large_batch_is_filled
                 many_idle_sources_hide_none
                 churn_leaves_nothing_behind
                 connections_come_and_go
@@ -183,7 +195,7 @@ macro_rules! __wait_cases {
                 a_wait_ends_soon_after_its_deadline
                 a_wait_does_not_spin
                 a_timeout_counts_from_now
-                an_interrupted_wait_goes_on
+                an_interrupted_wait_may_end_early
             }
             waiting {
                 a_deadline_that_passed_still_reports
@@ -230,6 +242,9 @@ macro_rules! __wake_cases {
                 a_wake_is_reported_beside_many_events
                 wakes_do_not_hide_events
                 a_wake_beyond_the_batch_comes_later
+                a_released_waker_is_silent
+                a_released_waker_makes_room_for_another
+                releasing_another_token_is_refused
             }
         }
     };
@@ -278,6 +293,22 @@ macro_rules! __transport_cases {
                 a_reset_ends_reading
                 a_reset_after_readiness_is_an_error_not_an_end
                 writing_after_a_reset_fails
+                the_end_of_both_directions_is_reported
+            }
+            vectored {
+                parts_keep_their_order
+                no_byte_is_lost_under_backpressure
+                empty_parts_are_skipped
+                a_closed_handle_is_stale
+            }
+            checking {
+                a_live_peer_passes
+                a_full_connection_passes
+                a_half_closed_peer_passes
+                a_check_takes_nothing
+                a_peer_that_reset_is_noticed
+                a_closed_handle_is_stale
+                it_is_refused_where_there_is_none
             }
             partial_consume {
                 looking_takes_nothing
@@ -290,6 +321,7 @@ macro_rules! __transport_cases {
                 graceful_delivers_what_was_written
                 graceful_delivers_what_the_platform_holds
                 abort_resets
+                abort_ends_the_stream
                 a_closed_handle_is_stale_for_everything
                 a_stale_handle_never_reaches_a_new_stream
                 a_closed_listener_is_stale

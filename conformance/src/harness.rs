@@ -9,7 +9,7 @@ use crate::outcome::{Answer, Check, Stop, ensure, fail};
 use crate::{Fixture, MakeFixture, SourceOf};
 
 /// Maximum number of tokens in a case.
-pub(crate) const SLOTS: usize = 320;
+pub(crate) const SLOTS: usize = 1_300;
 
 /// Capacity of the harness's own batches.
 const BATCH: usize = 32;
@@ -154,7 +154,13 @@ impl<F: Fixture> Harness<F> {
     pub(crate) fn poll(&mut self, events: &mut Events<'_>) -> Check {
         let now: Instant = self.fixture.now();
         let len = events.len();
-        self.platform().poll(now, events).must("polling")?;
+        let polled = self.platform().poll(now, events);
+        let added = events.len().saturating_sub(len);
+        ensure!(
+            polled.is_ok() || added == 0,
+            "a poll failed after it had added {added} events, which its caller loses"
+        );
+        polled.must("polling")?;
         ensure!(events.len() >= len, "a poll took events out of the batch");
         for event in &events.as_slice()[len..] {
             ensure!(

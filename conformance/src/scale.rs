@@ -9,6 +9,9 @@ use crate::{Fixture, MakeFixture};
 /// Number of sources in the cases with many of them.
 const MANY: usize = 300;
 
+/// Number of sources that are more than some systems report at once.
+const LARGE: usize = 1_100;
+
 /// Number of times that a source is registered and deregistered.
 const CHURN: usize = 10_000;
 
@@ -38,6 +41,26 @@ pub(crate) fn many_sources_are_all_reported<F: Fixture>(make: MakeFixture<'_, F>
     }
     let missing = reported.iter().filter(|reported| !**reported).count();
     fail!("of {MANY} ready sources {missing} never arrived")
+}
+
+pub(crate) fn a_large_batch_is_filled<F: Fixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, LARGE)?;
+    for _ in 0..LARGE {
+        let one = harness.reader()?;
+        harness.send(one.peer, b"x")?;
+    }
+    let mut most = 0;
+    for _ in 0..PATIENCE {
+        let mut slots = [Event::EMPTY; LARGE + 100];
+        let mut events = Events::new(&mut slots);
+        harness.poll(&mut events)?;
+        most = most.max(events.len());
+        if most == LARGE {
+            return Ok(());
+        }
+        harness.fixture.settle();
+    }
+    fail!("of {LARGE} ready sources a batch with room for all has {most}")
 }
 
 pub(crate) fn many_idle_sources_hide_none<F: Fixture>(make: MakeFixture<'_, F>) -> Check {

@@ -206,25 +206,25 @@ pub(crate) fn a_timeout_counts_from_now<F: WaitFixture>(make: MakeFixture<'_, F>
     Ok(())
 }
 
-pub(crate) fn an_interrupted_wait_goes_on<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
+pub(crate) fn an_interrupted_wait_may_end_early<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
     let mut harness = Harness::new(make, 2)?;
     harness.reader()?;
     let (span, period) = (Duration::from_millis(60), Duration::from_millis(7));
     let interrupted = Duration::from_millis(600);
     harness.fixture.interrupt(period, interrupted).ability("way to interrupt a wait")?;
     let start = harness.clock();
-    let mut slots = [Event::EMPTY; 4];
-    let mut events = Events::new(&mut slots);
-    harness
-        .platform()
-        .wait(&mut events, Some(start + span))
-        .must("waiting through interruptions")?;
-    ensure!(events.is_empty(), "nothing is ready, and a wait reported {:?}", events.as_slice());
+    let early = harness.sleep(span)?;
     let took = harness.clock().saturating_since(start);
-    ensure!(took >= span, "a wait of {span:?} that was interrupted ended after {took:?}");
+    ensure!(took >= span, "waits of {span:?} that were interrupted ended after {took:?}");
     ensure!(
         took < interrupted,
-        "a wait of {span:?} lasted as long as it was interrupted, {took:?}: it starts over"
+        "waits of {span:?} lasted as long as they were interrupted, {took:?}: they start over"
+    );
+    // One early end for each interruption, and a few for a busy machine.
+    let interruptions = took.as_millis().div_ceil(period.as_millis());
+    ensure!(
+        early as u128 <= interruptions + 3,
+        "waits ended {early} times early by at most {interruptions} interruptions"
     );
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Streams: no byte is lost, made up or out of order, and ends are told from failures.
 
-use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Transport};
+use selkie_core::{Capabilities, Error, ErrorKind, Interest, Mode, Readiness, Transport};
 
 use crate::harness::{Harness, PATIENCE};
-use crate::outcome::{Answer, Check, ensure, fail};
+use crate::outcome::{Answer, Check, Stop, ensure, fail};
 use crate::{MakeFixture, SourceOf, TransportFixture};
 
 impl<F: TransportFixture> Harness<F> {
@@ -328,5 +328,19 @@ pub(crate) fn writing_after_a_reset_fails<F: TransportFixture>(make: MakeFixture
     for _ in 0..3 {
         harness.write(source, b"x").must_fail("writing after a reset", &kinds)?;
     }
+    Ok(())
+}
+
+pub(crate) fn the_end_of_both_directions_is_reported<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    if !harness.can(Capabilities::CLOSED) {
+        return Err(Stop::not_applicable(format_args!("the platform does not report CLOSED")));
+    }
+    let watched = harness.reader()?;
+    harness.shut_down(watched.source)?;
+    harness.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
+    harness.expect(watched.token, Readiness::CLOSED)?;
     Ok(())
 }

@@ -245,3 +245,66 @@ pub(crate) fn a_wake_beyond_the_batch_comes_later<F: WakeFixture>(
     harness.expect(token, Readiness::READABLE)?;
     harness.expect_silence(token, OVER)
 }
+
+impl<F: WakeFixture> Harness<F> {
+    /// Gives a waker back. Not applicable where the platform cannot.
+    #[track_caller]
+    fn release_waker(&mut self, token: Token) -> Check {
+        self.platform().release_waker(token).ability("way to give a waker back")?;
+        self.registry.remove(token).must("taking a token back")
+    }
+}
+
+pub(crate) fn a_released_waker_is_silent<F: WakeFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let (waker, token) = harness.waker()?;
+    harness.wake(&waker)?;
+    harness.release_waker(token)?;
+    harness.expect_silence(token, "though its waker was given back")?;
+    // That the handle refuses to wake is as good as that it wakes nothing.
+    let _ = harness.fixture.wake(&waker);
+    harness.expect_silence(token, "though its waker was given back")?;
+    let (_second, again) = harness.waker()?;
+    harness.expect_silence(again, "by a wake of another waker")?;
+    harness.expect_silence(token, "though its waker was given back")
+}
+
+pub(crate) fn a_released_waker_makes_room_for_another<F: WakeFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    for _ in 0..3 {
+        let (waker, token) = harness.waker()?;
+        harness.wake(&waker)?;
+        harness.expect(token, Readiness::READABLE)?;
+        harness.release_waker(token)?;
+        // The token is as good as any other now.
+        let watched = harness.reader()?;
+        harness.still_works(watched)?;
+        harness.drop_connection(watched)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn releasing_another_token_is_refused<F: WakeFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 4)?;
+    let (waker, token) = harness.waker()?;
+    let watched = harness.reader()?;
+    let stale = Token::new(u32::try_from(token.index()).unwrap_or(0), token.generation() + 1);
+    for other in [watched.token, stale] {
+        match harness.platform().release_waker(other) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                Err(error).ability("way to give a waker back")?
+            }
+            refused => refused.must_fail(
+                "giving back a waker under another token",
+                &[ErrorKind::NotRegistered, ErrorKind::Stale],
+            )?,
+        }
+    }
+    harness.wake(&waker)?;
+    harness.expect(token, Readiness::READABLE)?;
+    harness.still_works(watched)
+}

@@ -124,7 +124,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if bits.is_empty() { Readiness::from_bits(u32::from(armed.bits())) } else { bits }
     }
 
-    /// Notes that a deadline of a token came, which may be a reason to read from its source.
+    /// Notes that the deadline of a token expired, which may be a reason to read from its source.
     pub(crate) fn note_deadline(&mut self, token: Token) {
         if let Some(Some(Source { kind: Kind::Stream, slot, .. })) = self.sources.get(token.index())
         {

@@ -93,6 +93,12 @@ impl Line {
         }
     }
 
+    /// Returns whether both directions have ended.
+    fn is_over(&self) -> bool {
+        let ended = self.inward.ended && self.outward.ended;
+        self.kind == Kind::Unconnected || self.far_closed || ended
+    }
+
     /// Returns what the near end is ready for.
     pub(crate) fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::NONE;
@@ -106,7 +112,7 @@ impl Line {
         set(Readiness::WRITABLE, self.kind == Kind::Stream && self.outward.bytes.len() < PIPE);
         set(Readiness::PRIORITY, self.urgent);
         set(Readiness::READ_CLOSED, self.inward.ended);
-        set(Readiness::CLOSED, self.kind == Kind::Unconnected || self.far_closed);
+        set(Readiness::CLOSED, self.is_over());
         set(Readiness::ERROR, self.reset || self.broken || self.kind == Kind::Refused);
         readiness.with_implied()
     }
