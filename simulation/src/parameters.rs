@@ -112,7 +112,7 @@ parameters! {
         /// Chance that ending a stream needs room first.
         blocked_ends = 0,
         /// Capabilities of the platform, as bits of [`Capabilities`](selkie_core::Capabilities).
-        capabilities = 0x2f,
+        capabilities = 0x1ef,
         /// 1 if the platform reports its next deadline, for a loop that is driven from outside with
         /// [`EventLoop::turn`](selkie_core::EventLoop::turn).
         polled = 0,
@@ -152,10 +152,17 @@ impl Parameters {
             register_failures: sometimes(random, 100),
             modify_failures: sometimes(random, 30),
             blocked_ends: sometimes(random, 500),
-            capabilities: random.below(16) << 1 & 0x0e | 0x20,
+            capabilities: draw_capabilities(random),
             polled: random.below(2),
         }
     }
+}
+
+/// Draws what the platform can tell: nothing of it in some draws, all of it in others.
+fn draw_capabilities(random: &mut Random) -> u64 {
+    let bits = random.below(256);
+    // READ_CLOSED, CLOSED and ERROR; HANGUP and CHECK, one of which most platforms have; ABORT.
+    (bits & 0x07) << 1 | 0x20 | (bits & 0x18) << 3 | (bits & 0x20) << 3
 }
 
 /// Picks one of several values.

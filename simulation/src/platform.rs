@@ -280,7 +280,9 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
 {
     fn supports(&self, interest: Interest, mode: Mode) -> Result<(), Error> {
         let edge = mode == Mode::Edge && !self.capabilities().contains(Capabilities::EDGE);
-        if edge || interest.contains(Interest::PRIORITY) {
+        let hangup =
+            interest == Interest::HANGUP && !self.capabilities().contains(Capabilities::HANGUP);
+        if edge || hangup || interest.contains(Interest::PRIORITY) {
             return Err(ErrorKind::Unsupported.into());
         }
         Ok(())
@@ -356,5 +358,15 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake
         let woken = Arc::new(AtomicBool::new(false));
         self.waker = Some((token, Arc::clone(&woken)));
         Ok(Waker(woken))
+    }
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        match &self.waker {
+            Some((own, _)) if *own == token => {}
+            Some((own, _)) if own.index() == token.index() => return Err(ErrorKind::Stale.into()),
+            _ => return Err(ErrorKind::NotRegistered.into()),
+        }
+        self.registrations.remove(token);
+        self.waker = None;
+        Ok(())
     }
 }

@@ -40,7 +40,13 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
             }
         };
         let wanted = Readiness::from_bits(u32::from(armed.bits()));
-        let said = readiness - (Readiness::READABLE | Readiness::WRITABLE);
+        let mut said = readiness - (Readiness::READABLE | Readiness::WRITABLE);
+        if armed == Interest::HANGUP {
+            // hangup-alone: the end of the peer's stream is no hang-up, nor is an event whose
+            // failure was read already.
+            said = said & (Readiness::CLOSED | Readiness::ERROR);
+            readiness = said;
+        }
         readiness = (readiness & wanted) | said.with_implied();
         if registration.mode == Mode::Edge && !readiness.intersects(fresh) {
             Readiness::NONE
@@ -208,7 +214,9 @@ fn stream_readiness(
     {
         readiness |= Readiness::READ_CLOSED;
     }
-    if over && (end.write_ended || end.broken) && capabilities.contains(Capabilities::CLOSED) {
+    let hangup = capabilities.contains(Capabilities::HANGUP) && armed == Interest::HANGUP;
+    let tells_closed = capabilities.contains(Capabilities::CLOSED) || hangup;
+    if over && (end.write_ended || end.broken) && tells_closed {
         readiness |= Readiness::CLOSED;
     }
     if end.error.is_some() && capabilities.contains(Capabilities::ERROR) {

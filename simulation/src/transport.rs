@@ -1,7 +1,7 @@
 //! The near side's streams and listeners: the network's truth, with the faults that the parameters ask
 //! for.
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::{Capabilities, Close, Error, ErrorKind, Selector, Transport};
 
 use crate::evidence::Closed;
 use crate::network::{Connection, NEAR, Network};
@@ -213,6 +213,25 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             self.evidence.progress += 1;
         }
         trace!(self.network, "near {slot}: takes {count}, leaves {left}");
+    }
+
+    fn check(&mut self, source: Source) -> Result<(), Error> {
+        let slot = self.network.near(source)?;
+        if !self.capabilities().contains(Capabilities::CHECK) {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        let end = &mut self.network.connections[slot as usize].ends[NEAR];
+        let outcome = match end.error.take() {
+            Some(why) => Err(why.into()),
+            None if end.broken => Err(ErrorKind::NotConnected.into()),
+            None => Ok(()),
+        };
+        self.note(slot, &outcome);
+        outcome
+    }
+
+    fn write_vectored(&mut self, source: Source, parts: &[&[u8]]) -> Result<usize, Error> {
+        self.write(source, &parts.concat())
     }
 
     fn write(&mut self, source: Source, bytes: &[u8]) -> Result<usize, Error> {
