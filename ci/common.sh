@@ -85,8 +85,11 @@ need_component() {
     rustup component list --installed | grep "^$1" >/dev/null || run rustup component add "$1"
 }
 
+# need_target TARGET [TOOLCHAIN]
 need_target() {
-    rustup target list --installed | grep -x "$1" >/dev/null || run rustup target add "$1"
+    local toolchain="${2:-$(rustup show active-toolchain | cut -d" " -f1)}"
+    rustup target list --installed --toolchain "$toolchain" | grep -x "$1" >/dev/null ||
+        run rustup target add --toolchain "$toolchain" "$1"
 }
 
 # Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the project changes.
