@@ -51,11 +51,12 @@ for version in 1 2; do
     done
 done
 
-# A component library links on the oldest compiler too, of which release builds are the hard case.
-for version in "$(msrv)" "$rust_version"; do
-    need_toolchain "$version" || not_run "rustup could not install Rust $version"
-    need_target wasm32-wasip2 "$version"
-    run cargo "+$version" build --locked --quiet --release "${guests[@]}" --lib \
+# A component library links on the oldest compiler too; release builds are the hard case.
+oldest=$(msrv)
+need_toolchain "$oldest" || not_run "rustup could not install Rust $oldest"
+need_target wasm32-wasip2 "$oldest"
+for toolchain in "" "+$oldest"; do
+    run cargo ${toolchain:+"$toolchain"} build --locked --quiet --release "${guests[@]}" --lib \
         --package wasm-conformance --target wasm32-wasip2
 done
 

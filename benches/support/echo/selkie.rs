@@ -12,7 +12,7 @@ use selkie_services::Echo;
 use super::READ_MAX;
 use crate::support::BATCH;
 
-/// Blocks for what waits: connections that owe nothing need none.
+/// The number of buffers: only connections with pending output take one.
 const BLOCKS: usize = 64;
 
 /// The echo service, and how many of its connections are closed, so that the benchmark knows when

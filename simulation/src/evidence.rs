@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use selkie_core::{Close, Token};
 
-use crate::Far;
-use crate::network::Evidence;
+use crate::FarEnd;
+use crate::network::ConnectionEvidence;
 use crate::platform::Source;
 
 /// A near end that was closed, and what was known of it.
@@ -14,16 +14,16 @@ pub struct Closed {
     /// The token under which it was registered last, if ever.
     pub token: Option<Token>,
     /// The other end of its connection.
-    pub far: Far,
-    /// How it was closed.
+    pub far: FarEnd,
+    /// Way in which it was closed.
     pub how: Close,
-    /// What was known of it.
-    pub evidence: Evidence,
+    /// Evidence about it.
+    pub evidence: ConnectionEvidence,
 }
 
-/// What the platform has counted since its start.
+/// Counts of the platform since its start.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct Evidence {
     /// Waits and polls.
     pub turn: u64,
     /// Connections handed out by accept.
@@ -62,7 +62,7 @@ pub struct Ledger {
     pub reads_excessive: u64,
 }
 
-impl Ledger {
+impl Evidence {
     /// Notes an accept, and how many that makes in this turn.
     pub(crate) fn note_accept(&mut self) {
         if self.accepts_turn != self.turn {
@@ -72,7 +72,7 @@ impl Ledger {
         self.accepts_this_turn += 1;
     }
 
-    fn this_turn(&self, evidence: &mut Evidence) {
+    fn this_turn(&self, evidence: &mut ConnectionEvidence) {
         if evidence.turn != self.turn {
             evidence.turn = self.turn;
             evidence.events = 0;
@@ -80,14 +80,14 @@ impl Ledger {
         }
     }
 
-    /// Notes that a connection was reported, or a deadline of it came.
-    pub(crate) fn note_event(&self, evidence: &mut Evidence) {
+    /// Notes that a connection was reported, or that its deadline expired.
+    pub(crate) fn note_event(&self, evidence: &mut ConnectionEvidence) {
         self.this_turn(evidence);
         evidence.events += 1;
     }
 
     /// Notes that a connection was read, which each of its events may lead to so many times.
-    pub(crate) fn note_read(&mut self, evidence: &mut Evidence, reads_per_event: u64) {
+    pub(crate) fn note_read(&mut self, evidence: &mut ConnectionEvidence, reads_per_event: u64) {
         self.this_turn(evidence);
         evidence.reads += 1;
         let allowed = evidence.events * reads_per_event;

@@ -6,15 +6,15 @@ use selkie_core::{Error, ErrorKind, Instant};
 use selkie_smoltcp::instant;
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpEndpoint, Ipv4Address};
 
 use super::wire::Wire;
 
-/// How many bytes a socket of this host has per direction.
+/// The size of a buffer of this host.
 const BUFFER: usize = 8 * 1024;
 
 /// The host beyond the wire.
-pub(crate) struct Far {
+pub(crate) struct Host {
     wire: Wire,
     interface: Interface,
     sockets: SocketSet<'static>,
@@ -23,9 +23,14 @@ pub(crate) struct Far {
     closing: Vec<SocketHandle>,
 }
 
-impl Far {
-    pub(crate) fn new(mut wire: Wire) -> Self {
-        let interface = super::interface(&mut wire, super::FAR);
+impl Host {
+    pub(crate) fn new(wire: Wire) -> Self {
+        Self::with_address(wire, super::REMOTE)
+    }
+
+    /// Creates the host with another address.
+    pub(crate) fn with_address(mut wire: Wire, address: Ipv4Address) -> Self {
+        let interface = super::interface(&mut wire, address);
         let sockets = SocketSet::new(Vec::new());
         Self {
             wire,
@@ -82,7 +87,7 @@ impl Far {
         self.listening.insert(handle);
     }
 
-    /// A connection that has come about at a listener.
+    /// Returns a connection that is complete at a listener.
     #[allow(dead_code, reason = "not every test has connections in that direction")]
     pub(crate) fn accept(&mut self) -> Option<SocketHandle> {
         let established =
@@ -99,17 +104,17 @@ impl Far {
             Ok(0) => Err(ErrorKind::WouldBlock.into()),
             Ok(count) => Ok(count),
             Err(RecvError::Finished) => Ok(0),
-            Err(RecvError::InvalidState) => Err(gone(socket).into()),
+            Err(RecvError::InvalidState) => Err(stream_error(socket).into()),
         }
     }
 
-    /// Writes, and says how many bytes were taken.
+    /// Writes, and returns how many bytes were taken.
     pub(crate) fn write(&mut self, handle: SocketHandle, bytes: &[u8]) -> Result<usize, Error> {
         let socket = self.socket(handle);
         match socket.send_slice(bytes) {
             Ok(0) if !bytes.is_empty() => Err(ErrorKind::WouldBlock.into()),
             Ok(count) => Ok(count),
-            Err(_) => Err(gone(socket).into()),
+            Err(_) => Err(stream_error(socket).into()),
         }
     }
 
@@ -131,8 +136,8 @@ impl Far {
     }
 }
 
-/// Why a socket takes or gives nothing.
-fn gone(socket: &Socket<'_>) -> ErrorKind {
+/// Returns why a socket takes or gives nothing.
+fn stream_error(socket: &Socket<'_>) -> ErrorKind {
     match socket.state() {
         State::SynSent | State::SynReceived => ErrorKind::WouldBlock,
         _ => ErrorKind::ConnectionReset,

@@ -1,19 +1,19 @@
-//! Handles that name nothing here.
+//! Handles that name nothing in this network.
 
 use selkie_core::{Close, ErrorKind, Instant, Interest, Mode, Selector, Token, Transport};
 use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::wire::IpEndpoint;
 
 use crate::world::wire::Wire;
-use crate::world::{self, FAR, Size};
+use crate::world::{self, REMOTE, Size};
 
-/// A network with so many sockets, and attempts to connect on all of them.
+/// Creates a network with so many sockets, and attempts to connect on all of them.
 fn connecting(sockets: usize) -> (Network<'static, Wire>, Vec<Socket>) {
-    let (near, _) = Wire::pair();
+    let (local, _) = Wire::pair();
     let size = Size { sockets: sockets + 1, listeners: 1, slots: 4, bytes: 64 };
-    let mut network = world::network(near, size, Config::DEFAULT);
-    network.drive(Instant::from_millis(1));
-    let connect = |_| network.connect(&IpEndpoint::new(FAR.into(), 7)).expect("a free socket");
+    let mut network = world::network(local, size, Config::DEFAULT);
+    network.poll_stack(Instant::from_millis(1));
+    let connect = |_| network.connect(&IpEndpoint::new(REMOTE.into(), 7)).expect("a free socket");
     let sources = (0..sockets).map(connect).collect();
     (network, sources)
 }

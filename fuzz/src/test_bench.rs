@@ -14,9 +14,9 @@ use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 use crate::device::Wire;
 use crate::peer::{self, Peer, Segment, flags};
 
-/// How many connections are served at once; with those that wait, all sockets are taken.
+/// Number of connections served at once.
 pub const CONNECTIONS: usize = 3;
-/// How many sockets there are.
+/// Number of sockets.
 pub const SOCKETS: usize = CONNECTIONS + 1;
 const SLOTS: usize = CONNECTIONS + 1;
 /// Every timeout of server and network is over by then.
@@ -53,7 +53,7 @@ impl Default for Tables {
 
 /// The server and the peer.
 #[derive(Debug)]
-pub struct Stand<'a> {
+pub struct TestBench<'a> {
     event_loop: EventLoop<'a, Network<'a, Wire>>,
     server: Server<'a, Network<'a, Wire>, Echo>,
     wire: Wire,
@@ -62,8 +62,8 @@ pub struct Stand<'a> {
     now: Instant,
 }
 
-impl<'a> Stand<'a> {
-    /// A server that listens, and a peer that it knows.
+impl<'a> TestBench<'a> {
+    /// Makes a server that listens, and a peer that it knows.
     ///
     /// # Panics
     ///
@@ -95,10 +95,10 @@ impl<'a> Stand<'a> {
             ServerStorage { connections, sources, sessions, blocks, bytes: &mut [], scratch };
         let mut server = Server::new(Echo, config, storage);
         server.listen(&mut event_loop.context, listener).expect("there is a slot for the listener");
-        let mut stand =
+        let mut bench =
             Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
-        stand.deliver(peer::arp());
-        stand.settle();
+        bench.deliver(peer::arp());
+        bench.settle();
         stand
     }
 
@@ -138,8 +138,8 @@ impl<'a> Stand<'a> {
         panic!("the loop never sleeps");
     }
 
-    /// Is silent until everything must be over, then connects from as many ports as there are
-    /// sockets, and has a word sent back on each connection that is served.
+    /// Waits until every timeout has passed, then connects from as many ports as there are sockets,
+    /// and has a word sent back on each connection that is served.
     ///
     /// # Panics
     ///
