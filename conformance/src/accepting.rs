@@ -166,7 +166,7 @@ pub(crate) fn a_listener_is_not_a_stream<F: TransportFixture>(make: MakeFixture<
     match harness.accept(stream) {
         Ok(_) => fail!("a stream accepted a connection"),
         Err(error) => {
-            ensure!(error.kind() != ErrorKind::WouldBlock, "accepting from a stream would block")
+            ensure!(error.kind() != ErrorKind::WouldBlock, "accepting from a stream would block");
         }
     }
     harness.dial(listener)?;

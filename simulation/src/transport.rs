@@ -194,7 +194,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
                 trace!(self.network, "near {slot}: reads {count}");
             }
             Err(error) => {
-                self.evidence.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
+                self.evidence.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
             }
         }
         outcome
@@ -231,7 +231,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
                 trace!(self.network, "near {slot}: is shown {count}");
             }
             Err(error) => {
-                self.evidence.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
+                self.evidence.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
             }
         }
         outcome

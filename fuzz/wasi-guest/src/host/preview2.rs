@@ -89,7 +89,7 @@ fn stream_error() -> (u8, Handle) {
 
 /// Allocates a list, as the guest's `cabi_realloc` gives it.
 fn room<T>(len: usize) -> Option<*mut T> {
-    crate::arena::take(align_of::<T>(), len * size_of::<T>()).map(<*mut u8>::cast)
+    crate::p2::arena::take(align_of::<T>(), len * size_of::<T>()).map(<*mut u8>::cast)
 }
 
 /// Defines functions that write what an expression gives to where their last argument points.
@@ -138,7 +138,7 @@ imports! {
 fn about(socket: Handle) -> Done {
     check(socket);
     let mut done = done();
-    if done.is_error != 0 && done.error == crate::imports::WOULD_BLOCK && must_go_on() {
+    if done.is_error != 0 && done.error == crate::p2::imports::WOULD_BLOCK && must_go_on() {
         done.is_error = 0;
     }
     done
