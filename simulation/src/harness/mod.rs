@@ -190,7 +190,7 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
     };
     let mut server = Server::new(Observer::new(service, slots, pace), limits.config(), storage);
     server
-        .listen(&mut event_loop.context, listener)
+        .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
     Run::new(scenario, event_loop, server).play()
 }
