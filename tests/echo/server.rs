@@ -50,10 +50,23 @@ impl Server {
 
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
+        signal(&self.child, "TERM");
+    }
+
+    /// Suspends it until [`Server::resume`] is called.
+    pub(crate) fn suspend(&self) {
+        signal(&self.child, "STOP");
         let id = self.child.id().to_string();
-        let status =
-            Command::new("kill").args(["-TERM", &id]).status().expect("every unix has kill");
-        assert!(status.success(), "the server is gone already");
+        let is_stopped = || {
+            let output = Command::new("ps").args(["-o", "state=", "-p", &id]).output();
+            output.expect("every unix has ps").stdout.starts_with(b"T")
+        };
+        assert!(comes_true(is_stopped), "the server is not suspended");
+    }
+
+    /// Lets a suspended server go on.
+    pub(crate) fn resume(&self) {
+        signal(&self.child, "CONT");
     }
 
     /// Asks it to stop, and shows that it does so without complaint.
@@ -94,6 +107,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let (name, id) = (format!("-{name}"), child.id().to_string());
+    let status = Command::new("kill").args([name, id]).status().expect("every unix has kill");
+    assert!(status.success(), "the server is gone already");
 }
 
 /// Parses the address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.
