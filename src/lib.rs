@@ -3,7 +3,7 @@
 //!
 //! | compiled for | this crate is |
 //! | --- | --- |
-//! | Linux, the BSDs, macOS | [`selkie_core`] and [`selkie_std`] |
+//! | Linux, the BSDs, macOS | [`selkie_core`] and `selkie_std` |
 //! | WebAssembly with WASI 0.1 or 0.2 | [`selkie_core`] and `selkie_wasi` |
 //! | anything else | [`selkie_core`] |
 //!

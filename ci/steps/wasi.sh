@@ -26,7 +26,7 @@ wasm_tools_program=$(command -v wasm-tools || echo "$wheel")
 
 # What the linker is told of imports and exports is what the interface files say.
 run wasi-backend/wit/encode "$wasm_tools_program" wasi-backend/wit/imports.wit imports \
-    wasi-backend/src/imports.component-type --check
+    wasi-backend/src/p2/imports.component-type --check
 run wasi-backend/wit/encode "$wasm_tools_program" examples/wasm-guest/wit/guest.wit guest \
     examples/wasm-guest/wit/guest.component-type --check
 

@@ -1,4 +1,4 @@
-//! The loop over a selector that reports whatever it likes, and over embedded-io devices that are
+//! The loop over a selector that reports anything, and over embedded-io devices that are
 //! ready as they like: only live tokens are delivered, deadlines are exact, and nothing panics.
 #![no_main]
 
@@ -14,10 +14,10 @@ const BATCH: usize = 5;
 /// The most rounds of a run.
 const ROUNDS_MAX: usize = 300;
 
-/// How a round of the loop is made, at about this time.
+/// One round of the loop, at about this time.
 type Round<P> = fn(&mut EventLoop<'_, P>, &mut Driver<<P as Selector>::Source>, Instant);
 
-/// Rounds until the bytes are used up.
+/// Runs rounds until the bytes are used up.
 fn run<P: Selector>(platform: P, sources: Vec<P::Source>, choices: &Choices, round: Round<P>) {
     let mut memory = StaticLoop::<SLOTS, BATCH>::new();
     let mut event_loop = EventLoop::new(platform, memory.storage());

@@ -8,7 +8,7 @@ use core::mem::size_of;
 use selkie_core::{Connection, Event, Registration, Slot, TimerSlot, Token};
 use selkie_smoltcp::Socket;
 
-/// What core keeps for one slot of a loop with a server.
+/// The memory of core for one slot of a loop with a server.
 const SLOT: usize = size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>();
 
 const _: () = {

@@ -39,10 +39,12 @@
 //! # let storage = Box::leak(Box::new(StaticNetwork::<6, 1, 5, 1024, 1024>::new()));
 //!
 //! let address = EthernetAddress([0x02, 0, 0, 0, 0, 1]);
-//! let mut interface = Interface::new(iface::Config::new(address.into()), &mut device, selkie_smoltcp::instant(now));
+//! let config = iface::Config::new(address.into());
+//! let mut interface = Interface::new(config, &mut device, selkie_smoltcp::instant(now));
 //! interface.update_ip_addrs(|list| list.push(IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24)).unwrap());
 //!
-//! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`, usually in a `static`.
+//! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`,
+//! // usually in a `static`.
 //! let mut network = Network::new(device, interface, Config::DEFAULT, storage.storage());
 //! let listener = network.listen(7, 6)?;
 //!
@@ -53,9 +55,9 @@
 //! let mut server = Server::new(Echo, config, server_memory.storage());
 //! server.listen(&mut event_loop.context, listener)?;
 //!
-//! // The main loop of a firmware goes on like this for ever.
+//! // The main loop of a firmware repeats this.
 //! let next = event_loop.turn(now, &mut server)?;
-//! assert_eq!(next, None, "nobody has connected, so there is nothing to do before an interrupt");
+//! assert_eq!(next, None, "without a connection there is nothing to do before an interrupt");
 //! # Ok::<(), selkie_core::Error>(())
 //! ```
 #![no_std]
@@ -65,8 +67,8 @@
 extern crate std;
 
 mod config;
-mod entry;
-mod life;
+mod handle_entry;
+mod lifecycle;
 mod network;
 mod selector;
 mod slot;

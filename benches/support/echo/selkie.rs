@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
 use ::selkie::{
-    CloseReason, Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, Server,
-    Service, Socket, Wait,
+    CloseReason, Config, Error, EventLoop, FdSelector, HeapLoop, HeapServer, Peer, Platform,
+    Server, Service, Socket, Wait,
 };
 use selkie_services::Echo;
 
@@ -35,7 +35,7 @@ impl Service for Counted {
     }
 }
 
-pub(crate) fn serve<S: Native + Wait>(
+pub(crate) fn serve<S: FdSelector + Wait>(
     selector: Result<S, Error>,
     listener: TcpListener,
     connections: usize,

@@ -262,7 +262,11 @@ impl<'a, P: Selector> Context<'a, P> {
 
     #[inline]
     fn live(&self, token: Token) -> Result<(), Error> {
-        if self.contains(token) { Ok(()) } else { Err(Error::new(crate::ErrorKind::Stale)) }
+        if self.contains(token) {
+            Ok(())
+        } else {
+            Err(Error::new(crate::contract::ErrorKind::Stale))
+        }
     }
 
     /// The earlier of the loop's and the platform's next deadline.

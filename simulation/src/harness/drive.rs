@@ -9,13 +9,19 @@ use super::checks::Checks;
 use super::observer::Observer;
 use super::{Judge, Report, Rest, Violation};
 use crate::trace::trace;
-use crate::{FarSide, Random, Scenario, Simulated};
+use crate::{ClientModel, Random, Scenario, Simulated};
 
-/// What the checks say: nothing, or the rule that was broken and how.
+/// Result of the checks: nothing, or the broken rule and a sentence.
 pub(super) type Verdict = Result<(), (&'static str, String)>;
 
 /// Everything that takes part in a run.
-pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> {
+pub(super) struct Run<
+    'a,
+    S: Service,
+    F: ClientModel,
+    const OWNS_BUFFERS: bool,
+    const READS_ON: bool,
+> {
     pub(super) scenario: &'a Scenario,
     pub(super) event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
     pub(super) server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
@@ -28,13 +34,13 @@ pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_BUFFERS: bool, cons
 }
 
 /// The server as the loop's handler, with an eye on the events.
-struct Watched<'w, H> {
+struct CheckedHandler<'w, H> {
     handler: &'w mut H,
     fault: Option<String>,
 }
 
-impl<'a, F: FarSide, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
-    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for Watched<'_, H>
+impl<'a, F: ClientModel, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for CheckedHandler<'_, H>
 where
     H: Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
 {
@@ -58,7 +64,7 @@ where
     ) {
         if !context.contains(token) {
             self.fault.get_or_insert_with(|| {
-                alloc::format!("a deadline of {token:?} came, which is not live")
+                alloc::format!("a deadline of {token:?} expired, which is not live")
             });
         }
         context.platform.note_deadline(token);
@@ -88,18 +94,18 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         }
     }
 
-    /// The whole course.
+    /// Plays the whole run.
     pub(super) fn play(mut self) -> Report<S, F> {
         let verdict = self.course();
-        let turn = self.event_loop.context.platform.ledger().turn;
+        let turn = self.event_loop.context.platform.evidence().turn;
         let violation = verdict.err().map(|(rule, what)| Violation { rule, what, turn });
         let counters = *self.server.counters();
         let loop_counters = self.event_loop.context.counters();
         let ended_at = self.event_loop.context.platform.network.now();
-        // The server gives its service back only by being taken apart.
+        // The server gives its service back only when it is consumed.
         let (service, platform) =
             (self.server.into_service().service, self.event_loop.context.platform);
-        let (trace, far_side) = (platform.network.trace, platform.far_side);
+        let (trace, client_model) = (platform.network.trace, platform.client_model);
         Report {
             violation,
             turns: turn,
@@ -108,13 +114,13 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
             loop_counters,
             trace,
             service,
-            far_side,
+            client_model,
         }
     }
 
     fn course(&mut self) -> Verdict {
         loop {
-            let turn = self.event_loop.context.platform.ledger().turn;
+            let turn = self.event_loop.context.platform.evidence().turn;
             let (planned, most) = (self.scenario.limits.drain_turn, self.scenario.limits.turns_max);
             if self.drain_until.is_none() && (turn >= most || (planned != 0 && turn >= planned)) {
                 self.begin_draining();
@@ -136,14 +142,14 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
             }
         }
         self.check_drained()?;
-        self.let_go();
+        self.finish();
         let service = &self.server.service().service;
         self.event_loop
             .context
             .platform
-            .far_side
+            .client_model
             .at_end(service)
-            .map_err(|what| ("everyone gets what is owed", what))
+            .map_err(|what| ("replies are complete", what))
     }
 
     fn begin_draining(&mut self) {
@@ -154,17 +160,17 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         self.server.drain(&mut self.event_loop.context, deadline);
     }
 
-    /// One turn. Says whether nothing will happen any more.
+    /// Makes one turn. Returns whether nothing will happen any more.
     fn turn(&mut self) -> Result<bool, (&'static str, String)> {
-        let mut watched = Watched { handler: &mut self.server, fault: None };
+        let mut watched = CheckedHandler { handler: &mut self.server, fault: None };
         let quiet = if self.scenario.limits.driven == 0 {
             let outcome = self.event_loop.run_once(&mut watched);
             outcome.map_err(|error| ("the wait succeeds", alloc::format!("{error}")))?;
             self.event_loop.context.platform.is_quiet()
         } else {
             let early = self.random.chance(self.scenario.limits.early_turns);
-            let knobs = &self.event_loop.context.platform.network.knobs;
-            let late = self.random.between(0, knobs.late_return_max);
+            let parameters = &self.event_loop.context.platform.network.parameters;
+            let late = self.random.between(0, parameters.late_return_max);
             let now = self.event_loop.context.platform.network.now();
             let due = self.due.unwrap_or(now).max(now);
             let at = if early {
@@ -184,12 +190,14 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     }
 
     /// Lets the far side notice what the server did last.
-    fn let_go(&mut self) {
+    fn finish(&mut self) {
         let platform = &mut self.event_loop.context.platform;
-        // A bound, in case that the far side goes on for ever.
+        // A bound, in case that the far side never rests.
         for _ in 0..1_000_000 {
-            let next =
-                Instant::earlier(platform.network.next_arrival(), platform.far_side.next_action());
+            let next = Instant::earlier(
+                platform.network.next_arrival(),
+                platform.client_model.next_action(),
+            );
             let Some(next) = next else { return };
             platform.advance(next);
         }

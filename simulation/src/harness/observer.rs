@@ -10,14 +10,15 @@ use selkie_core::{CloseReason, Peer, Service, Token};
 #[derive(Debug)]
 pub(super) struct Observer<S> {
     pub(super) service: S,
-    /// Who is open in each slot.
+    /// The open connection in each slot.
     open: Vec<Option<Token>>,
     /// For each slot, how far into its stream the service has got, and how far it was last
     /// offered.
     positions: Vec<(u64, u64)>,
-    /// Whose end was told since the last look, and how far the stream had been offered then.
+    /// Connections whose end was delivered since the last check, with the number of bytes offered
+    /// by then.
     pub(super) ends: Vec<(Token, u64)>,
-    /// What was closed since the last look.
+    /// Connections closed since the last check.
     pub(super) closings: Vec<(Token, CloseReason)>,
     pub(super) fault: Option<String>,
 }
@@ -28,7 +29,7 @@ impl<S> Observer<S> {
         Self { service, open, positions, ends: Vec::new(), closings: Vec::new(), fault: None }
     }
 
-    /// How many connections are open, by what the service was told.
+    /// Returns the number of open connections, counted by the service's callbacks.
     pub(super) fn open(&self) -> usize {
         self.open.iter().flatten().count()
     }

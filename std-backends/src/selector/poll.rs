@@ -1,0 +1,331 @@
+//! `poll`, for everything POSIX.
+//!
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *hup-always*: HUP, ERR and NVAL are reported for no events too. So an entry without an
+//!   interest has the descriptor -1, which is skipped.
+//! * *closed-is-nval*: a descriptor that is closed is reported as NVAL on its own entry; the others
+//!   go on.
+//! * *scan-order*: the entries are scanned in order, which would favour the first ones. So a scan
+//!   begins at the entry for which the previous batch had no room.
+//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and other
+//!   systems differ. So HUP means that both are closed only on Linux and FreeBSD.
+
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
+
+use selkie_core::{
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Wait, Wake,
+};
+
+use super::source_table::SourceTable;
+use super::{FdSelector, SysWait, retry_or_fail};
+use crate::storage::try_zeroed_slice;
+use crate::sys::clock::{self, Clock};
+use crate::sys::errno;
+use crate::waker::{WakeSource, Waker};
+
+/// A selector over `poll`. Each call costs in proportion to the number of sources, silent or not.
+#[derive(Debug)]
+pub struct Poll<'fd> {
+    /// The registered sources, without gaps.
+    entries: Box<[libc::pollfd]>,
+    /// Indices of the tokens, by the position of the entry.
+    indices: Box<[u32]>,
+    /// Positions of the entries, by the index of the token.
+    positions: Box<[u32]>,
+    /// scan-order: position at which the next scan begins.
+    first: usize,
+    sources: SourceTable,
+    clock: Clock,
+    borrowed: PhantomData<BorrowedFd<'fd>>,
+}
+
+impl Poll<'_> {
+    /// Makes a selector for up to `capacity` sources, the waker included.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    pub fn new(capacity: usize) -> Result<Self, Error> {
+        Ok(Self {
+            sources: SourceTable::new(capacity)?,
+            entries: try_zeroed_slice(capacity)?,
+            indices: try_zeroed_slice(capacity)?,
+            positions: try_zeroed_slice(capacity)?,
+            first: 0,
+            clock: Clock::new(),
+            borrowed: PhantomData,
+        })
+    }
+
+    /// Appends the entry of a source that is about to be recorded.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "positions and indices are below a capacity of 32 bits"
+    )]
+    fn append(&mut self, fd: RawFd, token: Token, interest: Interest) {
+        let position = self.sources.registrations.len();
+        self.entries[position] = entry(fd, interest);
+        self.indices[position] = token.index() as u32;
+        self.positions[token.index()] = position as u32;
+    }
+
+    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no room.
+    fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
+        let reported = self.entries[position].revents;
+        if reported == 0 {
+            return true;
+        }
+        let index = self.indices[position] as usize;
+        let Some((token, _)) = self.sources.registrations.at(index) else { return true };
+        if events.push(Event { token, readiness: readiness(reported) }).is_err() {
+            return false;
+        }
+        if self.sources.registrations.fired(index) {
+            self.entries[position].fd = -1;
+        }
+        self.sources.drain_waker(token);
+        true
+    }
+}
+
+impl<'fd> Selector for Poll<'fd> {
+    type Source = BorrowedFd<'fd>;
+
+    fn register(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        let fd = source.as_raw_fd();
+        supported(mode)?;
+        self.sources.check_vacant(fd, token)?;
+        self.append(fd, token, interest);
+        self.sources.insert(fd, token, interest, mode);
+        Ok(())
+    }
+
+    fn modify(
+        &mut self,
+        source: Self::Source,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        let fd = source.as_raw_fd();
+        supported(mode)?;
+        self.sources.get(fd, token)?;
+        self.entries[self.positions[token.index()] as usize] = entry(fd, interest);
+        self.sources.update(token, interest, mode);
+        Ok(())
+    }
+
+    fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
+        let fd = source.as_raw_fd();
+        self.sources.get(fd, token)?;
+        self.sources.remove(fd, token);
+        // The last entry moves to where this one was.
+        let last = self.sources.registrations.len();
+        let position = self.positions[token.index()];
+        let moved = self.indices[last];
+        self.entries[position as usize] = self.entries[last];
+        self.indices[position as usize] = moved;
+        self.positions[moved as usize] = position;
+        Ok(())
+    }
+
+    fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.poll_now(events)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let common = Capabilities::ERROR | Capabilities::PRIORITY | Capabilities::WAKER;
+        let closed = if HUP_IS_CLOSED { Capabilities::CLOSED } else { Capabilities::NONE };
+        let read_closed =
+            if RDHUP.is_some() { Capabilities::READ_CLOSED } else { Capabilities::NONE };
+        common | closed | read_closed
+    }
+
+    fn capacity(&self) -> usize {
+        self.sources.registrations.capacity()
+    }
+}
+
+impl Wait for Poll<'_> {
+    fn now(&mut self) -> Instant {
+        self.clock.now()
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.wait_until(events, deadline)
+    }
+}
+
+impl Wake for Poll<'_> {
+    type Waker = Waker;
+
+    fn waker(&mut self, token: Token) -> Result<Waker, Error> {
+        self.sources.check_waker_vacant(token)?;
+        let source = WakeSource::new(token)?;
+        let waker = source.waker();
+        self.append(source.fd(), token, Interest::READABLE);
+        self.sources.insert_waker(source);
+        Ok(waker)
+    }
+}
+
+// SAFETY: a descriptor is used while its entry is in the array, which ends with the deregistration.
+unsafe impl FdSelector for Poll<'static> {}
+
+impl SysWait for Poll<'_> {
+    fn wait_once(
+        &mut self,
+        events: &mut Events<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
+        let length = self.sources.registrations.len();
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "some systems count in 32 bits, as does the capacity"
+        )]
+        let entries = length as libc::nfds_t;
+        // SAFETY: the first `entries` of the array are registered sources.
+        let ready =
+            unsafe { libc::poll(self.entries.as_mut_ptr(), entries, clock::milliseconds(timeout)) };
+        let Ok(mut ready) = usize::try_from(ready) else {
+            return retry_or_fail(errno::number(), timeout);
+        };
+        let before = events.len();
+        let first = if self.first < length { self.first } else { 0 };
+        for position in (first..length).chain(0..first) {
+            if ready == 0 {
+                break;
+            }
+            ready -= usize::from(self.entries[position].revents != 0);
+            if !self.report(position, events) {
+                self.first = position;
+                break;
+            }
+        }
+        Ok(events.len() - before)
+    }
+
+    fn sources(&self) -> &SourceTable {
+        &self.sources
+    }
+
+    fn clock(&self) -> Clock {
+        self.clock
+    }
+}
+
+/// Refuses edges, which `poll` does not have.
+fn supported(mode: Mode) -> Result<(), Error> {
+    if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
+}
+
+/// The bit for a peer that will send nothing more, where the system has it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const RDHUP: Option<i16> = Some(libc::POLLRDHUP);
+/// The system has no such bit.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const RDHUP: Option<i16> = None;
+
+/// hup-half: true if HUP means that both directions are closed.
+const HUP_IS_CLOSED: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+
+/// Returns the entry of a source.
+fn entry(fd: RawFd, interest: Interest) -> libc::pollfd {
+    let mut events = 0;
+    if interest.contains(Interest::READABLE) {
+        events |= libc::POLLIN | RDHUP.unwrap_or(0);
+    }
+    if interest.contains(Interest::WRITABLE) {
+        events |= libc::POLLOUT;
+    }
+    if interest.contains(Interest::PRIORITY) {
+        events |= libc::POLLPRI;
+    }
+    // hup-always: a negative descriptor is skipped.
+    libc::pollfd { fd: if interest.is_empty() { -1 } else { fd }, events, revents: 0 }
+}
+
+/// Converts what the system reports.
+fn readiness(reported: i16) -> Readiness {
+    let mut readiness = Readiness::NONE;
+    if reported & libc::POLLIN != 0 {
+        readiness |= Readiness::READABLE;
+    }
+    if reported & libc::POLLOUT != 0 {
+        readiness |= Readiness::WRITABLE;
+    }
+    if reported & libc::POLLPRI != 0 {
+        readiness |= Readiness::PRIORITY;
+    }
+    // closed-is-nval: the next read or write of the source finds out that it is closed.
+    if reported & (libc::POLLERR | libc::POLLNVAL) != 0 {
+        readiness |= Readiness::ERROR;
+    }
+    if reported & libc::POLLHUP != 0 {
+        // hup-half: elsewhere the source is worth a look in both directions.
+        readiness |= if HUP_IS_CLOSED {
+            Readiness::CLOSED
+        } else {
+            Readiness::READABLE | Readiness::WRITABLE
+        };
+    }
+    if RDHUP.is_some_and(|rdhup| reported & rdhup != 0) {
+        readiness |= Readiness::READ_CLOSED;
+    }
+    readiness
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+    use crate::sys::fd;
+
+    #[test]
+    fn converts_both_ways() {
+        assert_eq!(
+            entry(3, Interest::WRITABLE | Interest::PRIORITY).events,
+            libc::POLLOUT | libc::POLLPRI
+        );
+        assert_eq!(entry(3, Interest::READABLE).events, libc::POLLIN | RDHUP.unwrap_or(0));
+        assert_eq!(entry(3, Interest::NONE).fd, -1);
+        assert_eq!(
+            readiness(libc::POLLIN | libc::POLLPRI),
+            Readiness::READABLE | Readiness::PRIORITY
+        );
+        assert_eq!(readiness(libc::POLLNVAL), Readiness::ERROR);
+        assert!(readiness(libc::POLLHUP).is_readable() && readiness(libc::POLLHUP).is_writable());
+    }
+
+    #[test]
+    fn the_last_entry_fills_the_gap() {
+        let pipes: Vec<_> = (0..3).map(|_| fd::pipe().unwrap()).collect();
+        let mut selector = Poll::new(3).unwrap();
+        for (index, (_, write)) in (0..).zip(&pipes) {
+            selector
+                .register(write.as_fd(), Token::new(index, 1), Interest::WRITABLE, Mode::Level)
+                .unwrap();
+        }
+        selector.deregister(pipes[0].1.as_fd(), Token::new(0, 1)).unwrap();
+        selector.deregister(pipes[2].1.as_fd(), Token::new(2, 1)).unwrap();
+        let mut slots = [Event::EMPTY; 3];
+        let mut events = Events::new(&mut slots);
+        selector.poll(Instant::ZERO, &mut events).unwrap();
+        assert_eq!(
+            events.as_slice(),
+            [Event { token: Token::new(1, 1), readiness: Readiness::WRITABLE }]
+        );
+    }
+}
