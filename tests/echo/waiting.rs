@@ -63,4 +63,5 @@ pub(crate) fn an_idle_timeout_frees_a_slot(backend: &str) {
 fn reset(client: TcpStream) {
     let linger = SockRef::from(&client).set_linger(Some(Duration::ZERO));
     linger.expect("a connected socket takes the option");
+    drop(client);
 }
