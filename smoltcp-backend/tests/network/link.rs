@@ -60,11 +60,22 @@ impl Link {
         }
     }
 
+    /// Removes the remote host from the world, its address included. Another one replaces it.
+    pub(crate) fn replace_remote(&mut self) {
+        self.remote = Host::with_address(self.wire.clone(), world::ANOTHER);
+    }
+
     /// Connects a client of the remote host, and accepts it.
     pub(crate) fn connect(&mut self) -> (Socket, SocketHandle) {
+        let peer = self.begin_to_connect();
+        (self.local.accept(self.listener).expect("a connection arrives"), peer)
+    }
+
+    /// Connects a client of the remote host, which then waits to be accepted.
+    pub(crate) fn begin_to_connect(&mut self) -> SocketHandle {
         let peer = self.remote.connect(IpEndpoint::new(LOCAL.into(), PORT));
         self.talk();
-        (self.local.accept(self.listener).expect("a connection arrives"), peer)
+        peer
     }
 
     /// Registers a stream under its first token.

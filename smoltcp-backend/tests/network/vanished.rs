@@ -23,9 +23,7 @@ const QUICK: Config = Config {
 fn peers_that_vanish_are_noticed_and_give_their_sockets_back() {
     let mut link = Link::new(4, 256, Config::DEFAULT);
     let clients: Vec<_> = (0..4).map(|_| link.connect()).collect();
-    for &(_, peer) in &clients {
-        link.remote.forget(peer);
-    }
+    link.replace_remote();
     link.pass_alone(GONE);
     for &(stream, _) in &clients {
         let timed_out = Err(ErrorKind::TimedOut.into());
@@ -43,11 +41,9 @@ fn peers_that_vanish_are_noticed_and_give_their_sockets_back() {
 fn connections_that_vanish_in_the_backlog_give_their_sockets_back() {
     let mut link = Link::new(2, 256, Config::DEFAULT);
     for _ in 0..2 {
-        let peer =
-            link.remote.connect(smoltcp::wire::IpEndpoint::new(crate::world::LOCAL.into(), 7));
-        link.talk();
-        link.remote.forget(peer);
+        link.begin_to_connect();
     }
+    link.replace_remote();
     assert_eq!(link.local.waiting(), 2);
     link.pass_alone(GONE);
     assert_eq!(link.local.waiting(), 0);

@@ -6,7 +6,7 @@ use selkie_core::{Error, ErrorKind, Instant};
 use selkie_smoltcp::instant;
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpEndpoint, Ipv4Address};
 
 use super::wire::Wire;
 
@@ -24,8 +24,13 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(mut wire: Wire) -> Self {
-        let interface = super::interface(&mut wire, super::REMOTE);
+    pub(crate) fn new(wire: Wire) -> Self {
+        Self::with_address(wire, super::REMOTE)
+    }
+
+    /// Creates the host with another address.
+    pub(crate) fn with_address(mut wire: Wire, address: Ipv4Address) -> Self {
+        let interface = super::interface(&mut wire, address);
         let sockets = SocketSet::new(Vec::new());
         Self {
             wire,

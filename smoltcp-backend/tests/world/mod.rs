@@ -17,6 +17,10 @@ pub(crate) const LOCAL: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 /// The address of the host beyond the wire.
 pub(crate) const REMOTE: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
 
+/// The address of another host, for a world in which [`REMOTE`] is gone.
+#[allow(dead_code, reason = "not every test has a host that replaces another")]
+pub(crate) const ANOTHER: Ipv4Address = Ipv4Address::new(10, 0, 0, 3);
+
 /// Creates an interface with this address over `wire`.
 pub(crate) fn interface(wire: &mut Wire, address: Ipv4Address) -> Interface {
     let last = address.octets()[3];
