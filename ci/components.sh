@@ -1,4 +1,5 @@
-# Components for WASI 0.3: the tools that make and run them, and how they are made. Sourced after ci/common.sh, never run.
+# Components for WASI 0.3: the tools that make and run them, and how they are made. Sourced after
+# ci/common.sh, never run.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034,SC2154
@@ -28,8 +29,8 @@ wasm_tools() {
     "$program" "$@"
 }
 
-# build_component FOLDER PACKAGE WORLD PROFILE OUTPUT: compiles a guest without a standard library to
-# a module, and makes a component of it. There is no target for WASI 0.3 in stable Rust; this one
+# build_component FOLDER PACKAGE WORLD PROFILE OUTPUT: compiles a guest without a standard library
+# to a module, and makes a component of it. There is no target for WASI 0.3 in stable Rust; this one
 # imports nothing by itself.
 build_component() {
     local module="$guests_folder/wasm32-unknown-unknown/$4/${2//-/_}.wasm"

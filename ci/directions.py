@@ -11,7 +11,8 @@ import sys
 
 import workspace
 
-# The layer of a folder. Every other member is a main (facade, examples, benchmarks, fuzz targets): it may know all.
+# The layer of a folder. Every other member is a main (facade, examples, benchmarks, fuzz targets):
+# it may know all.
 LAYERS = {
     "core": re.compile(r"^core$"),
     "backend": re.compile(r"^([a-z]+-backends?|simulation)$"),
@@ -19,15 +20,18 @@ LAYERS = {
     "service": re.compile(r"^examples/services$"),
 }
 
-# What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of it.
+# What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of
+# it.
 MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"core"}}
 TESTS_MAY_USE = {"core": {"suite"}, "backend": {"suite", "service"}, "suite": {"backend"}, "service": set()}
 
-# What core may depend on besides the language. A longer list is a decision for docs/ARCHITECTURE.md.
+# What core may depend on besides the language. A longer list is a decision for
+# docs/ARCHITECTURE.md.
 CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless"}
 
-# Inside core: what the files of a layer may import, besides their own. By path: a name that the root
-# exports says nothing about where it comes from. `lib.rs` and `defmt.rs` are above all of them.
+# Inside core: what the files of a layer may import, besides their own. By path: a name that the
+# root exports says nothing about where it comes from. `lib.rs` and `defmt.rs` are above all of
+# them.
 INSIDE_CORE = {
     "bitset": set(),
     "contract": {"bitset"},
@@ -44,7 +48,8 @@ COMMENT = re.compile(r"//.*")
 TESTS = re.compile(r"^#\[cfg\(test\)\]\s*mod \w+ \{.*", re.MULTILINE | re.DOTALL)
 IMPORT = re.compile(r"\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
 
-# The crates that know neither the operating system nor an allocator, and what their first file must say.
+# The crates that know neither the operating system nor an allocator, and what their first file must
+# say.
 FREE_STANDING = ("core", "service")
 ATTRIBUTES = ("#![no_std]", "#![forbid(unsafe_code)]")
 # The library crates that such a crate could still bring in, unless for its tests or by a feature.

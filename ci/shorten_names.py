@@ -12,7 +12,8 @@ import re
 import string
 import sys
 
-# What the linker exports besides what it was asked for: where the memory of the program begins and ends.
+# What the linker exports besides what it was asked for: where the memory of the program begins and
+# ends.
 LAYOUT = re.compile(r'\(export "__(data_end|heap_base)" \(global \d+\)\)')
 
 

@@ -17,8 +17,8 @@ RUSTFLAGS="--cfg fuzzing" run cargo clippy --locked --quiet --manifest-path fuzz
 RUSTFLAGS="--cfg fuzzing" run cargo test --locked --quiet --manifest-path fuzz/Cargo.toml --package wasi-guest \
     --target-dir "$target_folder/fuzz-lint"
 
-# What is fuzzed is free of unsafe code, except that the WASI backends call a host: a sanitizer of memory would find
-# nothing, and take its time.
+# What is fuzzed is free of unsafe code, except that the WASI backends call a host: a sanitizer of
+# memory would find nothing, and take its time.
 folder="$target_folder/fuzz"
 options="--sanitizer none --codegen-units 16 --target-dir $folder"
 # shellcheck disable=SC2086

@@ -70,7 +70,8 @@ if have node && have npm; then
     cp ci/jco/transpile.mjs "$jco_folder/"
     if ! cmp -s ci/jco/package-lock.json "$jco_folder/installed.json"; then
         cp ci/jco/package.json ci/jco/package-lock.json "$jco_folder/"
-        # Not `npm ci`: that refuses lists in which some optional packages for other machines were never published.
+        # Not `npm ci`: that refuses lists in which some optional packages for other machines were
+        # never published.
         run npm install --prefix "$jco_folder" --ignore-scripts --no-audit --no-fund
         cp ci/jco/package-lock.json "$jco_folder/installed.json"
     fi

@@ -10,7 +10,7 @@ import time
 
 RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
 # How long anything may take that should happen at once, on a machine that has other things to do.
-PATIENCE = 20.0
+PATIENCE = 60.0
 # QEMU takes one new connection at a time on each port, so there are several.
 PORTS = 8
 
@@ -38,7 +38,15 @@ def wait_for(condition, what, patience=PATIENCE):
 
 
 class BoardEnded(Exception):
-    """The board has ended although nobody asked it to: says how, and its last words."""
+    """The board has ended unasked: says how, and its last words.
+
+    `by_signal` says that the emulator was killed, or has crashed: no firmware can do that, whose own
+    ends are a status below 128.
+    """
+
+    def __init__(self, text, by_signal):
+        super().__init__(text)
+        self.by_signal = by_signal
 
 
 class Board:
@@ -163,7 +171,8 @@ class Board:
         errors = self.errors_path.read_text(errors="replace").strip() or "nothing"
         raise BoardEnded(
             f"QEMU has ended with {how}; it printed: {errors}\n"
-            f"the last words of the board:\n{self.last_words()}"
+            f"the last words of the board:\n{self.last_words()}",
+            number in names,
         )
 
     def last_words(self, count=20):

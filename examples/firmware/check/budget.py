@@ -12,11 +12,12 @@ import subprocess
 import sys
 
 KIB = 1024
-# What all of the firmware may take, console included. The limits are what is reached and a little more; the aims were 44 KiB
-# and 20 KiB.
+# What all of the firmware may take, console included. The limits are what is reached and a little
+# more; the aims were 44 KiB and 20 KiB.
 FLASH_MAX = 33 * KIB
 RAM_MAX = 18 * KIB
-# What core and backend may take: the difference to the firmware by hand. The aim for the RAM was 1.5 KiB.
+# What core and backend may take: the difference to the firmware by hand. The aim for the RAM was
+# 1.5 KiB.
 FLASH_OURS_MAX = 8 * KIB
 RAM_OURS_MAX = 15 * KIB // 16
 

@@ -1,6 +1,9 @@
 """Checks of the echo firmware on an emulated board, by real TCP clients and a real console.
 
     python3 check/clients.py ELF
+
+If the emulator crashes or is killed, which is no fault of the firmware, this is reported, and the
+checks are made once more.
 """
 
 import random
@@ -11,7 +14,7 @@ import threading
 import time
 import unittest
 
-from board import PATIENCE, Board, exchange, receive, wait_for
+from board import PATIENCE, Board, BoardEnded, exchange, receive, wait_for
 
 CONNECTIONS = 4
 BACKLOG = 2
@@ -51,7 +54,8 @@ class Clients(unittest.TestCase):
     def tearDown(self):
         for client in self.clients:
             client.close()
-        self.board.check()
+        # A moment, since the script that runs QEMU ends after it.
+        self.board.check(0.1)
 
     def wait_until_alone(self):
         wait_for(lambda: self.board.counters()["open"] == 0, "the last client to leave")
@@ -114,7 +118,10 @@ class Clients(unittest.TestCase):
             client = self.begin_to_connect()
             client.sendall(b"later %d" % number)
             waiting.append(client)
-            wait_for(lambda: self.board.counters()["waiting"] == len(waiting), "a client to wait in the backlog")
+            wait_for(
+                lambda: self.board.counters()["waiting"] == len(waiting),
+                "a client to wait in the backlog",
+            )
             for client in served:
                 self.assertEqual(exchange(client, b"tick"), b"tick")
         refused = self.begin_to_connect()
@@ -153,7 +160,7 @@ class Clients(unittest.TestCase):
         stalled, reader = self.connect(), self.connect()
         before = self.board.counters()["closed_idle"]
         stalled.setblocking(False)
-        deadline = time.monotonic() + 3 * IDLE_TIMEOUT
+        deadline = time.monotonic() + 6 * IDLE_TIMEOUT
         while self.board.counters()["closed_idle"] == before:
             self.assertLess(time.monotonic(), deadline, "a reader that takes nothing is closed")
             try:
@@ -169,7 +176,7 @@ class Clients(unittest.TestCase):
         self.assertEqual(client.recv(1), b"")
         silence = time.monotonic() - since
         self.assertGreater(silence, IDLE_TIMEOUT - 0.5)
-        self.assertLess(silence, IDLE_TIMEOUT + 2.0)
+        self.assertLess(silence, IDLE_TIMEOUT + 5.0)
 
     def test_console_and_clients_at_once(self):
         clients = [self.connect() for _ in range(3)]
@@ -183,18 +190,20 @@ class Clients(unittest.TestCase):
         self.assertEqual(self.board.counters()["open"], 3)
 
     def test_an_idle_board_sleeps(self):
+        start = time.monotonic()
         before = self.board.counters()
         time.sleep(5)
         after = self.board.counters()
+        elapsed = time.monotonic() - start
         seconds = (after["uptime_ms"] - before["uptime_ms"]) / 1000
         wakes = after["sleeps"] - before["sleeps"]
-        # The clock's counter wraps every 1.34 seconds; the characters of the question, and the interrupts of the
-        # answer, wake it too.
+        # The clock's counter wraps every 1.34 seconds; the characters of the question, and the
+        # interrupts of the answer, wake it too.
         typed = 2 * len("stats\n") + 8
         self.assertLess(wakes, seconds / 1.34 + 2 + typed, "a board with nothing to do sleeps")
         self.assertGreater(seconds, 4.5, "and its clock goes on")
-        self.assertLess(seconds, 6.5)
-        print(f"idle: {wakes} wake-ups in {seconds:.1f} s, the question's own included", file=sys.stderr)
+        self.assertLess(seconds, elapsed + 0.5)
+        print(f"idle: {wakes} wake-ups in {seconds:.1f} s, the question's included", file=sys.stderr)
 
 
 class Drain(unittest.TestCase):
@@ -215,6 +224,28 @@ class Drain(unittest.TestCase):
             self.assertEqual(board.drain(), 0)
 
 
+class Result(unittest.TextTestResult):
+    """Remembers whether the emulator has crashed or was killed."""
+
+    emulator_failed = False
+
+    def addError(self, test, error):
+        super().addError(test, error)
+        self.emulator_failed |= isinstance(error[1], BoardEnded) and error[1].by_signal
+
+
+def main():
+    for attempts_left in (1, 0):
+        program = unittest.main(
+            verbosity=2, exit=False, testRunner=unittest.TextTestRunner(verbosity=2, resultclass=Result)
+        )
+        if program.result.wasSuccessful():
+            return 0
+        if not program.result.emulator_failed or not attempts_left:
+            return 1
+        print("The emulator itself has ended, see above: all checks once more.", file=sys.stderr)
+
+
 if __name__ == "__main__":
     ELF = sys.argv.pop(1)
-    unittest.main(verbosity=2)
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""How long an echo takes on the firmware, next to the one by hand: in turns on two boards, medians, and their ratio.
+"""Measures how long an echo takes on the firmware, next to the one by hand: medians, and their ratio.
 
     python3 check/roundtrip.py ECHO_ELF BARE_ELF
 
@@ -12,8 +12,8 @@ import time
 from board import Board, exchange
 
 RATIO_AIM = 1.2
-# A round is a few exchanges with one board; the other has its turn at once, so that whatever else the machine does is in
-# the way of both.
+# A round is a few exchanges with one board; the other has its turn at once, so that other work of
+# the machine is in the way of both.
 BOOTS = 5
 ROUNDS = 300
 EXCHANGES = 5
@@ -51,7 +51,8 @@ def compare(echo, bare):
 
 
 def main(echo, bare):
-    # Each emulated board keeps the place that it was given in the machine for as long as it runs, so both are booted anew.
+    # Each emulated board keeps its place in the machine for as long as it runs, so both are booted
+    # anew.
     ratio = statistics.median(compare(echo, bare) for _ in range(BOOTS))
     print(f"ratio, median of {BOOTS} boots: {ratio:.2f}; the aim is at most {RATIO_AIM}")
 
