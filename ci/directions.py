@@ -23,7 +23,12 @@ LAYERS = {
 # What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of
 # it.
 MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"core"}}
-TESTS_MAY_USE = {"core": {"suite"}, "backend": {"suite", "service"}, "suite": {"backend"}, "service": set()}
+TESTS_MAY_USE = {
+    "core": {"suite"},
+    "backend": {"suite", "service"},
+    "suite": {"backend"},
+    "service": set(),
+}
 
 # What core may depend on besides the language. A longer list is a decision for
 # docs/ARCHITECTURE.md.
@@ -73,7 +78,8 @@ def breaches_in_manifest(package, layers):
         allowed = MAY_USE[layer] | (TESTS_MAY_USE[layer] if is_for_tests else set())
         if name in layers and name != package["name"] and layers[name] not in allowed:
             yield f"{manifest}: {layer} may not depend on {name} ({layers[name]})"
-        if layer == "core" and not is_for_tests and name not in layers and name not in CORE_DEPENDENCIES:
+        is_foreign = not is_for_tests and name not in layers
+        if layer == "core" and is_foreign and name not in CORE_DEPENDENCIES:
             yield f"{manifest}: core may depend on {sorted(CORE_DEPENDENCIES)} only, not on {name}"
 
 
@@ -87,7 +93,7 @@ def breaches_in_sources(package, root):
             yield f"{package['folder']}/src/lib.rs: `{attribute}` is missing"
     for path in sorted(sources.rglob("*.rs")):
         for found in EXTERN_CRATE.finditer(path.read_text(encoding="utf-8")):
-            yield f"{path.relative_to(root)}: `{found.group(0)}`, in a crate that knows no operating system"
+            yield f"{path.relative_to(root)}: `{found.group(0)}`, in a crate without a system"
 
 
 def imported(code):

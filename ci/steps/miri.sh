@@ -11,4 +11,5 @@ run cargo "+$nightly" miri test --locked --quiet --package selkie-std --lib -- \
 # These tests lend memory that they leak on purpose. The table that is tried 20,000 times takes
 # minutes here, and has no unsafe code of its own.
 export MIRIFLAGS="-Zmiri-ignore-leaks"
-run cargo "+$nightly" miri test --locked --quiet --package selkie-wasi --lib -- --skip in_the_long_run
+run cargo "+$nightly" miri test --locked --quiet --package selkie-wasi --lib -- \
+    --skip in_the_long_run

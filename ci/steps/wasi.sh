@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The echo example and the conformance suite in WebAssembly runtimes: WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in
-# wasmtime 36, 48 and 49; and the echo example for WASI 0.2 in Node, by way of jco.
+# The echo example and the conformance suite in WebAssembly runtimes, for WASI 0.1 and 0.2.
+#
+# WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in wasmtime 36, 48 and 49; and the echo example for
+# WASI 0.2 in Node, by way of jco.
 set -euo pipefail
 source ci/common.sh
 source ci/components.sh

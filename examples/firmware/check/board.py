@@ -16,7 +16,7 @@ PORTS = 8
 
 
 def free_ports(count):
-    """Ports that nobody listens on: all are held at once, so that no two are the same."""
+    """Ports that are free: all are held at once, so that no two are the same."""
     holders = [socket.socket() for _ in range(count)]
     for holder in holders:
         holder.bind(("127.0.0.1", 0))
@@ -40,8 +40,8 @@ def wait_for(condition, what, patience=PATIENCE):
 class BoardEnded(Exception):
     """The board has ended unasked: says how, and its last words.
 
-    `by_signal` says that the emulator was killed, or has crashed: no firmware can do that, whose own
-    ends are a status below 128.
+    `by_signal` says that the emulator was killed, or has crashed: no firmware can do that, whose
+    own ends are a status below 128.
     """
 
     def __init__(self, text, by_signal):
@@ -67,7 +67,7 @@ class Board:
         self.turn = 0
         self.console = None
         # In a group of its own, so that QEMU goes together with the script that runs it. To a file,
-        # since nobody reads a pipe while it runs.
+        # since nothing reads a pipe while it runs.
         with self.errors_path.open("wb") as errors:
             self.process = subprocess.Popen(
                 [RUNNER, elf], env=environment, stderr=errors, start_new_session=True
@@ -135,7 +135,7 @@ class Board:
         return {name: int(value) for name, value in pairs}
 
     def connect(self):
-        """A client. That it is connected means that QEMU has taken it; the board may do so later, or never."""
+        """A client. A connection means that QEMU has taken it; the board may never do so."""
         self.turn += 1
         address = ("127.0.0.1", self.ports[self.turn % PORTS])
         try:
@@ -200,10 +200,10 @@ def exchange(client, message):
 
 def receive(client, count):
     """So many bytes, or fewer at the end of the stream."""
-    came = b""
-    while len(came) < count:
-        more = client.recv(count - len(came))
+    received = b""
+    while len(received) < count:
+        more = client.recv(count - len(received))
         if not more:
             break
-        came += more
-    return came
+        received += more
+    return received

@@ -1,4 +1,4 @@
-"""What the echo firmware takes of the flash and the RAM, by part, and in difference to the one by hand.
+"""What the echo firmware takes of flash and RAM, by part, and in difference to the one by hand.
 
     python3 check/budget.py ECHO_ELF BARE_ELF
 
@@ -47,7 +47,8 @@ CRATES = {
     "core": "language",
     "compiler_builtins": "language",
 }
-CRATE = re.compile(r"(?<![\w:])(" + "|".join(sorted(CRATES, key=len, reverse=True)) + r")(?=::|\.\.)")
+LONGEST_FIRST = "|".join(sorted(CRATES, key=len, reverse=True))
+CRATE = re.compile(r"(?<![\w:])(" + LONGEST_FIRST + r")(?=::|\.\.)")
 # Statics of the binaries that belong to a part.
 STATICS = {
     "echo::NETWORK": "sockets",
@@ -64,7 +65,8 @@ IN_RAM = (".data", ".bss", ".uninit")
 
 
 def readelf(*arguments):
-    return subprocess.run(["readelf", "-W", *arguments], stdout=subprocess.PIPE, check=True).stdout.decode()
+    command = ["readelf", "-W", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode()
 
 
 def part_of_source(path):
@@ -109,8 +111,9 @@ def lines(elf):
 def code_by_part(elf):
     """Bytes of code by the part that they come from.
 
-    A function belongs to the part of its crate, and what was inlined into it to the part of its own source; but what was
-    inlined from the language's library belongs to the part that stands before it in the function.
+    A function belongs to the part of its crate, and what was inlined into it to the part of its own
+    source; but what was inlined from the language's library belongs to the part that stands before
+    it in the function.
     """
     sources = sorted(lines(elf), key=lambda line: line[0])
     total = collections.Counter()

@@ -97,9 +97,9 @@ class Clients(unittest.TestCase):
 
         sender = threading.Thread(target=send)
         sender.start()
-        came = receive(client, len(data) + 1)
+        received = receive(client, len(data) + 1)
         sender.join()
-        self.assertTrue(came == data, f"{len(came)} of {len(data)} bytes came, or others")
+        self.assertTrue(received == data, f"{len(received)} of {len(data)} bytes were received, or others")
 
     def test_churn(self):
         before = self.board.counters()
@@ -154,7 +154,7 @@ class Clients(unittest.TestCase):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.leave(client)
             self.assertEqual(exchange(bystander, b"fine"), b"fine")
-        wait_for(lambda: self.board.counters()["open"] == 1, "the connections that were reset to go")
+        wait_for(lambda: self.board.counters()["open"] == 1, "the reset connections to go")
 
     def test_a_stalled_reader_is_alone_in_its_trouble(self):
         stalled, reader = self.connect(), self.connect()
@@ -203,7 +203,7 @@ class Clients(unittest.TestCase):
         self.assertLess(wakes, seconds / 1.34 + 2 + typed, "a board with nothing to do sleeps")
         self.assertGreater(seconds, 4.5, "and its clock goes on")
         self.assertLess(seconds, elapsed + 0.5)
-        print(f"idle: {wakes} wake-ups in {seconds:.1f} s, the question's included", file=sys.stderr)
+        print(f"idle: {wakes} wake-ups in {seconds:.1f} s", file=sys.stderr)
 
 
 class Drain(unittest.TestCase):
@@ -236,9 +236,8 @@ class Result(unittest.TextTestResult):
 
 def main():
     for attempts_left in (1, 0):
-        program = unittest.main(
-            verbosity=2, exit=False, testRunner=unittest.TextTestRunner(verbosity=2, resultclass=Result)
-        )
+        runner = unittest.TextTestRunner(verbosity=2, resultclass=Result)
+        program = unittest.main(exit=False, testRunner=runner)
         if program.result.wasSuccessful():
             return 0
         if not program.result.emulator_failed or not attempts_left:

@@ -1,4 +1,4 @@
-"""Measures how long an echo takes on the firmware, next to the one by hand: medians, and their ratio.
+"""Measures how long an echo takes on the firmware and on the one by hand, and the ratio.
 
     python3 check/roundtrip.py ECHO_ELF BARE_ELF
 
@@ -44,8 +44,9 @@ def compare(echo, bare):
     echo_time, bare_time = map(statistics.median, times)
     ratio = echo_time / bare_time
     print(
-        f"round trip of {len(MESSAGE)} bytes, median of {ROUNDS * EXCHANGES}: echo {echo_time:.0f} us,"
-        f" bare {bare_time:.0f} us, ratio {ratio:.2f}; sleeps {wakes[0]} and {wakes[1]}"
+        f"round trip of {len(MESSAGE)} bytes, median of {ROUNDS * EXCHANGES}:"
+        f" echo {echo_time:.0f} us, bare {bare_time:.0f} us, ratio {ratio:.2f};"
+        f" sleeps {wakes[0]} and {wakes[1]}"
     )
     return ratio
 
