@@ -230,7 +230,7 @@ impl Kqueue<'_> {
         let kernel = self.fetched[place];
         let fd = RawFd::try_from(kernel.ident).ok();
         let index = fd.and_then(|fd| self.sources.fds.index(fd));
-        let Some((token, registration)) =
+        let Some((token, registration, ())) =
             index.and_then(|index| self.sources.registrations.at(index))
         else {
             return true;
@@ -259,7 +259,7 @@ impl Kqueue<'_> {
         )]
         let position = position as u32;
         self.positions[token.index()] = position;
-        self.sources.registrations.fired(token.index());
+        self.sources.registrations.mark_fired(token.index());
         self.sources.drain_waker(token);
         true
     }
