@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use selkie_core::{Datagrams, Error};
 
-use super::stream::retried;
+use super::io::retried;
 use super::{Platform, Socket};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
