@@ -2,9 +2,9 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *inherited-no-delay*: on Linux an accepted connection inherits TCP_NODELAY from its listener,
+//! * *inherited-no-delay*: on Linux an accepted connection inherits `TCP_NODELAY` from its listener,
 //!   which saves a system call for each.
-//! * *inherited-linger*: an accepted connection inherits SO_LINGER from its listener, one that was
+//! * *inherited-linger*: an accepted connection inherits `SO_LINGER` from its listener, one that was
 //!   in the backlog also after the listener's was removed. It would make closing block.
 //! * *pending-errors*: Linux returns errors of the network that are pending on a new connection from
 //!   `accept`. They are that connection's, not the listener's.

@@ -74,7 +74,7 @@ impl<S: FdSelector> Platform<S> {
     /// socket, a pipe, an inherited listener.
     ///
     /// What is no socket, such as a terminal that is the standard input, becomes blocking again
-    /// when it is closed, released or dropped with the platform, if it was before. SO_LINGER is
+    /// when it is closed, released or dropped with the platform, if it was before. `SO_LINGER` is
     /// removed from a socket, since closing it would block.
     ///
     /// A descriptor that is no socket is written to with `write`, which raises SIGPIPE when the

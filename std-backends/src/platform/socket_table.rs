@@ -68,9 +68,9 @@ pub(super) struct Properties {
     pub(super) is_socket: bool,
     /// True if the open file was blocking before it was adopted, and is to be again.
     pub(super) was_blocking: bool,
-    /// For a listener: true if accepted connections do not inherit TCP_NODELAY from it.
+    /// For a listener: true if accepted connections do not inherit `TCP_NODELAY` from it.
     pub(super) sets_no_delay: bool,
-    /// For a listener: true if accepted connections may inherit SO_LINGER from it.
+    /// For a listener: true if accepted connections may inherit `SO_LINGER` from it.
     pub(super) clears_linger: bool,
 }
 

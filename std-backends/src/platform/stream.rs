@@ -9,7 +9,7 @@
 //!   end gracefully, a stream is shut down for writing and read to its end before it is closed.
 //! * *self-connect*: an attempt to reach an own ephemeral port can get that port as its source, and
 //!   then connects to itself. The server that was meant does not run, so this is a refusal.
-//! * *blocking-close*: closing a socket with SO_LINGER blocks, also a non-blocking one. So the option
+//! * *blocking-close*: closing a socket with `SO_LINGER` blocks, also a non-blocking one. So the option
 //!   is removed from what is adopted.
 //! * *hup-half*: HUP means that both directions are closed only on Linux and FreeBSD.
 

@@ -113,7 +113,7 @@ pub(crate) fn is_terminal(fd: RawFd) -> bool {
 pub(crate) const HUP_IS_CLOSED: bool =
     cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 
-/// True if accepted connections inherit TCP_NODELAY from their listener.
+/// True if accepted connections inherit `TCP_NODELAY` from their listener.
 pub(crate) const INHERITS_NO_DELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Returns what a descriptor is ready for now, of `events` and of what `poll` reports always.
