@@ -88,7 +88,7 @@ pub trait Transport: Selector {
     #[inline]
     fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> Result<usize, Error> {
         let _ = (source, buffer);
-        Err(crate::ErrorKind::Unsupported.into())
+        Err(crate::contract::ErrorKind::Unsupported.into())
     }
 
     /// Takes out the first `count` of the bytes that [`peek`](Self::peek) showed, and leaves `left`
@@ -140,7 +140,7 @@ pub trait Transport: Selector {
     #[inline]
     fn check(&mut self, source: Self::Source) -> Result<(), Error> {
         let _ = source;
-        Err(crate::ErrorKind::Unsupported.into())
+        Err(crate::contract::ErrorKind::Unsupported.into())
     }
 
     /// How many bytes [`write`](Self::write) takes right now. Only where

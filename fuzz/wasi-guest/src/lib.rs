@@ -1,10 +1,10 @@
 //! The WASI backends as they are in `wasi-backend/src`, file for file, but compiled for the machine
-//! of the fuzzer, and with a host that answers whatever the fuzzer likes.
+//! of the fuzzer, and with a host that answers as the fuzzer chooses.
 //!
 //! A real host keeps to its interface; how far the backends trust it beyond that is what the target
 //! `wasi` finds out.
 //!
-//! | system | what is compiled here | what stands in for the host |
+//! | system | what is compiled | what stands in for the host |
 //! | --- | --- | --- |
 //! | WASI 0.1 | all of it | functions in the place of those of the crate `wasi` |
 //! | WASI 0.2 | all of it but the export `cabi_realloc` | functions under the names of the imports |

@@ -50,7 +50,7 @@ fn arguments(address: &SocketAddr) {
     assert!(address::parts(address)[1..9].iter().all(|&part| part <= 0xffff));
 }
 
-/// Reads any word as what came of an operation.
+/// Reads any word as the result of an operation.
 ///
 /// # Panics
 ///
@@ -71,7 +71,7 @@ pub struct Table<'a> {
 /// The places of a table.
 pub const PLACES: usize = 16;
 
-/// Does to a table of handles what `deeds` say: a handle each, and what to do with it.
+/// Applies `deeds` to a table of handles; each is a handle and an operation.
 ///
 /// # Panics
 ///

@@ -185,7 +185,7 @@ fn draining_flushes_pending_output() {
     bench.send(client, b"last words");
     bench.rounds(2);
     let deadline = bench.now + Duration::from_secs(5);
-    bench.server.drain(&mut bench.event_loop.context, deadline);
+    bench.server.drain(&mut bench.event_loop.context(), deadline);
     let mut received = Vec::new();
     let outcome = bench.until(PATIENCE, |bench| bench.read_into(client, &mut received));
     assert_eq!((outcome, received.as_slice()), (Some(Outcome::Ended), &b"last words"[..]));

@@ -2,36 +2,37 @@
 
 use selkie_core::ErrorKind;
 
-use crate::Far;
+use crate::FarEnd;
 use crate::network::{Arrival, FAR, NEAR, Network, READABLE, WRITABLE, name};
-use crate::pipe::Cargo;
+use crate::pipe::Segment;
 use crate::trace::trace;
 
-/// How many times an attempt to connect is repeated, and after how many nanoseconds.
+/// Maximum number of connection attempts, and the nanoseconds between them.
 const ATTEMPTS_MAX: u64 = 200;
 const ATTEMPT_PAUSE: u64 = 20_000_000;
 
 impl Network {
-    /// The next cargo of a pipe arrives.
+    /// Delivers the next segment of a pipe.
     pub(crate) fn deliver(&mut self, slot: u32, generation: u32, side: usize) {
         if self.find(slot, generation).is_none() {
             return;
         }
-        let resets = self.knobs.resets;
+        let resets = self.parameters.resets;
         let doomed = self.random.chance(resets);
         let connection = &mut self.connections[slot as usize];
         if connection.ends[side].broken {
             return;
         }
         match connection.pipes[side].deliver() {
-            Some(Cargo::Bytes(count)) => {
+            Some(Segment::Bytes(count)) => {
                 if doomed {
                     trace!(self, "network: resets connection {slot}");
-                    self.kill(slot, NEAR, ErrorKind::ConnectionReset);
-                    // Tells the far side that this was nobody's doing.
-                    self.kill(slot, FAR, ErrorKind::Unreachable);
+                    self.break_end(slot, NEAR, ErrorKind::ConnectionReset);
+                    // The error says that neither end caused this.
+                    self.break_end(slot, FAR, ErrorKind::Unreachable);
                 } else if self.connections[slot as usize].ends[side].open {
-                    self.tell(slot, side, READABLE);
+                    self.notify(slot, side, READABLE);
+                    self.note_waiting(slot, side);
                     trace!(self, "network: {count} bytes reach {} {slot}", name(side));
                 } else {
                     trace!(
@@ -42,26 +43,38 @@ impl Network {
                     self.send_reset(slot, 1 - side);
                 }
             }
-            Some(Cargo::End) => {
+            Some(Segment::End) => {
                 trace!(self, "network: the end reaches {} {slot}", name(side));
-                self.tell(slot, side, READABLE);
+                self.notify(slot, side, READABLE);
+                self.note_waiting(slot, side);
             }
-            Some(Cargo::Reset) => {
+            Some(Segment::Reset) => {
                 trace!(self, "network: a reset reaches {} {slot}", name(side));
-                self.kill(slot, side, ErrorKind::ConnectionReset);
+                self.break_end(slot, side, ErrorKind::ConnectionReset);
             }
             None => {}
         }
     }
 
+    /// Notes since when something waits to be read at the near end.
+    fn note_waiting(&mut self, slot: u32, side: usize) {
+        if side == NEAR {
+            let now = self.now;
+            self.connections[slot as usize].evidence.waiting_since.get_or_insert(now);
+        }
+    }
+
     /// Breaks one end.
-    pub(crate) fn kill(&mut self, slot: u32, side: usize, why: ErrorKind) {
-        let discards = self.knobs.reset_discards != 0;
+    pub(crate) fn break_end(&mut self, slot: u32, side: usize, why: ErrorKind) {
+        let discards = self.parameters.reset_discards != 0;
         let connection = &mut self.connections[slot as usize];
         if connection.ends[side].broken {
             return;
         }
         connection.ends[side].broken = true;
+        if side == NEAR {
+            connection.evidence.broken_at = Some(self.now);
+        }
         connection.ends[side].error = Some(why);
         if discards {
             connection.pipes[side].discard();
@@ -70,7 +83,7 @@ impl Network {
         }
         // Nothing that this end sent matters to anyone but the other end, which is told by its own
         // reset, if at all.
-        self.tell(slot, side, READABLE | WRITABLE);
+        self.notify(slot, side, READABLE | WRITABLE);
     }
 
     /// Sends a reset towards an end; what else is under way to it is lost.
@@ -81,16 +94,16 @@ impl Network {
             return;
         }
         connection.pipes[side].cut();
-        connection.pipes[side].send(Cargo::Reset);
-        self.dispatch(slot, Arrival::Cargo(side), delay);
+        connection.pipes[side].send(Segment::Reset);
+        self.dispatch(slot, Arrival::Segment(side), delay);
     }
 
-    /// A far end's attempt reaches the near side.
+    /// Delivers a far end's connection attempt to the near side.
     pub(crate) fn arrive_near(&mut self, slot: u32, generation: u32, address: u32) {
         if self.find(slot, generation).is_none() {
             return;
         }
-        let backlog_max = self.knobs.backlog;
+        let backlog_max = self.parameters.backlog;
         let found =
             self.listeners.iter_mut().find(|listener| listener.open && listener.address == address);
         match found {
@@ -101,7 +114,7 @@ impl Network {
                 connection.established = true;
                 connection.ends[NEAR].open = true;
                 trace!(self, "network: connection {slot} waits to be accepted");
-                self.tell(slot, FAR, WRITABLE);
+                self.notify(slot, FAR, WRITABLE);
             }
             // As TCP does: the attempt is repeated a few times, each in a while.
             Some(_) if self.connections[slot as usize].attempts < ATTEMPTS_MAX => {
@@ -110,29 +123,29 @@ impl Network {
             }
             Some(_) => {
                 trace!(self, "network: connection {slot} has waited too long to be let in");
-                self.kill(slot, FAR, ErrorKind::TimedOut);
+                self.break_end(slot, FAR, ErrorKind::TimedOut);
             }
             None => {
                 trace!(self, "network: connection {slot} is refused");
-                self.kill(slot, FAR, ErrorKind::ConnectionRefused);
+                self.break_end(slot, FAR, ErrorKind::ConnectionRefused);
             }
         }
     }
 
-    /// A near end's attempt reaches the far side.
+    /// Delivers a near end's connection attempt to the far side.
     pub(crate) fn arrive_far(&mut self, slot: u32, generation: u32, address: u32) {
         if self.find(slot, generation).is_none() {
             return;
         }
         match self.far_listeners.iter_mut().find(|(open, _)| open.0 == address) {
             Some((_, backlog)) => {
-                backlog.push_back(Far { slot, generation });
+                backlog.push_back(FarEnd { slot, generation });
                 let connection = &mut self.connections[slot as usize];
                 connection.established = true;
                 connection.ends[FAR].open = true;
-                self.tell(slot, NEAR, WRITABLE);
+                self.notify(slot, NEAR, WRITABLE);
             }
-            None => self.kill(slot, NEAR, ErrorKind::ConnectionRefused),
+            None => self.break_end(slot, NEAR, ErrorKind::ConnectionRefused),
         }
     }
 }

@@ -14,9 +14,9 @@ use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 use crate::device::Wire;
 use crate::peer::{self, Peer, Segment, flags};
 
-/// How many connections are served at once; with those that wait, all sockets are taken.
+/// Number of connections served at once.
 pub const CONNECTIONS: usize = 3;
-/// How many sockets there are.
+/// Number of sockets.
 pub const SOCKETS: usize = CONNECTIONS + 1;
 const SLOTS: usize = CONNECTIONS + 1;
 /// Every timeout of server and network is over by then.
@@ -53,8 +53,8 @@ impl Default for Tables {
 
 /// The server and the peer.
 #[derive(Debug)]
-pub struct Stand<'a> {
-    event_loop: EventLoop<'a, Network<'a, Wire>>,
+pub struct TestBench<'a> {
+    event_loop: EventLoop<Network<'a, Wire>, LoopStorage<'a>>,
     server: Server<'a, Network<'a, Wire>, Echo>,
     wire: Wire,
     /// The host at the far end.
@@ -62,8 +62,8 @@ pub struct Stand<'a> {
     now: Instant,
 }
 
-impl<'a> Stand<'a> {
-    /// A server that listens, and a peer that it knows.
+impl<'a> TestBench<'a> {
+    /// Makes a server that listens, and a peer that it knows.
     ///
     /// # Panics
     ///
@@ -82,7 +82,7 @@ impl<'a> Stand<'a> {
             Network::new(device, interface, selkie_smoltcp::Config::DEFAULT, memory.storage());
         let listener = network.listen(peer::SERVICE, SOCKETS).expect("the sockets are free");
         let Tables { slots, timers, events, connections, sources, sessions, scratch } = tables;
-        let mut event_loop = EventLoop::new(network, LoopStorage { slots, timers, events });
+        let mut event_loop = EventLoop::new_at(network, LoopStorage { slots, timers, events }, Instant::ZERO);
         let limit = Some(Duration::from_secs(10));
         let config = Config {
             connections_max: CONNECTIONS,
@@ -94,11 +94,11 @@ impl<'a> Stand<'a> {
         let storage =
             ServerStorage { connections, sources, sessions, blocks, bytes: &mut [], scratch };
         let mut server = Server::new(Echo, config, storage);
-        server.listen(&mut event_loop.context, listener).expect("there is a slot for the listener");
-        let mut stand =
+        server.listen(&mut event_loop.context(), listener).expect("there is a slot for the listener");
+        let mut bench =
             Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
-        stand.deliver(peer::arp());
-        stand.settle();
+        bench.deliver(peer::arp());
+        bench.settle();
         stand
     }
 
@@ -138,8 +138,8 @@ impl<'a> Stand<'a> {
         panic!("the loop never sleeps");
     }
 
-    /// Is silent until everything must be over, then connects from as many ports as there are
-    /// sockets, and has a word sent back on each connection that is served.
+    /// Waits until every timeout has passed, then connects from as many ports as there are sockets,
+    /// and has a word sent back on each connection that is served.
     ///
     /// # Panics
     ///

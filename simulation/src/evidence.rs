@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use selkie_core::{Close, Token};
+use selkie_core::{Close, Instant, Token};
 
-use crate::Far;
-use crate::network::Evidence;
+use crate::FarEnd;
+use crate::network::ConnectionEvidence;
 use crate::platform::Source;
 
 /// A near end that was closed, and what was known of it.
@@ -14,16 +14,20 @@ pub struct Closed {
     /// The token under which it was registered last, if ever.
     pub token: Option<Token>,
     /// The other end of its connection.
-    pub far: Far,
-    /// How it was closed.
+    pub far: FarEnd,
+    /// Way in which it was closed.
     pub how: Close,
-    /// What was known of it.
-    pub evidence: Evidence,
+    /// Evidence about it.
+    pub evidence: ConnectionEvidence,
+    /// Number of bytes that had arrived and were never read or shown.
+    pub unread: usize,
+    /// When it was closed.
+    pub at: Instant,
 }
 
-/// What the platform has counted since its start.
+/// Counts of the platform since its start.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct Evidence {
     /// Waits and polls.
     pub turn: u64,
     /// Connections handed out by accept.
@@ -49,8 +53,10 @@ pub struct Ledger {
     pub spurious: u64,
     /// Events for tokens that were deregistered.
     pub ghosts: u64,
-    /// Jumps of the clock.
+    /// Jumps of the clock, and times that the process was stopped.
     pub jumps: u64,
+    /// Connections that were reset as their listener was closed.
+    pub backlog_resets: u64,
     /// Things that got somebody further: bytes, ends, errors, connections.
     pub progress: u64,
     /// The near ends that were closed, until somebody takes them out.
@@ -62,7 +68,7 @@ pub struct Ledger {
     pub reads_excessive: u64,
 }
 
-impl Ledger {
+impl Evidence {
     /// Notes an accept, and how many that makes in this turn.
     pub(crate) fn note_accept(&mut self) {
         if self.accepts_turn != self.turn {
@@ -72,7 +78,7 @@ impl Ledger {
         self.accepts_this_turn += 1;
     }
 
-    fn this_turn(&self, evidence: &mut Evidence) {
+    fn this_turn(&self, evidence: &mut ConnectionEvidence) {
         if evidence.turn != self.turn {
             evidence.turn = self.turn;
             evidence.events = 0;
@@ -80,14 +86,14 @@ impl Ledger {
         }
     }
 
-    /// Notes that a connection was reported, or a deadline of it came.
-    pub(crate) fn note_event(&self, evidence: &mut Evidence) {
+    /// Notes that a connection was reported, or that its deadline expired.
+    pub(crate) fn note_event(&self, evidence: &mut ConnectionEvidence) {
         self.this_turn(evidence);
         evidence.events += 1;
     }
 
     /// Notes that a connection was read, which each of its events may lead to so many times.
-    pub(crate) fn note_read(&mut self, evidence: &mut Evidence, reads_per_event: u64) {
+    pub(crate) fn note_read(&mut self, evidence: &mut ConnectionEvidence, reads_per_event: u64) {
         self.this_turn(evidence);
         evidence.reads += 1;
         let allowed = evidence.events * reads_per_event;

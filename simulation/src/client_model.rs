@@ -1,4 +1,4 @@
-//! Who lives on the other side of the network.
+//! The model of the clients on the other side of the network.
 
 use selkie_core::Instant;
 
@@ -8,21 +8,21 @@ use crate::Network;
 ///
 /// It acts in virtual time. The platform calls it whenever something has arrived and whenever its
 /// own next action is due, also in the middle of a wait.
-pub trait FarSide {
-    /// When it wants to act next, if nothing arrives before. A time that has passed means now; the
-    /// far side must then act so that it is not due any more.
+pub trait ClientModel {
+    /// Returns when it wants to act next if nothing arrives before. A time in the past means now;
+    /// after acting, it must not be due any more.
     fn next_action(&self) -> Option<Instant>;
 
-    /// Acts: connects, reads what [`Network::next_news`] tells of, writes, closes.
+    /// Acts: connects, reads what [`Network::next_news`] reports, writes, closes.
     fn act(&mut self, network: &mut Network);
 }
 
-/// Nobody: the test drives the far ends by hand, through
+/// NoClients: the test drives the far ends by hand, through
 /// [`Simulated::network`](crate::Simulated::network).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Nobody;
+pub struct NoClients;
 
-impl FarSide for Nobody {
+impl ClientModel for NoClients {
     fn next_action(&self) -> Option<Instant> {
         None
     }

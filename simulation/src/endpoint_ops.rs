@@ -4,7 +4,7 @@ use selkie_core::{Close, ErrorKind};
 
 use crate::Address;
 use crate::network::{Arrival, Listener, NEAR, Network, Outcome, WRITABLE};
-use crate::pipe::Cargo;
+use crate::pipe::Segment;
 
 impl Network {
     /// Reads at an end.
@@ -14,7 +14,7 @@ impl Network {
         if pipe.arrived() > 0 {
             let count = pipe.read(buffer);
             end.seen = end.seen.saturating_sub(count);
-            self.tell(slot, 1 - side, WRITABLE);
+            self.notify(slot, 1 - side, WRITABLE);
             return Ok(count);
         }
         if let Some(why) = end.failure(side) {
@@ -45,7 +45,7 @@ impl Network {
         end.left = left;
         end.seen = end.seen.saturating_sub(count).max(left);
         if count > 0 {
-            self.tell(slot, 1 - NEAR, WRITABLE);
+            self.notify(slot, 1 - NEAR, WRITABLE);
         }
     }
 
@@ -66,25 +66,28 @@ impl Network {
         self.connections[slot as usize].pipes[1 - side].write(&bytes[..count]);
         let mut left = count;
         while left > 0 {
-            let most = self.knobs.segment_max.max(1).min(left as u64);
+            let most = self.parameters.segment_max.max(1).min(left as u64);
             let segment = self.random.between(1, most);
             let delay = self.latency();
             let segment = usize::try_from(segment).unwrap_or(left);
-            self.connections[slot as usize].pipes[1 - side].send(Cargo::Bytes(segment));
-            self.dispatch(slot, Arrival::Cargo(1 - side), delay);
+            self.connections[slot as usize].pipes[1 - side].send(Segment::Bytes(segment));
+            self.dispatch(slot, Arrival::Segment(1 - side), delay);
             left -= segment;
         }
         Ok(count)
     }
 
-    /// How many bytes can be written at an end.
+    /// Returns the number of bytes can be written at an end.
     pub(crate) fn room(&self, slot: u32, side: usize) -> usize {
         let connection = &self.connections[slot as usize];
         if !connection.established {
             return 0;
         }
-        let capacity =
-            if side == NEAR { self.knobs.buffer_to_far } else { self.knobs.buffer_to_near };
+        let capacity = if side == NEAR {
+            self.parameters.buffer_to_far
+        } else {
+            self.parameters.buffer_to_near
+        };
         usize::try_from(capacity)
             .unwrap_or(usize::MAX)
             .max(1)
@@ -103,13 +106,13 @@ impl Network {
         if !end.write_ended {
             end.write_ended = true;
             let delay = self.latency();
-            self.connections[slot as usize].pipes[1 - side].send(Cargo::End);
-            self.dispatch(slot, Arrival::Cargo(1 - side), delay);
+            self.connections[slot as usize].pipes[1 - side].send(Segment::End);
+            self.dispatch(slot, Arrival::Segment(1 - side), delay);
         }
         Ok(())
     }
 
-    /// Closes an end. With bytes that nobody has seen it is a reset in any case, as it is in TCP.
+    /// Closes an end. With unread bytes it is a reset in any case, as it is in TCP.
     pub(crate) fn close(&mut self, slot: u32, side: usize, how: Close) {
         let connection = &mut self.connections[slot as usize];
         connection.ends[side].open = false;

@@ -6,51 +6,51 @@ use selkie_core::{
 };
 
 use crate::outcome::{Answer, Check, Stop, ensure, fail};
-use crate::{Fixture, Make, SourceOf};
+use crate::{Fixture, MakeFixture, SourceOf};
 
-/// How many tokens a case can have at most.
-pub(crate) const SLOTS: usize = 320;
+/// Maximum number of tokens in a case.
+pub(crate) const SLOTS: usize = 1_300;
 
-/// How many events a batch of the stage's own holds.
+/// Capacity of the harness's own batches.
 const BATCH: usize = 32;
 
-/// How often the world may settle before what is expected must have happened.
+/// Maximum number of calls of `settle` until an expected event must have happened.
 pub(crate) const PATIENCE: usize = 1_000;
 
-/// How often the world settles before something is said not to have happened.
+/// Number of calls of `settle` before the harness decides that nothing happens.
 const QUIET: usize = 3;
 
-/// How many bytes are moved at once.
+/// Size of a single read or write, in bytes.
 const CHUNK: usize = 4_096;
 
-/// How many bytes a connection may hold before the suite gives up on filling it.
+/// Limit of the bytes written to fill a connection.
 const FILL_MAX: usize = 256 << 20;
 
 /// A fixture, and the registry that issues tokens for its platform.
-pub(crate) struct Stage<F: Fixture> {
+pub(crate) struct Harness<F: Fixture> {
     pub(crate) fixture: F,
     pub(crate) registry: Registry<[Slot; SLOTS]>,
 }
 
 /// A registered connection.
-pub(crate) struct Watched<F: Fixture> {
+pub(crate) struct Registered<F: Fixture> {
     pub(crate) token: Token,
     pub(crate) source: SourceOf<F>,
     pub(crate) peer: F::Peer,
 }
 
-impl<F: Fixture> Clone for Watched<F> {
+impl<F: Fixture> Clone for Registered<F> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<F: Fixture> Copy for Watched<F> {}
+impl<F: Fixture> Copy for Registered<F> {}
 
-impl<F: Fixture> Stage<F> {
-    /// A fresh platform with room for `capacity` sources.
+impl<F: Fixture> Harness<F> {
+    /// Makes a fresh platform with room for `capacity` sources.
     #[track_caller]
-    pub(crate) fn new(make: Make<'_, F>, capacity: usize) -> Check<Self> {
+    pub(crate) fn new(make: MakeFixture<'_, F>, capacity: usize) -> Check<Self> {
         match make(capacity) {
             Ok(mut fixture) => {
                 let given = fixture.platform().capacity();
@@ -69,23 +69,23 @@ impl<F: Fixture> Stage<F> {
         }
     }
 
-    /// The platform under test.
+    /// Returns the platform under test.
     pub(crate) fn platform(&mut self) -> &mut F::Platform {
         self.fixture.platform()
     }
 
-    /// Whether the platform claims these capabilities.
+    /// Returns whether the platform claims these capabilities.
     pub(crate) fn can(&mut self, capabilities: Capabilities) -> bool {
         self.platform().capabilities().contains(capabilities)
     }
 
-    /// A token that was never used before.
+    /// Issues a token that was never used before.
     #[track_caller]
     pub(crate) fn token(&mut self) -> Check<Token> {
         self.registry.insert().must("taking a token")
     }
 
-    /// An open connection that is not registered.
+    /// Opens a connection without registering it.
     #[track_caller]
     pub(crate) fn pair(&mut self) -> Check<(SourceOf<F>, F::Peer)> {
         match self.fixture.pair() {
@@ -96,22 +96,22 @@ impl<F: Fixture> Stage<F> {
         }
     }
 
-    /// An open connection, registered under a token of its own.
+    /// Opens a connection and registers it under a token of its own.
     #[track_caller]
-    pub(crate) fn watch(&mut self, interest: Interest, mode: Mode) -> Check<Watched<F>> {
+    pub(crate) fn watch(&mut self, interest: Interest, mode: Mode) -> Check<Registered<F>> {
         let (source, peer) = self.pair()?;
         let token = self.token()?;
         self.platform().register(source, token, interest, mode).must("registering a connection")?;
-        Ok(Watched { token, source, peer })
+        Ok(Registered { token, source, peer })
     }
 
-    /// A connection with an interest in reading, in level mode.
+    /// Opens a connection and registers it for reading in level mode.
     #[track_caller]
-    pub(crate) fn reader(&mut self) -> Check<Watched<F>> {
+    pub(crate) fn reader(&mut self) -> Check<Registered<F>> {
         self.watch(Interest::READABLE, Mode::Level)
     }
 
-    /// Registers a source that has no far end here.
+    /// Registers a source that has no far end.
     #[track_caller]
     pub(crate) fn register(&mut self, source: SourceOf<F>, interest: Interest) -> Check<Token> {
         let token = self.token()?;
@@ -123,7 +123,12 @@ impl<F: Fixture> Stage<F> {
 
     /// Changes what a connection is watched for.
     #[track_caller]
-    pub(crate) fn modify(&mut self, watched: Watched<F>, interest: Interest, mode: Mode) -> Check {
+    pub(crate) fn modify(
+        &mut self,
+        watched: Registered<F>,
+        interest: Interest,
+        mode: Mode,
+    ) -> Check {
         self.platform()
             .modify(watched.source, watched.token, interest, mode)
             .must("modifying a registration")
@@ -138,7 +143,7 @@ impl<F: Fixture> Stage<F> {
 
     /// Deregisters a connection and closes both of its ends.
     #[track_caller]
-    pub(crate) fn drop_connection(&mut self, watched: Watched<F>) -> Check {
+    pub(crate) fn drop_connection(&mut self, watched: Registered<F>) -> Check {
         self.deregister(watched.source, watched.token)?;
         self.fixture.close(watched.source).must("closing a near end")?;
         self.fixture.peer_close(watched.peer).must("closing a far end")
@@ -149,7 +154,13 @@ impl<F: Fixture> Stage<F> {
     pub(crate) fn poll(&mut self, events: &mut Events<'_>) -> Check {
         let now: Instant = self.fixture.now();
         let len = events.len();
-        self.platform().poll(now, events).must("polling")?;
+        let polled = self.platform().poll(now, events);
+        let added = events.len().saturating_sub(len);
+        ensure!(
+            polled.is_ok() || added == 0,
+            "a poll failed after it had added {added} events, which its caller loses"
+        );
+        polled.must("polling")?;
         ensure!(events.len() >= len, "a poll took events out of the batch");
         for event in &events.as_slice()[len..] {
             ensure!(
@@ -161,7 +172,7 @@ impl<F: Fixture> Stage<F> {
         Ok(())
     }
 
-    /// What one poll says of `token`. More than one event for it fails the case.
+    /// Returns what one poll reports for `token`. More than one event for it fails the case.
     #[track_caller]
     pub(crate) fn look(&mut self, token: Token) -> Check<Readiness> {
         let mut slots = [Event::EMPTY; BATCH];
@@ -301,7 +312,7 @@ impl<F: Fixture> Stage<F> {
         )))
     }
 
-    /// Reads at the far end until `wanted` bytes came.
+    /// Reads at the far end until `wanted` bytes arrived.
     #[track_caller]
     pub(crate) fn receive(&mut self, peer: F::Peer, wanted: usize) -> Check {
         let mut total = 0;
@@ -331,7 +342,7 @@ impl<F: Fixture> Stage<F> {
     /// Checks that a connection works as a level reader under its token: for use after something
     /// that should have changed nothing.
     #[track_caller]
-    pub(crate) fn still_works(&mut self, watched: Watched<F>) -> Check {
+    pub(crate) fn still_works(&mut self, watched: Registered<F>) -> Check {
         self.send(watched.peer, b"ping")?;
         self.expect(watched.token, Readiness::READABLE)?;
         self.read_exactly(watched.source, 4)?;
@@ -339,7 +350,7 @@ impl<F: Fixture> Stage<F> {
     }
 }
 
-/// Whether an error only says that the machine is too small for what the case wants.
+/// Returns whether an error only says that the machine is too small for what the case wants.
 fn no_room(error: Error) -> bool {
     matches!(
         error.kind(),
