@@ -113,9 +113,11 @@ install_component() {
     rustup component list --installed | grep "^$1" >/dev/null || run rustup component add "$1"
 }
 
-need_target() { alone install_target "$1"; }
+# need_target TARGET [TOOLCHAIN]: installs a target for the compiler that judges, or for another.
+need_target() { alone install_target "$@"; }
 install_target() {
-    rustup target list --installed | grep -x "$1" >/dev/null || run rustup target add "$1"
+    rustup target list --installed ${2:+--toolchain "$2"} | grep -x "$1" >/dev/null ||
+        run rustup target add ${2:+--toolchain "$2"} "$1"
 }
 
 # Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the project changes.

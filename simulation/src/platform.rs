@@ -1,8 +1,10 @@
 //! The simulated platform: readiness, waiting and waking.
 
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use selkie_core::backend::{SourceEntry, SourceTable};
@@ -70,6 +72,8 @@ pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool =
     pub(crate) ghosts: Vec<Token>,
     pub(crate) waker: Option<(Token, Arc<AtomicBool>)>,
     quiet: bool,
+    /// Time that the program has used since the platform was last called.
+    spent: Rc<Cell<u64>>,
     pub(crate) batch: Vec<Event>,
 }
 
@@ -95,6 +99,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ghosts: Vec::with_capacity(GHOSTS),
             waker: None,
             quiet: false,
+            spent: Rc::default(),
             batch: Vec::with_capacity(capacity + 2),
         }
     }
@@ -144,6 +149,27 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 return;
             }
         }
+    }
+
+    /// Returns a counter of nanoseconds that the program has used. What is added to it passes as
+    /// time, in which peers go on, before the next call of the platform.
+    #[must_use]
+    pub fn spent_time(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.spent)
+    }
+
+    /// Lets the time pass that the program has used.
+    pub(crate) fn elapse(&mut self) {
+        let spent = self.spent.take();
+        if spent > 0 {
+            self.pass(spent);
+        }
+    }
+
+    /// Lets some time pass.
+    pub(crate) fn pass(&mut self, nanos: u64) {
+        let now = self.network.now().as_nanos();
+        self.advance(Instant::from_nanos(now.saturating_add(nanos)));
     }
 
     /// Returns when something happens next on the network or on the far side.
@@ -304,6 +330,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
     for Simulated<F, OWNS_BUFFERS, READS_ON>
 {
     fn now(&mut self) -> Instant {
+        self.elapse();
         self.network.now()
     }
 
@@ -311,6 +338,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
         if deadline.is_none() && self.registrations.armed() == 0 && self.waker.is_none() {
             return Err(ErrorKind::NothingToWaitFor.into());
         }
+        self.elapse();
         self.evidence.turn += 1;
         self.quiet = false;
         if events.room() == 0 {
