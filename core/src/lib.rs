@@ -88,8 +88,8 @@ mod server;
 
 pub use adapters::{Device, DevicePoller, Either, Pair, SelectorOnly, StreamAdapter};
 pub use contract::{
-    Capabilities, Close, Datagram, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest, Mode,
-    Readiness, Selector, Token, Transport, Wait, Wake,
+    Capabilities, Close, Datagram, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest,
+    Mode, Readiness, Selector, Token, Transport, Wait, Wake,
 };
 pub use event_loop::{
     Context, EventLoop, Handler, LoopCounters, LoopMemory, LoopStorage, Registry, Slot, StaticLoop,
