@@ -89,7 +89,7 @@ mod server;
 pub use adapters::{Device, DevicePoller, Either, Pair, SelectorOnly, StreamAdapter};
 pub use backend::{Registration, Registrations};
 pub use contract::{
-    Capabilities, Close, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest, Mode,
+    Capabilities, Close, Datagram, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest, Mode,
     Readiness, Selector, Token, Transport, Wait, Wake,
 };
 pub use event_loop::{

@@ -1,7 +1,8 @@
-"""An emulated board with a firmware on it, for the checks: its console, its log, and ways to its network."""
+"""An emulated board with a firmware on it, for the checks: its console, its log, its network."""
 
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import tempfile
@@ -36,13 +37,18 @@ def wait_for(condition, what, patience=PATIENCE):
     raise TimeoutError(f"waited {patience} seconds for {what}")
 
 
+class BoardEnded(Exception):
+    """The board has ended although nobody asked it to: says how, and its last words."""
+
+
 class Board:
-    """A board that runs the firmware in the file `elf`, from its making to `stop` or the end of a `with`."""
+    """A board that runs the firmware in the file `elf`, until `stop` or the end of a `with`."""
 
     def __init__(self, elf):
         console_port, *self.ports = free_ports(1 + PORTS)
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
+        self.errors_path = pathlib.Path(self.folder.name) / "errors"
         self.elf = elf
         environment = dict(
             os.environ,
@@ -52,8 +58,12 @@ class Board:
         )
         self.turn = 0
         self.console = None
-        # In a group of its own, so that QEMU goes together with the script that runs it.
-        self.process = subprocess.Popen([RUNNER, elf], env=environment, stderr=subprocess.PIPE, start_new_session=True)
+        # In a group of its own, so that QEMU goes together with the script that runs it. To a file,
+        # since nobody reads a pipe while it runs.
+        with self.errors_path.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [RUNNER, elf], env=environment, stderr=errors, start_new_session=True
+            )
         try:
             self.console = wait_for(lambda: self.try_console(console_port), "the console")
             self.unread = b""
@@ -64,8 +74,7 @@ class Board:
             raise
 
     def try_console(self, port):
-        if self.process.poll() is not None:
-            raise RuntimeError(f"QEMU ended at once: {self.process.stderr.read().decode()}")
+        self.check()
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         except ConnectionRefusedError:
@@ -93,8 +102,12 @@ class Board:
     def line(self):
         """The next line of the console."""
         while b"\n" not in self.unread:
-            more = self.console.recv(4096)
+            try:
+                more = self.console.recv(4096)
+            except ConnectionError:
+                more = b""
             if not more:
+                self.check(PATIENCE)
                 raise ConnectionError("the console was closed")
             self.unread += more
         line, self.unread = self.unread.split(b"\n", 1)
@@ -116,7 +129,12 @@ class Board:
     def connect(self):
         """A client. That it is connected means that QEMU has taken it; the board may do so later, or never."""
         self.turn += 1
-        client = socket.create_connection(("127.0.0.1", self.ports[self.turn % PORTS]), timeout=PATIENCE)
+        address = ("127.0.0.1", self.ports[self.turn % PORTS])
+        try:
+            client = socket.create_connection(address, timeout=PATIENCE)
+        except ConnectionError:
+            self.check(PATIENCE)
+            raise
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client
 
@@ -132,13 +150,36 @@ class Board:
             ["defmt-print", "-e", self.elf], input=frames, stdout=subprocess.PIPE, check=True
         ).stdout.decode()
 
+    def check(self, patience=0.0):
+        """Raises `BoardEnded` if QEMU has ended, or ends within `patience` seconds."""
+        try:
+            status = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return
+        # The script that runs QEMU ends as a shell does: 128 and the signal.
+        number = status - 128 if status > 128 else -status
+        names = {each.value: each.name for each in signal.Signals}
+        how = f"status {status}" + (f" ({names[number]})" if number in names else "")
+        errors = self.errors_path.read_text(errors="replace").strip() or "nothing"
+        raise BoardEnded(
+            f"QEMU has ended with {how}; it printed: {errors}\n"
+            f"the last words of the board:\n{self.last_words()}"
+        )
+
+    def last_words(self, count=20):
+        """The end of the log, as far as it can be decoded."""
+        try:
+            lines = self.log().splitlines()
+        except (OSError, subprocess.CalledProcessError) as error:
+            return f"    (the log cannot be decoded: {error})"
+        return "\n".join(f"    {line}" for line in lines[-count:])
+
     def stop(self):
         if self.console:
             self.console.close()
         if self.process.poll() is None:
             os.killpg(self.process.pid, 15)
             self.process.wait(PATIENCE)
-        self.process.stderr.close()
         self.folder.cleanup()
 
 

@@ -21,7 +21,11 @@ ELF = ""
 
 
 class Clients(unittest.TestCase):
-    """Each check leaves the board without clients, and is told if the one before did not."""
+    """Each check leaves the board without clients, and is told if the one before did not.
+
+    A board that has ended fails the check in which it did, with its last words; the next check gets
+    a new one.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -39,11 +43,15 @@ class Clients(unittest.TestCase):
 
     def setUp(self):
         self.clients = []
+        if self.board.process.poll() is not None:
+            self.board.stop()
+            type(self).board = Board(ELF)
         self.wait_until_alone()
 
     def tearDown(self):
         for client in self.clients:
             client.close()
+        self.board.check()
 
     def wait_until_alone(self):
         wait_for(lambda: self.board.counters()["open"] == 0, "the last client to leave")

@@ -211,6 +211,10 @@ impl Wake for AnySelector<'_> {
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
         forward!(self, selector => selector.waker(token))
     }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        forward!(self, selector => selector.release_waker(token))
+    }
 }
 
 // SAFETY: each variant keeps the promise, and a source is only passed on to it.

@@ -28,6 +28,7 @@ use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::storage::try_zeroed_slice;
 use crate::sys::clock::{self, Clock};
+use crate::sys::fd::HUP_IS_CLOSED;
 use crate::sys::{errno, rlimit};
 use crate::waker::{WakeSource, Waker};
 
@@ -299,10 +300,6 @@ const RDHUP: Option<i16> = Some(libc::POLLRDHUP);
 /// The system has no such bit.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const RDHUP: Option<i16> = None;
-
-/// hup-half: true if HUP means that both directions are closed.
-const HUP_IS_CLOSED: bool =
-    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 
 /// Returns the entry of a source.
 fn entry(fd: RawFd, interest: Interest) -> libc::pollfd {

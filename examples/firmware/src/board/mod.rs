@@ -1,7 +1,7 @@
 //! The LM3S6965 evaluation board, as far as QEMU emulates it: a clock, an Ethernet MAC, a UART, and
 //! sleep.
 //!
-//! Interrupts are masked for good and have no handlers: one that comes does nothing but end a
+//! Interrupts are masked for good and have no handlers: an interrupt only ends a
 //! sleep, after which the main loop looks at the devices. So no state is shared with a handler, and
 //! nothing needs a lock. A device that has something before the processor goes to sleep is seen by
 //! a last look, one that has it later makes its interrupt pending, with which WFI returns at once;
@@ -45,7 +45,7 @@ const RCGC1_UART0: u32 = 1;
 const RCGC2: usize = 0x108;
 const RCGC2_EMAC0_EPHY0: u32 = 1 << 28 | 1 << 30;
 
-/// The board. Taken apart, since the devices go to different owners.
+/// The board. Its parts are public, since the devices go to different owners.
 #[derive(Debug)]
 pub struct Board {
     /// The time, and sleeping.
@@ -62,7 +62,7 @@ impl Board {
     pub fn take() -> Option<Self> {
         let peripherals = cortex_m::Peripherals::take()?;
         interrupt::disable();
-        // SAFETY: this is the block of system control, and nobody else writes to it.
+        // SAFETY: this is the block of system control, and no other code writes to it.
         let control = unsafe { Registers::new(SYSTEM_CONTROL) };
         control.write(RCGC1, RCGC1_UART0);
         control.write(RCGC2, RCGC2_EMAC0_EPHY0);
