@@ -41,10 +41,10 @@ NOT_PROSE = re.compile(r"(^|/)(LICENSE-\w+|Cargo\.lock|package(-lock)?\.json|cor
 OTHER_VERBS = {"Called"}
 # Words that end in "s" and are no verbs.
 NO_VERBS = set(
-    """Across Addresses Always As Backends Besides Bits Bytes Calls Clients Connections Counters
-    Deadlines Descriptors Devices Does Endless Events Files Functions Handles Has Indices Is Its
+    """Across Addresses Always As Backends Besides Bits Bytes Clients Connections Counters
+    Deadlines Descriptors Devices Does Endless Events Files Functions Has Indices Is Its
     Items Knobs Less Lines Messages Milliseconds Nanoseconds Numbers Options Others Ours Pairs
-    Perhaps Plus Ports Readiness Registrations Rounds Seconds Services Sessions Sizes Slots Sockets
+    Perhaps Plus Ports Readiness Registrations Seconds Services Sessions Sizes Slots Sockets
     Sources Streams Success Thus Timers This Those Tokens Towards Turns Unless Us Was
     Wires""".split()
 )

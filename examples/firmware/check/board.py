@@ -1,4 +1,4 @@
-"""An emulated board with a firmware on it, for the checks: its console, its log, its network."""
+"""An emulated board with a firmware on it: its console, its log, and ways to its network."""
 
 import os
 import pathlib
@@ -9,14 +9,14 @@ import tempfile
 import time
 
 RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
-# How long anything may take that should happen at once, on a machine that has other things to do.
+# The time that an immediate action may take, on a machine under load.
 PATIENCE = 60.0
 # QEMU takes one new connection at a time on each port, so there are several.
 PORTS = 8
 
 
 def free_ports(count):
-    """Ports that are free: all are held at once, so that no two are the same."""
+    """Returns ports that are free: all are bound at once, so that no two are the same."""
     holders = [socket.socket() for _ in range(count)]
     for holder in holders:
         holder.bind(("127.0.0.1", 0))
@@ -27,7 +27,7 @@ def free_ports(count):
 
 
 def wait_for(condition, what, patience=PATIENCE):
-    """The first true value that `condition` gives, asked again and again."""
+    """Repeats `condition` until it is true, and returns its value."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         value = condition()
@@ -67,7 +67,7 @@ class Board:
         self.turn = 0
         self.console = None
         # In a group of its own, so that QEMU goes together with the script that runs it. To a file,
-        # since nothing reads a pipe while it runs.
+        # since no one reads a pipe while it runs.
         with self.errors_path.open("wb") as errors:
             self.process = subprocess.Popen(
                 [RUNNER, elf], env=environment, stderr=errors, start_new_session=True
@@ -108,7 +108,7 @@ class Board:
         self.stop()
 
     def line(self):
-        """The next line of the console."""
+        """Returns the next line of the console."""
         while b"\n" not in self.unread:
             try:
                 more = self.console.recv(4096)
@@ -122,7 +122,7 @@ class Board:
         return line
 
     def ask(self, line, last):
-        """Types a line, and gives what comes up to a line that begins with `last`."""
+        """Types a line, and returns the lines up to one that begins with `last`."""
         self.console.sendall(line + b"\n")
         lines = []
         while not lines or not lines[-1].startswith(last):
@@ -130,12 +130,12 @@ class Board:
         return lines
 
     def counters(self):
-        """The report of the counters, as a dictionary."""
+        """Returns the report of the counters, as a dictionary."""
         pairs = (line.decode().split() for line in self.ask(b"stats", b"stack_max"))
         return {name: int(value) for name, value in pairs}
 
     def connect(self):
-        """A client. A connection means that QEMU has taken it; the board may never do so."""
+        """Connects a client. QEMU has accepted it then; the board may do so later, or never."""
         self.turn += 1
         address = ("127.0.0.1", self.ports[self.turn % PORTS])
         try:
@@ -147,12 +147,12 @@ class Board:
         return client
 
     def drain(self):
-        """Asks the firmware to stop, and gives its exit code."""
+        """Asks the firmware to stop, and returns its exit code."""
         self.console.sendall(b"drain\n")
         return self.process.wait(PATIENCE)
 
     def log(self):
-        """The log so far, decoded."""
+        """Returns the log so far, decoded."""
         frames = self.log_path.read_bytes()
         return subprocess.run(
             ["defmt-print", "-e", self.elf], input=frames, stdout=subprocess.PIPE, check=True
@@ -193,13 +193,13 @@ class Board:
 
 
 def exchange(client, message):
-    """Sends a message and gives as many bytes of what comes back."""
+    """Sends a message, and returns as many bytes of the answer."""
     client.sendall(message)
     return receive(client, len(message))
 
 
 def receive(client, count):
-    """So many bytes, or fewer at the end of the stream."""
+    """Receives so many bytes, or fewer at the end of the stream."""
     received = b""
     while len(received) < count:
         more = client.recv(count - len(received))
