@@ -5,7 +5,7 @@ use selkie_core::{
     Registration, Registrations, Selector, Token, Wait, Wake,
 };
 
-use crate::shared::direction::Direction;
+use crate::shared::direction::{Direction, check_supported};
 use crate::shared::socket_table::{SocketTable, Socket, UNREGISTERED};
 use super::abi;
 use super::endpoint::{Endpoint, ReadAhead, State};
@@ -168,11 +168,6 @@ impl WaitableSet {
     }
 }
 
-/// Checks that a mode is supported: all but edges.
-fn check_mode(mode: Mode) -> Result<(), Error> {
-    if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
-}
-
 impl Selector for WaitableSet {
     type Source = Socket;
 
@@ -183,7 +178,7 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let (slot, entry) = self.endpoints.get(source)?;
         self.registrations.vacancy(token)?;
         if entry.token != UNREGISTERED {
@@ -202,7 +197,7 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let slot = self.registered(source, token)?;
         self.registrations.update(token, interest, mode);
         // An operation for a removed interest stays in flight; its event is recorded and not
@@ -227,7 +222,7 @@ impl Selector for WaitableSet {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::WAKER
+        Capabilities::WAKER | Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {
