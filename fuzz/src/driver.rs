@@ -184,8 +184,8 @@ impl<S: Copy> Driver<S> {
     }
 }
 
-impl<'a, P: Selector> Handler<'a, P> for Driver<P::Source> {
-    fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
+impl<P: Selector> Handler<P> for Driver<P::Source> {
+    fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
         assert!(
             self.live.contains_key(&event.token),
             "an event for {:?}, which is dead",
@@ -195,7 +195,7 @@ impl<'a, P: Selector> Handler<'a, P> for Driver<P::Source> {
         self.act(context);
     }
 
-    fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
         let deadline =
             self.live.get_mut(&token).expect("a deadline belongs to a live token").take();
         assert!(

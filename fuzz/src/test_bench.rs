@@ -54,7 +54,7 @@ impl Default for Tables {
 /// The server and the peer.
 #[derive(Debug)]
 pub struct TestBench<'a> {
-    event_loop: EventLoop<'a, Network<'a, Wire>>,
+    event_loop: EventLoop<Network<'a, Wire>, LoopStorage<'a>>,
     server: Server<'a, Network<'a, Wire>, Echo>,
     wire: Wire,
     /// The host at the far end.
@@ -82,7 +82,7 @@ impl<'a> TestBench<'a> {
             Network::new(device, interface, selkie_smoltcp::Config::DEFAULT, memory.storage());
         let listener = network.listen(peer::SERVICE, SOCKETS).expect("the sockets are free");
         let Tables { slots, timers, events, connections, sources, sessions, scratch } = tables;
-        let mut event_loop = EventLoop::new(network, LoopStorage { slots, timers, events });
+        let mut event_loop = EventLoop::new_at(network, LoopStorage { slots, timers, events }, Instant::ZERO);
         let limit = Some(Duration::from_secs(10));
         let config = Config {
             connections_max: CONNECTIONS,
@@ -94,12 +94,12 @@ impl<'a> TestBench<'a> {
         let storage =
             ServerStorage { connections, sources, sessions, blocks, bytes: &mut [], scratch };
         let mut server = Server::new(Echo, config, storage);
-        server.listen(&mut event_loop.context, listener).expect("there is a slot for the listener");
+        server.listen(&mut event_loop.context(), listener).expect("there is a slot for the listener");
         let mut bench =
             Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
         bench.deliver(peer::arp());
         bench.settle();
-        stand
+        bench
     }
 
     /// Sends a frame to the network.

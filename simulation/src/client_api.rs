@@ -90,6 +90,22 @@ impl Network {
         Ok(())
     }
 
+    /// Has a far end vanish without a packet. The near side notices only by keep-alive, and only
+    /// if the network has any.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale).
+    pub fn far_vanish(&mut self, far: FarEnd) -> Result<(), Error> {
+        self.far(far)?;
+        trace!(self, "far {}: vanishes", far.slot);
+        let keep_alive = self.parameters.keep_alive;
+        if keep_alive > 0 {
+            self.dispatch(far.slot, Arrival::KeepAlive, keep_alive);
+        }
+        Ok(())
+    }
+
     /// Returns whether a far end is connected, rather than on its way or waiting to be told that it
     /// failed.
     #[must_use]

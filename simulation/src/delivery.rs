@@ -32,6 +32,7 @@ impl Network {
                     self.break_end(slot, FAR, ErrorKind::Unreachable);
                 } else if self.connections[slot as usize].ends[side].open {
                     self.notify(slot, side, READABLE);
+                    self.note_waiting(slot, side);
                     trace!(self, "network: {count} bytes reach {} {slot}", name(side));
                 } else {
                     trace!(
@@ -45,12 +46,21 @@ impl Network {
             Some(Segment::End) => {
                 trace!(self, "network: the end reaches {} {slot}", name(side));
                 self.notify(slot, side, READABLE);
+                self.note_waiting(slot, side);
             }
             Some(Segment::Reset) => {
                 trace!(self, "network: a reset reaches {} {slot}", name(side));
                 self.break_end(slot, side, ErrorKind::ConnectionReset);
             }
             None => {}
+        }
+    }
+
+    /// Notes since when something waits to be read at the near end.
+    fn note_waiting(&mut self, slot: u32, side: usize) {
+        if side == NEAR {
+            let now = self.now;
+            self.connections[slot as usize].evidence.waiting_since.get_or_insert(now);
         }
     }
 
@@ -62,6 +72,9 @@ impl Network {
             return;
         }
         connection.ends[side].broken = true;
+        if side == NEAR {
+            connection.evidence.broken_at = Some(self.now);
+        }
         connection.ends[side].error = Some(why);
         if discards {
             connection.pipes[side].discard();

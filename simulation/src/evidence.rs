@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use selkie_core::{Close, Token};
+use selkie_core::{Close, Instant, Token};
 
 use crate::FarEnd;
 use crate::network::ConnectionEvidence;
@@ -19,6 +19,10 @@ pub struct Closed {
     pub how: Close,
     /// Evidence about it.
     pub evidence: ConnectionEvidence,
+    /// Number of bytes that had arrived and were never read or shown.
+    pub unread: usize,
+    /// When it was closed.
+    pub at: Instant,
 }
 
 /// Counts of the platform since its start.
@@ -49,8 +53,10 @@ pub struct Evidence {
     pub spurious: u64,
     /// Events for tokens that were deregistered.
     pub ghosts: u64,
-    /// Jumps of the clock.
+    /// Jumps of the clock, and times that the process was stopped.
     pub jumps: u64,
+    /// Connections that were reset as their listener was closed.
+    pub backlog_resets: u64,
     /// Things that got somebody further: bytes, ends, errors, connections.
     pub progress: u64,
     /// The near ends that were closed, until somebody takes them out.

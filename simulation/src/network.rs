@@ -94,6 +94,20 @@ pub struct ConnectionEvidence {
     pub arrived_total: u64,
     /// The near side ended its own stream.
     pub write_ended: bool,
+    /// When the near side last read and found that nothing was there.
+    pub looked_at: Instant,
+    /// The first failure was that of a write.
+    pub write_failed: bool,
+    /// When the connection broke, unless the near side was told before.
+    pub broken_at: Option<Instant>,
+    /// The near side was told that the peer is gone, by an event or an error.
+    pub noticed: bool,
+    /// Since when bytes, or the end, wait to be read.
+    pub waiting_since: Option<Instant>,
+    /// Number of bytes that the near side has read and used.
+    pub taken: u64,
+    /// Number of bytes that had arrived when draining began.
+    pub arrived_before_drain: u64,
     /// Number of bytes the near side has written.
     pub written: u64,
     /// For how many turns it has been overdue.
@@ -138,6 +152,8 @@ pub(crate) enum Arrival {
     DialNear(u32),
     /// The attempt of a near end reaches the far side.
     DialFar(u32),
+    /// Keep-alive finds that the far end is gone.
+    KeepAlive,
 }
 
 /// When, then in which order it was sent, and what.
@@ -208,6 +224,11 @@ impl Network {
                 Arrival::Segment(side) => self.deliver(slot, generation, side),
                 Arrival::DialNear(address) => self.arrive_near(slot, generation, address),
                 Arrival::DialFar(address) => self.arrive_far(slot, generation, address),
+                Arrival::KeepAlive => {
+                    if self.find(slot, generation).is_some() {
+                        self.break_end(slot, NEAR, ErrorKind::TimedOut);
+                    }
+                }
             }
         }
         self.now = self.now.max(now);

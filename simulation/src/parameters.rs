@@ -94,6 +94,16 @@ parameters! {
         clock_jumps = 0,
         /// Maximum jump of the clock.
         clock_jump_max = 0,
+        /// Chance, for each wait, that the process is stopped between the wait and its handlers:
+        /// peers go on meanwhile (`SIGSTOP`, a busy machine).
+        stops = 0,
+        /// Longest time for which the process is stopped.
+        stop_max = 0,
+        /// Time that a wait takes at least.
+        turn_time = 0,
+        /// Time after which a peer that has vanished without a packet is noticed by keep-alive; 0
+        /// if never.
+        keep_alive = 0,
         /// Chance that a connection is gone before it is accepted (`ECONNABORTED`).
         accept_aborts = 0,
         /// Chance that an accept finds no descriptor (`EMFILE`).
@@ -154,6 +164,10 @@ impl Parameters {
             blocked_ends: sometimes(random, 500),
             capabilities: draw_capabilities(random),
             polled: random.below(2),
+            stops: sometimes(random, 60),
+            stop_max: pick(random, &[1_000_000, 50_000_000, 3_000_000_000, 40_000_000_000]),
+            turn_time: pick(random, &[0, 0, 1, 1_000]),
+            keep_alive: pick(random, &[0, 10_000_000, 2_000_000_000]),
         }
     }
 }

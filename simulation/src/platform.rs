@@ -1,13 +1,16 @@
 //! The simulated platform: readiness, waiting and waking.
 
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use selkie_core::backend::{SourceEntry, SourceTable};
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Registration,
-    Registrations, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Wait,
+    Wake,
 };
 
 use crate::evidence::Evidence;
@@ -56,7 +59,7 @@ pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool =
     /// The clients on the far side.
     pub client_model: F,
     pub(crate) evidence: Evidence,
-    pub(crate) registrations: Registrations<Vec<Registration>>,
+    pub(crate) registrations: SourceTable<Vec<SourceEntry>>,
     /// The source that is registered at each index.
     pub(crate) sources: Vec<Option<Source>>,
     /// Beyond this, no index was ever registered.
@@ -69,6 +72,8 @@ pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool =
     pub(crate) ghosts: Vec<Token>,
     pub(crate) waker: Option<(Token, Arc<AtomicBool>)>,
     quiet: bool,
+    /// Time that the program has used since the platform was last called.
+    spent: Rc<Cell<u64>>,
     pub(crate) batch: Vec<Event>,
 }
 
@@ -86,7 +91,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
             network: Network::new(parameters, random),
             client_model,
             evidence: Evidence::default(),
-            registrations: Registrations::new(vec![Registration::EMPTY; capacity]),
+            registrations: SourceTable::new(vec![SourceEntry::EMPTY; capacity]),
             sources: vec![None; capacity],
             used: 0,
             first: 0,
@@ -94,6 +99,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ghosts: Vec::with_capacity(GHOSTS),
             waker: None,
             quiet: false,
+            spent: Rc::default(),
             batch: Vec::with_capacity(capacity + 2),
         }
     }
@@ -125,7 +131,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
 
     /// Returns which tokens are registered, and for what.
     #[must_use]
-    pub const fn registrations(&self) -> &Registrations<Vec<Registration>> {
+    pub const fn registrations(&self) -> &SourceTable<Vec<SourceEntry>> {
         &self.registrations
     }
 
@@ -143,6 +149,27 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 return;
             }
         }
+    }
+
+    /// Returns a counter of nanoseconds that the program has used. What is added to it passes as
+    /// time, in which peers go on, before the next call of the platform.
+    #[must_use]
+    pub fn spent_time(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.spent)
+    }
+
+    /// Lets the time pass that the program has used.
+    pub(crate) fn elapse(&mut self) {
+        let spent = self.spent.take();
+        if spent > 0 {
+            self.pass(spent);
+        }
+    }
+
+    /// Lets some time pass.
+    pub(crate) fn pass(&mut self, nanos: u64) {
+        let now = self.network.now().as_nanos();
+        self.advance(Instant::from_nanos(now.saturating_add(nanos)));
     }
 
     /// Returns when something happens next on the network or on the far side.
@@ -183,7 +210,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
         mode: Mode,
     ) -> Result<(), Error> {
         self.supports(interest, mode)?;
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if self.check(source)?.is_some() {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
@@ -192,7 +219,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
             return Err(Error::with_code(ErrorKind::OutOfMemory, 12));
         }
         *self.check(source)? = Some(token);
-        self.registrations.insert(token, interest, mode);
+        self.registrations.insert(token, interest, mode, ());
         self.sources[token.index()] = Some(source);
         self.used = self.used.max(token.index() + 1);
         self.renew(source);
@@ -303,6 +330,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
     for Simulated<F, OWNS_BUFFERS, READS_ON>
 {
     fn now(&mut self) -> Instant {
+        self.elapse();
         self.network.now()
     }
 
@@ -310,6 +338,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
         if deadline.is_none() && self.registrations.armed() == 0 && self.waker.is_none() {
             return Err(ErrorKind::NothingToWaitFor.into());
         }
+        self.elapse();
         self.evidence.turn += 1;
         self.quiet = false;
         if events.room() == 0 {
@@ -348,12 +377,12 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if self.waker.is_some() {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
         // A registration without a source, so that the waker takes its turn with the sources.
-        self.registrations.insert(token, Interest::READABLE, Mode::Level);
+        self.registrations.insert(token, Interest::READABLE, Mode::Level, ());
         self.used = self.used.max(token.index() + 1);
         let woken = Arc::new(AtomicBool::new(false));
         self.waker = Some((token, Arc::clone(&woken)));

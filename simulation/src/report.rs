@@ -2,8 +2,9 @@
 
 use core::sync::atomic::Ordering;
 
+use selkie_core::backend::Registration;
 use selkie_core::{
-    Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token,
+    Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
 };
 
 use crate::ClientModel;
@@ -67,7 +68,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 break;
             }
             let index = (self.first + step) % self.used;
-            let Some((token, registration)) = self.registrations.at(index) else { continue };
+            let Some((token, registration, ())) = self.registrations.at(index) else { continue };
             let Some(source) = self.sources[index] else {
                 self.report_waker(token);
                 continue;
@@ -84,7 +85,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 readiness |= self.network_random_readiness(registration.armed());
             }
             if !readiness.is_empty() {
-                self.registrations.fired(index);
+                self.registrations.mark_fired(index);
                 self.batch.push(Event { token, readiness });
                 self.note_event(source, readiness);
             }
@@ -143,6 +144,8 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if source.kind == Kind::Stream {
             let connection = &mut self.network.connections[source.slot as usize];
             connection.ends[NEAR].fresh &= !readiness.bits();
+            connection.evidence.noticed |=
+                readiness.intersects(Readiness::CLOSED | Readiness::ERROR);
             self.evidence.note_event(&mut connection.evidence);
         }
     }
@@ -155,7 +158,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let before = self.batch.len();
         if self.chance(repeated) && before > 0 && before < room {
             let event = self.batch[self.network.random.index(before)];
-            if let Some((_, Registration { mode: Mode::Level, .. })) =
+            if let Some((_, Registration { mode: Mode::Level, .. }, ())) =
                 self.registrations.at(event.token.index())
             {
                 self.batch.push(event);
@@ -182,10 +185,18 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let parameters = &self.network.parameters;
         let (late, jumps, jump) =
             (parameters.late_return_max, parameters.clock_jumps, parameters.clock_jump_max);
-        let mut delay = self.network.random.between(0, late);
+        let (stops, stop_max) = (parameters.stops, parameters.stop_max);
+        let turn_time = parameters.turn_time;
+        let mut delay = self.network.random.between(0, late).saturating_add(turn_time);
         if self.chance(jumps) {
             delay = delay.saturating_add(self.network.random.between(0, jump));
             self.evidence.jumps += 1;
+        }
+        if self.chance(stops) {
+            let stop = self.network.random.between(0, stop_max);
+            trace!(self.network, "near: is stopped for {stop} ns");
+            self.evidence.jumps += 1;
+            self.pass(stop);
         }
         // Only the clock: what arrives in the meantime is noticed by the next wait.
         self.network.now = Instant::from_nanos(self.network.now.as_nanos().saturating_add(delay));

@@ -49,6 +49,10 @@ parameters! {
         early_turns = 0,
         /// 1 if the server reads until nothing is there, where it keeps what waits.
         reads_on = 0,
+        /// Chance, for each callback, that it takes time before and after the service acts.
+        slow_callbacks = 0,
+        /// Longest time that a callback takes before or after the service acts.
+        slow_callback_max = 0,
     }
 }
 
@@ -295,6 +299,8 @@ impl Limits {
             driven: 0,
             early_turns: sometimes(random, 300),
             reads_on: u64::from(random.chance(300)),
+            slow_callbacks: sometimes(random, 100),
+            slow_callback_max: pick(random, &[1_000, 2_000_000, 40_000_000, 800_000_000]),
         }
     }
 

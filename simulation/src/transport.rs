@@ -69,10 +69,33 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if let Err(error) = outcome {
             if error.kind() != ErrorKind::WouldBlock {
                 trace!(self.network, "near {slot}: is told that {error}");
-                self.network.connections[slot as usize].evidence.failed.get_or_insert(error.kind());
+                let evidence = &mut self.network.connections[slot as usize].evidence;
+                evidence.failed.get_or_insert(error.kind());
+                evidence.noticed = true;
                 self.evidence.progress += 1;
             }
         }
+    }
+
+    /// Notes what the near side was told about a write.
+    fn note_write<T>(&mut self, slot: u32, outcome: &Result<T, Error>) {
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        if outcome.as_ref().is_err_and(|error| !error.is_would_block()) {
+            evidence.write_failed |= evidence.failed.is_none();
+        }
+        self.note(slot, outcome);
+    }
+
+    /// Notes what a read found.
+    fn note_look(&mut self, slot: u32, outcome: &Result<usize, Error>) {
+        let now = self.network.now;
+        let Connection { evidence, pipes, ends, .. } = &mut self.network.connections[slot as usize];
+        if outcome.as_ref().is_err_and(|error| error.is_would_block()) {
+            evidence.looked_at = now;
+        }
+        // What is left of it waits since now; where it was shown, all of it was.
+        let rest = pipes[NEAR].arrived() > if OWNS_BUFFERS { ends[NEAR].seen } else { 0 };
+        evidence.waiting_since = rest.then_some(now);
     }
 
     /// Draws the number of `len` bytes that an operation moves.
@@ -91,6 +114,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     const READABLE_UNTIL_EMPTY: bool = READS_ON;
 
     fn accept(&mut self, listener: Source) -> Result<Source, Error> {
+        self.elapse();
         let place = self.network.listener(listener)? as usize;
         self.evidence.note_accept();
         if self.network.listeners[place].backlog.is_empty() {
@@ -140,6 +164,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     }
 
     fn read(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.elapse();
         let slot = self.network.near(source)?;
         self.network.connections[slot as usize].ends[NEAR].left = 0;
         // As many as the server promises to make at most where a source is readable until one finds
@@ -153,6 +178,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         let part = if arrived > 0 { self.part(arrived, partial) } else { buffer.len() };
         let outcome = self.network.read(slot, NEAR, &mut buffer[..part]);
         self.note(slot, &outcome);
+        self.note_look(slot, &outcome);
         let Connection { evidence, pipes, .. } = &mut self.network.connections[slot as usize];
         match outcome {
             Ok(0) if !buffer.is_empty() => {
@@ -162,6 +188,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             }
             Ok(count) => {
                 evidence.moved_at = self.network.now;
+                evidence.taken += count as u64;
                 self.evidence.bytes_in += count as u64;
                 self.evidence.progress += 1;
                 trace!(self.network, "near {slot}: reads {count}");
@@ -177,12 +204,18 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         if !OWNS_BUFFERS {
             return Err(ErrorKind::Unsupported.into());
         }
+        self.elapse();
         let slot = self.network.near(source)?;
         // At the end of the stream, what was left is shown once more.
         self.evidence.note_read(&mut self.network.connections[slot as usize].evidence, 2);
         let again = self.network.connections[slot as usize].ends[NEAR].again;
         let outcome = self.network.peek(slot, buffer);
         self.note(slot, &outcome);
+        if let Ok(count) = outcome {
+            let end = &mut self.network.connections[slot as usize].ends[NEAR];
+            end.seen = end.seen.max(count);
+        }
+        self.note_look(slot, &outcome);
         let Connection { evidence, pipes, .. } = &mut self.network.connections[slot as usize];
         match outcome {
             Ok(0) => {
@@ -209,6 +242,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         self.network.consume(slot, count, left);
         if count > 0 {
             self.network.connections[slot as usize].evidence.moved_at = self.network.now;
+            self.network.connections[slot as usize].evidence.taken += count as u64;
             self.evidence.bytes_in += count as u64;
             self.evidence.progress += 1;
         }
@@ -235,6 +269,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     }
 
     fn write(&mut self, source: Source, bytes: &[u8]) -> Result<usize, Error> {
+        self.elapse();
         let slot = self.network.near(source)?;
         let parameters = &self.network.parameters;
         let (partial, blocked) = (parameters.partial_writes, parameters.blocked_writes);
@@ -247,7 +282,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             let part = if whole || room == 0 { bytes.len() } else { self.part(room, partial) };
             self.network.write(slot, NEAR, &bytes[..part])
         };
-        self.note(slot, &outcome);
+        self.note_write(slot, &outcome);
         let now = self.network.now();
         let evidence = &mut self.network.connections[slot as usize].evidence;
         let taken = *outcome.as_ref().unwrap_or(&0);
@@ -279,7 +314,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             return Err(Error::WOULD_BLOCK);
         }
         let outcome = self.network.end(slot, NEAR);
-        self.note(slot, &outcome);
+        self.note_write(slot, &outcome);
         if outcome.is_ok() {
             trace!(self.network, "near {slot}: ends its stream");
             self.evidence.progress += 1;
@@ -289,21 +324,33 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     }
 
     fn close(&mut self, source: Source, how: Close) -> Result<(), Error> {
+        self.elapse();
         if source.kind == Kind::Listener {
             let place = self.network.listener(source)?;
             if self.network.listeners[place as usize].token.is_some() {
                 return Err(ErrorKind::AlreadyRegistered.into());
             }
+            let waiting = self.network.listeners[place as usize].backlog.len() as u64;
+            self.evidence.backlog_resets += waiting;
             self.network.close_listener(place);
         } else {
             let slot = self.network.near(source)?;
-            let evidence = self.network.connections[slot as usize].evidence;
+            let Connection { evidence, ends, pipes, .. } = &self.network.connections[slot as usize];
+            let (evidence, unread) =
+                (*evidence, pipes[NEAR].arrived().saturating_sub(ends[NEAR].seen));
             let position =
                 self.evidence.deregistered.iter().position(|(closed, _)| *closed == source);
             let token = position.map(|position| self.evidence.deregistered.swap_remove(position).1);
             trace!(self.network, "near {slot}: closes ({how:?})");
             let far = FarEnd { slot, generation: source.generation };
-            self.evidence.closed.push(Closed { token, far, how, evidence });
+            self.evidence.closed.push(Closed {
+                token,
+                far,
+                how,
+                evidence,
+                unread,
+                at: self.network.now,
+            });
             self.evidence.progress += 1;
             self.network.near_open -= 1;
             self.network.close(slot, NEAR, how);

@@ -35,7 +35,9 @@ const TURN_PRICE: u64 = 10_000;
 impl Checks {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let limits = &scenario.limits;
-        let turns_late_max = 2 + limits.slots / limits.batch.max(1);
+        // Full batches put a deadline off until all sources were looked at, twice if it passes in
+        // the middle of such a round; then as many expire in a turn as a batch has events.
+        let turns_late_max = 2 + 3 * limits.slots.div_ceil(limits.batch.max(1));
         let patience_max = 40 + 8 * turns_late_max;
         Self {
             patience: patience_max,
@@ -98,7 +100,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_ends()?;
         self.check_closings()?;
         let service = &self.server.service().service;
-        let verdict = self.event_loop.context.platform.client_model.after_turn(service);
+        let verdict = self.event_loop.platform.client_model.after_turn(service);
         verdict.map_err(|what| ("no byte lost, changed, repeated or reordered", what))?;
         self.check_counters()?;
         self.check_bounds()?;
@@ -110,7 +112,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     /// Checks that a service was offered every byte before `read_closed`.
     fn check_ends(&mut self) -> Verdict {
         for (token, offered) in self.server.service_mut().ends.drain(..) {
-            let platform = &self.event_loop.context.platform;
+            let platform = &self.event_loop.platform;
             let closed =
                 platform.evidence.closed.iter().map(|closed| (closed.token, &closed.evidence));
             let open = platform
@@ -134,10 +136,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     /// Checks that each close of the service matches one of the platform, for a reason that the
     /// platform knows.
     fn check_closings(&mut self) -> Verdict {
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         for position in 0..self.server.service().closings.len() {
             let (token, reason) = self.server.service().closings[position];
-            let platform = &mut self.event_loop.context.platform;
+            let platform = &mut self.event_loop.platform;
             let found =
                 platform.evidence.closed.iter().position(|closed| closed.token == Some(token));
             let Some(found) = found else {
@@ -149,19 +151,14 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             let closed = platform.evidence.closed.swap_remove(found);
             self.check_reason(&closed, reason, now)?;
             let service = &self.server.service().service;
-            let verdict = self
-                .event_loop
-                .context
-                .platform
-                .client_model
-                .server_closed(service, &closed, reason);
+            let verdict =
+                self.event_loop.platform.client_model.server_closed(service, &closed, reason);
             verdict.map_err(|what| ("replies are complete", what))?;
         }
         self.server.service_mut().closings.clear();
         // What is left was refused before the service knew of it.
         let refused = self
             .event_loop
-            .context
             .platform
             .evidence
             .closed
@@ -217,8 +214,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
 
     /// Compares the server's counters with the platform's.
     fn check_counters(&self) -> Verdict {
-        let (server, evidence) =
-            (self.server.counters(), self.event_loop.context.platform.evidence());
+        let (server, evidence) = (self.server.counters(), self.event_loop.platform.evidence());
         let open = self.server.open_connections() as u64;
         let pairs = [
             ("accepted and refused", server.accepted + server.refused, evidence.accepted),
@@ -243,9 +239,9 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
 
     /// Checks that the work of a turn is bounded and that no turn is idle.
     fn check_bounds(&mut self) -> Verdict {
-        let (now, limits) = (self.event_loop.context.now(), &self.scenario.limits);
+        let (now, limits) = (self.event_loop.context().now(), &self.scenario.limits);
         let (evidence, counters) =
-            (self.event_loop.context.platform.evidence(), self.event_loop.context.counters());
+            (self.event_loop.platform.evidence(), self.event_loop.counters());
         let excessive = evidence.reads_excessive;
         ensure!(
             excessive == 0,
@@ -266,7 +262,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             self.checks.excuse();
         }
         let (progress, early_returns) = (evidence.progress, evidence.early_returns);
-        self.checks.quiet_returns += u64::from(self.event_loop.context.platform.is_quiet());
+        self.checks.quiet_returns += u64::from(self.event_loop.platform.is_quiet());
         let spins = self.checks.spins(now, progress, excuses);
         ensure!(
             !spins,
@@ -287,13 +283,13 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     /// Checks that deadlines are late by no more turns than full batches explain. A deadline of
     /// this very nanosecond may wait while time stands still.
     fn check_deadlines(&mut self) -> Verdict {
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
         let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
         let passed = |since: Instant, timeout: u64| {
             timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
         };
-        for connection in &mut self.event_loop.context.platform.network.connections {
+        for connection in &mut self.event_loop.platform.network.connections {
             let evidence = &mut connection.evidence;
             if !connection.ends[NEAR].open || evidence.token.is_none() {
                 continue;
@@ -307,7 +303,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
         }
         let service = &self.server.service().service;
-        let overdue = self.event_loop.context.platform.client_model.overdue(service, now);
+        let overdue = self.event_loop.platform.client_model.overdue(service, now);
         let overdue = overdue.filter(|_| self.drain_until.is_none());
         let same = overdue.is_some() && overdue == self.checks.service_overdue;
         self.checks.service_overdue = overdue;
@@ -324,11 +320,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
 
     /// Checks that slots, registrations and descriptors are those of the open connections.
     fn check_tables(&self) -> Verdict {
-        let context = &self.event_loop.context;
+        let (live, platform) = (self.event_loop.live_tokens(), &self.event_loop.platform);
         let open = self.server.open_connections();
         let listeners = usize::from(self.drain_until.is_none());
-        let (live, registered) = (context.registry().len(), context.platform.registrations().len());
-        let descriptors = context.platform.network.near_open;
+        let registered = platform.registrations().len();
+        let descriptors = platform.network.near_open;
         ensure!(live == open + listeners, "slots come back", "{live} slots for {open} connections");
         ensure!(
             registered == live,
@@ -348,7 +344,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     /// Checks that draining ends soon after its deadline.
     fn check_draining(&mut self) -> Verdict {
         let Some(deadline) = self.drain_until else { return Ok(()) };
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         if now >= deadline && !self.server.is_drained() {
             self.checks.turns_after_drain += 1;
         }
@@ -365,20 +361,20 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     /// Checks the rules that hold when nothing will happen any more.
     pub(super) fn check_rest(&mut self) -> Verdict {
         let rest = self.rest();
-        let waiting = self.event_loop.context.platform.network.waiting();
+        let waiting = self.event_loop.platform.network.waiting();
         ensure!(
             waiting == 0 || rest.full,
             "the listener wakes up",
             "{waiting} connections are never accepted"
         );
         let service = &self.server.service().service;
-        let verdict = self.event_loop.context.platform.client_model.at_rest(service, &rest);
+        let verdict = self.event_loop.platform.client_model.at_rest(service, &rest);
         verdict.map_err(|what| ("no client waits without end", what))
     }
 
     /// Checks the rules that hold after the drain.
     pub(super) fn check_drained(&mut self) -> Verdict {
-        let context = &mut self.event_loop.context;
+        let context = &mut self.event_loop.context();
         let (live, borrowed) = (context.registry().len(), self.server.blocks_borrowed());
         ensure!(live == 0, "slots come back", "{live} slots are live after the drain");
         ensure!(

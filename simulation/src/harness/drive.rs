@@ -3,7 +3,9 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token};
+use selkie_core::{
+    Context, Event, EventLoop, Handler, Instant, LoopStorage, Server, Service, Token,
+};
 
 use super::checks::Checks;
 use super::observer::Observer;
@@ -23,7 +25,7 @@ pub(super) struct Run<
     const READS_ON: bool,
 > {
     pub(super) scenario: &'a Scenario,
-    pub(super) event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    pub(super) event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
     pub(super) server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     pub(super) checks: Checks,
     random: Random,
@@ -40,13 +42,13 @@ struct CheckedHandler<'w, H> {
 }
 
 impl<'a, F: ClientModel, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
-    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for CheckedHandler<'_, H>
+    Handler<Simulated<F, OWNS_BUFFERS, READS_ON>> for CheckedHandler<'_, H>
 where
-    H: Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    H: Handler<Simulated<F, OWNS_BUFFERS, READS_ON>>,
 {
     fn ready(
         &mut self,
-        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
         event: Event,
     ) {
         if context.platform.registrations().get(event.token).is_err() {
@@ -59,7 +61,7 @@ where
 
     fn expired(
         &mut self,
-        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
         token: Token,
     ) {
         if !context.contains(token) {
@@ -78,7 +80,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 {
     pub(super) fn new(
         scenario: &'a Scenario,
-        event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
         server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     ) -> Self {
         let random = Random::new(scenario.seed).fork(5);
@@ -97,14 +99,13 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     /// Plays the whole run.
     pub(super) fn play(mut self) -> Report<S, F> {
         let verdict = self.course();
-        let turn = self.event_loop.context.platform.evidence().turn;
+        let turn = self.event_loop.platform.evidence().turn;
         let violation = verdict.err().map(|(rule, what)| Violation { rule, what, turn });
         let counters = *self.server.counters();
-        let loop_counters = self.event_loop.context.counters();
-        let ended_at = self.event_loop.context.platform.network.now();
+        let loop_counters = self.event_loop.counters();
+        let ended_at = self.event_loop.platform.network.now();
         // The server gives its service back only when it is consumed.
-        let (service, platform) =
-            (self.server.into_service().service, self.event_loop.context.platform);
+        let (service, platform) = (self.server.into_service().service, self.event_loop.platform);
         let (trace, client_model) = (platform.network.trace, platform.client_model);
         Report {
             violation,
@@ -120,7 +121,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 
     fn course(&mut self) -> Verdict {
         loop {
-            let turn = self.event_loop.context.platform.evidence().turn;
+            let turn = self.event_loop.platform.evidence().turn;
             let (planned, most) = (self.scenario.limits.drain_turn, self.scenario.limits.turns_max);
             if self.drain_until.is_none() && (turn >= most || (planned != 0 && turn >= planned)) {
                 self.begin_draining();
@@ -145,7 +146,6 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         self.finish();
         let service = &self.server.service().service;
         self.event_loop
-            .context
             .platform
             .client_model
             .at_end(service)
@@ -153,11 +153,11 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     }
 
     fn begin_draining(&mut self) {
-        let network = &mut self.event_loop.context.platform.network;
+        let network = &mut self.event_loop.platform.network;
         trace!(network, "server: begins to drain");
         let deadline = network.now() + Duration::from_nanos(self.scenario.limits.drain_timeout);
         self.drain_until = Some(deadline);
-        self.server.drain(&mut self.event_loop.context, deadline);
+        self.server.drain(&mut self.event_loop.context(), deadline);
     }
 
     /// Makes one turn. Returns whether nothing will happen any more.
@@ -166,12 +166,12 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         let quiet = if self.scenario.limits.driven == 0 {
             let outcome = self.event_loop.run_once(&mut watched);
             outcome.map_err(|error| ("the wait succeeds", alloc::format!("{error}")))?;
-            self.event_loop.context.platform.is_quiet()
+            self.event_loop.platform.is_quiet()
         } else {
             let early = self.random.chance(self.scenario.limits.early_turns);
-            let parameters = &self.event_loop.context.platform.network.parameters;
+            let parameters = &self.event_loop.platform.network.parameters;
             let late = self.random.between(0, parameters.late_return_max);
-            let now = self.event_loop.context.platform.network.now();
+            let now = self.event_loop.platform.network.now();
             let due = self.due.unwrap_or(now).max(now);
             let at = if early {
                 self.checks.excuse();
@@ -191,7 +191,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 
     /// Lets the far side notice what the server did last.
     fn finish(&mut self) {
-        let platform = &mut self.event_loop.context.platform;
+        let platform = &mut self.event_loop.platform;
         // A bound, in case that the far side never rests.
         for _ in 0..1_000_000 {
             let next = Instant::earlier(
@@ -203,8 +203,10 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         }
     }
 
-    pub(super) fn rest(&self) -> Rest {
-        let (limits, registry) = (&self.scenario.limits, self.event_loop.context.registry());
+    pub(super) fn rest(&mut self) -> Rest {
+        let limits = &self.scenario.limits;
+        let context = self.event_loop.context();
+        let registry = context.registry();
         let open = self.server.open_connections() as u64;
         let blocks_free = crate::scenario::size(limits.blocks) - self.server.blocks_borrowed();
         Rest {

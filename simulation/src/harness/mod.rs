@@ -16,10 +16,10 @@ use selkie_core::{
 };
 
 use crate::scenario::size;
-use crate::{Address, ClientModel, Closed, Scenario, Simulated, Trace};
+use crate::{Address, ClientModel, Closed, Random, Scenario, Simulated, Trace};
 
 use drive::Run;
-use observer::Observer;
+use observer::{Observer, Pace};
 
 /// Address of the server under test.
 pub const ADDRESS: Address = Address(7_000);
@@ -165,6 +165,8 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
     platform.network.trace = trace;
     let listener = platform.listen(ADDRESS).expect("the address is free");
 
+    let pace = Pace::new(limits, Random::new(scenario.seed).fork(9), platform.spent_time());
+
     let mut loop_slots = vec![Slot::EMPTY; slots];
     let mut timers = vec![TimerSlot::EMPTY; slots];
     let mut events = vec![Event::EMPTY; size(limits.batch).max(1)];
@@ -186,9 +188,9 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
         bytes: &mut bytes,
         scratch: &mut scratch,
     };
-    let mut server = Server::new(Observer::new(service, slots), limits.config(), storage);
+    let mut server = Server::new(Observer::new(service, slots, pace), limits.config(), storage);
     server
-        .listen(&mut event_loop.context, listener)
+        .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
     Run::new(scenario, event_loop, server).play()
 }

@@ -173,6 +173,7 @@ impl Client {
             Leaving::Close => Close::Graceful,
             Leaving::Vanish => {
                 (self.fate, self.next_read, self.next_write) = (Fate::Left, None, None);
+                let _ = network.far_vanish(far);
                 return None;
             }
         };

@@ -138,7 +138,12 @@ impl Mixed {
                 }
             }
             8..14 => {
-                let delay = self.random.below(30_000_000);
+                // Some in this very moment, some at the same time as others.
+                let delay = match self.random.below(4) {
+                    0 => 0,
+                    1 => 1_000_000,
+                    _ => self.random.below(30_000_000),
+                };
                 self.set_timer(peer, Duration::from_nanos(delay));
             }
             14 => {

@@ -34,7 +34,7 @@ pub(crate) enum Outcome {
 
 /// A server, and the host beyond the wire.
 pub(crate) struct TestBench {
-    pub(crate) event_loop: EventLoop<'static, Network<'static, Wire>>,
+    pub(crate) event_loop: EventLoop<Network<'static, Wire>, LoopStorage<'static>>,
     pub(crate) server: Server<'static, Network<'static, Wire>, Echo>,
     pub(crate) remote: Host,
     /// The remote end of the wire: what is lost at it never reaches the remote host.
@@ -56,7 +56,7 @@ impl TestBench {
             timers: vec![TimerSlot::EMPTY; slots].leak(),
             events: vec![Event::EMPTY; 4].leak(),
         };
-        let mut event_loop = EventLoop::new(network, storage);
+        let mut event_loop = EventLoop::new_at(network, storage, Instant::ZERO);
         let config = Config {
             connections_max: connections,
             idle_timeout: Some(IDLE_TIMEOUT),
@@ -71,7 +71,9 @@ impl TestBench {
             scratch: vec![0; 512].leak(),
         };
         let mut server = Server::new(Echo, config, storage);
-        server.listen(&mut event_loop.context, listener).expect("there is a slot for the listener");
+        server
+            .listen(&mut event_loop.context(), listener)
+            .expect("there is a slot for the listener");
         let remote = Host::new(wire.clone());
         Self { event_loop, server, remote, wire, now: Instant::from_millis(1) }
     }
@@ -81,8 +83,8 @@ impl TestBench {
         self.event_loop.turn(self.now, &mut self.server).expect("a network does not fail")
     }
 
-    /// Moves the world on by milliseconds: in each, the loop turns until it would sleep, then the remote host is
-    /// polled.
+    /// Moves the world on by milliseconds: in each, the loop turns until it would sleep, then the
+    /// remote host is polled.
     pub(crate) fn rounds(&mut self, count: usize) {
         for _ in 0..count {
             self.now = self.now + Duration::from_millis(1);
@@ -114,7 +116,7 @@ impl TestBench {
         self.remote.connect(IpEndpoint::new(LOCAL.into(), PORT))
     }
 
-    /// A client that has connected, as remote as it knows.
+    /// Connects a client, and waits until it is connected as far as it knows.
     pub(crate) fn connect(&mut self) -> SocketHandle {
         let client = self.begin_to_connect();
         let connected =
@@ -196,6 +198,6 @@ impl TestBench {
 
     /// Returns the number of frames that the network has not taken in yet.
     pub(crate) fn waiting(&mut self) -> usize {
-        self.event_loop.context.platform.device().waiting()
+        self.event_loop.platform.device().waiting()
     }
 }

@@ -45,7 +45,7 @@ fn a_long_stream_with_half_close_comes_back_whole() {
     });
     assert_eq!(outcome, Some(Outcome::Ended));
     let (count, all) = (received.len(), bytes.len());
-    assert!(received == bytes, "{count} of {all} bytes came back, or others");
+    assert!(received == bytes, "{count} of {all} bytes returned, or others");
     bench.rounds(10);
     assert_eq!(bench.server.counters().closed_for(CloseReason::Finished), 1);
 }
@@ -185,7 +185,7 @@ fn draining_flushes_pending_output() {
     bench.send(client, b"last words");
     bench.rounds(2);
     let deadline = bench.now + Duration::from_secs(5);
-    bench.server.drain(&mut bench.event_loop.context, deadline);
+    bench.server.drain(&mut bench.event_loop.context(), deadline);
     let mut received = Vec::new();
     let outcome = bench.until(PATIENCE, |bench| bench.read_into(client, &mut received));
     assert_eq!((outcome, received.as_slice()), (Some(Outcome::Ended), &b"last words"[..]));

@@ -15,10 +15,11 @@
 //!   waker is watched by edges, and needs neither to be drained nor to be recognised.
 
 mod event_buffer;
+mod waiting;
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
@@ -27,11 +28,12 @@ use selkie_core::{
 };
 
 use super::source_table::SourceTable;
-use super::{FdSelector, SysWait, retry_or_fail};
-use crate::sys::clock::{self, Clock};
+use super::{FdSelector, SysWait, Woken, interrupted_or_error};
+use crate::sys::clock::Clock;
 use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
-use event_buffer::{EventBuffer, Room};
+use event_buffer::EventBuffer;
+use waiting::{epoll_wait, epoll_wait_for};
 
 /// A selector over `epoll`. Its cost does not grow with the number of sources that are silent.
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Epoll<'_> {
             instance: unsafe { OwnedFd::from_raw_fd(instance) },
             sources: SourceTable::new(capacity)?,
             clock: Clock::new(),
-            buffer: EventBuffer::new()?,
+            buffer: EventBuffer::new(capacity)?,
             has_pwait2: true,
             no_deadline_timeout: 0,
             slow_path_max: 0,
@@ -117,7 +119,7 @@ impl Epoll<'_> {
         let added = self.buffer.add(events, count);
         if self.slow_path_max > 0 {
             for event in added {
-                self.sources.registrations.fired(event.token.index());
+                self.sources.registrations.mark_fired(event.token.index());
             }
             self.cache_wait_args();
         }
@@ -134,7 +136,9 @@ impl Epoll<'_> {
                 self.add(&mut events, count);
                 Ok(events.len())
             }
-            // No event, or a failure: the repeated call finds out which.
+            // The caller may want to look at the flags of its signal handler.
+            Err(_) if errno::number() == libc::EINTR => Ok(0),
+            // No armed source, or a failure: the repeated call finds out which.
             _ => self.wait_into(room, None),
         }
     }
@@ -223,6 +227,7 @@ impl<'fd> Selector for Epoll<'fd> {
             | Capabilities::CLOSED
             | Capabilities::ERROR
             | Capabilities::PRIORITY
+            | Capabilities::HANGUP
             | Capabilities::WAKER
     }
 
@@ -278,6 +283,20 @@ impl Wake for Epoll<'_> {
         self.cache_wait_args();
         Ok(waker)
     }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        let waker = self.sources.remove_waker(token)?;
+        self.cache_wait_args();
+        // open-file: handles keep the eventfd open, so it has to be removed.
+        self.epoll_del(waker.fd(), token)
+    }
+}
+
+impl AsFd for Epoll<'_> {
+    /// Returns the instance, which is readable while it has events: another selector can watch it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.instance.as_fd()
+    }
 }
 
 // SAFETY: a source is used only in the calls for it, and the kernel's own reference ends with the
@@ -289,14 +308,14 @@ impl SysWait for Epoll<'_> {
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
-    ) -> Result<usize, Error> {
+    ) -> Result<Woken, Error> {
         let room = self.buffer.room(events);
         let count = epoll_wait_for(&self.instance, &mut self.has_pwait2, &room, timeout);
         let Ok(count) = usize::try_from(count) else {
-            return retry_or_fail(errno::number(), timeout);
+            return interrupted_or_error(errno::number(), timeout);
         };
         self.add(events, count);
-        Ok(count)
+        Ok(Woken::with(count))
     }
 
     #[inline]
@@ -311,6 +330,8 @@ impl SysWait for Epoll<'_> {
 }
 
 /// Converts an interest into the kernel's bits, which are those of [`Readiness`].
+/// [`Interest::HANGUP`] is EPOLLHUP, which the kernel reports for every source in its set
+/// (hup-always).
 fn interest_to_epoll(interest: Interest, mode: Mode) -> u32 {
     let mut asked = u32::from(interest.bits());
     if interest.contains(Interest::READABLE) {
@@ -335,71 +356,8 @@ const _: () = {
     assert!(RDHUP == Readiness::READ_CLOSED.bits());
 };
 
-/// Waits by the call that fits `timeout`. Clears `has_pwait2` if the kernel does not have that
-/// call. Returns the number of events, or -1 for an error.
-#[inline]
-fn epoll_wait_for(
-    instance: &OwnedFd,
-    has_pwait2: &mut bool,
-    room: &Room<'_>,
-    timeout: Option<Duration>,
-) -> c_int {
-    if let Some(timeout) = timeout.filter(|timeout| *has_pwait2 && !timeout.is_zero()) {
-        if let Some(count) = epoll_pwait2(instance, room, timeout) {
-            return count;
-        }
-        *has_pwait2 = false;
-    }
-    // milliseconds: rounded up, never down.
-    epoll_wait(instance, room, clock::milliseconds(timeout))
-}
-
-/// Waits up to `timeout` milliseconds, or without end for -1.
-#[inline]
-fn epoll_wait(instance: &OwnedFd, room: &Room<'_>, timeout: c_int) -> c_int {
-    // SAFETY: `Room` has memory for as many events as it says.
-    unsafe { libc::epoll_wait(instance.as_raw_fd(), room.start(), room.len(), timeout) }
-}
-
-/// Waits up to `timeout`; `None` if the kernel does not have the call.
-fn epoll_pwait2(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> Option<c_int> {
-    /// The kernel's own `timespec`, which has 64 bits also where that of the C library has 32.
-    #[repr(C)]
-    struct KernelTimespec {
-        seconds: i64,
-        nanoseconds: i64,
-    }
-
-    let timeout = clock::clamped(timeout);
-    let time = KernelTimespec {
-        seconds: timeout.as_secs().cast_signed(),
-        nanoseconds: i64::from(timeout.subsec_nanos()),
-    };
-    // SAFETY: `Room` has memory for as many events as it says, the time is valid for the call, and
-    // a null signal mask leaves the mask alone. The kernel then ignores the size of the mask.
-    let count = unsafe {
-        libc::syscall(
-            libc::SYS_epoll_pwait2,
-            instance.as_raw_fd(),
-            room.start(),
-            room.len(),
-            &raw const time,
-            std::ptr::null::<libc::sigset_t>(),
-            0_usize,
-        )
-    };
-    // milliseconds: ENOSYS from the kernel, EPERM from a sandbox.
-    if count < 0 && matches!(errno::number(), libc::ENOSYS | libc::EPERM) {
-        return None;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "at most the room, which is a `c_int`")]
-    let count = count as c_int;
-    Some(count)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -439,6 +397,19 @@ mod tests {
         assert!(polled(&mut selector).unwrap().contains(Readiness::CLOSED));
         selector.deregister(near.as_fd(), TOKEN).unwrap();
         assert_eq!(polled(&mut selector), None);
+    }
+
+    #[test]
+    fn an_interest_in_hang_ups_alone_is_silent_until_both_directions_are_closed() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut selector = Epoll::new(1).unwrap();
+        selector.register(near.as_fd(), TOKEN, Interest::HANGUP, Mode::Level).unwrap();
+        far.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(polled(&mut selector), None);
+        drop(far);
+        for _ in 0..2 {
+            assert_eq!(polled(&mut selector), Some(Readiness::CLOSED));
+        }
     }
 
     #[test]

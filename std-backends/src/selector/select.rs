@@ -3,11 +3,11 @@
 //! Quirks, each repeated at the line that it concerns:
 //!
 //! * *fd-setsize*: `fd_set` and its macros end at `FD_SETSIZE`; beyond it their behaviour is
-//!   undefined. The bitmaps are our own, as long as the highest descriptor needs. Linux and the BSDs
-//!   take them; Apple's systems refuse descriptors from 1024 on, and illumos from 65,536 on. There
-//!   they are [`Unsupported`](ErrorKind::Unsupported).
-//! * *one-bad-fd*: one closed descriptor fails the whole call (EBADF). Each descriptor is then tried
-//!   by itself, the closed ones are reported, and the call is repeated without them.
+//!   undefined. The bitmaps are our own, as long as the highest descriptor needs. Linux and the
+//!   BSDs take them; Apple's systems refuse descriptors from 1024 on, and illumos from 65,536 on.
+//!   There they are [`Unsupported`](ErrorKind::Unsupported).
+//! * *one-bad-fd*: one closed descriptor fails the whole call (EBADF). Each descriptor is then
+//!   tried by itself, the closed ones are reported, and the call is repeated without them.
 //! * *overwritten-sets*: the results overwrite the sets, so the call gets copies.
 //! * *no-hangup*: the exceptional condition is TCP's urgent byte. A source that broke is readable
 //!   and writable, and its read returns the reason; a hang-up by itself cannot be watched.
@@ -27,7 +27,7 @@ use selkie_core::{
 };
 
 use super::source_table::SourceTable;
-use super::{FdSelector, SysWait, retry_or_fail};
+use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
@@ -127,8 +127,8 @@ impl Select<'_> {
         found
     }
 
-    /// Adds events for the descriptors of a range that are ready. Returns false if there was no room
-    /// for all of them.
+    /// Adds events for the descriptors of a range that are ready. Returns false if there was no
+    /// room for all of them.
     fn scan(&mut self, range: Range<usize>, events: &mut Events<'_>) -> bool {
         let mut from = range.start;
         while let Some(fd) = self.ready.next(from, range.end) {
@@ -145,13 +145,13 @@ impl Select<'_> {
     fn report(&mut self, fd: usize, events: &mut Events<'_>) -> bool {
         let number = RawFd::try_from(fd).ok();
         let index = number.and_then(|number| self.sources.fds.index(number));
-        let Some((token, _)) = index.and_then(|index| self.sources.registrations.at(index)) else {
+        let Some((token, ..)) = index.and_then(|index| self.sources.registrations.at(index)) else {
             return true;
         };
         if events.push(Event { token, readiness: readiness(self.ready.get(fd)) }).is_err() {
             return false;
         }
-        if self.sources.registrations.fired(token.index()) {
+        if self.sources.registrations.mark_fired(token.index()) {
             self.watched.set(fd, Readiness::NONE);
         }
         self.sources.drain_waker(token);
@@ -171,6 +171,8 @@ impl<'fd> Selector for Select<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         Self::supported(fd, mode)?;
+        // no-hangup: refused alone, no addition beside another interest.
+        let interest = without_hangup(interest)?;
         self.sources.check_vacant(fd, token)?;
         self.watch(fd, interest);
         self.sources.insert(fd, token, interest, mode);
@@ -186,6 +188,7 @@ impl<'fd> Selector for Select<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         Self::supported(fd, mode)?;
+        let interest = without_hangup(interest)?;
         self.sources.get(fd, token)?;
         self.watch(fd, interest);
         self.sources.update(token, interest, mode);
@@ -236,6 +239,12 @@ impl Wake for Select<'_> {
         self.sources.insert_waker(source);
         Ok(waker)
     }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        let waker = self.sources.remove_waker(token)?;
+        self.watch(waker.fd(), Interest::NONE);
+        Ok(())
+    }
 }
 
 // SAFETY: a descriptor is used while its bits are set, which ends with the deregistration.
@@ -246,7 +255,7 @@ impl SysWait for Select<'_> {
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
-    ) -> Result<usize, Error> {
+    ) -> Result<Woken, Error> {
         while self.words > 0 && self.watched.word(self.words - 1) == 0 {
             self.words -= 1;
         }
@@ -258,13 +267,13 @@ impl SysWait for Select<'_> {
         }
         match result {
             Ok(_) => {}
-            Err(code) => return retry_or_fail(code, timeout),
+            Err(code) => return interrupted_or_error(code, timeout),
         }
         let before = events.len();
         let width = self.words * WORD_BITS;
         let first = if self.first < width { self.first } else { 0 };
         let _ = self.scan(first..width, events) && self.scan(0..first, events);
-        Ok(events.len() - before)
+        Ok(Woken::with(events.len() - before))
     }
 
     fn sources(&self) -> &SourceTable {
@@ -295,12 +304,12 @@ mod tests {
     use super::*;
     use crate::sys::fd;
 
-    /// A duplicate of a descriptor that has at least this number.
+    /// Returns a duplicate of a descriptor that has at least this number.
     fn at_least(fd: &OwnedFd, number: RawFd) -> OwnedFd {
         // SAFETY: the call takes no pointers.
         let duplicate = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) };
         assert!(duplicate >= number, "no descriptor beyond {number}");
-        // SAFETY: the descriptor is new, so nobody else owns it.
+        // SAFETY: the descriptor is new, so it has no other owner.
         unsafe { OwnedFd::from_raw_fd(duplicate) }
     }
 
