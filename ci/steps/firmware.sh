@@ -33,3 +33,7 @@ run python3 check/clients.py "$built/echo"
 # The comparison is fair only if the firmware by hand does the same, as clients and the console see.
 run python3 check/clients.py "$built/bare"
 run python3 check/roundtrip.py "$built/echo" "$built/bare"
+# Another board shares all but the drivers.
+run cargo clippy --locked --profile firmware --features mps2-an385 -- -D warnings
+run cargo build --locked --profile firmware --features mps2-an385 --bin echo
+run env SELKIE_MACHINE=mps2-an385 python3 check/clients.py "$built/echo"

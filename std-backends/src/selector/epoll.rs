@@ -119,7 +119,7 @@ impl Epoll<'_> {
         let added = self.buffer.add(events, count);
         if self.slow_path_max > 0 {
             for event in added {
-                self.sources.registrations.fired(event.token.index());
+                self.sources.registrations.mark_fired(event.token.index());
             }
             self.cache_wait_args();
         }

@@ -41,9 +41,10 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use selkie_core::backend::Registration;
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Registration, Selector, Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
+    Token, Wait, Wake,
 };
 
 use super::source_table::SourceTable;
@@ -187,7 +188,7 @@ impl Kqueue<'_> {
         let kernel = self.fetched[place];
         let fd = RawFd::try_from(kernel.ident).ok();
         let index = fd.and_then(|fd| self.sources.fds.index(fd));
-        let Some((token, registration)) =
+        let Some((token, registration, ())) =
             index.and_then(|index| self.sources.registrations.at(index))
         else {
             return true;
@@ -217,7 +218,7 @@ impl Kqueue<'_> {
         )]
         let position = position as u32;
         self.positions[token.index()] = position;
-        self.sources.registrations.fired(token.index());
+        self.sources.registrations.mark_fired(token.index());
         self.sources.drain_waker(token);
         true
     }

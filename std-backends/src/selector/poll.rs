@@ -97,11 +97,11 @@ impl Poll<'_> {
             return true;
         }
         let index = self.indices[position] as usize;
-        let Some((token, _)) = self.sources.registrations.at(index) else { return true };
+        let Some((token, ..)) = self.sources.registrations.at(index) else { return true };
         if events.push(Event { token, readiness: readiness(reported) }).is_err() {
             return false;
         }
-        if self.sources.registrations.fired(index) {
+        if self.sources.registrations.mark_fired(index) {
             self.entries[position].fd = -1;
         }
         self.sources.drain_waker(token);

@@ -145,13 +145,13 @@ impl Select<'_> {
     fn report(&mut self, fd: usize, events: &mut Events<'_>) -> bool {
         let number = RawFd::try_from(fd).ok();
         let index = number.and_then(|number| self.sources.fds.index(number));
-        let Some((token, _)) = index.and_then(|index| self.sources.registrations.at(index)) else {
+        let Some((token, ..)) = index.and_then(|index| self.sources.registrations.at(index)) else {
             return true;
         };
         if events.push(Event { token, readiness: readiness(self.ready.get(fd)) }).is_err() {
             return false;
         }
-        if self.sources.registrations.fired(token.index()) {
+        if self.sources.registrations.mark_fired(token.index()) {
             self.watched.set(fd, Readiness::NONE);
         }
         self.sources.drain_waker(token);
