@@ -20,6 +20,10 @@ pub const CONNECTIONS: usize = 4;
 pub const SOCKETS: usize = CONNECTIONS + 2;
 /// The size of a socket's buffer in each direction.
 pub const BUFFER: usize = 1024;
+/// The longest frame: a full buffer behind the headers of Ethernet, IPv4 and TCP.
+pub const FRAME_MAX: usize = 14 + 20 + 20 + BUFFER;
+/// The station's address: one of those that anyone may use.
+pub const HARDWARE_ADDRESS: [u8; 6] = [0x02, 0x00, 0x00, 0x53, 0x4B, 0x31];
 /// The number of bytes that are copied at once from input to output.
 pub const SCRATCH: usize = 512;
 /// The time that a client may be silent.
@@ -31,8 +35,8 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// Never: there is room for one address and one route.
 #[must_use]
-pub fn interface(ethernet: &mut Ethernet, hardware: [u8; 6], seed: u64) -> Interface {
-    let mut config = Config::new(EthernetAddress(hardware).into());
+pub fn interface(ethernet: &mut Ethernet, seed: u64) -> Interface {
+    let mut config = Config::new(EthernetAddress(HARDWARE_ADDRESS).into());
     config.random_seed = seed;
     let mut interface = Interface::new(config, ethernet, Instant::ZERO);
     interface.update_ip_addrs(|list| {

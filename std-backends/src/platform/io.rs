@@ -4,10 +4,10 @@
 //!
 //! * *recv-of-nothing*: on a socket `recv` does what `read` does with less work in the kernel. They
 //!   differ for an empty buffer only: `recv` then waits for bytes.
-//! * *signed-length*: Apple's systems refuse more bytes than a signed 32-bit number; the others take
-//!   fewer by themselves.
-//! * *pty-eio*: reading from a terminal whose other side was closed fails with EIO. It is the end of
-//!   the stream.
+//! * *signed-length*: Apple's systems refuse more bytes than a signed 32-bit number; the others
+//!   take fewer by themselves.
+//! * *pty-eio*: reading from a terminal whose other side was closed fails with EIO. It is the end
+//!   of the stream.
 
 use std::os::fd::RawFd;
 
@@ -40,14 +40,14 @@ pub(super) unsafe fn moved(result: libc::ssize_t, length: usize) -> usize {
     count
 }
 
-/// Calls `recv` once.
+/// Makes one `recv` call.
 #[inline]
 pub(super) fn receive(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
     // SAFETY: the buffer is valid for writes of its length.
     unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len()), RECEIVE_FLAGS) }
 }
 
-/// Calls `send` once.
+/// Makes one `send` call.
 #[inline]
 pub(super) fn send(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
     // SAFETY: the bytes are valid for reads of their length.

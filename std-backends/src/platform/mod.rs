@@ -36,7 +36,8 @@ pub struct Platform<S> {
 
 /// Lends a descriptor to the selector.
 fn lent(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it; `FdSelector` promises that the selector uses it no longer than that.
+    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it;
+    // `FdSelector` promises that the selector uses it no longer than that.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 

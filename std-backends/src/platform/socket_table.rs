@@ -187,7 +187,7 @@ impl SocketTable {
         self.writing_first(socket)
     }
 
-    /// Does the work of [`writing`](Self::writing) for a socket that was not read from just before.
+    /// Performs [`writing`](Self::writing) for a socket that was not read from just before.
     #[inline(never)]
     fn writing_first(&self, socket: Socket) -> Option<(RawFd, bool)> {
         self.find(socket).map(|entry| (entry.fd, entry.properties.is_socket))

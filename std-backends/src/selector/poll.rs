@@ -8,8 +8,8 @@
 //!   go on.
 //! * *scan-order*: the entries are scanned in order, which would favour the first ones. So a scan
 //!   begins at the entry for which the previous batch had no room.
-//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and other
-//!   systems differ. So HUP means that both are closed only on Linux and FreeBSD.
+//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and
+//!   other systems differ. So HUP means that both are closed only on Linux and FreeBSD.
 //! * *milliseconds*: `poll` counts in milliseconds; `ppoll`, where there is one, in nanoseconds.
 //! * *entry-limit*: more entries than the process's limit of descriptors are refused (EINVAL), and
 //!   the limit can be lowered while they are open. Then the entries are passed in several calls.
@@ -89,7 +89,8 @@ impl Poll<'_> {
         self.positions[moved as usize] = position;
     }
 
-    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no room.
+    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no
+    /// room.
     fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
         let reported = self.entries[position].revents;
         if reported == 0 {
@@ -267,7 +268,7 @@ fn sys_poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<u
 /// Longest sleep of [`poll_in_chunks`], during which it looks at one chunk only.
 const CHUNK_SLEEP: Duration = Duration::from_millis(10);
 
-/// Does the work of [`sys_poll`] in calls of as many entries as the process's limit of descriptors
+/// Performs [`sys_poll`] in calls of as many entries as the process's limit of descriptors
 /// allows (entry-limit). All entries are looked at; a sleep is short, as it can look at the first
 /// chunk only.
 fn poll_in_chunks(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, c_int> {

@@ -55,7 +55,7 @@ pub(crate) fn source() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(libc::STDERR_FILENO) }
 }
 
-/// Calls every item of the traits once.
+/// Invokes every item of the traits once.
 pub(crate) fn call_every_item<S: Wait + Wake>(selector: &mut S, source: S::Source) {
     let token = Token::new(0, 1);
     let mut slots = [Event::EMPTY; 1];

@@ -12,7 +12,7 @@ use core::time::Duration;
 use cortex_m_rt::entry;
 use defmt_semihosting as _;
 use embedded_io::{Read, ReadReady, Write, WriteReady};
-use firmware::board::{self, Board, ethernet, ethernet::Ethernet, stack, uart::Uart};
+use firmware::board::{self, Board, ethernet::Ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use heapless::Vec;
@@ -74,8 +74,7 @@ fn main() -> ! {
         defmt::panic!("the board starts once")
     };
     let seed = clock.now().as_nanos();
-    let interface =
-        INTERFACE.init_with(|| settings::interface(&mut ethernet, ethernet::ADDRESS, seed));
+    let interface = INTERFACE.init_with(|| settings::interface(&mut ethernet, seed));
     let mut clients = [Client::default(); SOCKETS];
     let mut sockets = make_sockets(&mut clients);
     let (copy, mut console) = (COPY.take(), Console::new());

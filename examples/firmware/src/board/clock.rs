@@ -1,16 +1,16 @@
 //! The time, from `SysTick`: a counter of 24 bits that is read as a clock and set to fire at the
 //! next deadline.
 //!
-//! There is no periodic tick. Without a deadline the counter wraps every 1.34 seconds, which costs
+//! There is no periodic tick. Without a deadline the counter wraps every second or so, which costs
 //! one short wake-up. Setting it to fire earlier restarts the count, at which the clock may lose a
-//! few ticks of 80 ns.
+//! few ticks.
 
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use selkie_core::Instant;
 
-/// The processor runs at 12.5 MHz.
-const NANOSECONDS_PER_TICK: u64 = 80;
+use super::drivers::NANOSECONDS_PER_TICK;
+
 /// The longest period of the counter.
 const PERIOD_MAX: u32 = 1 << 24;
 /// Shorter sleeps are not worth going to sleep for.

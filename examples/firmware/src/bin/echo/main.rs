@@ -174,7 +174,7 @@ fn start() -> Started {
     let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else {
         defmt::panic!("the board starts once")
     };
-    let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
+    let interface = settings::interface(&mut ethernet, clock.now().as_nanos());
     let mut devices = DevicePoller::new();
     let Ok(uart) = devices.add(uart) else {
         defmt::panic!("a poller of one device has room for one")

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 
-use super::registers::Registers;
+use crate::board::registers::Registers;
 
 const UART0: usize = 0x4000_C000;
 /// Data.

@@ -9,8 +9,8 @@ use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use static_cell::ConstStaticCell;
 
-use super::registers::Registers;
-use crate::settings::BUFFER;
+use crate::board::registers::Registers;
+use crate::settings::{FRAME_MAX, HARDWARE_ADDRESS};
 
 const MAC: usize = 0x4004_8000;
 /// Interrupt status, and their acknowledgement.
@@ -34,14 +34,8 @@ const NP: usize = 0x034;
 /// Transmission request: send what is in the FIFO. Reads as set until that is done.
 const TR: usize = 0x038;
 
-/// The station's address: one of those that anyone may use.
-pub const ADDRESS: [u8; 6] = [0x02, 0x00, 0x00, 0x53, 0x4B, 0x31];
-
-/// Ethernet's header, and those of IPv4 and TCP.
+/// Ethernet's header.
 const HEADER: usize = 14;
-const HEADERS: usize = HEADER + 20 + 20;
-/// The longest frame.
-const FRAME_MAX: usize = HEADERS + BUFFER;
 /// Frames in the FIFOs have their length in front, 2 bytes, and those received the checksum behind,
 /// 4 bytes.
 const LENGTH: usize = 2;
@@ -71,7 +65,7 @@ impl Ethernet {
     pub(crate) unsafe fn new() -> Self {
         // SAFETY: this is the block of the MAC, which the caller says is ours.
         let registers = unsafe { Registers::new(MAC) };
-        let [first, second, third, fourth, fifth, sixth] = ADDRESS;
+        let [first, second, third, fourth, fifth, sixth] = HARDWARE_ADDRESS;
         registers.write(IA0, u32::from_le_bytes([first, second, third, fourth]));
         registers.write(IA1, u32::from_le_bytes([fifth, sixth, 0, 0]));
         registers.write(IM, IM_RX);
