@@ -1,9 +1,6 @@
 """Checks of the echo firmware on an emulated board, by real TCP clients and a real console.
 
     python3 check/clients.py ELF
-
-If the emulator crashes or is killed, which is no fault of the firmware, this is reported, and the
-checks are made once more.
 """
 
 import os
@@ -15,7 +12,7 @@ import threading
 import time
 import unittest
 
-from board import PATIENCE, Board, BoardEnded, exchange, receive, wait_for
+from board import PATIENCE, Board, exchange, receive, wait_for
 
 CONNECTIONS = 4
 BACKLOG = 2
@@ -58,8 +55,7 @@ class Clients(unittest.TestCase):
     def tearDown(self):
         for client in self.clients:
             client.close()
-        # A moment, since the script that runs QEMU ends after it.
-        self.board.check(0.1)
+        self.board.check()
 
     def wait_until_alone(self):
         wait_for(lambda: self.board.counters()["open"] == 0, "the last client to leave")
@@ -162,7 +158,7 @@ class Clients(unittest.TestCase):
         stalled, reader = self.connect(), self.connect()
         before = self.board.counters()["closed_idle"]
         stalled.setblocking(False)
-        deadline = time.monotonic() + 6 * IDLE_TIMEOUT
+        deadline = time.monotonic() + 3 * IDLE_TIMEOUT
         while self.board.counters()["closed_idle"] == before:
             self.assertLess(time.monotonic(), deadline, "a reader that takes nothing is closed")
             try:
@@ -178,7 +174,7 @@ class Clients(unittest.TestCase):
         self.assertEqual(client.recv(1), b"")
         silence = time.monotonic() - since
         self.assertGreater(silence, IDLE_TIMEOUT - 0.5)
-        self.assertLess(silence, IDLE_TIMEOUT + 5.0)
+        self.assertLess(silence, IDLE_TIMEOUT + 2.0)
 
     def test_console_and_clients_at_once(self):
         clients = [self.connect() for _ in range(3)]
@@ -192,20 +188,18 @@ class Clients(unittest.TestCase):
         self.assertEqual(self.board.counters()["open"], 3)
 
     def test_an_idle_board_sleeps(self):
-        start = time.monotonic()
         before = self.board.counters()
         time.sleep(5)
         after = self.board.counters()
-        elapsed = time.monotonic() - start
         seconds = (after["uptime_ms"] - before["uptime_ms"]) / 1000
         wakes = after["sleeps"] - before["sleeps"]
         # The clock's counter wraps every second or so; the characters of the question, and the
         # interrupts of the answer, wake it too.
         typed = 2 * len("stats\n") + 8
-        wakes_max = seconds / CLOCK_WRAPS[MACHINE] + 2 + typed
-        self.assertLess(wakes, wakes_max, "a board with nothing to do sleeps")
+        most = seconds / CLOCK_WRAPS[MACHINE] + 2 + typed
+        self.assertLess(wakes, most, "a board with nothing to do sleeps")
         self.assertGreater(seconds, 4.5, "and its clock goes on")
-        self.assertLess(seconds, elapsed + 0.5)
+        self.assertLess(seconds, 6.5)
         report = f"idle: {wakes} wake-ups in {seconds:.1f} s, the question's own included"
         print(report, file=sys.stderr)
 
@@ -228,27 +222,6 @@ class Drain(unittest.TestCase):
             self.assertEqual(board.drain(), 0)
 
 
-class Result(unittest.TextTestResult):
-    """Remembers whether the emulator has crashed or was killed."""
-
-    emulator_failed = False
-
-    def addError(self, test, error):
-        super().addError(test, error)
-        self.emulator_failed |= isinstance(error[1], BoardEnded) and error[1].by_signal
-
-
-def main():
-    for attempts_left in (1, 0):
-        runner = unittest.TextTestRunner(verbosity=2, resultclass=Result)
-        program = unittest.main(exit=False, testRunner=runner)
-        if program.result.wasSuccessful():
-            return 0
-        if not program.result.emulator_failed or not attempts_left:
-            return 1
-        print("The emulator itself has ended, see above: all checks once more.", file=sys.stderr)
-
-
 if __name__ == "__main__":
     ELF = sys.argv.pop(1)
-    sys.exit(main())
+    unittest.main(verbosity=2)

@@ -1,12 +1,10 @@
 //! The selector of WASI 0.3. `mod.rs` lists the quirks.
 
 use selkie_core::backend::{SourceEntry, SourceTable};
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
-use crate::shared::direction::Direction;
+use crate::shared::direction::{Direction, check_supported};
 use crate::shared::socket_table::{SocketTable, Socket, UNREGISTERED};
 use super::abi;
 use super::endpoint::{Endpoint, ReadAhead, State};
@@ -169,11 +167,6 @@ impl WaitableSet {
     }
 }
 
-/// Checks that a mode is supported: all but edges.
-fn check_mode(mode: Mode) -> Result<(), Error> {
-    if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
-}
-
 impl Selector for WaitableSet {
     type Source = Socket;
 
@@ -184,7 +177,7 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let (slot, entry) = self.endpoints.get(source)?;
         self.registrations.check_vacant(token)?;
         if entry.token != UNREGISTERED {
@@ -203,7 +196,7 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let slot = self.registered(source, token)?;
         self.registrations.update(token, interest, mode);
         // An operation for a removed interest stays in flight; its event is recorded and not
@@ -228,7 +221,7 @@ impl Selector for WaitableSet {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::WAKER
+        Capabilities::WAKER | Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {
