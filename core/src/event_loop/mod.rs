@@ -99,6 +99,8 @@ pub struct Context<'a, P> {
     clock: Option<fn(&mut P) -> Instant>,
     counters: LoopCounters,
     stopped: bool,
+    /// The servers that serve in this loop and have not drained.
+    servers: usize,
 }
 
 impl<'a, P: Selector> Context<'a, P> {
@@ -260,6 +262,19 @@ impl<'a, P: Selector> Context<'a, P> {
         self.stopped = true;
     }
 
+    /// Counts a server: the drain of another does not stop the loop.
+    pub(crate) const fn join(&mut self) {
+        self.servers += 1;
+    }
+
+    /// Takes note that a server has drained; when all have, the loop stops.
+    pub(crate) const fn leave(&mut self) {
+        self.servers -= 1;
+        if self.servers == 0 {
+            self.stop();
+        }
+    }
+
     #[inline]
     fn live(&self, token: Token) -> Result<(), Error> {
         if self.contains(token) { Ok(()) } else { Err(Error::new(crate::ErrorKind::Stale)) }
@@ -307,6 +322,7 @@ impl<'a, P: Selector> EventLoop<'a, P> {
                 clock: None,
                 counters: LoopCounters::default(),
                 stopped: false,
+                servers: 0,
             },
             batch: storage.events,
         }
