@@ -21,10 +21,18 @@ use crate::contract::{Instant, Transport};
 impl<P: Transport> Engine<'_, '_, P> {
     /// Returns whether there is a buffer for a connection to send from, and its turn to take it.
     pub(super) fn may_borrow_for_output(&self, index: usize) -> bool {
-        let reserved = usize::from(self.call.reserves_input);
+        if P::OWNS_BUFFERS {
+            return true;
+        }
         let first = self.connections.queues.first(Waiting::Output);
-        P::OWNS_BUFFERS
-            || self.pool.free() > reserved && first.is_none_or(|first| first == index)
+        let mut reserved = usize::from(self.call.reserves_input);
+        if index != self.current.index() {
+            // What a service sends to others never costs the speaker its own answer.
+            let speaker = self.connections.get(self.current.index());
+            let may_answer = speaker.is_some_and(|one| one.is_open() && one.output().is_none());
+            reserved += usize::from(may_answer);
+        }
+        self.pool.free() > reserved && first.is_none_or(|first| first == index)
     }
 
     /// Returns whether enough buffers are free that one may be borrowed for input.

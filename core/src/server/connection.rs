@@ -121,6 +121,8 @@ impl Flag {
 /// What is outside a connection and decides on what it is watched for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings {
+    /// Output is pending that the server keeps.
+    pub(super) has_output: bool,
     /// Others wait for a buffer.
     pub(super) buffers_scarce: bool,
     /// The platform watches [`Interest::HANGUP`].
@@ -364,7 +366,7 @@ impl Connection {
 
     /// Closing -> Lingering.
     pub(super) fn begin_lingering(&mut self) {
-        debug_assert!(self.phase() == Phase::Closing && self.output().is_none());
+        debug_assert!(self.phase() == Phase::Closing);
         self.put(PHASE, Phase::Lingering as u32);
     }
 
@@ -399,13 +401,13 @@ impl Connection {
     fn interest_while_open(&self, around: Surroundings) -> Interest {
         let mut interest = Interest::NONE;
         let wants = self.has(Flag::WRITABLE_WANTED) && self.waiting() != Waiting::Output;
-        let pending = self.output().is_some() || self.write_half() == WriteHalf::ShuttingDown;
+        let pending = around.has_output || self.write_half() == WriteHalf::ShuttingDown;
         if wants || pending || self.has(Flag::NO_ROOM) {
             interest |= Interest::WRITABLE;
         }
         // While others wait for a buffer, a slow peer with an endless supply has to empty its own
         // before it is read from again.
-        if self.reads() && !(around.buffers_scarce && self.output().is_some()) {
+        if self.reads() && !(around.buffers_scarce && around.has_output) {
             interest |= Interest::READABLE;
         }
         // A connection that waits for a buffer waits for a bounded time, and one whose write

@@ -15,6 +15,12 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Serves a connection whose deadline has passed, or that was scheduled to be looked at.
     #[inline(never)]
     pub(super) fn on_deadline<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        self.judge(app);
+        // Whatever it did: it may have had its turn, and left the buffer to the next in line.
+        self.wake_next();
+    }
+
+    fn judge<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let now = self.context.now();
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
@@ -42,7 +48,6 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         self.enforce_grace_if_waiting(now);
         self.schedule_next();
-        self.wake_next();
     }
 
     /// Returns whether the connection has to be looked at before anything else: something is to be

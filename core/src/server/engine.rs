@@ -324,7 +324,11 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         if wants_buffer && !self.may_borrow_for_output(index) {
             self.wait_for(index, Waiting::Output);
         }
+        if P::OWNS_BUFFERS && self.connection(index).has(Flag::LEFT) {
+            self.wait_for_drain(index);
+        }
         let around = Surroundings {
+            has_output: !P::OWNS_BUFFERS && self.connection(index).output().is_some(),
             buffers_scarce: self.connections.queues.are_buffers_scarce(),
             hangups: self.context.platform.capabilities().contains(Capabilities::HANGUP),
         };
@@ -333,6 +337,19 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             self.fail(index, error);
         } else if interest.is_empty() && index == self.current.index() {
             let deadline = self.check_at();
+            self.schedule(index, deadline);
+        }
+    }
+
+    /// Has what a service left offered again when the platform's full buffer has drained.
+    fn wait_for_drain(&mut self, index: usize) {
+        let is_sendable = self.connection(index).is_sendable();
+        if is_sendable && !self.connection(index).has(Flag::NO_ROOM) && self.platform_room(index) == 0
+        {
+            let now = self.context.now();
+            self.connection(index).set(Flag::NO_ROOM);
+            self.connection(index).set_blocked_since(now);
+            let deadline = self.state.limits.stall.after(now);
             self.schedule(index, deadline);
         }
     }

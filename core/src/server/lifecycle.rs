@@ -23,6 +23,9 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.state.counters.open_max = self.state.counters.open_max.max(open);
         app.sessions[index] = Entry::Taken(S::Session::default());
         self.record_progress(index);
+        if P::OWNS_BUFFERS {
+            self.platform_room(index);
+        }
         app.call(self, S::opened);
         self.reconcile(app);
         if self.state.drain.is_some() && self.current().is_connection() {
@@ -98,13 +101,13 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Closes a connection whose reply in progress is finished, if the service wanted that.
     fn finish_if_done<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let index = self.current.index();
-        if !self.current().has(Flag::FINISHING) || !self.current().is_open() || self.is_replying() {
+        if !self.current().has(Flag::FINISHING) || self.waits_to_finish() {
             return;
         }
         self.call.has_taken = false;
         self.receive(app, Receive::Again);
         self.flush_gathered();
-        if !self.current().is_open() || self.is_replying() {
+        if self.waits_to_finish() {
             return;
         }
         if self.call.has_taken {
@@ -115,10 +118,22 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.begin_closing(index, reason);
     }
 
+    /// Returns whether a connection that finishes cannot be closed yet: the service waits for room,
+    /// or may take more of its input once the output has drained.
+    fn waits_to_finish(&mut self) -> bool {
+        let has_unread = self.unread() > 0;
+        let has_output = self.has_output();
+        let connection = self.current();
+        !connection.is_open()
+            || connection.has(Flag::WRITABLE_WANTED)
+            || connection.has(Flag::NO_ROOM)
+            || (has_output && has_unread)
+    }
+
     /// Moves the current connection on in its phase. Returns how it is closed, if it is.
     fn advance(&mut self) -> Option<Close> {
         let index = self.current.index();
-        let has_output = !P::OWNS_BUFFERS && self.current().output().is_some();
+        let has_output = self.has_output();
         if self.current().is_open() {
             let shuts_down = self.current().write_half() == WriteHalf::ShuttingDown;
             if shuts_down && !has_output {
@@ -135,7 +150,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         self.update_interest(index);
         let connection = *self.current();
-        if connection.has(Flag::WRITE_FAILED) && connection.reads() {
+        let goes_on = connection.reads() || connection.has(Flag::OFFER_AGAIN);
+        if connection.has(Flag::WRITE_FAILED) && connection.is_open() && goes_on {
             // What was received before the failure is read without waiting for an event.
             self.schedule_now(index);
         }

@@ -254,6 +254,12 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.state.open
     }
 
+    /// Returns the number of listeners.
+    #[must_use]
+    pub const fn listeners(&self) -> usize {
+        self.state.listeners
+    }
+
     /// Returns the number of blocks that are borrowed: none while no output and no input waits.
     #[must_use]
     pub const fn blocks_borrowed(&self) -> usize {

@@ -60,7 +60,8 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
             return;
         }
         connection.clear(Flag::PAUSED);
-        let has_unread = connection.input().is_some() || connection.has(Flag::LEFT);
+        let has_input = !P::OWNS_BUFFERS && connection.input().is_some();
+        let has_unread = has_input || connection.has(Flag::LEFT);
         // What the call that is under way leaves is not kept yet.
         if is_current || has_unread || was_paused {
             connection.set(Flag::OFFER_AGAIN);

@@ -68,7 +68,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             limit -= count;
             reads += 1;
             let goes_on = P::READABLE_UNTIL_EMPTY && reads < READS_MAX && count > 0 && limit > 0;
-            if !goes_on || !self.current().reads() {
+            if !goes_on || !self.current().reads() || self.unread() > 0 {
                 return limit == 0;
             }
         }

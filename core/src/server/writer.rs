@@ -44,7 +44,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Returns the room in the platform's own buffer, and remembers the most that one has.
-    fn platform_room(&mut self, index: usize) -> usize {
+    pub(super) fn platform_room(&mut self, index: usize) -> usize {
         let room = self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         self.state.room_max = self.state.room_max.max(room);
         room
@@ -72,6 +72,10 @@ impl<P: Transport> Engine<'_, '_, P> {
     #[inline(never)]
     pub(super) fn send_all(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
         let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
+        if bytes.is_empty() {
+            // No byte moves, so nothing is written, and it is no progress.
+            return Ok(());
+        }
         if bytes.len() > self.room(index) && !self.make_room(index, bytes.len()) {
             self.refuse(index);
             let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
@@ -89,10 +93,11 @@ impl<P: Transport> Engine<'_, '_, P> {
             room = self.room(index);
         }
         let count = bytes.len().min(room);
+        let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
             self.refuse(index);
         }
-        if count > 0 && self.hand_over(index, &bytes[..count]).is_ok() { count } else { 0 }
+        if is_sent { count } else { 0 }
     }
 
     /// Flushes what was gathered if that makes room for `count` bytes.
@@ -107,6 +112,9 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Takes note that a service could not send for lack of room.
     #[cold]
     fn refuse(&mut self, index: usize) {
+        if !self.connection(index).is_sendable() {
+            return;
+        }
         if P::OWNS_BUFFERS {
             return self.wait_for_room(index);
         }
@@ -286,6 +294,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         match connection.phase() {
             Phase::Open if !connection.has(Flag::WRITE_FAILED) => {
                 connection.fail_write(reason);
+                connection.set(Flag::OFFER_AGAIN);
                 self.reconcile_later(index);
             }
             Phase::Closing => self.abort(index, reason),
@@ -336,11 +345,16 @@ impl<P: Transport> Engine<'_, '_, P> {
         regained
     }
 
+    /// Returns whether output is pending that the server keeps.
+    pub(super) fn has_output(&mut self) -> bool {
+        !P::OWNS_BUFFERS && self.current().output().is_some()
+    }
+
     /// Returns whether a reply is in progress: output is pending, or the service waits for room.
     pub(super) fn is_replying(&mut self) -> bool {
+        let has_output = self.has_output();
         let connection = self.current();
-        let pending = !P::OWNS_BUFFERS && connection.output().is_some();
-        pending
+        has_output
             || connection.has(Flag::WRITABLE_WANTED)
             || connection.has(Flag::NO_ROOM)
             || connection.write_half() == WriteHalf::ShuttingDown
