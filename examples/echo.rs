@@ -23,8 +23,6 @@ use selkie_services::Echo;
 const EVENTS: usize = 512;
 /// How many bytes may be owed to a client before nothing more is read from it.
 const BLOCK_SIZE: usize = 16 * 1024;
-/// How many clients can be owed bytes at once; the others wait. Untouched blocks cost nothing.
-const BLOCKS_MAX: usize = 4096;
 /// How long clients have to take what they are owed once the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -108,12 +106,8 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     let platform::Opened { platform, listener, description } = platform::open(arguments, slots)?;
 
     let mut loop_memory = HeapLoop::new(slots, EVENTS);
-    let mut server_memory = HeapServer::new(slots, slots.clamp(2, BLOCKS_MAX), BLOCK_SIZE);
-    let config = Config {
-        connections_max: capacity,
-        idle_timeout: arguments.idle_timeout,
-        ..Config::DEFAULT
-    };
+    let mut server_memory = HeapServer::new(slots, 2 * slots, BLOCK_SIZE);
+    let config = Config::DEFAULT.connections_max(capacity).idle_timeout(arguments.idle_timeout);
     let mut event_loop = EventLoop::new(platform, loop_memory.storage());
     let mut server = Server::new(Echo, config, server_memory.storage());
     server

@@ -299,14 +299,13 @@ impl Limits {
     #[must_use]
     pub fn config(&self) -> Config {
         let timeout = |nanos: u64| (nanos != 0).then(|| Duration::from_nanos(nanos));
-        Config {
-            connections_max: size(self.connections_max),
-            idle_timeout: timeout(self.idle_timeout),
-            stall_timeout: timeout(self.stall_timeout),
-            linger: Duration::from_nanos(self.linger),
-            accepts_per_turn: size(self.accepts_per_turn),
-            accept_retry: Duration::from_nanos(self.accept_retry),
-        }
+        Config::DEFAULT
+            .connections_max(size(self.connections_max))
+            .idle_timeout(timeout(self.idle_timeout))
+            .stall_timeout(timeout(self.stall_timeout))
+            .linger(Duration::from_nanos(self.linger))
+            .accepts_per_turn(size(self.accepts_per_turn))
+            .accept_retry(Duration::from_nanos(self.accept_retry))
     }
 }
 

@@ -49,7 +49,7 @@
 //! let mut loop_memory = StaticLoop::<5, 8>::new();
 //! let mut server_memory = StaticServer::<Socket, (), 5, 0, 0, 512>::new();
 //! let mut event_loop = EventLoop::new(network, loop_memory.storage());
-//! let config = selkie_core::Config { connections_max: 4, ..selkie_core::Config::DEFAULT };
+//! let config = selkie_core::Config::DEFAULT.connections_max(4);
 //! let mut server = Server::new(Echo, config, server_memory.storage());
 //! server.listen(&mut event_loop.context, listener)?;
 //!

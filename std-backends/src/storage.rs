@@ -2,7 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 
-use selkie_core::{Block, Connection, Error, ErrorKind, Event, Registration, Slot, TimerSlot};
+use selkie_core::{Block, Connection, Entry, Error, ErrorKind, Event, Registration, Slot, TimerSlot};
 
 /// A type of which all bits zero is a value.
 ///
@@ -29,6 +29,10 @@ zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,
 );
+
+// SAFETY: the first byte says if there is a value, and zero says that there is none; then the other
+// bytes mean nothing.
+unsafe impl<T> Zeroable for Entry<T> {}
 
 /// `len` zeros of a type, in pages that are fresh from the system: a large table costs memory only
 /// where it is used.

@@ -425,3 +425,15 @@ impl Default for Connection {
         Self::EMPTY
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_loop::{Slot, TimerSlot};
+
+    #[test]
+    fn a_slot_costs_at_most_56_bytes() {
+        assert!(size_of::<Connection>() <= 32);
+        assert!(size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>() <= 56);
+    }
+}

@@ -196,6 +196,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 let span = evidence.refused_since.map_or(0, since);
                 limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
+            CloseReason::InputNotTaken => limits.stall_timeout != 0,
+            CloseReason::BufferNeeded => limits.blocks < 2 * limits.slots,
             CloseReason::Drained => self.drain_until.is_some(),
             // Whoever was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {

@@ -3,22 +3,29 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token};
+use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, ServerStorage, Service, Token};
 
 use super::checks::Checks;
 use super::observer::Observer;
 use super::{Judge, Report, Rest, Violation};
 use crate::trace::trace;
-use crate::{FarSide, Random, Scenario, Simulated};
+use crate::{FarSide, Random, Scenario, Simulated, Source};
 
 /// What the checks say: nothing, or the rule that was broken and how.
 pub(super) type Verdict = Result<(), (&'static str, String)>;
+
+/// The server under test, in borrowed memory.
+type Tested<'a, S, F, const OWNS_BUFFERS: bool, const READS_ON: bool> = Server<
+    Simulated<F, OWNS_BUFFERS, READS_ON>,
+    Observer<S>,
+    ServerStorage<'a, Source, <S as Service>::Session>,
+>;
 
 /// Everything that takes part in a run.
 pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> {
     pub(super) scenario: &'a Scenario,
     pub(super) event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
-    pub(super) server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
+    pub(super) server: Tested<'a, S, F, OWNS_BUFFERS, READS_ON>,
     pub(super) checks: Checks,
     random: Random,
     /// When the next turn is due, where the loop is driven from outside.
@@ -73,7 +80,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     pub(super) fn new(
         scenario: &'a Scenario,
         event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
-        server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
+        server: Tested<'a, S, F, OWNS_BUFFERS, READS_ON>,
     ) -> Self {
         let random = Random::new(scenario.seed).fork(5);
         let due = Some(Instant::ZERO);

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use selkie_core::{
-    Block, CloseReason, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage,
+    Block, CloseReason, Connection, Counters, Entry, Event, EventLoop, Instant, LoopCounters, LoopStorage,
     Server, ServerStorage, Service, Slot, TimerSlot,
 };
 
@@ -173,9 +173,9 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
     let mut event_loop = EventLoop::new(platform, storage);
 
     let mut connections = vec![Connection::EMPTY; slots];
-    let mut sources = vec![None; slots];
-    let mut sessions: Vec<Option<S::Session>> = Vec::new();
-    sessions.resize_with(slots, || None);
+    let mut sources = vec![Entry::Vacant; slots];
+    let mut sessions: Vec<Entry<S::Session>> = Vec::new();
+    sessions.resize_with(slots, || Entry::Vacant);
     let mut block_table = vec![Block::EMPTY; blocks];
     let mut bytes = vec![0; blocks * size(limits.block_size)];
     let mut scratch = vec![0; size(limits.scratch)];

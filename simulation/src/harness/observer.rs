@@ -71,11 +71,21 @@ impl<S: Service> Service for Observer<S> {
         self.service.writable(peer, session);
     }
 
-    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+    fn read_closed(
+        &mut self,
+        peer: &mut Peer<'_>,
+        session: &mut S::Session,
+        untaken: usize,
+    ) {
         let token = peer.token();
         self.expect(token, "ended");
         self.ends.push((token, self.positions[token.index()].1));
-        self.service.read_closed(peer, session);
+        self.service.read_closed(peer, session, untaken);
+    }
+
+    fn draining(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+        self.expect(peer.token(), "draining");
+        self.service.draining(peer, session);
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {

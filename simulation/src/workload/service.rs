@@ -16,6 +16,8 @@ pub struct Session {
     pub(super) kind: Option<Kind>,
     /// The peer ended its stream.
     pub(super) ended: bool,
+    /// Bytes were left when the peer ended its stream.
+    ended_early: bool,
     /// How many bytes the server holds for it, as far as it knows.
     pub(super) left: usize,
     /// Where in its stream of bytes the server is.
@@ -156,7 +158,7 @@ impl Service for Mixed {
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
-        let (room, most) = (peer.room(), peer.received_max());
+        let most = peer.received_max();
         let token = peer.token();
         if bytes.is_empty() || bytes.len() > most {
             self.blame(alloc::format!(
@@ -164,13 +166,6 @@ impl Service for Mixed {
                 bytes.len()
             ));
             return 0;
-        }
-        // What is ending takes nothing more, so it has no room.
-        if bytes.len() > room && room > 0 {
-            self.blame(alloc::format!(
-                "{token:?} was offered {} bytes, and has room for {room}",
-                bytes.len()
-            ));
         }
         let done_with = self.take(peer, session, bytes);
         // Before the end, all that came was offered; after it, a part may be, as far as there is
@@ -200,11 +195,13 @@ impl Service for Mixed {
         }
     }
 
-    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
-        if session.ended {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Session, untaken: usize) {
+        // It is told again when the last of what was left is taken.
+        if session.ended && (untaken > 0 || !core::mem::take(&mut session.ended_early)) {
             self.blame(alloc::format!("{:?} was told twice that its peer ended", peer.token()));
         }
         session.ended = true;
+        session.ended_early |= untaken > 0;
         self.close_if_done(peer, session);
     }
 

@@ -112,7 +112,7 @@ fn main() -> Result<(), selkie::Error> {
     let (mut loop_memory, mut server_memory) =
         (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
     let idle_timeout = Some(Duration::from_secs(1));
-    let config = Config { connections_max: CAPACITY, idle_timeout, ..Config::DEFAULT };
+    let config = Config::DEFAULT.connections_max(CAPACITY).idle_timeout(idle_timeout);
     let mut event_loop = EventLoop::new(platform, loop_memory.storage());
     let is_asked = Rc::new(Cell::new(false));
     let mut server =
