@@ -96,6 +96,6 @@ pub use event_loop::{
     Storage, TimerMark, TimerSlot, Timers,
 };
 pub use server::{
-    Block, CloseReason, Config, Connection, Counters, Peer, SendError, Server, ServerStorage,
-    Service, StaticServer,
+    Block, CloseReason, Config, Connection, Counters, Ending, Entry, Peer, PeerOps, SendError,
+    Server, ServerMemory, ServerStorage, Service, StaticServer,
 };
