@@ -9,13 +9,13 @@ use selkie_core::{
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;
 
-/// An empty table. Where fresh pages can be had, `selkie_std` has them instead.
+/// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
 #[cfg(not(unix))]
 fn table<T: Clone + Default>(len: usize) -> Box<[T]> {
     std::vec![T::default(); len].into_boxed_slice()
 }
 
-/// A table without values, of a type that only the user knows. Where fresh pages can be had,
+/// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
 /// nothing is written to them.
 fn vacant<T>(len: usize) -> Box<[Entry<T>]> {
     #[cfg(unix)]
@@ -35,7 +35,7 @@ pub struct HeapLoop {
 }
 
 impl HeapLoop {
-    /// Memory for `slots` sources, listeners and wakers included, and batches of `events`.
+    /// Makes memory for `slots` sources, listeners and wakers included, and batches of `events`.
     #[must_use]
     pub fn new(slots: usize, events: usize) -> Self {
         Self { slots: table(slots), timers: table(slots), events: table(events) }
@@ -64,7 +64,7 @@ pub struct HeapServer<Source, Session> {
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
-    /// Memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
+    /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
     /// `block_size` bytes.
     #[must_use]
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Self {
