@@ -324,7 +324,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     fn check_tables(&self) -> Verdict {
         let context = &self.event_loop.context;
         let open = self.server.open_connections();
-        let listeners = usize::from(self.drain_until.is_none());
+        let listeners = self.server.listeners();
         let (live, registered) = (context.registry().len(), context.platform.registrations().len());
         let descriptors = context.platform.network.near_open;
         ensure!(live == open + listeners, "slots come back", "{live} slots for {open} connections");
