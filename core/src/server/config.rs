@@ -52,7 +52,7 @@ impl Config {
         drain_accepts: 4096,
     };
 
-    /// Sets how many connections are served at once; more wait in the platform's backlog. The
+    /// Sets how many connections are served at once, at least one; more wait in the platform's backlog. The
     /// loop's capacity is a limit too, in which each listener and waker takes one slot.
     #[must_use]
     pub const fn connections_max(self, connections_max: usize) -> Self {
@@ -126,7 +126,7 @@ impl Config {
             InputTimeout::After(timeout) => timeout,
         };
         Limits {
-            connections_max: self.connections_max,
+            connections_max: self.connections_max.max(1),
             accepts_per_turn: self.accepts_per_turn.max(1),
             drain_accepts: self.drain_accepts,
             idle: Span::new(self.idle_timeout),

@@ -296,14 +296,11 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     }
 
     /// Returns when the platform is next asked if the peer is still there; the end of time if it
-    /// would report that, or if something else is watched.
+    /// would report that, or if something else is watched. Where it cannot tell, the deadline at
+    /// least keeps the loop from having nothing to wait for.
     pub(super) fn check_at(&mut self) -> Instant {
         let connection = *self.current();
-        let is_deaf = connection.is_open()
-            && connection.watched().is_empty()
-            && connection.waiting() == Waiting::Nothing
-            && !connection.has(Flag::WRITE_FAILED);
-        if is_deaf && self.context.platform.capabilities().contains(Capabilities::CHECK) {
+        if connection.is_open() && connection.watched().is_empty() {
             self.context.now() + CHECK_INTERVAL
         } else {
             Instant::MAX
