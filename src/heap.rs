@@ -2,7 +2,9 @@
 
 use std::boxed::Box;
 
-use selkie_core::{Block, Connection, Entry, Event, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot};
+use selkie_core::{
+    Block, Connection, Entry, Event, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
+};
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;
 

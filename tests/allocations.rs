@@ -133,7 +133,10 @@ fn calls_while_serving(backend: Backend) -> u64 {
     let address = platform.local_address(listener).expect("it is bound");
     let (mut loop_memory, mut server_memory) =
         (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
-    let config = Config::DEFAULT.connections_max(CAPACITY).idle_timeout(Some(Duration::from_secs(1))).linger(Duration::from_millis(100));
+    let config = Config::DEFAULT
+        .connections_max(CAPACITY)
+        .idle_timeout(Some(Duration::from_secs(1)))
+        .linger(Duration::from_millis(100));
     let mut event_loop = EventLoop::new(platform, loop_memory.storage());
     let mut server = Server::new(Echo, config, server_memory.storage());
     server.listen(&mut event_loop.context, listener).expect("there is room");

@@ -176,7 +176,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         }
         let slot = self.network.near(source)?;
         // At the end of the stream, what was left is shown once more.
-        self.ledger.note_read(&mut self.network.connections[slot as usize].evidence, 2);
+        self.ledger.note_read(&mut self.network.connections[slot as usize].evidence, 3);
         let again = self.network.connections[slot as usize].ends[NEAR].again;
         let outcome = self.network.peek(slot, buffer);
         self.note(slot, &outcome);

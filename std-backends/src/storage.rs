@@ -2,7 +2,9 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 
-use selkie_core::{Block, Connection, Entry, Error, ErrorKind, Event, Registration, Slot, TimerSlot};
+use selkie_core::{
+    Block, Connection, Entry, Error, ErrorKind, Event, Registration, Slot, TimerSlot,
+};
 
 /// A type of which all bits zero is a value.
 ///

@@ -259,9 +259,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return if waits { self.state.limits.input.after(since) } else { Instant::MAX };
         }
         match connection.input() {
-            Some(input) => {
-                self.state.limits.input.after(self.pool.block(input).waiting_since)
-            }
+            Some(input) => self.state.limits.input.after(self.pool.block(input).waiting_since),
             None => Instant::MAX,
         }
     }

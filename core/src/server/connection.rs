@@ -267,7 +267,10 @@ impl Connection {
     }
 
     pub(super) fn set_output(&mut self, buffer: Option<BufferId>) {
-        debug_assert!(self.waiting() != Waiting::Output, "whoever waits has no buffer to send from");
+        debug_assert!(
+            self.waiting() != Waiting::Output,
+            "whoever waits has no buffer to send from"
+        );
         self.output = BufferId::pack(buffer);
     }
 

@@ -63,7 +63,8 @@ impl<P: Transport> Engine<'_, '_, P> {
             || self.stalled_at() <= now
             || self.input_due_at() <= now
             || self.state.drain.is_some_and(|drain| {
-                drain.deadline <= now || !connection.has(Flag::DRAIN_TOLD)
+                let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
+                drain.deadline <= now || !is_told
             })
             || connection.waiting() == Waiting::Input
             || connection.has(Flag::WRITE_FAILED)
@@ -197,10 +198,10 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns when the current connection has to be looked at next, if nothing happens on it.
     fn next_deadline(&mut self) -> Instant {
         let connection = *self.current();
-        let timer =
-            if connection.timer == Instant::ZERO { Instant::MAX } else { connection.timer };
+        let timer = if connection.timer == Instant::ZERO { Instant::MAX } else { connection.timer };
         let drain = self.state.drain.map_or(Instant::MAX, |drain| {
-            if connection.has(Flag::DRAIN_TOLD) { drain.deadline } else { drain.tell_by }
+            let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
+            if is_told { drain.deadline } else { drain.tell_by.min(drain.deadline) }
         });
         timer
             .min(drain)

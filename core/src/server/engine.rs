@@ -8,9 +8,7 @@ use super::counters::{CloseReason, Counters};
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::Entry;
-use crate::contract::{
-    Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport,
-};
+use crate::contract::{Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 use crate::event_loop::Context;
 
 /// How often the platform is asked if a peer is still there, where it cannot report hang-ups by
@@ -94,8 +92,12 @@ pub(super) struct Call {
     pub(super) reserves_input: bool,
     /// A send was refused because a write had failed.
     pub(super) was_refused: bool,
+    /// The service was offered bytes.
+    pub(super) has_offered: bool,
     /// The service has taken some of the bytes that it was offered.
     pub(super) has_taken: bool,
+    /// Where the platform owns the buffers: the number of bytes that the service has left there.
+    pub(super) left: usize,
     /// Why a connection closes that the service closes.
     pub(super) closes_as: CloseReason,
 }
@@ -106,7 +108,9 @@ impl Call {
         has_gathered: false,
         reserves_input: false,
         was_refused: false,
+        has_offered: false,
         has_taken: false,
+        left: 0,
         closes_as: CloseReason::Closed,
     };
 }
@@ -213,7 +217,8 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
 
     /// Returns the slot of a token that names a connection which the service may still act on.
     pub(super) fn find_open(&self, token: Token) -> Option<usize> {
-        self.find(token).filter(|index| self.connections.get(*index).is_some_and(Connection::is_open))
+        self.find(token)
+            .filter(|index| self.connections.get(*index).is_some_and(Connection::is_open))
     }
 
     /// Records that bytes moved on a connection.
@@ -341,7 +346,9 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Has what a service left offered again when the platform's full buffer has drained.
     fn wait_for_drain(&mut self, index: usize) {
         let is_sendable = self.connection(index).is_sendable();
-        if is_sendable && !self.connection(index).has(Flag::NO_ROOM) && self.platform_room(index) == 0
+        if is_sendable
+            && !self.connection(index).has(Flag::NO_ROOM)
+            && self.platform_room(index) == 0
         {
             let now = self.context.now();
             self.connection(index).set(Flag::NO_ROOM);

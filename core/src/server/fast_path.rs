@@ -45,7 +45,11 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
 
     #[cold]
     #[inline(never)]
-    fn keep_rest(&mut self, bytes: &[u8], written: Result<usize, Error>) -> Result<usize, SendError> {
+    fn keep_rest(
+        &mut self,
+        bytes: &[u8],
+        written: Result<usize, Error>,
+    ) -> Result<usize, SendError> {
         self.leave(|engine| engine.keep_rest(engine.current.index(), bytes, written))
     }
 

@@ -79,8 +79,8 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
     fn close(&mut self, token: Token, ending: Ending) {
         let Some(index) = self.find(token) else { return };
         let connection = self.connection(index);
-        let has_ended = connection.is_open()
-            && connection.read_half() != super::connection::ReadHalf::Open;
+        let has_ended =
+            connection.is_open() && connection.read_half() != super::connection::ReadHalf::Open;
         let closes_as = self.call.closes_as;
         let reason = if has_ended { CloseReason::Finished } else { closes_as };
         match (ending, self.connection(index).phase()) {

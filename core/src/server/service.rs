@@ -66,12 +66,7 @@ pub trait Service {
     /// again with 0.
     ///
     /// The default closes the connection, after pending output, if there are none.
-    fn read_closed(
-        &mut self,
-        peer: &mut Peer<'_>,
-        session: &mut Self::Session,
-        untaken: usize,
-    ) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, untaken: usize) {
         let _ = session;
         if untaken == 0 {
             peer.close();

@@ -4,8 +4,8 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::{
-    Block, Close, CloseReason, Config, Connection, Entry, Event, EventLoop, Instant, LoopStorage, Server,
-    ServerStorage, Service, Slot, TimerSlot, Token,
+    Block, Close, CloseReason, Config, Connection, Entry, Event, EventLoop, Instant, LoopStorage,
+    Server, ServerStorage, Service, Slot, TimerSlot, Token,
 };
 
 use crate::toy::{Handle, Socket, Toy};
@@ -27,12 +27,11 @@ impl Shape {
 }
 
 /// The limits that most tests want: none.
-pub(crate) const UNLIMITED: Config =
-    Config::DEFAULT
-        .idle_timeout(None)
-        .stall_timeout(None)
-        .linger(Duration::ZERO)
-        .buffer_grace(Duration::MAX);
+pub(crate) const UNLIMITED: Config = Config::DEFAULT
+    .idle_timeout(None)
+    .stall_timeout(None)
+    .linger(Duration::ZERO)
+    .buffer_grace(Duration::MAX);
 
 /// How often a test repeats itself: `usual`, or a tenth of that under Miri, which is hundreds of
 /// times slower.
@@ -69,8 +68,7 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
     let mut events = vec![Event::EMPTY; shape.events];
     let mut connections = vec![Connection::EMPTY; shape.slots];
     let mut sources = vec![Entry::Vacant; shape.slots];
-    let mut sessions: Vec<Entry<S::Session>> =
-        (0..shape.slots).map(|_| Entry::Vacant).collect();
+    let mut sessions: Vec<Entry<S::Session>> = (0..shape.slots).map(|_| Entry::Vacant).collect();
     let mut blocks = vec![Block::EMPTY; shape.blocks];
     let mut bytes = vec![0; shape.blocks * shape.block_size];
     let mut scratch = vec![0; shape.scratch];

@@ -182,7 +182,12 @@ impl Run {
 }
 
 fn run<const KIND: u8>(steps: &[Step], blocks: usize, linger: bool, whole_lines: bool) {
-    let config = Config::DEFAULT.linger(Duration::from_millis(if linger { 100 } else { 0 })).idle_timeout(Some(Duration::from_secs(360_000))).stall_timeout(Some(Duration::from_secs(3600))).accepts_per_turn(2).buffer_grace(Duration::MAX);
+    let config = Config::DEFAULT
+        .linger(Duration::from_millis(if linger { 100 } else { 0 }))
+        .idle_timeout(Some(Duration::from_secs(360_000)))
+        .stall_timeout(Some(Duration::from_secs(3600)))
+        .accepts_per_turn(2)
+        .buffer_grace(Duration::MAX);
     let service = if whole_lines { Scripted::lines() } else { Scripted::echo() };
     let shape = Shape { blocks, events: 3, ..Shape::SMALL };
     with_server::<_, KIND>(shape, config, service, |rig| {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{Peer};
+use selkie_core::Peer;
 
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};

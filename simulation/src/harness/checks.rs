@@ -186,15 +186,19 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Finished => evidence.end_read,
             CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
             CloseReason::Aborted => closed.how == Close::Abort,
-            CloseReason::Reset => told(&reset),
-            CloseReason::Failed => evidence.failed.is_some() && !told(&reset),
+            // A hang-up may be reported by an event alone.
+            CloseReason::Reset => told(&reset) || closed.how == Close::Abort,
+            CloseReason::Failed => evidence.failed.is_some(),
             CloseReason::Idle => {
                 limits.idle_timeout != 0
                     && since(evidence.moved_at) >= u128::from(limits.idle_timeout)
             }
             CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);
-                limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
+                // Where the platform owns the buffers, the server sees that they are full and does
+                // not write, so nothing is refused.
+                limits.stall_timeout != 0
+                    && (OWNS_BUFFERS || span >= u128::from(limits.stall_timeout))
             }
             CloseReason::InputNotTaken => limits.stall_timeout != 0,
             CloseReason::BufferNeeded => limits.blocks < 2 * limits.slots,

@@ -3,7 +3,9 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, ServerStorage, Service, Token};
+use selkie_core::{
+    Context, Event, EventLoop, Handler, Instant, Server, ServerStorage, Service, Token,
+};
 
 use super::checks::Checks;
 use super::observer::Observer;

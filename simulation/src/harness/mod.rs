@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use selkie_core::{
-    Block, CloseReason, Connection, Counters, Entry, Event, EventLoop, Instant, LoopCounters, LoopStorage,
-    Server, ServerStorage, Service, Slot, TimerSlot,
+    Block, CloseReason, Connection, Counters, Entry, Event, EventLoop, Instant, LoopCounters,
+    LoopStorage, Server, ServerStorage, Service, Slot, TimerSlot,
 };
 
 use crate::scenario::size;

@@ -71,12 +71,7 @@ impl<S: Service> Service for Observer<S> {
         self.service.writable(peer, session);
     }
 
-    fn read_closed(
-        &mut self,
-        peer: &mut Peer<'_>,
-        session: &mut S::Session,
-        untaken: usize,
-    ) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, untaken: usize) {
         let token = peer.token();
         self.expect(token, "ended");
         self.ends.push((token, self.positions[token.index()].1));
