@@ -1,6 +1,6 @@
 //! The cost of a loop itself: the benchmark that libevent began. See `support/dispatch/`.
 //!
-//! `cargo bench --bench dispatch`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench dispatch`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;
@@ -21,8 +21,8 @@ mod linux {
     use crate::support::dispatch::{Contestant, Kind, Load, Sources};
     use crate::support::process;
     use crate::support::rounds::interleave;
-    use crate::support::statistics::{Summary, nanoseconds, number};
-    use crate::support::table::{self, Table, count};
+    use crate::support::statistics::{nanoseconds, number};
+    use crate::support::table::{Table, count};
 
     /// Descriptors that the process needs for anything but sources.
     const DESCRIPTORS_ASIDE: usize = 24;
@@ -43,7 +43,7 @@ mod linux {
         churn(&arguments);
     }
 
-    /// One table: all contestants on the same load.
+    /// Prints one table: all contestants on the same load.
     fn dispatch(arguments: &Arguments, kind: Kind, sources: usize, active: usize) {
         let title =
             format!("dispatch, {}, {} registered, {active} active", kind.name(), count(sources));
@@ -64,10 +64,11 @@ mod linux {
         });
         let explanation =
             format!("CPU time per event, user and system; {rounds} interleaved rounds.");
-        print(&title, &explanation, "ns per event", &contestants, &values);
+        let names: Vec<_> = contestants.iter().map(|contestant| contestant.name()).collect();
+        Table::compare(&title, &explanation, "ns per event", &names, &values).print();
     }
 
-    /// What it costs to register a source and to deregister it.
+    /// Measures the cost of registering a source and deregistering it.
     fn churn(arguments: &Arguments) {
         const SOURCES: usize = 1_000;
         let title = format!("register + deregister, eventfds, {} registered", count(SOURCES));
@@ -85,33 +86,14 @@ mod linux {
         let explanation = format!(
             "CPU time per pair; the floor is two bare `epoll_ctl`; {rounds} interleaved rounds."
         );
-        print(&title, &explanation, "ns per pair", &contestants, &values);
+        let names: Vec<_> = contestants.iter().map(|contestant| contestant.name()).collect();
+        Table::compare(&title, &explanation, "ns per pair", &names, &values).print();
     }
 
-    /// The contestants, with the floor once more: how much it differs from itself is what a ratio
-    /// can tell.
+    /// Adds the floor a second time: its difference from itself bounds what a ratio can show.
     fn with_second_floor(contestants: &[Contestant]) -> Vec<Contestant> {
         let mut all = contestants.to_vec();
         all.push(Contestant::Floor);
         all
-    }
-
-    fn print(
-        title: &str,
-        explanation: &str,
-        unit: &str,
-        contestants: &[Contestant],
-        values: &[Vec<f64>],
-    ) {
-        let mut table =
-            Table::new(title, explanation, &["", unit, "ratio to the floor (middle half)"]);
-        for (position, (contestant, values_of_one)) in contestants.iter().zip(values).enumerate() {
-            let again = position > 0 && *contestant == Contestant::Floor;
-            let name = if again { "the floor against itself" } else { contestant.name() };
-            let median = Summary::of(values_of_one.iter().copied()).median;
-            let ratio = table::ratio(Summary::of_ratios(values_of_one, &values[0]));
-            table.row(vec![name.to_owned(), format!("{median:.0}"), ratio]);
-        }
-        table.print();
     }
 }

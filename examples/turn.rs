@@ -1,5 +1,4 @@
-//! A server in static memory, driven from outside with `turn(now)`: what firmware does, here on a
-//! host to look at.
+//! A server in static memory, driven from outside with `turn(now)`, as firmware does it.
 //!
 //! All tables have a size that is known at compile time, so the linker says how much memory the
 //! server takes. The main loop is not ours: it asks the server for a turn whenever it likes, and
@@ -14,9 +13,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use selkie::{
-    Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket, StaticLoop, StaticServer,
-};
+use selkie::memory::{StaticLoop, StaticServer};
+use selkie::{Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket};
 use selkie_services::Echo;
 
 /// Eight clients and a listener.
@@ -27,7 +25,7 @@ static LOOP: Mutex<StaticLoop<SLOTS, 8>> = Mutex::new(StaticLoop::new());
 static SERVER: Mutex<StaticServer<Socket, (), SLOTS, 4, 4096, 1024>> =
     Mutex::new(StaticServer::new());
 
-/// How often the main loop has something else to do.
+/// The interval of the main loop's other work.
 const OTHER_WORK: Duration = Duration::from_millis(1);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,10 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Locked for as long as the program runs: a `static` lends its memory to one user.
     let (mut loop_memory, mut server_memory) =
         (LOOP.lock().map_err(|_| "in use")?, SERVER.lock().map_err(|_| "in use")?);
-    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+    let mut event_loop = EventLoop::new(platform, &mut *loop_memory);
     let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(60)));
     let mut server = Server::new(Echo, config, server_memory.storage());
-    server.listen(&mut event_loop.context, listener)?;
+    server.listen(&mut event_loop.context(), listener)?;
 
     let start = Clock::now();
     loop {

@@ -3,18 +3,19 @@
 use std::boxed::Box;
 
 use selkie_core::{
-    Block, Connection, Entry, Event, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
+    Block, Connection, Entry, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;
 
-/// An empty table. Where fresh pages can be had, `selkie_std` has them instead.
+/// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
 #[cfg(not(unix))]
 fn table<T: Clone + Default>(len: usize) -> Box<[T]> {
     std::vec![T::default(); len].into_boxed_slice()
 }
 
-/// A table without values, of a type that only the user knows. Where fresh pages can be had,
+/// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
 /// nothing is written to them.
 fn vacant<T>(len: usize) -> Box<[Entry<T>]> {
     #[cfg(unix)]
@@ -34,14 +35,16 @@ pub struct HeapLoop {
 }
 
 impl HeapLoop {
-    /// Memory for `slots` sources, listeners and wakers included, and batches of `events`.
+    /// Makes memory for `slots` sources, listeners and wakers included, and batches of `events`.
     #[must_use]
     pub fn new(slots: usize, events: usize) -> Self {
         Self { slots: table(slots), timers: table(slots), events: table(events) }
     }
+}
 
-    /// Lends the memory to a loop.
-    pub const fn storage(&mut self) -> LoopStorage<'_> {
+impl LoopMemory for HeapLoop {
+    #[inline]
+    fn storage(&mut self) -> LoopStorage<'_> {
         LoopStorage { slots: &mut self.slots, timers: &mut self.timers, events: &mut self.events }
     }
 }
@@ -61,7 +64,7 @@ pub struct HeapServer<Source, Session> {
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
-    /// Memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
+    /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
     /// `block_size` bytes.
     #[must_use]
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Self {

@@ -2,7 +2,7 @@
 //! for any backend.
 //!
 //! The same loop runs on backends that have nothing in common but the traits of `selkie-core`. What
-//! those traits promise is written down once, with the traits, and checked once, here: modes,
+//! those traits promise is written down once, with the traits, and checked once, by this suite: modes,
 //! fairness, deadlines, wakes, stale tokens, broken sources, and every trap that event loops are
 //! known to fall into. A backend that passes can serve a loop.
 //!
@@ -13,8 +13,8 @@
 //!    crate is one over memory. Leave out abilities that your platform lacks: the cases that need
 //!    them are then reported as not applicable.
 //! 2. Add [`WaitFixture`], [`WakeFixture`] and [`TransportFixture`] where the platform implements
-//!    [`Wait`](selkie_core::Wait), [`Wake`](selkie_core::Wake) and
-//!    [`Transport`](selkie_core::Transport); each may be nearly empty.
+//!    [`Wait`](selkie_core::platform::Wait), [`Wake`](selkie_core::platform::Wake) and
+//!    [`Transport`](selkie_core::platform::Transport); each may be nearly empty.
 //! 3. Where there is a test harness, let [`conformance_tests!`] make one test of each case:
 //!
 //!    ```text
@@ -25,7 +25,7 @@
 //!    ```
 //!
 //!    Without one, in firmware or in a WebAssembly guest, run the same cases from a table and print
-//! what comes of it:
+//!    what comes of it:
 //!
 //!    ```
 //!    # use selkie_conformance::{Fixture, Outcome, Summary, run_all, selector_cases};
@@ -33,13 +33,13 @@
 //!    fn check<F: Fixture>(make: impl FnMut(usize) -> Result<F, Error>) -> Summary {
 //!        run_all(selector_cases(), make, |name, outcome| match outcome {
 //!            Outcome::Passed => {}
-//!            // Print it, by whatever means the platform has.
+//!            // Print it, by the means of the platform.
 //!            outcome => println!("{name}: {outcome}"),
 //!        })
 //!    }
 //!    ```
 //!
-//! Nothing here panics, allocates, reads a clock or starts a thread: time is the platform's, and
+//! The suite never panics, allocates, reads a clock or starts a thread: time is the platform's, and
 //! what needs a thread is an ability of the fixture. A case takes a fresh fixture, and some tens of
 //! KiB of stack.
 //!
@@ -47,11 +47,11 @@
 //!
 //! | group | cases about | needs |
 //! | --- | --- | --- |
-//! | [`selector_cases`] | registration, deregistration, readiness, interest, modes, fairness, batches, failure, scale | [`Selector`](selkie_core::Selector) |
-//! | [`wait_cases`] | sleeping, waiting for events, interruptions, nothing to wait for | [`Wait`](selkie_core::Wait) |
-//! | [`wake_cases`] | wakes that coalesce, are not lost, not repeated and not starved | [`Wake`](selkie_core::Wake) |
+//! | [`selector_cases`] | registration, deregistration, readiness, interest, modes, fairness, batches, failure, scale | [`Selector`](selkie_core::platform::Selector) |
+//! | [`wait_cases`] | sleeping, waiting for events, interruptions, nothing to wait for | [`Wait`](selkie_core::platform::Wait) |
+//! | [`wake_cases`] | wakes that coalesce, are not lost, not repeated and not crowded out | [`Wake`](selkie_core::platform::Wake) |
 //! | [`wait_wake_cases`] | wakes that end a sleep | both |
-//! | [`transport_cases`] | accepting, streams, closing, connecting | [`Transport`](selkie_core::Transport) |
+//! | [`transport_cases`] | accepting, streams, closing, connecting | [`Transport`](selkie_core::platform::Transport) |
 //!
 //! # How strict it is
 //!
@@ -68,12 +68,13 @@
 )]
 #![allow(
     clippy::similar_names,
-    reason = "a stage, a token and what is stale or taken have those names for good"
+    reason = "a harness, a token and what is stale or taken have those names for good"
 )]
 
 mod accepting;
 mod batches;
 mod case;
+mod checking;
 mod closing;
 mod connecting;
 mod deregistration;
@@ -81,22 +82,24 @@ mod failure;
 mod fairness;
 mod fixture;
 mod groups;
+mod hangup;
+mod harness;
 mod interest;
-mod leaving;
 mod modes;
-mod nothing;
+mod nothing_to_wait_for;
 mod outcome;
+mod partial_consume;
 mod readiness;
 mod registration;
 mod scale;
 mod sleeping;
-mod stage;
 mod streams;
+mod vectored;
 mod waiting;
 mod waking;
 mod waking_waits;
 
-pub use case::{Case, Make, Summary, run_all, run_one};
+pub use case::{Case, MakeFixture, Summary, run_all, run_one};
 pub use fixture::{
     AddressOf, Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture, WakerOf,
 };

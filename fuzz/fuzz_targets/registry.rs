@@ -5,11 +5,12 @@ use std::collections::HashSet;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use selkie_core::{ErrorKind, Registry, Slot, Token};
+use selkie_core::memory::{Registry, Slot};
+use selkie_core::{ErrorKind, Token};
 
 const CAPACITY: usize = 5;
 
-/// What a fuzzer does to a registry.
+/// Operation on a registry.
 #[derive(Arbitrary, Debug)]
 enum Step {
     Insert,
@@ -31,7 +32,7 @@ struct Case {
     steps: Vec<Step>,
 }
 
-/// What is to be expected of a registry.
+/// Model of a registry.
 struct Model {
     live: HashSet<Token>,
     issued: Vec<Token>,

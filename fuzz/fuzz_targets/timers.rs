@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use selkie_core::{Instant, TimerSlot, Timers};
+use selkie_core::memory::{TimerSlot, Timers};
+use selkie_core::Instant;
 
 const CAPACITY: usize = 40;
 
-/// What a fuzzer does to timers. Keys are taken modulo the capacity, except where any key is
-/// allowed.
+/// Operation on timers. Keys are taken modulo the capacity, except where any key is allowed.
 #[derive(Arbitrary, Debug)]
 enum Step {
     Set(u8, Time),

@@ -1,9 +1,7 @@
 //! A selector that reports what it likes.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::choices::Choices;
 
@@ -14,12 +12,12 @@ pub struct Hostile {
     choices: Choices,
     /// Every token that it ever heard of.
     known: Vec<Token>,
-    /// How many events it has reported.
+    /// Number of events it has reported.
     pub reported: u64,
 }
 
 impl Hostile {
-    /// A selector that chooses from `choices`.
+    /// Makes a selector that chooses from `choices`.
     #[must_use]
     pub const fn new(choices: Choices) -> Self {
         Self { choices, known: Vec::new(), reported: 0 }

@@ -17,13 +17,14 @@
 //! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a
 //! `static`. Each socket has a receive and a transmit buffer of a fixed size, and they are the
 //! inbox and the outbox of the server layer, which therefore needs no blocks of its own
-//! ([`Transport::OWNS_BUFFERS`](selkie_core::Transport::OWNS_BUFFERS)).
+//! ([`Transport::OWNS_BUFFERS`](selkie_core::platform::Transport::OWNS_BUFFERS)).
 //!
 //! # A server
 //!
 //! ```
 //! use core::time::Duration;
-//! use selkie_core::{EventLoop, Instant, Peer, Server, Service, StaticLoop, StaticServer};
+//! use selkie_core::memory::{StaticLoop, StaticServer};
+//! use selkie_core::{EventLoop, Instant, Peer, Server, Service};
 //! use selkie_smoltcp::{Config, Network, Socket, StaticNetwork};
 //! use smoltcp::iface::{self, Interface};
 //! use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
@@ -39,23 +40,25 @@
 //! # let storage = Box::leak(Box::new(StaticNetwork::<6, 1, 5, 1024, 1024>::new()));
 //!
 //! let address = EthernetAddress([0x02, 0, 0, 0, 0, 1]);
-//! let mut interface = Interface::new(iface::Config::new(address.into()), &mut device, selkie_smoltcp::instant(now));
-//! interface.update_ip_addrs(|list| list.push(IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24)).unwrap());
+//! let config = iface::Config::new(address.into());
+//! let mut interface = Interface::new(config, &mut device, selkie_smoltcp::instant(now));
+//! let network_address = IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24);
+//! interface.update_ip_addrs(|list| list.push(network_address).unwrap());
 //!
-//! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`, usually in a `static`.
+//! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`,
+//! // usually in a `static`.
 //! let mut network = Network::new(device, interface, Config::DEFAULT, storage.storage());
 //! let listener = network.listen(7, 6)?;
 //!
-//! let mut loop_memory = StaticLoop::<5, 8>::new();
 //! let mut server_memory = StaticServer::<Socket, (), 5, 0, 0, 512>::new();
-//! let mut event_loop = EventLoop::new(network, loop_memory.storage());
+//! let mut event_loop = EventLoop::new_at(network, StaticLoop::<5, 8>::new(), now);
 //! let config = selkie_core::Config::DEFAULT.connections_max(4);
 //! let mut server = Server::new(Echo, config, server_memory.storage());
-//! server.listen(&mut event_loop.context, listener)?;
+//! server.listen(&mut event_loop.context(), listener)?;
 //!
-//! // The main loop of a firmware goes on like this for ever.
+//! // The main loop of a firmware repeats this.
 //! let next = event_loop.turn(now, &mut server)?;
-//! assert_eq!(next, None, "nobody has connected, so there is nothing to do before an interrupt");
+//! assert_eq!(next, None, "without a connection there is nothing to do before an interrupt");
 //! # Ok::<(), selkie_core::Error>(())
 //! ```
 #![no_std]
@@ -65,12 +68,12 @@
 extern crate std;
 
 mod config;
-mod entry;
-mod life;
+mod lifecycle;
 mod network;
 mod selector;
 mod slot;
 mod socket;
+mod source_state;
 mod storage;
 mod time;
 mod transport;

@@ -1,10 +1,9 @@
-//! Memory of a size chosen at start-up: boxed slices of zeros that nobody has touched yet.
+//! Memory of a size chosen at start-up: boxed slices of zeros in untouched pages.
 
 use std::alloc::{Layout, alloc_zeroed};
 
-use selkie_core::{
-    Block, Connection, Entry, Error, ErrorKind, Event, Registration, Slot, TimerSlot,
-};
+use selkie_core::backend::{HandleEntry, SourceEntry};
+use selkie_core::{Block, Connection, Entry, Error, ErrorKind, Event, Slot, TimerSlot};
 
 /// A type of which all bits zero is a value.
 ///
@@ -18,15 +17,15 @@ macro_rules! zeroable {
     ($($(#[$attribute:meta])* $name:ty),* $(,)?) => {
         $(
             $(#[$attribute])*
-            // SAFETY: the type is an integer, or a struct of integers and of enums whose first case is 0; raw pointers,
-            // which some systems' structs have, may be null.
+            // SAFETY: the type is an integer, or a struct of integers and of enums whose first
+            // variant is 0; raw pointers, which some systems' structs have, may be null.
             unsafe impl Zeroable for $name {}
         )*
     };
 }
 
 zeroable!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-zeroable!(Slot, TimerSlot, Registration, Event, Connection, Block, libc::pollfd);
+zeroable!(Slot, TimerSlot, Event, Connection, Block, libc::pollfd);
 zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,
@@ -36,12 +35,21 @@ zeroable!(
 // bytes mean nothing.
 unsafe impl<T> Zeroable for Entry<T> {}
 
-/// `len` zeros of a type, in pages that are fresh from the system: a large table costs memory only
-/// where it is used.
+// SAFETY: no bytes at all.
+unsafe impl Zeroable for () {}
+
+// SAFETY: a struct of integers, of enums whose first variant is 0, and of a `T`.
+unsafe impl<T: Zeroable> Zeroable for SourceEntry<T> {}
+
+// SAFETY: a struct of integers and of a `T`.
+unsafe impl<T: Zeroable> Zeroable for HandleEntry<T> {}
+
+/// Allocates `len` zeros of a type, in pages that are fresh from the system: a large table costs
+/// memory only where it is used.
 ///
 /// # Errors
 ///
-/// [`OutOfMemory`](ErrorKind::OutOfMemory) if there is not that much.
+/// [`OutOfMemory`](ErrorKind::OutOfMemory) if there is too little.
 pub fn try_zeroed_slice<T: Zeroable>(len: usize) -> Result<Box<[T]>, Error> {
     let layout = Layout::array::<T>(len).map_err(|_| Error::new(ErrorKind::OutOfMemory))?;
     if layout.size() == 0 {
@@ -59,11 +67,11 @@ pub fn try_zeroed_slice<T: Zeroable>(len: usize) -> Result<Box<[T]>, Error> {
     Ok(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, len)) })
 }
 
-/// [`try_zeroed_slice`], for callers to whom too little memory is the end.
+/// Allocates like [`try_zeroed_slice`], and panics if there is too little memory.
 ///
 /// # Panics
 ///
-/// If there is not that much memory.
+/// If there is too little memory.
 #[must_use]
 pub fn zeroed_slice<T: Zeroable>(len: usize) -> Box<[T]> {
     match try_zeroed_slice(len) {
@@ -78,9 +86,7 @@ mod tests {
 
     #[test]
     fn zeros_are_the_empty_entries() {
-        assert!(
-            zeroed_slice::<Registration>(100).iter().all(|entry| *entry == Registration::EMPTY)
-        );
+        assert!(zeroed_slice::<SourceEntry>(100).iter().all(|entry| *entry == SourceEntry::EMPTY));
         assert!(zeroed_slice::<Slot>(100).iter().all(|entry| *entry == Slot::EMPTY));
         assert!(zeroed_slice::<TimerSlot>(100).iter().all(|entry| *entry == TimerSlot::EMPTY));
         assert!(zeroed_slice::<Event>(100).iter().all(|entry| *entry == Event::EMPTY));

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Instant};
 
 use super::Fault;
 use super::network::Kind;
@@ -19,7 +20,7 @@ pub(crate) struct ToyFixture {
 }
 
 impl ToyFixture {
-    /// A toy without faults.
+    /// Makes a toy without faults.
     #[allow(
         clippy::unnecessary_wraps,
         reason = "the suite asks for a result, since most platforms can fail here"
@@ -28,7 +29,7 @@ impl ToyFixture {
         Ok(Self { toy: Toy::new(capacity, None), arriving: 0 })
     }
 
-    /// A toy with one fault.
+    /// Makes a toy with one fault.
     pub(crate) fn with_fault(capacity: usize, fault: Fault) -> Self {
         Self { toy: Toy::new(capacity, Some(fault)), arriving: 0 }
     }

@@ -338,14 +338,14 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
 /// No connection and no listener.
 const NONE: Token = Token::new(u32::MAX, 0);
 
-impl<'a, P, S, M> Handler<'a, P> for Server<P, S, M>
+impl<P, S, M> Handler<P> for Server<P, S, M>
 where
     P: Transport,
     S: Service,
     M: ServerMemory<P::Source, S::Session>,
 {
     #[inline]
-    fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
+    fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
         if const { Self::HAS_FAST_PATH } && event.readiness == Readiness::READABLE {
             if let Some(source) = self.is_fast(event.token.index()) {
                 return self.receive_fast(context, event.token, source);
@@ -354,7 +354,7 @@ where
         self.serve(context, event.token, Some(event.readiness));
     }
 
-    fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
         self.serve(context, token, None);
     }
 }

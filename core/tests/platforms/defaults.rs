@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token,
-    Transport, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 /// A platform with a clock that stands still and nothing else; it keeps the deadlines of its waits.
 #[derive(Debug, Default)]
@@ -125,6 +123,7 @@ fn a_platform_without_work_of_its_own_has_no_deadline() {
 fn a_platform_without_buffers_names_no_room_and_shows_nothing() {
     const { assert!(!Bare::OWNS_BUFFERS) };
     assert_eq!(Bare::default().write_room(()), usize::MAX);
+    assert_eq!(Bare::default().unacknowledged_since(()), None);
     assert_eq!(Bare::default().peek((), &mut [0; 1]), Err(ErrorKind::Unsupported.into()));
     Bare::default().consume((), 1, 1);
 }

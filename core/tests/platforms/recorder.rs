@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Transport, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 /// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read
 /// until it is empty.
@@ -13,9 +11,9 @@ use selkie_core::{
 pub(crate) struct Recorder<const OWNS: bool = false> {
     /// The calls since the last [`answers`](Self::answers), each as a line.
     pub(crate) calls: Vec<String>,
-    /// What it answers where a number is asked for; a source that it makes has this number too.
+    /// The answer where a number is asked for; a source that it makes has this number too.
     pub(crate) number: u8,
-    /// What every call fails with.
+    /// The failure of every call.
     pub(crate) failure: Option<ErrorKind>,
     pub(crate) next_deadline: Option<Instant>,
     pub(crate) capabilities: Capabilities,
@@ -157,6 +155,11 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
     fn write_room(&mut self, source: u8) -> usize {
         self.calls.push(format!("write_room {source}"));
         self.number.into()
+    }
+
+    fn unacknowledged_since(&mut self, source: u8) -> Option<Instant> {
+        self.calls.push(format!("unacknowledged_since {source}"));
+        Some(Instant::from_nanos(self.number.into()))
     }
 
     fn shutdown_write(&mut self, source: u8) -> Result<(), Error> {

@@ -120,7 +120,7 @@ impl Run {
                 rig.socket(listener).accept_errors.push_back(ErrorKind::OutOfDescriptors);
             }
             Step::RegisterFails => {
-                rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory)
+                rig.event_loop.platform.register_errors.push_back(ErrorKind::OutOfMemory);
             }
             Step::Wait(millis) => rig.pass(Duration::from_millis(u64::from(millis))),
             Step::Turn => {
@@ -142,7 +142,7 @@ impl Run {
             rig.end(handle);
         }
         rig.pass(Duration::from_secs(1));
-        rig.event_loop.context.platform.register_errors.clear();
+        rig.event_loop.platform.register_errors.clear();
         // Whoever sent only a piece of a line is kept for as long as the service may still take it,
         // and others may wait for its buffer.
         for _ in &self.order {
@@ -172,7 +172,6 @@ impl Run {
         assert_eq!(rig.turn(), None, "no deadline outlives its connection");
         assert!(
             rig.event_loop
-                .context
                 .platform
                 .sockets
                 .iter()

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cargo build --release --target wasm32-wasip2
-//! wasmtime run -S inherit-network target/wasm32-wasip2/release/echo.wasm
+//! wasmtime run -S inherit-network ../../guests/target/wasm32-wasip2/release/echo.wasm
 //! nc 127.0.0.1 7000
 //! ```
 //!
@@ -14,7 +14,8 @@
 //!
 //! ```text
 //! cargo build --release --target wasm32-wasip1
-//! wasmtime run -S preview2=n -S tcplisten=127.0.0.1:7000 target/wasm32-wasip1/release/echo.wasm
+//! wasmtime run -S preview2=n -S tcplisten=127.0.0.1:7000 \
+//!     ../../guests/target/wasm32-wasip1/release/echo.wasm
 //! ```
 #![cfg(target_os = "wasi")]
 #![no_std]
@@ -27,7 +28,8 @@ use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use platform::StaticGuest;
-use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
+use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::{Config, Error, EventLoop, Server};
 use selkie_wasi::Socket;
 use selkie_services::Echo;
 use static_cell::ConstStaticCell;
@@ -57,11 +59,11 @@ fn serve() -> Result<(), Error> {
     let memory = MEMORY.take();
     let guest = platform::open(memory.guest.storage())?;
     // What it holds goes with the program.
-    let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, memory.event_loop.storage()));
-    let listener = platform::listen(&mut event_loop.context.platform)?;
+    let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, &mut memory.event_loop));
+    let listener = platform::listen(&mut event_loop.platform)?;
     let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(600)));
     let mut server = Server::new(Echo, config, memory.server.storage());
-    server.listen(&mut event_loop.context, listener)?;
+    server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)
 }
 

@@ -1,16 +1,18 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
-use selkie_core::{Close, CloseReason, ErrorKind, Instant, Service};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, ErrorKind, Instant, Server, Service};
 
-use super::Judge;
 use super::drive::{Run, Verdict};
+use super::neighbour::Neighbour;
+use super::{ADDRESS, Judge};
 use crate::network::NEAR;
 use crate::{Closed, Scenario};
 
-/// What the rules remember from turn to turn.
+/// State of the rules between turns.
 #[derive(Debug)]
 pub(super) struct Checks {
-    /// How many turns may still go by without anybody getting further.
+    /// Number of turns that may still pass without progress.
     patience: u64,
     patience_max: u64,
     progress: u64,
@@ -20,22 +22,26 @@ pub(super) struct Checks {
     excused: bool,
     excused_before: bool,
     quiet_returns: u64,
-    /// The earliest deadline that the service is owed, and for how many turns.
+    /// The earliest deadline of the service that is overdue, and for how many turns.
     service_overdue: Option<Instant>,
     service_overdue_turns: u64,
-    /// How many turns it may take until all that is due was handled.
-    turns_late_max: u64,
+    /// Maximum number of turns until every due deadline is handled.
+    pub(super) turns_late_max: u64,
     turns_after_drain: u64,
+    /// Connections that were reset in a backlog before this turn.
+    pub(super) backlog_resets: u64,
 }
 
-/// How much virtual time buys another turn without progress, in nanoseconds: timers may well do
+/// Virtual time that allows another turn without progress, in nanoseconds, as timers may do
 /// nothing.
 const TURN_PRICE: u64 = 10_000;
 
 impl Checks {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let limits = &scenario.limits;
-        let turns_late_max = 2 + limits.slots / limits.batch.max(1);
+        // Full batches put a deadline off until all sources were looked at, twice if it passes in
+        // the middle of such a round; then as many expire in a turn as a batch has events.
+        let turns_late_max = 2 + 3 * limits.slots.div_ceil(limits.batch.max(1));
         let patience_max = 40 + 8 * turns_late_max;
         Self {
             patience: patience_max,
@@ -50,15 +56,16 @@ impl Checks {
             service_overdue_turns: 0,
             turns_late_max,
             turns_after_drain: 0,
+            backlog_resets: 0,
         }
     }
 
-    /// The next turn comes without a cause.
+    /// Excuses the next turn for having no cause.
     pub(super) const fn excuse(&mut self) {
         self.excused = true;
     }
 
-    /// Whether somebody got further, time went by, or the platform reported what was not.
+    /// Returns true after too many turns without progress, time passing or false reports.
     fn spins(&mut self, now: Instant, progress: u64, excuses: u64) -> bool {
         let bought = (now.as_nanos() - self.now.as_nanos()) / TURN_PRICE;
         self.patience = (self.patience + bought).min(self.patience_max);
@@ -90,7 +97,7 @@ macro_rules! ensure {
 impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Run<'_, S, F, OWNS_BUFFERS, READS_ON>
 {
-    /// What must hold after every turn.
+    /// Checks the rules that hold after every turn.
     pub(super) fn check_turn(&mut self) -> Verdict {
         if let Some(fault) = &self.server.service().fault {
             return Err(("calls come in order", fault.clone()));
@@ -98,72 +105,85 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_ends()?;
         self.check_closings()?;
         let service = &self.server.service().service;
-        let verdict = self.event_loop.context.platform.far_side.after_turn(service);
+        let town = &mut self.event_loop.platform.client_model;
+        let visitors = town.fault.take().map_or(Ok(()), Err);
+        let verdict = visitors.and(town.clients.after_turn(service));
         verdict.map_err(|what| ("no byte lost, changed, repeated or reordered", what))?;
         self.check_counters()?;
         self.check_bounds()?;
         self.check_deadlines()?;
+        self.check_notice()?;
         self.check_tables()?;
+        self.check_backlog()?;
         self.check_draining()
     }
 
-    /// Before a service is told that a stream has ended, it was offered the stream to its last
-    /// byte.
+    /// Checks that a service was offered every byte before `read_closed`.
     fn check_ends(&mut self) -> Verdict {
-        for (token, offered) in self.server.service_mut().ends.drain(..) {
-            let platform = &self.event_loop.context.platform;
+        for (token, offered, taken) in self.server.service_mut().ends.drain(..) {
+            let platform = &self.event_loop.platform;
             let closed =
-                platform.ledger.closed.iter().map(|closed| (closed.token, &closed.evidence));
+                platform.evidence.closed.iter().map(|closed| (closed.token, &closed.evidence));
             let open = platform
                 .network
                 .connections
                 .iter()
                 .map(|open| (open.evidence.token, &open.evidence));
-            let came = closed
+            let arrived = closed
                 .chain(open)
                 .find(|(found, _)| *found == Some(token))
-                .map(|(_, evidence)| evidence.came);
+                .map(|(_, evidence)| evidence.arrived_total);
             ensure!(
-                came == Some(offered),
+                // A reset may throw away what was shown already.
+                arrived.is_some_and(|arrived| offered >= arrived),
                 "all is offered before the end",
-                "{token:?} was told of the end after {offered} of {came:?} bytes"
+                "{token:?} was told of the end after {offered} of {arrived:?} bytes"
+            );
+            ensure!(
+                taken.is_ok(),
+                "the end tells what is left",
+                "{token:?} was told of {taken:?} of {offered} bytes"
             );
         }
         Ok(())
     }
 
-    /// Every closing of the service belongs to one of the platform, and for the reason that the
-    /// platform knows of.
+    /// Checks that each close of the service matches one of the platform, for a reason that the
+    /// platform knows.
     fn check_closings(&mut self) -> Verdict {
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         for position in 0..self.server.service().closings.len() {
-            let (token, reason) = self.server.service().closings[position];
-            let platform = &mut self.event_loop.context.platform;
+            let (token, reason, left) = self.server.service().closings[position];
+            let platform = &mut self.event_loop.platform;
             let found =
-                platform.ledger.closed.iter().position(|closed| closed.token == Some(token));
+                platform.evidence.closed.iter().position(|closed| closed.token == Some(token));
             let Some(found) = found else {
                 return Err((
                     "slots come back",
                     alloc::format!("{token:?} was {reason}, and is not closed"),
                 ));
             };
-            let closed = platform.ledger.closed.swap_remove(found);
+            let closed = platform.evidence.closed.swap_remove(found);
             self.check_reason(&closed, reason, now)?;
+            self.check_last_look(&closed, reason, left)?;
             let service = &self.server.service().service;
-            let verdict =
-                self.event_loop.context.platform.far_side.server_closed(service, &closed, reason);
-            verdict.map_err(|what| ("everyone gets what is owed", what))?;
+            let verdict = self
+                .event_loop
+                .platform
+                .client_model
+                .clients
+                .server_closed(service, &closed, reason);
+            verdict.map_err(|what| ("replies are complete", what))?;
         }
         self.server.service_mut().closings.clear();
         // What is left was refused before the service knew of it.
         let refused = self
             .event_loop
-            .context
             .platform
-            .ledger
+            .evidence
             .closed
             .drain(..)
-            .filter(|closed| closed.token.is_some());
+            .filter(|closed| closed.token.is_some() && closed.evidence.listener == ADDRESS.0);
         let refused = refused.count();
         ensure!(
             refused == 0,
@@ -173,7 +193,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// Whether the platform has seen what the server says.
+    /// Checks that the platform has evidence for the reason of a close.
     fn check_reason(&self, closed: &Closed, reason: CloseReason, now: Instant) -> Verdict {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
         let since = |then: Instant| now.saturating_since(then).as_nanos();
@@ -186,24 +206,28 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Finished => evidence.end_read,
             CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
             CloseReason::Aborted => closed.how == Close::Abort,
-            // A hang-up may be reported by an event alone.
-            CloseReason::Reset => told(&reset) || closed.how == Close::Abort,
-            CloseReason::Failed => evidence.failed.is_some(),
+            // A hang-up is told by an event, or by a failure.
+            CloseReason::Reset => evidence.noticed || told(&reset),
+            CloseReason::Failed => evidence.failed.is_some() && !told(&reset),
             CloseReason::Idle => {
                 limits.idle_timeout != 0
                     && since(evidence.moved_at) >= u128::from(limits.idle_timeout)
             }
             CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);
-                // Where the platform owns the buffers, the server sees that they are full and does
-                // not write, so nothing is refused.
-                limits.stall_timeout != 0
-                    && (OWNS_BUFFERS || span >= u128::from(limits.stall_timeout))
+                limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
-            CloseReason::InputNotTaken => limits.stall_timeout != 0,
-            CloseReason::BufferNeeded => limits.blocks < 2 * limits.slots,
+            CloseReason::InputNotTaken => {
+                let timeout = if limits.input_timeout == 0 {
+                    limits.stall_timeout
+                } else {
+                    limits.input_timeout
+                };
+                timeout != 0 && since(evidence.opened_at) >= u128::from(timeout)
+            }
+            CloseReason::BufferNeeded => self.server.counters().starved > 0,
             CloseReason::Drained => self.drain_until.is_some(),
-            // Whoever was sent everything, the end included, is not expelled.
+            // A peer that was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {
                 !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
             }
@@ -218,18 +242,35 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// The server's counters agree with the platform's.
+    /// Compares the server's counters with the platform's.
     fn check_counters(&self) -> Verdict {
-        let (server, ledger) = (self.server.counters(), self.event_loop.context.platform.ledger());
+        let (server, evidence) = (self.server.counters(), self.event_loop.platform.evidence());
         let open = self.server.open_connections() as u64;
+        let other = self.neighbour.as_ref().map(Neighbour::counters).copied().unwrap_or_default();
         let pairs = [
-            ("accepted and refused", server.accepted + server.refused, ledger.accepted),
-            ("aborted early", server.aborted_early, ledger.accepts_aborted),
-            ("accept failures", server.accept_failures, ledger.accepts_failed),
-            ("bytes in", server.bytes_in, ledger.bytes_in),
-            ("bytes out", server.bytes_out, ledger.bytes_out),
-            ("spurious reads", server.reads_spurious, ledger.reads_blocked),
-            ("close failures", server.close_failures, ledger.closes_failed),
+            (
+                "accepted and refused",
+                server.accepted + server.refused + other.accepted + other.refused,
+                evidence.accepted,
+            ),
+            ("aborted early", server.aborted_early + other.aborted_early, evidence.accepts_aborted),
+            (
+                "accept failures",
+                server.accept_failures + other.accept_failures,
+                evidence.accepts_failed,
+            ),
+            ("bytes in", server.bytes_in + other.bytes_in, evidence.bytes_in),
+            ("bytes out", server.bytes_out + other.bytes_out, evidence.bytes_out),
+            (
+                "spurious reads",
+                server.reads_spurious + other.reads_spurious,
+                evidence.reads_blocked,
+            ),
+            (
+                "close failures",
+                server.close_failures + other.close_failures,
+                evidence.closes_failed,
+            ),
             ("open and closed", server.closed_total() + open, server.accepted),
             ("open", self.server.service().open() as u64, open),
         ];
@@ -243,37 +284,39 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// The work of a turn is bounded, and a turn without anything to do is not made.
+    /// Checks that the work of a turn is bounded and that no turn is idle.
     fn check_bounds(&mut self) -> Verdict {
-        let (now, limits) = (self.event_loop.context.now(), &self.scenario.limits);
-        let (ledger, counters) =
-            (self.event_loop.context.platform.ledger(), self.event_loop.context.counters());
-        let excessive = ledger.reads_excessive;
+        let (now, limits) = (self.event_loop.context().now(), &self.scenario.limits);
+        let (evidence, counters) =
+            (self.event_loop.platform.evidence(), self.event_loop.counters());
+        let excessive = evidence.reads_excessive;
         ensure!(
             excessive == 0,
             "reads are bounded",
             "{excessive} reads more than events and deadlines of a connection"
         );
-        let (accepts, most) = (ledger.accepts_this_turn, limits.accepts_per_turn.max(1));
-        let repeated = 1 + u64::from(self.scenario.knobs.repeated_events != 0);
+        let (accepts, most) = (evidence.accepts_this_turn, limits.accepts_per_turn.max(1));
+        let repeated = 1 + u64::from(self.scenario.parameters.repeated_events != 0);
+        // The second server accepts 16 at most.
+        let others = if self.neighbour.is_some() { 16 * repeated } else { 0 };
         ensure!(
-            accepts <= most * repeated,
+            accepts <= most * repeated + others,
             "accepts are bounded",
             "{accepts} accepts in a turn of at most {most}"
         );
-        let excuses = ledger.early_returns + ledger.spurious + ledger.ghosts + ledger.jumps;
+        let excuses = evidence.early_returns + evidence.spurious + evidence.ghosts + evidence.jumps;
         // A platform that is polled cannot tell whom an arrival is for, and so has the loop come
         // for nothing.
         if limits.driven != 0 && now > self.checks.now {
             self.checks.excuse();
         }
-        let (progress, early_returns) = (ledger.progress, ledger.early_returns);
-        self.checks.quiet_returns += u64::from(self.event_loop.context.platform.is_quiet());
+        let (progress, early_returns) = (evidence.progress, evidence.early_returns);
+        self.checks.quiet_returns += u64::from(self.event_loop.platform.is_quiet());
         let spins = self.checks.spins(now, progress, excuses);
         ensure!(
             !spins,
             "no turn without progress",
-            "nobody gets further since {} turns",
+            "no progress for {} turns",
             self.checks.patience_max
         );
         let idle = counters.turns_idle.saturating_sub(early_returns + self.checks.quiet_returns);
@@ -286,18 +329,19 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// Deadlines are not missed by more turns than a full batch explains. What is due in this very
-    /// nanosecond may wait while time stands still.
+    /// Checks that deadlines are late by no more turns than full batches explain. A deadline of
+    /// this very nanosecond may wait while time stands still.
     fn check_deadlines(&mut self) -> Verdict {
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
         let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
         let passed = |since: Instant, timeout: u64| {
             timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
         };
-        for connection in &mut self.event_loop.context.platform.network.connections {
+        for connection in &mut self.event_loop.platform.network.connections {
             let evidence = &mut connection.evidence;
-            if !connection.ends[NEAR].open || evidence.token.is_none() {
+            let is_ours = evidence.listener == ADDRESS.0;
+            if !connection.ends[NEAR].open || evidence.token.is_none() || !is_ours {
                 continue;
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
@@ -309,7 +353,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
         }
         let service = &self.server.service().service;
-        let overdue = self.event_loop.context.platform.far_side.overdue(service, now);
+        let overdue = self.event_loop.platform.client_model.clients.overdue(service, now);
         let overdue = overdue.filter(|_| self.drain_until.is_none());
         let same = overdue.is_some() && overdue == self.checks.service_overdue;
         self.checks.service_overdue = overdue;
@@ -324,36 +368,52 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// Slots, registrations and descriptors are those of the open connections, and no more.
+    /// Checks that slots, registrations and descriptors are those of the open connections.
     fn check_tables(&self) -> Verdict {
-        let context = &self.event_loop.context;
+        let (live, platform) = (self.event_loop.live_tokens(), &self.event_loop.platform);
         let open = self.server.open_connections();
-        let listeners = self.server.listeners();
-        let (live, registered) = (context.registry().len(), context.platform.registrations().len());
-        let descriptors = context.platform.network.near_open;
-        ensure!(live == open + listeners, "slots come back", "{live} slots for {open} connections");
+        let (mut all, mut listeners, mut issued) = (open, self.server.listeners(), 0);
+        if let Some(neighbour) = &self.neighbour {
+            all += neighbour.server.open_connections();
+            listeners += neighbour.server.listeners();
+            issued = neighbour.issued();
+        }
+        let registered = platform.registrations().len();
+        let descriptors = platform.network.near_open;
         ensure!(
-            registered == live,
+            live == all + listeners + issued,
+            "slots come back",
+            "{live} slots for {all} connections, {listeners} listeners and {issued} tokens"
+        );
+        ensure!(
+            registered + issued == live,
             "slots come back",
             "{registered} registrations for {live} slots"
         );
         ensure!(
-            descriptors == open,
+            descriptors == all,
             "slots come back",
-            "{descriptors} descriptors for {open} connections"
+            "{descriptors} descriptors for {all} connections"
         );
         let bounded = open as u64 <= self.scenario.limits.connections_max;
         ensure!(bounded, "the capacity is kept", "{open} connections are open");
         Ok(())
     }
 
-    /// Draining is over soon after its deadline.
+    /// Checks that draining ends soon after its deadline.
     fn check_draining(&mut self) -> Verdict {
         let Some(deadline) = self.drain_until else { return Ok(()) };
-        let now = self.event_loop.context.now();
-        if now >= deadline && !self.server.is_drained() {
+        let now = self.event_loop.context().now();
+        let second = self.neighbour.as_ref().map(|neighbour| &neighbour.server);
+        let others = second.is_none_or(Server::is_drained);
+        if now >= deadline && !(self.server.is_drained() && others) {
             self.checks.turns_after_drain += 1;
         }
+        ensure!(
+            !self.event_loop.is_stopped() || (self.server.is_drained() && others),
+            "the loop stops when all have drained",
+            "it was stopped while a server is not drained"
+        );
         let (late, open) = (self.checks.turns_after_drain, self.server.open_connections());
         let most = 4 * self.checks.turns_late_max;
         ensure!(
@@ -364,23 +424,32 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// What must hold when nothing will happen any more.
+    /// Checks the rules that hold when nothing will happen any more.
     pub(super) fn check_rest(&mut self) -> Verdict {
         let rest = self.rest();
-        let waiting = self.event_loop.context.platform.network.waiting();
+        let waiting = self.event_loop.platform.network.waiting();
         ensure!(
             waiting == 0 || rest.full,
             "the listener wakes up",
-            "{waiting} connections wait for ever to be accepted"
+            "{waiting} connections are never accepted"
         );
+        self.check_finished()?;
         let service = &self.server.service().service;
-        let verdict = self.event_loop.context.platform.far_side.at_rest(service, &rest);
-        verdict.map_err(|what| ("nobody waits for ever", what))
+        let verdict = self.event_loop.platform.client_model.clients.at_rest(service, &rest);
+        verdict.map_err(|what| ("no client waits without end", what))?;
+        let visitor = self.event_loop.platform.client_model.waits().filter(|_| !rest.full);
+        ensure!(visitor.is_none(), "no client waits without end", "{visitor:?}");
+        Ok(())
     }
 
-    /// What must hold after the drain.
+    /// Checks the rules that hold after the drain.
     pub(super) fn check_drained(&mut self) -> Verdict {
-        let context = &mut self.event_loop.context;
+        ensure!(
+            self.event_loop.is_stopped(),
+            "the loop stops when all have drained",
+            "it goes on after the drain"
+        );
+        let context = &mut self.event_loop.context();
         let (live, borrowed) = (context.registry().len(), self.server.blocks_borrowed());
         ensure!(live == 0, "slots come back", "{live} slots are live after the drain");
         ensure!(
@@ -388,8 +457,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             "blocks come back",
             "{borrowed} blocks are borrowed after the drain"
         );
-        context.platform.network.knobs.polled = 0;
-        context.platform.network.knobs.ghost_events = 0;
+        context.platform.network.parameters.polled = 0;
+        context.platform.network.parameters.ghost_events = 0;
         let now = context.platform.network.now();
         let due = self.event_loop.turn(now, &mut self.server);
         ensure!(due == Ok(None), "timers come back", "after the drain, the loop is due at {due:?}");

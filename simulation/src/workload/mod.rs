@@ -14,7 +14,7 @@ mod service;
 pub use crowd::Clients;
 pub use service::Mixed;
 
-/// How a client is served.
+/// Kind of service for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Its bytes are sent back.
@@ -25,18 +25,21 @@ pub(crate) enum Kind {
     Stream,
     /// At random: bytes, timers, ends, closings and aborts, its own and those of others.
     Chaos,
+    /// Its bytes are sent to another client of this kind, and those of the other to it.
+    Relay,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Echo, Self::Chat, Self::Stream, Self::Chaos];
+    const ALL: [Self; 5] = [Self::Echo, Self::Chat, Self::Stream, Self::Chaos, Self::Relay];
 
-    /// The byte that chooses it.
+    /// Returns the byte that chooses it.
     const fn letter(self) -> u8 {
         match self {
             Self::Echo => b'E',
             Self::Chat => b'C',
             Self::Stream => b'S',
             Self::Chaos => b'X',
+            Self::Relay => b'R',
         }
     }
 

@@ -10,27 +10,25 @@ use selkie_core::{CloseReason, Instant, Peer, SendError, Service, Token};
 use super::Kind;
 use crate::{Crowd, Random};
 
-/// What the service keeps for each connection.
+/// State of a connection.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(super) kind: Option<Kind>,
     /// The peer ended its stream.
     pub(super) ended: bool,
-    /// Bytes were left when the peer ended its stream.
-    ended_early: bool,
-    /// How many bytes the server holds for it, as far as it knows.
+    /// Number of bytes that the service left unconsumed, as far as it knows.
     pub(super) left: usize,
-    /// Where in its stream of bytes the server is.
+    /// Offset in the stream of bytes for the client.
     pub(super) offset: u64,
-    /// How many bytes of the current reply are still to be sent.
+    /// Number of bytes of the current reply are still to be sent.
     pub(super) due: u64,
 }
 
-/// What the service has done for the tenant of a slot, for those who judge.
+/// Account of the tenant of a slot, for the rules.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Account {
     pub(super) tenant: Option<Token>,
-    /// How many bytes the server took for it.
+    /// Number of bytes that the server accepted for it.
     pub(super) sent: u64,
     /// When its timer is due.
     pub(super) timer: Option<Instant>,
@@ -38,6 +36,8 @@ pub(super) struct Account {
     pub(super) dismissed: bool,
     /// Another connection had it closed.
     pub(super) interrupted: bool,
+    /// The connection at the other end of a relay.
+    pub(super) partner: Option<Token>,
 }
 
 /// The services in one, which find fault with what they are given.
@@ -47,12 +47,14 @@ pub struct Mixed {
     pub(super) reluctance: u64,
     pub(super) whims: u64,
     pub(super) members: Vec<Token>,
+    /// A relayed connection without a partner.
+    pub(super) single: Option<Token>,
     pub(super) accounts: Vec<Account>,
     fault: Option<String>,
 }
 
 impl Mixed {
-    /// The services for a loop of so many slots.
+    /// Makes the services for a loop of `slots` slots.
     #[must_use]
     pub fn new(slots: usize, crowd: &Crowd, random: Random) -> Self {
         Self {
@@ -60,25 +62,26 @@ impl Mixed {
             reluctance: crowd.reluctance,
             whims: crowd.whims,
             members: Vec::new(),
+            single: None,
             accounts: vec![Account::default(); slots],
             fault: None,
         }
     }
 
-    /// What was wrong with what the service was given, if anything was.
+    /// Returns the first fault that the service found, if any.
     #[must_use]
     pub const fn fault(&self) -> Option<&String> {
         self.fault.as_ref()
     }
 
-    /// How many bytes the server took for a connection.
+    /// Returns the number of bytes that the server accepted for a connection.
     #[must_use]
     pub fn sent(&self, token: Token) -> Option<u64> {
         let account = self.accounts.get(token.index())?;
         (account.tenant == Some(token)).then_some(account.sent)
     }
 
-    /// Whether the service has closed a connection before it was done with it.
+    /// Returns whether the service has closed a connection before it was done with it.
     #[must_use]
     pub fn interrupted(&self, token: Token) -> bool {
         self.accounts
@@ -86,7 +89,7 @@ impl Mixed {
             .is_some_and(|account| account.tenant == Some(token) && account.interrupted)
     }
 
-    /// The earliest timer that was due before `now`, and is still to come.
+    /// Returns the earliest timer that was due before `now`, and is still to come.
     #[must_use]
     pub fn overdue(&self, now: Instant) -> Option<Instant> {
         let waiting = self.accounts.iter().filter(|account| !account.dismissed);
@@ -158,8 +161,7 @@ impl Service for Mixed {
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
-        let most = peer.received_max();
-        let token = peer.token();
+        let (most, token) = (peer.received_max(), peer.token());
         if bytes.is_empty() || bytes.len() > most {
             self.blame(alloc::format!(
                 "{token:?} was offered {} bytes of at most {most}",
@@ -168,13 +170,7 @@ impl Service for Mixed {
             return 0;
         }
         let done_with = self.take(peer, session, bytes);
-        // Before the end, all that came was offered; after it, a part may be, as far as there is
-        // room for an answer.
-        session.left = if session.ended {
-            session.left.saturating_sub(done_with)
-        } else {
-            bytes.len() - done_with
-        };
+        session.left = bytes.len() - done_with;
         self.close_if_done(peer, session);
         done_with
     }
@@ -191,17 +187,25 @@ impl Service for Mixed {
                 self.close_if_done(peer, session);
             }
             Some(Kind::Chaos) => self.whim(peer, session),
+            Some(Kind::Relay) => {
+                // There is room for what the partner has left.
+                if let Some(partner) = self.account(peer.token()).partner {
+                    peer.resume(partner);
+                }
+            }
             _ => {}
         }
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Session, untaken: usize) {
-        // It is told again when the last of what was left is taken.
-        if session.ended && (untaken > 0 || !core::mem::take(&mut session.ended_early)) {
+        if session.ended && untaken > 0 {
             self.blame(alloc::format!("{:?} was told twice that its peer ended", peer.token()));
         }
         session.ended = true;
-        session.ended_early |= untaken > 0;
+        session.left = untaken;
+        if let Some(partner) = self.account(peer.token()).partner.filter(|_| untaken == 0) {
+            peer.shutdown_write_of(partner);
+        }
         self.close_if_done(peer, session);
     }
 
@@ -211,11 +215,11 @@ impl Service for Mixed {
             Some(timer) if timer <= now => {}
             Some(timer) => {
                 self.blame(alloc::format!(
-                    "the timer of {token:?} is due at {timer:?}, and came at {now:?}"
+                    "the timer of {token:?} is due at {timer:?}, and fired at {now:?}"
                 ));
             }
             None => {
-                self.blame(alloc::format!("{token:?} has no timer, and one came at {now:?}"));
+                self.blame(alloc::format!("{token:?} has no timer, and one fired at {now:?}"));
             }
         }
         if session.kind == Some(Kind::Chaos) {
@@ -226,6 +230,7 @@ impl Service for Mixed {
     fn closed(&mut self, peer: &mut Peer<'_>, _session: &mut Session, _reason: CloseReason) {
         let token = peer.token();
         self.members.retain(|member| *member != token);
+        self.part(peer);
         if peer.send(b"late").is_ok() || peer.room() != 0 {
             self.blame(alloc::format!("{token:?} is closed, and takes bytes"));
         }

@@ -1,12 +1,12 @@
 //! The echo server on a microcontroller: TCP clients and a console on the UART, served by one loop
 //! in static memory.
 //!
-//! The service is the one of the native example, `examples/services`. What differs is here: the
-//! platform and its memory, a main loop that sleeps between turns, and a handler that serves the
-//! console beside the server.
+//! The service is the one of the native example, `examples/services`. The rest is in this
+//! file: the platform and its memory, a main loop that sleeps between turns, and a handler that
+//! serves the console beside the server.
 //!
 //! ```text
-//! cargo run --release
+//! cargo run --profile firmware
 //! nc 127.0.0.1 7000
 //! ```
 #![no_std]
@@ -19,22 +19,25 @@ use defmt_semihosting as _;
 use firmware::board::{self, Board, clock::Clock, ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
+use selkie_core::adapters::{Device, DevicePoller, Either, Pair, SelectorOnly};
+use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::platform::Transport;
 use selkie_core::{
     CloseReason, Config, Context, Device, DevicePoller, Either, Event, EventLoop, Handler, Instant,
     Interest, Mode, Pair, SelectorOnly, Server, ServerStorage, StaticLoop, StaticServer, Token, Transport,
 };
+use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
-use selkie_services::Echo;
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// The clients, their listener, and the console.
 const SLOTS: usize = CONNECTIONS + 2;
-/// How many sources one turn serves at most.
+/// The number of sources that one turn serves at most.
 const EVENTS: usize = 4;
-/// How long clients have to take what they are owed once the firmware is asked to stop.
+/// The time that clients have to take pending output once the firmware is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How long what was handed over then has to be sent.
+/// The time that the sockets have after that to send their last bytes.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 type Platform =
@@ -44,10 +47,11 @@ type Source = Either<Socket, Device>;
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
     ConstStaticCell::new(StaticNetwork::new());
 static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(StaticLoop::new());
-/// No blocks: what waits stays in the sockets' own buffers.
+/// No buffers of its own: input and output stay in the sockets' buffers.
 static SERVER: ConstStaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> =
     ConstStaticCell::new(StaticServer::new());
-static EVENT_LOOP: StaticCell<EventLoop<'static, Platform>> = StaticCell::new();
+static EVENT_LOOP: StaticCell<EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>> =
+    StaticCell::new();
 
 /// The server, and the console beside it.
 struct Firmware {
@@ -55,14 +59,14 @@ struct Firmware {
     console: Console,
     uart: Device,
     uart_token: Token,
-    /// What the UART is watched for.
+    /// The UART's current interest.
     uart_interest: Interest,
-    /// How often the processor went to sleep.
+    /// The number of times that the processor went to sleep.
     sleeps: u64,
 }
 
-impl Handler<'static, Platform> for Firmware {
-    fn ready(&mut self, context: &mut Context<'static, Platform>, event: Event) {
+impl Handler<Platform> for Firmware {
+    fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {
         if event.token == self.uart_token {
             self.talk(context);
         } else {
@@ -70,14 +74,14 @@ impl Handler<'static, Platform> for Firmware {
         }
     }
 
-    fn expired(&mut self, context: &mut Context<'static, Platform>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, Platform>, token: Token) {
         self.server.expired(context, token);
     }
 }
 
 impl Firmware {
-    /// Takes what was typed, and prints what there is room for.
-    fn talk(&mut self, context: &mut Context<'static, Platform>) {
+    /// Reads what was typed, and prints as much as the UART takes.
+    fn talk(&mut self, context: &mut Context<'_, Platform>) {
         let mut bytes = [0; 16];
         let count = context.platform.second.selector.read(self.uart, &mut bytes).unwrap_or(0);
         for &byte in &bytes[..count] {
@@ -108,7 +112,7 @@ impl Firmware {
 
     /// Prints the counters.
     #[inline(never)]
-    fn report(&mut self, context: &mut Context<'static, Platform>) {
+    fn report(&mut self, context: &mut Context<'_, Platform>) {
         let milliseconds = context.now().as_nanos() / 1_000_000;
         let waiting = context.platform.first.waiting() as u64;
         let stack_max = stack::used_max() as u64;
@@ -131,11 +135,11 @@ impl Firmware {
     }
 }
 
-/// What runs once the firmware is made.
+/// The parts of the running firmware.
 struct Started {
     clock: Clock,
     uart: Device,
-    event_loop: &'static mut EventLoop<'static, Platform>,
+    event_loop: &'static mut EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>,
     firmware: Firmware,
 }
 
@@ -144,7 +148,7 @@ fn main() -> ! {
     let Started { clock, uart, event_loop, firmware } = &mut start();
     defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
 
-    // When it ends, once it was asked to: what the sockets still hold is sent before, for a moment.
+    // The end, once it was asked for: the sockets send their last bytes before, for a moment.
     let mut end = Instant::MAX;
     loop {
         let now = clock.now();
@@ -156,7 +160,7 @@ fn main() -> ! {
             }
         }
         let next = next.unwrap_or(Instant::MAX).min(end);
-        let Pair { first, second, .. } = &mut event_loop.context.platform;
+        let Pair { first, second, .. } = &mut event_loop.platform;
         let is_ready = || {
             first.device().is_ready()
                 || second.selector.device(*uart).is_some_and(|uart| uart.is_ready())
@@ -167,17 +171,16 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// Puts everything together: a function of its own, so that what it needs of the stack is given
-/// back.
+/// Puts everything together. It is a function of its own so that its part of the stack is freed.
 #[inline(never)]
 fn start() -> Started {
     let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else {
         defmt::panic!("the board starts once")
     };
-    let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
+    let interface = settings::interface(&mut ethernet, clock.now().as_nanos());
     let mut devices = DevicePoller::new();
     let Ok(uart) = devices.add(uart) else {
-        defmt::panic!("a scan of one device has room for one")
+        defmt::panic!("a poller of one device has room for one")
     };
     let event_loop = EVENT_LOOP.init_with(|| {
         let network = Network::new(
@@ -186,11 +189,12 @@ fn start() -> Started {
             selkie_smoltcp::Config::DEFAULT,
             NETWORK.take().storage(),
         );
-        EventLoop::new(Pair::new(network, SelectorOnly::new(devices)), LOOP.take().storage())
+        let platform = Pair::new(network, SelectorOnly::new(devices));
+        EventLoop::new_at(platform, LOOP.take(), clock.now())
     });
     let config = Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(Some(IDLE_TIMEOUT));
     let mut server = Server::new(Echo, config, SERVER.take().storage());
-    let context = &mut event_loop.context;
+    let context = &mut event_loop.context();
     let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);
     let Ok(listener) = context.platform.first.listen(PORT, SOCKETS) else {
         defmt::panic!("cannot listen")

@@ -1,0 +1,111 @@
+//! Datagrams.
+//!
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *no-name*: a datagram of a Unix socket that was not bound has no address.
+
+use std::net::SocketAddr;
+
+use selkie_core::Error;
+use selkie_core::platform::{Datagram, Datagrams};
+
+use super::io::retried;
+use super::{Platform, Socket};
+use crate::selector::FdSelector;
+use crate::sys::address::RawAddress;
+use crate::sys::fd::{RECEIVE_FLAGS, SEND_FLAGS};
+
+impl<S: FdSelector> Datagrams for Platform<S> {
+    type Address = SocketAddr;
+
+    fn receive_from(
+        &mut self,
+        source: Socket,
+        buffer: &mut [u8],
+    ) -> Result<Datagram<SocketAddr>, Error> {
+        let fd = self.sockets.get(source)?.fd;
+        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        // SAFETY: all bits zero is a valid value of this struct of integers and pointers.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
+        let (address, received) = RawAddress::ask_with(|address, length| {
+            message.msg_name = address.cast();
+            // SAFETY: the length of the place for the address is valid for reads.
+            message.msg_namelen = unsafe { *length };
+            // SAFETY: the message has one part, which is valid for writes of its length, and so is
+            // the place for the address.
+            retried(|| unsafe { libc::recvmsg(fd, &raw mut message, RECEIVE_FLAGS) })
+        });
+        Ok(Datagram {
+            length: received?,
+            is_truncated: message.msg_flags & libc::MSG_TRUNC != 0,
+            // no-name: the sender has no address, or none of the Internet.
+            sender: if message.msg_namelen == 0 { None } else { address.decode().ok() },
+        })
+    }
+
+    fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> Result<(), Error> {
+        let fd = self.sockets.get(source)?.fd;
+        let to = RawAddress::new(address);
+        // SAFETY: the bytes and the address are valid for reads of their lengths.
+        retried(|| unsafe {
+            libc::sendto(
+                fd,
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                SEND_FLAGS,
+                to.as_ptr(),
+                to.length(),
+            )
+        })?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selkie_core::ErrorKind;
+
+    use super::*;
+    use crate::DefaultSelector;
+
+    #[test]
+    fn messages_arrive_whole_and_name_their_sender() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let any: SocketAddr = any.parse().unwrap();
+            let (Ok(one), Ok(other)) = (platform.bind_udp(any), platform.bind_udp(any)) else {
+                eprintln!("not checked with {any}: this host has no such address");
+                continue;
+            };
+            let (from, to) =
+                (platform.local_address(one).unwrap(), platform.local_address(other).unwrap());
+            let mut buffer = [0; 8];
+            assert_eq!(platform.receive_from(other, &mut buffer), Err(Error::WOULD_BLOCK));
+            platform.send_to(one, b"first", &to).unwrap();
+            platform.send_to(one, b"the second is cut", &to).unwrap();
+            let first = Datagram { length: 5, is_truncated: false, sender: Some(from) };
+            assert_eq!(platform.receive_from(other, &mut buffer), Ok(first));
+            let second = Datagram { length: 8, is_truncated: true, sender: Some(from) };
+            assert_eq!(platform.receive_from(other, &mut buffer), Ok(second));
+            assert_eq!(&buffer, b"the seco");
+            let too_long = platform.send_to(one, &vec![0; 70_000], &to).unwrap_err();
+            assert!(too_long.kind() == ErrorKind::InvalidInput);
+            platform.release(one).unwrap();
+            platform.release(other).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_datagram_of_a_sender_without_an_address_is_received() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        let (near, far) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let near = platform.adopt(near.into()).unwrap();
+        far.send(b"unnamed").unwrap();
+        let mut buffer = [0; 16];
+        let datagram = platform.receive_from(near, &mut buffer).unwrap();
+        assert_eq!(datagram, Datagram { length: 7, is_truncated: false, sender: None });
+        assert_eq!(&buffer[..7], b"unnamed");
+    }
+}

@@ -1,0 +1,334 @@
+//! The native platform: a selector, and the descriptors that it does I/O on.
+
+mod datagram;
+mod io;
+mod listener;
+mod socket_table;
+mod stream;
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Instant, Interest, Mode, Token};
+
+use crate::selector::FdSelector;
+use crate::sys::address::RawAddress;
+use crate::sys::{errno, fd};
+use socket_table::{Properties, SocketTable};
+
+pub use socket_table::Socket;
+
+/// A selector together with the listeners, streams and other descriptors that it watches, for the
+/// server layer.
+///
+/// It owns the descriptors, and names them by handles that it checks: a handle that was closed is
+/// [`Stale`](ErrorKind::Stale), and never reaches a descriptor that was opened later. A handle is
+/// valid only for the platform that issued it.
+#[derive(Debug)]
+pub struct Platform<S> {
+    /// Dropped before the descriptors that it watches.
+    selector: S,
+    sockets: SocketTable,
+}
+
+/// Lends a descriptor to the selector.
+fn lent(fd: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it;
+    // `FdSelector` promises that the selector uses it no longer than that.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+impl<S: FdSelector> Platform<S> {
+    /// Makes a platform for up to `sockets` descriptors, listeners included.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](ErrorKind::OutOfMemory), or [`InvalidInput`](ErrorKind::InvalidInput) for a
+    /// number beyond 2^32 - 2.
+    pub fn new(selector: S, sockets: usize) -> Result<Self, Error> {
+        Ok(Self { selector, sockets: SocketTable::new(sockets)? })
+    }
+
+    /// Returns the selector.
+    #[must_use]
+    pub const fn selector(&self) -> &S {
+        &self.selector
+    }
+
+    /// Opens a UDP socket at `address`.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub fn bind_udp(&mut self, address: SocketAddr) -> Result<Socket, Error> {
+        let raw = RawAddress::new(&address);
+        let socket = fd::socket(raw.domain(), libc::SOCK_DGRAM)?;
+        set_v6_only(&socket, &address)?;
+        bind(&socket, &raw)?;
+        self.insert_socket(socket)
+    }
+
+    /// Takes ownership of a descriptor that was opened elsewhere, and makes it non-blocking: a Unix
+    /// socket, a pipe, an inherited listener.
+    ///
+    /// What is no socket, such as a terminal that is the standard input, becomes blocking again
+    /// when it is closed, released or dropped with the platform, if it was before. `SO_LINGER` is
+    /// removed from a socket, since closing it would block.
+    ///
+    /// A descriptor that is no socket is written to with `write`, which raises SIGPIPE when the
+    /// other end is closed. Rust programs ignore that signal by default.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](ErrorKind::Full), with the descriptor, unchanged.
+    pub fn adopt(&mut self, fd: OwnedFd) -> Result<Socket, (Error, OwnedFd)> {
+        if !self.sockets.has_room() {
+            return Err((Error::new(ErrorKind::Full), fd));
+        }
+        match adopted(&fd) {
+            Ok(properties) => {
+                self.sockets.insert(fd, properties).map_err(|fd| (Error::new(ErrorKind::Full), fd))
+            }
+            Err(error) => Err((error, fd)),
+        }
+    }
+
+    /// Returns a descriptor to the caller. It is deregistered first if it is registered, and its
+    /// handle is stale from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale).
+    pub fn release(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
+        let fd = lent(self.sockets.get(socket)?.fd);
+        if let Some(token) = self.selector.token_of(fd) {
+            // A selector that fails has no more use for the descriptor either.
+            let _ = self.selector.deregister(fd, token);
+        }
+        self.sockets.remove(socket)
+    }
+
+    /// Returns the descriptor, for what this platform does not offer, such as a socket option.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale).
+    pub fn fd(&self, socket: Socket) -> Result<BorrowedFd<'_>, Error> {
+        self.sockets.get(socket).map(|entry| lent(entry.fd))
+    }
+
+    /// Returns the address of this end of a socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](ErrorKind::Stale), [`Unsupported`](ErrorKind::Unsupported) for a source
+    /// without an Internet address, or another error of the system.
+    pub fn local_address(&self, socket: Socket) -> Result<SocketAddr, Error> {
+        let fd = self.sockets.get(socket)?.fd;
+        // SAFETY: the pointers that `ask` gives are valid for the call.
+        RawAddress::ask(|address, length| unsafe { libc::getsockname(fd, address, length) })
+    }
+
+    /// Returns the address of the other end of a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`NotConnected`](ErrorKind::NotConnected), and as [`local_address`](Self::local_address).
+    pub fn peer_address(&self, socket: Socket) -> Result<SocketAddr, Error> {
+        let fd = self.sockets.get(socket)?.fd;
+        // SAFETY: the pointers that `ask` gives are valid for the call.
+        RawAddress::ask(|address, length| unsafe { libc::getpeername(fd, address, length) })
+    }
+
+    /// Takes ownership of a socket that was just opened.
+    pub(crate) fn insert_socket(&mut self, socket: OwnedFd) -> Result<Socket, Error> {
+        self.sockets
+            .insert(socket, Properties::SOCKET)
+            .map_err(|_closed| Error::new(ErrorKind::Full))
+    }
+}
+
+/// Prepares a descriptor that was opened elsewhere, and returns its properties.
+fn adopted(fd: &OwnedFd) -> Result<Properties, Error> {
+    let is_socket = fd::is_socket(fd.as_fd());
+    let mut properties = Properties { is_socket, ..Properties::FILE };
+    if is_socket {
+        fd::silence(fd.as_raw_fd())?;
+        // A socket stays non-blocking: another owner of it may rely on that by now.
+        fd::set_nonblocking(fd.as_fd())?;
+        properties.sets_no_delay = true;
+        properties.clears_linger = fd::clear_linger(fd.as_raw_fd())?;
+    } else {
+        properties.was_blocking = fd::set_nonblocking(fd.as_fd())?;
+    }
+    Ok(properties)
+}
+
+/// Restricts a socket with an IPv6 address to IPv6, which is the default of some systems only.
+fn set_v6_only(socket: &OwnedFd, address: &SocketAddr) -> Result<(), Error> {
+    if address.is_ipv4() {
+        return Ok(());
+    }
+    fd::set_option(socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
+}
+
+/// Binds a socket to its address.
+fn bind(socket: &OwnedFd, address: &RawAddress) -> Result<(), Error> {
+    // SAFETY: the pointer and the length are those of a valid address.
+    errno::check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) })
+        .map(drop)
+}
+
+impl<S: FdSelector> Selector for Platform<S> {
+    type Source = Socket;
+
+    fn register(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        let fd = self.sockets.get(source)?.fd;
+        self.selector.register(lent(fd), token, interest, mode)
+    }
+
+    fn modify(
+        &mut self,
+        source: Socket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        let fd = self.sockets.get(source)?.fd;
+        self.selector.modify(lent(fd), token, interest, mode)
+    }
+
+    fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
+        let fd = self.sockets.get(source)?.fd;
+        self.selector.deregister(lent(fd), token)
+    }
+
+    #[inline]
+    fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.selector.poll(now, events)
+    }
+
+    #[inline]
+    fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
+        self.selector.next_deadline(now)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.selector.capabilities() | Capabilities::CHECK | Capabilities::ABORT
+    }
+
+    fn capacity(&self) -> usize {
+        self.selector.capacity()
+    }
+}
+
+impl<S: FdSelector + Wait> Wait for Platform<S> {
+    #[inline]
+    fn now(&mut self) -> Instant {
+        self.selector.now()
+    }
+
+    #[inline]
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.selector.wait(events, deadline)
+    }
+
+    #[inline]
+    fn wait_for(&mut self, events: &mut Events<'_>, timeout: Duration) -> Result<(), Error> {
+        self.selector.wait_for(events, timeout)
+    }
+}
+
+impl<S: FdSelector + Wake> Wake for Platform<S> {
+    type Waker = S::Waker;
+
+    fn waker(&mut self, token: Token) -> Result<S::Waker, Error> {
+        self.selector.waker(token)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        self.selector.release_waker(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selkie_core::platform::{Close, Transport};
+
+    use super::*;
+    use crate::DefaultSelector;
+    use crate::selector::recorder;
+    use crate::sys::fd::pipe;
+
+    const TOKEN: Token = Token::new(0, 1);
+
+    fn platform() -> Platform<DefaultSelector<'static>> {
+        Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap()
+    }
+
+    #[test]
+    fn closing_deregisters_what_was_forgotten() {
+        let mut platform = platform();
+        let (read, write) = pipe().unwrap();
+        let socket = platform.adopt(read).unwrap();
+        platform.register(socket, TOKEN, Interest::READABLE, Mode::Level).unwrap();
+        let again = platform.register(socket, Token::new(1, 1), Interest::READABLE, Mode::Level);
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyRegistered);
+        platform.close(socket, Close::Graceful).unwrap();
+        assert_eq!(platform.close(socket, Close::Graceful).unwrap_err().kind(), ErrorKind::Stale);
+        let heir = platform.adopt(write).unwrap();
+        platform.register(heir, TOKEN, Interest::WRITABLE, Mode::Level).unwrap();
+    }
+
+    #[test]
+    fn what_does_not_fit_comes_back() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 1).unwrap();
+        let (read, write) = pipe().unwrap();
+        let socket = platform.adopt(read).unwrap();
+        let (error, write) = platform.adopt(write).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Full);
+        let read = platform.release(socket).unwrap();
+        assert_eq!(platform.fd(socket).unwrap_err().kind(), ErrorKind::Stale);
+        assert!(platform.adopt(write).is_ok());
+        drop(read);
+    }
+
+    #[test]
+    fn a_pipe_is_read_and_written_like_a_socket() {
+        let mut platform = platform();
+        let (read, write) = pipe().unwrap();
+        let (read, write) = (platform.adopt(read).unwrap(), platform.adopt(write).unwrap());
+        let mut buffer = [0; 8];
+        assert_eq!(platform.read(read, &mut buffer), Err(Error::WOULD_BLOCK));
+        assert_eq!(platform.write(write, b"bytes"), Ok(5));
+        assert_eq!(platform.read(read, &mut buffer), Ok(5));
+        platform.close(read, Close::Abort).unwrap();
+        let broken = platform.write(write, b"bytes").unwrap_err();
+        assert!(broken.kind() == ErrorKind::BrokenPipe, "{broken:?}");
+    }
+
+    #[test]
+    fn an_address_in_use_says_so() {
+        let mut platform = platform();
+        let listener = platform.listen(([127, 0, 0, 1], 0).into(), 16).unwrap();
+        let address = platform.local_address(listener).unwrap();
+        assert_eq!(platform.listen(address, 16).unwrap_err().kind(), ErrorKind::AddressInUse);
+        assert_eq!(platform.peer_address(listener).unwrap_err().kind(), ErrorKind::NotConnected);
+    }
+
+    #[test]
+    fn every_item_of_the_traits_is_forwarded() {
+        let mut platform = Platform::new(recorder::Recorder::default(), 1).unwrap();
+        let source = platform.adopt(pipe().unwrap().0).unwrap();
+        recorder::call_every_item(&mut platform, source);
+        assert_eq!(platform.selector().calls(), recorder::EVERY_ITEM);
+    }
+}

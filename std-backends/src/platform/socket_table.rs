@@ -1,0 +1,257 @@
+//! The descriptors that a platform owns, and the handles that name them.
+
+use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+use selkie_core::backend::{Handle, HandleEntry, HandleTable};
+use selkie_core::{Error, ErrorKind};
+
+use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::sys::fd;
+
+/// The handle of a descriptor that a [`Platform`](crate::Platform) owns: a listener, a stream, or
+/// anything else that it adopted.
+///
+/// Eight bytes, also as an `Option`. Once the descriptor is closed the handle is stale, and never
+/// names another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Socket(Handle);
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Socket({}#{})", self.0.index(), self.0.generation())
+    }
+}
+
+/// A descriptor in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) fd: RawFd,
+    pub(super) properties: Properties,
+}
+
+impl Entry {
+    /// The content of a vacant place.
+    const VACANT: Self = Self { fd: -1, properties: Properties::FILE };
+}
+
+/// The properties of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, a byte each")]
+pub(super) struct Properties {
+    /// True if the descriptor is a socket.
+    pub(super) is_socket: bool,
+    /// True if the open file was blocking before it was adopted, and is to be again.
+    pub(super) was_blocking: bool,
+    /// For a listener: true if accepted connections do not inherit `TCP_NODELAY` from it.
+    pub(super) sets_no_delay: bool,
+    /// For a listener: true if accepted connections may inherit `SO_LINGER` from it.
+    pub(super) clears_linger: bool,
+}
+
+impl Properties {
+    /// The properties of what is no socket.
+    pub(super) const FILE: Self =
+        Self { is_socket: false, was_blocking: false, sets_no_delay: false, clears_linger: false };
+
+    /// The properties of a socket that was made by this crate.
+    pub(super) const SOCKET: Self = Self {
+        is_socket: true,
+        was_blocking: false,
+        // inherited-no-delay: set once on the listener instead.
+        sets_no_delay: !fd::INHERITS_NO_DELAY,
+        clears_linger: false,
+    };
+
+    /// Makes the open file blocking again, if it was before it was adopted. A failure leaves it
+    /// non-blocking, and is no reason to keep it.
+    fn restore(self, fd: &OwnedFd) {
+        if self.was_blocking {
+            let _ = fd::set_blocking(fd.as_fd());
+        }
+    }
+}
+
+// SAFETY: a struct of integers, and of `bool`s, for which 0 is `false`.
+unsafe impl Zeroable for Entry {}
+
+/// The table. Dropping it closes the descriptors in it.
+#[derive(Debug)]
+pub(super) struct SocketTable {
+    entries: HandleTable<Box<[HandleEntry<Entry>]>, Entry>,
+    /// The socket that was last read from, if it is still open: an answer usually follows.
+    last: Option<Socket>,
+    /// The descriptor of `last`.
+    last_fd: RawFd,
+}
+
+impl SocketTable {
+    /// Makes an empty table for `capacity` descriptors.
+    pub(super) fn new(capacity: usize) -> Result<Self, Error> {
+        if u32::try_from(capacity).is_err() {
+            return Err(Error::new(ErrorKind::InvalidInput));
+        }
+        let entries = HandleTable::new(try_zeroed_slice(capacity)?);
+        Ok(Self { entries, last: None, last_fd: -1 })
+    }
+
+    /// Returns true if another descriptor fits.
+    pub(super) fn has_room(&self) -> bool {
+        self.entries.has_room()
+    }
+
+    /// Adds a descriptor, or returns it if there is no room.
+    pub(super) fn insert(
+        &mut self,
+        fd: OwnedFd,
+        properties: Properties,
+    ) -> Result<Socket, OwnedFd> {
+        if !self.has_room() {
+            return Err(fd);
+        }
+        let entry = Entry { fd: fd.into_raw_fd(), properties };
+        // SAFETY: the descriptor was given up a line above.
+        self.entries
+            .insert(entry)
+            .map(Socket)
+            .map_err(|_| unsafe { OwnedFd::from_raw_fd(entry.fd) })
+    }
+
+    /// Returns the entry of a handle, unless the handle is stale.
+    #[inline]
+    pub(super) fn find(&self, socket: Socket) -> Option<&Entry> {
+        self.entries.get(socket.0).ok()
+    }
+
+    /// Returns the entry of a handle.
+    #[inline]
+    pub(super) fn get(&self, socket: Socket) -> Result<&Entry, Error> {
+        self.entries.get(socket.0)
+    }
+
+    /// Returns the descriptor of a handle for reading, and true if it is a socket.
+    #[inline]
+    pub(super) fn reading(&mut self, socket: Socket) -> Option<(RawFd, bool)> {
+        let &Entry { fd, properties: Properties { is_socket, .. } } = self.find(socket)?;
+        if is_socket {
+            self.last = Some(socket);
+            self.last_fd = fd;
+        }
+        Some((fd, is_socket))
+    }
+
+    /// Returns the descriptor of a handle for writing, and true if it is a socket.
+    #[inline]
+    pub(super) fn writing(&self, socket: Socket) -> Option<(RawFd, bool)> {
+        if self.last == Some(socket) {
+            return Some((self.last_fd, true));
+        }
+        self.writing_first(socket)
+    }
+
+    /// Performs [`writing`](Self::writing) for a socket that was not read from just before.
+    #[inline(never)]
+    fn writing_first(&self, socket: Socket) -> Option<(RawFd, bool)> {
+        self.find(socket).map(|entry| (entry.fd, entry.properties.is_socket))
+    }
+
+    /// Returns the descriptor of a handle that is no socket, after making sure that it does not
+    /// block: another process that has the same open file may have changed it.
+    pub(super) fn nonblocking_file(&mut self, socket: Socket) -> Result<RawFd, Error> {
+        let entry = self.entries.get_mut(socket.0)?;
+        // SAFETY: the table owns the descriptor.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(entry.fd) };
+        entry.properties.was_blocking |= fd::set_nonblocking(borrowed)?;
+        Ok(entry.fd)
+    }
+
+    /// Removes a descriptor. Its handle is stale from now on.
+    pub(super) fn remove(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
+        let Entry { fd, properties } = self.entries.remove(socket.0, Entry::VACANT)?;
+        self.last = None;
+        // SAFETY: the table owned the descriptor, and its entry is vacant now.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        properties.restore(&fd);
+        Ok(fd)
+    }
+}
+
+impl Drop for SocketTable {
+    fn drop(&mut self) {
+        for (_, entry) in self.entries.iter() {
+            // SAFETY: the table owns the descriptor, and is not used any more.
+            let fd = unsafe { OwnedFd::from_raw_fd(entry.fd) };
+            entry.properties.restore(&fd);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn descriptor() -> OwnedFd {
+        fd::pipe().unwrap().0
+    }
+
+    #[test]
+    fn handles_are_eight_bytes() {
+        let sizes = (size_of::<Socket>(), size_of::<Option<Socket>>());
+        assert_eq!(sizes, (8, 8));
+        assert_eq!(size_of::<HandleEntry<Entry>>(), 16);
+    }
+
+    #[test]
+    fn a_closed_handle_stays_stale() {
+        let mut table = SocketTable::new(1).unwrap();
+        let first = table.insert(descriptor(), Properties::FILE).unwrap();
+        assert!(!table.has_room());
+        let fd = table.remove(first).unwrap();
+        let second = table.insert(fd, Properties::FILE).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(table.get(first).unwrap_err().kind(), ErrorKind::Stale);
+        assert_eq!(table.remove(first).unwrap_err().kind(), ErrorKind::Stale);
+        assert!(table.get(second).is_ok());
+    }
+
+    #[test]
+    fn an_answer_goes_to_what_was_read_from_while_that_is_open() {
+        let mut table = SocketTable::new(2).unwrap();
+        let first = table.insert(descriptor(), Properties::SOCKET).unwrap();
+        let second = table.insert(descriptor(), Properties::SOCKET).unwrap();
+        for (read, written) in [(first, second), (second, second), (second, first), (first, first)]
+        {
+            assert_eq!(table.reading(read), table.find(read).map(|entry| (entry.fd, true)));
+            assert_eq!(table.writing(written), table.find(written).map(|entry| (entry.fd, true)));
+        }
+        assert_eq!(table.last, Some(first));
+        let fd = table.remove(first).unwrap();
+        let heir = table.insert(fd, Properties::SOCKET).unwrap();
+        assert_eq!(heir.0.index(), first.0.index());
+        assert_eq!((table.reading(first), table.writing(first)), (None, None));
+        assert!(table.writing(heir).is_some());
+    }
+
+    #[test]
+    fn a_full_table_gives_the_descriptor_back() {
+        let mut table = SocketTable::new(1).unwrap();
+        table.insert(descriptor(), Properties::FILE).unwrap();
+        let fd = descriptor();
+        let number = fd.as_raw_fd();
+        assert_eq!(table.insert(fd, Properties::FILE).unwrap_err().as_raw_fd(), number);
+    }
+
+    #[test]
+    fn what_is_left_is_closed() {
+        let (read, write) = fd::pipe().unwrap();
+        let mut table = SocketTable::new(2).unwrap();
+        table.insert(write, Properties::FILE).unwrap();
+        drop(table);
+        let mut byte = 0_u8;
+        // SAFETY: `byte` is valid for a write of one byte.
+        let count = unsafe { libc::read(read.as_raw_fd(), (&raw mut byte).cast(), 1) };
+        assert_eq!(count, 0, "the end of the stream");
+    }
+}

@@ -1,0 +1,246 @@
+//! Streams.
+//!
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *error-once*: a failed connection attempt gives its reason once, by `SO_ERROR`, and has no
+//!   peer. A pending one has neither an error nor a peer, and is not writable yet.
+//! * *interrupted-connect*: a `connect` that is interrupted goes on by itself.
+//! * *unread-resets*: closing a socket with unread input resets the connection on most systems. To
+//!   end gracefully, a stream is shut down for writing and read to its end before it is closed.
+//! * *self-connect*: an attempt to reach an own ephemeral port can get that port as its source, and
+//!   then connects to itself. The server that was meant does not run, so this is a refusal.
+//! * *blocking-close*: closing a socket with `SO_LINGER` blocks, also a non-blocking one. So the
+//!   option is removed from what is adopted.
+//! * *hup-half*: HUP means that both directions are closed only on Linux and FreeBSD.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
+
+use super::io::{error_of, moved, receive, send, stale, write_parts};
+use super::{Platform, Socket};
+use crate::selector::FdSelector;
+use crate::sys::address::RawAddress;
+use crate::sys::errno;
+use crate::sys::fd;
+
+impl<S: FdSelector> Transport for Platform<S> {
+    type Address = SocketAddr;
+
+    fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
+        self.accept_stream(listener)
+    }
+
+    fn connect(&mut self, address: &SocketAddr) -> Result<Socket, Error> {
+        if !self.sockets.has_room() {
+            return Err(Error::new(ErrorKind::Full));
+        }
+        let raw = RawAddress::new(address);
+        let stream = fd::socket(raw.domain(), libc::SOCK_STREAM)?;
+        set_no_delay(stream.as_raw_fd());
+        // SAFETY: the pointer and the length are those of a valid address.
+        let result = unsafe { libc::connect(stream.as_raw_fd(), raw.as_ptr(), raw.length()) };
+        match errno::check(result) {
+            // interrupted-connect: the attempt is pending, and is not repeated.
+            Err(error) if !matches!(error.code(), Some(libc::EINPROGRESS | libc::EINTR)) => {
+                Err(error)
+            }
+            _ => self.insert_socket(stream),
+        }
+    }
+
+    fn connected(&mut self, source: Socket) -> Result<(), Error> {
+        let fd = self.sockets.get(source)?.fd;
+        // error-once: only the first question has this answer.
+        match fd::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+            0 => {}
+            code => return Err(errno::from_errno(code)),
+        }
+        let has_ended = has_ended(fd);
+        match self.peer_address(source) {
+            Err(error) if error.kind() == ErrorKind::NotConnected && !has_ended => {
+                Err(Error::WOULD_BLOCK)
+            }
+            // A peer without an Internet address is a peer too.
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+            Err(error) => Err(error),
+            // self-connect: the port that was asked for had no listener.
+            Ok(peer) if self.local_address(source) == Ok(peer) => {
+                Err(Error::new(ErrorKind::ConnectionRefused))
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
+        let Some((fd, is_socket)) = self.sockets.reading(source) else { return Err(stale()) };
+        let result = if is_socket {
+            match receive(fd, buffer) {
+                count @ 1.. => count,
+                result => self.receive_again(source, buffer, result),
+            }
+        } else {
+            self.read_file(source, buffer)
+        };
+        if result < 0 {
+            return Err(error_of(result));
+        }
+        // SAFETY: the call was given no more than the buffer.
+        Ok(unsafe { moved(result, buffer.len()) })
+    }
+
+    #[inline]
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
+        let Some((fd, is_socket)) = self.sockets.writing(source) else { return Err(stale()) };
+        let result = if is_socket {
+            match send(fd, bytes) {
+                count @ 0.. => count,
+                result => self.send_again(source, bytes, result),
+            }
+        } else {
+            self.write_file(source, bytes)
+        };
+        if result < 0 {
+            return Err(error_of(result));
+        }
+        // SAFETY: the call was given no more than the bytes.
+        Ok(unsafe { moved(result, bytes.len()) })
+    }
+
+    fn write_vectored(&mut self, source: Socket, parts: &[&[u8]]) -> Result<usize, Error> {
+        let entry = *self.sockets.get(source)?;
+        if parts.iter().all(|part| part.is_empty()) {
+            return Ok(0);
+        }
+        if !entry.properties.is_socket {
+            self.sockets.nonblocking_file(source)?;
+        }
+        write_parts(entry.fd, entry.properties.is_socket, parts)
+    }
+
+    fn check(&mut self, source: Socket) -> Result<(), Error> {
+        let entry = *self.sockets.get(source)?;
+        if entry.properties.is_socket { check_socket(entry.fd) } else { check_file(entry.fd) }
+    }
+
+    fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
+        let fd = self.sockets.get(source)?.fd;
+        // SAFETY: the call takes no pointers.
+        errno::check(unsafe { libc::shutdown(fd, libc::SHUT_WR) })?;
+        Ok(())
+    }
+
+    fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
+        let is_socket = self.sockets.get(source)?.properties.is_socket;
+        let fd = self.release(source)?;
+        let reset = match how {
+            Close::Abort if is_socket => fd::reset_on_close(fd.as_raw_fd()),
+            _ => Ok(()),
+        };
+        // SAFETY: the descriptor was owned, and this call gives it up even if it fails.
+        let closed = unsafe { libc::close(fd.into_raw_fd()) };
+        match errno::check(closed) {
+            Err(error) if error.code() != Some(libc::EINTR) => Err(error),
+            _ => reset,
+        }
+    }
+}
+
+/// Makes small messages leave at once. Failures are ignored: a source that is no TCP socket has no
+/// such delay, and the first read of a connection that is gone returns the reason.
+pub(super) fn set_no_delay(stream: RawFd) {
+    let _ = fd::set_option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+}
+
+/// Returns true if a connection attempt has ended, either way.
+fn has_ended(fd: RawFd) -> bool {
+    fd::poll(fd, libc::POLLOUT) != 0
+}
+
+/// Returns the failure of a socket whose peer is gone.
+fn check_socket(fd: RawFd) -> Result<(), Error> {
+    let reported = fd::poll(fd, 0);
+    if reported == 0 && fd::HUP_IS_CLOSED {
+        return Ok(());
+    }
+    match fd::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => {}
+        code => return Err(errno::from_errno(code)),
+    }
+    if !fd::HUP_IS_CLOSED {
+        // hup-half: a look at the next byte, which takes nothing, finds out.
+        return fd::peek(fd);
+    }
+    // Both directions have ended. Input that was received before is still there to be read.
+    if reported & libc::POLLHUP == 0 || fd::unread(fd) > 0 {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::NotConnected))
+    }
+}
+
+/// Returns the failure of a pipe or terminal whose other end is gone.
+fn check_file(fd: RawFd) -> Result<(), Error> {
+    let reported = fd::poll(fd, 0);
+    if reported & libc::POLLERR != 0 {
+        Err(Error::new(ErrorKind::BrokenPipe))
+    } else if reported & libc::POLLHUP != 0 && fd::unread(fd) == 0 {
+        Err(Error::new(ErrorKind::NotConnected))
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+    use crate::DefaultSelector;
+
+    #[test]
+    fn reading_into_nothing_takes_nothing_and_waits_for_nothing() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let near = platform.adopt(OwnedFd::from(near)).unwrap();
+        let far = platform.adopt(OwnedFd::from(far)).unwrap();
+        assert_eq!(platform.read(near, &mut []), Ok(0));
+        assert_eq!(platform.write(far, b"x"), Ok(1));
+        assert_eq!(platform.read(near, &mut []), Ok(0));
+        let mut buffer = [0; 2];
+        assert_eq!(platform.read(near, &mut buffer), Ok(1));
+        assert_eq!(platform.read(near, &mut buffer), Err(Error::WOULD_BLOCK));
+        platform.close(far, Close::Graceful).unwrap();
+        assert_eq!(platform.read(near, &mut buffer), Ok(0));
+    }
+
+    #[test]
+    fn writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
+        thread_local! {
+            /// The signal comes to the thread that wrote.
+            static SIGNALLED: Cell<bool> = const { Cell::new(false) };
+        }
+
+        extern "C" fn note(_signal: libc::c_int) {
+            SIGNALLED.set(true);
+        }
+
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let near = platform.adopt(OwnedFd::from(near)).unwrap();
+        drop(far);
+        // SAFETY: the handler only writes a variable of the thread, which needs no set-up.
+        unsafe {
+            libc::signal(libc::SIGPIPE, note as extern "C" fn(libc::c_int) as libc::sighandler_t)
+        };
+        let gone = platform.write(near, b"x").unwrap_err();
+        // SAFETY: this is what Rust programs start with.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        assert!(gone.kind() == ErrorKind::BrokenPipe, "{gone:?}");
+        assert!(!SIGNALLED.get());
+    }
+}

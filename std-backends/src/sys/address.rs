@@ -1,0 +1,126 @@
+//! Socket addresses, in the form of the system and in that of the standard library.
+
+use std::mem::zeroed;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use selkie_core::{Error, ErrorKind};
+
+use crate::sys::errno;
+use crate::sys::fd::length_of;
+
+/// A socket address in the system's form. It has room for every kind of address.
+pub(crate) struct RawAddress {
+    storage: libc::sockaddr_storage,
+    length: libc::socklen_t,
+}
+
+impl RawAddress {
+    /// Makes room for an address that the system is going to write.
+    const fn room() -> Self {
+        // SAFETY: all bits zero is a valid value of this struct of integers.
+        Self { storage: unsafe { zeroed() }, length: length_of::<libc::sockaddr_storage>() }
+    }
+
+    /// Converts an address to the system's form.
+    pub(crate) fn new(address: &SocketAddr) -> Self {
+        let mut raw = Self::room();
+        #[allow(clippy::cast_possible_truncation, reason = "address families are small numbers")]
+        match address {
+            SocketAddr::V4(address) => {
+                let place = (&raw mut raw.storage).cast::<libc::sockaddr_in>();
+                // SAFETY: the storage is large enough and aligned for every kind of address, and
+                // zeroed.
+                let place = unsafe { &mut *place };
+                place.sin_family = libc::AF_INET as libc::sa_family_t;
+                place.sin_port = address.port().to_be();
+                place.sin_addr.s_addr = u32::from_ne_bytes(address.ip().octets());
+                raw.length = length_of::<libc::sockaddr_in>();
+            }
+            SocketAddr::V6(address) => {
+                let place = (&raw mut raw.storage).cast::<libc::sockaddr_in6>();
+                // SAFETY: as above.
+                let place = unsafe { &mut *place };
+                place.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+                place.sin6_port = address.port().to_be();
+                place.sin6_addr.s6_addr = address.ip().octets();
+                place.sin6_flowinfo = address.flowinfo();
+                place.sin6_scope_id = address.scope_id();
+                raw.length = length_of::<libc::sockaddr_in6>();
+            }
+        }
+        raw
+    }
+
+    /// Asks the system for an address, by a call that takes the place for it and returns -1 when it
+    /// fails.
+    pub(crate) fn ask(
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int,
+    ) -> Result<SocketAddr, Error> {
+        let mut raw = Self::room();
+        errno::check(call((&raw mut raw.storage).cast(), &raw mut raw.length))?;
+        raw.decode()
+    }
+
+    /// Makes a call that takes the place for an address, and returns both the address and the
+    /// result.
+    pub(crate) fn ask_with<T>(
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
+    ) -> (Self, T) {
+        let mut raw = Self::room();
+        let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
+        (raw, result)
+    }
+
+    /// Converts the address to the standard library's form, if it is an Internet address.
+    pub(crate) fn decode(&self) -> Result<SocketAddr, Error> {
+        match libc::c_int::from(self.storage.ss_family) {
+            libc::AF_INET => {
+                // SAFETY: the storage has an address of this family.
+                let address = unsafe { &*(&raw const self.storage).cast::<libc::sockaddr_in>() };
+                let ip = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
+                Ok(SocketAddrV4::new(ip, u16::from_be(address.sin_port)).into())
+            }
+            libc::AF_INET6 => {
+                // SAFETY: as above.
+                let address = unsafe { &*(&raw const self.storage).cast::<libc::sockaddr_in6>() };
+                let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+                let port = u16::from_be(address.sin6_port);
+                Ok(SocketAddrV6::new(ip, port, address.sin6_flowinfo, address.sin6_scope_id).into())
+            }
+            _ => Err(Error::with_code(ErrorKind::Unsupported, libc::EAFNOSUPPORT)),
+        }
+    }
+
+    /// Returns the domain of sockets that use the address.
+    pub(crate) fn domain(&self) -> libc::c_int {
+        self.storage.ss_family.into()
+    }
+
+    /// Returns the address as system calls take it.
+    pub(crate) const fn as_ptr(&self) -> *const libc::sockaddr {
+        (&raw const self.storage).cast()
+    }
+
+    /// Returns its length as system calls take it.
+    pub(crate) const fn length(&self) -> libc::socklen_t {
+        self.length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_survive_the_trip() {
+        for text in ["127.0.0.1:7000", "[::1]:80", "[fe80::1%3]:65535", "0.0.0.0:0"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(RawAddress::new(&address).decode(), Ok(address));
+        }
+    }
+
+    #[test]
+    fn other_families_are_refused() {
+        assert_eq!(RawAddress::room().decode().unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}

@@ -1,0 +1,270 @@
+//! Descriptors: making them non-blocking and close-on-exec, and socket options.
+//!
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *no-flags*: Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`.
+//!   There a descriptor is prepared after it was made; a program that is executed in between
+//!   inherits it.
+//! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket
+//!   gets `SO_NOSIGPIPE`.
+
+use std::ffi::c_int;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use selkie_core::Error;
+
+use crate::sys::errno;
+
+/// Takes ownership of the descriptor that a call has just made, or returns its error.
+pub(crate) fn owned(result: c_int) -> Result<OwnedFd, Error> {
+    let fd = errno::check(result)?;
+    // SAFETY: the descriptor is new, so it has no other owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Makes a pipe: the end to read from, and the end to write to.
+#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    let mut ends: [c_int; 2] = [-1; 2];
+    // SAFETY: `ends` has room for two descriptors.
+    #[cfg(not(target_vendor = "apple"))]
+    errno::check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK | libc::O_CLOEXEC) })?;
+    // SAFETY: as above.
+    #[cfg(target_vendor = "apple")]
+    errno::check(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
+    let (read, write) = (owned(ends[0])?, owned(ends[1])?);
+    #[cfg(target_vendor = "apple")]
+    {
+        prepare(&read)?;
+        prepare(&write)?;
+    }
+    Ok((read, write))
+}
+
+/// Makes a socket of a domain (`AF_INET`) and a type (`SOCK_STREAM`).
+pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd, Error> {
+    #[cfg(not(target_vendor = "apple"))]
+    let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: the call takes no pointers.
+    let socket = owned(unsafe { libc::socket(domain, kind, 0) })?;
+    #[cfg(target_vendor = "apple")]
+    prepare(&socket)?;
+    silence(socket.as_raw_fd())?;
+    Ok(socket)
+}
+
+/// Accepts a waiting connection.
+pub(crate) fn accept(listener: RawFd) -> Result<OwnedFd, Error> {
+    // SAFETY: null pointers mean that the peer's address is not asked for.
+    #[cfg(not(target_vendor = "apple"))]
+    let result = unsafe {
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags)
+    };
+    // SAFETY: as above.
+    #[cfg(target_vendor = "apple")]
+    let result = unsafe { libc::accept(listener, std::ptr::null_mut(), std::ptr::null_mut()) };
+    let socket = owned(result)?;
+    #[cfg(target_vendor = "apple")]
+    prepare(&socket)?;
+    // A failure means that the connection is gone; its first read returns the reason.
+    let _ = silence(socket.as_raw_fd());
+    Ok(socket)
+}
+
+/// Makes a descriptor non-blocking and close-on-exec (no-flags).
+#[cfg(target_vendor = "apple")]
+fn prepare(fd: &OwnedFd) -> Result<(), Error> {
+    use std::os::fd::AsFd;
+
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    set_nonblocking(fd.as_fd())
+}
+
+/// Makes the open file non-blocking, for its duplicates too. Returns true if it was blocking.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Error> {
+    // SAFETY: the call takes no pointers.
+    let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    if flags & libc::O_NONBLOCK != 0 {
+        return Ok(false);
+    }
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    Ok(true)
+}
+
+/// Makes the open file blocking, for its duplicates too.
+pub(crate) fn set_blocking(fd: BorrowedFd<'_>) -> Result<(), Error> {
+    // SAFETY: the call takes no pointers.
+    let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags & !libc::O_NONBLOCK) })?;
+    Ok(())
+}
+
+/// Returns true if a descriptor is a terminal.
+pub(crate) fn is_terminal(fd: RawFd) -> bool {
+    // SAFETY: the call takes no pointers.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
+/// True if POLLHUP means that both directions are closed. Apple's systems report it also for one,
+/// and other systems differ.
+pub(crate) const HUP_IS_CLOSED: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+
+/// True if accepted connections inherit `TCP_NODELAY` from their listener.
+pub(crate) const INHERITS_NO_DELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Returns what a descriptor is ready for now, of `events` and of what `poll` reports always.
+pub(crate) fn poll(fd: RawFd, events: i16) -> i16 {
+    let mut entry = libc::pollfd { fd, events, revents: 0 };
+    // SAFETY: `entry` is an array of one.
+    if unsafe { libc::poll(&raw mut entry, 1, 0) } > 0 { entry.revents } else { 0 }
+}
+
+/// Returns the number of bytes that can be read now; 0 where the system does not count them.
+pub(crate) fn unread(fd: RawFd) -> c_int {
+    let mut count: c_int = 0;
+    // SAFETY: the request writes a `c_int`, for which `count` is a valid place.
+    if unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) } < 0 { 0 } else { count }
+}
+
+/// Returns the failure of a socket that its next read would return, and takes nothing.
+pub(crate) fn peek(fd: RawFd) -> Result<(), Error> {
+    let mut byte = 0_u8;
+    // SAFETY: `byte` is valid for a write of one byte.
+    let result =
+        unsafe { libc::recv(fd, (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT) };
+    match errno::number() {
+        _ if result >= 0 => Ok(()),
+        libc::EAGAIN | libc::EINTR => Ok(()),
+        code => Err(errno::from_errno(code)),
+    }
+}
+
+/// Flags of every `recv`: it does not block, even if another owner of the socket has made it
+/// blocking.
+pub(crate) const RECEIVE_FLAGS: c_int = libc::MSG_DONTWAIT;
+
+/// Flags of every `send`: as for `recv`, and a peer that is gone is an error and not a signal.
+#[cfg(not(target_vendor = "apple"))]
+pub(crate) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+/// Flags of every `send`: as for `recv` (no-msg-nosignal).
+#[cfg(target_vendor = "apple")]
+pub(crate) const SEND_FLAGS: c_int = libc::MSG_DONTWAIT;
+
+/// Makes a write to a socket whose peer is gone an error and not a signal (no-msg-nosignal).
+#[cfg_attr(
+    not(target_vendor = "apple"),
+    expect(clippy::unnecessary_wraps, reason = "it can fail on Apple's systems")
+)]
+pub(crate) fn silence(socket: RawFd) -> Result<(), Error> {
+    #[cfg(target_vendor = "apple")]
+    return set_option(socket, libc::SOL_SOCKET, libc::SO_NOSIGPIPE, 1);
+    #[cfg(not(target_vendor = "apple"))]
+    {
+        let _ = socket;
+        Ok(())
+    }
+}
+
+/// Returns true if a descriptor is a socket.
+pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
+    option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE).is_ok()
+}
+
+/// Sets a socket option that is a number.
+pub(crate) fn set_option(
+    socket: RawFd,
+    level: c_int,
+    name: c_int,
+    value: c_int,
+) -> Result<(), Error> {
+    // SAFETY: `value` is valid for reads of its size.
+    let result = unsafe {
+        libc::setsockopt(socket, level, name, (&raw const value).cast(), length_of::<c_int>())
+    };
+    errno::check(result).map(drop)
+}
+
+/// Returns a socket option that is a number.
+pub(crate) fn option(socket: RawFd, level: c_int, name: c_int) -> Result<c_int, Error> {
+    let mut value: c_int = 0;
+    let mut length = length_of::<c_int>();
+    // SAFETY: `value` is valid for writes of `length` bytes.
+    let result =
+        unsafe { libc::getsockopt(socket, level, name, (&raw mut value).cast(), &raw mut length) };
+    errno::check(result).map(|_| value)
+}
+
+/// Makes closing reset the connection.
+pub(crate) fn reset_on_close(socket: RawFd) -> Result<(), Error> {
+    set_linger(socket, libc::linger { l_onoff: 1, l_linger: 0 })
+}
+
+/// Makes closing return at once. Returns true if it could have blocked, or reset the connection.
+pub(crate) fn clear_linger(socket: RawFd) -> Result<bool, Error> {
+    let mut linger = libc::linger { l_onoff: 0, l_linger: 0 };
+    let mut length = length_of::<libc::linger>();
+    // SAFETY: `linger` is valid for writes of `length` bytes.
+    let result = unsafe {
+        let value = (&raw mut linger).cast();
+        libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_LINGER, value, &raw mut length)
+    };
+    errno::check(result)?;
+    if linger.l_onoff == 0 {
+        return Ok(false);
+    }
+    set_linger(socket, libc::linger { l_onoff: 0, l_linger: 0 })?;
+    Ok(true)
+}
+
+/// Sets what closing does with bytes that were not sent yet.
+fn set_linger(socket: RawFd, linger: libc::linger) -> Result<(), Error> {
+    // SAFETY: `linger` is valid for reads of its size.
+    let result = unsafe {
+        let value = (&raw const linger).cast();
+        libc::setsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            value,
+            length_of::<libc::linger>(),
+        )
+    };
+    errno::check(result).map(drop)
+}
+
+/// Returns the size of a type as system calls take it.
+#[expect(clippy::cast_possible_truncation, reason = "the types are a few bytes")]
+pub(crate) const fn length_of<T>() -> libc::socklen_t {
+    size_of::<T>() as libc::socklen_t
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn new_descriptors_neither_block_nor_are_inherited() {
+        let (read, write) = pipe().unwrap();
+        let stream = socket(libc::AF_INET, libc::SOCK_STREAM).unwrap();
+        for fd in [&read, &write, &stream] {
+            // SAFETY: the calls take no pointers.
+            let (status, flags) = unsafe {
+                (
+                    libc::fcntl(fd.as_raw_fd(), libc::F_GETFL),
+                    libc::fcntl(fd.as_raw_fd(), libc::F_GETFD),
+                )
+            };
+            assert_ne!(status & libc::O_NONBLOCK, 0);
+            assert_ne!(flags & libc::FD_CLOEXEC, 0);
+        }
+        assert!(is_socket(stream.as_fd()));
+        assert!(!is_socket(read.as_fd()));
+    }
+}
