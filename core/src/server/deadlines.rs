@@ -186,10 +186,17 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Returns when the current connection has been idle for too long; the end of time if never.
+    /// Returns when the current connection has been idle for too long; the end of time if never:
+    /// the clock is stopped while the server itself keeps it from being read.
     pub(super) fn idle_at(&mut self) -> Instant {
+        let has_output = self.has_output();
         let connection = *self.current();
-        if connection.phase() == Phase::Lingering || connection.has(Flag::PAUSED) {
+        let is_held_up = match connection.phase() {
+            Phase::Open => connection.has(Flag::PAUSED) || connection.waiting() != Waiting::Nothing,
+            Phase::Closing => !has_output,
+            _ => true,
+        };
+        if is_held_up {
             return Instant::MAX;
         }
         self.state.limits.idle.after(connection.progress)
