@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use selkie_core::memory::{Connection, LoopStorage, ServerStorage, Slot, TimerSlot};
-use selkie_core::{Config, Error, ErrorKind, Event, EventLoop, Instant, Server, Service};
+use selkie_core::{
+    Config, Connection, Entry, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server,
+    ServerStorage, Service, Slot, TimerSlot,
+};
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket};
 use smoltcp::iface::SocketHandle;
@@ -33,7 +35,7 @@ pub(crate) enum Outcome {
 /// A server, and the host beyond the wire.
 pub(crate) struct TestBench<S: Service<Session = ()> = Echo> {
     pub(crate) event_loop: EventLoop<Network<'static, Wire>, LoopStorage<'static>>,
-    pub(crate) server: Server<'static, Network<'static, Wire>, S>,
+    pub(crate) server: Server<Network<'static, Wire>, S, ServerStorage<'static, Socket, ()>>,
     pub(crate) remote: Host,
     /// The remote end of the wire: what is lost at it never reaches the remote host.
     pub(crate) wire: Wire,
@@ -45,7 +47,7 @@ pub(crate) struct TestBench<S: Service<Session = ()> = Echo> {
 impl TestBench {
     /// Creates an echo server for so many clients at once.
     pub(crate) fn new(connections: usize) -> Self {
-        let config = Config { idle_timeout: Some(IDLE_TIMEOUT), ..Config::DEFAULT };
+        let config = Config::DEFAULT.idle_timeout(Some(IDLE_TIMEOUT));
         Self::with(Echo, connections, 1_024, config, selkie_smoltcp::Config::DEFAULT)
     }
 }
@@ -73,14 +75,13 @@ impl<S: Service<Session = ()>> TestBench<S> {
         let mut event_loop = EventLoop::new_at(network, storage, Instant::ZERO);
         let storage = ServerStorage::<Socket, ()> {
             connections: vec![Connection::EMPTY; slots].leak(),
-            sources: vec![None; slots].leak(),
-            sessions: vec![None; slots].leak(),
+            sources: vec![Entry::Vacant; slots].leak(),
+            sessions: vec![Entry::Vacant; slots].leak(),
             blocks: &mut [],
             bytes: &mut [],
             scratch: vec![0; 512].leak(),
         };
-        let mut server =
-            Server::new(service, Config { connections_max: connections, ..config }, storage);
+        let mut server = Server::new(service, config.connections_max(connections), storage);
         server
             .listen(&mut event_loop.context(), listener)
             .expect("there is a slot for the listener");
