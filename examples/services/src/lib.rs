@@ -3,6 +3,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
 mod echo;
+mod kv;
 
 pub use echo::Echo;
+pub use kv::{Entry, Kv, Store, StoreError};
