@@ -6,8 +6,12 @@
 #[cfg(test)]
 extern crate std;
 
+mod decimal;
 mod echo;
+mod gather;
+mod http;
 mod kv;
 
 pub use echo::Echo;
+pub use http::{Http, HttpSession};
 pub use kv::{Entry, Kv, Store, StoreError};

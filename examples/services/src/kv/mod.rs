@@ -15,7 +15,8 @@ use core::time::Duration;
 
 use selkie_core::{Instant, Peer, SendError, Service};
 
-use replies::{Digits, Replies};
+use crate::decimal::Decimal;
+use replies::Replies;
 pub use store::{Entry, Store, StoreError};
 
 const OK: &[u8] = b"+OK\r\n";
@@ -177,7 +178,7 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
             }
         }
         let stored = self.store.set(key, value, options.expires, || peer.now());
-        self.stored(peer, stored, OK)
+        self.stored(peer, stored)
     }
 
     /// Answers whether a value was stored.
@@ -185,12 +186,11 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
         &mut self,
         peer: &mut Peer<'_>,
         stored: Result<(), StoreError>,
-        reply: &[u8],
     ) -> Result<(), SendError> {
         self.replies.raw(
             peer,
             match stored {
-                Ok(()) => reply,
+                Ok(()) => OK,
                 Err(StoreError::Full) => b"-OOM no slot is free for this key\r\n",
                 Err(StoreError::KeyTooLong) => b"-ERR the key is too long\r\n",
                 Err(StoreError::ValueTooLong) => b"-ERR the value is too long\r\n",
@@ -217,9 +217,15 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
             return self.replies.raw(peer, NOT_A_NUMBER);
         };
         let expires = self.store.expiry(key, || now).unwrap_or(Instant::ZERO);
-        let digits = Digits::new(b':', new);
-        let stored = self.store.set(key, digits.number(), expires, || now);
-        self.stored(peer, stored, digits.line())
+        // A sign and up to 19 digits.
+        let (mut text, digits) = ([b'-'; 21], Decimal::new(new.unsigned_abs()));
+        let digits = digits.digits();
+        text[1..=digits.len()].copy_from_slice(digits);
+        let text = &text[usize::from(new >= 0)..=digits.len()];
+        match self.store.set(key, text, expires, || now) {
+            Ok(()) => self.replies.integer(peer, new),
+            failed => self.stored(peer, failed),
+        }
     }
 
     fn get_many(&mut self, peer: &mut Peer<'_>, keys: &[&[u8]]) -> Result<(), SendError> {

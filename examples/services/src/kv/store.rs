@@ -182,7 +182,9 @@ impl<'a, const KEY: usize, const VALUE: usize> Store<'a, KEY, VALUE> {
     /// Takes a slot for a new key: one that is unused, or whose key has expired.
     fn vacate(&mut self, key: &[u8], now: impl FnOnce() -> Instant) -> Option<usize> {
         let hash = self.hash(key);
-        let slot = if let Some(slot) = self.window(hash).find(|&slot| self.hashes[slot] == 0) { slot } else {
+        let slot = if let Some(slot) = self.window(hash).find(|&slot| self.hashes[slot] == 0) {
+            slot
+        } else {
             let now = now();
             let expired = |&slot: &usize| {
                 let expires = self.entries[slot].expires;
