@@ -1,6 +1,6 @@
 //! The cost of a loop itself: the benchmark that libevent began. See `support/dispatch/`.
 //!
-//! `cargo bench --bench dispatch`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench dispatch`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;
@@ -43,7 +43,7 @@ mod linux {
         churn(&arguments);
     }
 
-    /// One table: all contestants on the same load.
+    /// Prints one table: all contestants on the same load.
     fn dispatch(arguments: &Arguments, kind: Kind, sources: usize, active: usize) {
         let title =
             format!("dispatch, {}, {} registered, {active} active", kind.name(), count(sources));
@@ -67,7 +67,7 @@ mod linux {
         print(&title, &explanation, "ns per event", &contestants, &values);
     }
 
-    /// What it costs to register a source and to deregister it.
+    /// Measures the cost of registering a source and deregistering it.
     fn churn(arguments: &Arguments) {
         const SOURCES: usize = 1_000;
         let title = format!("register + deregister, eventfds, {} registered", count(SOURCES));
@@ -88,8 +88,7 @@ mod linux {
         print(&title, &explanation, "ns per pair", &contestants, &values);
     }
 
-    /// The contestants, with the floor once more: how much it differs from itself is what a ratio
-    /// can tell.
+    /// Adds the floor a second time: its difference from itself bounds what a ratio can show.
     fn with_second_floor(contestants: &[Contestant]) -> Vec<Contestant> {
         let mut all = contestants.to_vec();
         all.push(Contestant::Floor);

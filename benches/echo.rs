@@ -1,6 +1,6 @@
 //! A whole server: connections that have messages echoed, one at a time each. See `support/echo/`.
 //!
-//! `cargo bench --bench echo`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench echo`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;
@@ -36,7 +36,7 @@ mod linux {
         let descriptors = process::descriptors_max();
         println!("# echo (up to {} descriptors in a process)", count(descriptors));
         println!(
-            "Loops are kept on one core and clients on another; the threads of thread-per-connection are not."
+            "Loops run on one core and clients on another; thread per connection runs on all."
         );
         let idle =
             if arguments.quick { 200 } else { 9_000.min(descriptors - 1_000 - DESCRIPTORS_ASIDE) };
@@ -85,8 +85,8 @@ mod linux {
         }
     }
 
-    /// One table: all contestants on the same load. Their servers live side by side and are used in
-    /// turn.
+    /// Prints one table: all contestants on the same load. Their servers run side by side and are
+    /// used in turn.
     fn echo(arguments: &Arguments, load: Load, messages: u64) {
         let Load { active, idle, message_bytes } = load;
         let beside = if idle > 0 { format!(" beside {} idle", count(idle)) } else { String::new() };
@@ -96,7 +96,7 @@ mod linux {
             return;
         }
         let mut contestants = Contestant::ALL.to_vec();
-        // How much the floor differs from itself is what a ratio can tell.
+        // The difference of the floor from itself bounds what a ratio can show.
         contestants.push(Contestant::Floor);
         let mut pairs: Vec<Pair> =
             contestants.into_iter().map(|contestant| Pair::start(contestant, load)).collect();
@@ -107,7 +107,7 @@ mod linux {
         let rounds = arguments.rounds(31);
         let slices = interleave(rounds, pairs.len(), |position| pairs[position].exchange(messages));
         let explanation = format!(
-            "CPU time of the server per message, user and system; {rounds} interleaved rounds of {} messages.",
+            "CPU time of the server per message, user and system; {rounds} rounds of {} messages.",
             count(usize::try_from(messages).unwrap_or(usize::MAX))
         );
         print(&title, &explanation, &pairs, &slices, number(messages) * number(rounds as u64));

@@ -1,7 +1,7 @@
 //! What idle connections cost: the time of those that are active, and memory. As many as the
 //! machine allows: each takes a descriptor of the server's, and one of a client's.
 //!
-//! `cargo bench --bench idle`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench idle`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;
@@ -29,9 +29,9 @@ mod linux {
     const DESCRIPTORS_ASIDE: usize = 24;
     /// Connections that have something to say.
     const ACTIVE: usize = 64;
-    /// More than anybody runs.
+    /// An upper limit for any machine.
     const IDLE_MAX: usize = 100_000;
-    /// What a thread for each connection is measured with: more would only take longer.
+    /// The limit for a thread per connection: more would only take longer.
     const THREADS_MAX: usize = 4_000;
 
     pub(super) fn main() {
@@ -51,7 +51,7 @@ mod linux {
         memory(&arguments, most);
     }
 
-    /// The time per message with few connections and with many.
+    /// Measures the time per message with few connections and with many.
     fn time(arguments: &Arguments, most: usize) {
         let title = format!("time, {ACTIVE} active connections of 64 bytes");
         if !arguments.wants(&title) {
@@ -93,14 +93,15 @@ mod linux {
         table.print();
     }
 
-    /// The memory that each idle connection takes in user space: what the process has written to
+    /// Measures the memory of an idle connection in user space: the anonymous pages of the process
     /// with one connection and with many.
     fn memory(arguments: &Arguments, most: usize) {
         let title = "memory";
         if !arguments.wants(title) {
             return;
         }
-        let explanation = "Memory that the server has written to, in user space; each connection has had one message of 64 bytes echoed.";
+        let explanation =
+            "Memory that the server wrote to, in user space; each connection echoed 64 bytes once.";
         let mut table =
             Table::new(title, explanation, &["", "connections", "KiB", "bytes per connection"]);
         for contestant in Contestant::ALL {

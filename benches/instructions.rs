@@ -2,7 +2,7 @@
 //! counted by strace. Each number is the difference of two runs of different length, so that
 //! starting and ending do not count.
 //!
-//! `cargo bench --bench instructions`, and `-- --quick` to see only that it runs.
+//! `cargo bench -p selkie-benches --bench instructions`, and `-- --quick` to see only that it runs.
 
 #[cfg(target_os = "linux")]
 mod support;
@@ -38,10 +38,7 @@ mod linux {
         process::descriptors_max();
         println!("# instructions and system calls");
         if tools::exists("valgrind") {
-            println!(
-                "callgrind counts in user space only, and has no `epoll_pwait2`: a wait with a deadline, of which there"
-            );
-            println!("are none here, would be counted with `epoll_wait` in its place.");
+            println!("callgrind counts in user space only, and has no `epoll_pwait2`.");
             dispatch_instructions(&arguments);
             echo_instructions(&arguments);
         } else {
@@ -54,7 +51,7 @@ mod linux {
         }
     }
 
-    /// `dispatch CONTESTANT SOURCES ACTIVE WRITES`, with eventfds.
+    /// Plays `dispatch CONTESTANT SOURCES ACTIVE WRITES`, with eventfds.
     fn play(role: &Role) -> bool {
         if role.word(0) != "dispatch" {
             return false;
@@ -175,7 +172,7 @@ mod linux {
         }
     }
 
-    /// Runs a server under a counting program, and gives what that has to say.
+    /// Runs a server under a counting program and returns the output of that program.
     fn serve(
         contestant: echo::Contestant,
         connections: usize,
@@ -190,7 +187,7 @@ mod linux {
         server.finish()
     }
 
-    /// How many more calls the longer run made.
+    /// Returns the calls that the longer run made more than the shorter one.
     fn difference(
         long: &BTreeMap<String, u64>,
         short: &BTreeMap<String, u64>,
@@ -199,7 +196,7 @@ mod linux {
         long.iter().map(|(name, calls)| (name.clone(), calls.saturating_sub(less(name)))).collect()
     }
 
-    /// The ratio to the floor, which is the first value.
+    /// Returns the ratio to the floor, which is the first value.
     fn ratio(value: f64, floor: &mut Option<f64>) -> String {
         format!("{:.3}", value / *floor.get_or_insert(value))
     }

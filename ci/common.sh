@@ -10,6 +10,10 @@ nightly_version="nightly-2026-05-20"
 
 target_folder="${CARGO_TARGET_DIR:-target}"
 case "$target_folder" in /*) ;; *) target_folder="$PWD/$target_folder" ;; esac
+# The programs for other machines are a workspace of their own.
+guests_folder="$target_folder/guests"
+# shellcheck disable=SC2034
+guests=(--manifest-path guests/Cargo.toml --target-dir "$guests_folder")
 tools_folder="$target_folder/tools"
 programs_folder="$target_folder/programs"
 export PATH="$tools_folder/bin:$programs_folder/bin:$PATH"

@@ -28,21 +28,22 @@ wasm_tools() {
     "$program" "$@"
 }
 
-# build_component FOLDER LIBRARY WORLD OUTPUT: compiles a package without a standard library to a module, and makes a
-# component of it. There is no target for WASI 0.3 in stable Rust; this one imports nothing by itself.
+# build_component FOLDER PACKAGE WORLD PROFILE OUTPUT: compiles a guest without a standard library to
+# a module, and makes a component of it. There is no target for WASI 0.3 in stable Rust; this one
+# imports nothing by itself.
 build_component() {
-    local module="$target_folder/wasm32-unknown-unknown/release/$2.wasm"
+    local module="$guests_folder/wasm32-unknown-unknown/$4/${2//-/_}.wasm"
     need_target wasm32-unknown-unknown
     have wasm-tools || need_wheel wasm-tools
-    run cargo build --locked --quiet --release --target wasm32-unknown-unknown --target-dir "$target_folder" \
-        --manifest-path "$1/Cargo.toml"
-    mkdir -p "$(dirname "$4")"
-    smaller_module "$module" "$4.module"
-    wasm_tools component embed "$1/wit" --world "$3" "$4.module" --output "$4.embedded"
-    wasm_tools component new "$4.embedded" --output "$4.long"
-    smaller_component "$4.long" "$4"
-    rm "$4.module" "$4.embedded" "$4.long"
-    say "$4: $(size_of "$4") bytes"
+    run cargo build --locked --quiet --profile "$4" "${guests[@]}" --package "$2" \
+        --target wasm32-unknown-unknown
+    mkdir -p "$(dirname "$5")"
+    smaller_module "$module" "$5.module"
+    wasm_tools component embed "$1/wit" --world "$3" "$5.module" --output "$5.embedded"
+    wasm_tools component new "$5.embedded" --output "$5.long"
+    smaller_component "$5.long" "$5"
+    rm "$5.module" "$5.embedded" "$5.long"
+    say "$5: $(size_of "$5") bytes"
 }
 
 # smaller_component COMPONENT OUTPUT: the component without what is in it for those who read it.
@@ -62,17 +63,18 @@ at_most() {
     [ "$(size_of "$2")" -le "$1" ]
 }
 
-# smaller_module MODULE OUTPUT: what Binaryen makes of a module. Without it the same is a tenth larger, and works as well.
-# Its blocks are laid out anew between two rounds. The lowest KiB of memory is the far end of a stack of 32 KiB, which is
-# never that deep, so a place below it is none that a sum has wrapped to.
+# smaller_module MODULE OUTPUT: what Binaryen makes of a module. Without it the same is a tenth
+# larger, and works as well. Its blocks are laid out anew between two rounds. The lowest KiB of
+# memory is the far end of a stack of 32 KiB, which is never that deep, so a place below it is none
+# that a sum has wrapped to.
 smaller_module() {
     if ! have wasm-opt; then
-        say "wasm-opt (Debian: binaryen) is missing, so the component is going to be larger than it need be"
+        say "wasm-opt (Debian: binaryen) is missing: the component is larger than it need be"
         cp "$1" "$2"
         return
     fi
     wasm-opt --rse -Oz --flatten --code-folding --rereloop -Oz --code-folding -Oz --converge \
-        --always-inline-max-function-size=4 --low-memory-unused --enable-bulk-memory --enable-multivalue \
-        --enable-mutable-globals --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
-        "$1" --output "$2"
+        --always-inline-max-function-size=4 --low-memory-unused --enable-bulk-memory \
+        --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
+        --enable-reference-types --enable-sign-ext "$1" --output "$2"
 }

@@ -1,5 +1,5 @@
-//! An echo server for many clients on one thread. The whole of what it does with their bytes is
-//! `examples/services/src/echo.rs`; what differs between platforms is in `examples/echo/`.
+//! An echo server for many clients on one thread. The service is `Echo` of `examples/services`; the
+//! files in `examples/echo/` are the parts that differ between platforms.
 //!
 //! ```text
 //! cargo run --release --example echo -- 127.0.0.1:7000 --capacity 1024
@@ -11,6 +11,7 @@
 #[cfg_attr(target_env = "p2", path = "echo/wasi_p2.rs")]
 mod platform;
 
+use std::io::{stderr, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,44 +20,42 @@ use clap::error::ErrorKind;
 use selkie::{CloseReason, Config, EventLoop, HeapLoop, HeapServer, Server};
 use selkie_services::Echo;
 
-/// How many events one wait reports at most.
+/// The most events that one wait reports.
 const EVENTS: usize = 512;
-/// How many bytes may be owed to a client before nothing more is read from it.
-const BLOCK_SIZE: usize = 16 * 1024;
-/// How many clients can be owed bytes at once; the others wait. Untouched blocks cost nothing.
-const BLOCKS_MAX: usize = 4096;
-/// How long clients have to take what they are owed once the server is asked to stop.
+/// The size of a buffer: the most bytes in each direction that wait for one client.
+const BUFFER_SIZE: usize = 16 * 1024;
+/// The time that clients have to take their pending output once the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Sends back whatever its clients send, many of them on one thread.
+/// Echoes what its clients send, many of them on one thread.
 #[derive(Debug, Parser)]
 #[command(name = "echo")]
 struct Arguments {
-    /// Where to listen: an IP address and a port, or port 0 for any free one.
+    /// An IP address and a port to listen on; port 0 for any free one.
     #[arg(default_value = "127.0.0.1:7000", value_parser = address)]
     address: std::net::SocketAddr,
 
-    /// What to wait with; the best that the platform has, if not given.
+    /// The system call to wait with; the best of the platform, if not given.
     #[arg(long, value_name = "NAME")]
     backend: Option<platform::Backend>,
 
-    /// How many clients to serve at once; more wait until one leaves.
+    /// The number of clients to serve at once; more wait until one leaves.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clients)]
     capacity: u32,
 
-    /// After how many seconds without a byte a client is disconnected; never, if not given.
+    /// The seconds without a byte after which a client is disconnected; never, if not given.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
 }
 
-/// An address on the command line.
+/// Parses an address on the command line.
 fn address(text: &str) -> Result<std::net::SocketAddr, String> {
     text.parse().map_err(|_| {
         "expected an IP address and a port, such as 127.0.0.1:7000 or [::1]:7000".to_owned()
     })
 }
 
-/// A number of clients on the command line.
+/// Parses a number of clients on the command line.
 fn clients(text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
@@ -64,7 +63,7 @@ fn clients(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "expected a number of clients, 1 or more".to_owned())
 }
 
-/// A time on the command line.
+/// Parses a time on the command line.
 fn seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
@@ -77,18 +76,17 @@ fn main() -> ExitCode {
     match arguments().and_then(|arguments| serve(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("echo: {message}");
+            platform::print(stderr(), &format!("echo: {message}\n"));
             ExitCode::from(2)
         }
     }
 }
 
-/// What stands on the command line; what is wrong with it in one sentence, as everything else that
-/// can be wrong.
+/// Parses the command line. Like every error of this program, its errors are one sentence.
 fn arguments() -> Result<Arguments, String> {
     Arguments::try_parse().map_err(|error| {
         if !error.use_stderr() {
-            // What `--help` prints is no error.
+            // The text of `--help` is no error.
             error.exit();
         }
         let text = error.to_string();
@@ -108,7 +106,7 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     let platform::Opened { platform, listener, description } = platform::open(arguments, slots)?;
 
     let mut loop_memory = HeapLoop::new(slots, EVENTS);
-    let mut server_memory = HeapServer::new(slots, slots.clamp(2, BLOCKS_MAX), BLOCK_SIZE);
+    let mut server_memory = HeapServer::new(slots, slots * platform::BUFFERS_EACH, BUFFER_SIZE);
     let config = Config {
         connections_max: capacity,
         idle_timeout: arguments.idle_timeout,
@@ -120,7 +118,7 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
         .listen(&mut event_loop.context, listener)
         .map_err(|error| format!("cannot watch the listener: {error}"))?;
     let termination = platform::Termination::watch(&mut event_loop.context)?;
-    println!("listening on {description}, capacity {capacity})");
+    platform::print(stdout(), &format!("listening on {description}, capacity {capacity})\n"));
 
     while !event_loop.is_stopped() {
         event_loop
@@ -131,38 +129,42 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
             server.drain(&mut event_loop.context, deadline);
         }
     }
-    report(server.counters(), event_loop.context.counters());
+    let report = report(server.counters(), event_loop.context.counters());
+    platform::print(stdout(), &report);
     Ok(())
 }
 
-/// Prints what was counted.
-fn report(server: &selkie::Counters, turns: selkie::LoopCounters) {
-    println!(
-        "accepted {}, refused {}, gone before accept {}, accept failures {}, pauses at capacity {}, at most {} open",
-        server.accepted,
-        server.refused,
-        server.aborted_early,
-        server.accept_failures,
-        server.accept_pauses,
-        server.open_max
-    );
+/// Formats the counters.
+fn report(server: &selkie::Counters, turns: selkie::LoopCounters) -> String {
     let closed: Vec<String> = CloseReason::ALL
         .into_iter()
         .filter(|&reason| server.closed_for(reason) > 0)
         .map(|reason| format!("{} {reason}", server.closed_for(reason)))
         .collect();
-    println!("closed {}: {}", server.closed_total(), closed.join(", "));
-    println!(
-        "bytes in {}, bytes out {}, at most {} outboxes, {} waits for one",
-        server.bytes_in, server.bytes_out, server.blocks_max, server.starved
-    );
-    println!(
-        "turns {}, of which idle {}; events {}, of which stale {}; spurious reads {}; deadlines {}",
+    format!(
+        "accepted {}, refused {}, gone before accept {}, accept failures {}, \
+         pauses at capacity {}, at most {} open\n\
+         closed {}: {}\n\
+         bytes in {}, bytes out {}, at most {} buffers in use, {} waits for one\n\
+         turns {}, of which idle {}; events {}, of which stale {}; spurious reads {}; \
+         deadlines {}\n",
+        server.accepted,
+        server.refused,
+        server.aborted_early,
+        server.accept_failures,
+        server.accept_pauses,
+        server.open_max,
+        server.closed_total(),
+        closed.join(", "),
+        server.bytes_in,
+        server.bytes_out,
+        server.blocks_max,
+        server.starved,
         turns.turns,
         turns.turns_idle,
         turns.events,
         turns.events_stale,
         server.reads_spurious,
         turns.deadlines
-    );
+    )
 }

@@ -18,7 +18,7 @@ use selkie::{
     Wait,
 };
 
-/// How many sources there can be.
+/// The number of sources at most.
 const CAPACITY: usize = 4;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,8 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut timers = Timers::new([TimerSlot::EMPTY; CAPACITY]);
     let mut batch = [Event::EMPTY; CAPACITY];
     let mut events = Events::new(&mut batch);
-    // The pipes are borrowed for as long as the selector lives, so none of them can be closed under
-    // it.
+    // The selector borrows the pipes, so none of them can be closed before it is dropped.
     let (news_fd, weather_fd) = (news.try_clone()?, weather.try_clone()?);
     let mut selector = DefaultSelector::new(CAPACITY)?;
 

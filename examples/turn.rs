@@ -1,5 +1,4 @@
-//! A server in static memory, driven from outside with `turn(now)`: what firmware does, here on a
-//! host to look at.
+//! A server in static memory, driven from outside with `turn(now)`, as firmware does it.
 //!
 //! All tables have a size that is known at compile time, so the linker says how much memory the
 //! server takes. The main loop is not ours: it asks the server for a turn whenever it likes, and
@@ -27,7 +26,7 @@ static LOOP: Mutex<StaticLoop<SLOTS, 8>> = Mutex::new(StaticLoop::new());
 static SERVER: Mutex<StaticServer<Socket, (), SLOTS, 4, 4096, 1024>> =
     Mutex::new(StaticServer::new());
 
-/// How often the main loop has something else to do.
+/// The interval of the main loop's other work.
 const OTHER_WORK: Duration = Duration::from_millis(1);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,5 +1,5 @@
-//! Nothing is allocated between the first wait and the end of the draining, on any backend,
-//! whatever clients do.
+//! Nothing is allocated between the first wait and the end of the drain, on any backend and with
+//! clients of every kind.
 
 #![cfg(unix)]
 
@@ -18,8 +18,8 @@ use selkie_services::Echo;
 use socket2::SockRef;
 
 thread_local! {
-    /// How often this thread has asked for memory, or given some back, since it began to count. Other threads, where the
-    /// clients are, count nothing.
+    /// The number of calls of the allocator on this thread since it began to count. Other threads,
+    /// where the clients run, count nothing.
     static CALLS: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -37,26 +37,26 @@ fn count() {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
+        // SAFETY: `memory` is from this allocator, so from the system's, with this
         // layout.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same here.
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
+        // SAFETY: `memory` is from this allocator, so from the system's, with this
         // layout.
         unsafe { System.realloc(memory, layout, size) }
     }
@@ -88,9 +88,9 @@ fn echo(client: &mut TcpStream, message: &[u8]) {
     assert_eq!(answer, message);
 }
 
-/// Everything that clients do: talk, crowd, idle, reset, end one half, and take nothing. Gives the
-/// one that is owed bytes.
-fn trouble(address: SocketAddr) -> TcpStream {
+/// Behaves in every way that clients do: talk, crowd, idle, reset, end one half, read nothing.
+/// Returns the client that has output pending.
+fn behave_in_every_way(address: SocketAddr) -> TcpStream {
     // The capacity and more: the rest waits, and gets its turn.
     let mut clients: Vec<TcpStream> = (0..CAPACITY + 4).map(|_| connect(address)).collect();
     for client in clients.iter_mut().take(CAPACITY) {
@@ -147,7 +147,7 @@ fn calls_while_serving(backend: Backend) -> u64 {
     let calls = thread::scope(|scope| {
         let done = &done;
         let clients = scope.spawn(move || {
-            let stalled = trouble(address);
+            let stalled = behave_in_every_way(address);
             done.store(true, Ordering::Release);
             waker.wake();
             drop(stalled);
@@ -172,7 +172,6 @@ fn calls_while_serving(backend: Backend) -> u64 {
     calls
 }
 
-/// The counter counts, or its zeros would mean nothing.
 #[test]
 fn the_allocator_is_counted() {
     CALLS.set(Some(0));

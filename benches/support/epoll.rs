@@ -13,11 +13,11 @@ impl Epoll {
         // SAFETY: the call takes no pointers.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         assert!(fd >= 0, "epoll_create1: {}", io::Error::last_os_error());
-        // SAFETY: the descriptor is new, so nobody else owns it.
+        // SAFETY: the descriptor is new, so it has no other owner.
         Self(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
-    /// One `epoll_ctl`; `data` comes back with each event.
+    /// Makes one `epoll_ctl` call; `data` returns with each event.
     #[inline]
     pub(crate) fn control(&self, operation: i32, fd: RawFd, events: i32, data: u64) {
         let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: data };
@@ -26,7 +26,7 @@ impl Epoll {
         assert!(result >= 0, "epoll_ctl: {}", io::Error::last_os_error());
     }
 
-    /// One `epoll_wait` without end; the events that came.
+    /// Makes one `epoll_wait` call without a time-out; returns the events.
     #[inline]
     pub(crate) fn wait<'e>(&self, events: &'e mut [libc::epoll_event]) -> &'e [libc::epoll_event] {
         let room = i32::try_from(events.len()).unwrap_or(i32::MAX);
@@ -40,14 +40,14 @@ impl Epoll {
     }
 }
 
-/// What a failed wait means: nothing, if it was only interrupted.
+/// Checks a failed wait: an interruption is no failure.
 #[cold]
 fn interrupted() {
     let error = io::Error::last_os_error();
     assert_eq!(error.kind(), io::ErrorKind::Interrupted, "epoll_wait: {error}");
 }
 
-/// Room for a batch of events.
+/// Allocates room for a batch of events.
 pub(crate) fn batch() -> Box<[libc::epoll_event]> {
     vec![libc::epoll_event { events: 0, u64: 0 }; super::BATCH].into_boxed_slice()
 }

@@ -1,24 +1,23 @@
-//! What a process has used, as the kernel knows it.
+//! CPU time, memory and context switches, as the kernel counts them.
 
 use std::fs;
 use std::time::Duration;
 
-/// The CPU time that this process needs for some work, all its threads together.
+/// Measures the CPU time of this process for some work, all its threads together.
 pub(crate) fn cpu_time_of(work: impl FnOnce()) -> Duration {
     let before = cpu_time_of_clock(libc::CLOCK_PROCESS_CPUTIME_ID);
     work();
     cpu_time_of_clock(libc::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(before)
 }
 
-/// The CPU time that another process needs for some work that it is asked for; and what came of
-/// that.
+/// Measures the CPU time of another process for some work; returns it with the work's result.
 pub(crate) fn cpu_time_of_process<T>(pid: u32, work: impl FnOnce() -> T) -> (Duration, T) {
     let before = cpu_time(pid);
     let result = work();
     (cpu_time(pid).saturating_sub(before), result)
 }
 
-/// The CPU time of another process, all its threads together.
+/// Returns the CPU time of another process, all its threads together.
 fn cpu_time(pid: u32) -> Duration {
     let mut clock = 0;
     // SAFETY: `clock` is a valid place for the result.
@@ -35,13 +34,12 @@ fn cpu_time_of_clock(clock: libc::clockid_t) -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-/// The memory of another process that is in RAM, in bytes, shared libraries and its program
-/// included.
+/// Returns the resident memory of another process in bytes, shared libraries and program included.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
     memory_bytes(pid, "Rss:")
 }
 
-/// The part of [`resident_bytes`] that the process has written to: heap, stacks, data.
+/// Returns the part of [`resident_bytes`] that the process has written to: heap, stacks, data.
 pub(crate) fn anonymous_bytes(pid: u32) -> u64 {
     memory_bytes(pid, "Anonymous:")
 }
@@ -51,8 +49,7 @@ fn memory_bytes(pid: u32, field: &str) -> u64 {
     value(&summary, field) * 1024
 }
 
-/// How often the threads of another process have given up their core, by waiting or because their
-/// time was over.
+/// Returns the number of times that the threads of another process gave up their core.
 pub(crate) fn context_switches(pid: u32) -> u64 {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
     threads
@@ -65,7 +62,7 @@ pub(crate) fn context_switches(pid: u32) -> u64 {
         .sum()
 }
 
-/// The first number behind a field's name at the start of a line.
+/// Returns the first number behind a field's name at the start of a line.
 fn value(text: &str, field: &str) -> u64 {
     text.lines()
         .find_map(|line| line.strip_prefix(field)?.split_whitespace().next()?.parse().ok())
@@ -84,7 +81,7 @@ pub(crate) fn pin_to_core(core: usize) {
     unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
 }
 
-/// How many descriptors this process may have; raises the limit as far as it can.
+/// Raises the limit of descriptors of this process as far as possible, and returns it.
 pub(crate) fn descriptors_max() -> usize {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a valid place for the result.

@@ -1,7 +1,7 @@
-//! Interleaved rounds: whatever disturbs the machine for a while disturbs every contestant.
+//! Interleaved rounds: a disturbance of the machine disturbs every contestant alike.
 
-/// Measures every contestant once a round, starting each round with another one. Gives the values
-/// of each contestant in the order of the rounds, so that values of the same round can be compared.
+/// Measures every contestant once a round, starting each round with another one. Returns the values
+/// of each contestant in the order of the rounds, so that values of one round can be compared.
 pub(crate) fn interleave<T>(
     rounds: usize,
     contestants: usize,

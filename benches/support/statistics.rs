@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// A count as a number that ratios are made of.
+/// Converts a count for use in ratios.
 #[expect(clippy::cast_precision_loss, reason = "no benchmark counts to 2^52")]
 pub(crate) const fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// A time in nanoseconds.
+/// Converts a time to nanoseconds.
 pub(crate) fn nanoseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e9
 }
@@ -22,7 +22,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Of at least one value.
+    /// Summarizes at least one value.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -30,13 +30,13 @@ impl Summary {
         Self { median: at(2), lower_quartile: at(1), upper_quartile: at(3) }
     }
 
-    /// Of the ratios of values that were measured in the same round.
+    /// Summarizes the ratios of values that were measured in the same round.
     pub(crate) fn of_ratios(values: &[f64], baseline: &[f64]) -> Self {
         Self::of(values.iter().zip(baseline).map(|(value, baseline)| value / baseline))
     }
 }
 
-/// The value that so many quarters of the sorted values lie below, between two values if need be.
+/// Returns the value at a quarter of the sorted values, between two values if need be.
 fn quantile(sorted: &[f64], quarters: usize) -> f64 {
     let scaled = (sorted.len() - 1) * quarters;
     let (below, rest) = (scaled / 4, scaled % 4);

@@ -41,12 +41,12 @@ impl Table {
     }
 }
 
-/// A ratio, with the middle half of its values.
+/// Formats a ratio with the middle half of its values.
 pub(crate) fn ratio(summary: Summary) -> String {
     format!("{:.3} ({:.3}-{:.3})", summary.median, summary.lower_quartile, summary.upper_quartile)
 }
 
-/// A count with its thousands separated.
+/// Formats a count with its thousands separated.
 pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

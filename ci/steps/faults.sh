@@ -10,4 +10,4 @@ strace --output /dev/null true ||
 SELKIE_STRACE=$(command -v strace)
 export SELKIE_STRACE
 say "$("$SELKIE_STRACE" --version | head -n 1)"
-run cargo test --locked --package selkie --test faults
+run cargo test --locked --package selkie-tests --test faults

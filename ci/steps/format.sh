@@ -5,3 +5,5 @@ source ci/common.sh
 
 need_component rustfmt
 run cargo fmt --all --check
+run cargo fmt --all --check --manifest-path guests/Cargo.toml
+run cargo fmt --all --check --manifest-path fuzz/Cargo.toml

@@ -6,4 +6,4 @@ source ci/common.sh
 [ "$(uname -s)" = Linux ] || not_run "what the server takes of its system is read from /proc, as Linux has it"
 # Seconds; on all backends at once.
 export SELKIE_SOAK="${SELKIE_SOAK:-20}"
-run cargo test --locked --package selkie --test soak -- --nocapture --test-threads=3
+run cargo test --locked --package selkie-tests --test soak -- --nocapture --test-threads=3

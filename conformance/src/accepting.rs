@@ -154,7 +154,7 @@ pub(crate) fn a_listener_is_not_a_stream<F: TransportFixture>(make: Make<'_, F>)
     match stage.accept(stream) {
         Ok(_) => fail!("a stream accepted a connection"),
         Err(error) => {
-            ensure!(error.kind() != ErrorKind::WouldBlock, "accepting from a stream would block")
+            ensure!(error.kind() != ErrorKind::WouldBlock, "accepting from a stream would block");
         }
     }
     stage.dial(listener)?;

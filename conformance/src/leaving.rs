@@ -41,7 +41,7 @@ impl<F: TransportFixture> Stage<F> {
                     ensure!(wanted.starts_with(shown) && count > 0, "{shown:?} came of {wanted:?}");
                 }
                 Err(error) => {
-                    ensure!(error.kind() == ErrorKind::WouldBlock, "looking failed: {error}")
+                    ensure!(error.kind() == ErrorKind::WouldBlock, "looking failed: {error}");
                 }
             }
             self.fixture.settle();

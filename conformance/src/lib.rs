@@ -25,7 +25,7 @@
 //!    ```
 //!
 //!    Without one, in firmware or in a WebAssembly guest, run the same cases from a table and print
-//! what comes of it:
+//!    what comes of it:
 //!
 //!    ```
 //!    # use selkie_conformance::{Fixture, Outcome, Summary, run_all, selector_cases};

@@ -177,7 +177,7 @@ pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(make: Make
                     idle = 0;
                 }
                 Err(error) => {
-                    ensure!(error.kind() == ErrorKind::WouldBlock, "writing failed: {error}")
+                    ensure!(error.kind() == ErrorKind::WouldBlock, "writing failed: {error}");
                 }
             }
         }

@@ -75,6 +75,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "std")]
+extern crate std;
+
 mod adapters;
 mod backend;
 mod bitset;

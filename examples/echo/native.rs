@@ -1,18 +1,24 @@
-//! What the echo server needs of a native platform: a backend, a listener, enough descriptors, and
-//! signals.
+//! The native half of the echo server: a backend, a listener, enough descriptors, and signals.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use selkie::Backend;
-use selkie::{AnySelector, Context, Error, Platform, Socket};
+use selkie::{
+    AnySelector, Context, Error, Event, Events, Interest, Mode, Platform, Poll, Selector, Socket,
+    Token, Wait,
+};
 
 /// The platform of the echo server.
 pub(crate) type Native = Platform<AnySelector<'static>>;
 
-/// How many clients may wait to be accepted; the system cuts it down to its own limit.
+/// The buffers of a connection: one for each direction, so that no client waits for the buffer of
+/// another. Untouched pages cost nothing.
+pub(crate) const BUFFERS_EACH: usize = 2;
+/// The backlog; the system cuts it down to its own limit.
 const BACKLOG: i32 = 4096;
 /// Descriptors beside those of the clients: standard streams, selector, waker, listener, and some
 /// to spare.
@@ -22,7 +28,7 @@ const DESCRIPTORS_EXTRA: u64 = 32;
 pub(crate) struct Opened {
     pub(crate) platform: Native,
     pub(crate) listener: Socket,
-    /// Where it listens and with what, less the closing parenthesis.
+    /// The address and the backend, without the closing parenthesis.
     pub(crate) description: String,
 }
 
@@ -45,9 +51,9 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
     Ok(Opened { platform, listener, description: format!("{address} ({backend}") })
 }
 
-/// Why there is no listener, and what to do about it.
+/// Formats why there is no listener, and what to do about it.
 fn cannot_listen(address: SocketAddr, error: Error) -> String {
-    let advice = match selkie::into_io(error).kind() {
+    let advice = match std::io::Error::from(error).kind() {
         ErrorKind::AddrInUse => {
             "stop the program that listens there, or choose another port (0 for any free one)"
         }
@@ -58,7 +64,7 @@ fn cannot_listen(address: SocketAddr, error: Error) -> String {
     format!("cannot listen on {address}: {error}; {advice}")
 }
 
-/// Whether the user wants the server to stop.
+/// The user's request to stop.
 pub(crate) struct Termination(Arc<AtomicBool>);
 
 impl Termination {
@@ -80,4 +86,23 @@ impl Termination {
     pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
+}
+
+/// Prints if that is possible at once. A reader that has left, a full disk and a full pipe must not
+/// stop or delay the server.
+pub(crate) fn print(mut output: impl Write + AsFd, text: &str) {
+    if is_writable(&output).unwrap_or(false) {
+        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    }
+}
+
+/// Returns whether `output` takes a page without blocking, as POSIX says of a pipe that is ready.
+fn is_writable(output: &impl AsFd) -> Result<bool, Error> {
+    let mut selector = Poll::new(1)?;
+    selector.register(output.as_fd(), Token::new(0, 1), Interest::WRITABLE, Mode::Level)?;
+    let mut batch = [Event::EMPTY];
+    let mut events = Events::new(&mut batch);
+    let now = selector.now();
+    selector.poll(now, &mut events)?;
+    Ok(!events.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What the echo server needs of WASI 0.2: a listener on the host's network.
+//! The WASI 0.2 half of the echo server: a listener on the host's network.
 //!
 //! ```text
 //! cargo run --release --example echo --target wasm32-wasip2 -- 127.0.0.1:7000
@@ -10,37 +10,20 @@
 //! wasmtime run -S inherit-network target/wasm32-wasip2/release/examples/echo.wasm 127.0.0.1:7000
 //! ```
 
-use std::fmt;
-use std::str::FromStr;
+#[path = "wasi.rs"]
+mod wasi;
 
-use selkie::{Context, ErrorKind, IoPoll, IoPollStorage, Socket};
+use selkie::{ErrorKind, IoPoll, IoPollStorage, Socket};
+pub(crate) use wasi::{BUFFERS_EACH, Backend, Termination, print};
 
-/// How many clients may wait to be accepted; the host cuts it down to its own limit.
+/// The backlog; the host cuts it down to its own limit.
 const BACKLOG: u32 = 4096;
-
-/// What there is to wait with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Backend;
-
-impl FromStr for Backend {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        if name == "io_poll" { Ok(Self) } else { Err("WASI 0.2 has only io_poll".to_owned()) }
-    }
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("io_poll")
-    }
-}
 
 /// The platform, listening.
 pub(crate) struct Opened {
     pub(crate) platform: IoPoll<'static>,
     pub(crate) listener: Socket,
-    /// Where it listens and with what, less the closing parenthesis.
+    /// The address and the backend, without the closing parenthesis.
     pub(crate) description: String,
 }
 
@@ -49,36 +32,29 @@ pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened,
     let mut platform = IoPoll::new(IoPollStorage::leaked(slots))
         .map_err(|error| format!("cannot open the platform: {error}"))?;
     let listener = platform.listen(arguments.address, BACKLOG).map_err(|error| {
-        let advice = match error.kind() {
-            ErrorKind::AddressInUse => {
-                "another program listens there: stop it, or choose another port (0 for any free one)"
-            }
-            ErrorKind::PermissionDenied => {
-                "the host does not allow it: run it with `wasmtime run -S inherit-network`, and choose a port above 1023"
-            }
-            ErrorKind::AddressUnavailable => "that address is not one of the host: try 127.0.0.1 or 0.0.0.0",
-            _ => "try another address",
-        };
+        let advice = advice(error.kind());
         format!("cannot listen on {}: {error}; {advice}", arguments.address)
     })?;
     let address = platform
         .local_address(listener)
         .map_err(|error| format!("the listener has no address: {error}"))?;
-    let backend = arguments.backend.unwrap_or(Backend);
+    let backend = arguments.backend.unwrap_or_default();
     Ok(Opened { platform, listener, description: format!("{address} ({backend}") })
 }
 
-/// Whether the user wants the server to stop. WASI has no signals: the host ends the program.
-pub(crate) struct Termination;
-
-impl Termination {
-    #[expect(clippy::unnecessary_wraps, reason = "other platforms can fail here")]
-    pub(crate) fn watch(_context: &mut Context<'_, IoPoll<'static>>) -> Result<Self, String> {
-        Ok(Self)
-    }
-
-    #[expect(clippy::unused_self, reason = "other platforms ask a flag")]
-    pub(crate) fn is_requested(&self) -> bool {
-        false
+/// Returns what to do about a listener that cannot be opened.
+const fn advice(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::AddressInUse => {
+            "another program listens there: stop it, or choose another port (0 for any free one)"
+        }
+        ErrorKind::PermissionDenied => {
+            "the host does not allow it: run it with `wasmtime run -S inherit-network`, and choose \
+             a port above 1023"
+        }
+        ErrorKind::AddressUnavailable => {
+            "that address is not one of the host: try 127.0.0.1 or 0.0.0.0"
+        }
+        _ => "try another address",
     }
 }

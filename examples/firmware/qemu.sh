@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a firmware in QEMU: `cargo run --release` calls this with the ELF.
+# Runs a firmware in QEMU: `cargo run --profile firmware` calls this with the ELF.
 #
 #   TCP     port 7 of the board is ports 7000 to 7003 of 127.0.0.1 (or the list in SELKIE_PORTS): the emulated network
 #           takes one new connection at a time on each, so many clients at once do better on several

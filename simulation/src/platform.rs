@@ -287,7 +287,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
     fn renew(&mut self, source: Source) {
         match source.kind {
             Kind::Stream => {
-                self.network.connections[source.slot as usize].ends[NEAR].fresh = u32::MAX
+                self.network.connections[source.slot as usize].ends[NEAR].fresh = u32::MAX;
             }
             Kind::Listener => self.network.listeners[source.slot as usize].fresh = true,
         }

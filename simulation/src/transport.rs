@@ -164,7 +164,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
                 trace!(self.network, "near {slot}: reads {count}");
             }
             Err(error) => {
-                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
+                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
             }
         }
         outcome
@@ -195,7 +195,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
                 trace!(self.network, "near {slot}: is shown {count}");
             }
             Err(error) => {
-                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock)
+                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
             }
         }
         outcome

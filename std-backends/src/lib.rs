@@ -9,9 +9,9 @@
 //! There are two ways to use it.
 //!
 //! **As a platform** for the server layer: a [`Platform`] owns descriptors and does I/O on them,
-//! over any of the selectors, also one that is chosen when the program runs ([`AnySelector`]).
+//! over any of the selectors, or one that is chosen when the program runs ([`AnySelector`]).
 //!
-//! **As a selector** by itself, over descriptors that somebody else owns and lends:
+//! **As a selector** by itself, over descriptors that the caller owns and lends:
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -19,7 +19,7 @@
 //! use std::time::Duration;
 //!
 //! use selkie_core::{Event, Events, Interest, Mode, Registry, Selector, Slot, Wait};
-//! use selkie_std::{DefaultSelector, into_io};
+//! use selkie_std::DefaultSelector;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let (mut reader, mut writer) = std::io::pipe()?;
@@ -28,12 +28,12 @@
 //! let mut events = Events::new(&mut slots);
 //!
 //! let lent = reader.try_clone()?;
-//! let mut selector = DefaultSelector::new(4).map_err(into_io)?;
-//! let token = registry.insert().map_err(into_io)?;
-//! selector.register(lent.as_fd(), token, Interest::READABLE, Mode::Level).map_err(into_io)?;
+//! let mut selector = DefaultSelector::new(4)?;
+//! let token = registry.insert()?;
+//! selector.register(lent.as_fd(), token, Interest::READABLE, Mode::Level)?;
 //!
 //! writer.write_all(b"hello")?;
-//! selector.wait_for(&mut events, Duration::from_secs(10)).map_err(into_io)?;
+//! selector.wait_for(&mut events, Duration::from_secs(10))?;
 //! for event in &events {
 //!     assert!(registry.contains(event.token) && event.readiness.is_readable());
 //!     let mut bytes = [0; 5];
@@ -55,40 +55,23 @@
 //! * After a `fork`, the child makes its own selector.
 #![cfg(unix)]
 
-mod address;
-mod any;
-mod clock;
-mod descriptor;
-#[cfg(has_epoll)]
-mod epoll;
-mod errno;
-mod fd_table;
-mod handles;
-#[cfg(has_kqueue)]
-mod kqueue;
-mod limit;
+include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
+
 mod platform;
-mod poll;
-mod select;
-mod sources;
+mod selector;
 mod storage;
-mod tcp;
-mod udp;
+mod sys;
 mod waker;
 
-pub use any::{AnySelector, Backend, UnknownBackend};
+pub use platform::{Platform, Socket};
 #[cfg(has_epoll)]
-pub use epoll::Epoll;
-pub use errno::{from_errno, into_io};
-pub use handles::Socket;
+pub use selector::Epoll;
 #[cfg(has_kqueue)]
-pub use kqueue::Kqueue;
-pub use limit::{DescriptorLimit, raise_descriptor_limit};
-pub use platform::Platform;
-pub use poll::Poll;
-pub use select::Select;
-pub use sources::Native;
+pub use selector::Kqueue;
+pub use selector::{AnySelector, Backend, FdSelector, Poll, Select, UnknownBackend};
 pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
+pub use sys::errno::from_errno;
+pub use sys::rlimit::{DescriptorLimit, raise_descriptor_limit};
 pub use waker::Waker;
 
 /// The best selector of the platform.

@@ -1,4 +1,4 @@
-//! Memory of a size chosen at start-up: boxed slices of zeros that nobody has touched yet.
+//! Memory of a size chosen at start-up: boxed slices of zeros in untouched pages.
 
 use std::alloc::{Layout, alloc_zeroed};
 
@@ -16,8 +16,8 @@ macro_rules! zeroable {
     ($($(#[$attribute:meta])* $name:ty),* $(,)?) => {
         $(
             $(#[$attribute])*
-            // SAFETY: the type is an integer, or a struct of integers and of enums whose first case is 0; raw pointers,
-            // which some systems' structs have, may be null.
+            // SAFETY: the type is an integer, or a struct of integers and of enums whose first
+            // variant is 0; raw pointers, which some systems' structs have, may be null.
             unsafe impl Zeroable for $name {}
         )*
     };
@@ -30,12 +30,12 @@ zeroable!(
     libc::epoll_event,
 );
 
-/// `len` zeros of a type, in pages that are fresh from the system: a large table costs memory only
-/// where it is used.
+/// Allocates `len` zeros of a type, in pages that are fresh from the system: a large table costs
+/// memory only where it is used.
 ///
 /// # Errors
 ///
-/// [`OutOfMemory`](ErrorKind::OutOfMemory) if there is not that much.
+/// [`OutOfMemory`](ErrorKind::OutOfMemory) if there is too little.
 pub fn try_zeroed_slice<T: Zeroable>(len: usize) -> Result<Box<[T]>, Error> {
     let layout = Layout::array::<T>(len).map_err(|_| Error::new(ErrorKind::OutOfMemory))?;
     if layout.size() == 0 {
@@ -53,11 +53,11 @@ pub fn try_zeroed_slice<T: Zeroable>(len: usize) -> Result<Box<[T]>, Error> {
     Ok(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start, len)) })
 }
 
-/// [`try_zeroed_slice`], for callers to whom too little memory is the end.
+/// Allocates like [`try_zeroed_slice`], and panics if there is too little memory.
 ///
 /// # Panics
 ///
-/// If there is not that much memory.
+/// If there is too little memory.
 #[must_use]
 pub fn zeroed_slice<T: Zeroable>(len: usize) -> Box<[T]> {
     match try_zeroed_slice(len) {

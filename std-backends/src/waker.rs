@@ -1,27 +1,29 @@
 //! Ending a wait from another thread, or from a signal handler.
 //!
-//! (a) An eventfd holds a counter, and one that is full takes no more. That it is readable is
-//! already a wake where     readiness is a level, but not where it is an edge; so a full one is
-//! emptied and written again. (b) A pipe that is full takes no more either. It is only ever watched
-//! as a level, and is a wake as it stands. (c) Writing into a pipe that nobody can read any more is
-//! a SIGPIPE. So each waker holds both ends: it may outlive its     selector, and then wakes
-//! nobody. (d) A signal handler must leave errno as it was.
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *full-eventfd*: an eventfd is a counter, and a full one takes no more. Where it is watched by
+//!   edges, a write that fails is no wake. So a full one is drained and written again.
+//! * *full-pipe*: a full pipe takes no more either. It is watched as a level, so it is a wake
+//!   already.
+//! * *sigpipe*: writing into a pipe without a reader raises SIGPIPE. So each waker keeps both ends
+//!   open: it may outlive its selector, and then has no effect.
+//! * *errno*: a signal handler must leave errno as it was.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use selkie_core::{Error, Token};
 
-use crate::errno;
+use crate::sys::{errno, fd};
 
 /// Wakes a selector: its wait ends, and reports the token that the waker was made with as readable.
 ///
-/// Clones wake the same token. Wakes that come before the selector reports one are reported
-/// together; none is lost.
+/// Clones wake the same token. Wakes between two reports are reported once; none is lost.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<Ends>);
 
-/// Where wakes go in and come out: an eventfd, which is its own other end, or a pipe.
+/// The ends of the channel: an eventfd, which is both, or a pipe (sigpipe).
 #[derive(Debug)]
 struct Ends {
     read: OwnedFd,
@@ -33,33 +35,33 @@ impl Waker {
     pub fn wake(&self) {
         let before = errno::number();
         if !self.0.put() && self.0.write.is_none() {
-            // (a)
-            self.0.empty();
+            // full-eventfd: the next write is an edge again.
+            self.0.drain();
             self.0.put();
         }
-        // (d)
+        // errno: the caller may be a signal handler.
         errno::restore(before);
     }
 }
 
 impl Ends {
-    /// An eventfd.
+    /// Makes an eventfd.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn new() -> Result<Self, Error> {
         // SAFETY: the call takes no pointers.
         let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
-        Ok(Self { read: crate::descriptor::owned(fd)?, write: None })
+        Ok(Self { read: fd::owned(fd)?, write: None })
     }
 
-    /// A pipe.
+    /// Makes a pipe.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     fn new() -> Result<Self, Error> {
-        let (read, write) = crate::descriptor::pipe()?;
+        let (read, write) = fd::pipe()?;
         Ok(Self { read, write: Some(write) })
     }
 
-    /// Puts a wake in; says whether there was room. The eight bytes are what an eventfd takes, and
-    /// do for a pipe.
+    /// Writes a wake. Returns false if there was no room. An eventfd takes eight bytes, and a pipe
+    /// takes any number.
     fn put(&self) -> bool {
         let fd = self.write.as_ref().unwrap_or(&self.read).as_raw_fd();
         let wake = 1_u64.to_ne_bytes();
@@ -67,8 +69,8 @@ impl Ends {
         unsafe { libc::write(fd, wake.as_ptr().cast(), wake.len()) >= 0 }
     }
 
-    /// Takes out all wakes that are in.
-    fn empty(&self) {
+    /// Reads all wakes.
+    fn drain(&self) {
         let mut wakes = [0_u8; 4096];
         loop {
             // SAFETY: the buffer is valid for writes of its length.
@@ -90,29 +92,29 @@ pub(crate) struct WakeSource {
 }
 
 impl WakeSource {
-    /// A source of wakes, to be reported under `token`.
+    /// Makes a source of wakes that are reported under `token`.
     pub(crate) fn new(token: Token) -> Result<Self, Error> {
         Ok(Self { ends: Arc::new(Ends::new()?), token })
     }
 
-    /// A handle that wakes it.
+    /// Returns a handle that wakes it.
     pub(crate) fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.ends))
     }
 
-    /// The descriptor that becomes readable.
+    /// Returns the descriptor that becomes readable.
     pub(crate) fn fd(&self) -> RawFd {
         self.ends.read.as_raw_fd()
     }
 
-    /// What wakes are reported under.
+    /// Returns the token that wakes are reported under.
     pub(crate) const fn token(&self) -> Token {
         self.token
     }
 
-    /// Takes out the wakes that are being reported.
+    /// Reads the wakes that are being reported.
     pub(crate) fn drain(&self) {
-        self.ends.empty();
+        self.ends.drain();
     }
 }
 

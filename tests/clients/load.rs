@@ -6,7 +6,7 @@ use std::thread;
 
 use super::{Target, echo, expect, leave, pattern, read_pattern_to_end};
 
-/// Many clients at once, each of which gets its own bytes back, in whatever order they ask.
+/// Runs many clients at once, each of which gets its own bytes back, in any order of requests.
 pub(crate) fn interleaved(target: &Target) {
     let mut clients: Vec<_> = (0..target.capacity.min(32)).map(|_| target.connect()).collect();
     for round in 0..20_usize {
@@ -23,8 +23,7 @@ pub(crate) fn interleaved(target: &Target) {
     clients.into_iter().for_each(leave);
 }
 
-/// A client that sends `count` bytes, ends its stream, and must still get every one of them back,
-/// then the end.
+/// Sends `count` bytes and FIN; the client must still get every byte back, then FIN.
 pub(crate) fn large_with_half_close(target: &Target, count: u64) {
     let mut reader = target.connect();
     let mut writer = reader.try_clone().expect("a socket can be cloned");
@@ -39,10 +38,10 @@ pub(crate) fn large_with_half_close(target: &Target, count: u64) {
     });
     let received = read_pattern_to_end(&mut reader);
     sending.join().expect("the sender has sent it all");
-    assert_eq!(received, count, "not all bytes came back");
+    assert_eq!(received, count, "some bytes did not come back");
 }
 
-/// Clients that come and go, several at once, each as soon as the one before it has left.
+/// Runs clients that connect and leave, several at once, each as soon as the last one has left.
 pub(crate) fn churn(target: &Target, rounds: usize) {
     thread::scope(|scope| {
         for lane in 0..target.capacity.min(4) {

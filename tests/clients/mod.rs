@@ -6,32 +6,32 @@
 
 #![allow(dead_code, reason = "not every server can be shown every case")]
 
+mod difficult;
 mod load;
-mod trouble;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use difficult::{full_capacity, idle_timeout, reset_storm, stalled_reader};
 pub(crate) use load::{churn, interleaved, large_with_half_close};
-pub(crate) use trouble::{full_capacity, idle_timeout, reset_storm, stalled_reader};
 
-/// How long anything may take before the server counts as stuck.
+/// The longest time that anything may take before the server counts as stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An echo server to try.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
-    /// How many clients it serves at once.
+    /// The number of clients that it serves at once.
     pub(crate) capacity: usize,
-    /// After how long without a byte it lets a client go.
+    /// The time without a byte after which it closes a connection.
     pub(crate) idle_timeout: Option<Duration>,
 }
 
 impl Target {
-    /// A new connection, which need not be accepted yet.
+    /// Connects; the connection need not be accepted yet.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect_timeout(&self.address, PATIENCE)
             .unwrap_or_else(|error| panic!("cannot connect to {}: {error}", self.address));
@@ -67,7 +67,7 @@ pub(crate) fn leave(mut client: TcpStream) {
     client.shutdown(Shutdown::Write).expect("the connection is still there");
     let mut rest = Vec::new();
     client.read_to_end(&mut rest).expect("the server ends its stream in time");
-    assert!(rest.is_empty(), "the server sent {} bytes that nobody sent it", rest.len());
+    assert!(rest.is_empty(), "the server sent {} bytes that were not sent to it", rest.len());
 }
 
 /// Makes a call, again if a signal interrupted it: the system does not do so by itself on a socket
@@ -81,7 +81,7 @@ pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> 
     }
 }
 
-/// Whether any byte comes within `time`.
+/// Returns whether any byte arrives within `time`.
 pub(crate) fn is_answered_within(client: &TcpStream, time: Duration) -> bool {
     client.set_read_timeout(Some(time)).expect("a connected socket takes the option");
     let peeked = uninterrupted(|| client.peek(&mut [0]));
@@ -93,8 +93,8 @@ pub(crate) fn is_answered_within(client: &TcpStream, time: Duration) -> bool {
     }
 }
 
-/// Writes from the endless [`pattern`] without reading, until the server takes no more, and says
-/// how many bytes that were. What the kernels on both sides buffer is in it, so it is not known
+/// Writes from the endless [`pattern`] without reading, until the server takes no more, and returns
+/// the number of bytes. It includes what the kernels on both sides buffer, so it is not known
 /// before.
 pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
     const BYTES_MAX: u64 = 256 << 20;
@@ -117,8 +117,8 @@ pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
     panic!("the server takes bytes without end from a client that reads none");
 }
 
-/// Reads to the end of the stream, checks every byte against the [`pattern`], and says how many
-/// they were.
+/// Reads to the end of the stream, checks every byte against the [`pattern`], and returns their
+/// number.
 pub(crate) fn read_pattern_to_end(client: &mut TcpStream) -> u64 {
     let mut received = 0;
     let mut buffer = vec![0; 64 * 1024];
@@ -133,8 +133,8 @@ pub(crate) fn read_pattern_to_end(client: &mut TcpStream) -> u64 {
     }
 }
 
-/// Bytes from `start` on of a stream that does not repeat soon, so that lost, doubled and swapped
-/// pieces show.
+/// Returns bytes from `start` on of a stream that does not repeat soon, so that lost, doubled and
+/// swapped pieces show.
 pub(crate) fn pattern(start: u64, count: usize) -> Vec<u8> {
     (start..)
         .take(count)
@@ -142,7 +142,7 @@ pub(crate) fn pattern(start: u64, count: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Waits until `holds`, and says whether it came to that in time.
+/// Waits until `holds`; returns false if that took too long.
 pub(crate) fn comes_true(mut holds: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while !holds() {

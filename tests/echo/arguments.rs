@@ -94,12 +94,12 @@ fn a_privileged_port_is_refused_with_advice() {
     }
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     let mut command = if is_root {
-        // Runs the example as nobody, if nobody may reach it.
+        // The user 65534 has no privileges, but may be unable to reach the program.
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(PROGRAM);
         let reachable = command.arg("--help").output().is_ok_and(|output| output.status.success());
         if !reachable {
-            println!("not run: the user is root, and nobody cannot run {PROGRAM}");
+            println!("not run: the user is root, and user 65534 cannot run {PROGRAM}");
             return;
         }
         let mut command = Command::new("setpriv");

@@ -32,17 +32,16 @@ on_every_backend! {
     crate::interleaved as clients_that_interleave_get_their_own_bytes,
     crate::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
     crate::churn as clients_that_come_and_go_are_all_served,
-    crate::stalled_reader as a_stalled_reader_costs_bounded_memory_and_nobody_else,
-    crate::reset_storm as a_storm_of_resets_harms_nobody_else,
+    crate::stalled_reader as a_stalled_reader_costs_bounded_memory_and_delays_no_other,
+    crate::reset_storm as a_storm_of_resets_harms_no_other,
     crate::full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
-    crate::idle_timeout as a_silent_client_is_let_go_in_time,
-    crate::stopping::owed_bytes_are_sent_before_it_stops as owed_bytes_are_sent_before_it_stops,
+    crate::idle_timeout as a_silent_client_is_closed_in_time,
+    crate::stopping::pending_output_is_sent as pending_output_is_sent_before_it_stops,
     crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
     crate::process::without_descriptors_the_others_go_on as without_descriptors_the_others_go_on,
     crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
 }
 
-/// A backend without a case of its own would not be tested.
 #[test]
 fn every_backend_of_this_machine_is_tested() {
     for backend in selkie::Backend::available() {
@@ -87,8 +86,8 @@ fn stalled_reader(backend: &str) {
     });
     let report = server.stop();
     assert!(
-        report.figure_before("outboxes") <= 2,
-        "one stalled client borrows an outbox and an inbox at most"
+        report.figure_before(" buffers in use") <= 2,
+        "one stalled client takes two buffers at most"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What the server takes of its process: descriptors, processor time, memory.
+//! Descriptors, processor time and memory of the server's process.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
@@ -12,7 +12,7 @@ pub(crate) use elsewhere::{
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    /// Nobody to ask.
+    /// Returns nothing: this system has no /proc.
     pub(crate) fn resident_bytes(_process: u32) -> Option<u64> {
         None
     }
@@ -40,7 +40,7 @@ mod linux {
     use crate::clients::{comes_true, echo, expect, is_answered_within, leave};
     use crate::server::Server;
 
-    /// How much memory a process has in use.
+    /// Returns the resident memory of a process in bytes.
     pub(crate) fn resident_bytes(process: u32) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
@@ -48,7 +48,8 @@ mod linux {
         Some(kibibytes * 1024)
     }
 
-    /// The processor time of a process, in the kernel and outside, in ticks of 10 milliseconds.
+    /// Returns the processor time of a process, in the kernel and outside, in ticks of 10
+    /// milliseconds.
     fn processor_ticks(process: u32) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
         // The name of the program, in parentheses, may have spaces in it.
@@ -57,19 +58,19 @@ mod linux {
         [11, 12].iter().map(|&field| fields[field].parse::<u64>().expect("a number of ticks")).sum()
     }
 
-    /// The lowest number that a process has no descriptor under; what it inherited may lie above.
+    /// Returns the lowest number without a descriptor in a process; inherited ones may lie above.
     fn lowest_free_descriptor(process: u32) -> u64 {
         let is_free =
             |number: &u64| fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
         (0..u64::MAX).find(is_free).expect("there are more numbers than descriptors")
     }
 
-    /// Sets how many descriptors a running process may have.
+    /// Sets the limit of descriptors of a running process.
     fn limit_descriptors(process: u32, count: u64) {
         let process = libc::pid_t::try_from(process).expect("process numbers are small");
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: both pointers are null or point to a `rlimit` that lives until the call has
-        // returned.
+        // SAFETY: both pointers are null or point to a `rlimit` that outlives the
+        // call.
         let done = unsafe {
             libc::prlimit(process, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut limit)
         };
@@ -82,8 +83,8 @@ mod linux {
         assert_eq!(done, 0, "the limits of one's own child can be lowered");
     }
 
-    /// Established connections go on, nothing spins, and accepting resumes: by itself when others
-    /// have freed what was lacking, and at once when one of its own connections leaves.
+    /// Shows that established connections go on, that nothing spins, and that accepting resumes: by
+    /// itself when descriptors are free again, and at once when a connection closes.
     pub(crate) fn without_descriptors_the_others_go_on(backend: &str) {
         let server = Server::start(backend, &["--capacity", "64"]);
         let (id, target) = (server.id(), server.target());
@@ -112,7 +113,7 @@ mod linux {
         leave(inside.remove(0));
         assert!(
             comes_true(|| outside.iter().any(is_in)),
-            "a descriptor was freed, and nobody of those who wait was let in"
+            "a descriptor was freed, and no waiting client was accepted"
         );
         limit_descriptors(id, 256);
         for client in &mut outside {
@@ -124,7 +125,7 @@ mod linux {
         assert!(report.figure("turns") < 1000, "{}", report.text);
     }
 
-    /// Clients that are connected and silent cost nothing.
+    /// Shows that connected and silent clients cost no processor time.
     pub(crate) fn an_idle_server_takes_no_turns(backend: &str) {
         let server = Server::start(backend, &[]);
         let target = server.target();

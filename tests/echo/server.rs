@@ -17,7 +17,7 @@ pub(crate) struct Server {
     capacity: usize,
 }
 
-/// What a server printed at its end.
+/// The output of a server at its end.
 pub(crate) struct Report {
     pub(crate) text: String,
 }
@@ -28,7 +28,7 @@ impl Server {
         Self::start_with(Command::new(PROGRAM), backend, options)
     }
 
-    /// The same with a command that was prepared, and has no arguments yet.
+    /// Starts a prepared command that has no arguments yet.
     pub(crate) fn start_with(mut command: Command, backend: &str, options: &[&str]) -> Self {
         command.args(["127.0.0.1:0", "--backend", backend]).args(options);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the example can be run");
@@ -96,7 +96,7 @@ impl Drop for Server {
     }
 }
 
-/// The address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.
+/// Parses the address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.
 fn parse(line: &str, backend: &str) -> Option<(SocketAddr, usize)> {
     let (address, rest) = line.strip_prefix("listening on ")?.split_once(' ')?;
     let capacity =
@@ -105,13 +105,13 @@ fn parse(line: &str, backend: &str) -> Option<(SocketAddr, usize)> {
 }
 
 impl Report {
-    /// The number behind `name`.
+    /// Returns the number behind `name`.
     pub(crate) fn figure(&self, name: &str) -> u64 {
         let digits = self.words_after(name).next().unwrap_or_default();
         digits.parse().unwrap_or_else(|_| panic!("no figure for {name:?} in {}", self.text))
     }
 
-    /// The number in front of `name`.
+    /// Returns the number in front of `name`.
     pub(crate) fn figure_before(&self, name: &str) -> u64 {
         let before = self.text.split(name).next().unwrap_or_default();
         let digits = before.split_whitespace().next_back().unwrap_or_default();

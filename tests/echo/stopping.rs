@@ -6,20 +6,20 @@ use std::net::TcpStream;
 use crate::clients::{comes_true, echo, read_pattern_to_end, stuff, uninterrupted};
 use crate::server::Server;
 
-/// Whatever the server has taken from a client, the client gets back, then an orderly end; nobody
-/// new is served.
-pub(crate) fn owed_bytes_are_sent_before_it_stops(backend: &str) {
+/// Shows that a client gets back everything that the server has read from it, then FIN, and that no
+/// new client is served.
+pub(crate) fn pending_output_is_sent(backend: &str) {
     let server = Server::start(backend, &[]);
     let target = server.target();
-    let mut owed = target.connect();
-    let sent = stuff(&mut owed);
+    let mut stalled = target.connect();
+    let sent = stuff(&mut stalled);
     server.terminate();
     assert!(
         comes_true(|| TcpStream::connect(target.address).is_err()),
         "a server that was asked to stop still listens"
     );
-    let received = read_pattern_to_end(&mut owed);
-    drop(owed);
+    let received = read_pattern_to_end(&mut stalled);
+    drop(stalled);
     let report = server.stopped();
     assert!(received > 0 && received <= sent);
     assert_eq!(
@@ -31,7 +31,7 @@ pub(crate) fn owed_bytes_are_sent_before_it_stops(backend: &str) {
     assert!(report.text.contains("1 drained"), "{}", report.text);
 }
 
-/// Clients that have nothing to say are let go in an orderly way.
+/// Shows that idle clients are closed with FIN.
 pub(crate) fn it_stops_with_idle_clients(backend: &str) {
     let server = Server::start(backend, &[]);
     let target = server.target();

@@ -8,10 +8,10 @@ use crate::clients::{Target, churn, expect, is_answered_within, leave};
 use crate::group::{echo_all, served};
 use crate::strace::{Strace, Work, traceable};
 
-/// After how long the example tries again to accept.
+/// The interval at which the example retries to accept.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Clients that have connected and sent a message, and may have to wait.
+/// Connects clients that have sent a message, and may have to wait.
 fn outside(target: &Target) -> Vec<TcpStream> {
     let mut clients: Vec<_> = (0..4).map(|_| target.connect()).collect();
     for client in &mut clients {
@@ -27,8 +27,8 @@ fn let_in(outside: &mut [TcpStream]) {
     }
 }
 
-/// Accepting fails three times for want of something. Those inside are served all the time, and by
-/// and by those outside.
+/// Makes accepting fail three times for want of something. Accepted clients are served all the
+/// time, and the others in the end.
 pub(crate) fn shortage(backend: &str, error: &str) {
     let server = traceable(backend, &[]);
     let mut inside = served(&server.target(), 3);
@@ -45,8 +45,8 @@ pub(crate) fn shortage(backend: &str, error: &str) {
     trace.assert_bounded(Work { connections: 8, messages: 11 });
 }
 
-/// Accepting fails until the shortage is over: it is tried every now and then, and at once when a
-/// connection leaves.
+/// Makes accepting fail until the shortage is over: it is retried at intervals, and at once when a
+/// connection closes.
 pub(crate) fn lasting_shortage(backend: &str) {
     let server = traceable(backend, &[]);
     let mut inside = served(&server.target(), 3);
@@ -63,7 +63,7 @@ pub(crate) fn lasting_shortage(backend: &str) {
     assert!(!outside.iter().any(is_in), "the fault has no effect");
     let trace = strace.detach();
     let retries = before.elapsed().div_duration_f64(RETRY).ceil();
-    // The first time, and when the one has left.
+    // The first attempt, and the one when a client has left.
     let attempts = 2.0 + retries;
     #[allow(clippy::cast_precision_loss, reason = "a small number")]
     let count = trace.calls("accept4") as f64;
@@ -77,12 +77,12 @@ pub(crate) fn lasting_shortage(backend: &str) {
     assert!(report.figure("accept failures") >= trace.faults() as u64, "{}", report.text);
 }
 
-/// Three connections are gone before they are accepted, which is nobody else's concern.
+/// Makes three connections end before they are accepted, which affects no other.
 pub(crate) fn aborted(backend: &str, error: &str) {
     let server = traceable(backend, &[]);
     let mut inside = served(&server.target(), 3);
     let strace = Strace::attach(&server, "accept4", &format!("error={error}"), "1..3");
-    // Nothing was gone in truth, so that all of these are still there to be served.
+    // The connections still exist, so that all of them can be served.
     let mut outside = outside(&server.target());
     let_in(&mut outside);
     echo_all(&mut inside, b"as before");
@@ -94,7 +94,7 @@ pub(crate) fn aborted(backend: &str, error: &str) {
     trace.assert_bounded(Work { connections: 7, messages: 7 });
 }
 
-/// Every second attempt comes to nothing, while clients come and go.
+/// Makes every second attempt find nothing, while clients come and go.
 pub(crate) fn disturbed(backend: &str, error: &str) {
     /// Of each of four lanes, and one in the end.
     const CONNECTIONS: usize = 4 * 20 + 1;
@@ -113,7 +113,7 @@ pub(crate) fn disturbed(backend: &str, error: &str) {
     trace.assert_bounded(Work { connections: CONNECTIONS, messages: CONNECTIONS });
 }
 
-/// That the system does not let a connection send at once is a pity, and no more.
+/// Makes every socket option fail, which ends no connection.
 pub(crate) fn without_options(backend: &str) {
     let server = traceable(backend, &[]);
     let strace = Strace::attach(&server, "setsockopt", "error=ENOBUFS", "1+");

@@ -2,10 +2,10 @@
 //! calls that it makes fail, one error after the other, as a system does that is short of something
 //! or whose network breaks.
 //!
-//! Whatever fails, real clients check that the server lives and serves, that no byte is lost on a
-//! connection that was not broken, that one which was broken ends and the others go on, that
-//! nothing spins, and that the server stops orderly in the end. What counts as spinning is in
-//! `strace.rs`: more than twice the calls that the work takes.
+//! Real clients check that the server goes on serving, that no byte is lost on a connection that
+//! did not break, that a broken one ends and the others go on, that nothing spins, and that the
+//! server stops orderly in the end. `strace.rs` says what counts as spinning: more than twice the
+//! calls that the work takes.
 //!
 //! `ci/test faults` installs strace, and names it in `SELKIE_STRACE`. Without it, each test says
 //! that it was not run.
@@ -82,7 +82,7 @@ faults! {
     a_write_finds_a_reset: |backend| streams::broken(backend, "sendto", "ECONNRESET", "1 reset");
     a_write_finds_a_broken_pipe: |backend| streams::broken(backend, "sendto", "EPIPE", "1 reset");
     a_write_is_out_of_memory: |backend| streams::broken(backend, "sendto", "ENOMEM", "1 failed");
-    owed_bytes_find_a_broken_pipe: |backend| streams::broken_while_owed(backend, "EPIPE");
+    pending_output_finds_a_broken_pipe: |backend| streams::broken_with_pending_output(backend, "EPIPE");
     every_third_read_finds_a_reset: streams::broken_again_and_again;
     streams_cannot_be_ended: streams::draining_without_shutdown;
 }

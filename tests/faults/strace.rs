@@ -1,5 +1,4 @@
-//! strace: attached to a server that runs, it makes its calls fail, and tells which calls there
-//! were.
+//! strace: attached to a running server, it makes system calls fail, and records every call.
 //!
 //! It follows the thread of the loop alone, and counts calls from where it attached, so the same
 //! calls fail in each run.
@@ -15,17 +14,16 @@ use crate::server::{self, Report, Server};
 /// The variable that names the program.
 pub(crate) const PROGRAM: &str = "SELKIE_STRACE";
 
-/// The program, if there is one.
+/// Returns the program, if there is one.
 pub(crate) fn program() -> Option<PathBuf> {
     std::env::var_os(PROGRAM).map(PathBuf::from)
 }
 
-/// The echo example, with the permission to be traced.
+/// Starts the echo example, with the permission to be traced.
 pub(crate) fn traceable(backend: &str, options: &[&str]) -> Server {
     let mut command = Command::new(server::PROGRAM);
     let permit = || {
-        // SAFETY: the call takes no pointers. That it fails where nobody needs a permission is no
-        // failure.
+        // SAFETY: the call takes no pointers. It fails where no permission is needed.
         unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
         Ok(())
     };
@@ -75,7 +73,7 @@ impl Strace {
         strace
     }
 
-    /// Detaches, so that nothing fails any more, and tells what happened until then.
+    /// Detaches, so that nothing fails any more, and returns the calls until then.
     pub(crate) fn detach(self) -> Trace {
         let id = self.child.id().to_string();
         let status =
@@ -84,7 +82,7 @@ impl Strace {
         self.ended()
     }
 
-    /// Stops the server orderly, while its calls fail on, and tells what happened.
+    /// Stops the server orderly, while its calls still fail, and returns the calls.
     pub(crate) fn stop(self, server: Server) -> (Report, Trace) {
         (server.stop(), self.ended())
     }
@@ -113,7 +111,7 @@ pub(crate) struct Trace {
     text: String,
 }
 
-/// What clients had a server do.
+/// The work that clients gave to a server.
 #[derive(Clone, Copy)]
 pub(crate) struct Work {
     pub(crate) connections: usize,
@@ -122,16 +120,16 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// How many calls the work takes where none fails: wait, read and send for a message; wait,
-    /// accept, set an option, be watched and accept no more for the beginning of a connection;
-    /// wait, read, be watched no more and close for its end.
+    /// Returns the number of calls that the work takes where none fails: wait, read and send for a
+    /// message; wait, accept, set an option, be watched and accept no more for the beginning of a
+    /// connection; wait, read, be watched no more and close for its end.
     const fn calls(self) -> usize {
         3 * self.messages + 9 * self.connections
     }
 }
 
 impl Trace {
-    /// How many calls to `name` there were, those that failed included.
+    /// Returns the number of calls to `name`, those that failed included.
     pub(crate) fn calls(&self, name: &str) -> usize {
         self.text
             .lines()
@@ -139,14 +137,14 @@ impl Trace {
             .count()
     }
 
-    /// How many calls were made to fail.
+    /// Returns the number of calls that were made to fail.
     pub(crate) fn faults(&self) -> usize {
         self.text.lines().filter(|line| line.ends_with("(INJECTED)")).count()
     }
 
-    /// Shows that calls failed, and that nobody spun: there were no more than twice the calls that
-    /// the work takes, than four for each fault (to wait, to try again, to change an interest
-    /// and back), and than 80 to begin and to end.
+    /// Checks that calls failed and that nothing spun: at most twice the calls that the work takes,
+    /// four for each fault (wait, try again, change an interest and back), and 80 to begin and to
+    /// end.
     pub(crate) fn assert_bounded(&self, work: Work) {
         const BEGIN_AND_END: usize = 80;
         let (count, faults) = (self.text.lines().count(), self.faults());
@@ -156,7 +154,7 @@ impl Trace {
         assert!(count <= limit, "the server spins:\n{}", self.end());
     }
 
-    /// The last lines, for a complaint.
+    /// Returns the last lines, for a failure message.
     fn end(&self) -> String {
         let lines: Vec<&str> = self.text.lines().collect();
         lines[lines.len().saturating_sub(100)..].join("\n")

@@ -8,7 +8,7 @@ use crate::group::{echo_all, served};
 use crate::server::Report;
 use crate::strace::{Strace, Work, traceable};
 
-/// Waits for the end of a connection, be it orderly or not, and says how many bytes came before.
+/// Waits for the end of a connection, orderly or not, and returns the number of bytes before it.
 fn read_to_any_end(client: &mut TcpStream) -> u64 {
     let mut buffer = vec![0; 64 * 1024];
     let mut received = 0;
@@ -22,7 +22,7 @@ fn read_to_any_end(client: &mut TcpStream) -> u64 {
     }
 }
 
-/// Every second read or write comes to nothing; all bytes arrive.
+/// Makes every second read or write find nothing; all bytes arrive.
 pub(crate) fn disturbed(backend: &str, call: &str, error: &str) {
     const LENGTH: u64 = 1 << 20;
     const WORK: Work = Work { connections: 33, messages: 32 * 20 + (LENGTH / 1024) as usize };
@@ -37,7 +37,7 @@ pub(crate) fn disturbed(backend: &str, call: &str, error: &str) {
     trace.assert_bounded(WORK);
 }
 
-/// The third of five connections breaks, which ends it; the others go on, and new ones are served.
+/// Breaks the third of five connections, which ends it; the others go on, and new ones are served.
 pub(crate) fn broken(backend: &str, call: &str, error: &str, reason: &str) {
     let server = traceable(backend, &[]);
     let mut clients = served(&server.target(), 5);
@@ -60,18 +60,17 @@ pub(crate) fn broken(backend: &str, call: &str, error: &str, reason: &str) {
     trace.assert_bounded(Work { connections: 6, messages: 10 });
 }
 
-/// A connection breaks to which bytes are owed; what they were kept in comes back, and the others
-/// go on.
-pub(crate) fn broken_while_owed(backend: &str, error: &str) {
+/// Breaks a connection that has output pending; its buffers come back, and the others go on.
+pub(crate) fn broken_with_pending_output(backend: &str, error: &str) {
     let server = traceable(backend, &[]);
     let target = server.target();
     let mut others = served(&target, 2);
-    let mut owed = target.connect();
-    let sent = stuff(&mut owed);
+    let mut stalled = target.connect();
+    let sent = stuff(&mut stalled);
     let strace = Strace::attach(&server, "sendto", &format!("error={error}"), "1");
-    let received = read_to_any_end(&mut owed);
+    let received = read_to_any_end(&mut stalled);
     assert!(received < sent, "a connection that broke has sent everything");
-    drop(owed);
+    drop(stalled);
     echo_all(&mut others, b"still here");
     others.into_iter().for_each(leave);
     let (report, trace) = strace.stop(server);
@@ -79,8 +78,8 @@ pub(crate) fn broken_while_owed(backend: &str, error: &str) {
     trace.assert_bounded(Work { connections: 3, messages: 2 });
 }
 
-/// Clients that come and go, while every third read finds a reset: one that should find a message,
-/// or the end of the stream. Whatever was answered is right, and nobody waits for ever.
+/// Makes every third read find a reset, in place of a message or of FIN, while clients come and go.
+/// Every answer is right, and no client waits without end.
 pub(crate) fn broken_again_and_again(backend: &str) {
     const CONNECTIONS: usize = 60;
 
@@ -102,8 +101,7 @@ pub(crate) fn broken_again_and_again(backend: &str) {
     trace.assert_bounded(Work { connections: CONNECTIONS, messages: 3 * CONNECTIONS });
 }
 
-/// Sends as many messages, as long as they are answered, and then leaves; says how many were
-/// answered.
+/// Sends messages as long as they are answered, and then leaves; returns the number of answers.
 fn talk(target: &Target, messages: usize) -> usize {
     let mut client = target.connect();
     for number in 0..messages {
@@ -121,7 +119,7 @@ fn talk(target: &Target, messages: usize) -> usize {
     messages
 }
 
-/// All that came in went out, and it was as much as this.
+/// Asserts that all input was sent back, and its size.
 fn assert_bytes(report: &Report, count: u64) {
     assert_eq!(
         (report.figure("bytes in"), report.figure("bytes out")),
@@ -131,8 +129,7 @@ fn assert_bytes(report: &Report, count: u64) {
     );
 }
 
-/// The server cannot end the streams of those whom it lets go in the end, and lets them go all the
-/// same.
+/// Makes every `shutdown` fail while the server drains.
 pub(crate) fn draining_without_shutdown(backend: &str) {
     let server = traceable(backend, &[]);
     let mut clients = served(&server.target(), 3);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clients::{self, Target};
 use crate::strace::{Strace, Work, traceable};
 
-/// The calls that a backend waits with, on one machine or another.
+/// Returns the calls that a backend waits with, on one machine or another.
 fn calls(backend: &str) -> &'static str {
     match backend {
         "epoll" => "?epoll_wait,?epoll_pwait,?epoll_pwait2",
@@ -14,7 +14,7 @@ fn calls(backend: &str) -> &'static str {
     }
 }
 
-/// Clients that interleave, and one that sends much, get all their bytes.
+/// Disturbs the waits while clients interleave and one sends much: all get their bytes back.
 ///
 /// A `pselect6` that is made to return 0 leaves all that it was asked for marked as ready, so there
 /// every source is ready for nothing.
@@ -36,7 +36,7 @@ pub(crate) fn disturbed(backend: &str, how: &str, when: &str) {
     trace.assert_bounded(Work { messages: WORK.messages + looks, ..WORK });
 }
 
-/// A client that is silent is let go when its time has come, neither earlier nor later.
+/// Disturbs the waits while a client is silent: it is closed when its time has come, not before.
 pub(crate) fn disturbed_with_a_deadline(backend: &str, how: &str) {
     let server = traceable(backend, &["--idle-timeout", "1"]);
     let strace = Strace::attach(&server, calls(backend), how, "1+2");
@@ -47,8 +47,8 @@ pub(crate) fn disturbed_with_a_deadline(backend: &str, how: &str) {
     trace.assert_bounded(talk(report.figure("spurious reads")));
 }
 
-/// Where `epoll_pwait2` is unknown or forbidden, it is asked for once, and deadlines are kept all
-/// the same.
+/// Makes `epoll_pwait2` unknown or forbidden: it is called once, and `epoll_wait` serves from then
+/// on.
 pub(crate) fn without_nanoseconds(error: &str) {
     let server = traceable("epoll", &["--idle-timeout", "1"]);
     let strace = Strace::attach(&server, "epoll_pwait2", &format!("error={error}"), "1+");
@@ -60,7 +60,7 @@ pub(crate) fn without_nanoseconds(error: &str) {
     trace.assert_bounded(talk(0));
 }
 
-/// Two clients, of which one talks for two seconds, twenty times a second.
+/// Runs two clients, one of which talks for two seconds, twenty times a second.
 fn talk(spurious: u64) -> Work {
     Work { connections: 2, messages: 42 + usize::try_from(spurious).expect("a small number") }
 }

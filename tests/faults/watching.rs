@@ -11,10 +11,10 @@ use crate::group::{echo_all, served};
 use crate::server::Server;
 use crate::strace::{Strace, Work, traceable};
 
-/// How long a client that must not be served is looked at.
+/// The time for which a client that must not be served is observed.
 const MOMENT: Duration = Duration::from_millis(300);
 
-/// A connection that cannot be watched is refused, and the next one is served.
+/// Makes a connection fail to be watched: it is refused, and the others go on.
 pub(crate) fn refused(error: &str) {
     let server = traceable("epoll", &[]);
     let target = server.target();
@@ -38,8 +38,8 @@ pub(crate) fn refused(error: &str) {
     trace.assert_bounded(Work { connections: 3, messages: 2 });
 }
 
-/// A connection that owes bytes, and cannot be watched for the time when its peer takes them, ends;
-/// the others go on.
+/// Makes a connection with pending output fail to be watched for writing: it ends, and the others
+/// go on.
 pub(crate) fn unchanged(error: &str) {
     let server = traceable("epoll", &[]);
     let target = server.target();
@@ -64,8 +64,8 @@ pub(crate) fn unchanged(error: &str) {
     trace.assert_bounded(Work { connections: 2, messages: 2 + pieces });
 }
 
-/// The server becomes full, and three times the listener cannot be taken out of the kernel's set.
-/// The one who waits is not served meanwhile, and is when there is room.
+/// Makes disarming the listener fail three times while the server is full: a waiting client is not
+/// served meanwhile, and is once there is room.
 pub(crate) fn still_armed(error: &str) {
     let server = traceable("epoll", &["--capacity", "2"]);
     let target = server.target();
@@ -80,7 +80,7 @@ pub(crate) fn still_armed(error: &str) {
     let_in(server, strace, vec![first, second], outside);
 }
 
-/// There is room again, and three times the listener cannot be put back into the kernel's set.
+/// Makes arming the listener fail three times once there is room again.
 pub(crate) fn still_disarmed(error: &str) {
     let server = traceable("epoll", &["--capacity", "2"]);
     let target = server.target();
@@ -92,15 +92,15 @@ pub(crate) fn still_disarmed(error: &str) {
     let_in(server, strace, inside, outside);
 }
 
-/// A client that wants to be served.
+/// Connects a client that wants to be served.
 fn knock(target: &Target) -> TcpStream {
     let mut client = target.connect();
     client.write_all(b"let me in").expect("the backlog takes a message");
     client
 }
 
-/// One of those inside leaves, so that the one outside is served, and in the end there was nobody
-/// who was not.
+/// Disconnects one accepted client, so that the waiting one is served, and checks that all were
+/// served in the end.
 fn let_in(server: Server, strace: Strace, mut inside: Vec<TcpStream>, mut outside: TcpStream) {
     echo_all(&mut inside, b"as before");
     leave(inside.remove(0));
@@ -113,8 +113,8 @@ fn let_in(server: Server, strace: Strace, mut inside: Vec<TcpStream>, mut outsid
     trace.assert_bounded(Work { connections: 4, messages: 5 });
 }
 
-/// Connections that have ended cannot be taken out of the kernel's set, which they leave with their
-/// descriptors all the same. Those who come next, and get their slots and descriptors, are served.
+/// Makes closed connections fail to be removed from the kernel's set, which they leave with their
+/// descriptors all the same. The next ones, with the same slots and descriptors, are served.
 pub(crate) fn still_watched(error: &str) {
     let server = traceable("epoll", &[]);
     let target = server.target();

@@ -13,11 +13,11 @@ use crate::clients::{
     read_pattern_to_end, uninterrupted,
 };
 
-/// A kind of client: what one of them does, how many are there at once, and how long each rests
-/// before it comes again.
+/// A kind of client: its function, the number of them at once, and the rest of each before it
+/// starts again.
 type Kind = (fn(&Churn, u64), usize, Duration);
 
-/// Who comes and goes. The rests keep the ports of the machine from running out.
+/// The kinds of clients. The rests keep the ports of the machine from running out.
 const KINDS: [Kind; 9] = [
     (talker, 4, Duration::from_millis(20)),
     (bulk, 1, Duration::from_millis(100)),
@@ -42,7 +42,7 @@ impl Churn {
         Self { target, until, connections: AtomicU64::new(0) }
     }
 
-    /// Lets all kinds of clients come until it is time; each that has begun then finishes.
+    /// Runs clients of all kinds until it is time; each that has begun then finishes.
     pub(crate) fn start<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
         for (come, count, rest) in KINDS {
             for _ in 0..count {
@@ -58,7 +58,7 @@ impl Churn {
         }
     }
 
-    /// How many clients there were until now.
+    /// Returns the number of clients until now.
     pub(crate) fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
     }
@@ -79,7 +79,7 @@ impl Churn {
     }
 }
 
-/// Says something, waits for the answer, and so on.
+/// Sends a message, waits for the answer, and so on.
 fn talker(churn: &Churn, round: u64) {
     let mut client = churn.connect();
     for number in 0..20 {
@@ -100,7 +100,7 @@ fn bulk(churn: &Churn, _round: u64) {
     large_with_half_close(&churn.target, 256 << 10);
 }
 
-/// Resets its connection: at once, with a byte under way, after an answer, with bytes owed to it.
+/// Resets its connection: at once, with a byte in flight, after an answer, with output pending.
 fn resetting(churn: &Churn, round: u64) {
     let mut client = churn.connect();
     SockRef::from(&client)
@@ -122,9 +122,9 @@ fn vanishing(churn: &Churn, round: u64) {
     }
 }
 
-/// Writes from the endless pattern without reading, until the server takes no more, and says how
-/// many bytes that were. As the kernel may go on taking a little now and then, it ends long before
-/// the server counts the client as silent.
+/// Writes from the endless pattern without reading, until the server takes no more, and returns the
+/// number of bytes. As the kernel may go on taking a little now and then, it ends long before the
+/// server counts the client as silent.
 fn stuff(client: &mut TcpStream) -> u64 {
     let start = Instant::now();
     client
@@ -146,7 +146,7 @@ fn stalled(churn: &Churn, _round: u64) {
     let mut client = churn.connect();
     let sent = stuff(&mut client);
     client.shutdown(Shutdown::Write).expect("the connection is still there");
-    assert_eq!(read_pattern_to_end(&mut client), sent, "not all bytes came back");
+    assert_eq!(read_pattern_to_end(&mut client), sent, "some bytes did not come back");
 }
 
 /// Sends without reading until the server takes no more, and is gone.
@@ -165,7 +165,7 @@ fn slow(churn: &Churn, _round: u64) {
     leave(client);
 }
 
-/// Says nothing more, until the server lets it go.
+/// Stays silent after one message, until the server closes the connection.
 fn silent(churn: &Churn, _round: u64) {
     let mut client = churn.connect();
     echo(&mut client, b"my last words");
@@ -174,7 +174,7 @@ fn silent(churn: &Churn, _round: u64) {
     assert_eq!(count, 0);
 }
 
-/// More clients at once than the server has room for. Each is served in its turn, as others leave.
+/// Connects more clients at once than the capacity. Each is served in its turn, as others leave.
 fn crowd(churn: &Churn, _round: u64) {
     const MESSAGE: &[u8] = b"let me in";
     let mut waiting: Vec<_> = (0..churn.target.capacity + 8).map(|_| churn.connect()).collect();
@@ -189,7 +189,7 @@ fn crowd(churn: &Churn, _round: u64) {
                 .position(|client| is_answered_within(client, Duration::from_millis(1)));
             next.is_some()
         });
-        assert!(let_in, "nobody of the {} who wait was let in", waiting.len());
+        assert!(let_in, "none of the {} waiting clients was accepted", waiting.len());
         let mut client = waiting.swap_remove(next.unwrap_or_default());
         expect(&mut client, MESSAGE);
         leave(client);

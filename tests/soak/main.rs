@@ -5,7 +5,7 @@
 //! `ci/test soak` takes 20; for five minutes on each backend, all of them at once:
 //!
 //! ```text
-//! SELKIE_SOAK=300 cargo test --test soak -- --nocapture --test-threads=3
+//! SELKIE_SOAK=300 cargo test -p selkie-tests --test soak -- --nocapture --test-threads=3
 //! ```
 
 #![cfg(target_os = "linux")]
@@ -29,14 +29,14 @@ use server::{Report, Server};
 
 /// The variable that says for how many seconds.
 const SECONDS: &str = "SELKIE_SOAK";
-/// Less than all clients together, so that some always wait when the crowd is there.
+/// Less than all clients together, so that some always wait when `crowd` runs.
 const CAPACITY: u64 = 32;
-/// The options of the server. Nobody but the silent clients is silent for so long.
+/// The options of the server. Only the silent clients are silent for so long.
 const OPTIONS: [&str; 4] = ["--capacity", "32", "--idle-timeout", "8"];
-/// How much memory may be added after the first quarter of the time, beside the blocks of the pool
+/// The growth of memory that is allowed after the first quarter of the time, beside the buffers
 /// that were in use at once: for the stack and the allocator.
 const GROWTH_MAX: u64 = 256 << 10;
-/// The size of such a block, which is no memory until it is used.
+/// The size of such a buffer, which takes no memory until it is used.
 const BLOCK_SIZE: u64 = 16 * 1024;
 
 #[test]
@@ -72,7 +72,7 @@ fn soak(backend: &str) {
         thread::sleep(time / 4);
         process.resident_bytes()
     });
-    // Who comes last is accepted last: then the backlog is empty.
+    // The last client is accepted last: then the backlog is empty.
     churn.serves();
     let all_closed = comes_true(|| process.descriptors() == descriptors);
     assert!(
@@ -87,12 +87,13 @@ fn soak(backend: &str) {
     println!("descriptors: {descriptors} before and after");
     println!("bytes of memory: {warm} after a quarter of the time, {cold} in the end");
     print!("{}", report.text);
-    let limit = warm + report.figure_before(" outboxes") * BLOCK_SIZE + GROWTH_MAX;
+    let limit = warm + report.figure_before(" buffers in use") * BLOCK_SIZE + GROWTH_MAX;
     assert!(cold <= limit, "the server has grown by {} bytes", cold - warm);
     assert_counters(&report, churn.connections());
 }
 
-/// Every client was taken in, and is gone for a reason; and the server was full at times.
+/// Checks that every client was accepted and closed for a reason, and that the server was full at
+/// times.
 fn assert_counters(report: &Report, connections: u64) {
     let text = &report.text;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What a process takes of its system.
+//! Descriptors, memory and processor time of a process.
 
 use std::fs;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 pub(crate) struct Process(pub(crate) u32);
 
 impl Process {
-    /// How many descriptors are open.
+    /// Counts the open descriptors.
     pub(crate) fn descriptors(self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.0)).expect("the server runs").count()
     }
 
-    /// How much memory is in use, to the page. What `/proc/PID/status` says may lag by 64 pages for
-    /// each thread.
+    /// Returns the resident memory, to the page. `/proc/PID/status` may lag by 64 pages for each
+    /// thread.
     pub(crate) fn resident_bytes(self) -> u64 {
         let rollup =
             fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0)).expect("the server runs");
@@ -30,7 +30,7 @@ impl Process {
         kibibytes * 1024
     }
 
-    /// The processor time, in the kernel and outside.
+    /// Returns the processor time, in the kernel and outside.
     pub(crate) fn processor_time(self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).expect("the server runs");
         // The name of the program, in parentheses, may have spaces in it.

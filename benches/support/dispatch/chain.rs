@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::support::process;
 
-/// What a source is.
+/// The kind of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Two descriptors, and the cost of a socket.
@@ -26,7 +26,7 @@ impl Kind {
         }
     }
 
-    /// How many descriptors a source takes.
+    /// Returns the number of descriptors of one source.
     pub(crate) const fn descriptors(self) -> usize {
         match self {
             Self::SocketPair => 2,
@@ -55,7 +55,7 @@ impl Sources {
         self.0.len()
     }
 
-    /// The descriptors to watch, in the order of the ring.
+    /// Returns the descriptors to watch, in the order of the ring.
     pub(crate) fn watched(&self) -> impl ExactSizeIterator<Item = BorrowedFd<'_>> {
         self.0.iter().map(|ends| ends.reader.as_fd())
     }
@@ -76,26 +76,26 @@ impl Ends {
                 // SAFETY: the call takes no pointers.
                 let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
                 assert!(fd >= 0, "an eventfd: {}", std::io::Error::last_os_error());
-                // SAFETY: the descriptor is new, so nobody else owns it.
+                // SAFETY: the descriptor is new, so it has no other owner.
                 Self { reader: unsafe { File::from_raw_fd(fd) }, writer: None }
             }
         }
     }
 }
 
-/// How much is done in a run.
+/// The amount of work of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
-    /// How many sources are written to at first, and so are ready at any time.
+    /// The number of sources that are written to at first, and so are ready at any time.
     pub(crate) active: usize,
-    /// How many further writes are made before anything is measured.
+    /// The number of further writes before the measurement begins.
     pub(crate) warm_up: u64,
-    /// How many further writes are measured.
+    /// The number of further writes that are measured.
     pub(crate) writes: u64,
 }
 
-/// What a contestant calls for a ready source, by way of a table: a loop that serves many kinds of
-/// sources does not know what it calls.
+/// The callback of a ready source, called through a table: a loop that serves many kinds of sources
+/// does not know its callbacks.
 pub(crate) type Callback = fn(&mut Chain<'_>, usize);
 
 /// The state of a run.
@@ -105,9 +105,9 @@ pub(crate) struct Chain<'s> {
     /// From a source to the one that it writes to: the next, or itself if all are active, so that
     /// no two writes ever meet in one source.
     step: usize,
-    /// How many writes are still to be made.
+    /// The number of writes still to be made.
     writes_left: u64,
-    /// How many reads are still to come.
+    /// The number of reads still to be made.
     reads_left: u64,
 }
 
@@ -116,7 +116,7 @@ impl<'s> Chain<'s> {
         Self { sources: sources.0.as_slice(), step: 1, writes_left: 0, reads_left: 0 }
     }
 
-    /// The table of callbacks: one for each source.
+    /// Returns the table of callbacks: one for each source.
     pub(crate) fn callbacks(&self) -> Vec<Callback> {
         vec![black_box(serve as Callback); self.sources.len()]
     }
@@ -148,7 +148,7 @@ impl<'s> Chain<'s> {
         }
     }
 
-    /// Whether every write was read.
+    /// Returns whether every write was read.
     #[inline]
     pub(crate) const fn is_finished(&self) -> bool {
         self.reads_left == 0

@@ -9,8 +9,8 @@ use super::chain::{Callback, Chain, Load, Sources};
 use crate::support::epoll::{self, Epoll};
 use crate::support::process;
 
-/// What C would point to in `epoll_event.data.ptr`.
-struct Watched {
+/// The entry that C would point to in `epoll_event.data.ptr`.
+struct Entry {
     callback: Callback,
     index: usize,
 }
@@ -18,8 +18,8 @@ struct Watched {
 pub(crate) fn dispatch(sources: &Sources, load: Load) -> Duration {
     let mut chain = Chain::new(sources);
     let callbacks = chain.callbacks().into_iter().enumerate();
-    let watched: Vec<Watched> =
-        callbacks.map(|(index, callback)| Watched { callback, index }).collect();
+    let watched: Vec<Entry> =
+        callbacks.map(|(index, callback)| Entry { callback, index }).collect();
     let epoll = Epoll::new();
     for (fd, watched) in sources.watched().zip(&watched) {
         let data = (&raw const *watched).expose_provenance() as u64;
@@ -31,9 +31,9 @@ pub(crate) fn dispatch(sources: &Sources, load: Load) -> Duration {
             for event in epoll.wait(&mut events) {
                 #[expect(clippy::cast_possible_truncation, reason = "it was an address before")]
                 let address = event.u64 as usize;
-                // SAFETY: it is the address of an element of `watched`, which lives until the end
-                // of the function.
-                let watched = unsafe { &*std::ptr::with_exposed_provenance::<Watched>(address) };
+                // SAFETY: it is the address of an element of `watched`, which outlives the
+                // loop.
+                let watched = unsafe { &*std::ptr::with_exposed_provenance::<Entry>(address) };
                 (watched.callback)(chain, watched.index);
             }
         }

@@ -1,5 +1,6 @@
 //! The dispatch benchmark, which libevent began: sources in a ring, some of which are written to at
-//! first; whoever is dispatched reads, and writes to its neighbour, until all writes are made.
+//! first. Each dispatched source is read and its neighbour is written to, until all writes are
+//! made.
 
 mod chain;
 mod floor;
@@ -41,7 +42,7 @@ impl Contestant {
         Self::Polling,
     ];
 
-    /// Those whose cost does not grow with the number of sources.
+    /// The contestants whose cost does not grow with the number of sources.
     pub(crate) const EPOLL: [Self; 4] =
         [Self::Floor, Self::Selkie(Backend::Epoll), Self::Mio, Self::Polling];
 
@@ -56,7 +57,7 @@ impl Contestant {
         }
     }
 
-    /// Whether each wait looks at every source.
+    /// Returns whether each wait looks at every source.
     pub(crate) const fn scans(self) -> bool {
         matches!(self, Self::Selkie(Backend::Poll | Backend::Select))
     }

@@ -16,7 +16,7 @@ use crate::support::process;
 /// One connection.
 struct Connection {
     stream: TcpStream,
-    /// How many bytes of the message that is under way have not come back.
+    /// The number of bytes of the current message that have not returned.
     missing: usize,
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn drive(port: u16, active: usize, idle: usize, message_bytes: usize)
     }
 }
 
-/// Tells the benchmark.
+/// Sends a line to the benchmark.
 fn say(line: &str) {
     println!("{line}");
     std::io::stdout().flush().expect("the benchmark listens");
@@ -74,7 +74,7 @@ impl Client {
         }
     }
 
-    /// Has so many messages echoed by the first `active` connections.
+    /// Exchanges `messages` messages on the first `active` connections.
     fn exchange(&mut self, active: usize, messages: u64) {
         self.to_send = messages;
         self.to_receive = messages;
@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Receives what is there; says whether that completes the message.
+    /// Receives the available bytes; returns whether they complete the message.
     fn receive(&mut self, index: usize) -> bool {
         let connection = &mut self.connections[index];
         let count = connection

@@ -3,14 +3,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 
-/// A stream and what is owed to its peer.
+/// A stream and the bytes that it did not take.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     pub(super) stream: S,
-    owed: Vec<u8>,
+    pending: Vec<u8>,
 }
 
-/// What a connection waits for now.
+/// The condition that a connection waits for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Read,
@@ -20,13 +20,13 @@ pub(super) enum Next {
 
 impl<S: Read + Write> Connection<S> {
     pub(super) const fn new(stream: S) -> Self {
-        Self { stream, owed: Vec::new() }
+        Self { stream, pending: Vec::new() }
     }
 
-    /// What the connection waits for until it is served.
+    /// Returns the condition that the connection waits for until it is served.
     #[inline]
     pub(super) const fn waits_for(&self) -> Next {
-        if self.owed.is_empty() { Next::Read } else { Next::Write }
+        if self.pending.is_empty() { Next::Read } else { Next::Write }
     }
 
     /// Flushes, then echoes until the stream has nothing more.
@@ -35,9 +35,9 @@ impl<S: Read + Write> Connection<S> {
     /// edge-triggered loop has to read again only to be told so.
     #[inline]
     pub(super) fn serve(&mut self, buffer: &mut [u8]) -> Next {
-        while !self.owed.is_empty() {
-            match self.stream.write(&self.owed) {
-                Ok(count) => drop(self.owed.drain(..count)),
+        while !self.pending.is_empty() {
+            match self.stream.write(&self.pending) {
+                Ok(count) => drop(self.pending.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Write,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Next::Close,
@@ -53,13 +53,13 @@ impl<S: Read + Write> Connection<S> {
             };
             match self.stream.write(&buffer[..count]) {
                 Ok(written) if written == count => {}
-                Ok(written) => self.owed.extend_from_slice(&buffer[written..count]),
+                Ok(written) => self.pending.extend_from_slice(&buffer[written..count]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.owed.extend_from_slice(&buffer[..count])
+                    self.pending.extend_from_slice(&buffer[..count]);
                 }
                 Err(_) => return Next::Close,
             }
-            if !self.owed.is_empty() {
+            if !self.pending.is_empty() {
                 return Next::Write;
             }
             if count < buffer.len() {

@@ -11,17 +11,17 @@ use std::ptr;
 use super::READ_MAX;
 use crate::support::epoll::{self, Epoll};
 
-/// What C would point to in `epoll_event.data.ptr`.
+/// The entry that C would point to in `epoll_event.data.ptr`.
 struct Connection {
-    /// Closing it takes it out of the epoll set, since nobody duplicated it.
+    /// Closing it removes it from the epoll set, as it has no duplicate.
     stream: TcpStream,
     /// The bytes that the kernel has not taken.
-    owed: Vec<u8>,
-    /// How many of them it has taken since.
+    pending: Vec<u8>,
+    /// The number of them that the kernel has taken since.
     sent: usize,
 }
 
-/// Where a connection stands.
+/// The state of a connection after it was served.
 enum Outcome {
     Open,
     Closed,
@@ -46,7 +46,7 @@ pub(crate) fn serve(listener: &TcpListener, connections: usize) {
             // one event in a batch.
             let outcome = unsafe { &mut *connection }.serve(&epoll, event.events, &mut buffer);
             if matches!(outcome, Outcome::Closed) {
-                // SAFETY: `accept` made it with `Box::into_raw`, and nobody uses it after this.
+                // SAFETY: `accept` made it with `Box::into_raw`, and it is not used after this.
                 drop(unsafe { Box::from_raw(connection) });
                 closed += 1;
             }
@@ -61,7 +61,8 @@ fn accept(epoll: &Epoll, listener: &TcpListener) {
         stream.set_nonblocking(true).expect("a socket option");
         stream.set_nodelay(true).expect("a socket option");
         let fd = stream.as_raw_fd();
-        let connection = Box::into_raw(Box::new(Connection { stream, owed: Vec::new(), sent: 0 }));
+        let connection =
+            Box::into_raw(Box::new(Connection { stream, pending: Vec::new(), sent: 0 }));
         epoll.control(
             libc::EPOLL_CTL_ADD,
             fd,
@@ -73,7 +74,7 @@ fn accept(epoll: &Epoll, listener: &TcpListener) {
 
 impl Connection {
     fn serve(&mut self, epoll: &Epoll, events: u32, buffer: &mut [u8]) -> Outcome {
-        if !self.owed.is_empty() {
+        if !self.pending.is_empty() {
             return self.flush(epoll);
         }
         if events & (libc::EPOLLIN | libc::EPOLLHUP | libc::EPOLLERR).cast_unsigned() == 0 {
@@ -99,7 +100,7 @@ impl Connection {
         if count < 0 && matches!(unless_blocked(), Outcome::Closed) {
             return Outcome::Closed;
         }
-        self.owed.extend_from_slice(&bytes[count.max(0).unsigned_abs()..]);
+        self.pending.extend_from_slice(&bytes[count.max(0).unsigned_abs()..]);
         self.sent = 0;
         self.watch(epoll, libc::EPOLLOUT);
         Outcome::Open
@@ -107,13 +108,13 @@ impl Connection {
 
     /// Sends what was kept.
     fn flush(&mut self, epoll: &Epoll) -> Outcome {
-        let count = self.write(&self.owed[self.sent..]);
+        let count = self.write(&self.pending[self.sent..]);
         if count < 0 {
             return unless_blocked();
         }
         self.sent += count.unsigned_abs();
-        if self.sent == self.owed.len() {
-            self.owed = Vec::new();
+        if self.sent == self.pending.len() {
+            self.pending = Vec::new();
             self.watch(epoll, libc::EPOLLIN);
         }
         Outcome::Open
@@ -137,7 +138,7 @@ impl Connection {
     }
 }
 
-/// What a failed read or write means: nothing, if there was only nothing to do for now.
+/// Returns the outcome of a failed read or write: open if it only had to wait.
 fn unless_blocked() -> Outcome {
     match Error::last_os_error().kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Outcome::Open,

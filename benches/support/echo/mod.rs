@@ -19,7 +19,7 @@ pub(crate) use processes::{Client, Load, Server, Wrapper};
 use super::arguments::Role;
 use super::process;
 
-/// How many bytes a server reads at once, for every contestant alike.
+/// The size of a read, for every contestant alike.
 const READ_MAX: usize = 64 * 1024;
 
 /// An implementation of the server.
@@ -63,8 +63,8 @@ impl Contestant {
     }
 }
 
-/// Does what a process that this benchmark started is there for. Says whether the role is one of
-/// this benchmark's.
+/// Plays the part of a process that this benchmark started. Returns whether the role is one of this
+/// benchmark's.
 pub(crate) fn play(role: &Role) -> bool {
     match role.word(0) {
         "serve" => serve(role),
@@ -74,7 +74,7 @@ pub(crate) fn play(role: &Role) -> bool {
     true
 }
 
-/// `serve CONTESTANT CONNECTIONS`: tells its port first.
+/// Plays `serve CONTESTANT CONNECTIONS`: prints its port first.
 fn serve(role: &Role) {
     let contestant =
         Contestant::ALL.into_iter().find(|contestant| contestant.name() == role.word(1));
@@ -89,7 +89,7 @@ fn serve(role: &Role) {
     contestant.serve(listener, role.number(2));
 }
 
-/// A listener with a long backlog, since clients come all at once.
+/// Opens a listener with a long backlog, since clients connect all at once.
 fn listener() -> TcpListener {
     use std::os::fd::AsRawFd;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::Contestant;
 
-/// What a server has to deal with.
+/// The clients of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     /// Connections that always have a message under way.
     pub(crate) active: usize,
-    /// Connections that have nothing to say.
+    /// Connections that send nothing.
     pub(crate) idle: usize,
     /// The length of a message.
     pub(crate) message_bytes: usize,
@@ -35,7 +35,7 @@ pub(crate) struct Client {
     output: BufReader<ChildStdout>,
 }
 
-/// This program, under another one if need be.
+/// Returns a command that runs this program, under another one if given.
 fn command(wrapper: Wrapper<'_>) -> Command {
     let program = std::env::current_exe().expect("the path of this program");
     let Some((tool, arguments)) = wrapper.split_first() else { return Command::new(program) };
@@ -64,8 +64,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits for its end, which comes once its connections are closed; gives what its wrapper had
-    /// to say.
+    /// Waits for its end, after its connections are closed; returns the output of its wrapper.
     pub(crate) fn finish(mut self) -> String {
         let messages =
             self.child.stderr.take().map(|output: ChildStderr| std::io::read_to_string(output));
@@ -75,8 +74,7 @@ impl Server {
 }
 
 impl Client {
-    /// Starts a client, and waits until it is connected and has heard from the server on each
-    /// connection.
+    /// Starts a client, and waits until it is connected and every connection was served once.
     pub(crate) fn start(server: &Server, load: Load) -> Self {
         let Load { active, idle, message_bytes } = load;
         let numbers = [usize::from(server.port), active, idle, message_bytes]
@@ -94,7 +92,7 @@ impl Client {
         Self { child, input, output }
     }
 
-    /// Has so many messages echoed; gives how long that took.
+    /// Exchanges `messages` messages; returns the time that took.
     pub(crate) fn exchange(&mut self, messages: u64) -> Duration {
         let input = self.input.as_mut().expect("an open input");
         writeln!(input, "{messages}").expect("the client listens");
@@ -108,7 +106,7 @@ impl Client {
     }
 }
 
-/// The next line that a process says.
+/// Reads the next line of a process.
 fn line(output: &mut BufReader<ChildStdout>) -> String {
     let mut line = String::new();
     output.read_line(&mut line).expect("a line");

@@ -4,15 +4,15 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
 use ::selkie::{
-    CloseReason, Config, Error, EventLoop, HeapLoop, HeapServer, Native, Peer, Platform, Server,
-    Service, Socket, Wait,
+    CloseReason, Config, Error, EventLoop, FdSelector, HeapLoop, HeapServer, Peer, Platform,
+    Server, Service, Socket, Wait,
 };
 use selkie_services::Echo;
 
 use super::READ_MAX;
 use crate::support::BATCH;
 
-/// Blocks for what waits: connections that owe nothing need none.
+/// The number of buffers: only connections with pending output take one.
 const BLOCKS: usize = 64;
 
 /// The echo service, and how many of its connections are closed, so that the benchmark knows when
@@ -35,7 +35,7 @@ impl Service for Counted {
     }
 }
 
-pub(crate) fn serve<S: Native + Wait>(
+pub(crate) fn serve<S: FdSelector + Wait>(
     selector: Result<S, Error>,
     listener: TcpListener,
     connections: usize,

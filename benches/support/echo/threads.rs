@@ -5,10 +5,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-/// How many bytes are read at once: the longest message of the benchmark, as each thread has a
-/// buffer of its own.
+/// The size of a read: the longest message of the benchmark, as each thread has its own buffer.
 const READ_MAX: usize = 16 * 1024;
-/// What a thread that only reads and writes gets along with.
+/// The stack of a thread that only reads and writes.
 const STACK: usize = 64 * 1024;
 
 pub(crate) fn serve(listener: &TcpListener, connections: usize) {

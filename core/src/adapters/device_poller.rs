@@ -194,7 +194,7 @@ where
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::ERROR
+        Capabilities::ERROR | Capabilities::HANGUP | Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {
@@ -205,17 +205,17 @@ where
 /// What of `interest` the device is ready for. A device that fails to answer is broken.
 fn ask<D: ReadReady + WriteReady>(device: &mut D, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
-    if interest.contains(Interest::READABLE) {
+    if interest.intersects(Interest::READABLE | Interest::HANGUP) {
         match device.read_ready() {
-            Ok(true) => readiness |= Readiness::READABLE,
-            Ok(false) => {}
+            Ok(true) if interest.contains(Interest::READABLE) => readiness |= Readiness::READABLE,
+            Ok(_) => {}
             Err(_) => readiness |= Readiness::ERROR.with_implied(),
         }
     }
-    if interest.contains(Interest::WRITABLE) {
+    if interest.intersects(Interest::WRITABLE | Interest::HANGUP) {
         match device.write_ready() {
-            Ok(true) => readiness |= Readiness::WRITABLE,
-            Ok(false) => {}
+            Ok(true) if interest.contains(Interest::WRITABLE) => readiness |= Readiness::WRITABLE,
+            Ok(_) => {}
             Err(_) => readiness |= Readiness::ERROR.with_implied(),
         }
     }
@@ -264,6 +264,14 @@ where
             return Err(Error::WOULD_BLOCK);
         }
         device.write(bytes).map_err(|error| broken(&error))
+    }
+
+    /// A device that fails to say what it is ready for is gone.
+    fn check(&mut self, source: Device) -> Result<(), Error> {
+        let device = &mut self.checked(source)?.device;
+        device.read_ready().map_err(|error| broken(&error))?;
+        device.write_ready().map_err(|error| broken(&error))?;
+        Ok(())
     }
 
     fn shutdown_write(&mut self, _source: Device) -> Result<(), Error> {

@@ -75,13 +75,16 @@ impl<A: Selector, B: Selector> Selector for Pair<A, B> {
 
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         self.second_leads = !self.second_leads;
+        let before = events.len();
         // In a loop, so that each platform's poll has one place to be inlined at.
         let mut second = self.second_leads;
         for _ in 0..2 {
-            if second {
-                self.second.poll(now, events)?;
-            } else {
-                self.first.poll(now, events)?;
+            let polled =
+                if second { self.second.poll(now, events) } else { self.first.poll(now, events) };
+            // An error beside events would lose them. As the platform that failed leads the next
+            // poll, its error is returned then.
+            if polled.is_err() && events.len() == before {
+                return polled;
             }
             second = !second;
         }
@@ -154,6 +157,20 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
         match source {
             Either::First(source) => self.first.write(source, bytes),
             Either::Second(source) => self.second.write(source, bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, source: Self::Source, parts: &[&[u8]]) -> Result<usize, Error> {
+        match source {
+            Either::First(source) => self.first.write_vectored(source, parts),
+            Either::Second(source) => self.second.write_vectored(source, parts),
+        }
+    }
+
+    fn check(&mut self, source: Self::Source) -> Result<(), Error> {
+        match source {
+            Either::First(source) => self.first.check(source),
+            Either::Second(source) => self.second.check(source),
         }
     }
 

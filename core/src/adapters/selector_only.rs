@@ -1,10 +1,11 @@
 //! Sources that no server serves: a selector as half of a platform.
 
 use core::convert::Infallible;
+use core::time::Duration;
 
 use crate::contract::{
     Capabilities, Close, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token,
-    Transport,
+    Transport, Wait, Wake,
 };
 
 /// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or
@@ -63,12 +64,40 @@ impl<S: Selector> Selector for SelectorOnly<S> {
         self.selector.next_deadline(now)
     }
 
+    /// Those of the selector, and those of a transport that no connection of this one could
+    /// disappoint, so that [`Pair`](crate::Pair) keeps them for the other half.
     fn capabilities(&self) -> Capabilities {
-        self.selector.capabilities()
+        self.selector.capabilities() | Capabilities::CHECK | Capabilities::ABORT
     }
 
     fn capacity(&self) -> usize {
         self.selector.capacity()
+    }
+}
+
+impl<S: Wait> Wait for SelectorOnly<S> {
+    fn now(&mut self) -> Instant {
+        self.selector.now()
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.selector.wait(events, deadline)
+    }
+
+    fn wait_for(&mut self, events: &mut Events<'_>, timeout: Duration) -> Result<(), Error> {
+        self.selector.wait_for(events, timeout)
+    }
+}
+
+impl<S: Wake> Wake for SelectorOnly<S> {
+    type Waker = S::Waker;
+
+    fn waker(&mut self, token: Token) -> Result<S::Waker, Error> {
+        self.selector.waker(token)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        self.selector.release_waker(token)
     }
 }
 

@@ -213,6 +213,47 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
+/// The error as the standard library has it: by its error number where it has one, by its kind
+/// otherwise.
+///
+/// The code is taken for an error number of the system, as the backends of `selkie-std` report
+/// them; elsewhere, as under WASI, only the kind is used.
+#[cfg(feature = "std")]
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        #[cfg(any(unix, windows))]
+        if let Some(code) = error.code() {
+            return Self::from_raw_os_error(code);
+        }
+        Self::new(io_kind(Error::kind(error)), error)
+    }
+}
+
+/// The standard library's word for a kind.
+#[cfg(feature = "std")]
+const fn io_kind(kind: ErrorKind) -> std::io::ErrorKind {
+    use std::io::ErrorKind as Io;
+    match kind {
+        ErrorKind::AlreadyRegistered => Io::AlreadyExists,
+        ErrorKind::NotRegistered | ErrorKind::Stale => Io::NotFound,
+        ErrorKind::Unsupported => Io::Unsupported,
+        ErrorKind::InvalidSource | ErrorKind::InvalidInput => Io::InvalidInput,
+        ErrorKind::WouldBlock => Io::WouldBlock,
+        ErrorKind::AddressInUse => Io::AddrInUse,
+        ErrorKind::AddressUnavailable => Io::AddrNotAvailable,
+        ErrorKind::PermissionDenied => Io::PermissionDenied,
+        ErrorKind::ConnectionRefused => Io::ConnectionRefused,
+        ErrorKind::ConnectionReset => Io::ConnectionReset,
+        ErrorKind::ConnectionAborted => Io::ConnectionAborted,
+        ErrorKind::NotConnected => Io::NotConnected,
+        ErrorKind::BrokenPipe => Io::BrokenPipe,
+        ErrorKind::TimedOut => Io::TimedOut,
+        ErrorKind::Unreachable => Io::HostUnreachable,
+        ErrorKind::OutOfMemory => Io::OutOfMemory,
+        _ => Io::Other,
+    }
+}
+
 impl embedded_io::Error for Error {
     fn kind(&self) -> embedded_io::ErrorKind {
         use embedded_io::ErrorKind as Embedded;
@@ -275,6 +316,23 @@ mod tests {
             let error = Error::with_code(ErrorKind::TimedOut, code);
             assert_eq!((error.kind(), error.code()), (ErrorKind::TimedOut, Some(code)));
         }
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn the_standard_library_understands() {
+        fn with_question_mark() -> std::io::Result<()> {
+            Err(Error::new(ErrorKind::Stale))?;
+            Ok(())
+        }
+        let stale = with_question_mark().unwrap_err();
+        assert_eq!(stale.kind(), std::io::ErrorKind::NotFound);
+        assert!(std::string::ToString::to_string(&stale).contains("stale"));
+        let coded = std::io::Error::from(Error::with_code(ErrorKind::ConnectionRefused, 111));
+        #[cfg(unix)]
+        assert_eq!(coded.raw_os_error(), Some(111));
+        #[cfg(not(any(unix, windows)))]
+        assert_eq!(coded.kind(), std::io::ErrorKind::ConnectionRefused);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Points in time, as the platform counts them.
 
-use core::ops::Add;
+use core::ops::{Add, Sub};
 use core::time::Duration;
 
 /// A point in time: nanoseconds since the platform's own start, on a clock that never goes back.
@@ -73,6 +73,16 @@ impl Add<Duration> for Instant {
     }
 }
 
+/// The time from the right point to the left one, or nothing if that is not later.
+impl Sub for Instant {
+    type Output = Duration;
+
+    #[inline]
+    fn sub(self, earlier: Self) -> Duration {
+        self.saturating_since(earlier)
+    }
+}
+
 /// A duration in nanoseconds, or as many as fit.
 const fn nanos(duration: Duration) -> u64 {
     const NANOS_PER_SECOND: u64 = 1_000_000_000;
@@ -111,6 +121,8 @@ mod tests {
             Instant::from_nanos(7).saturating_since(Instant::from_nanos(3)),
             Duration::from_nanos(4)
         );
+        assert_eq!(Instant::from_nanos(7) - Instant::from_nanos(3), Duration::from_nanos(4));
+        assert_eq!(Instant::ZERO - Instant::MAX, Duration::ZERO);
     }
 
     #[test]

@@ -5,9 +5,10 @@ use crate::bitset::bitset;
 bitset! {
     /// What a source is watched for.
     ///
-    /// [`Interest::NONE`] keeps the source registered and silent: nothing is reported for it, not even that its peer
-    /// hung up, until [`modify`](crate::Selector::modify) gives it an interest again. That is how backpressure stops a
-    /// source without forgetting it.
+    /// [`Interest::NONE`] keeps the source registered and silent: nothing is reported for it, not
+    /// even that its peer hung up, until [`modify`](crate::Selector::modify) gives it an interest
+    /// again. [`Interest::HANGUP`] alone reports the hang-up and nothing else: that is how
+    /// backpressure stops a source without becoming deaf to a peer that is gone.
     ///
     /// The bits are those of [`Readiness`](crate::Readiness).
     pub struct Interest: u8 {
@@ -18,10 +19,21 @@ bitset! {
         const PRIORITY = 0x02;
         /// Room to write, or an outgoing connection that came about or failed.
         const WRITABLE = 0x04;
+        /// A failure or the end of both directions:
+        /// [`Readiness::ERROR`](crate::Readiness::ERROR) and
+        /// [`Readiness::CLOSED`](crate::Readiness::CLOSED), which every other interest reports
+        /// as well. A peer that only ended its own stream is not reported. Where
+        /// [`Capabilities::HANGUP`](crate::Capabilities::HANGUP) is missing, registering this
+        /// interest alone is [`Unsupported`](crate::ErrorKind::Unsupported), and beside another
+        /// one it adds nothing.
+        const HANGUP = 0x10;
     }
 }
 
 /// How often a source that stays ready is reported.
+///
+/// Exhaustive on purpose: a backend must decide on each mode, so a new one must not compile there
+/// unseen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]

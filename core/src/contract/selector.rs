@@ -20,6 +20,13 @@ bitset! {
         const PRIORITY = 0x10;
         /// The platform implements [`Wake`].
         const WAKER = 0x20;
+        /// [`Interest::HANGUP`](crate::Interest::HANGUP) is watched.
+        const HANGUP = 0x40;
+        /// [`Transport::check`](crate::Transport::check) can notice a peer that is gone.
+        const CHECK = 0x80;
+        /// [`Close::Abort`](crate::Close::Abort) sends a reset. Without it an abort drops what is
+        /// pending, but the peer may see an orderly end.
+        const ABORT = 0x100;
     }
 }
 
@@ -100,7 +107,9 @@ pub trait Selector {
     ///
     /// # Errors
     ///
-    /// Only what stops the platform as a whole; a broken source is an event.
+    /// What stops the platform as a whole (a broken source is an event), and only if this call
+    /// added no event: an error beside events would lose them, and a oneshot source among them
+    /// would stay silent for good. A failure that follows events is returned by the next call.
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error>;
 
     /// When the platform itself needs to be polled again even if nothing happens: smoltcp's
@@ -126,11 +135,19 @@ pub trait Wait: Selector {
     /// Adds what is ready to `events`; sleeps until something is, or until `deadline`.
     ///
     /// The deadline is a point in time rather than a span, because most platforms take one, and
-    /// because a wait that was interrupted then goes on with what is left. A wait that ends at
-    /// its deadline ends at or after it, never before: the platform's clock step is rounded up.
-    /// A deadline beyond what the platform can express may end the wait early, without events.
-    /// `None` waits until an event or a wake. A wait may also end without events for no reason that
-    /// the caller can see; it must not do so again and again.
+    /// because the caller can repeat a wait that ended early without computing what is left. A
+    /// wait that ends at its deadline ends at or after it, never before: the platform's clock
+    /// step is rounded up. `None` waits until an event or a wake.
+    ///
+    /// A wait may end early and without events:
+    ///
+    /// * after a signal (`EINTR`), so that the caller can look at the flags that its signal
+    ///   handler set. It is not an error, and the wait is not resumed by the backend;
+    /// * at a deadline beyond what the platform can express;
+    /// * for no visible reason, but not again and again.
+    ///
+    /// A wait whose deadline has passed already still looks once for what is ready, as
+    /// [`poll`](Selector::poll) does: the loop relies on that look before it judges deadlines.
     ///
     /// # Errors
     ///
@@ -165,4 +182,18 @@ pub trait Wake: Selector {
     /// As [`register`](Selector::register);
     /// [`AlreadyRegistered`](crate::ErrorKind::AlreadyRegistered) if there is a waker already.
     fn waker(&mut self, token: Token) -> Result<Self::Waker, Error>;
+
+    /// Gives the waker of `token` back: its wakes are not reported any more, and
+    /// [`waker`](Self::waker) can make a new one. Handles that still exist wake nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotRegistered`](crate::ErrorKind::NotRegistered) if there is no waker or it has another
+    /// index, [`Stale`](crate::ErrorKind::Stale) if it has another generation,
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where the platform cannot give it back.
+    #[inline]
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        let _ = token;
+        Err(Error::new(crate::ErrorKind::Unsupported))
+    }
 }

@@ -3,12 +3,15 @@
 use crate::contract::{Error, Selector};
 
 /// How a source is closed.
+///
+/// Exhaustive on purpose: a platform must decide on each way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Close {
     /// What the platform still holds is sent, then the end of the stream.
     Graceful,
-    /// What the platform still holds is thrown away, and the peer is told so by a reset.
+    /// What the platform still holds is thrown away, and the peer is told so by a reset where
+    /// [`Capabilities::ABORT`](crate::Capabilities::ABORT) says so.
     Abort,
 }
 
@@ -105,6 +108,40 @@ pub trait Transport: Selector {
     /// [`BrokenPipe`](crate::ErrorKind::BrokenPipe),
     /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset) and the like.
     fn write(&mut self, source: Self::Source, bytes: &[u8]) -> Result<usize, Error>;
+
+    /// Writes several buffers as one: hands over as many of the bytes of `parts`, in order, as
+    /// the platform takes, and says how many: at least one, unless all parts are empty.
+    ///
+    /// The default writes the first part that is not empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    #[inline]
+    fn write_vectored(&mut self, source: Self::Source, parts: &[&[u8]]) -> Result<usize, Error> {
+        let first = parts.iter().copied().find(|part| !part.is_empty()).unwrap_or_default();
+        self.write(source, first)
+    }
+
+    /// Asks the platform if the peer of a connection is gone, without reading or writing. `Ok`
+    /// means that the connection stands as far as the platform knows.
+    ///
+    /// For connections whose input is paused: a platform without
+    /// [`Interest::HANGUP`](crate::Interest::HANGUP) reports nothing for them. A connection that
+    /// stands is never disturbed. A failure may be reported by this call alone: the next read or
+    /// write need not repeat it.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection ended, such as
+    /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset);
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where
+    /// [`Capabilities::CHECK`](crate::Capabilities::CHECK) is missing.
+    #[inline]
+    fn check(&mut self, source: Self::Source) -> Result<(), Error> {
+        let _ = source;
+        Err(crate::ErrorKind::Unsupported.into())
+    }
 
     /// How many bytes [`write`](Self::write) takes right now. Only where
     /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so; elsewhere nobody knows before the write.

@@ -71,6 +71,7 @@ impl<const SLOTS: usize, const EVENTS: usize> Default for StaticLoop<SLOTS, EVEN
 /// What a loop has counted since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct LoopCounters {
     /// Turns: waits or polls.
     pub turns: u64,

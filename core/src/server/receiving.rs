@@ -196,7 +196,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
                 return count;
             }
             Err(error) if error.is_would_block() => {
-                tally(&mut self.driver.table.counters.reads_spurious, 1)
+                tally(&mut self.driver.table.counters.reads_spurious, 1);
             }
             Err(error) => self.driver.fail(self.driver.current.index(), error),
         }

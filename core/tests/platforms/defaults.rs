@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use selkie_core::{
     Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token,
-    Transport, Wait,
+    Transport, Wait, Wake,
 };
 
 /// A platform with a clock that stands still and nothing else; it keeps the deadlines of its waits.
@@ -12,6 +12,7 @@ use selkie_core::{
 struct Bare {
     now: Instant,
     deadlines: Vec<Option<Instant>>,
+    written: Vec<Vec<u8>>,
 }
 
 impl Selector for Bare {
@@ -65,6 +66,14 @@ impl Wait for Bare {
     }
 }
 
+impl Wake for Bare {
+    type Waker = ();
+
+    fn waker(&mut self, _token: Token) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 impl Transport for Bare {
     type Address = ();
 
@@ -84,7 +93,8 @@ impl Transport for Bare {
         Err(Error::WOULD_BLOCK)
     }
 
-    fn write(&mut self, (): (), _bytes: &[u8]) -> Result<usize, Error> {
+    fn write(&mut self, (): (), bytes: &[u8]) -> Result<usize, Error> {
+        self.written.push(bytes.to_vec());
         Err(Error::WOULD_BLOCK)
     }
 
@@ -117,4 +127,25 @@ fn a_platform_without_buffers_names_no_room_and_shows_nothing() {
     assert_eq!(Bare::default().write_room(()), usize::MAX);
     assert_eq!(Bare::default().peek((), &mut [0; 1]), Err(ErrorKind::Unsupported.into()));
     Bare::default().consume((), 1, 1);
+}
+
+#[test]
+fn a_platform_that_cannot_ask_for_a_peer_says_so() {
+    assert_eq!(Bare::default().check(()), Err(ErrorKind::Unsupported.into()));
+}
+
+#[test]
+fn several_buffers_are_written_from_the_first_that_is_not_empty() {
+    let mut bare = Bare::default();
+    assert_eq!(bare.write_vectored((), &[&[], b"ab", b"c"]), Err(Error::WOULD_BLOCK));
+    assert_eq!(bare.write_vectored((), &[]), Err(Error::WOULD_BLOCK));
+    assert_eq!(bare.written, [b"ab".to_vec(), Vec::new()]);
+}
+
+#[test]
+fn a_waker_that_cannot_be_given_back_is_unsupported() {
+    let mut bare = Bare::default();
+    bare.waker(Token::new(0, 1)).unwrap();
+    let released = bare.release_waker(Token::new(0, 1));
+    assert_eq!(released, Err(ErrorKind::Unsupported.into()));
 }

@@ -54,7 +54,23 @@ fn a_full_scan_gives_the_device_back() {
         "a handle of another scan"
     );
     assert_eq!(scan.capacity(), 4);
-    assert_eq!(scan.capabilities(), Capabilities::ERROR);
+    assert_eq!(
+        scan.capabilities(),
+        Capabilities::ERROR | Capabilities::HANGUP | Capabilities::CHECK
+    );
+}
+
+#[test]
+fn a_device_that_is_watched_for_a_hang_up_reports_only_that() {
+    let (mut scan, [device, ..]) = three_ready();
+    scan.device(device).unwrap().room = 8;
+    scan.modify(device, token(0), Interest::HANGUP, Mode::Level).unwrap();
+    assert!(poll::<8>(&mut scan).iter().all(|(reported, _)| *reported != token(0)));
+    assert_eq!(scan.check(device), Ok(()));
+    scan.device(device).unwrap().failure = Some(DeviceError::BrokenPipe);
+    let broken = (token(0), Readiness::ERROR.with_implied());
+    assert!(poll::<8>(&mut scan).contains(&broken));
+    assert_eq!(scan.check(device), failed(ErrorKind::BrokenPipe));
 }
 
 #[test]

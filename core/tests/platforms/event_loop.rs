@@ -220,9 +220,10 @@ fn everything_is_counted() {
             event_loop.turn(at(9), log).unwrap();
         }
         assert_eq!(log.expired.len(), 3);
-        let counted =
-            LoopCounters { turns: 7, turns_idle: 2, events: 5, events_stale: 3, deadlines: 3 };
-        assert_eq!(event_loop.context.counters(), counted);
+        let LoopCounters { turns, turns_idle, events, events_stale, deadlines, .. } =
+            event_loop.context.counters();
+        assert_eq!((turns, turns_idle), (7, 2));
+        assert_eq!((events, events_stale, deadlines), (5, 3, 3));
     });
 }
 

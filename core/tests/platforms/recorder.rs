@@ -1,8 +1,10 @@
 //! A platform that writes down what it is asked, and answers with what the test has chosen.
 
+use core::time::Duration;
+
 use selkie_core::{
     Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Transport,
+    Selector, Token, Transport, Wait, Wake,
 };
 
 /// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read
@@ -65,7 +67,9 @@ impl<const OWNS: bool> Selector for Recorder<OWNS> {
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         let event =
             Event { token: Token::new(self.number.into(), 1), readiness: Readiness::READABLE };
-        while events.push(event).is_ok() {}
+        if self.failure.is_none() {
+            while events.push(event).is_ok() {}
+        }
         self.answer(format!("poll {}", now.as_nanos()), ())
     }
 
@@ -82,6 +86,32 @@ impl<const OWNS: bool> Selector for Recorder<OWNS> {
     }
 }
 
+impl<const OWNS: bool> Wait for Recorder<OWNS> {
+    fn now(&mut self) -> Instant {
+        Instant::from_nanos(self.number.into())
+    }
+
+    fn wait(&mut self, _events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        self.answer(format!("wait {:?}", deadline.map(Instant::as_nanos)), ())
+    }
+
+    fn wait_for(&mut self, _events: &mut Events<'_>, timeout: Duration) -> Result<(), Error> {
+        self.answer(format!("wait_for {timeout:?}"), ())
+    }
+}
+
+impl<const OWNS: bool> Wake for Recorder<OWNS> {
+    type Waker = u8;
+
+    fn waker(&mut self, token: Token) -> Result<u8, Error> {
+        self.answer(format!("waker {token:?}"), self.number)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        self.answer(format!("release_waker {token:?}"), ())
+    }
+}
+
 impl<const OWNS: bool> Transport for Recorder<OWNS> {
     type Address = u8;
 
@@ -89,7 +119,7 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
     const READABLE_UNTIL_EMPTY: bool = OWNS;
 
     fn accept(&mut self, listener: u8) -> Result<u8, Error> {
-        Ok(self.answer(format!("accept {listener}"), self.number)?)
+        self.answer(format!("accept {listener}"), self.number)
     }
 
     fn connect(&mut self, address: &u8) -> Result<u8, Error> {
@@ -97,15 +127,15 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
     }
 
     fn connected(&mut self, source: u8) -> Result<(), Error> {
-        Ok(self.answer(format!("connected {source}"), ())?)
+        self.answer(format!("connected {source}"), ())
     }
 
     fn read(&mut self, source: u8, buffer: &mut [u8]) -> Result<usize, Error> {
-        Ok(self.answer(format!("read {source} {}", buffer.len()), self.number.into())?)
+        self.answer(format!("read {source} {}", buffer.len()), self.number.into())
     }
 
     fn peek(&mut self, source: u8, buffer: &mut [u8]) -> Result<usize, Error> {
-        Ok(self.answer(format!("peek {source} {}", buffer.len()), self.number.into())?)
+        self.answer(format!("peek {source} {}", buffer.len()), self.number.into())
     }
 
     fn consume(&mut self, source: u8, count: usize, left: usize) {
@@ -113,7 +143,15 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
     }
 
     fn write(&mut self, source: u8, bytes: &[u8]) -> Result<usize, Error> {
-        Ok(self.answer(format!("write {source} {bytes:?}"), self.number.into())?)
+        self.answer(format!("write {source} {bytes:?}"), self.number.into())
+    }
+
+    fn write_vectored(&mut self, source: u8, parts: &[&[u8]]) -> Result<usize, Error> {
+        self.answer(format!("write_vectored {source} {parts:?}"), self.number.into())
+    }
+
+    fn check(&mut self, source: u8) -> Result<(), Error> {
+        self.answer(format!("check {source}"), ())
     }
 
     fn write_room(&mut self, source: u8) -> usize {
@@ -122,7 +160,7 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
     }
 
     fn shutdown_write(&mut self, source: u8) -> Result<(), Error> {
-        Ok(self.answer(format!("shutdown_write {source}"), ())?)
+        self.answer(format!("shutdown_write {source}"), ())
     }
 
     fn close(&mut self, source: u8, how: Close) -> Result<(), Error> {

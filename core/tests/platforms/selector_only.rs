@@ -1,8 +1,10 @@
 //! `SelectorOnly`: the selector is as it was, and nothing is served.
 
+use core::time::Duration;
+
 use selkie_core::{
     Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Pair, Selector,
-    SelectorOnly, Token, Transport,
+    SelectorOnly, Token, Transport, Wait, Wake,
 };
 
 use crate::recorder::Recorder;
@@ -35,7 +37,25 @@ fn the_sources_are_watched() {
     unserved.selector.capabilities = Capabilities::ERROR;
     unserved.selector.capacity = 5;
     assert_eq!(unserved.next_deadline(Instant::ZERO), Some(Instant::from_nanos(50)));
-    assert_eq!((unserved.capabilities(), unserved.capacity()), (Capabilities::ERROR, 5));
+    assert_eq!(unserved.capacity(), 5);
+    assert_eq!(
+        unserved.capabilities(),
+        Capabilities::ERROR | Capabilities::CHECK | Capabilities::ABORT,
+        "what only a transport does is not taken from the other half"
+    );
+}
+
+#[test]
+fn the_selector_sleeps_and_is_woken_as_before() {
+    let mut unserved = SelectorOnly::new(Recorder::<false>::new(21));
+    let mut batch = [Event::EMPTY; 1];
+    assert_eq!(unserved.now(), Instant::from_nanos(21));
+    unserved.wait(&mut Events::new(&mut batch), Some(Instant::from_nanos(9))).unwrap();
+    unserved.wait_for(&mut Events::new(&mut batch), Duration::from_nanos(8)).unwrap();
+    assert_eq!(unserved.waker(TOKEN), Ok(21));
+    unserved.release_waker(TOKEN).unwrap();
+    let expected = ["wait Some(9)", "wait_for 8ns", "waker Token(4#1)", "release_waker Token(4#1)"];
+    assert_eq!(unserved.selector.calls, expected);
 }
 
 #[test]
@@ -46,6 +66,8 @@ fn the_sources_are_not_served() {
     assert_eq!(unserved.read(7, &mut [0]), Err(UNSUPPORTED.into()));
     assert_eq!(unserved.peek(7, &mut [0]), Err(UNSUPPORTED.into()));
     assert_eq!(unserved.write(7, &[0]), Err(UNSUPPORTED.into()));
+    assert_eq!(unserved.write_vectored(7, &[&[0]]), Err(UNSUPPORTED.into()));
+    assert_eq!(unserved.check(7), Err(UNSUPPORTED.into()));
     assert_eq!(unserved.shutdown_write(7), Err(UNSUPPORTED.into()));
     assert_eq!(unserved.close(7, Close::Graceful), Err(UNSUPPORTED.into()));
     assert!(unserved.selector.calls.is_empty());

@@ -99,7 +99,7 @@ fn run(slots: &mut [Slot; CAPACITY], model: &mut Model, steps: &[Step]) {
                 }
             }
             Step::MadeUp(index, generation) => {
-                remove(&mut registry, model, Token::new(index, generation))
+                remove(&mut registry, model, Token::new(index, generation));
             }
         }
         compare(&registry, model);

@@ -120,7 +120,7 @@ impl Run {
                 rig.socket(listener).accept_errors.push_back(ErrorKind::OutOfDescriptors);
             }
             Step::RegisterFails => {
-                rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory)
+                rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory);
             }
             Step::Wait(millis) => rig.pass(Duration::from_millis(u64::from(millis))),
             Step::Turn => {

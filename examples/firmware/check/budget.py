@@ -36,7 +36,7 @@ CRATES = {
     "selkie_core": "core",
     "selkie_smoltcp": "backend",
     "smoltcp": "smoltcp",
-    "services": "service",
+    "selkie_services": "service",
     "firmware": "driver",
     "echo": "firmware",
     "bare": "firmware",

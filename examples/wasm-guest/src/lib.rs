@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cargo build --release --target wasm32-wasip2
-//! wasmtime run -S inherit-network target/wasm32-wasip2/release/echo.wasm
+//! wasmtime run -S inherit-network ../../guests/target/wasm32-wasip2/release/echo.wasm
 //! nc 127.0.0.1 7000
 //! ```
 //!
@@ -14,7 +14,8 @@
 //!
 //! ```text
 //! cargo build --release --target wasm32-wasip1
-//! wasmtime run -S preview2=n -S tcplisten=127.0.0.1:7000 target/wasm32-wasip1/release/echo.wasm
+//! wasmtime run -S preview2=n -S tcplisten=127.0.0.1:7000 \
+//!     ../../guests/target/wasm32-wasip1/release/echo.wasm
 //! ```
 #![cfg(target_os = "wasi")]
 #![no_std]

@@ -125,7 +125,7 @@ impl Client {
                         return Ok(());
                     }
                     ErrorKind::Unreachable | ErrorKind::TimedOut => {
-                        self.leave(network, Fate::Cut, Close::Abort)
+                        self.leave(network, Fate::Cut, Close::Abort);
                     }
                     _ => self.leave(network, Fate::Reset, Close::Abort),
                 },

@@ -103,7 +103,7 @@ fn draw_request(number: u16, kind: Kind, crowd: &Crowd, random: &mut Random) -> 
     let mut reply_total = 0;
     match kind {
         Kind::Echo | Kind::Chaos => {
-            request.extend((0..length).map(|_| random.bits().to_le_bytes()[0]))
+            request.extend((0..length).map(|_| random.bits().to_le_bytes()[0]));
         }
         Kind::Chat => {
             let mut line = 0;

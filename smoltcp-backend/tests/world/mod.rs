@@ -23,7 +23,7 @@ pub(crate) fn interface(wire: &mut Wire, address: Ipv4Address) -> Interface {
     let config = iface::Config::new(EthernetAddress([0x02, 0, 0, 0, 0, last]).into());
     let mut interface = Interface::new(config, wire, instant(Instant::ZERO));
     interface.update_ip_addrs(|list| {
-        list.push(Ipv4Cidr::new(address, 24).into()).expect("room for an address")
+        list.push(Ipv4Cidr::new(address, 24).into()).expect("room for an address");
     });
     interface
 }

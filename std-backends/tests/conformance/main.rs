@@ -8,50 +8,33 @@ mod world;
 
 use selkie_std::Backend;
 
-use bare::Bare;
-use fixture::Over;
-use tcp::Tcp;
+/// Makes a module of named tests for each backend.
+macro_rules! conformance {
+    ($($backend:ident $name:ident,)+) => {
+        $(
+            mod $name {
+                selkie_conformance::conformance_tests! {
+                    bare: |capacity| {
+                        crate::fixture::Over::<crate::bare::Bare>::new(
+                            crate::Backend::$backend,
+                            capacity,
+                        )
+                    };
+                    selector wait wake wait_wake
+                }
 
-#[cfg(has_epoll)]
-selkie_conformance::conformance_tests! {
-    epoll: |capacity| Over::<Bare>::new(Backend::Epoll, capacity);
-    selector wait wake wait_wake
+                selkie_conformance::conformance_tests! {
+                    tcp: |capacity| {
+                        crate::fixture::Over::<crate::tcp::Tcp>::new(
+                            crate::Backend::$backend,
+                            capacity,
+                        )
+                    };
+                    selector wait wake wait_wake transport
+                }
+            }
+        )+
+    };
 }
 
-#[cfg(has_epoll)]
-selkie_conformance::conformance_tests! {
-    tcp_over_epoll: |capacity| Over::<Tcp>::new(Backend::Epoll, capacity);
-    selector wait wake wait_wake transport
-}
-
-#[cfg(has_kqueue)]
-selkie_conformance::conformance_tests! {
-    kqueue: |capacity| Over::<Bare>::new(Backend::Kqueue, capacity);
-    selector wait wake wait_wake
-}
-
-#[cfg(has_kqueue)]
-selkie_conformance::conformance_tests! {
-    tcp_over_kqueue: |capacity| Over::<Tcp>::new(Backend::Kqueue, capacity);
-    selector wait wake wait_wake transport
-}
-
-selkie_conformance::conformance_tests! {
-    poll: |capacity| Over::<Bare>::new(Backend::Poll, capacity);
-    selector wait wake wait_wake
-}
-
-selkie_conformance::conformance_tests! {
-    tcp_over_poll: |capacity| Over::<Tcp>::new(Backend::Poll, capacity);
-    selector wait wake wait_wake transport
-}
-
-selkie_conformance::conformance_tests! {
-    select: |capacity| Over::<Bare>::new(Backend::Select, capacity);
-    selector wait wake wait_wake
-}
-
-selkie_conformance::conformance_tests! {
-    tcp_over_select: |capacity| Over::<Tcp>::new(Backend::Select, capacity);
-    selector wait wake wait_wake transport
-}
+selkie_std::for_each_backend!(conformance);

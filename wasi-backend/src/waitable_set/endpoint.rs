@@ -164,7 +164,11 @@ impl Mailbox {
         // as many within the place, which is a reference, and so somewhere else. The host
         // writes only while the guest is in one of its calls.
         unsafe {
-            core::ptr::copy_nonoverlapping(self.bytes_place().add(first), place.as_mut_ptr(), count)
+            core::ptr::copy_nonoverlapping(
+                self.bytes_place().add(first),
+                place.as_mut_ptr(),
+                count,
+            );
         };
         count
     }

@@ -182,7 +182,7 @@ fn listening(socket: u32, address: &SocketAddr, backlog: u32) -> Result<u32, Err
     let (version, port) = (address::family(address), u32::from(address.port()));
     // SAFETY: the place for the result is large enough, here and below.
     unsafe {
-        abi::socket_bind(socket, version, port, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, place)
+        abi::socket_bind(socket, version, port, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, place);
     };
     returned.check()?;
     // SAFETY: as above.

@@ -96,7 +96,7 @@ fn arrives(platform: &WaitableSet, end: u32, bytes: &[u8], status: u32) {
             bytes.as_ptr(),
             platform.mailboxes[0].bytes_place(),
             bytes.len(),
-        )
+        );
     };
     host::happens(EVENT_STREAM_READ, end, (u32::try_from(bytes.len()).unwrap() * ONE) | status);
 }

@@ -15,11 +15,13 @@ unsafe extern "C" {
 pub fn used_max() -> usize {
     let start = (&raw const _stack_start).addr();
     let mut address = (&raw const _stack_end).addr();
-    // SAFETY: the linker script gives all of the RAM between the two symbols to the stack, in whole
-    // words; a word of it that is in use is read as whatever it holds.
-    while address < start
-        && unsafe { ptr::read_volatile(address as *const u32) } == cortex_m_rt::STACK_PAINT_VALUE
-    {
+    let is_painted = |address: usize| {
+        // SAFETY: the linker script gives all of the RAM between the two symbols to the stack, in
+        // whole words; a word that is in use is read as some number.
+        let word = unsafe { ptr::read_volatile(address as *const u32) };
+        word == cortex_m_rt::STACK_PAINT_VALUE
+    };
+    while address < start && is_painted(address) {
         address += size_of::<u32>();
     }
     start - address

@@ -6,7 +6,7 @@
 //! console beside the server.
 //!
 //! ```text
-//! cargo run --release
+//! cargo run --profile firmware
 //! nc 127.0.0.1 7000
 //! ```
 #![no_std]

@@ -41,7 +41,7 @@ fn main() {
         match (outcome, deviation) {
             (Outcome::Failed(_), Some((_, reason))) => println!("end deviates: {reason}"),
             (Outcome::Passed, Some(_)) => {
-                println!("end failed: it passed, so it is no deviation any more")
+                println!("end failed: it passed, so it is no deviation any more");
             }
             (outcome, _) => println!("end {outcome}"),
         }

@@ -1,25 +1,28 @@
 //! `kqueue`, for the BSDs and Apple's systems; and for Linux, over libkqueue.
 //!
-//! (a) There is one filter for each direction, so a source that is ready for both gives two events.
-//! They are merged within     a batch; what was fetched beyond the room of the batch is kept for
-//! the next one. (b) Changes ask for receipts, so that they return nothing else, and each failure
-//! is told by itself. A call that was     interrupted has made its changes.
-//! (c) The event of a filter that is deleted may have been fetched before. Each event carries the
-//! generation of its token,     and is dropped if that is not registered any more, or not for this
-//! direction. (d) `EV_ONESHOT` deletes one filter when it fires. The other one of the same source
-//! may still fire, once, and is dropped     like any event that nobody asked for.
-//! (e) Adding a filter that is there already keeps its old flags on some systems, and fails with
-//! libkqueue. So a filter that     gets another mode, or is to be armed again, is deleted first.
-//! (f) Adding the write filter of a pipe without a reader fails with EPIPE, and yet it is added.
-//! Deleting a filter that is     gone fails with ENOENT.
-//! (g) A regular file that was read to its end is silent until it grows. So regular files are
-//! refused. (h) A descriptor that is closed takes its filters with it, silently.
-//! (i) Only Apple's systems have had a filter for TCP's urgent byte for long.
-//! (j) A child process does not inherit the queue. A selector must be made after a fork.
-//! (k) The types of the struct's fields differ from system to system.
-//! (l) libkqueue takes the error of a socket for itself when it reports it. The error is not told
-//! again by the next read,     which finds an orderly end, nor by asking what came of a connection.
-//! No kernel does that.
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *filter-per-direction*: a source that is ready for both directions gives two events. They are
+//!   merged within a batch; fetched events beyond the room of the batch are kept for the next one.
+//! * *receipts*: changes ask for receipts, so that the call returns nothing else and each failure
+//!   by itself. A call that was interrupted has made its changes.
+//! * *late-event*: the event of a deleted filter may have been fetched before. Each event has the
+//!   generation of its token, and is dropped if that is not registered any more, or not for this
+//!   direction.
+//! * *oneshot-per-filter*: `EV_ONESHOT` deletes one filter when it fires. The other filter of the
+//!   source may still fire, once; that event is dropped.
+//! * *old-flags*: adding a filter that exists keeps its old flags on some systems, and fails with
+//!   libkqueue. So a filter that gets another mode, or is armed again, is deleted first.
+//! * *pipe-without-reader*: adding the write filter of a pipe without a reader fails with EPIPE, and
+//!   yet it is added. Deleting a filter that is gone fails with ENOENT.
+//! * *regular-files*: a regular file that was read to its end is silent until it grows. So regular
+//!   files are refused.
+//! * *close-deletes*: a descriptor that is closed takes its filters with it, silently.
+//! * *urgent*: only Apple's systems have had a filter for TCP's urgent byte for long.
+//! * *fork*: a child process does not inherit the queue, and makes a selector of its own.
+//! * *field-types*: the types of the struct's fields differ from system to system.
+//! * *takes-the-error*: libkqueue takes the error of a socket when it reports it. The next read then
+//!   finds an orderly end, and the result of a connection attempt is lost. No kernel does that.
 
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -30,43 +33,49 @@ use selkie_core::{
     Token, Wait, Wake,
 };
 
-use crate::clock::{self, Clock};
-use crate::errno;
-use crate::sources::{Fetch, Native, Sources, interrupted};
+use super::source_table::SourceTable;
+use super::{FdSelector, SysWait, retry_or_fail};
 use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::sys::clock::{self, Clock};
+use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
 
 #[cfg(not(target_os = "linux"))]
 use libc as sys;
 #[cfg(target_os = "linux")]
-mod sys;
+use libkqueue as sys;
+#[cfg(target_os = "linux")]
+mod libkqueue;
 
-/// (k)
+/// field-types: the type of a filter.
 #[cfg(target_os = "netbsd")]
 type Filter = u32;
+/// field-types: the type of a filter.
 #[cfg(not(target_os = "netbsd"))]
 type Filter = i16;
-/// (k)
+/// field-types: the type of the flags.
 #[cfg(target_os = "netbsd")]
 type Flags = u32;
+/// field-types: the type of the flags.
 #[cfg(not(target_os = "netbsd"))]
 type Flags = u16;
-/// (k)
+/// field-types: the type of a number of events.
 #[cfg(target_os = "netbsd")]
 type Count = usize;
+/// field-types: the type of a number of events.
 #[cfg(not(target_os = "netbsd"))]
 type Count = std::ffi::c_int;
 
-/// What each filter is for.
+/// The filter of each direction, with its flags.
 const FILTERS: &[(Interest, Filter, u32)] = &[
     (Interest::READABLE, sys::EVFILT_READ, 0),
     (Interest::WRITABLE, sys::EVFILT_WRITE, 0),
-    // (i)
+    // urgent: a filter that only Apple's systems have.
     #[cfg(target_vendor = "apple")]
     (Interest::PRIORITY, sys::EVFILT_EXCEPT, sys::NOTE_OOB),
 ];
 
-/// The most events that one system call fetches.
+/// Largest number of events that one system call fetches.
 const FETCHED_MAX: usize = 1024;
 
 // SAFETY: a struct of integers, and of a pointer, which may be null.
@@ -76,24 +85,24 @@ unsafe impl Zeroable for sys::kevent {}
 #[derive(Debug)]
 pub struct Kqueue<'fd> {
     queue: OwnedFd,
-    /// (a) What was fetched; what was not delivered of it yet is from `next` to `end`.
+    /// filter-per-direction: fetched events; those from `next` to `end` are not delivered yet.
     fetched: Box<[sys::kevent]>,
     next: usize,
     end: usize,
-    /// (a) By the index of a token: where in a batch its last event was put.
+    /// filter-per-direction: positions in the batch, by the index of the token.
     positions: Box<[u32]>,
-    sources: Sources,
+    sources: SourceTable,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
 
-// SAFETY: the pointers in the fetched events are numbers, through which nothing is ever reached.
+// SAFETY: the pointers in the fetched events are numbers and are never dereferenced.
 unsafe impl Send for Kqueue<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Kqueue<'_> {}
 
 impl Kqueue<'_> {
-    /// A selector for up to `capacity` sources, the waker included.
+    /// Makes a selector for up to `capacity` sources, the waker included.
     ///
     /// # Errors
     ///
@@ -102,7 +111,7 @@ impl Kqueue<'_> {
     pub fn new(capacity: usize) -> Result<Self, Error> {
         // SAFETY: the call has no preconditions.
         let queue = errno::check(unsafe { sys::kqueue() })?;
-        // SAFETY: the descriptor is new, so nobody else owns it.
+        // SAFETY: the descriptor is new, so it has no other owner.
         let queue = unsafe { OwnedFd::from_raw_fd(queue) };
         // SAFETY: the call takes no pointers.
         errno::check(unsafe { libc::fcntl(queue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
@@ -112,14 +121,14 @@ impl Kqueue<'_> {
             next: 0,
             end: 0,
             positions: try_zeroed_slice(capacity)?,
-            sources: Sources::new(capacity)?,
+            sources: SourceTable::new(capacity)?,
             clock: Clock::new(),
             borrowed: PhantomData,
         })
     }
 
-    /// Makes the same change to each filter of `interest`, if there are any. The first failure that
-    /// means something is returned; the other changes are made.
+    /// Makes the same change to each filter of `interest`. Returns the first failure that matters;
+    /// the other changes are made.
     fn change(
         &self,
         fd: RawFd,
@@ -138,10 +147,10 @@ impl Kqueue<'_> {
             let change = &mut changes[count];
             change.ident = fd.cast_unsigned() as usize;
             change.filter = filter;
-            // (b)
+            // receipts: the call returns one for each change.
             change.flags = flags | sys::EV_RECEIPT;
             change.fflags = fflags;
-            // (c)
+            // late-event: an event with an old generation is dropped.
             change.udata = std::ptr::without_provenance_mut(token.generation() as usize);
             count += 1;
         }
@@ -182,12 +191,12 @@ impl Kqueue<'_> {
         self.change(fd, token, interest, sys::EV_DELETE)
     }
 
-    /// Fetches events for a batch with so much room. Interrupted, it fetches none.
+    /// Fetches events for a batch with so much room. An interrupted call fetches none.
     fn refill(&mut self, room: usize, timeout: Option<Duration>) -> Result<(), Error> {
         (self.next, self.end) = (0, 0);
         let time = timeout.map(clock::timespec);
         let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        // (a) All sources that the batch has room for, each with both directions.
+        // filter-per-direction: two events for each source that the batch has room for.
         let count = counted(room.saturating_mul(2).min(FETCHED_MAX));
         // SAFETY: the buffer has room for at least `count` events, there are no changes, and the
         // time is null or valid for the call.
@@ -203,7 +212,7 @@ impl Kqueue<'_> {
         };
         match usize::try_from(count) {
             Ok(count) => self.end = count,
-            Err(_) => return interrupted(errno::number(), timeout).map(drop),
+            Err(_) => return retry_or_fail(errno::number(), timeout).map(drop),
         }
         Ok(())
     }
@@ -215,8 +224,8 @@ impl Kqueue<'_> {
         }
     }
 
-    /// Adds the fetched event at `place` to the batch, if it is for anybody; says whether there was
-    /// room.
+    /// Adds the fetched event at `place` to the batch, if its source is still registered for it.
+    /// Returns false if there was no room.
     fn report(&mut self, place: usize, events: &mut Events<'_>) -> bool {
         let kernel = self.fetched[place];
         let fd = RawFd::try_from(kernel.ident).ok();
@@ -226,7 +235,7 @@ impl Kqueue<'_> {
         else {
             return true;
         };
-        // (c)
+        // late-event: of an earlier registration, or of a deleted filter.
         if token.generation() as usize != kernel.udata.addr()
             || !registration.interest.contains(direction(&kernel))
         {
@@ -236,7 +245,7 @@ impl Kqueue<'_> {
         if events.merge(self.positions[token.index()] as usize, event) {
             return true;
         }
-        // (d)
+        // oneshot-per-filter: the other filter has fired already.
         if registration.armed().is_empty() {
             return true;
         }
@@ -268,7 +277,7 @@ impl<'fd> Selector for Kqueue<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         supported(interest)?;
-        self.sources.vacancy(fd, token)?;
+        self.sources.check_vacant(fd, token)?;
         refuse_regular_file(fd)?;
         if let Err(error) = self.add(fd, token, interest, mode) {
             let _ = self.delete(fd, token, interest);
@@ -288,12 +297,12 @@ impl<'fd> Selector for Kqueue<'fd> {
         let fd = source.as_raw_fd();
         supported(interest)?;
         let old = self.sources.get(fd, token)?;
-        // (e) Filters that stay as they are need no call.
+        // old-flags: only a level filter that stays one is kept.
         let stays = mode == Mode::Level && old.mode == Mode::Level;
         let kept = if stays { old.interest & interest } else { Interest::NONE };
         self.delete(fd, token, old.interest - kept)?;
         if let Err(error) = self.add(fd, token, interest - kept, mode) {
-            // As it was, as far as that can be.
+            // Restores the earlier filters, as far as the kernel allows.
             let _ = self.delete(fd, token, interest - kept);
             let _ = self.add(fd, token, old.interest - kept, old.mode);
             return Err(error);
@@ -305,8 +314,8 @@ impl<'fd> Selector for Kqueue<'fd> {
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         let old = self.sources.get(fd, token)?.interest;
-        // Whatever the kernel says: a source that stayed here would keep whoever gets its
-        // descriptor or its slot next out.
+        // Removed even if the kernel fails: a source that stayed in the table would lock out the
+        // next owner of its descriptor or its slot.
         self.sources.remove(fd, token);
         self.delete(fd, token, old)
     }
@@ -346,7 +355,7 @@ impl Wake for Kqueue<'_> {
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.sources.waker_vacancy(token)?;
+        self.sources.check_waker_vacant(token)?;
         let source = WakeSource::new(token)?;
         self.add(source.fd(), token, Interest::READABLE, Mode::Level)?;
         let waker = source.waker();
@@ -357,10 +366,10 @@ impl Wake for Kqueue<'_> {
 
 // SAFETY: a source is used in the calls for it only, and the kernel's filters end with the
 // deregistration or the closing, whichever comes first.
-unsafe impl Native for Kqueue<'static> {}
+unsafe impl FdSelector for Kqueue<'static> {}
 
-impl Fetch for Kqueue<'_> {
-    fn fetch(
+impl SysWait for Kqueue<'_> {
+    fn wait_once(
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
@@ -375,7 +384,7 @@ impl Fetch for Kqueue<'_> {
         Ok(events.len() - before)
     }
 
-    fn sources(&self) -> &Sources {
+    fn sources(&self) -> &SourceTable {
         &self.sources
     }
 
@@ -384,23 +393,23 @@ impl Fetch for Kqueue<'_> {
     }
 }
 
-/// A number of changes or events as the call takes it.
+/// Converts a number of changes or events to the type of the call.
 #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "at most 1024")]
 const fn counted(count: usize) -> Count {
     count as Count
 }
 
-/// All that can be watched here.
+/// Returns the interests that have a filter.
 fn watchable() -> Interest {
     FILTERS.iter().fold(Interest::NONE, |all, (interest, ..)| all | *interest)
 }
 
-/// (i)
+/// Refuses an interest that has no filter (urgent).
 fn supported(interest: Interest) -> Result<(), Error> {
     if watchable().contains(interest) { Ok(()) } else { Err(Error::new(ErrorKind::Unsupported)) }
 }
 
-/// (g)
+/// Refuses what would fall silent at its end (regular-files).
 fn refuse_regular_file(fd: RawFd) -> Result<(), Error> {
     // SAFETY: all bits zero is a valid value of this struct of integers.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
@@ -410,7 +419,7 @@ fn refuse_regular_file(fd: RawFd) -> Result<(), Error> {
     if is_regular { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
 }
 
-/// (b), (f)
+/// Returns the failure of a change, unless it is harmless (receipts, pipe-without-reader).
 fn receipt_result(receipt: &sys::kevent, flags: Flags) -> Result<(), Error> {
     let code = error_code(receipt);
     let harmless = match code {
@@ -421,7 +430,7 @@ fn receipt_result(receipt: &sys::kevent, flags: Flags) -> Result<(), Error> {
     if harmless { Ok(()) } else { Err(errno::from_errno(code)) }
 }
 
-/// The error number that a receipt or an event carries, or 0.
+/// Returns the error number of a receipt or an event, or 0.
 fn error_code(kernel: &sys::kevent) -> i32 {
     if kernel.flags & sys::EV_ERROR == 0 {
         0
@@ -430,13 +439,13 @@ fn error_code(kernel: &sys::kevent) -> i32 {
     }
 }
 
-/// Which direction a fetched event is about.
+/// Returns the direction of a fetched event.
 fn direction(kernel: &sys::kevent) -> Interest {
     let filter = FILTERS.iter().find(|(_, filter, _)| *filter == kernel.filter);
     filter.map_or(Interest::NONE, |(interest, ..)| *interest)
 }
 
-/// What a fetched event reports.
+/// Converts a fetched event.
 fn readiness(kernel: &sys::kevent) -> Readiness {
     let mut readiness = Readiness::from_bits(u32::from(direction(kernel).bits()));
     if kernel.flags & sys::EV_EOF != 0 {
@@ -459,7 +468,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
-    use crate::descriptor;
+    use crate::sys::fd;
 
     fn kernel(filter: Filter, flags: Flags) -> sys::kevent {
         // SAFETY: `Zeroable` says that the zeroed value is valid.
@@ -494,7 +503,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_comes_with_the_next_batch_unless_it_is_gone() {
-        let pipes: Vec<_> = (0..4).map(|_| descriptor::pipe().unwrap()).collect();
+        let pipes: Vec<_> = (0..4).map(|_| fd::pipe().unwrap()).collect();
         let mut selector = Kqueue::new(4).unwrap();
         for (index, (_, write)) in (0..).zip(&pipes) {
             selector

@@ -1,11 +1,8 @@
-//! From the system's error numbers to the errors of the contracts, and to those of the standard
-//! library.
-
-use std::io;
+//! Conversion of the system's error numbers to the errors of the contracts.
 
 use selkie_core::{Error, ErrorKind};
 
-/// What an error number means in the terms of the contracts. The number stays in [`Error::code`].
+/// Returns the contracts' error for an error number, which stays in [`Error::code`].
 #[must_use]
 pub const fn from_errno(code: i32) -> Error {
     let kind = match code {
@@ -39,35 +36,6 @@ pub const fn from_errno(code: i32) -> Error {
     Error::with_code(kind, code)
 }
 
-/// The error as the standard library has it: by its error number where it has one, by its kind
-/// otherwise.
-#[must_use]
-pub fn into_io(error: Error) -> io::Error {
-    if let Some(code) = error.code() {
-        return io::Error::from_raw_os_error(code);
-    }
-    let kind = match error.kind() {
-        ErrorKind::AlreadyRegistered => io::ErrorKind::AlreadyExists,
-        ErrorKind::NotRegistered | ErrorKind::Stale => io::ErrorKind::NotFound,
-        ErrorKind::Unsupported => io::ErrorKind::Unsupported,
-        ErrorKind::InvalidSource | ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
-        ErrorKind::WouldBlock => io::ErrorKind::WouldBlock,
-        ErrorKind::AddressInUse => io::ErrorKind::AddrInUse,
-        ErrorKind::AddressUnavailable => io::ErrorKind::AddrNotAvailable,
-        ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
-        ErrorKind::ConnectionRefused => io::ErrorKind::ConnectionRefused,
-        ErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
-        ErrorKind::ConnectionAborted => io::ErrorKind::ConnectionAborted,
-        ErrorKind::NotConnected => io::ErrorKind::NotConnected,
-        ErrorKind::BrokenPipe => io::ErrorKind::BrokenPipe,
-        ErrorKind::TimedOut => io::ErrorKind::TimedOut,
-        ErrorKind::Unreachable => io::ErrorKind::HostUnreachable,
-        ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
-}
-
 /// Where the system keeps the calling thread's error number.
 fn location() -> *mut libc::c_int {
     // SAFETY: the function has no preconditions.
@@ -85,25 +53,25 @@ fn location() -> *mut libc::c_int {
     location
 }
 
-/// The calling thread's error number.
+/// Returns the calling thread's error number.
 #[inline]
 pub(crate) fn number() -> i32 {
     // SAFETY: the location is valid for reads as long as the thread runs.
     unsafe { *location() }
 }
 
-/// Puts an error number back, for code that may run in a signal handler and so must leave no trace.
+/// Restores an error number, for code that may run in a signal handler and must not change it.
 pub(crate) fn restore(number: i32) {
     // SAFETY: the location is valid for writes as long as the thread runs.
     unsafe { *location() = number }
 }
 
-/// What the last failed call of this thread reported.
+/// Returns the error of this thread's last failed call.
 pub(crate) fn last() -> Error {
     from_errno(number())
 }
 
-/// The result of a call that says -1 when it failed.
+/// Returns the result of a call that returns -1 when it fails.
 pub(crate) fn check(result: libc::c_int) -> Result<libc::c_int, Error> {
     if result < 0 { Err(last()) } else { Ok(result) }
 }
@@ -118,16 +86,6 @@ mod tests {
         assert_eq!(from_errno(libc::ENOBUFS).kind(), ErrorKind::OutOfMemory);
         assert_eq!(from_errno(libc::EMFILE).code(), Some(libc::EMFILE));
         assert_eq!(from_errno(i32::MAX).kind(), ErrorKind::Other);
-    }
-
-    #[test]
-    fn the_standard_library_understands() {
-        let refused = into_io(from_errno(libc::ECONNREFUSED));
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(refused.raw_os_error(), Some(libc::ECONNREFUSED));
-        let stale = into_io(Error::new(ErrorKind::Stale));
-        assert_eq!(stale.kind(), io::ErrorKind::NotFound);
-        assert!(stale.to_string().contains("stale"));
     }
 
     #[test]

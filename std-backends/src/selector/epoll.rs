@@ -1,17 +1,20 @@
 //! `epoll`, for Linux and Android.
 //!
-//! (a) The kernel knows a source by its open file, not by its descriptor: a closed descriptor whose
-//! file lives on in a     duplicate keeps firing and can no longer be removed. So deregistering
-//! comes before closing, always. (b) HUP and ERR are reported whether asked for or not. So a source
-//! without an interest is taken out of the kernel's set     until it has one again.
-//! (c) Regular files and directories cannot be added (EPERM): they would always be ready.
-//! (d) `epoll_wait` counts in milliseconds. `epoll_pwait2` (Linux 5.11) counts in nanoseconds; a
-//! kernel that is older, a     sandbox that filters system calls or an emulator does not know it.
-//! (e) A socket that was never connected reports HUP and OUT.
-//! (f) Each write to an eventfd is an edge, also when it was readable before. So the waker is
-//! watched by edges, and never     has to be told apart from other events or be emptied.
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *open-file*: the kernel knows a source by its open file, not by its descriptor. A closed
+//!   descriptor whose file is still open as a duplicate keeps firing and can no longer be removed.
+//!   So sources are deregistered before they are closed, always.
+//! * *hup-always*: HUP and ERR are reported for interest NONE too. So a source without an interest
+//!   is removed from the kernel's set until it has one again.
+//! * *no-regular-files*: regular files and directories cannot be added (EPERM).
+//! * *milliseconds*: `epoll_wait` counts in milliseconds. `epoll_pwait2` (Linux 5.11) counts in
+//!   nanoseconds; older kernels, some sandboxes and some emulators do not have it.
+//! * *unconnected-hup*: a socket that was never connected reports HUP and OUT.
+//! * *eventfd-edge*: each write to an eventfd is an edge, also when it was readable before. So the
+//!   waker is watched by edges, and needs neither to be drained nor to be recognised.
 
-mod room;
+mod event_buffer;
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -23,32 +26,33 @@ use selkie_core::{
     Token, Wait, Wake,
 };
 
-use self::room::{Buffer, Room};
-use crate::clock::{self, Clock};
-use crate::errno;
-use crate::sources::{Fetch, Native, Sources, interrupted};
+use super::source_table::SourceTable;
+use super::{FdSelector, SysWait, retry_or_fail};
+use crate::sys::clock::{self, Clock};
+use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
+use event_buffer::{EventBuffer, Room};
 
 /// A selector over `epoll`. Its cost does not grow with the number of sources that are silent.
 #[derive(Debug)]
 pub struct Epoll<'fd> {
     instance: OwnedFd,
-    sources: Sources,
+    sources: SourceTable,
     clock: Clock,
-    buffer: Buffer,
-    /// Whether the kernel has `epoll_pwait2`, as far as is known.
-    counts_nanoseconds: bool,
-    /// The timeout of a wait without a deadline: none (-1), or where nothing is armed that could
-    /// end it, no wait at all.
-    endless: c_int,
-    /// Up to how many events need more than to be added: none (0), or all of them while there are
-    /// oneshot sources.
-    special: c_int,
+    buffer: EventBuffer,
+    /// False once the kernel has refused `epoll_pwait2`.
+    has_pwait2: bool,
+    /// Timeout of a wait without a deadline: -1 (none), or 0 while no source is armed, since
+    /// nothing could end that wait.
+    no_deadline_timeout: c_int,
+    /// Waits that return at most this many events take the slow path: 0, or `c_int::MAX` while a
+    /// oneshot source is registered.
+    slow_path_max: c_int,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
 
 impl Epoll<'_> {
-    /// A selector for up to `capacity` sources, the waker included.
+    /// Makes a selector for up to `capacity` sources, the waker included.
     ///
     /// # Errors
     ///
@@ -58,85 +62,47 @@ impl Epoll<'_> {
         // SAFETY: the call takes no pointers.
         let instance = errno::check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         Ok(Self {
-            // SAFETY: the descriptor is new, so nobody else owns it.
+            // SAFETY: the descriptor is new, so it has no other owner.
             instance: unsafe { OwnedFd::from_raw_fd(instance) },
-            sources: Sources::new(capacity)?,
+            sources: SourceTable::new(capacity)?,
             clock: Clock::new(),
-            buffer: Buffer::new()?,
-            counts_nanoseconds: true,
-            endless: 0,
-            special: 0,
+            buffer: EventBuffer::new()?,
+            has_pwait2: true,
+            no_deadline_timeout: 0,
+            slow_path_max: 0,
             borrowed: PhantomData,
         })
     }
 
-    /// Notes what is registered in the form in which a wait asks for it, after that may have
-    /// changed.
-    fn note(&mut self) {
-        self.endless = if self.sources.registrations.armed() > 0 { -1 } else { 0 };
-        self.special = if self.sources.registrations.oneshot() > 0 { c_int::MAX } else { 0 };
+    /// Prepares the arguments of the next wait, after the registrations may have changed.
+    fn cache_wait_args(&mut self) {
+        self.no_deadline_timeout = if self.sources.registrations.armed() > 0 { -1 } else { 0 };
+        self.slow_path_max = if self.sources.registrations.oneshot() > 0 { c_int::MAX } else { 0 };
     }
 
-    /// Adds what the kernel reported to `events`.
-    fn add(&mut self, events: &mut Events<'_>, count: usize) {
-        let added = self.buffer.add(events, count);
-        if self.special > 0 {
-            for event in added {
-                self.sources.registrations.fired(event.token.index());
-            }
-            self.note();
-        }
-    }
-
-    /// [`Wait::wait`] with a deadline, apart from the events that there were before. Says how many
-    /// there are in `room` now.
-    #[inline]
-    fn wait_apart(
-        &mut self,
-        room: &mut [Event],
-        deadline: Option<Instant>,
-    ) -> Result<usize, Error> {
-        if room.is_empty() {
-            return Ok(0);
-        }
-        let mut events = Events::new(room);
-        self.wait_until(&mut events, deadline)?;
-        Ok(events.len())
-    }
-
-    /// The rest of a wait without a deadline whose sleep had the result `count`, which is not
-    /// simply a number of events to add. Says how many there are in `room` now.
-    #[cold]
-    #[inline(never)]
-    fn look_into(&mut self, room: &mut [Event], count: c_int) -> Result<usize, Error> {
-        match usize::try_from(count) {
-            Ok(count @ 1..) => {
-                let mut events = Events::new(room);
-                self.add(&mut events, count);
-                Ok(events.len())
-            }
-            // Nothing came, or it failed. Why, is told apart where the call is made again.
-            _ => self.wait_apart(room, None),
-        }
-    }
-
-    /// One change of the kernel's set.
-    fn control(&self, operation: c_int, fd: RawFd, token: Token, events: u32) -> Result<(), Error> {
+    /// Makes one change to the kernel's set.
+    fn epoll_ctl(
+        &self,
+        operation: c_int,
+        fd: RawFd,
+        token: Token,
+        events: u32,
+    ) -> Result<(), Error> {
         let mut event = libc::epoll_event { events, u64: token.to_u64() };
         // SAFETY: `event` is valid for the call; the kernel copies it.
         let result =
             unsafe { libc::epoll_ctl(self.instance.as_raw_fd(), operation, fd, &raw mut event) };
         errno::check(result).map(drop).map_err(|error| match error.code() {
-            // (c)
+            // no-regular-files: EPERM is about the kind of file, not about a permission.
             Some(code @ libc::EPERM) => Error::with_code(ErrorKind::Unsupported, code),
             _ => error,
         })
     }
 
-    /// Takes a source out of the kernel's set. That it is no longer in there, since it was closed,
-    /// is no failure.
-    fn forget(&self, fd: RawFd, token: Token) -> Result<(), Error> {
-        match self.control(libc::EPOLL_CTL_DEL, fd, token, 0) {
+    /// Removes a source from the kernel's set. A source that is no longer in the set, because it
+    /// was closed, is no failure.
+    fn epoll_del(&self, fd: RawFd, token: Token) -> Result<(), Error> {
+        match self.epoll_ctl(libc::EPOLL_CTL_DEL, fd, token, 0) {
             Err(error)
                 if !matches!(error.code(), Some(libc::ENOENT | libc::EBADF | libc::EPERM)) =>
             {
@@ -144,6 +110,45 @@ impl Epoll<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Adds the `count` events that the kernel wrote to `events`.
+    fn add(&mut self, events: &mut Events<'_>, count: usize) {
+        let added = self.buffer.add(events, count);
+        if self.slow_path_max > 0 {
+            for event in added {
+                self.sources.registrations.fired(event.token.index());
+            }
+            self.cache_wait_args();
+        }
+    }
+
+    /// Finishes a wait without a deadline whose system call returned `count`, where that is not
+    /// just a number of events to add. Returns how many events are in `room` now.
+    #[cold]
+    #[inline(never)]
+    fn slow_path(&mut self, room: &mut [Event], count: c_int) -> Result<usize, Error> {
+        match usize::try_from(count) {
+            Ok(count @ 1..) => {
+                let mut events = Events::new(room);
+                self.add(&mut events, count);
+                Ok(events.len())
+            }
+            // No event, or a failure: the repeated call finds out which.
+            _ => self.wait_into(room, None),
+        }
+    }
+
+    /// Waits with the events in a batch of their own, so that the fast path keeps its batch in
+    /// registers. Returns how many events are in `room` now.
+    #[inline(never)]
+    fn wait_into(&mut self, room: &mut [Event], deadline: Option<Instant>) -> Result<usize, Error> {
+        if room.is_empty() {
+            return Ok(0);
+        }
+        let mut events = Events::new(room);
+        self.wait_until(&mut events, deadline)?;
+        Ok(events.len())
     }
 }
 
@@ -158,12 +163,13 @@ impl<'fd> Selector for Epoll<'fd> {
         mode: Mode,
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
-        self.sources.vacancy(fd, token)?;
+        self.sources.check_vacant(fd, token)?;
+        // hup-always: without an interest the source stays out of the set.
         if !interest.is_empty() {
-            self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
+            self.epoll_ctl(libc::EPOLL_CTL_ADD, fd, token, interest_to_epoll(interest, mode))?;
         }
         self.sources.insert(fd, token, interest, mode);
-        self.note();
+        self.cache_wait_args();
         Ok(())
     }
 
@@ -176,37 +182,34 @@ impl<'fd> Selector for Epoll<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         let was_added = !self.sources.get(fd, token)?.interest.is_empty();
+        let asked = interest_to_epoll(interest, mode);
         match (was_added, interest.is_empty()) {
             (false, true) => {}
-            // (b)
-            (true, true) => self.forget(fd, token)?,
-            (false, false) => {
-                self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?
-            }
-            (true, false) => {
-                match self.control(libc::EPOLL_CTL_MOD, fd, token, asked(interest, mode)) {
-                    // The descriptor was closed and stands for another file by now; the token is
-                    // still the one for it.
-                    Err(error) if error.code() == Some(libc::ENOENT) => {
-                        self.control(libc::EPOLL_CTL_ADD, fd, token, asked(interest, mode))?;
-                    }
-                    result => result?,
+            // hup-always: without an interest the source leaves the set.
+            (true, true) => self.epoll_del(fd, token)?,
+            (false, false) => self.epoll_ctl(libc::EPOLL_CTL_ADD, fd, token, asked)?,
+            (true, false) => match self.epoll_ctl(libc::EPOLL_CTL_MOD, fd, token, asked) {
+                // open-file: the descriptor was closed and names another file by now; the token
+                // is still the one for it.
+                Err(error) if error.code() == Some(libc::ENOENT) => {
+                    self.epoll_ctl(libc::EPOLL_CTL_ADD, fd, token, asked)?;
                 }
-            }
+                result => result?,
+            },
         }
         self.sources.update(token, interest, mode);
-        self.note();
+        self.cache_wait_args();
         Ok(())
     }
 
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         let was_added = !self.sources.get(fd, token)?.interest.is_empty();
-        // Whatever the kernel says: a source that stayed here would keep whoever gets its
-        // descriptor or its slot next out.
+        // Removed even if the kernel fails: a source that stayed in the table would lock out the
+        // next owner of its descriptor or its slot.
         self.sources.remove(fd, token);
-        self.note();
-        if was_added { self.forget(fd, token) } else { Ok(()) }
+        self.cache_wait_args();
+        if was_added { self.epoll_del(fd, token) } else { Ok(()) }
     }
 
     #[inline]
@@ -237,25 +240,25 @@ impl Wait for Epoll<'_> {
     #[inline(always)]
     #[allow(
         clippy::inline_always,
-        reason = "what is left of it in a loop without deadlines is a few instructions"
+        reason = "a loop without deadlines is left with a few instructions"
     )]
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
         if deadline.is_none() {
             let room = self.buffer.room(events);
-            let count = sleep_milliseconds(&self.instance, &room, self.endless);
-            if count > self.special {
+            let count = epoll_wait(&self.instance, &room, self.no_deadline_timeout);
+            if count > self.slow_path_max {
                 let count = count.cast_unsigned() as usize;
-                // SAFETY: `special` is never negative, and the kernel gives no more events than it
-                // was told that there is room for.
+                // SAFETY: `slow_path_max` is never negative, and the kernel returns no more events
+                // than the room that it was given.
                 unsafe { std::hint::assert_unchecked(0 < count && count <= events.room()) };
                 self.buffer.add(events, count);
                 return Ok(());
             }
-            let added = self.look_into(events.spare(), count)?;
+            let added = self.slow_path(events.spare(), count)?;
             events.advance(added);
             return Ok(());
         }
-        let added = self.wait_apart(events.spare(), deadline)?;
+        let added = self.wait_into(events.spare(), deadline)?;
         events.advance(added);
         Ok(())
     }
@@ -265,44 +268,39 @@ impl Wake for Epoll<'_> {
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.sources.waker_vacancy(token)?;
+        self.sources.check_waker_vacant(token)?;
         let source = WakeSource::new(token)?;
-        // (f)
-        self.control(
-            libc::EPOLL_CTL_ADD,
-            source.fd(),
-            token,
-            asked(Interest::READABLE, Mode::Edge),
-        )?;
+        // eventfd-edge: an edge for each wake, so nothing has to be drained.
+        let asked = interest_to_epoll(Interest::READABLE, Mode::Edge);
+        self.epoll_ctl(libc::EPOLL_CTL_ADD, source.fd(), token, asked)?;
         let waker = source.waker();
         self.sources.insert_waker(source);
-        self.note();
+        self.cache_wait_args();
         Ok(waker)
     }
 }
 
-// SAFETY: a source is used in the calls for it only, and the kernel's own reference ends with the
-// deregistration or the closing, whichever comes first.
-unsafe impl Native for Epoll<'static> {}
+// SAFETY: a source is used only in the calls for it, and the kernel's own reference ends with the
+// deregistration or the closing, whichever is first.
+unsafe impl FdSelector for Epoll<'static> {}
 
-impl Fetch for Epoll<'_> {
-    fn fetch(
+impl SysWait for Epoll<'_> {
+    fn wait_once(
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
     ) -> Result<usize, Error> {
         let room = self.buffer.room(events);
-        let Ok(count) =
-            usize::try_from(sleep(&self.instance, &mut self.counts_nanoseconds, &room, timeout))
-        else {
-            return interrupted(errno::number(), timeout);
+        let count = epoll_wait_for(&self.instance, &mut self.has_pwait2, &room, timeout);
+        let Ok(count) = usize::try_from(count) else {
+            return retry_or_fail(errno::number(), timeout);
         };
         self.add(events, count);
         Ok(count)
     }
 
     #[inline]
-    fn sources(&self) -> &Sources {
+    fn sources(&self) -> &SourceTable {
         &self.sources
     }
 
@@ -312,8 +310,8 @@ impl Fetch for Epoll<'_> {
     }
 }
 
-/// What the kernel is asked for. Its bits are those of [`Readiness`].
-fn asked(interest: Interest, mode: Mode) -> u32 {
+/// Converts an interest into the kernel's bits, which are those of [`Readiness`].
+fn interest_to_epoll(interest: Interest, mode: Mode) -> u32 {
     let mut asked = u32::from(interest.bits());
     if interest.contains(Interest::READABLE) {
         asked |= RDHUP;
@@ -328,7 +326,7 @@ fn asked(interest: Interest, mode: Mode) -> u32 {
 /// The kernel's bit for a peer that will send nothing more.
 const RDHUP: u32 = libc::EPOLLRDHUP.cast_unsigned();
 const _: () = {
-    // What is asked for and what is reported rely on these bits being the same.
+    // Interests and reported events are not converted: these bits are the same.
     assert!(libc::EPOLLIN.cast_unsigned() == Readiness::READABLE.bits());
     assert!(libc::EPOLLPRI.cast_unsigned() == Readiness::PRIORITY.bits());
     assert!(libc::EPOLLOUT.cast_unsigned() == Readiness::WRITABLE.bits());
@@ -337,38 +335,34 @@ const _: () = {
     assert!(RDHUP == Readiness::READ_CLOSED.bits());
 };
 
-/// Sleeps until something is ready or the timeout is over: the number of events, -1 for an error.
-/// Notes in `counts_nanoseconds` that (d) the kernel cannot.
+/// Waits by the call that fits `timeout`. Clears `has_pwait2` if the kernel does not have that
+/// call. Returns the number of events, or -1 for an error.
 #[inline]
-fn sleep(
+fn epoll_wait_for(
     instance: &OwnedFd,
-    counts_nanoseconds: &mut bool,
+    has_pwait2: &mut bool,
     room: &Room<'_>,
     timeout: Option<Duration>,
 ) -> c_int {
-    match timeout {
-        None => sleep_milliseconds(instance, room, -1),
-        Some(timeout) => {
-            if *counts_nanoseconds && !timeout.is_zero() {
-                if let Some(count) = sleep_nanoseconds(instance, room, timeout) {
-                    return count;
-                }
-                *counts_nanoseconds = false;
-            }
-            sleep_milliseconds(instance, room, clock::milliseconds(Some(timeout)))
+    if let Some(timeout) = timeout.filter(|timeout| *has_pwait2 && !timeout.is_zero()) {
+        if let Some(count) = epoll_pwait2(instance, room, timeout) {
+            return count;
         }
+        *has_pwait2 = false;
     }
+    // milliseconds: rounded up, never down.
+    epoll_wait(instance, room, clock::milliseconds(timeout))
 }
 
-/// [`sleep`], with a timeout in milliseconds, or with -1 for none.
+/// Waits up to `timeout` milliseconds, or without end for -1.
 #[inline]
-fn sleep_milliseconds(instance: &OwnedFd, room: &Room<'_>, timeout: c_int) -> c_int {
-    // SAFETY: there is as much room as `Room` says.
+fn epoll_wait(instance: &OwnedFd, room: &Room<'_>, timeout: c_int) -> c_int {
+    // SAFETY: `Room` has memory for as many events as it says.
     unsafe { libc::epoll_wait(instance.as_raw_fd(), room.start(), room.len(), timeout) }
 }
 
-/// [`sleep`], with a timeout in nanoseconds; `None` where (d) the kernel cannot.
-fn sleep_nanoseconds(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> Option<c_int> {
+/// Waits up to `timeout`; `None` if the kernel does not have the call.
+fn epoll_pwait2(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> Option<c_int> {
     /// The kernel's own `timespec`, which has 64 bits also where that of the C library has 32.
     #[repr(C)]
     struct KernelTimespec {
@@ -381,8 +375,8 @@ fn sleep_nanoseconds(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> 
         seconds: timeout.as_secs().cast_signed(),
         nanoseconds: i64::from(timeout.subsec_nanos()),
     };
-    // SAFETY: there is as much room as `Room` says, the time is valid for the call, and a null
-    // signal mask leaves the mask alone. The size of the mask is then not looked at.
+    // SAFETY: `Room` has memory for as many events as it says, the time is valid for the call, and
+    // a null signal mask leaves the mask alone. The kernel then ignores the size of the mask.
     let count = unsafe {
         libc::syscall(
             libc::SYS_epoll_pwait2,
@@ -394,6 +388,7 @@ fn sleep_nanoseconds(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> 
             0_usize,
         )
     };
+    // milliseconds: ENOSYS from the kernel, EPERM from a sandbox.
     if count < 0 && matches!(errno::number(), libc::ENOSYS | libc::EPERM) {
         return None;
     }
@@ -406,8 +401,6 @@ fn sleep_nanoseconds(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> 
 mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
-
-    use selkie_core::Event;
 
     use super::*;
 
@@ -424,13 +417,13 @@ mod tests {
     #[test]
     fn asks_for_the_end_with_the_bytes() {
         let reading = (libc::EPOLLIN | libc::EPOLLRDHUP).cast_unsigned();
-        assert_eq!(asked(Interest::READABLE, Mode::Level), reading);
+        assert_eq!(interest_to_epoll(Interest::READABLE, Mode::Level), reading);
         assert_eq!(
-            asked(Interest::READABLE, Mode::Oneshot),
+            interest_to_epoll(Interest::READABLE, Mode::Oneshot),
             reading | libc::EPOLLONESHOT.cast_unsigned()
         );
         assert_eq!(
-            asked(Interest::WRITABLE, Mode::Edge),
+            interest_to_epoll(Interest::WRITABLE, Mode::Edge),
             (libc::EPOLLOUT | libc::EPOLLET).cast_unsigned()
         );
     }
@@ -452,7 +445,7 @@ mod tests {
     fn a_kernel_without_nanoseconds_waits_in_milliseconds() {
         let (near, _far) = UnixStream::pair().unwrap();
         let mut selector = Epoll::new(1).unwrap();
-        selector.counts_nanoseconds = false;
+        selector.has_pwait2 = false;
         selector.register(near.as_fd(), TOKEN, Interest::READABLE, Mode::Level).unwrap();
         let mut slots = [Event::EMPTY; 2];
         let mut events = Events::new(&mut slots);
@@ -462,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waker_needs_no_emptying() {
+    fn a_waker_needs_no_draining() {
         let mut selector = Epoll::new(1).unwrap();
         let waker = selector.waker(TOKEN).unwrap();
         for _ in 0..3 {

@@ -1,17 +1,17 @@
-//! How many descriptors the process may have.
+//! The process's limit of descriptors.
 
 use std::fmt;
 
-use crate::errno;
+use crate::sys::errno;
 
 /// The process may not have as many descriptors as it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DescriptorLimit {
-    /// How many are needed.
+    /// Number of descriptors that are needed.
     pub needed: u64,
-    /// How many the process may have at most: its hard limit.
+    /// The process's hard limit.
     pub allowed: u64,
-    /// What the system said to more, as its error number; 0 if it was not asked.
+    /// The system's error number for more; 0 if it was not asked.
     pub code: i32,
 }
 
@@ -28,9 +28,8 @@ impl fmt::Display for DescriptorLimit {
 
 impl std::error::Error for DescriptorLimit {}
 
-/// Makes sure that the process may have `needed` descriptors, and says how many it may have now.
-/// The limit is raised only if it is too low, and then just as far as needed; the hard limit only
-/// where the process has the privilege.
+/// Raises the process's limit to `needed` descriptors, and returns the limit. A limit that is high
+/// enough is left alone; the hard limit is raised only where the process has the privilege.
 ///
 /// Call it before a selector is made, since selectors size a table by the hard limit.
 ///

@@ -1,12 +1,15 @@
 //! `poll`, for everything POSIX.
 //!
-//! (a) HUP, ERR and NVAL are reported whether asked for or not. So an entry without an interest has
-//! the descriptor -1,     which is skipped.
-//! (b) A descriptor that is closed is reported as NVAL on its own entry; the others go on.
-//! (c) The entries are scanned in order, so whoever stands first would be first for ever. The scan
-//! begins where the batch     before was full.
-//! (d) Apple's systems report HUP also when only the peer's direction is closed, and other systems
-//! differ; so HUP tells     that both are closed only on Linux and FreeBSD.
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *hup-always*: HUP, ERR and NVAL are reported for no events too. So an entry without an
+//!   interest has the descriptor -1, which is skipped.
+//! * *closed-is-nval*: a descriptor that is closed is reported as NVAL on its own entry; the others
+//!   go on.
+//! * *scan-order*: the entries are scanned in order, which would favour the first ones. So a scan
+//!   begins at the entry for which the previous batch had no room.
+//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and other
+//!   systems differ. So HUP means that both are closed only on Linux and FreeBSD.
 
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -17,37 +20,38 @@ use selkie_core::{
     Token, Wait, Wake,
 };
 
-use crate::clock::{self, Clock};
-use crate::errno;
-use crate::sources::{Fetch, Native, Sources, interrupted};
+use super::source_table::SourceTable;
+use super::{FdSelector, SysWait, retry_or_fail};
 use crate::storage::try_zeroed_slice;
+use crate::sys::clock::{self, Clock};
+use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
 
 /// A selector over `poll`. Each call costs in proportion to the number of sources, silent or not.
 #[derive(Debug)]
 pub struct Poll<'fd> {
-    /// Densely, the registered sources.
+    /// The registered sources, without gaps.
     entries: Box<[libc::pollfd]>,
-    /// By the position of an entry: the index of its token.
+    /// Indices of the tokens, by the position of the entry.
     indices: Box<[u32]>,
-    /// By the index of a token: the position of its entry.
+    /// Positions of the entries, by the index of the token.
     positions: Box<[u32]>,
-    /// (c)
+    /// scan-order: position at which the next scan begins.
     first: usize,
-    sources: Sources,
+    sources: SourceTable,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
 
 impl Poll<'_> {
-    /// A selector for up to `capacity` sources, the waker included.
+    /// Makes a selector for up to `capacity` sources, the waker included.
     ///
     /// # Errors
     ///
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         Ok(Self {
-            sources: Sources::new(capacity)?,
+            sources: SourceTable::new(capacity)?,
             entries: try_zeroed_slice(capacity)?,
             indices: try_zeroed_slice(capacity)?,
             positions: try_zeroed_slice(capacity)?,
@@ -69,7 +73,7 @@ impl Poll<'_> {
         self.positions[token.index()] = position as u32;
     }
 
-    /// Adds an event for the entry at `position`, if it has one; says whether there was room.
+    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no room.
     fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
         let reported = self.entries[position].revents;
         if reported == 0 {
@@ -100,7 +104,7 @@ impl<'fd> Selector for Poll<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         supported(mode)?;
-        self.sources.vacancy(fd, token)?;
+        self.sources.check_vacant(fd, token)?;
         self.append(fd, token, interest);
         self.sources.insert(fd, token, interest, mode);
         Ok(())
@@ -141,7 +145,7 @@ impl<'fd> Selector for Poll<'fd> {
 
     fn capabilities(&self) -> Capabilities {
         let common = Capabilities::ERROR | Capabilities::PRIORITY | Capabilities::WAKER;
-        let closed = if TELLS_CLOSED { Capabilities::CLOSED } else { Capabilities::NONE };
+        let closed = if HUP_IS_CLOSED { Capabilities::CLOSED } else { Capabilities::NONE };
         let read_closed =
             if RDHUP.is_some() { Capabilities::READ_CLOSED } else { Capabilities::NONE };
         common | closed | read_closed
@@ -166,7 +170,7 @@ impl Wake for Poll<'_> {
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.sources.waker_vacancy(token)?;
+        self.sources.check_waker_vacant(token)?;
         let source = WakeSource::new(token)?;
         let waker = source.waker();
         self.append(source.fd(), token, Interest::READABLE);
@@ -176,10 +180,10 @@ impl Wake for Poll<'_> {
 }
 
 // SAFETY: a descriptor is used while its entry is in the array, which ends with the deregistration.
-unsafe impl Native for Poll<'static> {}
+unsafe impl FdSelector for Poll<'static> {}
 
-impl Fetch for Poll<'_> {
-    fn fetch(
+impl SysWait for Poll<'_> {
+    fn wait_once(
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
@@ -194,7 +198,7 @@ impl Fetch for Poll<'_> {
         let ready =
             unsafe { libc::poll(self.entries.as_mut_ptr(), entries, clock::milliseconds(timeout)) };
         let Ok(mut ready) = usize::try_from(ready) else {
-            return interrupted(errno::number(), timeout);
+            return retry_or_fail(errno::number(), timeout);
         };
         let before = events.len();
         let first = if self.first < length { self.first } else { 0 };
@@ -211,7 +215,7 @@ impl Fetch for Poll<'_> {
         Ok(events.len() - before)
     }
 
-    fn sources(&self) -> &Sources {
+    fn sources(&self) -> &SourceTable {
         &self.sources
     }
 
@@ -220,7 +224,7 @@ impl Fetch for Poll<'_> {
     }
 }
 
-/// There are no edges here.
+/// Refuses edges, which `poll` does not have.
 fn supported(mode: Mode) -> Result<(), Error> {
     if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
 }
@@ -228,15 +232,15 @@ fn supported(mode: Mode) -> Result<(), Error> {
 /// The bit for a peer that will send nothing more, where the system has it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const RDHUP: Option<i16> = Some(libc::POLLRDHUP);
-/// There is none.
+/// The system has no such bit.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const RDHUP: Option<i16> = None;
 
-/// (d)
-const TELLS_CLOSED: bool =
+/// hup-half: true if HUP means that both directions are closed.
+const HUP_IS_CLOSED: bool =
     cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 
-/// The entry of a source.
+/// Returns the entry of a source.
 fn entry(fd: RawFd, interest: Interest) -> libc::pollfd {
     let mut events = 0;
     if interest.contains(Interest::READABLE) {
@@ -248,11 +252,11 @@ fn entry(fd: RawFd, interest: Interest) -> libc::pollfd {
     if interest.contains(Interest::PRIORITY) {
         events |= libc::POLLPRI;
     }
-    // (a)
+    // hup-always: a negative descriptor is skipped.
     libc::pollfd { fd: if interest.is_empty() { -1 } else { fd }, events, revents: 0 }
 }
 
-/// What the system reports.
+/// Converts what the system reports.
 fn readiness(reported: i16) -> Readiness {
     let mut readiness = Readiness::NONE;
     if reported & libc::POLLIN != 0 {
@@ -264,12 +268,13 @@ fn readiness(reported: i16) -> Readiness {
     if reported & libc::POLLPRI != 0 {
         readiness |= Readiness::PRIORITY;
     }
-    // (b)
+    // closed-is-nval: the next read or write of the source finds out that it is closed.
     if reported & (libc::POLLERR | libc::POLLNVAL) != 0 {
         readiness |= Readiness::ERROR;
     }
     if reported & libc::POLLHUP != 0 {
-        readiness |= if TELLS_CLOSED {
+        // hup-half: elsewhere the source is worth a look in both directions.
+        readiness |= if HUP_IS_CLOSED {
             Readiness::CLOSED
         } else {
             Readiness::READABLE | Readiness::WRITABLE
@@ -286,7 +291,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
-    use crate::descriptor;
+    use crate::sys::fd;
 
     #[test]
     fn converts_both_ways() {
@@ -306,7 +311,7 @@ mod tests {
 
     #[test]
     fn the_last_entry_fills_the_gap() {
-        let pipes: Vec<_> = (0..3).map(|_| descriptor::pipe().unwrap()).collect();
+        let pipes: Vec<_> = (0..3).map(|_| fd::pipe().unwrap()).collect();
         let mut selector = Poll::new(3).unwrap();
         for (index, (_, write)) in (0..).zip(&pipes) {
             selector

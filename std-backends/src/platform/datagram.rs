@@ -1,17 +1,16 @@
-//! Messages.
+//! Datagrams.
 
 use std::net::SocketAddr;
 
 use selkie_core::{Datagrams, Error};
 
-use crate::address::RawAddress;
-use crate::descriptor::SEND_FLAGS;
-use crate::handles::Socket;
-use crate::platform::Platform;
-use crate::sources::Native;
-use crate::tcp::retried;
+use super::stream::retried;
+use super::{Platform, Socket};
+use crate::selector::FdSelector;
+use crate::sys::address::RawAddress;
+use crate::sys::fd::SEND_FLAGS;
 
-impl<S: Native> Datagrams for Platform<S> {
+impl<S: FdSelector> Datagrams for Platform<S> {
     type Address = SocketAddr;
 
     fn receive_from(
@@ -19,7 +18,7 @@ impl<S: Native> Datagrams for Platform<S> {
         source: Socket,
         buffer: &mut [u8],
     ) -> Result<(usize, SocketAddr), Error> {
-        let fd = self.handles.get(source)?.fd;
+        let fd = self.sockets.get(source)?.fd;
         let (address, received) = RawAddress::ask_with(|address, length| {
             // SAFETY: the buffer is valid for writes of its length, and so are the place for the
             // address and its length.
@@ -31,10 +30,9 @@ impl<S: Native> Datagrams for Platform<S> {
     }
 
     fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> Result<(), Error> {
-        let fd = self.handles.get(source)?.fd;
+        let fd = self.sockets.get(source)?.fd;
         let to = RawAddress::new(address);
-        // SAFETY: the bytes are valid for reads of their length, and the address for the length
-        // that it tells.
+        // SAFETY: the bytes and the address are valid for reads of their lengths.
         retried(|| unsafe {
             libc::sendto(
                 fd,
@@ -57,7 +55,7 @@ mod tests {
     use crate::DefaultSelector;
 
     #[test]
-    fn messages_arrive_whole_and_say_who_sent_them() {
+    fn messages_arrive_whole_and_name_their_sender() {
         let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
         for any in ["127.0.0.1:0", "[::1]:0"] {
             let any: SocketAddr = any.parse().unwrap();

@@ -1,4 +1,4 @@
-//! libkqueue, which the C library's bindings do not know: the same calls and numbers as on FreeBSD.
+//! Bindings of libkqueue, which the crate `libc` lacks: the calls and numbers of FreeBSD.
 
 use std::ffi::{c_int, c_short, c_uint, c_ushort, c_void};
 

@@ -1,13 +1,19 @@
 //! `select`, for everything POSIX, also past descriptor 1023.
 //!
-//! (a) `fd_set` and its macros end at `FD_SETSIZE`, and what lies beyond is undefined. The bitmaps
-//! here are our own, as     long as the highest descriptor needs. Linux and the BSDs take them;
-//! Apple's systems refuse descriptors from 1024 on,     and illumos refuses them from 65,536 on.
-//! There they are [`Unsupported`](ErrorKind::Unsupported). (b) One bad descriptor fails the whole
-//! call (EBADF). Each is then asked for by itself, the bad ones are reported, and     the call is
-//! made again without them. (c) The results overwrite the question, so the call gets copies.
-//! (d) An exceptional condition is TCP's urgent byte. A source that broke is readable and writable,
-//! and the read tells. (e) As with `poll`, the scan begins where the batch before was full.
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *fd-setsize*: `fd_set` and its macros end at `FD_SETSIZE`; beyond it their behaviour is
+//!   undefined. The bitmaps are our own, as long as the highest descriptor needs. Linux and the BSDs
+//!   take them; Apple's systems refuse descriptors from 1024 on, and illumos from 65,536 on. There
+//!   they are [`Unsupported`](ErrorKind::Unsupported).
+//! * *one-bad-fd*: one closed descriptor fails the whole call (EBADF). Each descriptor is then tried
+//!   by itself, the closed ones are reported, and the call is repeated without them.
+//! * *overwritten-sets*: the results overwrite the sets, so the call gets copies.
+//! * *no-hangup*: the exceptional condition is TCP's urgent byte. A source that broke is readable
+//!   and writable, and its read returns the reason; a hang-up by itself cannot be watched.
+//! * *scan-order*: as with `poll`, a scan begins where the previous batch was full.
+
+mod bitmaps;
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -20,15 +26,14 @@ use selkie_core::{
     Token, Wait, Wake,
 };
 
-use crate::clock::{self, Clock};
-use crate::errno;
-use crate::select::bitmaps::{Bitmaps, WORD_BITS};
-use crate::sources::{Fetch, Native, Sources, interrupted};
+use super::source_table::SourceTable;
+use super::{FdSelector, SysWait, retry_or_fail};
+use crate::sys::clock::{self, Clock};
+use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
+use bitmaps::{Bitmaps, WORD_BITS};
 
-mod bitmaps;
-
-/// (a) Descriptors from here on are refused.
+/// fd-setsize: descriptors from this number on are refused.
 const DESCRIPTORS_MAX: usize = if cfg!(target_vendor = "apple") {
     1024
 } else if cfg!(any(target_os = "illumos", target_os = "solaris")) {
@@ -41,27 +46,27 @@ const DESCRIPTORS_MAX: usize = if cfg!(target_vendor = "apple") {
 /// watched.
 #[derive(Debug)]
 pub struct Select<'fd> {
-    /// What is watched.
+    /// The descriptors that are watched.
     watched: Bitmaps,
-    /// (c) What is asked, and then what is ready.
+    /// overwritten-sets: the argument of the call, then its result.
     ready: Bitmaps,
-    /// How many words of the bitmaps are in use, at most.
+    /// Upper bound of the words of the bitmaps that are in use.
     words: usize,
-    /// (e) The descriptor.
+    /// scan-order: descriptor at which the next scan begins.
     first: usize,
-    sources: Sources,
+    sources: SourceTable,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
 
 impl Select<'_> {
-    /// A selector for up to `capacity` sources, the waker included.
+    /// Makes a selector for up to `capacity` sources, the waker included.
     ///
     /// # Errors
     ///
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
-        let sources = Sources::new(capacity)?;
+        let sources = SourceTable::new(capacity)?;
         let words = sources.fds.len().min(DESCRIPTORS_MAX).div_ceil(WORD_BITS);
         Ok(Self {
             watched: Bitmaps::new(words)?,
@@ -74,13 +79,13 @@ impl Select<'_> {
         })
     }
 
-    /// Whether a descriptor can be watched here.
+    /// Checks that a descriptor can be watched in this mode.
     fn supported(fd: RawFd, mode: Mode) -> Result<(), Error> {
         let fits = usize::try_from(fd).is_ok_and(|fd| fd < DESCRIPTORS_MAX);
         if fits && mode != Mode::Edge { Ok(()) } else { Err(Error::new(ErrorKind::Unsupported)) }
     }
 
-    /// Watches a descriptor for `interest` from now on, and for nothing else.
+    /// Watches a descriptor for exactly `interest` from now on.
     fn watch(&mut self, fd: RawFd, interest: Interest) {
         let Ok(fd) = usize::try_from(fd) else { return };
         self.watched.set(fd, Readiness::from_bits(u32::from(interest.bits())));
@@ -89,7 +94,7 @@ impl Select<'_> {
         }
     }
 
-    /// Makes the system call: how many results there are, or the error number.
+    /// Makes the system call. Returns the number of results, or the error number.
     fn call(&mut self, timeout: Option<Duration>) -> Result<usize, c_int> {
         let time = timeout.map(clock::timespec);
         let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
@@ -106,8 +111,8 @@ impl Select<'_> {
         usize::try_from(count).map_err(|_| errno::number())
     }
 
-    /// (b) Takes the bad descriptors out of the question, and marks them; says whether there were
-    /// any.
+    /// Removes the closed descriptors from the sets of the next call and marks them (one-bad-fd).
+    /// Returns true if there were any.
     fn sweep(&mut self) -> bool {
         let width = self.words * WORD_BITS;
         let mut found = false;
@@ -122,8 +127,8 @@ impl Select<'_> {
         found
     }
 
-    /// Adds events for the descriptors of a range that are ready; says whether there was room for
-    /// all of them.
+    /// Adds events for the descriptors of a range that are ready. Returns false if there was no room
+    /// for all of them.
     fn scan(&mut self, range: Range<usize>, events: &mut Events<'_>) -> bool {
         let mut from = range.start;
         while let Some(fd) = self.ready.next(from, range.end) {
@@ -136,7 +141,7 @@ impl Select<'_> {
         true
     }
 
-    /// Adds an event for a descriptor; says whether there was room.
+    /// Adds an event for a descriptor. Returns false if there was no room.
     fn report(&mut self, fd: usize, events: &mut Events<'_>) -> bool {
         let number = RawFd::try_from(fd).ok();
         let index = number.and_then(|number| self.sources.fds.index(number));
@@ -166,7 +171,7 @@ impl<'fd> Selector for Select<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         Self::supported(fd, mode)?;
-        self.sources.vacancy(fd, token)?;
+        self.sources.check_vacant(fd, token)?;
         self.watch(fd, interest);
         self.sources.insert(fd, token, interest, mode);
         Ok(())
@@ -200,7 +205,7 @@ impl<'fd> Selector for Select<'fd> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        // (d)
+        // no-hangup: neither ends nor failures can be reported.
         Capabilities::PRIORITY | Capabilities::WAKER
     }
 
@@ -223,7 +228,7 @@ impl Wake for Select<'_> {
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.sources.waker_vacancy(token)?;
+        self.sources.check_waker_vacant(token)?;
         let source = WakeSource::new(token)?;
         Self::supported(source.fd(), Mode::Level)?;
         let waker = source.waker();
@@ -234,10 +239,10 @@ impl Wake for Select<'_> {
 }
 
 // SAFETY: a descriptor is used while its bits are set, which ends with the deregistration.
-unsafe impl Native for Select<'static> {}
+unsafe impl FdSelector for Select<'static> {}
 
-impl Fetch for Select<'_> {
-    fn fetch(
+impl SysWait for Select<'_> {
+    fn wait_once(
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
@@ -248,12 +253,12 @@ impl Fetch for Select<'_> {
         self.ready.copy_from(&self.watched, self.words);
         let mut result = self.call(timeout);
         while result == Err(libc::EBADF) && self.sweep() {
-            // (b) There is something to report now, so this call must not sleep.
+            // one-bad-fd: there is something to report now, so this call must not sleep.
             result = self.call(Some(Duration::ZERO));
         }
         match result {
             Ok(_) => {}
-            Err(code) => return interrupted(code, timeout),
+            Err(code) => return retry_or_fail(code, timeout),
         }
         let before = events.len();
         let width = self.words * WORD_BITS;
@@ -262,7 +267,7 @@ impl Fetch for Select<'_> {
         Ok(events.len() - before)
     }
 
-    fn sources(&self) -> &Sources {
+    fn sources(&self) -> &SourceTable {
         &self.sources
     }
 
@@ -271,13 +276,13 @@ impl Fetch for Select<'_> {
     }
 }
 
-/// What is reported of a descriptor. (b), (d): a bad one is readable and writable too, and the next
-/// call tells why.
+/// Converts what is ready (no-hangup). A closed descriptor is readable and writable: the next read
+/// or write returns the reason.
 fn readiness(ready: Readiness) -> Readiness {
     ready.with_implied() - Readiness::ERROR
 }
 
-/// Whether a descriptor is open.
+/// Returns true if a descriptor is open.
 fn is_open(fd: usize) -> bool {
     // SAFETY: the call takes no pointers.
     RawFd::try_from(fd).is_ok_and(|fd| unsafe { libc::fcntl(fd, libc::F_GETFD) } != -1)
@@ -288,7 +293,7 @@ mod tests {
     use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 
     use super::*;
-    use crate::descriptor;
+    use crate::sys::fd;
 
     /// A duplicate of a descriptor that has at least this number.
     fn at_least(fd: &OwnedFd, number: RawFd) -> OwnedFd {
@@ -322,7 +327,7 @@ mod tests {
             eprintln!("not checked beyond descriptor 1023: {limit}");
             return;
         }
-        let (_read, write) = descriptor::pipe().unwrap();
+        let (_read, write) = fd::pipe().unwrap();
         let high = at_least(&write, 2500);
         let mut selector = Select::new(1).unwrap();
         let token = Token::new(0, 1);
@@ -340,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_bad_descriptor_is_reported_and_the_others_go_on() {
-        let (_read, write) = descriptor::pipe().unwrap();
+        let (_read, write) = fd::pipe().unwrap();
         // A number that no other test is given while this one has it closed.
         let bad = at_least(&write, 900).into_raw_fd();
         // SAFETY: the descriptor was open a moment ago; that it is used when it is not any more is

@@ -1,41 +1,40 @@
-//! The sets of descriptors that `select` takes and gives.
+//! The sets of descriptors that `select` takes and returns.
 
 use selkie_core::{Error, Readiness};
 
 use crate::storage::try_zeroed_slice;
 
-/// The word that the system's own bitmaps are made of. Where the bytes of a word stand the other
-/// way round, its size is where its bits are.
+/// The word of the system's own bitmaps. On big-endian machines the place of a bit depends on the
+/// size of the word.
 #[cfg(any(target_vendor = "apple", target_os = "netbsd", target_os = "openbsd"))]
 type Word = u32;
-/// As above: a `long`.
+/// The word of the system's own bitmaps: a `long`.
 #[cfg(not(any(target_vendor = "apple", target_os = "netbsd", target_os = "openbsd")))]
 type Word = usize;
 
-/// How many descriptors one word stands for.
+/// Descriptors in one word.
 pub(super) const WORD_BITS: usize = Word::BITS as usize;
 
-/// What each of the sets is for. The last one is not given to the system.
+/// The flag of each set. The last set is not given to the system.
 const SETS: [Readiness; 4] =
     [Readiness::READABLE, Readiness::WRITABLE, Readiness::PRIORITY, Readiness::ERROR];
-/// How many sets the system takes.
+/// Number of sets that the system takes.
 const SETS_OF_SYSTEM: usize = 3;
 
-/// For each descriptor, which of four things hold: that it is readable, writable, exceptional, and
-/// broken.
+/// Four flags for each descriptor: readable, writable, exceptional, broken.
 #[derive(Debug)]
 pub(super) struct Bitmaps {
     sets: [Box<[Word]>; SETS.len()],
 }
 
 impl Bitmaps {
-    /// Empty sets of a number of words.
+    /// Makes empty sets of `words` words.
     pub(super) fn new(words: usize) -> Result<Self, Error> {
         let set = || try_zeroed_slice(words);
         Ok(Self { sets: [set()?, set()?, set()?, set()?] })
     }
 
-    /// Makes a descriptor a member of exactly the sets of these flags.
+    /// Sets the flags of a descriptor.
     pub(super) fn set(&mut self, fd: usize, flags: Readiness) {
         let (word, bit) = (fd / WORD_BITS, 1 << (fd % WORD_BITS));
         for (set, flag) in self.sets.iter_mut().zip(SETS) {
@@ -47,7 +46,7 @@ impl Bitmaps {
         }
     }
 
-    /// Which sets a descriptor is in.
+    /// Returns the flags of a descriptor.
     pub(super) fn get(&self, fd: usize) -> Readiness {
         let (word, bit) = (fd / WORD_BITS, 1 << (fd % WORD_BITS));
         let mut flags = Readiness::NONE;
@@ -59,7 +58,7 @@ impl Bitmaps {
         flags
     }
 
-    /// The first descriptor from `start` on, and before `end`, that is in any set.
+    /// Returns the first descriptor in `start..end` that is in any set.
     pub(super) fn next(&self, start: usize, end: usize) -> Option<usize> {
         let mut fd = start;
         while fd < end {
@@ -73,19 +72,19 @@ impl Bitmaps {
         None
     }
 
-    /// The descriptors of a word that are in any set.
+    /// Returns the descriptors of a word that are in any set.
     pub(super) fn word(&self, index: usize) -> Word {
         self.sets.iter().fold(0, |all, set| all | set[index])
     }
 
-    /// Makes the first words those of `other`.
+    /// Copies the first words of `other`.
     pub(super) fn copy_from(&mut self, other: &Self, words: usize) {
         for (set, other) in self.sets.iter_mut().zip(&other.sets) {
             set[..words].copy_from_slice(&other[..words]);
         }
     }
 
-    /// The sets for reading, writing and exceptions, as the system takes them.
+    /// Returns the sets for reading, writing and exceptions, as the system takes them.
     pub(super) fn as_mut_ptrs(&mut self) -> [*mut libc::fd_set; SETS_OF_SYSTEM] {
         let [read, write, except, _] = &mut self.sets;
         [read, write, except].map(|set| set.as_mut_ptr().cast())

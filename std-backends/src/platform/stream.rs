@@ -1,69 +1,55 @@
-//! Streams and listeners.
+//! Streams.
 //!
-//! (a) Linux hands errors of the network that are waiting on a new connection to `accept`; they are
-//! that connection's,     not the listener's.
-//! (b) A connection attempt that failed tells why once, by `SO_ERROR`, and has no peer; one that is
-//! pending has no error     and no peer either, but is not writable yet.
-//! (c) `connect` that is interrupted goes on by itself.
-//! (d) Closing a socket with bytes in it that nobody read resets the connection, on most systems. A
-//! stream that is to end     gracefully is shut down for writing, and read to its end, before it is
-//! closed. (e) On a socket `recv` does what `read` does with less work in the kernel, which need
-//! not look for what else a descriptor     can be. Only for no bytes at all they differ: `recv` of
-//! nothing waits for something.
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *error-once*: a failed connection attempt gives its reason once, by `SO_ERROR`, and has no peer.
+//!   A pending one has neither an error nor a peer, and is not writable yet.
+//! * *interrupted-connect*: a `connect` that is interrupted goes on by itself.
+//! * *unread-resets*: closing a socket with unread input resets the connection on most systems. To
+//!   end gracefully, a stream is shut down for writing and read to its end before it is closed.
+//! * *recv-of-nothing*: on a socket `recv` does what `read` does with less work in the kernel. They
+//!   differ for an empty buffer only: `recv` then waits for bytes.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
 use selkie_core::{Close, Error, ErrorKind, Transport};
 
-use crate::address::RawAddress;
-use crate::descriptor::{self, SEND_FLAGS};
-use crate::errno;
-use crate::handles::Socket;
-use crate::platform::Platform;
-use crate::sources::Native;
+use super::{Platform, Socket};
+use crate::selector::FdSelector;
+use crate::sys::address::RawAddress;
+use crate::sys::errno;
+use crate::sys::fd::{self, SEND_FLAGS};
 
-impl<S: Native> Transport for Platform<S> {
+impl<S: FdSelector> Transport for Platform<S> {
     type Address = SocketAddr;
 
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
-        let fd = self.handles.get(listener)?.fd;
-        if !self.handles.has_room() {
-            // As at the limit of the process, the connection keeps waiting.
-            return Err(Error::new(ErrorKind::OutOfDescriptors));
-        }
-        let stream = loop {
-            match descriptor::accept(fd) {
-                Ok(stream) => break stream,
-                Err(error) => accept_failed(error)?,
-            }
-        };
-        set_no_delay(stream.as_raw_fd());
-        Ok(self.take_in(stream)?)
+        self.accept_stream(listener)
     }
 
     fn connect(&mut self, address: &SocketAddr) -> Result<Socket, Error> {
-        if !self.handles.has_room() {
+        if !self.sockets.has_room() {
             return Err(Error::new(ErrorKind::Full));
         }
         let raw = RawAddress::new(address);
-        let stream = descriptor::socket(raw.domain(), libc::SOCK_STREAM)?;
+        let stream = fd::socket(raw.domain(), libc::SOCK_STREAM)?;
         set_no_delay(stream.as_raw_fd());
         // SAFETY: the pointer and the length are those of a valid address.
         let result = unsafe { libc::connect(stream.as_raw_fd(), raw.as_ptr(), raw.length()) };
         match errno::check(result) {
-            // (c)
+            // interrupted-connect: the attempt is pending, and is not repeated.
             Err(error) if !matches!(error.code(), Some(libc::EINPROGRESS | libc::EINTR)) => {
                 Err(error)
             }
-            _ => self.take_in(stream),
+            _ => self.insert_socket(stream),
         }
     }
 
     fn connected(&mut self, source: Socket) -> Result<(), Error> {
-        let fd = self.handles.get(source)?.fd;
-        // (b)
-        match descriptor::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        let fd = self.sockets.get(source)?.fd;
+        // error-once: only the first question has this answer.
+        match fd::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
             0 => {}
             code => return Err(errno::from_errno(code)),
         }
@@ -72,7 +58,7 @@ impl<S: Native> Transport for Platform<S> {
             Err(error) if error.kind() == ErrorKind::NotConnected && !settled => {
                 Err(Error::WOULD_BLOCK)
             }
-            // A peer without an Internet address is a peer.
+            // A peer without an Internet address is a peer too.
             Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
             _ => Ok(()),
         }
@@ -80,7 +66,7 @@ impl<S: Native> Transport for Platform<S> {
 
     #[inline]
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        let Some((fd, is_socket)) = self.handles.reading(source) else { return Err(stale()) };
+        let Some((fd, is_socket)) = self.sockets.reading(source) else { return Err(stale()) };
         let result = if is_socket {
             match receive(fd, buffer) {
                 count @ 1.. => count,
@@ -90,7 +76,7 @@ impl<S: Native> Transport for Platform<S> {
             read(fd, buffer)
         };
         if result < 0 {
-            return Err(failed(result));
+            return Err(error_of(result));
         }
         // SAFETY: the call was given no more than the buffer.
         Ok(unsafe { moved(result, buffer.len()) })
@@ -98,7 +84,7 @@ impl<S: Native> Transport for Platform<S> {
 
     #[inline]
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        let Some((fd, is_socket)) = self.handles.writing(source) else { return Err(stale()) };
+        let Some((fd, is_socket)) = self.sockets.writing(source) else { return Err(stale()) };
         let result = if is_socket {
             match send(fd, bytes) {
                 count @ 0.. => count,
@@ -108,24 +94,24 @@ impl<S: Native> Transport for Platform<S> {
             write(fd, bytes)
         };
         if result < 0 {
-            return Err(failed(result));
+            return Err(error_of(result));
         }
         // SAFETY: the call was given no more than the bytes.
         Ok(unsafe { moved(result, bytes.len()) })
     }
 
     fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
-        let fd = self.handles.get(source)?.fd;
+        let fd = self.sockets.get(source)?.fd;
         // SAFETY: the call takes no pointers.
         errno::check(unsafe { libc::shutdown(fd, libc::SHUT_WR) })?;
         Ok(())
     }
 
     fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
-        let is_socket = self.handles.get(source)?.is_socket;
+        let is_socket = self.sockets.get(source)?.is_socket;
         let fd = self.release(source)?;
         let reset = match how {
-            Close::Abort if is_socket => descriptor::reset_on_close(fd.as_raw_fd()),
+            Close::Abort if is_socket => fd::reset_on_close(fd.as_raw_fd()),
             _ => Ok(()),
         };
         // SAFETY: the descriptor was owned here, and is given up by this call whatever the call
@@ -138,46 +124,21 @@ impl<S: Native> Transport for Platform<S> {
     }
 }
 
-/// What a failed `accept` means: nothing to report if it was only interrupted.
-fn accept_failed(error: Error) -> Result<(), Error> {
-    let Some(code) = error.code() else { return Err(error) };
-    match code {
-        libc::EINTR => return Ok(()),
-        libc::EAGAIN => return Err(Error::WOULD_BLOCK),
-        _ => {}
-    }
-    // (a)
-    let is_of_the_connection = matches!(
-        code,
-        libc::EPROTO
-            | libc::ENETDOWN
-            | libc::ENOPROTOOPT
-            | libc::EHOSTDOWN
-            | libc::EHOSTUNREACH
-            | libc::ENETUNREACH
-            | libc::ETIMEDOUT
-            | libc::ECONNRESET
-            | libc::EPERM
-    );
-    let kind = if is_of_the_connection { ErrorKind::ConnectionAborted } else { error.kind() };
-    Err(Error::with_code(kind, code))
+/// Makes small messages leave at once. Failures are ignored: a source that is no TCP socket has no
+/// such delay, and the first read of a connection that is gone returns the reason.
+pub(super) fn set_no_delay(stream: RawFd) {
+    let _ = fd::set_option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
 }
 
-/// Sends small messages at once. What is no TCP socket has no such delay, and a connection that is
-/// gone tells by its first read, so failing here is nothing.
-fn set_no_delay(stream: RawFd) {
-    let _ = descriptor::set_option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
-}
-
-/// Whether a connection attempt came to an end, either way.
+/// Returns true if a connection attempt has ended, either way.
 fn is_settled(fd: RawFd) -> bool {
     let mut entry = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
     // SAFETY: `entry` is an array of one.
     unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
 }
 
-/// How many bytes one call is given. Apple's systems refuse more than a signed 32-bit number; the
-/// others take less by themselves.
+/// Limits the bytes of one call. Apple's systems refuse more than a signed 32-bit number; the others
+/// take fewer by themselves.
 #[inline]
 const fn bounded(length: usize) -> usize {
     if cfg!(target_vendor = "apple") && length > i32::MAX as usize {
@@ -187,7 +148,7 @@ const fn bounded(length: usize) -> usize {
     }
 }
 
-/// The `result` of a call that moved bytes.
+/// Returns the number of bytes that a call moved.
 ///
 /// # Safety
 ///
@@ -200,24 +161,23 @@ unsafe fn moved(result: libc::ssize_t, length: usize) -> usize {
     count
 }
 
-/// One `recv`. (e)
+/// Calls `recv` once.
 #[inline]
 fn receive(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
     // SAFETY: the buffer is valid for writes of its length.
     unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len()), 0) }
 }
 
-/// One `send`.
+/// Calls `send` once.
 #[inline]
 fn send(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
     // SAFETY: the bytes are valid for reads of their length.
     unsafe { libc::send(fd, bytes.as_ptr().cast(), bounded(bytes.len()), SEND_FLAGS) }
 }
 
-// What follows a call that moved nothing is told the handle only, so that the call itself has
-// nothing else to remember.
+// These take the handle and look it up again, so that the first call keeps fewer values alive.
 impl<S> Platform<S> {
-    /// What a [`receive`] comes to that moved nothing, as [`again`] has it.
+    /// Finishes a [`receive`] that moved nothing, as [`retry_interrupted`] does.
     #[cold]
     #[inline(never)]
     fn receive_again(
@@ -226,50 +186,54 @@ impl<S> Platform<S> {
         buffer: &mut [u8],
         result: libc::ssize_t,
     ) -> libc::ssize_t {
-        match again(result, || {
-            self.handles.find(source).map_or(0, |entry| receive(entry.fd, buffer))
+        match retry_interrupted(result, || {
+            self.sockets.find(source).map_or(0, |entry| receive(entry.fd, buffer))
         }) {
-            // (e)
+            // recv-of-nothing: `read` would return 0.
             NOTHING_YET if buffer.is_empty() => 0,
             result => result,
         }
     }
 
-    /// What a [`send`] comes to that failed, as [`again`] has it.
+    /// Finishes a [`send`] that failed, as [`retry_interrupted`] does.
     #[cold]
     #[inline(never)]
     fn send_again(&self, source: Socket, bytes: &[u8], result: libc::ssize_t) -> libc::ssize_t {
-        again(result, || self.handles.find(source).map_or(0, |entry| send(entry.fd, bytes)))
+        retry_interrupted(result, || {
+            self.sockets.find(source).map_or(0, |entry| send(entry.fd, bytes))
+        })
     }
 }
 
-/// Reads from what is no socket; what comes of it, as [`again`] has it.
+/// Reads from what is no socket. The result is that of [`retry_interrupted`].
 #[inline(never)]
 fn read(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
     // SAFETY: the buffer is valid for writes of its length.
     let mut call = || unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len())) };
-    again(call(), call)
+    retry_interrupted(call(), call)
 }
 
-/// Writes to what is no socket; what comes of it, as [`again`] has it.
+/// Writes to what is no socket. The result is that of [`retry_interrupted`].
 #[inline(never)]
 fn write(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
     // SAFETY: the bytes are valid for reads of their length.
     let call = || unsafe { libc::write(fd, bytes.as_ptr().cast(), bounded(bytes.len())) };
-    again(call(), call)
+    retry_interrupted(call(), call)
 }
 
-/// Makes a call that moves bytes, again if it was interrupted.
+/// Makes a call that moves bytes, and repeats it while it is interrupted.
 pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> Result<usize, Error> {
-    let result = again(call(), call);
-    if result < 0 { Err(failed(result)) } else { Ok(result.unsigned_abs()) }
+    let result = retry_interrupted(call(), call);
+    if result < 0 { Err(error_of(result)) } else { Ok(result.unsigned_abs()) }
 }
 
-/// What the `result` of a call that moves bytes comes to, which is made again while it is
-/// interrupted: a number of bytes, or the number of the error, negative. One word, so that it can
-/// be given in a register.
+/// Repeats a call while it is interrupted, after its first `result`. Returns a number of bytes, or
+/// the negative error number: one word, which fits a register.
 #[inline]
-fn again(mut result: libc::ssize_t, mut call: impl FnMut() -> libc::ssize_t) -> libc::ssize_t {
+fn retry_interrupted(
+    mut result: libc::ssize_t,
+    mut call: impl FnMut() -> libc::ssize_t,
+) -> libc::ssize_t {
     while result < 0 {
         match errno::number() {
             libc::EINTR => result = call(),
@@ -279,13 +243,13 @@ fn again(mut result: libc::ssize_t, mut call: impl FnMut() -> libc::ssize_t) -> 
     result
 }
 
-/// What [`again`] gives where there is nothing to be done yet.
+/// The result of [`retry_interrupted`] for a call that would block.
 const NOTHING_YET: libc::ssize_t = -(libc::EAGAIN as libc::ssize_t);
 
-/// What the negative number of an error means that [`again`] gave.
+/// Converts a negative error number of [`retry_interrupted`].
 #[cold]
 #[inline(never)]
-fn failed(number: libc::ssize_t) -> Error {
+fn error_of(number: libc::ssize_t) -> Error {
     #[expect(clippy::cast_possible_truncation, reason = "it was an `i32` before")]
     match -number as i32 {
         libc::EAGAIN => Error::WOULD_BLOCK,
@@ -293,7 +257,7 @@ fn failed(number: libc::ssize_t) -> Error {
     }
 }
 
-/// What is said of a handle that names nothing.
+/// Returns the error of a handle that names nothing.
 #[cold]
 #[inline(never)]
 fn stale() -> Error {
@@ -307,34 +271,6 @@ mod tests {
 
     use super::*;
     use crate::DefaultSelector;
-
-    #[test]
-    fn what_failed_in_accept_says_whose_failure_it_is() {
-        let failed = |code| accept_failed(errno::from_errno(code)).map_err(Error::kind);
-        assert_eq!(failed(libc::EINTR), Ok(()));
-        assert_eq!(failed(libc::EAGAIN), Err(ErrorKind::WouldBlock));
-        assert_eq!(failed(libc::EPROTO), Err(ErrorKind::ConnectionAborted));
-        assert_eq!(failed(libc::ECONNABORTED), Err(ErrorKind::ConnectionAborted));
-        assert_eq!(failed(libc::EMFILE), Err(ErrorKind::OutOfDescriptors));
-        assert_eq!(failed(libc::ENOBUFS), Err(ErrorKind::OutOfMemory));
-        assert_eq!(failed(libc::EBADF), Err(ErrorKind::InvalidSource));
-    }
-
-    #[test]
-    fn connections_send_at_once_and_wait_when_the_table_is_full() {
-        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
-        let listener = platform.listen(([127, 0, 0, 1], 0).into(), 16).unwrap();
-        let address = platform.local_address(listener).unwrap();
-        let _clients: Vec<_> =
-            (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
-        let first = platform.accept(listener).unwrap();
-        let fd = platform.fd(first).unwrap().as_raw_fd();
-        assert_ne!(descriptor::option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY), Ok(0));
-        let full = platform.accept(listener).unwrap_err();
-        assert!(full.kind() == ErrorKind::OutOfDescriptors, "{full:?}");
-        platform.close(first, Close::Abort).unwrap();
-        assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
-    }
 
     #[test]
     fn reading_into_nothing_takes_nothing_and_waits_for_nothing() {
@@ -353,14 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_interrupted_is_made_again() {
+    fn what_was_interrupted_is_made_retry_interrupted() {
         let mut results = [-1, -1, 3].into_iter();
         errno::restore(libc::EINTR);
-        assert_eq!(again(-1, || results.next().unwrap()), 3);
+        assert_eq!(retry_interrupted(-1, || results.next().unwrap()), 3);
         assert_eq!(results.next(), None);
         errno::restore(libc::EPIPE);
         assert_eq!(
-            again(-1, || unreachable!("it failed for good")),
+            retry_interrupted(-1, || unreachable!("it failed for good")),
             -(libc::EPIPE as libc::ssize_t)
         );
     }

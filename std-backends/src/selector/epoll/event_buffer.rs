@@ -1,5 +1,5 @@
-//! Where the kernel writes its events: into the batch itself where an event of the kernel looks
-//! like one of ours, as on x86-64, else into a buffer from which they are copied.
+//! The memory that the kernel writes its events into: the batch itself where the kernel's event has
+//! the layout of [`Event`], as on x86-64; elsewhere a buffer from which they are copied.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -9,17 +9,17 @@ use selkie_core::{Error, Event, Events, Readiness, Token};
 
 use crate::storage::try_zeroed_slice;
 
-/// Whether an event of the kernel is an [`Event`] as it is.
+/// True if an event of the kernel has the layout of an [`Event`].
 const SAME_LAYOUT: bool = size_of::<libc::epoll_event>() == size_of::<Event>()
     && align_of::<libc::epoll_event>() <= align_of::<Event>()
     && offset_of!(libc::epoll_event, events) == offset_of!(Event, readiness)
     && offset_of!(libc::epoll_event, u64) == offset_of!(Event, token)
     && cfg!(target_endian = "little");
 
-/// The most events that one system call fetches into a buffer.
+/// Largest number of events that one system call writes into a buffer.
 const BUFFER_LEN: usize = 1024;
 
-/// Room for the events of one system call.
+/// Memory for the events of one system call.
 #[derive(Debug)]
 pub(super) struct Room<'b> {
     start: *mut libc::epoll_event,
@@ -28,30 +28,31 @@ pub(super) struct Room<'b> {
 }
 
 impl Room<'_> {
-    /// Where the first event goes. From there on, memory for [`len`](Self::len) events is this
-    /// call's alone.
+    /// Returns the place of the first event. The memory for [`len`](Self::len) events from there
+    /// on is borrowed by this value.
     #[inline]
     pub(super) const fn start(&self) -> *mut libc::epoll_event {
         self.start
     }
 
-    /// How many events there is room for.
+    /// Returns for how many events there is memory.
     #[inline]
     pub(super) const fn len(&self) -> c_int {
         self.len
     }
 }
 
-/// The buffer, where there has to be one.
+/// The buffer; empty where the kernel writes into the batch.
 #[derive(Debug)]
-pub(super) struct Buffer(Box<[libc::epoll_event]>);
+pub(super) struct EventBuffer(Box<[libc::epoll_event]>);
 
-impl Buffer {
+impl EventBuffer {
+    /// Makes a buffer, if the layout requires one.
     pub(super) fn new() -> Result<Self, Error> {
         try_zeroed_slice(if SAME_LAYOUT { 0 } else { BUFFER_LEN }).map(Self)
     }
 
-    /// Room for as many events as `events` has place for, or as fit into the buffer.
+    /// Returns memory for as many events as `events` has room for, or as fit into the buffer.
     #[inline]
     pub(super) fn room<'b>(&'b mut self, events: &'b mut Events<'_>) -> Room<'b> {
         let free = events.spare();
@@ -60,8 +61,8 @@ impl Buffer {
         } else {
             (self.0.as_mut_ptr(), free.len().min(self.0.len()))
         };
-        // What does not fit is cut off: the rest is less than there is room for, or a number that
-        // the kernel refuses.
+        // A length above `c_int::MAX` is truncated: to less than the room, or to a number that the
+        // kernel refuses.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_possible_wrap,
@@ -72,7 +73,7 @@ impl Buffer {
     }
 
     /// Adds the `count` events that the kernel wrote into the [`room`](Self::room) to `events`, and
-    /// gives them.
+    /// returns them.
     #[inline]
     pub(super) fn add<'e>(&self, events: &'e mut Events<'_>, count: usize) -> &'e mut [Event] {
         if !SAME_LAYOUT {
@@ -82,7 +83,7 @@ impl Buffer {
     }
 }
 
-/// What the kernel reported, as [`Event`]s. There is place for all of them.
+/// Converts events of the kernel into [`Event`]s. There is room for all of them.
 fn copy(reported: &[libc::epoll_event], events: &mut [Event]) {
     for (event, kernel) in events.iter_mut().zip(reported) {
         *event = Event {
@@ -112,6 +113,6 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn the_kernel_writes_into_the_batch_itself() {
-        assert!(Buffer::new().unwrap().0.is_empty());
+        assert!(EventBuffer::new().unwrap().0.is_empty());
     }
 }

@@ -1,25 +1,27 @@
-//! New descriptors, which never block and are closed when another program is executed.
+//! Descriptors: making them non-blocking and close-on-exec, and socket options.
 //!
-//! (a) Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`: there a
-//! descriptor is prepared after     it was made, and a program that is executed in between inherits
-//! it. (b) Apple's systems do not know `MSG_NOSIGNAL` everywhere; a socket is told once that it
-//! raises no SIGPIPE.
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *no-flags*: Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`. There
+//!   a descriptor is prepared after it was made; a program that is executed in between inherits it.
+//! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket gets
+//!   `SO_NOSIGPIPE`.
 
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use selkie_core::Error;
 
-use crate::errno;
+use crate::sys::errno;
 
-/// Takes the descriptor that a call has just made, or its error.
+/// Takes ownership of the descriptor that a call has just made, or returns its error.
 pub(crate) fn owned(result: c_int) -> Result<OwnedFd, Error> {
     let fd = errno::check(result)?;
-    // SAFETY: the descriptor is new, so nobody else owns it.
+    // SAFETY: the descriptor is new, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Both ends of a pipe: the one to read from, the one to write to.
+/// Makes a pipe: the end to read from, and the end to write to.
 #[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
 pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
     let mut ends: [c_int; 2] = [-1; 2];
@@ -38,7 +40,7 @@ pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
     Ok((read, write))
 }
 
-/// A socket of a domain (`AF_INET`) and a type (`SOCK_STREAM`).
+/// Makes a socket of a domain (`AF_INET`) and a type (`SOCK_STREAM`).
 pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd, Error> {
     #[cfg(not(target_vendor = "apple"))]
     let kind = kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -50,7 +52,7 @@ pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd, Error> {
     Ok(socket)
 }
 
-/// Takes a waiting connection.
+/// Accepts a waiting connection.
 pub(crate) fn accept(listener: RawFd) -> Result<OwnedFd, Error> {
     // SAFETY: null pointers mean that the peer's address is not asked for.
     #[cfg(not(target_vendor = "apple"))]
@@ -64,12 +66,12 @@ pub(crate) fn accept(listener: RawFd) -> Result<OwnedFd, Error> {
     let socket = owned(result)?;
     #[cfg(target_vendor = "apple")]
     prepare(&socket)?;
-    // (b) A connection that is gone by now says so; the first read tells.
+    // A failure means that the connection is gone; its first read returns the reason.
     let _ = silence(socket.as_raw_fd());
     Ok(socket)
 }
 
-/// (a)
+/// Makes a descriptor non-blocking and close-on-exec (no-flags).
 #[cfg(target_vendor = "apple")]
 fn prepare(fd: &OwnedFd) -> Result<(), Error> {
     use std::os::fd::AsFd;
@@ -79,7 +81,7 @@ fn prepare(fd: &OwnedFd) -> Result<(), Error> {
     set_nonblocking(fd.as_fd())
 }
 
-/// From now on, no call on the open file blocks. That holds for its duplicates too.
+/// Makes the open file non-blocking, for its duplicates too.
 pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Error> {
     // SAFETY: the call takes no pointers.
     let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
@@ -92,14 +94,14 @@ pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What every `send` is told, so that a peer that is gone is an error and not a signal.
+/// Flags of every `send`: a peer that is gone is an error and not a signal.
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL;
-/// (b)
+/// Flags of every `send`: none (no-msg-nosignal).
 #[cfg(target_vendor = "apple")]
 pub(crate) const SEND_FLAGS: c_int = 0;
 
-/// (b) Writing to a socket whose peer is gone is an error and not a signal.
+/// Makes a write to a socket whose peer is gone an error and not a signal (no-msg-nosignal).
 #[cfg_attr(
     not(target_vendor = "apple"),
     expect(clippy::unnecessary_wraps, reason = "it can fail on Apple's systems")
@@ -114,7 +116,7 @@ pub(crate) fn silence(socket: RawFd) -> Result<(), Error> {
     }
 }
 
-/// Whether a descriptor is a socket.
+/// Returns true if a descriptor is a socket.
 pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
     option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE).is_ok()
 }
@@ -133,7 +135,7 @@ pub(crate) fn set_option(
     errno::check(result).map(drop)
 }
 
-/// A socket option that is a number.
+/// Returns a socket option that is a number.
 pub(crate) fn option(socket: RawFd, level: c_int, name: c_int) -> Result<c_int, Error> {
     let mut value: c_int = 0;
     let mut length = length_of::<c_int>();
@@ -160,7 +162,7 @@ pub(crate) fn reset_on_close(socket: RawFd) -> Result<(), Error> {
     errno::check(result).map(drop)
 }
 
-/// The size of a type as system calls take it.
+/// Returns the size of a type as system calls take it.
 #[expect(clippy::cast_possible_truncation, reason = "the types are a few bytes")]
 pub(crate) const fn length_of<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t

@@ -1,31 +1,29 @@
-//! Which slot each descriptor is registered for.
+//! The index of the token that each descriptor is registered under.
 
 use std::os::fd::RawFd;
 
 use selkie_core::{Error, ErrorKind, Token};
 
-use crate::errno;
 use crate::storage::try_zeroed_slice;
+use crate::sys::errno;
 
-/// The most descriptors that the table has entries for. Some systems report a limit of a thousand
-/// million.
+/// Largest number of entries. Some systems report a limit of a thousand million descriptors.
 const DESCRIPTORS_MAX: u64 = 1 << 22;
 
-/// From a descriptor to the index of its token, as an array. So every backend can tell that a
-/// descriptor is registered under a second token, or that a token comes with a descriptor that is
-/// not its own.
+/// An array from a descriptor to the index of its token. With it a backend refuses a descriptor that
+/// is registered already, and a token with a descriptor that is not its own.
 ///
 /// There is an entry for each descriptor that the process may ever have, by its hard limit; the
 /// memory is untouched until descriptors that high are registered.
 #[derive(Debug)]
-pub(crate) struct FdTable {
-    /// The index of the token, + 1; 0 for a descriptor that is not registered.
+pub(super) struct FdTable {
+    /// Index of the token, + 1; 0 for a descriptor that is not registered.
     indices: Box<[u32]>,
 }
 
 impl FdTable {
-    /// An empty table.
-    pub(crate) fn new() -> Result<Self, Error> {
+    /// Makes an empty table.
+    pub(super) fn new() -> Result<Self, Error> {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: `limit` is a valid place for the result.
         errno::check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
@@ -39,10 +37,9 @@ impl FdTable {
         Ok(Self { indices: try_zeroed_slice(descriptors)? })
     }
 
-    /// Whether `fd` could be registered: [`ErrorKind::AlreadyRegistered`] if it is,
-    /// [`ErrorKind::Full`] if it is higher than the process's limit was when the table was
-    /// made.
-    pub(crate) fn vacancy(&self, fd: RawFd) -> Result<(), Error> {
+    /// Checks that `fd` can be registered: [`ErrorKind::AlreadyRegistered`] if it is,
+    /// [`ErrorKind::Full`] if it is above the limit that the process had when the table was made.
+    pub(super) fn check_vacant(&self, fd: RawFd) -> Result<(), Error> {
         match self.entry(fd) {
             Some(0) => Ok(()),
             Some(_) => Err(Error::new(ErrorKind::AlreadyRegistered)),
@@ -50,16 +47,16 @@ impl FdTable {
         }
     }
 
-    /// Records a descriptor that [`vacancy`](Self::vacancy) allowed.
-    pub(crate) fn insert(&mut self, fd: RawFd, token: Token) {
+    /// Records a descriptor that [`check_vacant`](Self::check_vacant) allowed.
+    pub(super) fn insert(&mut self, fd: RawFd, token: Token) {
         if let Some(entry) = usize::try_from(fd).ok().and_then(|fd| self.indices.get_mut(fd)) {
             *entry = stored(token);
         }
     }
 
-    /// Whether `fd` is what is registered under `token`: [`ErrorKind::InvalidSource`] if not.
+    /// Checks that `fd` is registered under `token`: [`ErrorKind::InvalidSource`] if not.
     #[inline]
-    pub(crate) fn check(&self, fd: RawFd, token: Token) -> Result<(), Error> {
+    pub(super) fn check(&self, fd: RawFd, token: Token) -> Result<(), Error> {
         if self.entry(fd) == Some(stored(token)) {
             Ok(())
         } else {
@@ -67,21 +64,21 @@ impl FdTable {
         }
     }
 
-    /// Forgets a descriptor.
-    pub(crate) fn remove(&mut self, fd: RawFd) {
+    /// Removes a descriptor.
+    pub(super) fn remove(&mut self, fd: RawFd) {
         if let Some(entry) = usize::try_from(fd).ok().and_then(|fd| self.indices.get_mut(fd)) {
             *entry = 0;
         }
     }
 
-    /// The index that `fd` is registered for.
+    /// Returns the index of the token of `fd`.
     #[inline]
-    pub(crate) fn index(&self, fd: RawFd) -> Option<usize> {
+    pub(super) fn index(&self, fd: RawFd) -> Option<usize> {
         (self.entry(fd)? as usize).checked_sub(1)
     }
 
-    /// How many descriptors there are entries for.
-    pub(crate) fn len(&self) -> usize {
+    /// Returns the number of entries.
+    pub(super) fn len(&self) -> usize {
         self.indices.len()
     }
 
@@ -91,8 +88,8 @@ impl FdTable {
     }
 }
 
-/// How the index of a token is kept, so that 0 is left for none. An index of 2^32 - 1 would need a
-/// table that no memory holds.
+/// Returns the entry for the index of a token: + 1, so that 0 means none. No memory is large enough
+/// for a table with the index 2^32 - 1.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the index of a token has 32 bits")]
 const fn stored(token: Token) -> u32 {
@@ -107,23 +104,23 @@ mod tests {
     fn a_descriptor_has_one_token() {
         let mut table = FdTable::new().unwrap();
         let token = Token::new(7, 1);
-        assert_eq!(table.vacancy(3), Ok(()));
+        assert_eq!(table.check_vacant(3), Ok(()));
         table.insert(3, token);
-        assert_eq!(table.vacancy(3), Err(ErrorKind::AlreadyRegistered.into()));
+        assert_eq!(table.check_vacant(3), Err(ErrorKind::AlreadyRegistered.into()));
         assert_eq!(table.check(3, token), Ok(()));
         assert_eq!(table.check(4, token), Err(ErrorKind::InvalidSource.into()));
         assert_eq!(table.check(3, Token::new(8, 1)), Err(ErrorKind::InvalidSource.into()));
         assert_eq!(table.index(3), Some(7));
         table.remove(3);
         assert_eq!(table.index(3), None);
-        assert_eq!(table.vacancy(3), Ok(()));
+        assert_eq!(table.check_vacant(3), Ok(()));
     }
 
     #[test]
     fn descriptors_beyond_the_table_are_refused() {
         let mut table = FdTable::new().unwrap();
-        assert_eq!(table.vacancy(-1), Err(ErrorKind::Full.into()));
-        assert_eq!(table.vacancy(RawFd::MAX), Err(ErrorKind::Full.into()));
+        assert_eq!(table.check_vacant(-1), Err(ErrorKind::Full.into()));
+        assert_eq!(table.check_vacant(RawFd::MAX), Err(ErrorKind::Full.into()));
         table.insert(-1, Token::new(0, 1));
         table.remove(RawFd::MAX);
         assert!(table.len() > 0);

@@ -1,4 +1,4 @@
-//! Clients that stall, reset, crowd and idle.
+//! Clients that stall, reset, exceed the capacity and stay silent.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -11,8 +11,8 @@ use super::{
     stuff, uninterrupted,
 };
 
-/// A client that sends without reading: it is stopped, the others are served meanwhile (`meanwhile`
-/// is called then too), and when it reads at last, every byte is there.
+/// Runs a client that sends without reading: it is stopped and the others are served meanwhile
+/// (`meanwhile` is called then too). When it reads at last, it gets every byte.
 pub(crate) fn stalled_reader(target: &Target, meanwhile: impl FnOnce()) {
     let mut stalled = target.connect();
     let sent = stuff(&mut stalled);
@@ -23,11 +23,11 @@ pub(crate) fn stalled_reader(target: &Target, meanwhile: impl FnOnce()) {
     meanwhile();
     leave(lively);
     stalled.shutdown(Shutdown::Write).expect("the connection is still there");
-    assert_eq!(read_pattern_to_end(&mut stalled), sent, "not all bytes came back");
+    assert_eq!(read_pattern_to_end(&mut stalled), sent, "some bytes did not come back");
 }
 
-/// Clients that reset their connections in every state: at once, with bytes under way, with bytes
-/// owed to them. Those that behave are served all the time.
+/// Runs clients that reset their connections in every state: at once, with bytes in flight, with
+/// output pending. A well-behaved client is served all the time.
 pub(crate) fn reset_storm(target: &Target, count: u64) {
     let mut steady = target.connect();
     for number in 0..count {
@@ -40,7 +40,7 @@ pub(crate) fn reset_storm(target: &Target, count: u64) {
             1 => client.write_all(b"x").expect("a fresh connection takes a byte"),
             2 => echo(&mut client, b"hello"),
             _ => {
-                client.write_all(&pattern(0, 60_000)).expect("a fresh connection takes some bytes")
+                client.write_all(&pattern(0, 60_000)).expect("a fresh connection takes some bytes");
             }
         }
         drop(client);
@@ -53,8 +53,8 @@ pub(crate) fn reset_storm(target: &Target, count: u64) {
     target.serves();
 }
 
-/// More clients than the server has room for: those that are served go on, the others wait, and
-/// each gets its turn when another leaves.
+/// Runs more clients than the capacity: those that are served go on, the others wait, and each is
+/// served when another leaves.
 pub(crate) fn full_capacity(target: &Target) {
     let mut served: Vec<_> = (0..target.capacity).map(|_| target.connect()).collect();
     for client in &mut served {
@@ -82,7 +82,7 @@ pub(crate) fn full_capacity(target: &Target) {
                 .position(|client| is_answered_within(client, Duration::from_millis(20)));
             next.is_some()
         });
-        assert!(let_in, "nobody of those who waited was let in when client {number} left");
+        assert!(let_in, "no waiting client was accepted when client {number} left");
         let mut client = waiting.remove(next.unwrap_or_default());
         expect(&mut client, b"let me in");
         served.push(client);
@@ -91,13 +91,12 @@ pub(crate) fn full_capacity(target: &Target) {
     target.serves();
 }
 
-/// A client that is silent is let go after the idle timeout and not before; one that is not is
-/// kept.
+/// Checks that a silent client is closed after the idle time-out and not before, and that a busy
+/// one is not.
 pub(crate) fn idle_timeout(target: &Target) {
     let timeout = target.idle_timeout.expect("the server has an idle timeout");
     let (mut idle, mut busy) = (target.connect(), target.connect());
-    // From before the last byte is sent until after the end is seen, at least the timeout has
-    // passed.
+    // The time-out has passed at least once between this point and the end of the stream.
     let before = Instant::now();
     echo(&mut idle, b"my last words");
     while before.elapsed() < timeout * 2 {
@@ -111,12 +110,12 @@ pub(crate) fn idle_timeout(target: &Target) {
     let count = uninterrupted(|| idle.read(&mut [0]))
         .expect("the server ends the stream in an orderly way");
     assert_eq!(count, 0);
-    assert!(before.elapsed() >= timeout, "let go after {:?}", before.elapsed());
+    assert!(before.elapsed() >= timeout, "closed after {:?}", before.elapsed());
     echo(&mut busy, b"I am still here");
     leave(busy);
 }
 
-/// Whether the server has ended its stream.
+/// Returns whether the server has sent FIN.
 fn is_closed(client: &std::net::TcpStream) -> bool {
     client.set_nonblocking(true).expect("a socket takes the option");
     let closed = matches!(client.peek(&mut [0]), Ok(0));

@@ -1,5 +1,10 @@
 //! The native platform: a selector, and the descriptors that it does I/O on.
 
+mod datagram;
+mod listener;
+mod socket_table;
+mod stream;
+
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -7,67 +12,47 @@ use selkie_core::{
     Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
 };
 
-use crate::address::RawAddress;
-use crate::descriptor;
-use crate::errno;
-use crate::handles::{Handles, Socket, UNREGISTERED};
-use crate::sources::Native;
+use crate::selector::FdSelector;
+use crate::sys::address::RawAddress;
+use crate::sys::{errno, fd};
+use socket_table::{SocketTable, UNREGISTERED};
+
+pub use socket_table::Socket;
 
 /// A selector together with the listeners, streams and other descriptors that it watches, for the
 /// server layer.
 ///
 /// It owns the descriptors, and names them by handles that it checks: a handle that was closed is
-/// [`Stale`](ErrorKind::Stale), and never reaches a descriptor that was opened later. A handle
-/// means something only to the platform that issued it.
+/// [`Stale`](ErrorKind::Stale), and never reaches a descriptor that was opened later. A handle is
+/// valid only for the platform that issued it.
 #[derive(Debug)]
 pub struct Platform<S> {
-    /// Goes before the descriptors that it watches.
+    /// Dropped before the descriptors that it watches.
     selector: S,
-    pub(crate) handles: Handles,
+    sockets: SocketTable,
 }
 
-/// A descriptor as a selector takes it.
+/// Lends a descriptor to the selector.
 fn lent(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the platform owns the descriptor, and deregisters it before it closes it or gives it
-    // away; `Native` promises that the selector uses it no longer than that.
+    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it; `FdSelector` promises that the selector uses it no longer than that.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
-impl<S: Native> Platform<S> {
-    /// A platform for up to `sockets` descriptors, listeners included, without any yet.
+impl<S: FdSelector> Platform<S> {
+    /// Makes a platform for up to `sockets` descriptors, listeners included.
     ///
     /// # Errors
     ///
     /// [`OutOfMemory`](ErrorKind::OutOfMemory), or [`InvalidInput`](ErrorKind::InvalidInput) for a
     /// number beyond 2^32 - 2.
     pub fn new(selector: S, sockets: usize) -> Result<Self, Error> {
-        Ok(Self { selector, handles: Handles::new(sockets)? })
+        Ok(Self { selector, sockets: SocketTable::new(sockets)? })
     }
 
-    /// The selector.
+    /// Returns the selector.
     #[must_use]
     pub const fn selector(&self) -> &S {
         &self.selector
-    }
-
-    /// Opens a TCP listener at `address`; port 0 asks the system for a free one, which
-    /// [`local_address`](Self::local_address) tells. Up to `backlog` connections wait to be
-    /// accepted, or fewer where the system has a lower limit.
-    ///
-    /// # Errors
-    ///
-    /// [`AddressInUse`](ErrorKind::AddressInUse),
-    /// [`AddressUnavailable`](ErrorKind::AddressUnavailable),
-    /// [`PermissionDenied`](ErrorKind::PermissionDenied) for a privileged port,
-    /// [`Full`](ErrorKind::Full), and what the system says otherwise.
-    pub fn listen(&mut self, address: SocketAddr, backlog: i32) -> Result<Socket, Error> {
-        let raw = RawAddress::new(&address);
-        let socket = descriptor::socket(raw.domain(), libc::SOCK_STREAM)?;
-        descriptor::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
-        bind(&socket, &raw)?;
-        // SAFETY: the call takes no pointers.
-        errno::check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
-        self.take_in(socket)
     }
 
     /// Opens a UDP socket at `address`.
@@ -77,94 +62,93 @@ impl<S: Native> Platform<S> {
     /// As [`listen`](Self::listen).
     pub fn bind_udp(&mut self, address: SocketAddr) -> Result<Socket, Error> {
         let raw = RawAddress::new(&address);
-        let socket = descriptor::socket(raw.domain(), libc::SOCK_DGRAM)?;
+        let socket = fd::socket(raw.domain(), libc::SOCK_DGRAM)?;
         bind(&socket, &raw)?;
-        self.take_in(socket)
+        self.insert_socket(socket)
     }
 
-    /// Takes in a descriptor that was opened elsewhere, and makes it non-blocking: a Unix socket, a
-    /// pipe, a listener that was inherited.
+    /// Takes ownership of a descriptor that was opened elsewhere, and makes it non-blocking: a Unix
+    /// socket, a pipe, an inherited listener.
     ///
-    /// A descriptor that is no socket is written to with `write`, which raises SIGPIPE when nobody
-    /// reads any more. Rust programs ignore that signal from their start, unless they say
-    /// otherwise.
+    /// A descriptor that is no socket is written to with `write`, which raises SIGPIPE when the
+    /// other end is closed. Rust programs ignore that signal by default.
     ///
     /// # Errors
     ///
     /// [`Full`](ErrorKind::Full), with the descriptor, unchanged.
     pub fn adopt(&mut self, fd: OwnedFd) -> Result<Socket, (Error, OwnedFd)> {
-        if !self.handles.has_room() {
+        if !self.sockets.has_room() {
             return Err((Error::new(ErrorKind::Full), fd));
         }
-        let is_socket = descriptor::is_socket(fd.as_fd());
-        let silenced = if is_socket { descriptor::silence(fd.as_raw_fd()) } else { Ok(()) };
-        if let Err(error) = silenced.and_then(|()| descriptor::set_nonblocking(fd.as_fd())) {
+        let is_socket = fd::is_socket(fd.as_fd());
+        let silenced = if is_socket { fd::silence(fd.as_raw_fd()) } else { Ok(()) };
+        if let Err(error) = silenced.and_then(|()| fd::set_nonblocking(fd.as_fd())) {
             return Err((error, fd));
         }
-        self.handles.insert(fd, is_socket).map_err(|fd| (Error::new(ErrorKind::Full), fd))
+        self.sockets.insert(fd, is_socket).map_err(|fd| (Error::new(ErrorKind::Full), fd))
     }
 
-    /// Gives a descriptor away. It is deregistered first if it is registered, and its handle is
-    /// stale from now on.
+    /// Returns a descriptor to the caller. It is deregistered first if it is registered, and its
+    /// handle is stale from now on.
     ///
     /// # Errors
     ///
     /// [`Stale`](ErrorKind::Stale).
     pub fn release(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
-        let entry = *self.handles.get(socket)?;
+        let entry = *self.sockets.get(socket)?;
         if entry.token != UNREGISTERED {
-            // Whatever the selector says, it has no more use for the descriptor.
+            // A selector that fails has no more use for the descriptor either.
             let _ = self.selector.deregister(lent(entry.fd), entry.token);
         }
-        self.handles.remove(socket)
+        self.sockets.remove(socket)
     }
 
-    /// The descriptor itself, for what this platform does not offer, such as a socket option.
+    /// Returns the descriptor, for what this platform does not offer, such as a socket option.
     ///
     /// # Errors
     ///
     /// [`Stale`](ErrorKind::Stale).
     pub fn fd(&self, socket: Socket) -> Result<BorrowedFd<'_>, Error> {
-        self.handles.get(socket).map(|entry| lent(entry.fd))
+        self.sockets.get(socket).map(|entry| lent(entry.fd))
     }
 
-    /// The address of this end of a socket.
+    /// Returns the address of this end of a socket.
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), [`Unsupported`](ErrorKind::Unsupported) for what has no
-    /// Internet address, and what the system says otherwise.
+    /// [`Stale`](ErrorKind::Stale), [`Unsupported`](ErrorKind::Unsupported) for a source
+    /// without an Internet address, or another error of the system.
     pub fn local_address(&self, socket: Socket) -> Result<SocketAddr, Error> {
-        let fd = self.handles.get(socket)?.fd;
+        let fd = self.sockets.get(socket)?.fd;
         // SAFETY: the pointers that `ask` gives are valid for the call.
         RawAddress::ask(|address, length| unsafe { libc::getsockname(fd, address, length) })
     }
 
-    /// The address of the other end of a connection.
+    /// Returns the address of the other end of a connection.
     ///
     /// # Errors
     ///
     /// [`NotConnected`](ErrorKind::NotConnected), and as [`local_address`](Self::local_address).
     pub fn peer_address(&self, socket: Socket) -> Result<SocketAddr, Error> {
-        let fd = self.handles.get(socket)?.fd;
+        let fd = self.sockets.get(socket)?.fd;
         // SAFETY: the pointers that `ask` gives are valid for the call.
         RawAddress::ask(|address, length| unsafe { libc::getpeername(fd, address, length) })
     }
 
-    /// Takes in a socket that was just opened here.
-    pub(crate) fn take_in(&mut self, socket: OwnedFd) -> Result<Socket, Error> {
-        self.handles.insert(socket, true).map_err(|_closed| Error::new(ErrorKind::Full))
+    /// Takes ownership of a socket that was just opened.
+    pub(crate) fn insert_socket(&mut self, socket: OwnedFd) -> Result<Socket, Error> {
+        self.sockets.insert(socket, true).map_err(|_closed| Error::new(ErrorKind::Full))
     }
 }
 
-/// Gives a socket its address.
+/// Binds a socket to its address.
 fn bind(socket: &OwnedFd, address: &RawAddress) -> Result<(), Error> {
     // SAFETY: the pointer and the length are those of a valid address.
     errno::check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) })
         .map(drop)
 }
 
-impl<S: Native> Selector for Platform<S> {
+impl<S: FdSelector> Selector for Platform<S> {
     type Source = Socket;
 
     fn register(
@@ -174,12 +158,12 @@ impl<S: Native> Selector for Platform<S> {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        let entry = self.handles.get(source)?;
+        let entry = self.sockets.get(source)?;
         if entry.token != UNREGISTERED {
             return Err(Error::new(ErrorKind::AlreadyRegistered));
         }
         self.selector.register(lent(entry.fd), token, interest, mode)?;
-        self.handles.set_token(source, token);
+        self.sockets.set_token(source, token);
         Ok(())
     }
 
@@ -190,14 +174,14 @@ impl<S: Native> Selector for Platform<S> {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        let fd = self.handles.get(source)?.fd;
+        let fd = self.sockets.get(source)?.fd;
         self.selector.modify(lent(fd), token, interest, mode)
     }
 
     fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
-        let fd = self.handles.get(source)?.fd;
+        let fd = self.sockets.get(source)?.fd;
         self.selector.deregister(lent(fd), token)?;
-        self.handles.set_token(source, UNREGISTERED);
+        self.sockets.set_token(source, UNREGISTERED);
         Ok(())
     }
 
@@ -220,7 +204,7 @@ impl<S: Native> Selector for Platform<S> {
     }
 }
 
-impl<S: Native + Wait> Wait for Platform<S> {
+impl<S: FdSelector + Wait> Wait for Platform<S> {
     #[inline]
     fn now(&mut self) -> Instant {
         self.selector.now()
@@ -232,7 +216,7 @@ impl<S: Native + Wait> Wait for Platform<S> {
     }
 }
 
-impl<S: Native + Wake> Wake for Platform<S> {
+impl<S: FdSelector + Wake> Wake for Platform<S> {
     type Waker = S::Waker;
 
     fn waker(&mut self, token: Token) -> Result<S::Waker, Error> {
@@ -245,7 +229,8 @@ mod tests {
     use selkie_core::{Close, Transport};
 
     use super::*;
-    use crate::{DefaultSelector, descriptor::pipe};
+    use crate::DefaultSelector;
+    use crate::sys::fd::pipe;
 
     const TOKEN: Token = Token::new(0, 1);
 

@@ -1,12 +1,12 @@
-//! Socket addresses, as the system has them and as the standard library has them.
+//! Socket addresses, in the form of the system and in that of the standard library.
 
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use selkie_core::{Error, ErrorKind};
 
-use crate::descriptor::length_of;
-use crate::errno;
+use crate::sys::errno;
+use crate::sys::fd::length_of;
 
 /// A socket address in the system's form. It has room for every kind of address.
 pub(crate) struct RawAddress {
@@ -15,13 +15,13 @@ pub(crate) struct RawAddress {
 }
 
 impl RawAddress {
-    /// Room for an address that the system is going to write.
+    /// Makes room for an address that the system is going to write.
     const fn room() -> Self {
         // SAFETY: all bits zero is a valid value of this struct of integers.
         Self { storage: unsafe { zeroed() }, length: length_of::<libc::sockaddr_storage>() }
     }
 
-    /// The system's form of an address.
+    /// Converts an address to the system's form.
     pub(crate) fn new(address: &SocketAddr) -> Self {
         let mut raw = Self::room();
         #[allow(clippy::cast_possible_truncation, reason = "address families are small numbers")]
@@ -51,8 +51,8 @@ impl RawAddress {
         raw
     }
 
-    /// Asks the system for an address, in a call that takes the place for it and says -1 when it
-    /// failed.
+    /// Asks the system for an address, by a call that takes the place for it and returns -1 when it
+    /// fails.
     pub(crate) fn ask(
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int,
     ) -> Result<SocketAddr, Error> {
@@ -61,7 +61,7 @@ impl RawAddress {
         raw.decode()
     }
 
-    /// Like [`ask`](Self::ask), for a call that is judged by the caller.
+    /// Makes a call that takes the place for an address, and returns both the address and the result.
     pub(crate) fn ask_with<T>(
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
     ) -> (Self, T) {
@@ -70,11 +70,11 @@ impl RawAddress {
         (raw, result)
     }
 
-    /// The address as the standard library has it, if it is one of the Internet.
+    /// Converts the address to the standard library's form, if it is an Internet address.
     pub(crate) fn decode(&self) -> Result<SocketAddr, Error> {
         match libc::c_int::from(self.storage.ss_family) {
             libc::AF_INET => {
-                // SAFETY: the family says what the storage holds.
+                // SAFETY: the storage has an address of this family.
                 let address = unsafe { &*(&raw const self.storage).cast::<libc::sockaddr_in>() };
                 let ip = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
                 Ok(SocketAddrV4::new(ip, u16::from_be(address.sin_port)).into())
@@ -90,17 +90,17 @@ impl RawAddress {
         }
     }
 
-    /// The domain of sockets that use the address.
+    /// Returns the domain of sockets that use the address.
     pub(crate) fn domain(&self) -> libc::c_int {
         self.storage.ss_family.into()
     }
 
-    /// The address as calls take it.
+    /// Returns the address as system calls take it.
     pub(crate) const fn as_ptr(&self) -> *const libc::sockaddr {
         (&raw const self.storage).cast()
     }
 
-    /// Its length as calls take it.
+    /// Returns its length as system calls take it.
     pub(crate) const fn length(&self) -> libc::socklen_t {
         self.length
     }

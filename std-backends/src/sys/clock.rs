@@ -1,29 +1,29 @@
-//! The platform's clock, and how long a system call may sleep until a deadline.
+//! The monotonic clock, and the time-outs of system calls.
 
 use std::time::Duration;
 
 use selkie_core::Instant;
 
-/// `CLOCK_MONOTONIC`, counted from when this was made.
+/// `CLOCK_MONOTONIC`, counted from the construction of this value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start_nanos: u64,
 }
 
 impl Clock {
-    /// A clock that starts now.
+    /// Makes a clock that starts now.
     pub(crate) fn new() -> Self {
         Self { start_nanos: monotonic_nanos() }
     }
 
-    /// The time since the start.
+    /// Returns the time since the start.
     #[inline]
     pub(crate) fn now(self) -> Instant {
         Instant::from_nanos(monotonic_nanos().saturating_sub(self.start_nanos))
     }
 }
 
-/// Nanoseconds on the system's own monotonic clock.
+/// Returns the nanoseconds of the system's own monotonic clock.
 #[inline]
 fn monotonic_nanos() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -35,17 +35,17 @@ fn monotonic_nanos() -> u64 {
     nanos
 }
 
-/// The longest sleep that is asked of the system, in seconds. Some systems refuse a `timespec` of
+/// Longest sleep that is passed to the system, in seconds. Some systems refuse a `timespec` of
 /// more than 100,000,000 seconds; a wait whose deadline is later simply sleeps again.
 const SLEEP_SECONDS_MAX: u64 = 100_000_000;
 
-/// A sleep in whole seconds and the nanoseconds beyond them, no longer than any system takes.
+/// Limits a sleep to what every system takes.
 #[inline]
 pub(crate) fn clamped(sleep: Duration) -> Duration {
     sleep.min(Duration::from_secs(SLEEP_SECONDS_MAX))
 }
 
-/// A sleep as `pselect` and `kevent` take it.
+/// Converts a sleep to the form of `pselect` and `kevent`.
 #[inline]
 pub(crate) fn timespec(sleep: Duration) -> libc::timespec {
     let sleep = clamped(sleep);
@@ -59,8 +59,8 @@ pub(crate) fn timespec(sleep: Duration) -> libc::timespec {
     time
 }
 
-/// A sleep in milliseconds, as `poll` takes it: rounded up, since a wait that ends just before its
-/// deadline would be repeated at once, again and again; `-1` for no end.
+/// Converts a sleep to milliseconds; `-1` means without end. Rounds up: a wait that ended just
+/// before its deadline would be repeated at once, again and again.
 #[inline]
 pub(crate) fn milliseconds(sleep: Option<Duration>) -> libc::c_int {
     let Some(sleep) = sleep else { return -1 };

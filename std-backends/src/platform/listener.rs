@@ -1,0 +1,117 @@
+//! Listeners.
+//!
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *pending-errors*: Linux returns errors of the network that are pending on a new connection from
+//!   `accept`. They are that connection's, not the listener's.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+use selkie_core::{Error, ErrorKind};
+
+use super::stream::set_no_delay;
+use super::{Platform, Socket, bind};
+use crate::selector::FdSelector;
+use crate::sys::address::RawAddress;
+use crate::sys::{errno, fd};
+
+impl<S: FdSelector> Platform<S> {
+    /// Opens a TCP listener at `address`; port 0 asks the system for a free one, which
+    /// [`local_address`](Self::local_address) returns. Up to `backlog` connections wait to be
+    /// accepted, or fewer where the system has a lower limit.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressInUse`](ErrorKind::AddressInUse),
+    /// [`AddressUnavailable`](ErrorKind::AddressUnavailable),
+    /// [`PermissionDenied`](ErrorKind::PermissionDenied) for a privileged port,
+    /// [`Full`](ErrorKind::Full), or another error of the system.
+    pub fn listen(&mut self, address: SocketAddr, backlog: i32) -> Result<Socket, Error> {
+        let raw = RawAddress::new(&address);
+        let socket = fd::socket(raw.domain(), libc::SOCK_STREAM)?;
+        fd::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+        bind(&socket, &raw)?;
+        // SAFETY: the call takes no pointers.
+        errno::check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
+        self.insert_socket(socket)
+    }
+
+    /// Accepts one connection that waits at a listener.
+    pub(super) fn accept_stream(&mut self, listener: Socket) -> Result<Socket, Error> {
+        let fd = self.sockets.get(listener)?.fd;
+        if !self.sockets.has_room() {
+            // As at the limit of the process, the connection keeps waiting.
+            return Err(Error::new(ErrorKind::OutOfDescriptors));
+        }
+        let stream = loop {
+            match fd::accept(fd) {
+                Ok(stream) => break stream,
+                Err(error) => accept_error(error)?,
+            }
+        };
+        set_no_delay(stream.as_raw_fd());
+        self.insert_socket(stream)
+    }
+}
+
+/// Classifies a failed `accept`: `Ok` if it was only interrupted, and is to be repeated.
+fn accept_error(error: Error) -> Result<(), Error> {
+    let Some(code) = error.code() else { return Err(error) };
+    match code {
+        libc::EINTR => return Ok(()),
+        libc::EAGAIN => return Err(Error::WOULD_BLOCK),
+        _ => {}
+    }
+    // pending-errors: the connection failed, and the listener goes on.
+    let is_of_the_connection = matches!(
+        code,
+        libc::EPROTO
+            | libc::ENETDOWN
+            | libc::ENOPROTOOPT
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::ETIMEDOUT
+            | libc::ECONNRESET
+            | libc::EPERM
+    );
+    let kind = if is_of_the_connection { ErrorKind::ConnectionAborted } else { error.kind() };
+    Err(Error::with_code(kind, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use selkie_core::{Close, Transport};
+
+    use super::*;
+    use crate::DefaultSelector;
+
+    #[test]
+    fn a_failed_accept_is_the_connections_or_the_listeners() {
+        let failed = |code| accept_error(errno::from_errno(code)).map_err(Error::kind);
+        assert_eq!(failed(libc::EINTR), Ok(()));
+        assert_eq!(failed(libc::EAGAIN), Err(ErrorKind::WouldBlock));
+        assert_eq!(failed(libc::EPROTO), Err(ErrorKind::ConnectionAborted));
+        assert_eq!(failed(libc::ECONNABORTED), Err(ErrorKind::ConnectionAborted));
+        assert_eq!(failed(libc::EMFILE), Err(ErrorKind::OutOfDescriptors));
+        assert_eq!(failed(libc::ENOBUFS), Err(ErrorKind::OutOfMemory));
+        assert_eq!(failed(libc::EBADF), Err(ErrorKind::InvalidSource));
+    }
+
+    #[test]
+    fn connections_send_at_once_and_wait_when_the_table_is_full() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
+        let listener = platform.listen(([127, 0, 0, 1], 0).into(), 16).unwrap();
+        let address = platform.local_address(listener).unwrap();
+        let _clients: Vec<_> =
+            (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+        let first = platform.accept(listener).unwrap();
+        let fd = platform.fd(first).unwrap().as_raw_fd();
+        assert_ne!(fd::option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY), Ok(0));
+        let full = platform.accept(listener).unwrap_err();
+        assert!(full.kind() == ErrorKind::OutOfDescriptors, "{full:?}");
+        platform.close(first, Close::Abort).unwrap();
+        assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
+    }
+}
