@@ -46,20 +46,47 @@ need() {
         fail "apt-get could not install $2"
 }
 
-# All that follows runs on `rust_version`: the default compiler where it is that one, else the toolchain of that name.
+# alone COMMAND...: runs a command that uses rustup, and no other such command of this user at the
+# same time: two installations at once leave each other half done. What the command finds installed
+# is true until it ends. `flock` is no program of macOS, so a folder is the lock.
+alone() {
+    local lock="${RUSTUP_HOME:-$HOME/.rustup}/selkie.lock" holder waited=0 status=0
+    mkdir -p "$(dirname "$lock")"
+    until mkdir "$lock" 2>/dev/null; do
+        holder=$(cat "$lock/process" 2>/dev/null || true)
+        # The holder was killed, or was so before it could write who it is.
+        if [ "$waited" -ge 900 ] || { [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; }; then
+            mv "$lock" "$lock.$$" 2>/dev/null && rm -rf "$lock.$$"
+            continue
+        fi
+        sleep 1
+        waited=$((waited + 1))
+    done
+    echo $$ >"$lock/process"
+    "$@" || status=$?
+    rm -rf "$lock"
+    return $status
+}
+
+# All that follows runs on `rust_version`: the default compiler where it is that one, else the
+# toolchain of that name.
 use_pinned_rust() {
     need cc gcc
     need python3 python3
     have rustup || fail "rustup is missing; see https://rustup.rs"
-    if ! rustc --version 2>/dev/null | grep -q "^rustc $rust_version "; then
+    # The first call of `rustc` may install what rust-toolchain.toml asks for.
+    alone rustc --version >/dev/null 2>&1 || true
+    if ! rustc --version 2>/dev/null | grep "^rustc $rust_version " >/dev/null; then
         need_toolchain "$rust_version" || fail "rustup could not install Rust $rust_version"
         export RUSTUP_TOOLCHAIN="$rust_version"
     fi
-    say "$(rustc --version), $(uname -sm), $(getconf _NPROCESSORS_ONLN 2>/dev/null || echo some) cores"
+    say "$(rustc --version), $(uname -sm)," \
+        "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo some) cores"
 }
 
-# need_toolchain NAME [COMPONENT...]: whether the toolchain is there afterwards.
-need_toolchain() {
+# need_toolchain NAME [COMPONENT...]: installs what is missing. Fails if that is not possible.
+need_toolchain() { alone install_toolchain "$@"; }
+install_toolchain() {
     local name=$1 components="" component
     shift
     for component in "$@"; do components="$components --component $component"; done
@@ -68,25 +95,29 @@ need_toolchain() {
     rustup toolchain install "$name" --profile minimal --no-self-update $components
 }
 
-# need_nightly [COMPONENT...]: whether there is a nightly compiler with these components, whose name is then in `nightly`.
-# One that is installed is taken, otherwise that of `nightly_version` is installed.
+# need_nightly [COMPONENT...]: puts the name of a nightly compiler with these components into
+# `nightly`: one that is installed, or else that of `nightly_version`, which is then installed.
 need_nightly() {
     local component
     nightly=nightly
     rustup run nightly rustc --version >/dev/null 2>&1 || nightly="$nightly_version"
     for component in "$@"; do
-        rustup component list --installed --toolchain nightly 2>/dev/null | grep "^$component" >/dev/null ||
-            nightly="$nightly_version"
+        rustup component list --installed --toolchain nightly 2>/dev/null |
+            grep "^$component" >/dev/null || nightly="$nightly_version"
     done
     [ "$nightly" = nightly ] || need_toolchain "$nightly" "$@"
 }
 
-need_component() {
+need_component() { alone install_component "$1"; }
+install_component() {
     rustup component list --installed | grep "^$1" >/dev/null || run rustup component add "$1"
 }
 
-need_target() {
-    rustup target list --installed | grep -x "$1" >/dev/null || run rustup target add "$1"
+# need_target TARGET [TOOLCHAIN]: installs a target for the compiler that judges, or for another.
+need_target() { alone install_target "$@"; }
+install_target() {
+    rustup target list --installed ${2:+--toolchain "$2"} | grep -x "$1" >/dev/null ||
+        run rustup target add ${2:+--toolchain "$2"} "$1"
 }
 
 # Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the project changes.

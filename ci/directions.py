@@ -1,7 +1,8 @@
-"""Holds the direction of the imports: mains -> services -> core <- backends.
+"""Holds the direction of the imports: mains -> services -> core <- backends, and inside core.
 
-The manifests tell which crate may use which; the sources of core and of the services are searched for what the
-manifests cannot tell. Prints each breach with its reason and ends with the status 1 if there is one.
+The manifests tell which crate may use which; the sources of core and of the services are searched
+for what the manifests cannot tell: contract <- backend, event_loop <- server, adapters. Prints each
+breach with its reason and ends with the status 1 if there is one.
 """
 
 import pathlib
@@ -25,11 +26,29 @@ TESTS_MAY_USE = {"core": {"suite"}, "backend": {"suite", "service"}, "suite": {"
 # What core may depend on besides the language. A longer list is a decision for docs/ARCHITECTURE.md.
 CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless"}
 
+# Inside core: what the files of a layer may import, besides their own. By path: a name that the root
+# exports says nothing about where it comes from. `lib.rs` and `defmt.rs` are above all of them.
+INSIDE_CORE = {
+    "bitset": set(),
+    "contract": {"bitset"},
+    # The memory of a table is lent through `event_loop::Storage`.
+    "backend": {"contract", "event_loop", "bitset"},
+    "event_loop": {"contract", "bitset"},
+    "adapters": {"contract", "event_loop", "backend", "bitset"},
+    "server": {"contract", "event_loop", "bitset"},
+    "layers": {"contract", "server"},
+}
+ABOVE_ALL = {"lib", "defmt"}
+COMMENT = re.compile(r"//.*")
+# The tests of a file stand at its end, and may know more.
+TESTS = re.compile(r"^#\[cfg\(test\)\]\s*mod \w+ \{.*", re.MULTILINE | re.DOTALL)
+IMPORT = re.compile(r"\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
+
 # The crates that know neither the operating system nor an allocator, and what their first file must say.
 FREE_STANDING = ("core", "service")
 ATTRIBUTES = ("#![no_std]", "#![forbid(unsafe_code)]")
-# The library crates that such a crate could still bring in, unless it is for its tests.
-EXTERN_CRATE = re.compile(r"(?<!#\[cfg\(test\)\]\n)^extern crate (?:std|alloc)\b", re.MULTILINE)
+# The library crates that such a crate could still bring in, unless for its tests or by a feature.
+EXTERN_CRATE = re.compile(r"(?<!#\[cfg\(test\)\]\n)(?<!#\[cfg\(feature = \"std\"\)\]\n)^extern crate (?:std|alloc)\b", re.MULTILINE)
 
 
 def layer_of(package):
@@ -66,6 +85,43 @@ def breaches_in_sources(package, root):
             yield f"{path.relative_to(root)}: `{found.group(0)}`, in a crate that knows no operating system"
 
 
+def imported(code):
+    """The first names of all paths that begin at the root of the crate, with their offsets."""
+    for found in IMPORT.finditer(code):
+        if found[1]:
+            yield found[1], found.start()
+            continue
+        depth, name = 0, ""
+        for character in found[2] + ",":
+            depth += (character == "{") - (character == "}")
+            if character == "," and depth == 0:
+                yield re.match(r"\s*(\w*)", name)[1], found.start()
+                name = ""
+            else:
+                name += character
+
+
+def breaches_inside_core(root):
+    sources = root / "core" / "src"
+    for path in sorted(sources.rglob("*.rs")):
+        layer = path.relative_to(sources).parts[0].removesuffix(".rs")
+        place = path.relative_to(root)
+        if layer in ABOVE_ALL or path.name == "tests.rs":
+            continue
+        if layer not in INSIDE_CORE:
+            yield f"{place}: `{layer}` is no layer of core that ci/directions.py knows"
+            continue
+        code = TESTS.sub("", COMMENT.sub("", path.read_text(encoding="utf-8")))
+        for name, offset in imported(code):
+            if not name or name == layer or name in INSIDE_CORE[layer]:
+                continue
+            line = code.count("\n", 0, offset) + 1
+            if name in INSIDE_CORE:
+                yield f"{place}:{line}: {layer} may not import {name}"
+            else:
+                yield f"{place}:{line}: `{name}` is imported from the root; name its layer"
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     packages = workspace.read_packages()
@@ -74,6 +130,7 @@ def main():
     for package in packages:
         print(f"    {layers[package['name']]:8} {package['name']} ({package['folder']})")
         breaches += [*breaches_in_manifest(package, layers), *breaches_in_sources(package, root)]
+    breaches += breaches_inside_core(root)
     for breach in breaches:
         print(f"error: {breach}")
     print(f"    {len(packages)} packages looked at, {len(breaches)} breaches")

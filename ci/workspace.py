@@ -2,6 +2,7 @@
 
     python3 ci/workspace.py                 all of them, one name a line
     python3 ci/workspace.py --libraries     those with a library that builds with the oldest compiler promised
+    python3 ci/workspace.py --published     those that are published
     python3 ci/workspace.py core .          those in these folders; a folder that has no package is passed over
 """
 
@@ -36,6 +37,8 @@ def main(arguments):
     if arguments == ["--libraries"]:
         oldest = min(map(rust_version, packages))
         packages = [package for package in packages if has_library(package) and rust_version(package) == oldest]
+    elif arguments == ["--published"]:
+        packages = [package for package in packages if package["publish"] != []]
     elif arguments:
         packages = [package for package in packages if package["folder"] in arguments]
     for package in packages:

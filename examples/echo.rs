@@ -105,19 +105,18 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     let slots = capacity + 2;
     let platform::Opened { platform, listener, description } = platform::open(arguments, slots)?;
 
-    let mut loop_memory = HeapLoop::new(slots, EVENTS);
     let mut server_memory = HeapServer::new(slots, slots * platform::BUFFERS_EACH, BUFFER_SIZE);
     let config = Config {
         connections_max: capacity,
         idle_timeout: arguments.idle_timeout,
         ..Config::DEFAULT
     };
-    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, EVENTS));
     let mut server = Server::new(Echo, config, server_memory.storage());
     server
-        .listen(&mut event_loop.context, listener)
+        .listen(&mut event_loop.context(), listener)
         .map_err(|error| format!("cannot watch the listener: {error}"))?;
-    let termination = platform::Termination::watch(&mut event_loop.context)?;
+    let termination = platform::Termination::watch(&mut event_loop.context())?;
     platform::print(stdout(), &format!("listening on {description}, capacity {capacity})\n"));
 
     while !event_loop.is_stopped() {
@@ -125,11 +124,11 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
             .run_once(&mut server)
             .map_err(|error| format!("cannot wait for events: {error}"))?;
         if termination.is_requested() && !server.is_draining() {
-            let deadline = event_loop.context.now() + DRAIN;
-            server.drain(&mut event_loop.context, deadline);
+            let deadline = event_loop.context().now() + DRAIN;
+            server.drain(&mut event_loop.context(), deadline);
         }
     }
-    let report = report(server.counters(), event_loop.context.counters());
+    let report = report(server.counters(), event_loop.counters());
     platform::print(stdout(), &report);
     Ok(())
 }

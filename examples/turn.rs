@@ -38,10 +38,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Locked for as long as the program runs: a `static` lends its memory to one user.
     let (mut loop_memory, mut server_memory) =
         (LOOP.lock().map_err(|_| "in use")?, SERVER.lock().map_err(|_| "in use")?);
-    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+    let mut event_loop = EventLoop::new(platform, &mut *loop_memory);
     let config = Config { idle_timeout: Some(Duration::from_secs(60)), ..Config::DEFAULT };
     let mut server = Server::new(Echo, config, server_memory.storage());
-    server.listen(&mut event_loop.context, listener)?;
+    server.listen(&mut event_loop.context(), listener)?;
 
     let start = Clock::now();
     loop {

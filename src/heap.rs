@@ -2,7 +2,9 @@
 
 use std::boxed::Box;
 
-use selkie_core::{Block, Connection, Event, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::{
+    Block, Connection, Event, LoopMemory, LoopStorage, ServerStorage, Slot, TimerSlot,
+};
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;
 
@@ -33,9 +35,11 @@ impl HeapLoop {
     pub fn new(slots: usize, events: usize) -> Self {
         Self { slots: table(slots), timers: table(slots), events: table(events) }
     }
+}
 
-    /// Lends the memory to a loop.
-    pub const fn storage(&mut self) -> LoopStorage<'_> {
+impl LoopMemory for HeapLoop {
+    #[inline]
+    fn storage(&mut self) -> LoopStorage<'_> {
         LoopStorage { slots: &mut self.slots, timers: &mut self.timers, events: &mut self.events }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! | compiled for | this crate is |
 //! | --- | --- |
-//! | Linux, the BSDs, macOS | [`selkie_core`] and [`selkie_std`] |
+//! | Linux, the BSDs, macOS | [`selkie_core`] and `selkie_std` |
 //! | WebAssembly with WASI 0.1 or 0.2 | [`selkie_core`] and `selkie_wasi` |
 //! | anything else | [`selkie_core`] |
 //!
@@ -31,11 +31,10 @@
 //! let mut platform = Platform::new(DefaultSelector::new(slots)?, slots)?;
 //! let listener = platform.listen("127.0.0.1:7000".parse()?, 128)?;
 //!
-//! let (mut loop_memory, mut server_memory) =
-//!     (HeapLoop::new(slots, 256), HeapServer::new(slots, slots, 16 * 1024));
-//! let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+//! let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 256));
+//! let mut server_memory = HeapServer::new(slots, slots, 16 * 1024);
 //! let mut server = Server::new(Echo, Config::DEFAULT, server_memory.storage());
-//! server.listen(&mut event_loop.context, listener)?;
+//! server.listen(&mut event_loop.context(), listener)?;
 //! event_loop.run(&mut server)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

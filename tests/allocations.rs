@@ -131,18 +131,17 @@ fn calls_while_serving(backend: Backend) -> u64 {
         .listen("127.0.0.1:0".parse().expect("an address"), 128)
         .expect("there is a free port");
     let address = platform.local_address(listener).expect("it is bound");
-    let (mut loop_memory, mut server_memory) =
-        (HeapLoop::new(slots, 16), HeapServer::new(slots, slots, 4096));
+    let mut server_memory = HeapServer::new(slots, slots, 4096);
     let config = Config {
         connections_max: CAPACITY,
         idle_timeout: Some(Duration::from_secs(1)),
         linger: Duration::from_millis(100),
         ..Config::DEFAULT
     };
-    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16));
     let mut server = Server::new(Echo, config, server_memory.storage());
-    server.listen(&mut event_loop.context, listener).expect("there is room");
-    let (_, waker) = event_loop.context.waker().expect("there is room");
+    server.listen(&mut event_loop.context(), listener).expect("there is room");
+    let (_, waker) = event_loop.context().waker().expect("there is room");
     let done = AtomicBool::new(false);
     let calls = thread::scope(|scope| {
         let done = &done;
@@ -156,8 +155,8 @@ fn calls_while_serving(backend: Backend) -> u64 {
         while !event_loop.is_stopped() {
             event_loop.run_once(&mut server).expect("the platform can wait");
             if done.load(Ordering::Acquire) && !server.is_draining() {
-                let deadline = event_loop.context.now() + Duration::from_secs(1);
-                server.drain(&mut event_loop.context, deadline);
+                let deadline = event_loop.context().now() + Duration::from_secs(1);
+                server.drain(&mut event_loop.context(), deadline);
             }
         }
         let calls = CALLS.take().expect("it was counted");

@@ -1,13 +1,13 @@
-//! Accepting: connections come in their order, and one that left disturbs nobody.
+//! Accepting: connections come in their order, and one that left does not disturb the others.
 
 use selkie_core::{Error, ErrorKind, Interest, Readiness, Token, Transport};
 
+use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, ensure, fail};
-use crate::stage::{PATIENCE, Stage};
-use crate::{Make, SourceOf, TransportFixture};
+use crate::{MakeFixture, SourceOf, TransportFixture};
 
-impl<F: TransportFixture> Stage<F> {
-    /// A listener that is watched.
+impl<F: TransportFixture> Harness<F> {
+    /// Registers a listener and returns it with its token.
     #[track_caller]
     pub(crate) fn listen(&mut self) -> Check<(SourceOf<F>, Token)> {
         let listener = self.fixture.listener().ability("listener")?;
@@ -49,35 +49,45 @@ impl<F: TransportFixture> Stage<F> {
     }
 }
 
-pub(crate) fn nobody_waiting_would_block<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    let (listener, token) = stage.listen()?;
-    stage.accept(listener).map(|_| ()).must_fail("accepting nobody", &[ErrorKind::WouldBlock])?;
-    stage.dial(listener)?;
-    stage.accept_soon(listener, token)?;
-    stage.accept(listener).map(|_| ()).must_fail("accepting nobody", &[ErrorKind::WouldBlock])?;
-    stage.expect_calm(token, Readiness::READABLE, "and all connections were accepted")
+pub(crate) fn accepting_from_an_empty_backlog_would_block<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 4)?;
+    let (listener, token) = harness.listen()?;
+    harness
+        .accept(listener)
+        .map(|_| ())
+        .must_fail("accepting from an empty backlog", &[ErrorKind::WouldBlock])?;
+    harness.dial(listener)?;
+    harness.accept_soon(listener, token)?;
+    harness
+        .accept(listener)
+        .map(|_| ())
+        .must_fail("accepting from an empty backlog", &[ErrorKind::WouldBlock])?;
+    harness.expect_calm(token, Readiness::READABLE, "and all connections were accepted")
 }
 
-pub(crate) fn connections_are_accepted_in_order<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 8)?;
-    let (listener, token) = stage.listen()?;
+pub(crate) fn connections_are_accepted_in_order<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 8)?;
+    let (listener, token) = harness.listen()?;
     for name in [b"1", b"2", b"3"] {
-        let peer = stage.dial(listener)?;
+        let peer = harness.dial(listener)?;
         // A connection that is under way is not in the queue yet, and the next could overtake it.
-        stage.expect(token, Readiness::READABLE)?;
-        stage.fixture.settle();
-        stage.send(peer, name)?;
+        harness.expect(token, Readiness::READABLE)?;
+        harness.fixture.settle();
+        harness.send(peer, name)?;
     }
     for name in *b"123" {
-        let stream = stage.accept_soon(listener, token)?;
-        let readable = stage.register(stream, Interest::READABLE)?;
-        stage.expect(readable, Readiness::READABLE)?;
+        let stream = harness.accept_soon(listener, token)?;
+        let readable = harness.register(stream, Interest::READABLE)?;
+        harness.expect(readable, Readiness::READABLE)?;
         let mut buffer = [0; 4];
-        let count = stage.fixture.read(stream, &mut buffer).must("reading")?;
+        let count = harness.fixture.read(stream, &mut buffer).must("reading")?;
         ensure!(
             buffer[..count] == [name],
-            "connection {} came as {:?}",
+            "connection {} arrived as {:?}",
             name as char,
             &buffer[..count]
         );
@@ -86,38 +96,40 @@ pub(crate) fn connections_are_accepted_in_order<F: TransportFixture>(make: Make<
 }
 
 pub(crate) fn a_listener_stays_ready_while_connections_wait<F: TransportFixture>(
-    make: Make<'_, F>,
+    make: MakeFixture<'_, F>,
 ) -> Check {
-    let mut stage = Stage::new(make, 8)?;
-    let (listener, token) = stage.listen()?;
+    let mut harness = Harness::new(make, 8)?;
+    let (listener, token) = harness.listen()?;
     for _ in 0..3 {
-        stage.dial(listener)?;
+        harness.dial(listener)?;
     }
     for _ in 0..3 {
-        stage.expect(token, Readiness::READABLE)?;
-        stage.expect(token, Readiness::READABLE)?;
-        stage.accept_soon(listener, token)?;
+        harness.expect(token, Readiness::READABLE)?;
+        harness.expect(token, Readiness::READABLE)?;
+        harness.accept_soon(listener, token)?;
     }
-    stage.expect_calm(token, Readiness::READABLE, "and all connections were accepted")
+    harness.expect_calm(token, Readiness::READABLE, "and all connections were accepted")
 }
 
-pub(crate) fn a_connection_that_left_stops_nobody<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 8)?;
-    let (listener, token) = stage.listen()?;
-    let gone = stage.dial(listener)?;
-    stage.fixture.settle();
-    stage.fixture.peer_reset(gone).ability("reset")?;
-    stage.fixture.settle();
-    let peer = stage.dial(listener)?;
-    stage.send(peer, b"here")?;
+pub(crate) fn a_connection_that_left_does_not_stop_the_others<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 8)?;
+    let (listener, token) = harness.listen()?;
+    let gone = harness.dial(listener)?;
+    harness.fixture.settle();
+    harness.fixture.peer_reset(gone).ability("reset")?;
+    harness.fixture.settle();
+    let peer = harness.dial(listener)?;
+    harness.send(peer, b"here")?;
     for _ in 0..PATIENCE {
         // What left may be accepted, and then reads as reset or ended; or it may not be there any
         // more.
-        let stream = stage.accept_soon(listener, token)?;
-        let readable = stage.register(stream, Interest::READABLE)?;
-        stage.expect(readable, Readiness::READABLE)?;
+        let stream = harness.accept_soon(listener, token)?;
+        let readable = harness.register(stream, Interest::READABLE)?;
+        harness.expect(readable, Readiness::READABLE)?;
         let mut buffer = [0; 8];
-        match stage.fixture.read(stream, &mut buffer) {
+        match harness.fixture.read(stream, &mut buffer) {
             Ok(4) => {
                 ensure!(&buffer[..4] == b"here", "other bytes arrived than were sent");
                 return Ok(());
@@ -129,35 +141,35 @@ pub(crate) fn a_connection_that_left_stops_nobody<F: TransportFixture>(make: Mak
             }
             Err(_) => {}
         }
-        stage.deregister(stream, readable)?;
-        stage.fixture.close(stream).must("closing what left")?;
+        harness.deregister(stream, readable)?;
+        harness.fixture.close(stream).must("closing what left")?;
     }
     fail!("the connection behind one that left was never accepted")
 }
 
-pub(crate) fn a_listener_is_not_a_stream<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    let (listener, token) = stage.listen()?;
+pub(crate) fn a_listener_is_not_a_stream<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 4)?;
+    let (listener, token) = harness.listen()?;
     let would_block = |result: Result<usize, Error>| match result {
         Ok(_) => true,
         Err(error) => error.kind() == ErrorKind::WouldBlock,
     };
     ensure!(
-        !would_block(stage.platform().read(listener, &mut [0; 4])),
+        !would_block(harness.platform().read(listener, &mut [0; 4])),
         "a listener reads as a stream"
     );
     ensure!(
-        !would_block(stage.platform().write(listener, b"x")),
+        !would_block(harness.platform().write(listener, b"x")),
         "a listener is written as a stream"
     );
-    let (stream, _) = stage.pair()?;
-    match stage.accept(stream) {
+    let (stream, _) = harness.pair()?;
+    match harness.accept(stream) {
         Ok(_) => fail!("a stream accepted a connection"),
         Err(error) => {
             ensure!(error.kind() != ErrorKind::WouldBlock, "accepting from a stream would block");
         }
     }
-    stage.dial(listener)?;
-    stage.accept_soon(listener, token)?;
+    harness.dial(listener)?;
+    harness.accept_soon(listener, token)?;
     Ok(())
 }

@@ -2,20 +2,20 @@
 
 use selkie_core::{Capabilities, Event, Events, Interest, Mode, Readiness, Token};
 
+use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Check, Stop, ensure, fail};
-use crate::stage::{PATIENCE, Stage, Watched};
-use crate::{Fixture, Make};
+use crate::{Fixture, MakeFixture};
 
 /// An event that no platform reports.
 const FOREIGN: Event =
     Event { token: Token::new(u32::MAX, u32::MAX), readiness: Readiness::PRIORITY };
 
-pub(crate) fn events_are_added_to_what_is_there<F: Fixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    let watched = [stage.reader()?, stage.reader()?];
+pub(crate) fn events_are_added_to_what_is_there<F: Fixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 4)?;
+    let watched = [harness.reader()?, harness.reader()?];
     for one in watched {
-        stage.send(one.peer, b"x")?;
-        stage.expect(one.token, Readiness::READABLE)?;
+        harness.send(one.peer, b"x")?;
+        harness.expect(one.token, Readiness::READABLE)?;
     }
     let mut slots = [Event::EMPTY; 3];
     for room in 0..=2 {
@@ -23,7 +23,7 @@ pub(crate) fn events_are_added_to_what_is_there<F: Fixture>(make: Make<'_, F>) -
         for _ in room..3 {
             ensure!(events.push(FOREIGN).is_ok(), "a batch has no room left");
         }
-        stage.poll(&mut events)?;
+        harness.poll(&mut events)?;
         ensure!(
             events.len() == 3,
             "a poll filled {} of 3 places, and two sources are ready",
@@ -39,42 +39,42 @@ pub(crate) fn events_are_added_to_what_is_there<F: Fixture>(make: Make<'_, F>) -
     Ok(())
 }
 
-pub(crate) fn a_full_batch_changes_nothing<F: Fixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    let level = stage.reader()?;
-    let oneshot = stage.watch(Interest::READABLE, Mode::Oneshot)?;
+pub(crate) fn a_full_batch_changes_nothing<F: Fixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 4)?;
+    let level = harness.reader()?;
+    let oneshot = harness.watch(Interest::READABLE, Mode::Oneshot)?;
     for one in [level, oneshot] {
-        stage.send(one.peer, b"x")?;
+        harness.send(one.peer, b"x")?;
     }
-    stage.expect(level.token, Readiness::READABLE)?;
-    stage.modify(oneshot, Interest::READABLE, Mode::Oneshot)?;
+    harness.expect(level.token, Readiness::READABLE)?;
+    harness.modify(oneshot, Interest::READABLE, Mode::Oneshot)?;
     let mut slots = [Event::EMPTY; 1];
     let mut events = Events::new(&mut slots);
     ensure!(events.push(FOREIGN).is_ok(), "a batch has no room left");
     for _ in 0..3 {
-        stage.poll(&mut events)?;
+        harness.poll(&mut events)?;
         ensure!(events.as_slice() == [FOREIGN], "a poll changed a full batch");
-        stage.fixture.settle();
+        harness.fixture.settle();
     }
     for one in [oneshot, level] {
-        stage.expect(one.token, Readiness::READABLE)?;
+        harness.expect(one.token, Readiness::READABLE)?;
     }
     Ok(())
 }
 
-/// Eight sources in `mode`, all ready, and batches of three: each must come, and only once.
-fn each_comes_once<F: Fixture>(stage: &mut Stage<F>, mode: Mode, strictly: bool) -> Check {
+/// Checks that each of eight ready sources is reported exactly once, in batches of three.
+fn each_comes_once<F: Fixture>(harness: &mut Harness<F>, mode: Mode, strictly: bool) -> Check {
     let mut watched = [None; 8];
     for place in &mut watched {
-        let one: Watched<F> = stage.watch(Interest::READABLE, mode)?;
-        stage.send(one.peer, b"x")?;
+        let one: Registered<F> = harness.watch(Interest::READABLE, mode)?;
+        harness.send(one.peer, b"x")?;
         *place = Some(one);
     }
     let mut times = [0; 8];
     for _ in 0..PATIENCE {
         let mut slots = [Event::EMPTY; 3];
         let mut events = Events::new(&mut slots);
-        stage.poll(&mut events)?;
+        harness.poll(&mut events)?;
         for event in &events {
             let known =
                 watched.iter().position(|one| one.is_some_and(|one| one.token == event.token));
@@ -87,39 +87,43 @@ fn each_comes_once<F: Fixture>(stage: &mut Stage<F>, mode: Mode, strictly: bool)
         if times.iter().all(|times| *times > 0) {
             return Ok(());
         }
-        stage.fixture.settle();
+        harness.fixture.settle();
     }
-    fail!("of eight ready sources in batches of three, some never came: {times:?}")
+    fail!("of eight ready sources in batches of three, some were never reported: {times:?}")
 }
 
-pub(crate) fn oneshot_events_beyond_the_batch_come_later<F: Fixture>(make: Make<'_, F>) -> Check {
-    each_comes_once(&mut Stage::new(make, 8)?, Mode::Oneshot, true)
+pub(crate) fn oneshot_events_beyond_the_batch_come_later<F: Fixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    each_comes_once(&mut Harness::new(make, 8)?, Mode::Oneshot, true)
 }
 
-pub(crate) fn edge_events_beyond_the_batch_come_later<F: Fixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 8)?;
-    if !stage.can(Capabilities::EDGE) {
+pub(crate) fn edge_events_beyond_the_batch_come_later<F: Fixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 8)?;
+    if !harness.can(Capabilities::EDGE) {
         return Err(Stop::not_applicable(format_args!("the platform has no edge mode")));
     }
-    each_comes_once(&mut stage, Mode::Edge, false)
+    each_comes_once(&mut harness, Mode::Edge, false)
 }
 
-pub(crate) fn a_source_is_in_a_batch_once<F: Fixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 8)?;
+pub(crate) fn a_source_is_in_a_batch_once<F: Fixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 8)?;
     let both = Interest::READABLE | Interest::WRITABLE;
     let mut tokens = [Token::from_u64(0); 8];
     for token in &mut tokens {
-        let one = stage.watch(both, Mode::Level)?;
-        stage.send(one.peer, b"x")?;
+        let one = harness.watch(both, Mode::Level)?;
+        harness.send(one.peer, b"x")?;
         *token = one.token;
     }
     for token in tokens {
-        stage.expect(token, Readiness::READABLE | Readiness::WRITABLE)?;
+        harness.expect(token, Readiness::READABLE | Readiness::WRITABLE)?;
     }
     for size in [1, 2, 5, 8, 9, 20] {
         let mut slots = [Event::EMPTY; 20];
         let mut events = Events::new(&mut slots[..size]);
-        stage.poll(&mut events)?;
+        harness.poll(&mut events)?;
         for (place, event) in events.iter().enumerate() {
             let again =
                 events.as_slice()[..place].iter().any(|earlier| earlier.token == event.token);

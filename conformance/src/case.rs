@@ -11,14 +11,14 @@ use crate::outcome::{Check, Outcome};
 /// An error that says that there is no room, such as
 /// [`ErrorKind::Full`](selkie_core::ErrorKind::Full), makes the case not applicable; any other
 /// fails it.
-pub type Make<'m, F> = &'m mut (dyn FnMut(usize) -> Result<F, Error> + 'm);
+pub type MakeFixture<'m, F> = &'m mut (dyn FnMut(usize) -> Result<F, Error> + 'm);
 
 /// One named question to a platform.
 pub struct Case<F> {
-    /// What the case is about and what it asks, such as
+    /// The subject and the question, such as
     /// `registration::the_same_token_twice_is_refused`.
     pub name: &'static str,
-    pub(crate) run: fn(Make<'_, F>) -> Check,
+    pub(crate) run: fn(MakeFixture<'_, F>) -> Check,
 }
 
 impl<F> Case<F> {
@@ -42,7 +42,7 @@ impl<F> fmt::Debug for Case<F> {
     }
 }
 
-/// How many cases ended how.
+/// Number of cases by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Cases whose contract holds.
@@ -65,7 +65,7 @@ impl fmt::Display for Summary {
 
 /// Runs `cases`, each on a fresh fixture from `make`, and hands every outcome to `report`.
 ///
-/// Where nothing bounds the time of a case, a platform that sleeps for ever hangs here: run the
+/// Where nothing bounds the time of a case, a platform that never wakes hangs: run the
 /// cases under a timeout.
 pub fn run_all<F>(
     cases: impl IntoIterator<Item = Case<F>>,

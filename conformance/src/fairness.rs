@@ -3,31 +3,31 @@
 
 use selkie_core::{Event, Events, Interest, Mode, Readiness, Selector};
 
+use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, ensure, fail};
-use crate::stage::{PATIENCE, Stage, Watched};
-use crate::{Fixture, Make};
+use crate::{Fixture, MakeFixture};
 
-/// The most ready sources that a case here has.
+/// The most ready sources of a case.
 const READY_MAX: usize = 33;
 
 /// A platform with `count` sources, all of which stay ready.
 struct Hot<F: Fixture> {
-    stage: Stage<F>,
-    watched: [Option<Watched<F>>; READY_MAX],
+    harness: Harness<F>,
+    watched: [Option<Registered<F>>; READY_MAX],
     count: usize,
 }
 
 impl<F: Fixture> Hot<F> {
     #[track_caller]
-    fn new(make: Make<'_, F>, count: usize) -> Check<Self> {
-        let mut stage = Stage::new(make, count)?;
+    fn new(make: MakeFixture<'_, F>, count: usize) -> Check<Self> {
+        let mut harness = Harness::new(make, count)?;
         let mut watched = [None; READY_MAX];
         for place in &mut watched[..count] {
-            let one = stage.reader()?;
-            stage.send(one.peer, b"x")?;
+            let one = harness.reader()?;
+            harness.send(one.peer, b"x")?;
             *place = Some(one);
         }
-        let mut hot = Self { stage, watched, count };
+        let mut hot = Self { harness, watched, count };
         hot.until_all_arrived()?;
         Ok(hot)
     }
@@ -38,11 +38,11 @@ impl<F: Fixture> Hot<F> {
         for _ in 0..PATIENCE {
             let mut slots = [Event::EMPTY; READY_MAX + 1];
             let mut events = Events::new(&mut slots);
-            self.stage.poll(&mut events)?;
+            self.harness.poll(&mut events)?;
             if events.len() >= self.count {
                 return Ok(());
             }
-            self.stage.fixture.settle();
+            self.harness.fixture.settle();
         }
         fail!("not all of {} ready sources come in a batch that has room for all", self.count)
     }
@@ -52,7 +52,7 @@ impl<F: Fixture> Hot<F> {
     fn round(&mut self, batch: usize) -> Check<[bool; READY_MAX]> {
         let mut slots = [Event::EMPTY; READY_MAX + 8];
         let mut events = Events::new(&mut slots[..batch]);
-        self.stage.poll(&mut events)?;
+        self.harness.poll(&mut events)?;
         let mut reported = [false; READY_MAX];
         for event in &events {
             let known =
@@ -67,12 +67,14 @@ impl<F: Fixture> Hot<F> {
     }
 }
 
-/// The sizes of batches that cases here try for so many ready sources.
+/// Returns the batch sizes to try with `ready` ready sources.
 fn batches(ready: usize) -> [usize; 6] {
     [1, 2, 3, ready - 1, ready, ready + 5]
 }
 
-pub(crate) fn every_ready_source_is_reported_in_time<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn every_ready_source_is_reported_in_time<F: Fixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
     for ready in [3, 7, 10, READY_MAX] {
         let mut hot = Hot::new(make, ready)?;
         for batch in batches(ready) {
@@ -94,7 +96,7 @@ pub(crate) fn every_ready_source_is_reported_in_time<F: Fixture>(make: Make<'_, 
     Ok(())
 }
 
-pub(crate) fn no_index_is_favoured<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn no_index_is_favoured<F: Fixture>(make: MakeFixture<'_, F>) -> Check {
     for ready in [3, 7, READY_MAX] {
         let mut hot = Hot::new(make, ready)?;
         for batch in batches(ready) {
@@ -118,16 +120,16 @@ pub(crate) fn no_index_is_favoured<F: Fixture>(make: Make<'_, F>) -> Check {
     Ok(())
 }
 
-pub(crate) fn a_hot_source_does_not_hide_a_late_one<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn a_hot_source_does_not_hide_a_late_one<F: Fixture>(make: MakeFixture<'_, F>) -> Check {
     let mut hot = Hot::new(make, 4)?;
     let Some(late) = hot.watched[3] else { return Ok(()) };
-    hot.stage.read_exactly(late.source, 1)?;
+    hot.harness.read_exactly(late.source, 1)?;
     for _ in 0..5 {
         for _ in 0..7 {
             hot.round(1)?;
         }
-        hot.stage.send(late.peer, b"x")?;
-        hot.stage.expect(late.token, Readiness::READABLE)?;
+        hot.harness.send(late.peer, b"x")?;
+        hot.harness.expect(late.token, Readiness::READABLE)?;
         let mut polls = 0;
         while !hot.round(1)?[3] {
             polls += 1;
@@ -136,12 +138,12 @@ pub(crate) fn a_hot_source_does_not_hide_a_late_one<F: Fixture>(make: Make<'_, F
                 "a source that became ready waited for {polls} polls behind three others"
             );
         }
-        hot.stage.read_exactly(late.source, 1)?;
+        hot.harness.read_exactly(late.source, 1)?;
     }
     Ok(())
 }
 
-pub(crate) fn every_batch_is_as_full_as_it_can_be<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn every_batch_is_as_full_as_it_can_be<F: Fixture>(make: MakeFixture<'_, F>) -> Check {
     let ready = 10;
     let mut hot = Hot::new(make, ready)?;
     for batch in batches(ready) {
@@ -157,13 +159,15 @@ pub(crate) fn every_batch_is_as_full_as_it_can_be<F: Fixture>(make: Make<'_, F>)
     Ok(())
 }
 
-pub(crate) fn sources_that_leave_do_not_make_others_wait<F: Fixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn sources_that_leave_do_not_make_others_wait<F: Fixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
     let mut hot = Hot::new(make, 12)?;
     // Every third source leaves, in every order that a batch of two can meet them in.
-    for leaving in [0, 3, 6, 9, 11, 1] {
+    for partial_consume in [0, 3, 6, 9, 11, 1] {
         hot.round(2)?;
-        if let Some(gone) = hot.watched[leaving].take() {
-            hot.stage.drop_connection(gone)?;
+        if let Some(gone) = hot.watched[partial_consume].take() {
+            hot.harness.drop_connection(gone)?;
         }
         let left = hot.watched.iter().flatten().count();
         let mut seen = [false; READY_MAX];
@@ -174,13 +178,13 @@ pub(crate) fn sources_that_leave_do_not_make_others_wait<F: Fixture>(make: Make<
         }
         for (place, watched) in hot.watched[..hot.count].iter().enumerate() {
             let fine = seen[place] || watched.is_none();
-            ensure!(fine, "source {place} was forgotten when source {leaving} left");
+            ensure!(fine, "source {place} was forgotten when source {partial_consume} left");
         }
     }
     // And those that only fall silent.
     for silent in [2, 4] {
         let Some(one) = hot.watched[silent] else { continue };
-        let platform = hot.stage.platform();
+        let platform = hot.harness.platform();
         platform.modify(one.source, one.token, Interest::NONE, Mode::Level).must("silencing")?;
         for _ in 0..4 {
             ensure!(!hot.round(2)?[silent], "a source without interest was reported");

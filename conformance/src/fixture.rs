@@ -14,18 +14,18 @@ pub type WakerOf<F> = <<F as Fixture>::Platform as Wake>::Waker;
 /// The address type of a fixture's platform.
 pub type AddressOf<F> = <<F as Fixture>::Platform as Transport>::Address;
 
-/// What an ability answers that the platform or the fixture does not have.
+/// The answer for an ability that the platform or the fixture lacks.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
 /// One platform under test, and the world around it: connections whose near end the platform
 /// watches, and whose far end the fixture drives.
 ///
 /// A fresh fixture is made for every case. It owns what it opens, and lets go of it when it is
-/// dropped. Nothing here blocks, except for [`settle`](Self::settle), and that only for a moment:
+/// dropped. Nothing blocks, except for [`settle`](Self::settle), and that only for a moment:
 /// what cannot be done now fails with [`ErrorKind::WouldBlock`].
 ///
 /// Methods with a body are abilities that not every platform has. Those that answer
-/// [`ErrorKind::Unsupported`], as the bodies here do, make the cases that need them *not
+/// [`ErrorKind::Unsupported`], as the default bodies do, make the cases that need them *not
 /// applicable*, which is reported with the reason.
 pub trait Fixture {
     /// The selector under test.
@@ -34,11 +34,11 @@ pub trait Fixture {
     /// The far end of a connection.
     type Peer: Copy;
 
-    /// The selector under test.
+    /// Returns the selector under test.
     fn platform(&mut self) -> &mut Self::Platform;
 
-    /// The time for [`Selector::poll`]. On a platform that implements [`Wait`], the time of its own
-    /// clock.
+    /// Returns the time for [`Selector::poll`]. On a platform that implements [`Wait`], the time of
+    /// its own clock.
     fn now(&mut self) -> Instant;
 
     /// Lets the world go on, so that what was sent arrives: pumps both ends of a polled network,
@@ -109,7 +109,7 @@ pub trait Fixture {
     /// Any.
     fn peer_close(&mut self, peer: Self::Peer) -> Result<(), Error>;
 
-    /// Ability: resets the connection from the far end, as TCP does with a RST.
+    /// Resets the connection from the far end, as TCP does with a RST.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: sends one urgent byte from the far end.
+    /// Sends one urgent byte from the far end.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: a near listener with a backlog of at least four connections.
+    /// Returns a near listener with a backlog of at least four connections.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: connects from afar to a near listener. The connection may still be under way when
+    /// Connects from the far side to a near listener. The connection may still be under way when
     /// this returns.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: a near end that can only write, such as the writing end of a pipe.
+    /// Returns a near end that can only write, such as the writing end of a pipe.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: a stream socket that was never connected.
+    /// Returns a stream socket that was never connected.
     ///
     /// # Errors
     ///
@@ -167,7 +167,7 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: a source that is a regular file.
+    /// Returns a source that is a regular file.
     ///
     /// # Errors
     ///
@@ -176,8 +176,8 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: breaks a registered near end without the platform's knowledge, as by closing the
-    /// descriptor under it.
+    /// Breaks a registered near end without the platform's knowledge, as by closing the descriptor
+    /// under it.
     ///
     /// # Errors
     ///
@@ -187,8 +187,8 @@ pub trait Fixture {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: keeps a second handle of what is behind a near end open, as `dup` does, until the
-    /// fixture is dropped.
+    /// Keeps a second handle of what is behind a near end open, as `dup` does, until the fixture is
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -201,8 +201,8 @@ pub trait Fixture {
 
 /// A fixture of a platform that can sleep.
 pub trait WaitFixture: Fixture<Platform: Wait> {
-    /// Ability: writes at the far end `delay` from now, while the platform waits: from another
-    /// thread, or at a point in virtual time.
+    /// Writes at the far end `delay` from now, while the platform waits: from another thread, or at
+    /// a point in virtual time.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ pub trait WaitFixture: Fixture<Platform: Wait> {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: interrupts whatever the calling thread waits in, every `period`, for the next
+    /// Interrupts the calling thread's waits, every `period`, for the next
     /// `span` of time, as signals with a handler do.
     ///
     /// # Errors
@@ -228,8 +228,8 @@ pub trait WaitFixture: Fixture<Platform: Wait> {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: how long the calling thread has been busy, in processor time, since any fixed
-    /// point. That is how a wait that spins until its deadline is told from one that sleeps.
+    /// Returns the processor time of the calling thread, counted from any fixed point. It
+    /// distinguishes a wait that sleeps from one that spins.
     ///
     /// # Errors
     ///
@@ -248,8 +248,8 @@ pub trait WakeFixture: Fixture<Platform: Wake> {
     /// What the waker says.
     fn wake(&mut self, waker: &WakerOf<Self>) -> Result<(), Error>;
 
-    /// Ability: wakes `delay` from now, while the platform waits: from another thread, an
-    /// interrupt, or at a point in virtual time.
+    /// Wakes `delay` from now, while the platform waits: from another thread, an interrupt, or at a
+    /// point in virtual time.
     ///
     /// # Errors
     ///
@@ -264,7 +264,7 @@ pub trait WakeFixture: Fixture<Platform: Wake> {
 /// and [`listener`](Fixture::listener) and [`dial`](Fixture::dial) are there where the platform has
 /// listeners.
 pub trait TransportFixture: Fixture<Platform: Transport> {
-    /// Ability: an address at which the far side listens.
+    /// Returns an address at which the far side listens.
     ///
     /// # Errors
     ///
@@ -273,7 +273,7 @@ pub trait TransportFixture: Fixture<Platform: Transport> {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: accepts at the far side a connection that the platform made to
+    /// Accepts at the far side a connection that the platform made to
     /// [`destination`](Self::destination).
     ///
     /// # Errors
@@ -283,7 +283,7 @@ pub trait TransportFixture: Fixture<Platform: Transport> {
         Err(UNSUPPORTED)
     }
 
-    /// Ability: an address of a reachable host at which nobody listens.
+    /// Returns an address of a reachable host without a listener.
     ///
     /// # Errors
     ///

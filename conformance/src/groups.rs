@@ -1,6 +1,6 @@
 //! The list of all cases, once: the tables and the named tests are both made from it.
 //!
-//! A case that is not listed here is dead code, which the compiler reports.
+//! A case that is not listed is dead code, which the compiler reports.
 
 use crate::case::Case;
 use crate::{Fixture, TransportFixture, WaitFixture, WakeFixture};
@@ -69,7 +69,7 @@ macro_rules! __selector_cases {
                 the_same_token_twice_is_refused
                 the_same_source_under_another_token_is_refused
                 a_stale_token_registers_nothing
-                a_token_that_nobody_issued_registers_nothing
+                a_token_that_was_not_issued_registers_nothing
                 an_index_beyond_the_capacity_is_full
                 a_full_table_has_room_again
                 unknown_tokens_are_refused
@@ -117,6 +117,16 @@ macro_rules! __selector_cases {
                 writable_becomes_readable
                 withdrawing_writable_stops_it
             }
+            hangup {
+                a_peer_that_reset_is_reported
+                a_reset_from_before_is_reported
+                a_live_peer_is_silent
+                a_half_closed_peer_is_silent
+                a_half_closed_peer_that_resets_is_reported
+                no_interest_stays_silent
+                beside_another_interest_it_changes_nothing
+                it_is_refused_where_it_is_not_watched
+            }
             modes {
                 level_repeats_while_ready
                 level_repeats_after_a_partial_read
@@ -153,12 +163,14 @@ macro_rules! __selector_cases {
                 a_broken_source_is_reported_under_its_own_token
                 a_broken_source_can_be_deregistered
                 a_broken_source_makes_room_for_another
-                a_never_connected_socket_stops_nobody
+                a_never_connected_socket_does_not_stop_the_others
                 a_regular_file_is_ready_or_refused
-                a_reset_stops_nobody
+                a_reset_does_not_stop_the_others
+                an_error_is_returned_only_without_events
             }
             scale {
                 many_sources_are_all_reported
+                a_large_batch_is_filled
                 many_idle_sources_hide_none
                 churn_leaves_nothing_behind
                 connections_come_and_go
@@ -183,7 +195,7 @@ macro_rules! __wait_cases {
                 a_wait_ends_soon_after_its_deadline
                 a_wait_does_not_spin
                 a_timeout_counts_from_now
-                an_interrupted_wait_goes_on
+                an_interrupted_wait_may_end_early
             }
             waiting {
                 a_deadline_that_passed_still_reports
@@ -197,13 +209,13 @@ macro_rules! __wait_cases {
                 an_interrupted_wait_still_reports
                 a_broken_source_does_not_stop_a_wait
             }
-            nothing {
-                to_wait_for_on_an_empty_platform
-                to_wait_for_when_all_are_silenced
-                to_wait_for_when_oneshots_were_reported
-                to_wait_for_when_all_were_deregistered
-                to_wait_for_is_not_the_end
-                to_wait_for_but_a_deadline_is_a_sleep
+            nothing_to_wait_for {
+                on_an_empty_platform
+                when_all_are_silenced
+                when_oneshots_were_reported
+                when_all_were_deregistered
+                is_not_the_end
+                but_a_deadline_is_a_sleep
             }
         }
     };
@@ -227,9 +239,12 @@ macro_rules! __wake_cases {
                 a_token_beyond_the_capacity_is_refused
                 the_token_of_a_waker_takes_no_source
                 a_wake_comes_beside_events
-                a_wake_is_not_starved
-                events_are_not_starved_by_wakes
+                a_wake_is_reported_beside_many_events
+                wakes_do_not_hide_events
                 a_wake_beyond_the_batch_comes_later
+                a_released_waker_is_silent
+                a_released_waker_makes_room_for_another
+                releasing_another_token_is_refused
             }
         }
     };
@@ -259,10 +274,10 @@ macro_rules! __transport_cases {
     ($($context:tt)*) => {
         $crate::__cases! { ($($context)*)
             accepting {
-                nobody_waiting_would_block
+                accepting_from_an_empty_backlog_would_block
                 connections_are_accepted_in_order
                 a_listener_stays_ready_while_connections_wait
-                a_connection_that_left_stops_nobody
+                a_connection_that_left_does_not_stop_the_others
                 a_listener_is_not_a_stream
             }
             streams {
@@ -278,8 +293,24 @@ macro_rules! __transport_cases {
                 a_reset_ends_reading
                 a_reset_after_readiness_is_an_error_not_an_end
                 writing_after_a_reset_fails
+                the_end_of_both_directions_is_reported
             }
-            leaving {
+            vectored {
+                parts_keep_their_order
+                no_byte_is_lost_under_backpressure
+                empty_parts_are_skipped
+                a_closed_handle_is_stale
+            }
+            checking {
+                a_live_peer_passes
+                a_full_connection_passes
+                a_half_closed_peer_passes
+                a_check_takes_nothing
+                a_peer_that_reset_is_noticed
+                a_closed_handle_is_stale
+                it_is_refused_where_there_is_none
+            }
+            partial_consume {
                 looking_takes_nothing
                 what_is_left_waits_for_more
                 what_is_left_can_be_shown_again
@@ -290,6 +321,7 @@ macro_rules! __transport_cases {
                 graceful_delivers_what_was_written
                 graceful_delivers_what_the_platform_holds
                 abort_resets
+                abort_ends_the_stream
                 a_closed_handle_is_stale_for_everything
                 a_stale_handle_never_reaches_a_new_stream
                 a_closed_listener_is_stale
@@ -306,27 +338,27 @@ macro_rules! __transport_cases {
     };
 }
 
-/// The cases of every [`Selector`](selkie_core::Selector).
+/// Returns the cases of every [`Selector`](selkie_core::Selector).
 pub fn selector_cases<F: Fixture>() -> impl Iterator<Item = Case<F>> {
     crate::__selector_cases!(table F)
 }
 
-/// The cases of every platform that can sleep: [`Wait`](selkie_core::Wait).
+/// Returns the cases of every platform that can sleep: [`Wait`](selkie_core::Wait).
 pub fn wait_cases<F: WaitFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wait_cases!(table F)
 }
 
-/// The cases of every platform that can be woken: [`Wake`](selkie_core::Wake).
+/// Returns the cases of every platform that can be woken: [`Wake`](selkie_core::Wake).
 pub fn wake_cases<F: WakeFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wake_cases!(table F)
 }
 
-/// The cases of every platform that can sleep and be woken.
+/// Returns the cases of every platform that can sleep and be woken.
 pub fn wait_wake_cases<F: WaitFixture + WakeFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wait_wake_cases!(table F)
 }
 
-/// The cases of every platform that moves bytes: [`Transport`](selkie_core::Transport).
+/// Returns the cases of every platform that moves bytes: [`Transport`](selkie_core::Transport).
 pub fn transport_cases<F: TransportFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__transport_cases!(table F)
 }

@@ -2,7 +2,7 @@
 //! for any backend.
 //!
 //! The same loop runs on backends that have nothing in common but the traits of `selkie-core`. What
-//! those traits promise is written down once, with the traits, and checked once, here: modes,
+//! those traits promise is written down once, with the traits, and checked once, by this suite: modes,
 //! fairness, deadlines, wakes, stale tokens, broken sources, and every trap that event loops are
 //! known to fall into. A backend that passes can serve a loop.
 //!
@@ -33,13 +33,13 @@
 //!    fn check<F: Fixture>(make: impl FnMut(usize) -> Result<F, Error>) -> Summary {
 //!        run_all(selector_cases(), make, |name, outcome| match outcome {
 //!            Outcome::Passed => {}
-//!            // Print it, by whatever means the platform has.
+//!            // Print it, by the means of the platform.
 //!            outcome => println!("{name}: {outcome}"),
 //!        })
 //!    }
 //!    ```
 //!
-//! Nothing here panics, allocates, reads a clock or starts a thread: time is the platform's, and
+//! The suite never panics, allocates, reads a clock or starts a thread: time is the platform's, and
 //! what needs a thread is an ability of the fixture. A case takes a fresh fixture, and some tens of
 //! KiB of stack.
 //!
@@ -49,7 +49,7 @@
 //! | --- | --- | --- |
 //! | [`selector_cases`] | registration, deregistration, readiness, interest, modes, fairness, batches, failure, scale | [`Selector`](selkie_core::Selector) |
 //! | [`wait_cases`] | sleeping, waiting for events, interruptions, nothing to wait for | [`Wait`](selkie_core::Wait) |
-//! | [`wake_cases`] | wakes that coalesce, are not lost, not repeated and not starved | [`Wake`](selkie_core::Wake) |
+//! | [`wake_cases`] | wakes that coalesce, are not lost, not repeated and not crowded out | [`Wake`](selkie_core::Wake) |
 //! | [`wait_wake_cases`] | wakes that end a sleep | both |
 //! | [`transport_cases`] | accepting, streams, closing, connecting | [`Transport`](selkie_core::Transport) |
 //!
@@ -68,12 +68,13 @@
 )]
 #![allow(
     clippy::similar_names,
-    reason = "a stage, a token and what is stale or taken have those names for good"
+    reason = "a harness, a token and what is stale or taken have those names for good"
 )]
 
 mod accepting;
 mod batches;
 mod case;
+mod checking;
 mod closing;
 mod connecting;
 mod deregistration;
@@ -81,22 +82,24 @@ mod failure;
 mod fairness;
 mod fixture;
 mod groups;
+mod hangup;
+mod harness;
 mod interest;
-mod leaving;
 mod modes;
-mod nothing;
+mod nothing_to_wait_for;
 mod outcome;
+mod partial_consume;
 mod readiness;
 mod registration;
 mod scale;
 mod sleeping;
-mod stage;
 mod streams;
+mod vectored;
 mod waiting;
 mod waking;
 mod waking_waits;
 
-pub use case::{Case, Make, Summary, run_all, run_one};
+pub use case::{Case, MakeFixture, Summary, run_all, run_one};
 pub use fixture::{
     AddressOf, Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture, WakerOf,
 };

@@ -5,7 +5,7 @@ use core::panic::Location;
 
 use selkie_core::{Error, ErrorKind};
 
-/// How a case ended.
+/// Outcome of a case.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     /// The contract holds.
@@ -35,7 +35,7 @@ pub struct Note {
 }
 
 impl Note {
-    /// How many bytes of text a note holds.
+    /// Capacity of a note, in bytes.
     const LEN_MAX: usize = 240;
 
     #[track_caller]
@@ -46,13 +46,13 @@ impl Note {
         note
     }
 
-    /// The sentence.
+    /// Returns the sentence.
     #[must_use]
     pub fn text(&self) -> &str {
         core::str::from_utf8(&self.text[..self.len]).unwrap_or("")
     }
 
-    /// The line of the suite.
+    /// Returns the line of the suite.
     #[must_use]
     pub const fn location(&self) -> &'static Location<'static> {
         self.location
@@ -83,7 +83,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// Why a case ends before its end.
+/// Reason to end a case early.
 pub(crate) enum Stop {
     NotApplicable(Note),
     Failed(Note),
@@ -101,7 +101,7 @@ impl Stop {
     }
 }
 
-/// What a case gives back.
+/// Result of a case.
 pub(crate) type Check<T = ()> = Result<T, Stop>;
 
 impl From<Check> for Outcome {
@@ -116,10 +116,10 @@ impl From<Check> for Outcome {
 
 /// Turns the answers of platform and fixture into the end of a case.
 pub(crate) trait Answer<T> {
-    /// The value; an error fails the case.
+    /// Returns the value; an error fails the case.
     fn must(self, what: &str) -> Check<T>;
 
-    /// The value; `Unsupported` makes the case not applicable, any other error fails it.
+    /// Returns the value; `Unsupported` makes the case not applicable, any other error fails it.
     fn ability(self, what: &str) -> Check<T>;
 
     /// Fails the case unless the answer is an error of one of these kinds.

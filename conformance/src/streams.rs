@@ -1,12 +1,12 @@
 //! Streams: no byte is lost, made up or out of order, and ends are told from failures.
 
-use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Transport};
+use selkie_core::{Capabilities, Error, ErrorKind, Interest, Mode, Readiness, Transport};
 
-use crate::outcome::{Answer, Check, ensure, fail};
-use crate::stage::{PATIENCE, Stage};
-use crate::{Make, SourceOf, TransportFixture};
+use crate::harness::{Harness, PATIENCE};
+use crate::outcome::{Answer, Check, Stop, ensure, fail};
+use crate::{MakeFixture, SourceOf, TransportFixture};
 
-impl<F: TransportFixture> Stage<F> {
+impl<F: TransportFixture> Harness<F> {
     /// Reads through the platform.
     pub(crate) fn read(&mut self, source: SourceOf<F>, buffer: &mut [u8]) -> Result<usize, Error> {
         self.platform().read(source, buffer)
@@ -26,10 +26,10 @@ impl<F: TransportFixture> Stage<F> {
                 done => return done.must("shutting down"),
             }
         }
-        fail!("shutting down would block for ever")
+        fail!("shutting down would block without end")
     }
 
-    /// Reads at the far end until its stream ends; says how many bytes came.
+    /// Reads at the far end until its stream ends; says how many bytes arrived.
     #[track_caller]
     pub(crate) fn receive_to_the_end(&mut self, peer: F::Peer) -> Check<usize> {
         let mut buffer = [0; 4_096];
@@ -61,7 +61,7 @@ impl<F: TransportFixture> Stage<F> {
         Ok(())
     }
 
-    /// A stream whose peer reset it, after the reset has arrived.
+    /// Returns a stream whose peer reset it, after the reset has arrived.
     #[track_caller]
     fn reset_stream(&mut self) -> Check<SourceOf<F>> {
         let watched = self.reader()?;
@@ -71,32 +71,32 @@ impl<F: TransportFixture> Stage<F> {
     }
 }
 
-pub(crate) fn nothing_to_read_would_block<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
+pub(crate) fn nothing_to_read_would_block<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
     for _ in 0..3 {
-        stage
+        harness
             .read(watched.source, &mut [0; 8])
             .must_fail("reading nothing", &[ErrorKind::WouldBlock])?;
-        stage.still_works(watched)?;
+        harness.still_works(watched)?;
     }
     Ok(())
 }
 
-pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
+pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
     let mut next = 0_u8;
     for round in 0..20_u8 {
         let sent: [u8; 13] = core::array::from_fn(|offset| {
             u8::try_from(offset).unwrap_or(0).wrapping_add(round * 13)
         });
-        stage.send(watched.peer, &sent)?;
+        harness.send(watched.peer, &sent)?;
         let mut left = sent.len();
         while left > 0 {
-            stage.expect(watched.token, Readiness::READABLE)?;
+            harness.expect(watched.token, Readiness::READABLE)?;
             let mut buffer = [0; 5];
-            let count = match stage.read(watched.source, &mut buffer) {
+            let count = match harness.read(watched.source, &mut buffer) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
                 read => read.must("reading")?,
             };
@@ -105,7 +105,7 @@ pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: Make<'_, F>) -> 
                 "{count} bytes were read, and {left} are on their way"
             );
             for byte in &buffer[..count] {
-                ensure!(*byte == next, "byte {next} came as {byte}");
+                ensure!(*byte == next, "byte {next} arrived as {byte}");
                 next = next.wrapping_add(1);
             }
             left -= count;
@@ -114,55 +114,59 @@ pub(crate) fn bytes_keep_their_order<F: TransportFixture>(make: Make<'_, F>) -> 
     Ok(())
 }
 
-pub(crate) fn the_end_is_zero_again_and_again<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    stage.send(watched.peer, b"bye")?;
-    stage.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
-    stage.expect(watched.token, Readiness::READABLE)?;
-    stage.read_exactly(watched.source, 3)?;
-    stage.expect(watched.token, Readiness::READABLE)?;
+pub(crate) fn the_end_is_zero_again_and_again<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    harness.send(watched.peer, b"bye")?;
+    harness.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
+    harness.expect(watched.token, Readiness::READABLE)?;
+    harness.read_exactly(watched.source, 3)?;
+    harness.expect(watched.token, Readiness::READABLE)?;
     for _ in 0..3 {
-        let mut count = stage.read(watched.source, &mut [0; 8]);
+        let mut count = harness.read(watched.source, &mut [0; 8]);
         for _ in 0..PATIENCE {
             if count.is_ok() {
                 break;
             }
-            stage.nudge()?;
-            count = stage.read(watched.source, &mut [0; 8]);
+            harness.nudge()?;
+            count = harness.read(watched.source, &mut [0; 8]);
         }
         let count = count.must("reading at the end")?;
-        ensure!(count == 0, "{count} bytes came after the end");
+        ensure!(count == 0, "{count} bytes arrived after the end");
     }
     Ok(())
 }
 
-pub(crate) fn a_full_stream_would_block<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.watch(Interest::NONE, Mode::Level)?;
-    let filled = stage.fill(watched.source)?;
+pub(crate) fn a_full_stream_would_block<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.watch(Interest::NONE, Mode::Level)?;
+    let filled = harness.fill(watched.source)?;
     ensure!(filled > 0, "a fresh stream took no byte");
-    stage
+    harness
         .write(watched.source, b"x")
         .must_fail("writing to a full stream", &[ErrorKind::WouldBlock])?;
-    stage.receive(watched.peer, filled)?;
-    stage.modify(watched, Interest::WRITABLE, Mode::Level)?;
-    stage.expect(watched.token, Readiness::WRITABLE)?;
-    let taken = stage.write(watched.source, b"x").must("writing when writable")?;
+    harness.receive(watched.peer, filled)?;
+    harness.modify(watched, Interest::WRITABLE, Mode::Level)?;
+    harness.expect(watched.token, Readiness::WRITABLE)?;
+    let taken = harness.write(watched.source, b"x").must("writing when writable")?;
     ensure!(taken == 1, "a writable stream took {taken} of 1 byte");
-    stage.receive(watched.peer, 1)
+    harness.receive(watched.peer, 1)
 }
 
-/// The byte at `position` of a stream that a lost, doubled or moved byte would show in.
+/// Returns the byte at `position` of a stream that a lost, doubled or moved byte would show in.
 #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is asked for")]
 const fn pattern(position: usize) -> u8 {
     (position ^ (position >> 8)).wrapping_mul(167) as u8
 }
 
-pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(make: Make<'_, F>) -> Check {
+pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
     const TOTAL: usize = 1 << 20;
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.watch(Interest::WRITABLE, Mode::Level)?;
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.watch(Interest::WRITABLE, Mode::Level)?;
     let (mut written, mut read) = (0, 0);
     let mut idle = 0;
     let mut buffer = [0; 3_000];
@@ -171,7 +175,7 @@ pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(make: Make
         idle += 1;
         if written < TOTAL {
             let bytes: [u8; 4_096] = core::array::from_fn(|offset| pattern(written + offset));
-            match stage.write(watched.source, &bytes[..bytes.len().min(TOTAL - written)]) {
+            match harness.write(watched.source, &bytes[..bytes.len().min(TOTAL - written)]) {
                 Ok(count) => {
                     written += count;
                     idle = 0;
@@ -181,7 +185,7 @@ pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(make: Make
                 }
             }
         }
-        match stage.fixture.peer_read(watched.peer, &mut buffer) {
+        match harness.fixture.peer_read(watched.peer, &mut buffer) {
             Ok(count) => {
                 ensure!(count > 0, "the stream ended after {read} bytes");
                 let wrong = (0..count).find(|offset| buffer[*offset] != pattern(read + offset));
@@ -196,84 +200,90 @@ pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(make: Make
             Err(error) => ensure!(error.kind() == ErrorKind::WouldBlock, "reading failed: {error}"),
         }
         if idle > 0 {
-            stage.nudge()?;
+            harness.nudge()?;
         }
     }
-    stage.expect(watched.token, Readiness::WRITABLE)?;
+    harness.expect(watched.token, Readiness::WRITABLE)?;
     Ok(())
 }
 
-pub(crate) fn an_empty_buffer_is_not_the_end<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
+pub(crate) fn an_empty_buffer_is_not_the_end<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
     let harmless = |result: Result<usize, Error>| match result {
         Ok(count) => count == 0,
         Err(error) => error.kind() == ErrorKind::WouldBlock,
     };
-    ensure!(harmless(stage.read(watched.source, &mut [])), "reading into nothing is an error");
-    ensure!(harmless(stage.write(watched.source, &[])), "writing nothing is an error");
-    stage.send(watched.peer, b"ab")?;
-    stage.expect(watched.token, Readiness::READABLE)?;
-    ensure!(harmless(stage.read(watched.source, &mut [])), "reading into nothing is an error");
-    stage.read_exactly(watched.source, 2)?;
-    stage.still_works(watched)?;
+    ensure!(harmless(harness.read(watched.source, &mut [])), "reading into nothing is an error");
+    ensure!(harmless(harness.write(watched.source, &[])), "writing nothing is an error");
+    harness.send(watched.peer, b"ab")?;
+    harness.expect(watched.token, Readiness::READABLE)?;
+    ensure!(harmless(harness.read(watched.source, &mut [])), "reading into nothing is an error");
+    harness.read_exactly(watched.source, 2)?;
+    harness.still_works(watched)?;
     ensure!(
-        stage.fixture.peer_read(watched.peer, &mut [0; 8]).is_err(),
+        harness.fixture.peer_read(watched.peer, &mut [0; 8]).is_err(),
         "writing nothing sent something"
     );
     Ok(())
 }
 
-pub(crate) fn a_peer_that_shut_down_still_reads<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    stage.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
-    stage.expect(watched.token, Readiness::READABLE)?;
+pub(crate) fn a_peer_that_shut_down_still_reads<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    harness.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
+    harness.expect(watched.token, Readiness::READABLE)?;
     for _ in 0..3 {
         let taken =
-            stage.write(watched.source, b"reply").must("writing to a peer that only reads")?;
+            harness.write(watched.source, b"reply").must("writing to a peer that only reads")?;
         ensure!(taken == 5, "a fresh stream took {taken} of 5 bytes");
-        stage.receive(watched.peer, 5)?;
+        harness.receive(watched.peer, 5)?;
     }
-    stage.shut_down(watched.source)?;
-    let more = stage.receive_to_the_end(watched.peer)?;
-    ensure!(more == 0, "{more} bytes came from nowhere");
+    harness.shut_down(watched.source)?;
+    let more = harness.receive_to_the_end(watched.peer)?;
+    ensure!(more == 0, "{more} bytes arrived from nowhere");
     Ok(())
 }
 
 pub(crate) fn shutting_down_leaves_the_other_direction_open<F: TransportFixture>(
-    make: Make<'_, F>,
+    make: MakeFixture<'_, F>,
 ) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    let taken = stage.write(watched.source, b"request").must("writing")?;
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    let taken = harness.write(watched.source, b"request").must("writing")?;
     ensure!(taken == 7, "a fresh stream took {taken} of 7 bytes");
-    stage.shut_down(watched.source)?;
-    let came = stage.receive_to_the_end(watched.peer)?;
-    ensure!(came == 7, "{came} of 7 bytes came before the end");
+    harness.shut_down(watched.source)?;
+    let arrived = harness.receive_to_the_end(watched.peer)?;
+    ensure!(arrived == 7, "{arrived} of 7 bytes arrived before the end");
     for _ in 0..3 {
-        stage.still_works(watched)?;
+        harness.still_works(watched)?;
     }
     Ok(())
 }
 
-pub(crate) fn writing_after_shutting_down_fails<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    stage.shut_down(watched.source)?;
-    stage
+pub(crate) fn writing_after_shutting_down_fails<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    harness.shut_down(watched.source)?;
+    harness
         .write(watched.source, b"x")
         .must_fail("writing after the end", &[ErrorKind::BrokenPipe])?;
-    stage.still_works(watched)
+    harness.still_works(watched)
 }
 
-pub(crate) fn a_reset_ends_reading<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let source = stage.reset_stream()?;
-    stage
+pub(crate) fn a_reset_ends_reading<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let source = harness.reset_stream()?;
+    harness
         .read(source, &mut [0; 8])
         .must_fail("reading after a reset", &[ErrorKind::ConnectionReset])?;
-    let again = stage.read(source, &mut [0; 8]);
+    let again = harness.read(source, &mut [0; 8]);
     let ended = match again {
         Ok(count) => count == 0,
         Err(error) => error.kind() != ErrorKind::WouldBlock,
@@ -283,40 +293,54 @@ pub(crate) fn a_reset_ends_reading<F: TransportFixture>(make: Make<'_, F>) -> Ch
 }
 
 pub(crate) fn a_reset_after_readiness_is_an_error_not_an_end<F: TransportFixture>(
-    make: Make<'_, F>,
+    make: MakeFixture<'_, F>,
 ) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    let bystander = stage.reader()?;
-    let watched = stage.reader()?;
-    stage.send(watched.peer, b"half a req")?;
-    stage.expect(watched.token, Readiness::READABLE)?;
-    stage.fixture.peer_reset(watched.peer).ability("reset")?;
+    let mut harness = Harness::new(make, 4)?;
+    let bystander = harness.reader()?;
+    let watched = harness.reader()?;
+    harness.send(watched.peer, b"half a req")?;
+    harness.expect(watched.token, Readiness::READABLE)?;
+    harness.fixture.peer_reset(watched.peer).ability("reset")?;
     for _ in 0..PATIENCE {
-        match stage.read(watched.source, &mut [0; 64]) {
-            Ok(0) => fail!("a reset came as an orderly end"),
+        match harness.read(watched.source, &mut [0; 64]) {
+            Ok(0) => fail!("a reset arrived as an orderly end"),
             Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => stage.nudge()?,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => harness.nudge()?,
             Err(error) => {
                 ensure!(
                     error.kind() == ErrorKind::ConnectionReset,
-                    "a reset came as {:?}",
+                    "a reset arrived as {:?}",
                     error.kind()
                 );
-                stage.deregister(watched.source, watched.token)?;
-                stage.fixture.close(watched.source).must("closing what was reset")?;
-                return stage.still_works(bystander);
+                harness.deregister(watched.source, watched.token)?;
+                harness.fixture.close(watched.source).must("closing what was reset")?;
+                return harness.still_works(bystander);
             }
         }
     }
-    fail!("a reset never came")
+    fail!("a reset never arrived")
 }
 
-pub(crate) fn writing_after_a_reset_fails<F: TransportFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let source = stage.reset_stream()?;
+pub(crate) fn writing_after_a_reset_fails<F: TransportFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let source = harness.reset_stream()?;
     let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::NotConnected];
     for _ in 0..3 {
-        stage.write(source, b"x").must_fail("writing after a reset", &kinds)?;
+        harness.write(source, b"x").must_fail("writing after a reset", &kinds)?;
     }
+    Ok(())
+}
+
+pub(crate) fn the_end_of_both_directions_is_reported<F: TransportFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    if !harness.can(Capabilities::CLOSED) {
+        return Err(Stop::not_applicable(format_args!("the platform does not report CLOSED")));
+    }
+    let watched = harness.reader()?;
+    harness.shut_down(watched.source)?;
+    harness.fixture.peer_shutdown_write(watched.peer).must("shutting down the far end")?;
+    harness.expect(watched.token, Readiness::CLOSED)?;
     Ok(())
 }

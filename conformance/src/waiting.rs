@@ -4,27 +4,26 @@ use core::time::Duration;
 
 use selkie_core::{Event, Events, Instant, Interest, Mode, Readiness, Token, Wait};
 
+use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, ensure, fail};
 use crate::sleeping::AT_ONCE;
-use crate::stage::{PATIENCE, Stage};
-use crate::{Make, WaitFixture};
+use crate::{MakeFixture, WaitFixture};
 
 /// A deadline that no case should reach.
 const FAR: Duration = Duration::from_secs(10);
 
-/// How many waits may end for no visible reason while something that comes soon is still to come,
-/// on a machine that is busy.
+/// Maximum number of waits that may end empty before an expected event, on a busy machine.
 const WAITS_MAX: usize = 100 * PATIENCE;
 
-/// How long something that comes later takes to come.
+/// Delay of what is scheduled for later.
 const LATER: Duration = Duration::from_millis(20);
 
 /// An event that no platform reports.
 const FOREIGN: Event =
     Event { token: Token::new(u32::MAX, u32::MAX), readiness: Readiness::PRIORITY };
 
-impl<F: WaitFixture> Stage<F> {
-    /// The time of the platform's clock.
+impl<F: WaitFixture> Harness<F> {
+    /// Returns the time of the platform's clock.
     pub(crate) fn clock(&mut self) -> Instant {
         self.platform().now()
     }
@@ -65,7 +64,7 @@ impl<F: WaitFixture> Stage<F> {
             seen |= self.wait(token, deadline)?;
             if seen.contains(wanted) {
                 let took = self.clock().saturating_since(start);
-                ensure!(took < FAR / 2, "a wait for something that came soon took {took:?}");
+                ensure!(took < FAR / 2, "a wait for something that arrives soon took {took:?}");
                 return Ok(());
             }
             let past = deadline.is_some_and(|deadline| self.clock() >= deadline);
@@ -80,13 +79,15 @@ impl<F: WaitFixture> Stage<F> {
     }
 }
 
-pub(crate) fn a_deadline_that_passed_still_reports<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    stage.send(watched.peer, b"x")?;
-    stage.expect(watched.token, Readiness::READABLE)?;
+pub(crate) fn a_deadline_that_passed_still_reports<F: WaitFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    harness.send(watched.peer, b"x")?;
+    harness.expect(watched.token, Readiness::READABLE)?;
     for _ in 0..3 {
-        let seen = stage.wait(watched.token, Some(Instant::ZERO))?;
+        let seen = harness.wait(watched.token, Some(Instant::ZERO))?;
         ensure!(
             seen.is_readable(),
             "a wait until a time that passed did not report a ready source"
@@ -95,52 +96,56 @@ pub(crate) fn a_deadline_that_passed_still_reports<F: WaitFixture>(make: Make<'_
     Ok(())
 }
 
-pub(crate) fn an_event_ends_a_wait<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
+pub(crate) fn an_event_ends_a_wait<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
     for _ in 0..3 {
-        stage.send(watched.peer, b"x")?;
-        let deadline = stage.clock() + FAR;
-        stage.wait_until(watched.token, Readiness::READABLE, Some(deadline))?;
-        stage.read_exactly(watched.source, 1)?;
+        harness.send(watched.peer, b"x")?;
+        let deadline = harness.clock() + FAR;
+        harness.wait_until(watched.token, Readiness::READABLE, Some(deadline))?;
+        harness.read_exactly(watched.source, 1)?;
         ensure!(
-            stage.sleep(Duration::from_millis(2))? <= 1,
+            harness.sleep(Duration::from_millis(2))? <= 1,
             "a wait does not sleep after all bytes were read"
         );
     }
     Ok(())
 }
 
-pub(crate) fn an_event_ends_a_wait_without_a_deadline<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
+pub(crate) fn an_event_ends_a_wait_without_a_deadline<F: WaitFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
     for (interest, wanted) in [
         (Interest::WRITABLE, Readiness::WRITABLE),
         (Interest::READABLE | Interest::WRITABLE, Readiness::READABLE),
     ] {
-        let watched = stage.watch(interest, Mode::Level)?;
-        stage.send(watched.peer, b"x")?;
-        stage.wait_until(watched.token, wanted, None)?;
-        stage.drop_connection(watched)?;
+        let watched = harness.watch(interest, Mode::Level)?;
+        harness.send(watched.peer, b"x")?;
+        harness.wait_until(watched.token, wanted, None)?;
+        harness.drop_connection(watched)?;
     }
     Ok(())
 }
 
-pub(crate) fn an_event_that_comes_later_ends_a_wait<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
+pub(crate) fn an_event_that_comes_later_ends_a_wait<F: WaitFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
     for far in [Some(FAR), None] {
-        stage
+        harness
             .fixture
             .peer_write_later(watched.peer, b"x", LATER)
             .ability("way to write while the platform waits")?;
-        let deadline = far.map(|far| stage.clock() + far);
-        stage.wait_until(watched.token, Readiness::READABLE, deadline)?;
-        stage.read_exactly(watched.source, 1)?;
+        let deadline = far.map(|far| harness.clock() + far);
+        harness.wait_until(watched.token, Readiness::READABLE, deadline)?;
+        harness.read_exactly(watched.source, 1)?;
     }
     Ok(())
 }
 
-/// Deadlines that do not fit into what systems take: 32 bits of milliseconds, 64 bits of
+/// Returns deadlines that do not fit the systems' types: 32 bits of milliseconds, 64 bits of
 /// nanoseconds.
 fn far_deadlines(now: Instant) -> [Instant; 4] {
     [
@@ -151,74 +156,77 @@ fn far_deadlines(now: Instant) -> [Instant; 4] {
     ]
 }
 
-pub(crate) fn a_far_deadline_does_not_overflow<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    let now = stage.clock();
+pub(crate) fn a_far_deadline_does_not_overflow<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    let now = harness.clock();
     for deadline in far_deadlines(now) {
-        stage.send(watched.peer, b"x")?;
-        stage.expect(watched.token, Readiness::READABLE)?;
-        stage.wait_until(watched.token, Readiness::READABLE, Some(deadline))?;
-        stage.read_exactly(watched.source, 1)?;
+        harness.send(watched.peer, b"x")?;
+        harness.expect(watched.token, Readiness::READABLE)?;
+        harness.wait_until(watched.token, Readiness::READABLE, Some(deadline))?;
+        harness.read_exactly(watched.source, 1)?;
     }
     for deadline in far_deadlines(now) {
-        stage
+        harness
             .fixture
             .peer_write_later(watched.peer, b"x", LATER)
             .ability("way to write while the platform waits")?;
         let mut waits = 0;
-        while !stage.wait(watched.token, Some(deadline))?.is_readable() {
+        while !harness.wait(watched.token, Some(deadline))?.is_readable() {
             waits += 1;
             ensure!(
                 waits < 5,
                 "waits until {deadline:?} end at once, as if the deadline had passed"
             );
         }
-        stage.read_exactly(watched.source, 1)?;
+        harness.read_exactly(watched.source, 1)?;
     }
     Ok(())
 }
 
-pub(crate) fn a_full_batch_returns_at_once<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
+pub(crate) fn a_full_batch_returns_at_once<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
     for _ in 0..2 {
-        let start = stage.clock();
+        let start = harness.clock();
         let mut slots = [Event::EMPTY; 1];
         let mut events = Events::new(&mut slots);
         ensure!(events.push(FOREIGN).is_ok(), "a batch has no room left");
-        stage.platform().wait(&mut events, Some(start + FAR)).must("waiting with a full batch")?;
+        harness
+            .platform()
+            .wait(&mut events, Some(start + FAR))
+            .must("waiting with a full batch")?;
         ensure!(events.as_slice() == [FOREIGN], "a wait changed a full batch");
-        let took = stage.clock().saturating_since(start);
+        let took = harness.clock().saturating_since(start);
         ensure!(took < AT_ONCE, "a wait that can report nothing took {took:?}");
-        stage.reader()?;
+        harness.reader()?;
     }
     Ok(())
 }
 
-pub(crate) fn events_are_added_by_a_wait<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
+pub(crate) fn events_are_added_by_a_wait<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 4)?;
     for _ in 0..2 {
-        let one = stage.reader()?;
-        stage.send(one.peer, b"x")?;
-        stage.expect(one.token, Readiness::READABLE)?;
+        let one = harness.reader()?;
+        harness.send(one.peer, b"x")?;
+        harness.expect(one.token, Readiness::READABLE)?;
     }
     let mut slots = [Event::EMPTY; 2];
     let mut events = Events::new(&mut slots);
     ensure!(events.push(FOREIGN).is_ok(), "a batch has no room left");
-    let deadline = stage.clock() + FAR;
-    stage.platform().wait(&mut events, Some(deadline)).must("waiting")?;
+    let deadline = harness.clock() + FAR;
+    harness.platform().wait(&mut events, Some(deadline)).must("waiting")?;
     let added =
         events.len() == 2 && events.as_slice()[0] == FOREIGN && events.as_slice()[1] != FOREIGN;
     ensure!(added, "a wait with one event and one place left gave {:?}", events.as_slice());
     Ok(())
 }
 
-pub(crate) fn waits_are_fair<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 7)?;
+pub(crate) fn waits_are_fair<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 7)?;
     for _ in 0..7 {
-        let one = stage.reader()?;
-        stage.send(one.peer, b"x")?;
-        stage.expect(one.token, Readiness::READABLE)?;
+        let one = harness.reader()?;
+        harness.send(one.peer, b"x")?;
+        harness.expect(one.token, Readiness::READABLE)?;
     }
     for batch in [1, 2, 3, 5] {
         let bound = 7_usize.div_ceil(batch);
@@ -226,8 +234,8 @@ pub(crate) fn waits_are_fair<F: WaitFixture>(make: Make<'_, F>) -> Check {
         for _ in 0..bound * 4 {
             let mut slots = [Event::EMPTY; 5];
             let mut events = Events::new(&mut slots[..batch]);
-            let deadline = stage.clock() + FAR;
-            stage.platform().wait(&mut events, Some(deadline)).must("waiting")?;
+            let deadline = harness.clock() + FAR;
+            harness.platform().wait(&mut events, Some(deadline)).must("waiting")?;
             for (index, waits) in overdue.iter_mut().enumerate() {
                 let reported = events.iter().any(|event| event.token.index() == index);
                 *waits = if reported { 0 } else { *waits + 1 };
@@ -241,36 +249,38 @@ pub(crate) fn waits_are_fair<F: WaitFixture>(make: Make<'_, F>) -> Check {
     Ok(())
 }
 
-pub(crate) fn an_interrupted_wait_still_reports<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 2)?;
-    let watched = stage.reader()?;
-    stage
+pub(crate) fn an_interrupted_wait_still_reports<F: WaitFixture>(make: MakeFixture<'_, F>) -> Check {
+    let mut harness = Harness::new(make, 2)?;
+    let watched = harness.reader()?;
+    harness
         .fixture
         .interrupt(Duration::from_millis(3), Duration::from_millis(60))
         .ability("way to interrupt a wait")?;
-    stage
+    harness
         .fixture
         .peer_write_later(watched.peer, b"x", LATER)
         .ability("way to write while the platform waits")?;
-    stage.wait_until(watched.token, Readiness::READABLE, None)
+    harness.wait_until(watched.token, Readiness::READABLE, None)
 }
 
-pub(crate) fn a_broken_source_does_not_stop_a_wait<F: WaitFixture>(make: Make<'_, F>) -> Check {
-    let mut stage = Stage::new(make, 4)?;
-    let watched = stage.reader()?;
-    let broken = stage.reader()?;
-    stage.fixture.break_source(broken.source).ability("way to break a source")?;
+pub(crate) fn a_broken_source_does_not_stop_a_wait<F: WaitFixture>(
+    make: MakeFixture<'_, F>,
+) -> Check {
+    let mut harness = Harness::new(make, 4)?;
+    let watched = harness.reader()?;
+    let broken = harness.reader()?;
+    harness.fixture.break_source(broken.source).ability("way to break a source")?;
     for _ in 0..3 {
-        stage.send(watched.peer, b"x")?;
-        let deadline = stage.clock() + FAR;
-        stage.wait_until(watched.token, Readiness::READABLE, Some(deadline))?;
-        stage.read_exactly(watched.source, 1)?;
+        harness.send(watched.peer, b"x")?;
+        let deadline = harness.clock() + FAR;
+        harness.wait_until(watched.token, Readiness::READABLE, Some(deadline))?;
+        harness.read_exactly(watched.source, 1)?;
     }
-    let deadline = stage.clock() + Duration::from_millis(2);
-    stage.wait(broken.token, Some(deadline))?;
-    stage.deregister(broken.source, broken.token)?;
+    let deadline = harness.clock() + Duration::from_millis(2);
+    harness.wait(broken.token, Some(deadline))?;
+    harness.deregister(broken.source, broken.token)?;
     ensure!(
-        stage.sleep(Duration::from_millis(2))? <= 1,
+        harness.sleep(Duration::from_millis(2))? <= 1,
         "a wait spins after a broken source was deregistered"
     );
     Ok(())

@@ -20,7 +20,7 @@ fn cases() -> impl Iterator<Item = Case<ToyFixture>> {
         .chain(transport_cases())
 }
 
-/// Whether the case of that name fails on a toy with this fault.
+/// Returns whether the case of that name fails on a toy with this fault.
 fn finds(name: &str, fault: Fault) -> bool {
     let outcome = run_one(cases(), name, |capacity| Ok(ToyFixture::with_fault(capacity, fault)));
     matches!(outcome, Outcome::Failed(_))
@@ -63,32 +63,32 @@ const EXPECTED: &[(Fault, &str)] = &[
     (Fault::BreaksAsAWhole, "failure::a_broken_source_does_not_stop_the_others"),
     (Fault::BreaksAsAWhole, "waiting::a_broken_source_does_not_stop_a_wait"),
     (Fault::KeepsBrokenSources, "failure::a_broken_source_can_be_deregistered"),
-    (Fault::TakesWhatItShows, "leaving::looking_takes_nothing"),
-    (Fault::ShowsAPart, "leaving::looking_takes_nothing"),
-    (Fault::RepeatsWhatWasLeft, "leaving::what_is_left_waits_for_more"),
-    (Fault::HidesWhatWasLeft, "leaving::what_is_left_can_be_shown_again"),
-    (Fault::HidesTheEndBehindWhatWasLeft, "leaving::the_end_comes_behind_what_was_left"),
-    (Fault::BoastsOfItsRoom, "leaving::the_room_that_is_told_is_there"),
+    (Fault::TakesWhatItShows, "partial_consume::looking_takes_nothing"),
+    (Fault::ShowsAPart, "partial_consume::looking_takes_nothing"),
+    (Fault::RepeatsWhatWasLeft, "partial_consume::what_is_left_waits_for_more"),
+    (Fault::HidesWhatWasLeft, "partial_consume::what_is_left_can_be_shown_again"),
+    (Fault::HidesTheEndBehindWhatWasLeft, "partial_consume::the_end_comes_behind_what_was_left"),
+    (Fault::BoastsOfItsRoom, "partial_consume::the_room_that_is_told_is_there"),
     (Fault::TakesEdgeInSecret, "registration::edge_is_refused_where_it_does_not_work"),
     (Fault::ForgetsSilenced, "interest::none_comes_back"),
     (Fault::RoundsDown, "sleeping::a_wait_never_ends_before_its_deadline"),
     (Fault::RoundsDown, "sleeping::a_wait_without_sources_sleeps"),
     (Fault::Spins, "sleeping::a_wait_does_not_spin"),
     (Fault::OverflowsFarDeadlines, "waiting::a_far_deadline_does_not_overflow"),
-    (Fault::EndsInterruptedWaits, "sleeping::an_interrupted_wait_goes_on"),
-    (Fault::RestartsInterruptedWaits, "sleeping::an_interrupted_wait_goes_on"),
-    (Fault::FailsInterruptedWaits, "sleeping::an_interrupted_wait_goes_on"),
-    (Fault::WaitsForNothing, "nothing::to_wait_for_on_an_empty_platform"),
-    (Fault::WaitsForNothing, "nothing::to_wait_for_when_all_are_silenced"),
-    (Fault::WaitsForSpentOneshots, "nothing::to_wait_for_when_oneshots_were_reported"),
+    (Fault::SpinsAfterInterruptions, "sleeping::an_interrupted_wait_may_end_early"),
+    (Fault::RestartsInterruptedWaits, "sleeping::an_interrupted_wait_may_end_early"),
+    (Fault::FailsInterruptedWaits, "sleeping::an_interrupted_wait_may_end_early"),
+    (Fault::WaitsForNothing, "nothing_to_wait_for::on_an_empty_platform"),
+    (Fault::WaitsForNothing, "nothing_to_wait_for::when_all_are_silenced"),
+    (Fault::WaitsForSpentOneshots, "nothing_to_wait_for::when_oneshots_were_reported"),
     (Fault::SleepsWithAFullBatch, "waiting::a_full_batch_returns_at_once"),
     (Fault::GoesBackInTime, "sleeping::time_never_goes_back"),
     (Fault::LosesEarlyWakes, "waking_waits::a_wake_before_the_wait_is_not_lost"),
     (Fault::RepeatsWakes, "waking::a_reported_wake_is_over"),
     (Fault::RepeatsWakes, "waking_waits::a_wait_after_a_wake_sleeps_again"),
     (Fault::CountsWakes, "waking::wakes_coalesce"),
-    (Fault::StarvesWakes, "waking::a_wake_is_not_starved"),
-    (Fault::StarvesEvents, "waking::events_are_not_starved_by_wakes"),
+    (Fault::StarvesWakes, "waking::a_wake_is_reported_beside_many_events"),
+    (Fault::StarvesEvents, "waking::wakes_do_not_hide_events"),
     (Fault::MakesSecondWakers, "waking::a_second_waker_is_refused"),
     (Fault::DropsOnClose, "closing::graceful_delivers_what_was_written"),
     (Fault::DropsOnClose, "closing::graceful_delivers_what_the_platform_holds"),
@@ -102,6 +102,32 @@ const EXPECTED: &[(Fault, &str)] = &[
     (Fault::HidesRefusals, "connecting::a_refused_connection_says_so"),
     (Fault::LosesABytePerPartialWrite, "streams::no_byte_is_lost_under_backpressure"),
     (Fault::ShutsDownBoth, "streams::shutting_down_leaves_the_other_direction_open"),
+    (Fault::DeafToHangups, "hangup::a_peer_that_reset_is_reported"),
+    (Fault::DeafToHangups, "hangup::a_half_closed_peer_that_resets_is_reported"),
+    (Fault::ReportsHalfClosedAsHangup, "hangup::a_half_closed_peer_is_silent"),
+    (Fault::ReportsBytesAsHangup, "hangup::a_live_peer_is_silent"),
+    (Fault::ReportsHangupsWithoutInterest, "hangup::no_interest_stays_silent"),
+    (Fault::ForgetsEarlyHangups, "hangup::a_reset_from_before_is_reported"),
+    (Fault::IgnoresInterest, "hangup::a_live_peer_is_silent"),
+    (Fault::SilencesBesideHangups, "hangup::beside_another_interest_it_changes_nothing"),
+    (Fault::TakesHangupInSecret, "hangup::it_is_refused_where_it_is_not_watched"),
+    (Fault::ChecksNothing, "checking::a_peer_that_reset_is_noticed"),
+    (Fault::ChecksHalfClosedAsGone, "checking::a_half_closed_peer_passes"),
+    (Fault::ChecksFullAsGone, "checking::a_full_connection_passes"),
+    (Fault::ChecksByReading, "checking::a_live_peer_passes"),
+    (Fault::ChecksByReading, "checking::a_check_takes_nothing"),
+    (Fault::ReadsClosedStreams, "checking::a_closed_handle_is_stale"),
+    (Fault::ChecksInSecret, "checking::it_is_refused_where_there_is_none"),
+    (Fault::WritesPartsBackwards, "vectored::parts_keep_their_order"),
+    (Fault::WritesOnlyTheFirstPart, "vectored::empty_parts_are_skipped"),
+    (Fault::ClaimsWholeVectors, "vectored::no_byte_is_lost_under_backpressure"),
+    (Fault::ReadsClosedStreams, "vectored::a_closed_handle_is_stale"),
+    (Fault::KeepsReleasedWakers, "waking::a_released_waker_makes_room_for_another"),
+    (Fault::InheritsWakes, "waking::a_released_waker_is_silent"),
+    (Fault::ReleasesAnyWaker, "waking::releasing_another_token_is_refused"),
+    (Fault::FailsBesideEvents, "failure::an_error_is_returned_only_without_events"),
+    (Fault::LimitsBatches, "scale::a_large_batch_is_filled"),
+    (Fault::HidesTheEndOfBoth, "streams::the_end_of_both_directions_is_reported"),
 ];
 
 #[test]
@@ -124,9 +150,10 @@ fn an_honest_platform_passes_everything() {
         }
     });
     assert_eq!(summary.failed, 0, "{reports:#?}");
-    // The toy has edge mode, so the case that asks for its refusal has nothing to ask.
-    assert_eq!(summary.not_applicable, 1, "{reports:#?}");
-    assert_eq!(summary.passed + 1, cases().count());
+    // The toy has edge mode, hang-ups and checks, so the cases that ask for their refusal have
+    // nothing to ask.
+    assert_eq!(summary.not_applicable, 3, "{reports:#?}");
+    assert_eq!(summary.passed + 3, cases().count());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use defmt::{Format, Formatter, write};
 
 use crate::adapters::{DevicePoller, StreamAdapter};
 use crate::contract::{Events, Selector, Token, Transport};
-use crate::event_loop::{Context, EventLoop, LoopStorage, StaticLoop};
+use crate::event_loop::{Context, EventLoop, LoopMemory, LoopStorage, StaticLoop};
 use crate::server::{Peer, Server, ServerStorage, Service, StaticServer};
 
 impl Format for Token {
@@ -26,9 +26,9 @@ impl<P: Selector> Format for Context<'_, P> {
     }
 }
 
-impl<P: Selector> Format for EventLoop<'_, P> {
+impl<P: Selector, M: LoopMemory> Format for EventLoop<P, M> {
     fn format(&self, formatter: Formatter<'_>) {
-        write!(formatter, "EventLoop({})", self.context);
+        write!(formatter, "EventLoop({})", self.counters());
     }
 }
 

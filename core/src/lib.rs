@@ -46,8 +46,8 @@
 //!     received: usize,
 //! }
 //!
-//! impl<'a> Handler<'a, Platform> for Console {
-//!     fn ready(&mut self, context: &mut Context<'a, Platform>, _event: Event) {
+//! impl Handler<Platform> for Console {
+//!     fn ready(&mut self, context: &mut Context<'_, Platform>, _event: Event) {
 //!         let mut line = [0; 80];
 //!         self.received += context.platform.read(self.uart, &mut line).unwrap_or(0);
 //!     }
@@ -56,9 +56,8 @@
 //! let mut platform = Platform::new();
 //! # let uart = Uart(b"help\n");
 //! let uart = platform.add(uart).ok().expect("there is room for one device");
-//! let mut memory = StaticLoop::<4, 8>::new();
-//! let mut event_loop = EventLoop::new(platform, memory.storage());
-//! event_loop.context.register(uart, Interest::READABLE, Mode::Level)?;
+//! let mut event_loop = EventLoop::new_at(platform, StaticLoop::<4, 8>::new(), Instant::ZERO);
+//! event_loop.context().register(uart, Interest::READABLE, Mode::Level)?;
 //!
 //! let mut console = Console { uart, received: 0 };
 //! let again = event_loop.turn(Instant::ZERO, &mut console)?;
@@ -94,8 +93,8 @@ pub use contract::{
     Readiness, Selector, Token, Transport, Wait, Wake,
 };
 pub use event_loop::{
-    Context, EventLoop, Handler, LoopCounters, LoopStorage, Registry, Slot, StaticLoop, Storage,
-    TimerSlot, Timers,
+    Context, EventLoop, Handler, LoopCounters, LoopMemory, LoopStorage, Registry, Slot, StaticLoop,
+    Storage, TimerMark, TimerSlot, Timers,
 };
 pub use server::{
     Block, CloseReason, Config, Connection, Counters, Peer, SendError, Server, ServerStorage,

@@ -1,4 +1,4 @@
-//! The loop over a selector that reports whatever it likes, and over embedded-io devices that are
+//! The loop over a selector that reports anything, and over embedded-io devices that are
 //! ready as they like: only live tokens are delivered, deadlines are exact, and nothing panics.
 #![no_main]
 
@@ -14,38 +14,39 @@ const BATCH: usize = 5;
 /// The most rounds of a run.
 const ROUNDS_MAX: usize = 300;
 
-/// How a round of the loop is made, at about this time.
-type Round<P> = fn(&mut EventLoop<'_, P>, &mut Driver<<P as Selector>::Source>, Instant);
+type Memory = StaticLoop<SLOTS, BATCH>;
 
-/// Rounds until the bytes are used up.
+/// One round of the loop, at about this time.
+type Round<P> = fn(&mut EventLoop<P, Memory>, &mut Driver<<P as Selector>::Source>, Instant);
+
+/// Runs rounds until the bytes are used up.
 fn run<P: Selector>(platform: P, sources: Vec<P::Source>, choices: &Choices, round: Round<P>) {
-    let mut memory = StaticLoop::<SLOTS, BATCH>::new();
-    let mut event_loop = EventLoop::new(platform, memory.storage());
+    let mut event_loop = EventLoop::new_at(platform, Memory::new(), Instant::ZERO);
     let mut driver = Driver::new(choices.clone(), sources);
     for _ in 0..ROUNDS_MAX {
         if choices.is_over() {
             return;
         }
-        driver.act(&mut event_loop.context);
+        driver.act(&mut event_loop.context());
         let (expired, time) = (driver.expired(), driver.time());
         round(&mut event_loop, &mut driver, time);
-        driver.check(&mut event_loop.context, expired, BATCH);
+        driver.check(&mut event_loop.context(), expired, BATCH);
     }
 }
 
 /// Polls.
 fn turn<P: Selector>(
-    event_loop: &mut EventLoop<'_, P>,
+    event_loop: &mut EventLoop<P, Memory>,
     driver: &mut Driver<P::Source>,
     time: Instant,
 ) {
     let next = event_loop.turn(time, driver).expect("the platform does not fail");
-    driver.check_next(&mut event_loop.context, next);
+    driver.check_next(&mut event_loop.context(), next);
 }
 
 /// Waits, on a platform with a clock of its own.
 fn run_once<P: Wait>(
-    event_loop: &mut EventLoop<'_, P>,
+    event_loop: &mut EventLoop<P, Memory>,
     driver: &mut Driver<P::Source>,
     _time: Instant,
 ) {

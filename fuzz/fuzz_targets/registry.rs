@@ -9,7 +9,7 @@ use selkie_core::{ErrorKind, Registry, Slot, Token};
 
 const CAPACITY: usize = 5;
 
-/// What a fuzzer does to a registry.
+/// Operation on a registry.
 #[derive(Arbitrary, Debug)]
 enum Step {
     Insert,
@@ -31,7 +31,7 @@ struct Case {
     steps: Vec<Step>,
 }
 
-/// What is to be expected of a registry.
+/// Model of a registry.
 struct Model {
     live: HashSet<Token>,
     issued: Vec<Token>,

@@ -1,4 +1,4 @@
-//! The whole server over the simulated platform: the bytes are the seed, the knobs, and what the
+//! The whole server over the simulated platform: the bytes are the seed, the parameters, and what the
 //! platform and the service choose while they run. Every rule of the simulation is checked on every
 //! turn.
 //!

@@ -9,37 +9,37 @@ use core::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use selkie_fuzz::choices::Choices;
 use selkie_fuzz::peer::{self, Segment, flags};
-use selkie_fuzz::stand::{Memory, Stand, Tables};
+use selkie_fuzz::test_bench::{Memory, TestBench, Tables};
 
 /// The most steps of a run.
 const STEPS_MAX: usize = 200;
 
-/// So many bytes as the first of them says.
+/// Returns as many bytes as the first one says.
 fn bytes(choices: &Choices) -> Vec<u8> {
     (0..choices.byte()).map(|_| choices.byte()).collect()
 }
 
-fn step(stand: &mut Stand<'_>, choices: &Choices) {
+fn step(bench: &mut TestBench<'_>, choices: &Choices) {
     match choices.below(10) {
-        0 => stand.deliver(bytes(choices)),
-        1 => stand.deliver(peer::ethernet(u16::from_be_bytes(choices.array()), &bytes(choices))),
-        2 => stand.deliver(peer::ip(choices.byte(), &bytes(choices))),
-        3 => stand.deliver(peer::arp()),
+        0 => bench.deliver(bytes(choices)),
+        1 => bench.deliver(peer::ethernet(u16::from_be_bytes(choices.array()), &bytes(choices))),
+        2 => bench.deliver(peer::ip(choices.byte(), &bytes(choices))),
+        3 => bench.deliver(peer::arp()),
         4 => {
-            stand.settle();
-            stand.pass(Duration::from_millis(u64::from(choices.byte()) * 50));
+            bench.settle();
+            bench.pass(Duration::from_millis(u64::from(choices.byte()) * 50));
         }
         5 => {
             // A connection that comes about as it should.
             let port = 2_000 + u16::from(choices.byte() % 6);
-            stand.send(&Segment::plain(port, flags::SYN, &[]));
-            stand.settle();
-            stand.send(&Segment::plain(port, flags::ACK, &bytes(choices)));
+            bench.send(&Segment::plain(port, flags::SYN, &[]));
+            bench.settle();
+            bench.send(&Segment::plain(port, flags::ACK, &bytes(choices)));
         }
         6 | 7 => {
-            stand.settle();
+            bench.settle();
         }
-        _ => stand.send(&Segment::choose(choices)),
+        _ => bench.send(&Segment::choose(choices)),
     }
 }
 
@@ -49,13 +49,13 @@ fuzz_target!(|bytes: &[u8]| {
     // dropped. It has nothing to drop.
     let mut memory = ManuallyDrop::new(Memory::new());
     let mut tables = Tables::default();
-    let mut stand = Stand::new(&mut memory, &mut tables);
+    let mut bench = TestBench::new(&mut memory, &mut tables);
     for _ in 0..STEPS_MAX {
         if choices.is_over() {
             break;
         }
-        step(&mut stand, &choices);
+        step(&mut bench, &choices);
     }
-    stand.settle();
-    stand.expect_recovery();
+    bench.settle();
+    bench.expect_recovery();
 });

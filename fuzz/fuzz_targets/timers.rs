@@ -9,8 +9,7 @@ use selkie_core::{Instant, TimerSlot, Timers};
 
 const CAPACITY: usize = 40;
 
-/// What a fuzzer does to timers. Keys are taken modulo the capacity, except where any key is
-/// allowed.
+/// Operation on timers. Keys are taken modulo the capacity, except where any key is allowed.
 #[derive(Arbitrary, Debug)]
 enum Step {
     Set(u8, Time),

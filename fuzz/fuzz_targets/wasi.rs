@@ -1,4 +1,4 @@
-//! The WASI backends over a host that answers whatever it likes: nothing panics, no event is for a
+//! The WASI backends over a host that answers anything: nothing panics, no event is for a
 //! dead token, nothing is read or written beyond what there is, no handle is used that is not the
 //! guest's, and none is given back twice.
 #![no_main]
@@ -10,10 +10,10 @@ use selkie_fuzz::guest::{SLOTS, run};
 use wasi_guest::host::{self, byte};
 use wasi_guest::{IoPoll, PollOneoff, Socket, StaticIoPoll, StaticPollOneoff, waitable_set};
 
-/// WASI 0.1: adopts a descriptor.
+/// Adopts a descriptor (WASI 0.1).
 fn adopt(platform: &mut PollOneoff<'_>) -> Option<Socket> {
     let fd = host::preview1::open();
-    // SAFETY: the host has just issued the descriptor, and nobody else has it.
+    // SAFETY: the host has just issued the descriptor, and has no other owner.
     let adopted = unsafe {
         match byte() % 3 {
             0 => platform.adopt_listener(fd),
@@ -27,7 +27,7 @@ fn adopt(platform: &mut PollOneoff<'_>) -> Option<Socket> {
     adopted.ok()
 }
 
-/// WASI 0.2: listens, and asks for addresses.
+/// Listens and asks for addresses (WASI 0.2).
 fn listen(platform: &mut IoPoll<'_>) -> Option<Socket> {
     let listener = platform.listen(SocketAddr::from(([127, 0, 0, 1], 0)), byte().into()).ok()?;
     let _ = platform.local_address(listener);

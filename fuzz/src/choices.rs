@@ -18,32 +18,32 @@ impl Choices {
         Self { bytes: Rc::new(RefCell::new(bytes.to_vec())), drawn: Rc::default() }
     }
 
-    /// Whether all bytes are drawn.
+    /// Returns whether all bytes are drawn.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.drawn.get() >= self.bytes.borrow().len()
     }
 
-    /// The next byte.
+    /// Returns the next byte.
     #[must_use]
     pub fn byte(&self) -> u8 {
         let at = self.drawn.replace(self.drawn.get() + 1);
         self.bytes.borrow().get(at).copied().unwrap_or(0)
     }
 
-    /// A number below `bound`, which is at most 256, or 0 if there is none.
+    /// Returns a number below `bound`, which is at most 256, or 0 if there is none.
     #[must_use]
     pub fn below(&self, bound: usize) -> usize {
         usize::from(self.byte()) % bound.max(1)
     }
 
-    /// The next so many bytes.
+    /// Returns the next `N` bytes.
     #[must_use]
     pub fn array<const N: usize>(&self) -> [u8; N] {
         core::array::from_fn(|_| self.byte())
     }
 
-    /// One of `values`, if there is any.
+    /// Returns one of `values`, if there is any.
     #[must_use]
     pub fn pick<T: Copy>(&self, values: &[T]) -> Option<T> {
         values.get(self.below(values.len())).copied()

@@ -10,16 +10,15 @@ use smoltcp::time::Instant;
 /// The frames that are on their way in one direction.
 pub type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
 
-/// How many frames wait to be taken by the far end at most; while there are as many, the device
-/// takes none.
+/// Maximum number of frames that wait for the far end; beyond, the device takes none.
 const SENT_MAX: usize = 64;
 
-/// The device. Nobody computes checksums, or a fuzzer would find little else than wrong ones.
+/// The device. NoClients computes checksums, or a fuzzer would find little else than wrong ones.
 #[derive(Clone, Debug, Default)]
 pub struct Wire {
-    /// What is to be received.
+    /// Frames to be received.
     pub received: Frames,
-    /// What was sent.
+    /// Frames that were sent.
     pub sent: Frames,
 }
 

@@ -15,16 +15,16 @@ pub struct Driver<S> {
     live: HashMap<Token, Option<Instant>>,
     /// Every token that was ever issued, in order, with its source if it has one.
     issued: Vec<(Token, Option<S>)>,
-    /// How many events were delivered.
+    /// Number of events were delivered.
     delivered: u64,
     expired: u64,
 }
 
-/// How many things are done at most each time that the handler is called.
+/// Maximum number of operations in each call of the handler.
 const DEEDS_MAX: usize = 4;
 
 impl<S: Copy> Driver<S> {
-    /// A handler that chooses from `choices`, and has these sources to register.
+    /// Makes a handler that chooses from `choices` and registers `sources`.
     #[must_use]
     pub fn new(choices: Choices, sources: Vec<S>) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl<S: Copy> Driver<S> {
         [Mode::Level, Mode::Oneshot, Mode::Edge][self.choices.below(3)]
     }
 
-    /// Some point in time: an early one, or the last there is.
+    /// Returns an early point in time, or the last one.
     #[must_use]
     pub fn time(&self) -> Instant {
         Instant::from_nanos(if self.choices.below(16) == 15 {
@@ -64,7 +64,7 @@ impl<S: Copy> Driver<S> {
         self.live.insert(token, None);
     }
 
-    /// Does a few things to the loop.
+    /// Calls a few operations of the loop.
     pub fn act<P: Selector<Source = S>>(&mut self, context: &mut Context<'_, P>) {
         for _ in 0..self.choices.below(DEEDS_MAX + 1) {
             self.do_one(context);
@@ -173,7 +173,7 @@ impl<S: Copy> Driver<S> {
         }
     }
 
-    /// How many deadlines have passed so far.
+    /// Returns the number of deadlines have passed so far.
     #[must_use]
     pub const fn expired(&self) -> u64 {
         self.expired
@@ -184,8 +184,8 @@ impl<S: Copy> Driver<S> {
     }
 }
 
-impl<'a, P: Selector> Handler<'a, P> for Driver<P::Source> {
-    fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
+impl<P: Selector> Handler<P> for Driver<P::Source> {
+    fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
         assert!(
             self.live.contains_key(&event.token),
             "an event for {:?}, which is dead",
@@ -195,7 +195,7 @@ impl<'a, P: Selector> Handler<'a, P> for Driver<P::Source> {
         self.act(context);
     }
 
-    fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
         let deadline =
             self.live.get_mut(&token).expect("a deadline belongs to a live token").take();
         assert!(

@@ -1,4 +1,4 @@
-//! What a program does with a platform whose host answers whatever it likes.
+//! What a program does with a platform whose host answers anything.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -8,7 +8,7 @@ use selkie_core::{Close, Event, Events, Interest, Mode, Registry, Slot, Token, T
 use wasi_guest::Socket;
 use wasi_guest::host::{self, byte};
 
-/// How many tokens there are at once, and how many sources a platform has room for.
+/// Maximum number of live tokens, and the capacity of the platform.
 pub const SLOTS: usize = 4;
 /// The most steps of a run.
 const STEPS_MAX: usize = 400;
@@ -23,8 +23,8 @@ struct Program<'p, P> {
     registered: HashMap<Token, Socket>,
 }
 
-/// Does what the host's answers say, until they are used up. `open` opens a source, if the platform
-/// does so at all.
+/// Runs the guest until the host's answers are used up. `open` opens a source, if the platform does
+/// so at all.
 pub fn run<P>(platform: &mut P, open: fn(&mut P) -> Option<Socket>)
 where
     P: Transport<Source = Socket, Address = SocketAddr> + Wait,

@@ -14,12 +14,12 @@ pub struct Hostile {
     choices: Choices,
     /// Every token that it ever heard of.
     known: Vec<Token>,
-    /// How many events it has reported.
+    /// Number of events it has reported.
     pub reported: u64,
 }
 
 impl Hostile {
-    /// A selector that chooses from `choices`.
+    /// Makes a selector that chooses from `choices`.
     #[must_use]
     pub const fn new(choices: Choices) -> Self {
         Self { choices, known: Vec::new(), reported: 0 }

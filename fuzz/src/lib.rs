@@ -1,11 +1,11 @@
-//! Fuzz targets: whatever comes from outside, nothing panics and no rule is broken.
+//! Fuzz targets: for any input, nothing panics and no rule is broken.
 //!
 //! | target | what the fuzzer's bytes are | what must hold |
 //! | --- | --- | --- |
 //! | `registry` | what is done to a registry, from any generation on | it agrees with the set of tokens that are live |
 //! | `timers` | what is done to timers | they agree with a sorted map |
 //! | `event_loop` | what a selector reports, and what a handler does meanwhile; also over embedded-io devices | only live tokens are delivered, deadlines are exact, counters agree |
-//! | `server` | the seed, the knobs and the choices of a run of the simulation | all that the simulation checks on every turn |
+//! | `server` | the seed, the parameters and the choices of a run of the simulation | all that the simulation checks on every turn |
 //! | `wasi` | what a host of WASI 0.1, 0.2 or 0.3 answers to each call | nothing panics, no event for a dead token, every handle is given back once |
 //! | `smoltcp` | the frames that a network receives | nothing panics, the loop sleeps, every socket comes back |
 //!
@@ -19,8 +19,8 @@
 //! ```
 //!
 //! With `cargo install cargo-fuzz` and a nightly compiler, cargo-fuzz's own commands do as well:
-//! `cargo +nightly fuzz run --sanitizer none server` goes on until it finds something, and `cargo
-//! +nightly fuzz tmin --sanitizer none server FILE` makes the input smaller. Nothing here needs the
+//! `cargo +nightly fuzz run --sanitizer none server` goes on until it finds something, and `segment
+//! +nightly fuzz tmin --sanitizer none server FILE` makes the input smaller. No target needs the
 //! address sanitizer but `wasi`, since all else is free of unsafe code, and without it the targets
 //! are several times faster.
 //!
@@ -34,4 +34,4 @@ pub mod driver;
 pub mod guest;
 pub mod hostile;
 pub mod peer;
-pub mod stand;
+pub mod test_bench;

@@ -38,26 +38,26 @@ pub struct Segment {
     pub port: u16,
     /// Its flags.
     pub flags: u8,
-    /// How far its sequence number is from the right one.
+    /// Offset of its sequence number from the right one.
     pub sequence_off: u32,
-    /// How far its acknowledgement is from the right one.
+    /// Offset of its acknowledgement from the right one.
     pub acknowledgement_off: u32,
-    /// How much the peer can take.
+    /// Receive window of the peer.
     pub window: u16,
     /// Options, a multiple of four bytes, at most 40.
     pub options: Vec<u8>,
-    /// What it carries.
+    /// Payload of the segment.
     pub payload: Vec<u8>,
 }
 
 impl Segment {
-    /// A segment with nothing odd about it.
+    /// Makes a segment with correct numbers.
     #[must_use]
     pub fn plain(port: u16, flags: u8, payload: &[u8]) -> Self {
         Self { port, flags, window: 4_096, payload: payload.to_vec(), ..Self::default() }
     }
 
-    /// A segment as `choices` have it, from one of few ports.
+    /// Draws a segment from `choices`, from one of few ports.
     #[must_use]
     pub fn choose(choices: &Choices) -> Self {
         let off = |kind: u8| match kind & 3 {
@@ -81,16 +81,16 @@ impl Segment {
     }
 }
 
-/// Where a connection of the peer is.
+/// State of a connection of the peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// What the peer sends next.
+    /// Sequence number that the peer sends next.
     next: u32,
-    /// What it expects next.
+    /// Sequence number that it expects next.
     expected: u32,
-    /// The flags of the last segment that came.
+    /// The flags of the last segment received.
     pub flags: u8,
-    /// How many bytes came.
+    /// Number of bytes received.
     pub bytes: usize,
 }
 
@@ -101,7 +101,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Where the connection from this port is.
+    /// Returns the state of the connection from this port.
     #[must_use]
     pub fn progress(&self, port: u16) -> Progress {
         self.connections.get(&port).copied().unwrap_or_default()
@@ -132,8 +132,7 @@ impl Peer {
         progress.bytes += bytes;
     }
 
-    /// The frame that carries a segment. The peer goes on from there, if its number was the right
-    /// one.
+    /// Returns the frame that carries a segment, and advances the peer if the number was right.
     pub fn send(&mut self, segment: &Segment) -> Vec<u8> {
         let progress = self.connections.entry(segment.port).or_default();
         let sequence = progress.next.wrapping_add(segment.sequence_off);
@@ -158,13 +157,13 @@ impl Peer {
     }
 }
 
-/// An Ethernet frame from the peer to the network under test.
+/// Builds an Ethernet frame from the peer to the network under test.
 #[must_use]
 pub fn ethernet(kind: u16, payload: &[u8]) -> Vec<u8> {
     [&NEAR[..], &FAR, &kind.to_be_bytes(), payload].concat()
 }
 
-/// A frame with an IP packet of this protocol.
+/// Builds a frame with an IP packet of this protocol.
 #[must_use]
 pub fn ip(protocol: u8, payload: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(IP + payload.len()).unwrap_or(u16::MAX).to_be_bytes();
@@ -172,7 +171,7 @@ pub fn ip(protocol: u8, payload: &[u8]) -> Vec<u8> {
     ethernet(0x0800, &[&header[..], &FAR_IP, &NEAR_IP, payload].concat())
 }
 
-/// The peer asks for the address of the network, and tells its own.
+/// Builds an ARP request from the peer for the network's address.
 #[must_use]
 pub fn arp() -> Vec<u8> {
     ethernet(0x0806, &[&[0, 1, 8, 0, 6, 4, 0, 1][..], &FAR, &FAR_IP, &[0; 6], &NEAR_IP].concat())

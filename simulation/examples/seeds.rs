@@ -27,15 +27,15 @@ struct Arguments {
     /// The first seed; a fresh one if none is given.
     #[arg(long)]
     seed: Option<u64>,
-    /// How many seeds, counted on from the first [default: 1 with --seed, 1000 without].
+    /// Number of seeds, counted from the first [default: 1 with --seed, 1000 without].
     #[arg(long)]
     count: Option<u64>,
     /// Stop after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
-    /// Give a knob another value than the seed does.
-    #[arg(long = "set", value_name = "KNOB=VALUE", value_parser = knob)]
-    knobs: Vec<(String, u64)>,
+    /// Give a parameter another value than the seed does.
+    #[arg(long = "set", value_name = "PARAMETER=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, u64)>,
     /// Have the platform and the service choose so, byte for byte, before they draw from the seed;
     /// a fuzzer found it.
     #[arg(long, value_name = "HEX", value_parser = bytes, default_value = "")]
@@ -52,16 +52,19 @@ struct Arguments {
     /// Stop at the first seed that breaks a rule, and print one line about it.
     #[arg(long)]
     terse: bool,
-    /// Print the knobs of each seed.
+    /// Print the parameters of each seed.
     #[arg(long)]
     print: bool,
 }
 
-fn knob(argument: &str) -> Result<(String, u64), String> {
-    let (name, value) = argument.split_once('=').ok_or("expected KNOB=VALUE")?;
+fn parameter(argument: &str) -> Result<(String, u64), String> {
+    let (name, value) = argument.split_once('=').ok_or("expected PARAMETER=VALUE")?;
     if Scenario::calm(0).get(name).is_none() {
         let names: Vec<_> = Scenario::names().collect();
-        return Err(format!("there is no knob {name}; the knobs are: {}", names.join(", ")));
+        return Err(format!(
+            "there is no parameter {name}; the parameters are: {}",
+            names.join(", ")
+        ));
     }
     Ok((name.into(), value.parse().map_err(|error| format!("{value}: {error}"))?))
 }
@@ -76,7 +79,7 @@ fn bytes(argument: &str) -> Result<Choices, String> {
 
 fn scenario(seed: u64, arguments: &Arguments) -> Scenario {
     let mut scenario = if arguments.calm { Scenario::calm(seed) } else { Scenario::draw(seed) };
-    for (name, value) in &arguments.knobs {
+    for (name, value) in &arguments.parameters {
         scenario.set(name, *value);
     }
     scenario.choices.clone_from(&arguments.choices.0);

@@ -3,17 +3,17 @@
 //! Services of Selkie are sans-IO and time is an argument, so a whole server can run against a
 //! network and a clock that are only simulated. Everything that happens is drawn from one seed:
 //! what is late, cut short, reset, reported twice, reported for nothing. A run that fails fails
-//! again from its seed, and is made smaller by turning one knob down after the other.
+//! again from its seed, and is made smaller by turning one parameter down after the other.
 //!
 //! # Trying a service of your own
 //!
-//! [`run`] puts a [`Service`](selkie_core::Service) on the platform, lets a [`FarSide`] play its
+//! [`run`] puts a [`Service`](selkie_core::Service) on the platform, lets a [`ClientModel`] play its
 //! clients, and checks after every turn what must hold for any service: see *What is checked*. The
 //! far side adds what it knows of the protocol, as a [`Judge`].
 //!
 //! ```
 //! use selkie_core::{Close, Instant, Peer, Service};
-//! use selkie_simulation::{ADDRESS, Far, FarSide, Judge, Network, Scenario, Trace, run};
+//! use selkie_simulation::{ADDRESS, FarEnd, ClientModel, Judge, Network, Scenario, Trace, run};
 //!
 //! /// The service under test: answers in capitals.
 //! struct Shout;
@@ -29,12 +29,12 @@
 //! /// One client: says hello, ends its stream, and reads to the end.
 //! #[derive(Default)]
 //! struct Client {
-//!     far: Option<Far>,
+//!     far: Option<FarEnd>,
 //!     sent: usize,
 //!     answer: Vec<u8>,
 //! }
 //!
-//! impl FarSide for Client {
+//! impl ClientModel for Client {
 //!     fn next_action(&self) -> Option<Instant> {
 //!         if self.far.is_none() { Some(Instant::ZERO) } else { None }
 //!     }
@@ -62,24 +62,24 @@
 //!
 //! for seed in 0..50 {
 //!     let mut scenario = Scenario::draw(seed);
-//!     // Whatever the network does, short of breaking connections.
-//!     for knob in
+//!     // The network does anything but break connections.
+//!     for parameter in
 //!         ["resets", "register_failures", "modify_failures", "accept_aborts", "drain_turn"]
 //!     {
-//!         scenario.set(knob, 0);
+//!         scenario.set(parameter, 0);
 //!     }
 //!     for timeout in ["idle_timeout", "stall_timeout"] {
 //!         scenario.set(timeout, 0);
 //!     }
 //!     let report = run(&scenario, Shout, Client::default(), Trace::off());
 //!     assert_eq!(report.violation, None, "seed {seed}");
-//!     assert_eq!(report.far_side.answer, b"HELLO", "seed {seed}");
+//!     assert_eq!(report.client_model.answer, b"HELLO", "seed {seed}");
 //! }
 //! ```
 //!
-//! Whoever wants the platform without the harness takes [`Simulated`], which implements the
+//! To use the platform without the harness, take [`Simulated`], which implements the
 //! contracts of `selkie-core` like any other platform, and drives the far ends by hand with
-//! [`Nobody`] in the place of clients.
+//! [`NoClients`] in the place of clients.
 //!
 //! # What is checked
 //!
@@ -87,14 +87,14 @@
 //! | --- | --- |
 //! | no byte lost, changed, repeated or reordered | each client knows what it must get; a stream that ends cleanly is complete |
 //! | no event to a dead token | in front of the handler, against the platform's registrations |
-//! | a service is offered all that came before it is told of the end | between the two, against what came |
+//! | a service is offered every byte before the end | in front of the service, against the bytes that arrived |
 //! | calls come in order, sessions are fresh | between the server and the service |
 //! | connections close for a reason that the platform has seen | the platform keeps the evidence for each near end |
 //! | deadlines are neither early nor late | idle and stall by the platform, timers by the service |
 //! | slots, registrations, descriptors, blocks and timers come back | after every turn, and all of them after the drain |
-//! | no turn without progress, no wait without a cause | turns that get nobody further, and were not caused by a fault |
+//! | no turn without progress, no wait without a cause | turns without progress that no fault caused |
 //! | bounded work per turn | accepts, and reads per event |
-//! | nobody waits for ever | when nothing will happen any more, every client has what it is owed |
+//! | no client waits without end | when nothing will happen any more, every client has all its bytes |
 //! | draining ends | soon after its deadline |
 //! | counters agree | with what the platform has counted, after every turn |
 //!
@@ -110,13 +110,14 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-mod ends;
-mod far;
-mod far_side;
+mod client_api;
+mod client_model;
+mod delivery;
+mod endpoint_ops;
+mod evidence;
 mod harness;
-mod knobs;
-mod ledger;
 mod network;
+mod parameters;
 mod pipe;
 mod platform;
 mod random;
@@ -126,14 +127,13 @@ mod runner;
 mod scenario;
 mod trace;
 mod transport;
-mod travel;
 mod workload;
 
-pub use far_side::{FarSide, Nobody};
+pub use client_model::{ClientModel, NoClients};
+pub use evidence::{Closed, Evidence};
 pub use harness::{ADDRESS, Judge, Report, Rest, Violation, run};
-pub use knobs::Knobs;
-pub use ledger::{Closed, Ledger};
-pub use network::{Address, Evidence, Far, Network};
+pub use network::{Address, ConnectionEvidence, FarEnd, Network};
+pub use parameters::Parameters;
 pub use platform::{Simulated, Source, Waker};
 pub use random::Random;
 #[cfg(feature = "std")]

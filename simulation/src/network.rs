@@ -12,35 +12,33 @@ use selkie_core::{Error, ErrorKind, Instant, Token};
 
 use crate::pipe::Pipe;
 use crate::trace::Trace;
-use crate::{Knobs, Random};
+use crate::{Parameters, Random};
 
 /// The side of the platform under test.
 pub(crate) const NEAR: usize = 0;
 /// The other side.
 pub(crate) const FAR: usize = 1;
 
-/// Where a listener listens: a number, chosen at will. Near and far listeners have numbers of their
-/// own.
+/// Address of a listener: any number. Near and far listeners have numbers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(pub u32);
 
 /// The far end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Far {
+pub struct FarEnd {
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }
 
-impl Far {
-    /// The place of its connection in the network's table: dense, and used again when the
-    /// connection is gone.
+impl FarEnd {
+    /// Returns the index of its connection in the network's table. Indices are dense and reused.
     #[must_use]
     pub const fn slot(self) -> usize {
         self.slot as usize
     }
 }
 
-/// What a read, or another operation on a stream, gives.
+/// Result of an operation on a stream.
 pub(crate) type Outcome<T> = Result<T, Error>;
 
 /// One end of a connection.
@@ -54,35 +52,34 @@ pub(crate) struct End {
     pub(crate) open: bool,
     /// Its owner ended its stream.
     pub(crate) write_ended: bool,
-    /// The connection is dead here.
+    /// The connection is dead at this end.
     pub(crate) broken: bool,
-    /// Why it is dead, until the owner was told.
+    /// Reason for the failure, until it was reported to the owner.
     pub(crate) error: Option<ErrorKind>,
     /// Something arrived since the owner last looked (far ends).
     pub(crate) news: bool,
     /// Something happened since the source was last reported (near ends, edge mode): bits of
     /// readiness.
     pub(crate) fresh: u32,
-    /// How many of the bytes that have arrived the owner was shown and has left (near ends).
+    /// Number of arrived bytes that the owner peeked at and left (near ends).
     pub(crate) left: usize,
-    /// How many of them the owner was ever shown (near ends).
+    /// Number of arrived bytes that the owner ever saw (near ends).
     pub(crate) seen: usize,
     /// The owner wants to be shown again what it has left (near ends).
     pub(crate) again: bool,
 }
 
 impl End {
-    /// Why the connection is dead. The near side is told once, as systems do; the far side as often
-    /// as it asks.
+    /// Returns the reason for the failure. The near side gets it once, as from systems; the far
+    /// side always.
     pub(crate) const fn failure(&mut self, side: usize) -> Option<ErrorKind> {
         if side == NEAR { self.error.take() } else { self.error }
     }
 }
 
-/// What is known of a near end beyond what the network needs: the evidence that the invariants are
-/// judged by.
+/// Evidence about a near end, by which the rules are judged.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Evidence {
+pub struct ConnectionEvidence {
     /// The token under which it is, or was, registered.
     pub token: Option<Token>,
     /// When bytes last moved in either direction, or when it was accepted.
@@ -93,19 +90,33 @@ pub struct Evidence {
     pub failed: Option<ErrorKind>,
     /// The near side was told that the stream has ended.
     pub end_read: bool,
-    /// How many bytes had come before that end.
-    pub came: u64,
+    /// Number of bytes that had arrived before that end.
+    pub arrived_total: u64,
     /// The near side ended its own stream.
     pub write_ended: bool,
-    /// How many bytes the near side has written.
+    /// When the near side last read and found that nothing was there.
+    pub looked_at: Instant,
+    /// The first failure was that of a write.
+    pub write_failed: bool,
+    /// When the connection broke, unless the near side was told before.
+    pub broken_at: Option<Instant>,
+    /// The near side was told that the peer is gone, by an event or an error.
+    pub noticed: bool,
+    /// Since when bytes, or the end, wait to be read.
+    pub waiting_since: Option<Instant>,
+    /// Number of bytes that the near side has read and used.
+    pub taken: u64,
+    /// Number of bytes that had arrived when draining began.
+    pub arrived_before_drain: u64,
+    /// Number of bytes the near side has written.
     pub written: u64,
     /// For how many turns it has been overdue.
     pub overdue_turns: u64,
     /// The turn that the next two fields are about.
     pub(crate) turn: u64,
-    /// How many events were reported for it in that turn.
+    /// Number of events were reported for it in that turn.
     pub(crate) events: u64,
-    /// How many times it was read in that turn.
+    /// Number of times it was read in that turn.
     pub(crate) reads: u64,
 }
 
@@ -114,12 +125,12 @@ pub(crate) struct Connection {
     pub(crate) generation: u32,
     /// Both directions are set up.
     pub(crate) established: bool,
-    /// How many times the attempt was repeated.
+    /// Number of times the attempt was repeated.
     pub(crate) attempts: u64,
     pub(crate) ends: [End; 2],
     /// By the end that they lead to.
     pub(crate) pipes: [Pipe; 2],
-    pub(crate) evidence: Evidence,
+    pub(crate) evidence: ConnectionEvidence,
 }
 
 #[derive(Debug, Default)]
@@ -132,15 +143,17 @@ pub(crate) struct Listener {
     pub(crate) fresh: bool,
 }
 
-/// What happens at some point in time.
+/// An arrival at a point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Arrival {
-    /// The next cargo of the pipe towards this end arrives.
-    Cargo(usize),
+    /// The next segment of the pipe towards this end arrives.
+    Segment(usize),
     /// The attempt of a far end reaches the near side.
     DialNear(u32),
     /// The attempt of a near end reaches the far side.
     DialFar(u32),
+    /// Keep-alive finds that the far end is gone.
+    KeepAlive,
 }
 
 /// When, then in which order it was sent, and what.
@@ -150,29 +163,29 @@ type Flight = Reverse<(Instant, u64, u32, u32, Arrival)>;
 /// platform.
 #[derive(Debug)]
 pub struct Network {
-    /// How it behaves. They may be changed while it runs.
-    pub knobs: Knobs,
-    /// What happened, as text, if that is wanted.
+    /// Parameters of the network. They may be changed while it runs.
+    pub parameters: Parameters,
+    /// Trace of events, if it is enabled.
     pub trace: Trace,
     pub(crate) random: Random,
     pub(crate) now: Instant,
     pub(crate) connections: Vec<Connection>,
     vacant: Vec<u32>,
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) far_listeners: Vec<(Address, VecDeque<Far>)>,
+    pub(crate) far_listeners: Vec<(Address, VecDeque<FarEnd>)>,
     flights: BinaryHeap<Flight>,
     sent: u64,
-    pub(crate) news: VecDeque<Far>,
-    /// How many near ends the near side has open.
+    pub(crate) news: VecDeque<FarEnd>,
+    /// Number of open near ends.
     pub(crate) near_open: usize,
 }
 
 impl Network {
-    /// A network without anybody on it.
+    /// Makes a network without connections.
     #[must_use]
-    pub fn new(knobs: Knobs, random: Random) -> Self {
+    pub fn new(parameters: Parameters, random: Random) -> Self {
         Self {
-            knobs,
+            parameters,
             trace: Trace::off(),
             random,
             now: Instant::ZERO,
@@ -187,13 +200,13 @@ impl Network {
         }
     }
 
-    /// The virtual time.
+    /// Returns the virtual time.
     #[must_use]
     pub const fn now(&self) -> Instant {
         self.now
     }
 
-    /// When the next thing arrives anywhere.
+    /// Returns when the next thing arrives anywhere.
     #[must_use]
     pub fn next_arrival(&self) -> Option<Instant> {
         self.flights.peek().map(|Reverse((at, ..))| *at)
@@ -208,21 +221,26 @@ impl Network {
             self.flights.pop();
             self.now = self.now.max(at);
             match arrival {
-                Arrival::Cargo(side) => self.deliver(slot, generation, side),
+                Arrival::Segment(side) => self.deliver(slot, generation, side),
                 Arrival::DialNear(address) => self.arrive_near(slot, generation, address),
                 Arrival::DialFar(address) => self.arrive_far(slot, generation, address),
+                Arrival::KeepAlive => {
+                    if self.find(slot, generation).is_some() {
+                        self.break_end(slot, NEAR, ErrorKind::TimedOut);
+                    }
+                }
             }
         }
         self.now = self.now.max(now);
     }
 
-    /// How many connections there are, closed ones with bytes under way included.
+    /// Returns the number of connections there are, closed ones with bytes under way included.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.len() - self.vacant.len()
     }
 
-    /// How many connections wait at near listeners.
+    /// Returns the number of connections wait at near listeners.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.listeners.iter().map(|listener| listener.backlog.len()).sum()
@@ -237,11 +255,11 @@ impl Network {
     }
 
     pub(crate) fn latency(&mut self) -> u64 {
-        let most = self.knobs.latency_max;
+        let most = self.parameters.latency_max;
         self.random.between(0, most)
     }
 
-    /// A new connection, of which only the end of `side` exists so far.
+    /// Makes a connection of which only the end of `side` exists so far.
     pub(crate) fn connect(&mut self, side: usize) -> u32 {
         let slot = self.vacant.pop().unwrap_or_else(|| {
             self.connections.push(Connection::default());
@@ -253,7 +271,7 @@ impl Network {
         connection.attempts = 0;
         connection.ends = [End::default(), End::default()];
         connection.pipes.iter_mut().for_each(Pipe::recycle);
-        connection.evidence = Evidence::default();
+        connection.evidence = ConnectionEvidence::default();
         connection.ends[side].open = true;
         slot
     }
@@ -261,24 +279,24 @@ impl Network {
     /// Gives a connection back once neither side holds it.
     pub(crate) fn release(&mut self, slot: u32) {
         if !self.connections[slot as usize].ends.iter().any(|end| end.open) {
-            // The generation tells what is still under way that it comes too late.
+            // The generation marks what is still in flight as late.
             self.connections[slot as usize].generation += 1;
             self.vacant.push(slot);
         }
     }
 
     /// Notes that something happened at an end.
-    pub(crate) fn tell(&mut self, slot: u32, side: usize, readiness: u32) {
+    pub(crate) fn notify(&mut self, slot: u32, side: usize, readiness: u32) {
         let connection = &mut self.connections[slot as usize];
         let end = &mut connection.ends[side];
         end.fresh |= readiness;
         if side == FAR && end.open && !end.news {
             end.news = true;
-            self.news.push_back(Far { slot, generation: connection.generation });
+            self.news.push_back(FarEnd { slot, generation: connection.generation });
         }
     }
 
-    /// A connection that exists, by slot and generation.
+    /// Finds a connection by slot and generation.
     pub(crate) fn find(&self, slot: u32, generation: u32) -> Option<&Connection> {
         self.connections.get(slot as usize).filter(|connection| connection.generation == generation)
     }
@@ -288,7 +306,7 @@ impl Network {
 pub(crate) const READABLE: u32 = 0x01;
 pub(crate) const WRITABLE: u32 = 0x04;
 
-/// A side in a trace.
+/// Returns the name of a side for traces.
 pub(crate) const fn name(side: usize) -> &'static str {
     if side == NEAR { "near" } else { "far" }
 }

@@ -2,9 +2,9 @@
 
 use alloc::collections::VecDeque;
 
-/// What travels.
+/// Unit of delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cargo {
+pub(crate) enum Segment {
     /// So many of the bytes.
     Bytes(usize),
     /// The end of the stream.
@@ -17,15 +17,15 @@ pub(crate) enum Cargo {
 #[derive(Debug, Default)]
 pub(crate) struct Pipe {
     bytes: VecDeque<u8>,
-    /// How many of the bytes, from the first one on, have arrived.
+    /// Number of the first bytes that have arrived.
     arrived: usize,
-    /// What is under way, in the order of arrival.
-    flight: VecDeque<Cargo>,
+    /// Segments in flight, in the order of arrival.
+    flight: VecDeque<Segment>,
     /// The end of the stream has arrived.
     pub(crate) ended: bool,
-    /// How many bytes were ever written.
+    /// Number of bytes ever written.
     pub(crate) written: u64,
-    /// How many bytes were ever read.
+    /// Number of bytes ever read.
     pub(crate) read: u64,
 }
 
@@ -40,18 +40,18 @@ impl Pipe {
         self.read = 0;
     }
 
-    /// How many bytes are in the pipe.
+    /// Returns the number of bytes are in the pipe.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// How many bytes can be read.
+    /// Returns the number of bytes can be read.
     pub(crate) const fn arrived(&self) -> usize {
         self.arrived
     }
 
-    /// How many bytes have ever arrived.
-    pub(crate) const fn came(&self) -> u64 {
+    /// Returns the number of bytes have ever arrived.
+    pub(crate) const fn arrived_total(&self) -> u64 {
         self.read + self.arrived as u64
     }
 
@@ -62,19 +62,19 @@ impl Pipe {
     }
 
     /// Sends something on its way.
-    pub(crate) fn send(&mut self, cargo: Cargo) {
-        self.flight.push_back(cargo);
+    pub(crate) fn send(&mut self, segment: Segment) {
+        self.flight.push_back(segment);
     }
 
     /// Takes what arrives next out of the flight, and takes note of it.
-    pub(crate) fn deliver(&mut self) -> Option<Cargo> {
-        let cargo = self.flight.pop_front()?;
-        match cargo {
-            Cargo::Bytes(count) => self.arrived += count,
-            Cargo::End => self.ended = true,
-            Cargo::Reset => {}
+    pub(crate) fn deliver(&mut self) -> Option<Segment> {
+        let segment = self.flight.pop_front()?;
+        match segment {
+            Segment::Bytes(count) => self.arrived += count,
+            Segment::End => self.ended = true,
+            Segment::Reset => {}
         }
-        Some(cargo)
+        Some(segment)
     }
 
     /// Reads as many of the bytes that arrived as fit.
@@ -124,11 +124,11 @@ mod tests {
         let mut pipe = Pipe::default();
         let mut buffer = [0; 8];
         pipe.write(b"abcdef");
-        pipe.send(Cargo::Bytes(4));
-        pipe.send(Cargo::Bytes(2));
-        pipe.send(Cargo::End);
+        pipe.send(Segment::Bytes(4));
+        pipe.send(Segment::Bytes(2));
+        pipe.send(Segment::End);
         assert_eq!(pipe.read(&mut buffer), 0);
-        assert_eq!(pipe.deliver(), Some(Cargo::Bytes(4)));
+        assert_eq!(pipe.deliver(), Some(Segment::Bytes(4)));
         assert_eq!(pipe.read(&mut buffer[..3]), 3);
         assert_eq!(pipe.read(&mut buffer[3..]), 1);
         assert_eq!(&buffer[..4], b"abcd");

@@ -1,8 +1,10 @@
 //! The simulated platform: readiness, waiting and waking.
 
+use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use selkie_core::{
@@ -10,10 +12,10 @@ use selkie_core::{
     Registrations, Selector, Token, Wait, Wake,
 };
 
-use crate::ledger::Ledger;
+use crate::evidence::Evidence;
 use crate::network::{NEAR, Network};
 use crate::trace::trace;
-use crate::{Address, FarSide, Knobs, Random};
+use crate::{Address, ClientModel, Parameters, Random};
 
 /// The handle of a near end or a near listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,9 +42,9 @@ impl Waker {
     }
 }
 
-/// A platform whose network and clock are simulated, and behave as its [`Knobs`] say.
+/// A platform whose network and clock are simulated, and behave as its [`Parameters`] say.
 ///
-/// `F` is what lives on the far side of the network; it acts at points in virtual time while the
+/// `F` models the clients on the far side of the network; it acts at points in virtual time while the
 /// platform waits. With `OWNS_BUFFERS` the platform keeps what waits itself, as smoltcp does,
 /// otherwise it is like an operating system; with `READS_ON` the server reads until nothing is
 /// there, as from the streams of WASI 0.3.
@@ -53,15 +55,15 @@ impl Waker {
 pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool = false> {
     /// The network, for the far side.
     pub network: Network,
-    /// Who lives on the far side.
-    pub far_side: F,
-    pub(crate) ledger: Ledger,
+    /// The clients on the far side.
+    pub client_model: F,
+    pub(crate) evidence: Evidence,
     pub(crate) registrations: Registrations<Vec<Registration>>,
     /// The source that is registered at each index.
     pub(crate) sources: Vec<Option<Source>>,
     /// Beyond this, no index was ever registered.
     pub(crate) used: usize,
-    /// Where the next scan begins.
+    /// Index at which the next scan begins.
     pub(crate) first: usize,
     /// When an event that was withheld is looked at again.
     pub(crate) withheld_until: Option<Instant>,
@@ -69,22 +71,25 @@ pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool =
     pub(crate) ghosts: Vec<Token>,
     pub(crate) waker: Option<(Token, Arc<AtomicBool>)>,
     quiet: bool,
+    /// Time that the program has used since the platform was last called.
+    spent: Rc<Cell<u64>>,
     pub(crate) batch: Vec<Event>,
 }
 
-/// How many deregistered tokens are remembered.
+/// Number of deregistered tokens that are remembered.
 const GHOSTS: usize = 8;
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Simulated<F, OWNS_BUFFERS, READS_ON>
 {
-    /// A platform for at most `capacity` registered sources, and the network that `knobs` describe.
+    /// Makes a platform for at most `capacity` sources, with the network that `parameters`
+    /// describe.
     #[must_use]
-    pub fn new(capacity: usize, knobs: Knobs, random: Random, far_side: F) -> Self {
+    pub fn new(capacity: usize, parameters: Parameters, random: Random, client_model: F) -> Self {
         Self {
-            network: Network::new(knobs, random),
-            far_side,
-            ledger: Ledger::default(),
+            network: Network::new(parameters, random),
+            client_model,
+            evidence: Evidence::default(),
             registrations: Registrations::new(vec![Registration::EMPTY; capacity]),
             sources: vec![None; capacity],
             used: 0,
@@ -93,6 +98,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ghosts: Vec::with_capacity(GHOSTS),
             waker: None,
             quiet: false,
+            spent: Rc::default(),
             batch: Vec::with_capacity(capacity + 2),
         }
     }
@@ -108,21 +114,21 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(Source { kind: Kind::Listener, slot, generation })
     }
 
-    /// Whether the last wait ended only because nothing will ever happen again: nothing is ready or
-    /// under way, the far side has no plans, and there was no deadline. A real platform would
-    /// sleep for ever.
+    /// Returns whether the last wait ended because nothing will ever happen: nothing is ready or in
+    /// flight, no client plans anything, and there was no deadline. A real platform would never
+    /// return.
     #[must_use]
     pub const fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// What the platform has counted.
+    /// Returns the counts of the platform.
     #[must_use]
-    pub const fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub const fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
-    /// Which tokens are registered, and for what.
+    /// Returns which tokens are registered, and for what.
     #[must_use]
     pub const fn registrations(&self) -> &Registrations<Vec<Registration>> {
         &self.registrations
@@ -131,20 +137,43 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
     /// Lets time pass to `now`: what is under way arrives, and the far side acts.
     pub fn advance(&mut self, now: Instant) {
         loop {
-            let next = Instant::earlier(self.network.next_arrival(), self.far_side.next_action());
+            let next =
+                Instant::earlier(self.network.next_arrival(), self.client_model.next_action());
             let until = next.map_or(now, |next| next.min(now));
             self.network.advance(until);
-            self.far_side.act(&mut self.network);
-            let next = Instant::earlier(self.network.next_arrival(), self.far_side.next_action());
+            self.client_model.act(&mut self.network);
+            let next =
+                Instant::earlier(self.network.next_arrival(), self.client_model.next_action());
             if self.network.now() >= now && next.is_none_or(|next| next > now) {
                 return;
             }
         }
     }
 
-    /// When something happens on the network or on the far side.
+    /// Returns a counter of nanoseconds that the program has used. What is added to it passes as
+    /// time, in which peers go on, before the next call of the platform.
+    #[must_use]
+    pub fn spent_time(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.spent)
+    }
+
+    /// Lets the time pass that the program has used.
+    pub(crate) fn elapse(&mut self) {
+        let spent = self.spent.take();
+        if spent > 0 {
+            self.pass(spent);
+        }
+    }
+
+    /// Lets some time pass.
+    pub(crate) fn pass(&mut self, nanos: u64) {
+        let now = self.network.now().as_nanos();
+        self.advance(Instant::from_nanos(now.saturating_add(nanos)));
+    }
+
+    /// Returns when something happens next on the network or on the far side.
     fn next_happening(&self) -> Option<Instant> {
-        let next = Instant::earlier(self.network.next_arrival(), self.far_side.next_action());
+        let next = Instant::earlier(self.network.next_arrival(), self.client_model.next_action());
         Instant::earlier(next, self.withheld_until)
     }
 
@@ -152,7 +181,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.network.random.chance(per_mille)
     }
 
-    /// Whether a source may be used to register, and whether it exists at all.
+    /// Checks that a source exists, and returns the token it is registered under.
     fn check(&mut self, source: Source) -> Result<&mut Option<Token>, Error> {
         match source.kind {
             Kind::Stream => {
@@ -167,7 +196,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
     for Simulated<F, OWNS_BUFFERS, READS_ON>
 {
     type Source = Source;
@@ -184,7 +213,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
         if self.check(source)?.is_some() {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
-        let failures = self.network.knobs.register_failures;
+        let failures = self.network.parameters.register_failures;
         if source.kind == Kind::Stream && self.chance(failures) {
             return Err(Error::with_code(ErrorKind::OutOfMemory, 12));
         }
@@ -210,7 +239,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
         if self.sources[token.index()] != Some(source) {
             return Err(ErrorKind::InvalidSource.into());
         }
-        let failures = self.network.knobs.modify_failures;
+        let failures = self.network.parameters.modify_failures;
         if self.chance(failures) {
             trace!(self.network, "near {}: cannot be modified", source.slot);
             if source.kind == Kind::Stream {
@@ -239,19 +268,19 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
             self.ghosts.remove(0);
         }
         self.ghosts.push(token);
-        self.ledger.deregistered.push((source, token));
+        self.evidence.deregistered.push((source, token));
         Ok(())
     }
 
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         self.advance(now);
-        self.ledger.turn += 1;
+        self.evidence.turn += 1;
         self.report(events);
         Ok(())
     }
 
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
-        if self.network.knobs.polled == 0 {
+        if self.network.parameters.polled == 0 {
             None
         } else {
             self.next_happening().map(|next| next.max(now))
@@ -263,7 +292,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
             clippy::cast_possible_truncation,
             reason = "bits without a name are dropped in any case"
         )]
-        let told = Capabilities::from_bits(self.network.knobs.capabilities as u16);
+        let told = Capabilities::from_bits(self.network.parameters.capabilities as u16);
         told - Capabilities::PRIORITY
     }
 
@@ -272,18 +301,20 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Simulated<F, OWNS_BUFFERS, READS_ON>
 {
     fn supports(&self, interest: Interest, mode: Mode) -> Result<(), Error> {
         let edge = mode == Mode::Edge && !self.capabilities().contains(Capabilities::EDGE);
-        if edge || interest.contains(Interest::PRIORITY) {
+        let hangup =
+            interest == Interest::HANGUP && !self.capabilities().contains(Capabilities::HANGUP);
+        if edge || hangup || interest.contains(Interest::PRIORITY) {
             return Err(ErrorKind::Unsupported.into());
         }
         Ok(())
     }
 
-    /// Everything counts as new, as in every system with edges after a registration.
+    /// Marks every readiness as new, as systems with edges do after a registration.
     fn renew(&mut self, source: Source) {
         match source.kind {
             Kind::Stream => {
@@ -294,10 +325,11 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
     for Simulated<F, OWNS_BUFFERS, READS_ON>
 {
     fn now(&mut self) -> Instant {
+        self.elapse();
         self.network.now()
     }
 
@@ -305,15 +337,16 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
         if deadline.is_none() && self.registrations.armed() == 0 && self.waker.is_none() {
             return Err(ErrorKind::NothingToWaitFor.into());
         }
-        self.ledger.turn += 1;
+        self.elapse();
+        self.evidence.turn += 1;
         self.quiet = false;
         if events.room() == 0 {
             return Ok(());
         }
-        let (before, early) = (events.len(), self.network.knobs.early_returns);
+        let (before, early) = (events.len(), self.network.parameters.early_returns);
         if self.chance(early) {
             trace!(self.network, "near: the wait is interrupted");
-            self.ledger.early_returns += 1;
+            self.evidence.early_returns += 1;
             return Ok(());
         }
         loop {
@@ -326,7 +359,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
             }
             let next = self.next_happening();
             let Some(until) = Instant::earlier(deadline, next) else {
-                trace!(self.network, "near: waits for ever");
+                trace!(self.network, "near: waits without end");
                 self.quiet = true;
                 return Ok(());
             };
@@ -337,7 +370,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake
     for Simulated<F, OWNS_BUFFERS, READS_ON>
 {
     type Waker = Waker;
@@ -353,5 +386,15 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake
         let woken = Arc::new(AtomicBool::new(false));
         self.waker = Some((token, Arc::clone(&woken)));
         Ok(Waker(woken))
+    }
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        match &self.waker {
+            Some((own, _)) if *own == token => {}
+            Some((own, _)) if own.index() == token.index() => return Err(ErrorKind::Stale.into()),
+            _ => return Err(ErrorKind::NotRegistered.into()),
+        }
+        self.registrations.remove(token);
+        self.waker = None;
+        Ok(())
     }
 }

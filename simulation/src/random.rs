@@ -13,27 +13,27 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub struct Random {
     state: u64,
-    /// What is drawn first: a byte for each number.
+    /// Choices that are drawn first: a byte for each number.
     choices: Vec<u8>,
-    /// How many of the choices have been drawn.
+    /// Number of of the choices have been drawn.
     drawn: usize,
 }
 
 impl Random {
-    /// The generator of this seed.
+    /// Makes the generator of this seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self { state: seed, choices: Vec::new(), drawn: 0 }
     }
 
-    /// The same generator, which draws these choices first. Of any range a byte of 0 chooses the
-    /// lowest number, and one of 255 about the highest.
+    /// Returns the same generator, which draws these choices first. Of any range a byte of 0
+    /// chooses the lowest number, and one of 255 about the highest.
     #[must_use]
     pub fn with_choices(self, choices: impl IntoIterator<Item = u8>) -> Self {
         Self { choices: choices.into_iter().collect(), drawn: 0, ..self }
     }
 
-    /// The next 64 bits.
+    /// Draws the next 64 bits.
     pub const fn bits(&mut self) -> u64 {
         if self.drawn < self.choices.len() {
             return self.choice();
@@ -42,8 +42,7 @@ impl Random {
         mix(self.state)
     }
 
-    /// The next choice, as if it were drawn: the byte repeated, since ranges are chosen from by the
-    /// highest bits.
+    /// Draws the next choice: the byte repeated, since ranges are chosen from by the highest bits.
     #[cold]
     const fn choice(&mut self) -> u64 {
         let byte = self.choices.as_slice()[self.drawn];
@@ -51,34 +50,33 @@ impl Random {
         u64::from_ne_bytes([byte; 8])
     }
 
-    /// A number below `bound`, or 0 if that is 0. The bias of the simple reduction does not matter
-    /// here.
+    /// Draws a number below `bound`, or 0 if that is 0. The bias of the simple reduction does not
+    /// matter.
     pub const fn below(&mut self, bound: u64) -> u64 {
         let wide = (self.bits() as u128) * (bound as u128);
         (wide >> 64) as u64
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Draws a number from `low` to `high`, both included.
     pub const fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    /// An index below `len`.
+    /// Draws an index below `len`.
     #[allow(clippy::cast_possible_truncation, reason = "an index below a length fits")]
     pub const fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
-    /// Whether something happens that has this chance in a thousand.
+    /// Draws true with a chance of `per_mille` in a thousand.
     ///
-    /// Draws one number whatever the chance is, so that a chance that is turned to zero shifts
+    /// Draws one number at any chance, so that a chance that is turned to zero shifts
     /// nothing that follows.
     pub const fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille
     }
 
-    /// Another generator, for something that should not shift when this one is used more or less.
-    /// It has no choices.
+    /// Derives a generator that is independent of how often this one is used. It has no choices.
     #[must_use]
     pub const fn fork(&self, label: u64) -> Self {
         Self::new(mix(self.state ^ mix(label.wrapping_add(0xA076_1D64_78BD_642F))))

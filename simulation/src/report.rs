@@ -1,4 +1,4 @@
-//! What the platform reports: what is ready, with the faults that the knobs ask for.
+//! What the platform reports: what is ready, with the faults that the parameters ask for.
 
 use core::sync::atomic::Ordering;
 
@@ -6,15 +6,15 @@ use selkie_core::{
     Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token,
 };
 
-use crate::FarSide;
+use crate::ClientModel;
 use crate::network::{Connection, NEAR};
 use crate::platform::{Kind, Simulated, Source};
 use crate::trace::trace;
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Simulated<F, OWNS_BUFFERS, READS_ON>
 {
-    /// What a source is ready for, of what it is watched for.
+    /// Returns the readiness of a source within its armed interest.
     fn readiness(&mut self, source: Source, registration: Registration) -> Readiness {
         let capabilities = self.capabilities();
         let armed = registration.armed();
@@ -40,7 +40,13 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
             }
         };
         let wanted = Readiness::from_bits(u32::from(armed.bits()));
-        let said = readiness - (Readiness::READABLE | Readiness::WRITABLE);
+        let mut said = readiness - (Readiness::READABLE | Readiness::WRITABLE);
+        if armed == Interest::HANGUP {
+            // hangup-alone: the end of the peer's stream is no hang-up, nor is an event whose
+            // failure was read already.
+            said = said & (Readiness::CLOSED | Readiness::ERROR);
+            readiness = said;
+        }
         readiness = (readiness & wanted) | said.with_implied();
         if registration.mode == Mode::Edge && !readiness.intersects(fresh) {
             Readiness::NONE
@@ -49,10 +55,10 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         }
     }
 
-    /// Adds what is ready to `events`, with the faults that the knobs ask for.
+    /// Adds what is ready to `events`, with the faults that the parameters ask for.
     pub(crate) fn report(&mut self, events: &mut Events<'_>) {
-        let knobs = &self.network.knobs;
-        let (late, spurious) = (knobs.late_events, knobs.spurious_events);
+        let parameters = &self.network.parameters;
+        let (late, spurious) = (parameters.late_events, parameters.spurious_events);
         let (late, spurious) = (self.chance(late), self.chance(spurious));
         self.withheld_until = None;
         self.batch.clear();
@@ -109,14 +115,14 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
     }
 
     fn withhold(&mut self) {
-        let most = self.network.knobs.latency_max + 1_000;
+        let most = self.network.parameters.latency_max + 1_000;
         let delay = self.network.random.between(1, most);
         let until = Instant::from_nanos(self.network.now().as_nanos().saturating_add(delay));
         self.withheld_until = Instant::earlier(self.withheld_until, Some(until));
     }
 
     fn network_random_readiness(&mut self, armed: Interest) -> Readiness {
-        self.ledger.spurious += 1;
+        self.evidence.spurious += 1;
         let bits = self.network.random.between(1, 5);
         #[allow(clippy::cast_possible_truncation, reason = "at most five")]
         let bits =
@@ -124,11 +130,11 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if bits.is_empty() { Readiness::from_bits(u32::from(armed.bits())) } else { bits }
     }
 
-    /// Notes that a deadline of a token came, which may be a reason to read from its source.
+    /// Notes that the deadline of a token expired, which may be a reason to read from its source.
     pub(crate) fn note_deadline(&mut self, token: Token) {
         if let Some(Some(Source { kind: Kind::Stream, slot, .. })) = self.sources.get(token.index())
         {
-            self.ledger.note_event(&mut self.network.connections[*slot as usize].evidence);
+            self.evidence.note_event(&mut self.network.connections[*slot as usize].evidence);
         }
     }
 
@@ -137,15 +143,17 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if source.kind == Kind::Stream {
             let connection = &mut self.network.connections[source.slot as usize];
             connection.ends[NEAR].fresh &= !readiness.bits();
-            self.ledger.note_event(&mut connection.evidence);
+            connection.evidence.noticed |=
+                readiness.intersects(Readiness::CLOSED | Readiness::ERROR);
+            self.evidence.note_event(&mut connection.evidence);
         }
     }
 
     /// Repeats events, adds some for tokens of old, and changes their order.
     fn disturb(&mut self, room: usize) {
-        let knobs = &self.network.knobs;
+        let parameters = &self.network.parameters;
         let (repeated, ghost, shuffled) =
-            (knobs.repeated_events, knobs.ghost_events, knobs.shuffled_events != 0);
+            (parameters.repeated_events, parameters.ghost_events, parameters.shuffled_events != 0);
         let before = self.batch.len();
         if self.chance(repeated) && before > 0 && before < room {
             let event = self.batch[self.network.random.index(before)];
@@ -161,7 +169,7 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if self.chance(ghost) && !self.ghosts.is_empty() && self.batch.len() < room {
             let token = self.ghosts[self.network.random.index(self.ghosts.len())];
             self.batch.push(Event { token, readiness: Readiness::READABLE | Readiness::WRITABLE });
-            self.ledger.ghosts += 1;
+            self.evidence.ghosts += 1;
         }
         if shuffled {
             for position in (1..self.batch.len()).rev() {
@@ -171,22 +179,30 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         }
     }
 
-    /// The wait returns: somewhat later than its cause, by the scheduler's delay or a jump of the
-    /// clock.
+    /// Delays the return of a wait: the scheduler's delay, or a jump of the clock.
     pub(crate) fn return_late(&mut self) {
-        let knobs = &self.network.knobs;
-        let (late, jumps, jump) = (knobs.late_return_max, knobs.clock_jumps, knobs.clock_jump_max);
-        let mut delay = self.network.random.between(0, late);
+        let parameters = &self.network.parameters;
+        let (late, jumps, jump) =
+            (parameters.late_return_max, parameters.clock_jumps, parameters.clock_jump_max);
+        let (stops, stop_max) = (parameters.stops, parameters.stop_max);
+        let turn_time = parameters.turn_time;
+        let mut delay = self.network.random.between(0, late).saturating_add(turn_time);
         if self.chance(jumps) {
             delay = delay.saturating_add(self.network.random.between(0, jump));
-            self.ledger.jumps += 1;
+            self.evidence.jumps += 1;
+        }
+        if self.chance(stops) {
+            let stop = self.network.random.between(0, stop_max);
+            trace!(self.network, "near: is stopped for {stop} ns");
+            self.evidence.jumps += 1;
+            self.pass(stop);
         }
         // Only the clock: what arrives in the meantime is noticed by the next wait.
         self.network.now = Instant::from_nanos(self.network.now.as_nanos().saturating_add(delay));
     }
 }
 
-/// What a near end is ready for.
+/// Returns the readiness of a near end.
 fn stream_readiness(
     connection: &Connection,
     room: usize,
@@ -208,7 +224,9 @@ fn stream_readiness(
     {
         readiness |= Readiness::READ_CLOSED;
     }
-    if over && (end.write_ended || end.broken) && capabilities.contains(Capabilities::CLOSED) {
+    let hangup = capabilities.contains(Capabilities::HANGUP) && armed == Interest::HANGUP;
+    let tells_closed = capabilities.contains(Capabilities::CLOSED) || hangup;
+    if over && (end.write_ended || end.broken) && tells_closed {
         readiness |= Readiness::CLOSED;
     }
     if end.error.is_some() && capabilities.contains(Capabilities::ERROR) {

@@ -10,25 +10,25 @@ use crate::harness::{ADDRESS, Violation, run};
 use crate::workload::{Clients, Mixed};
 use crate::{Random, Scenario, Trace};
 
-/// What came of a scenario.
+/// Result of a scenario.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What was broken, if anything was.
+    /// The broken rule, if any.
     pub violation: Option<Violation>,
-    /// How many turns it took.
+    /// Number of turns.
     pub turns: u64,
-    /// What happened, if a trace was wanted.
+    /// Trace of the run, if it was enabled.
     pub trace: Trace,
 }
 
 std::thread_local! {
-    /// What the last panic of this thread said, and where.
+    /// Message and location of the last panic of this thread.
     static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
-    /// Whether this thread is in the middle of a run.
+    /// True if this thread is in the middle of a run.
     static PLAYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has the panics of a run kept instead of printed: they are a finding like any other.
+/// Keeps the panics of a run instead of printing them, as they are findings too.
 fn keep_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -103,7 +103,7 @@ pub fn shrink(mut scenario: Scenario, rule: &str) -> Scenario {
     }
 }
 
-/// Whether a server can be made with these limits at all, and served clients make sense.
+/// Returns whether a server can be made with these limits and these clients.
 fn is_sound(scenario: &Scenario) -> bool {
     let (limits, crowd) = (&scenario.limits, &scenario.crowd);
     let served = crowd.echo + crowd.chat + crowd.stream + crowd.chaos;

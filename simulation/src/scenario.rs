@@ -7,37 +7,37 @@ use core::time::Duration;
 
 use selkie_core::Config;
 
-use crate::knobs::{knobs, pick, trouble};
-use crate::{Knobs, Random};
+use crate::parameters::{parameters, pick, sometimes};
+use crate::{Parameters, Random};
 
-knobs! {
+parameters! {
     /// The memory and the limits of the server under test. Times in nanoseconds, sizes in bytes, 0 for no timeout.
     pub struct Limits {
         /// The capacity of the loop: connections, and one for the listener.
         slots = 64,
         /// The most events of a turn.
         batch = 64,
-        /// How many blocks the pool has.
+        /// Number of blocks in the pool.
         blocks = 128,
         /// The size of a block.
         block_size = 4_096,
         /// The size of the memory that is read into.
         scratch = 4_096,
-        /// How many connections are served at once.
+        /// Maximum number of connections.
         connections_max = 1_000_000,
-        /// How long a connection may be idle.
+        /// Idle timeout.
         idle_timeout = 0,
-        /// How long a peer may take nothing of what it is owed.
+        /// Stall timeout: time without any progress of pending output.
         stall_timeout = 0,
-        /// How long the peer's end of the stream is awaited.
+        /// Time to wait for the peer's end of the stream.
         linger = 2_000_000_000,
-        /// How many connections are accepted in a turn.
+        /// Maximum number of accepts in a turn.
         accepts_per_turn = 16,
         /// When accepting is tried again after a failure.
         accept_retry = 100_000_000,
         /// In which turn draining begins; 0 when everything has come to rest.
         drain_turn = 0,
-        /// How long draining may take.
+        /// Time limit for draining.
         drain_timeout = 5_000_000_000,
         /// In which turn draining begins at the latest.
         turns_max = 20_000,
@@ -49,13 +49,18 @@ knobs! {
         early_turns = 0,
         /// 1 if the server reads until nothing is there, where it keeps what waits.
         reads_on = 0,
+        /// Chance, for each callback, that it takes time before and after the service acts.
+        slow_callbacks = 0,
+        /// Longest time that a callback takes before or after the service acts.
+        slow_callback_max = 0,
     }
 }
 
-knobs! {
-    /// Who the clients are, and what they do. Chances are per mille, times in nanoseconds, sizes in bytes.
+parameters! {
+    /// Number and behaviour of the clients. Chances are per mille, times in nanoseconds, sizes in
+    /// bytes.
     pub struct Crowd {
-        /// How many clients there are.
+        /// Number of clients.
         clients = 8,
         /// The time in which they come.
         arrivals_span = 0,
@@ -67,17 +72,17 @@ knobs! {
         stream = 0,
         /// The share of clients that are served at random.
         chaos = 0,
-        /// How many bytes a client sends at most.
+        /// Maximum number of bytes that a client sends.
         request_max = 2_000,
-        /// How many bytes a client asks to be sent at most, each time.
+        /// Maximum length of a reply that a client asks for.
         reply_max = 60_000,
-        /// How many bytes a client writes at once.
+        /// Maximum number of bytes in a client's write.
         write_max = 1_000,
-        /// How long a client waits between two writes at most.
+        /// Maximum pause between two writes of a client.
         write_pause_max = 0,
-        /// How many bytes a client reads at once.
+        /// Maximum number of bytes in a client's read.
         read_max = 65_536,
-        /// How long a client waits between two reads at most.
+        /// Maximum pause between two reads of a client.
         read_pause_max = 0,
         /// Chance that a client stops reading for a while.
         stalls = 0,
@@ -104,45 +109,43 @@ pub struct Scenario {
     /// From which everything that happens is drawn.
     pub seed: u64,
     /// The platform.
-    pub knobs: Knobs,
+    pub parameters: Parameters,
     /// The server.
     pub limits: Limits,
     /// The clients.
     pub crowd: Crowd,
-    /// What the platform and the service choose before they draw from the seed, a byte for each
-    /// choice: the platform the first, the service the second, and so on in turn. For fuzzers;
-    /// usually there are none.
+    /// Choices made before the seed is drawn from, a byte each: the platform takes the first, the
+    /// service the second, and so on in turn. For fuzzers; usually there are none.
     pub choices: Vec<u8>,
 }
 
-/// How many bytes of [`Scenario::from_bytes`] are for each part: as many as are drawn at most.
-const KNOB_BYTES: usize = 48;
+/// Number of bytes of [`Scenario::from_bytes`] for each part: as many as are drawn at most.
+const PARAMETER_BYTES: usize = 48;
 const LIMIT_BYTES: usize = 24;
 const CROWD_BYTES: usize = 28;
 
 impl Scenario {
-    /// A run without any trouble.
+    /// Makes a scenario without any trouble.
     #[must_use]
     pub const fn calm(seed: u64) -> Self {
         Self {
             seed,
-            knobs: Knobs::CALM,
+            parameters: Parameters::CALM,
             limits: Limits::CALM,
             crowd: Crowd::CALM,
             choices: Vec::new(),
         }
     }
 
-    /// The run of a seed.
+    /// Draws the scenario of a seed.
     #[must_use]
     pub fn draw(seed: u64) -> Self {
         Self::assemble(seed, [&[]; 4], Vec::new())
     }
 
-    /// The run that these bytes describe: eight are the seed; others are drawn in place of what the
-    /// seed has for the knobs, the limits and the crowd; all that follow are the
-    /// [`choices`](Self::choices). Where the bytes end, the seed decides, so any bytes make a
-    /// run.
+    /// Makes the scenario that these bytes describe: eight are the seed; others are drawn in place
+    /// of what the seed has for the parameters, the limits and the crowd; all that follow are the
+    /// [`choices`](Self::choices). Where the bytes end, the seed decides, so any bytes make a run.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut rest = bytes;
@@ -154,38 +157,41 @@ impl Scenario {
         let mut seed = [0; 8];
         let given = take(seed.len());
         seed[..given.len()].copy_from_slice(given);
-        let parts = [take(KNOB_BYTES), take(LIMIT_BYTES), take(CROWD_BYTES), take(1)];
+        let parts = [take(PARAMETER_BYTES), take(LIMIT_BYTES), take(CROWD_BYTES), take(1)];
         Self::assemble(u64::from_le_bytes(seed), parts, rest.to_vec())
     }
 
-    /// A run of this seed, with other bytes for some of what is drawn.
-    fn assemble(seed: u64, [knobs, limits, crowd, pressure]: [&[u8]; 4], choices: Vec<u8>) -> Self {
+    /// Assembles the scenario of this seed, with other bytes for some of the draws.
+    fn assemble(
+        seed: u64,
+        [parameters, limits, crowd, pressure]: [&[u8]; 4],
+        choices: Vec<u8>,
+    ) -> Self {
         let generator =
             |label, bytes: &[u8]| Random::new(seed).fork(label).with_choices(bytes.iter().copied());
-        let knobs = Knobs::draw(&mut generator(1, knobs));
+        let parameters = Parameters::draw(&mut generator(1, parameters));
         let mut limits = Limits::draw(&mut generator(2, limits));
         let crowd = Crowd::draw(&mut generator(3, crowd));
-        limits.driven = knobs.polled;
-        let mut scenario = Self { seed, knobs, limits, crowd, choices };
+        limits.driven = parameters.polled;
+        let mut scenario = Self { seed, parameters, limits, crowd, choices };
         if generator(8, pressure).chance(300) {
             scenario.press_on_the_pool();
         }
         scenario.coherent()
     }
 
-    /// The generator of the platform.
+    /// Makes the generator of the platform.
     pub(crate) fn for_the_platform(&self) -> Random {
         Random::new(self.seed).fork(4).with_choices(self.choices.iter().copied().step_by(2))
     }
 
-    /// The generator of the service.
+    /// Makes the generator of the service.
     #[cfg(feature = "std")]
     pub(crate) fn for_the_service(&self) -> Random {
         Random::new(self.seed).fork(6).with_choices(self.choices.iter().copied().skip(1).step_by(2))
     }
 
-    /// Has connections wait for blocks and for room, rather than run into timeouts: where bytes
-    /// wait, most can go wrong.
+    /// Makes buffers scarce, so that connections wait for them rather than run into timeouts.
     const fn press_on_the_pool(&mut self) {
         self.limits.blocks = 2 + self.limits.blocks % 3;
         self.limits.block_size = 64 + self.limits.block_size % 41;
@@ -194,11 +200,11 @@ impl Scenario {
         self.crowd.stream += 3;
         self.crowd.vanishings = 0;
         self.crowd.stall_max %= 100_000_000;
-        self.knobs.resets = 0;
-        self.knobs.modify_failures = 0;
+        self.parameters.resets = 0;
+        self.parameters.modify_failures = 0;
         if self.limits.owns_buffers == 1 {
             // There the platform's buffer is what is scarce.
-            self.knobs.buffer_to_far = 256 + self.knobs.buffer_to_far % 293;
+            self.parameters.buffer_to_far = 256 + self.parameters.buffer_to_far % 293;
             self.crowd.chaos += 2;
             self.crowd.reluctance = self.crowd.reluctance / 2 + 100;
             self.crowd.client_resets = 0;
@@ -210,32 +216,33 @@ impl Scenario {
     fn coherent(mut self) -> Self {
         if self.limits.owns_buffers == 1 {
             // A service that answers in lines needs room for one.
-            self.knobs.buffer_to_far = self.knobs.buffer_to_far.max(256);
-            self.knobs.buffer_to_near = self.knobs.buffer_to_near.max(256);
+            self.parameters.buffer_to_far = self.parameters.buffer_to_far.max(256);
+            self.parameters.buffer_to_near = self.parameters.buffer_to_near.max(256);
             self.limits.blocks = 0;
         }
         self
     }
 
-    /// The names of everything that can be set.
+    /// Returns the names of everything that can be set.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        Knobs::NAMES.iter().chain(Limits::NAMES).chain(Crowd::NAMES).copied()
+        Parameters::NAMES.iter().chain(Limits::NAMES).chain(Crowd::NAMES).copied()
     }
 
-    /// The value of this name.
+    /// Returns the value of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<u64> {
-        self.knobs.get(name).or_else(|| self.limits.get(name)).or_else(|| self.crowd.get(name))
+        self.parameters.get(name).or_else(|| self.limits.get(name)).or_else(|| self.crowd.get(name))
     }
 
     /// Gives a name another value. Says whether there is such a name.
     pub fn set(&mut self, name: &str, value: u64) -> bool {
-        self.knobs.set(name, value) || self.limits.set(name, value) || self.crowd.set(name, value)
+        self.parameters.set(name, value)
+            || self.limits.set(name, value)
+            || self.crowd.set(name, value)
     }
 
-    /// The arguments of the command line that make this scenario: its seed, and what is set
-    /// otherwise than the seed has it, or, if that is shorter, than a run without trouble has
-    /// it.
+    /// Returns the arguments of the command line that make this scenario: its seed, and what is set
+    /// otherwise than the seed has it, or, if that is shorter, than a run without trouble has it.
     #[must_use]
     pub fn arguments(&self) -> String {
         let from_seed = self.settings(&Self::draw(self.seed));
@@ -254,7 +261,7 @@ impl Scenario {
         arguments
     }
 
-    /// What has another value here than in `base`.
+    /// Returns the settings that differ from `base`.
     fn settings(&self, base: &Self) -> String {
         let mut settings = String::new();
         for name in Self::names() {
@@ -290,12 +297,14 @@ impl Limits {
             turns_max: 4_000,
             owns_buffers: u64::from(random.chance(330)),
             driven: 0,
-            early_turns: trouble(random, 300),
+            early_turns: sometimes(random, 300),
             reads_on: u64::from(random.chance(300)),
+            slow_callbacks: sometimes(random, 100),
+            slow_callback_max: pick(random, &[1_000, 2_000_000, 40_000_000, 800_000_000]),
         }
     }
 
-    /// The limits as the server wants them.
+    /// Returns the limits as a server configuration.
     #[must_use]
     pub fn config(&self) -> Config {
         let timeout = |nanos: u64| (nanos != 0).then(|| Duration::from_nanos(nanos));
@@ -310,19 +319,19 @@ impl Limits {
     }
 }
 
-/// A number as a size, or the largest size.
+/// Converts a number to a size, or to the largest size.
 pub(crate) fn size(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// No timeout in half of all draws, otherwise a short or a long one.
+/// Draws no timeout in half of all draws, otherwise a short or a long one.
 fn timeout(random: &mut Random) -> u64 {
     let value = pick(random, &[1_000_000, 30_000_000, 500_000_000, 30_000_000_000]);
     if random.chance(500) { value } else { 0 }
 }
 
 impl Crowd {
-    /// A crowd of clients that do what clients do.
+    /// Draws the behaviour of the clients.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {
         Self {
@@ -338,14 +347,14 @@ impl Crowd {
             write_pause_max: pick(random, &[0, 0, 100_000, 20_000_000, 1_000_000_000]),
             read_max: pick(random, &[1, 50, 1_000, 65_536]),
             read_pause_max: pick(random, &[0, 0, 100_000, 20_000_000]),
-            stalls: trouble(random, 500),
+            stalls: sometimes(random, 500),
             stall_max: pick(random, &[1_000_000, 100_000_000, 60_000_000_000]),
-            client_resets: trouble(random, 300),
-            client_closes: trouble(random, 300),
-            vanishings: trouble(random, 200),
+            client_resets: sometimes(random, 300),
+            client_closes: sometimes(random, 300),
+            vanishings: sometimes(random, 200),
             patience: random.below(1001),
-            reluctance: trouble(random, 500),
-            whims: trouble(random, 400),
+            reluctance: sometimes(random, 500),
+            whims: sometimes(random, 400),
         }
     }
 }
@@ -372,13 +381,13 @@ mod tests {
     fn any_bytes_make_a_run() {
         assert_eq!(Scenario::from_bytes(&[]), Scenario::draw(0));
         assert_eq!(Scenario::from_bytes(&[7]), Scenario::draw(7));
-        let mut bytes = [0; 8 + KNOB_BYTES + LIMIT_BYTES + CROWD_BYTES + 1 + 2];
+        let mut bytes = [0; 8 + PARAMETER_BYTES + LIMIT_BYTES + CROWD_BYTES + 1 + 2];
         let last = bytes.len() - 2;
         bytes[last..].copy_from_slice(&[0xab, 0x01]);
         let scenario = Scenario::from_bytes(&bytes);
         assert_eq!(scenario.choices, [0xab, 0x01]);
         assert_eq!(
-            (scenario.knobs.latency_max, scenario.crowd.clients),
+            (scenario.parameters.latency_max, scenario.crowd.clients),
             (0, 1),
             "the first of all that can be drawn"
         );
@@ -389,7 +398,7 @@ mod tests {
     fn the_bytes_for_each_part_are_enough() {
         // With all of them given, the seed does not matter any more.
         let bytes = |seed: u8| {
-            let mut bytes = alloc::vec![0x55; 8 + KNOB_BYTES + LIMIT_BYTES + CROWD_BYTES + 1];
+            let mut bytes = alloc::vec![0x55; 8 + PARAMETER_BYTES + LIMIT_BYTES + CROWD_BYTES + 1];
             bytes[0] = seed;
             Scenario { seed: 0, ..Scenario::from_bytes(&bytes) }
         };

@@ -14,19 +14,19 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A trace that keeps nothing.
+    /// Makes a trace that keeps nothing.
     #[must_use]
     pub const fn off() -> Self {
         Self { on: false, lines: Vec::new() }
     }
 
-    /// A trace that keeps everything.
+    /// Makes a trace that keeps everything.
     #[must_use]
     pub const fn on() -> Self {
         Self { on: true, lines: Vec::new() }
     }
 
-    /// Whether lines are kept.
+    /// Returns whether lines are kept.
     #[inline]
     #[must_use]
     pub const fn is_on(&self) -> bool {
@@ -43,7 +43,7 @@ impl Trace {
         }
     }
 
-    /// The lines so far, in order.
+    /// Returns the lines so far, in order.
     #[must_use]
     pub fn lines(&self) -> &[String] {
         &self.lines

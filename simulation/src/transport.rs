@@ -1,19 +1,19 @@
-//! The near side's streams and listeners: the network's truth, with the faults that the knobs ask
+//! The near side's streams and listeners: the network's truth, with the faults that the parameters ask
 //! for.
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::{Capabilities, Close, Error, ErrorKind, Selector, Transport};
 
-use crate::ledger::Closed;
+use crate::evidence::Closed;
 use crate::network::{Connection, NEAR, Network};
 use crate::platform::{Kind, Simulated, Source};
 use crate::trace::trace;
-use crate::{Address, Far, FarSide};
+use crate::{Address, ClientModel, FarEnd};
 
 impl Network {
-    /// The connection of a near end that is open.
+    /// Returns the connection of a near end that is open.
     pub(crate) fn near(&self, source: Source) -> Result<u32, Error> {
         if source.kind != Kind::Stream {
-            // A stale handle is stale whatever it is used for.
+            // A stale handle is stale for every use.
             return Err(self.listener(source).err().unwrap_or(ErrorKind::InvalidSource.into()));
         }
         let connection = self
@@ -22,7 +22,7 @@ impl Network {
         connection.map(|_| source.slot).ok_or(Error::new(ErrorKind::Stale))
     }
 
-    /// The place of a listener that is open.
+    /// Returns the place of a listener that is open.
     pub(crate) fn listener(&self, source: Source) -> Result<u32, Error> {
         if source.kind != Kind::Listener {
             return Err(self.near(source).err().unwrap_or(ErrorKind::InvalidSource.into()));
@@ -35,21 +35,24 @@ impl Network {
         }
     }
 
-    /// The source of a near end.
+    /// Returns the source of a near end.
     pub(crate) fn source(&self, slot: u32) -> Source {
         Source { kind: Kind::Stream, slot, generation: self.connections[slot as usize].generation }
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Simulated<F, OWNS_BUFFERS, READS_ON>
 {
-    /// Why an accept fails although a connection waits, if it does.
+    /// Draws why an accept fails although a connection waits, if it does.
     fn accept_failure(&mut self) -> Option<ErrorKind> {
-        let knobs = &self.network.knobs;
-        let exhausted = self.network.near_open as u64 >= knobs.descriptors_max;
-        let (aborts, descriptors, memory) =
-            (knobs.accept_aborts, knobs.accept_descriptor_failures, knobs.accept_memory_failures);
+        let parameters = &self.network.parameters;
+        let exhausted = self.network.near_open as u64 >= parameters.descriptors_max;
+        let (aborts, descriptors, memory) = (
+            parameters.accept_aborts,
+            parameters.accept_descriptor_failures,
+            parameters.accept_memory_failures,
+        );
         let (aborts, descriptors, memory) =
             (self.chance(aborts), self.chance(descriptors), self.chance(memory));
         if exhausted || descriptors {
@@ -66,30 +69,54 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if let Err(error) = outcome {
             if error.kind() != ErrorKind::WouldBlock {
                 trace!(self.network, "near {slot}: is told that {error}");
-                self.network.connections[slot as usize].evidence.failed.get_or_insert(error.kind());
-                self.ledger.progress += 1;
+                let evidence = &mut self.network.connections[slot as usize].evidence;
+                evidence.failed.get_or_insert(error.kind());
+                evidence.noticed = true;
+                self.evidence.progress += 1;
             }
         }
     }
 
-    /// How many of `len` bytes an operation moves.
+    /// Notes what the near side was told about a write.
+    fn note_write<T>(&mut self, slot: u32, outcome: &Result<T, Error>) {
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        if outcome.as_ref().is_err_and(|error| !error.is_would_block()) {
+            evidence.write_failed |= evidence.failed.is_none();
+        }
+        self.note(slot, outcome);
+    }
+
+    /// Notes what a read found.
+    fn note_look(&mut self, slot: u32, outcome: &Result<usize, Error>) {
+        let now = self.network.now;
+        let Connection { evidence, pipes, ends, .. } = &mut self.network.connections[slot as usize];
+        if outcome.as_ref().is_err_and(|error| error.is_would_block()) {
+            evidence.looked_at = now;
+        }
+        // What is left of it waits since now; where it was shown, all of it was.
+        let rest = pipes[NEAR].arrived() > if OWNS_BUFFERS { ends[NEAR].seen } else { 0 };
+        evidence.waiting_since = rest.then_some(now);
+    }
+
+    /// Draws the number of `len` bytes that an operation moves.
     fn part(&mut self, len: usize, partial: u64) -> usize {
         if self.chance(partial) && len > 1 { 1 + self.network.random.index(len - 1) } else { len }
     }
 }
 
-impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
+impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     for Simulated<F, OWNS_BUFFERS, READS_ON>
 {
     type Address = Address;
 
     const OWNS_BUFFERS: bool = OWNS_BUFFERS;
-    // It is not so here, but the server may as well read on.
+    // This network does not need it, but the server may as well read on.
     const READABLE_UNTIL_EMPTY: bool = READS_ON;
 
     fn accept(&mut self, listener: Source) -> Result<Source, Error> {
+        self.elapse();
         let place = self.network.listener(listener)? as usize;
-        self.ledger.note_accept();
+        self.evidence.note_accept();
         if self.network.listeners[place].backlog.is_empty() {
             return Err(Error::WOULD_BLOCK);
         }
@@ -98,28 +125,28 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             Some(ErrorKind::ConnectionAborted) | None => {}
             Some(why) => {
                 trace!(self.network, "near: cannot accept: {}", Error::new(why));
-                self.ledger.accepts_failed += 1;
+                self.evidence.accepts_failed += 1;
                 return Err(why.into());
             }
         }
         let Some(slot) = self.network.listeners[place].backlog.pop_front() else {
             return Err(Error::WOULD_BLOCK);
         };
-        self.ledger.progress += 1;
+        self.evidence.progress += 1;
         if let Some(why) = failure {
-            self.ledger.accepts_aborted += 1;
+            self.evidence.accepts_aborted += 1;
             self.network.close(slot, NEAR, Close::Abort);
             return Err(why.into());
         }
         trace!(self.network, "near {slot}: accepted");
-        self.ledger.accepted += 1;
+        self.evidence.accepted += 1;
         self.network.near_open += 1;
         self.network.connections[slot as usize].evidence.moved_at = self.network.now();
         Ok(self.network.source(slot))
     }
 
     fn connect(&mut self, address: &Address) -> Result<Source, Error> {
-        if self.network.near_open as u64 >= self.network.knobs.descriptors_max {
+        if self.network.near_open as u64 >= self.network.parameters.descriptors_max {
             return Err(ErrorKind::OutOfDescriptors.into());
         }
         let slot = self.network.dial_far(*address);
@@ -137,34 +164,37 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     }
 
     fn read(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.elapse();
         let slot = self.network.near(source)?;
         self.network.connections[slot as usize].ends[NEAR].left = 0;
         // As many as the server promises to make at most where a source is readable until one finds
         // nothing.
         let reads_per_event = if Self::READABLE_UNTIL_EMPTY { 4 } else { 1 };
-        self.ledger
+        self.evidence
             .note_read(&mut self.network.connections[slot as usize].evidence, reads_per_event);
         let arrived =
             self.network.connections[slot as usize].pipes[NEAR].arrived().min(buffer.len());
-        let partial = self.network.knobs.partial_reads;
+        let partial = self.network.parameters.partial_reads;
         let part = if arrived > 0 { self.part(arrived, partial) } else { buffer.len() };
         let outcome = self.network.read(slot, NEAR, &mut buffer[..part]);
         self.note(slot, &outcome);
+        self.note_look(slot, &outcome);
         let Connection { evidence, pipes, .. } = &mut self.network.connections[slot as usize];
         match outcome {
             Ok(0) if !buffer.is_empty() => {
-                self.ledger.progress += u64::from(!evidence.end_read);
+                self.evidence.progress += u64::from(!evidence.end_read);
                 evidence.end_read = true;
-                evidence.came = pipes[NEAR].came();
+                evidence.arrived_total = pipes[NEAR].arrived_total();
             }
             Ok(count) => {
                 evidence.moved_at = self.network.now;
-                self.ledger.bytes_in += count as u64;
-                self.ledger.progress += 1;
+                evidence.taken += count as u64;
+                self.evidence.bytes_in += count as u64;
+                self.evidence.progress += 1;
                 trace!(self.network, "near {slot}: reads {count}");
             }
             Err(error) => {
-                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
+                self.evidence.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
             }
         }
         outcome
@@ -174,28 +204,34 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         if !OWNS_BUFFERS {
             return Err(ErrorKind::Unsupported.into());
         }
+        self.elapse();
         let slot = self.network.near(source)?;
         // At the end of the stream, what was left is shown once more.
-        self.ledger.note_read(&mut self.network.connections[slot as usize].evidence, 2);
+        self.evidence.note_read(&mut self.network.connections[slot as usize].evidence, 2);
         let again = self.network.connections[slot as usize].ends[NEAR].again;
         let outcome = self.network.peek(slot, buffer);
         self.note(slot, &outcome);
+        if let Ok(count) = outcome {
+            let end = &mut self.network.connections[slot as usize].ends[NEAR];
+            end.seen = end.seen.max(count);
+        }
+        self.note_look(slot, &outcome);
         let Connection { evidence, pipes, .. } = &mut self.network.connections[slot as usize];
         match outcome {
             Ok(0) => {
-                self.ledger.progress += u64::from(!evidence.end_read);
+                self.evidence.progress += u64::from(!evidence.end_read);
                 evidence.end_read = true;
-                evidence.came = pipes[NEAR].came();
+                evidence.arrived_total = pipes[NEAR].arrived_total();
             }
             // What it sees again has moved before.
             Ok(_) if again => {}
             Ok(count) => {
                 evidence.moved_at = self.network.now;
-                self.ledger.progress += 1;
+                self.evidence.progress += 1;
                 trace!(self.network, "near {slot}: is shown {count}");
             }
             Err(error) => {
-                self.ledger.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
+                self.evidence.reads_blocked += u64::from(error.kind() == ErrorKind::WouldBlock);
             }
         }
         outcome
@@ -206,16 +242,37 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         self.network.consume(slot, count, left);
         if count > 0 {
             self.network.connections[slot as usize].evidence.moved_at = self.network.now;
-            self.ledger.bytes_in += count as u64;
-            self.ledger.progress += 1;
+            self.network.connections[slot as usize].evidence.taken += count as u64;
+            self.evidence.bytes_in += count as u64;
+            self.evidence.progress += 1;
         }
         trace!(self.network, "near {slot}: takes {count}, leaves {left}");
     }
 
-    fn write(&mut self, source: Source, bytes: &[u8]) -> Result<usize, Error> {
+    fn check(&mut self, source: Source) -> Result<(), Error> {
         let slot = self.network.near(source)?;
-        let knobs = &self.network.knobs;
-        let (partial, blocked) = (knobs.partial_writes, knobs.blocked_writes);
+        if !self.capabilities().contains(Capabilities::CHECK) {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        let end = &mut self.network.connections[slot as usize].ends[NEAR];
+        let outcome = match end.error.take() {
+            Some(why) => Err(why.into()),
+            None if end.broken => Err(ErrorKind::NotConnected.into()),
+            None => Ok(()),
+        };
+        self.note(slot, &outcome);
+        outcome
+    }
+
+    fn write_vectored(&mut self, source: Source, parts: &[&[u8]]) -> Result<usize, Error> {
+        self.write(source, &parts.concat())
+    }
+
+    fn write(&mut self, source: Source, bytes: &[u8]) -> Result<usize, Error> {
+        self.elapse();
+        let slot = self.network.near(source)?;
+        let parameters = &self.network.parameters;
+        let (partial, blocked) = (parameters.partial_writes, parameters.blocked_writes);
         let room = self.network.room(slot, NEAR).min(bytes.len());
         let broken = self.network.connections[slot as usize].ends[NEAR].broken;
         let whole = OWNS_BUFFERS || broken;
@@ -225,15 +282,15 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             let part = if whole || room == 0 { bytes.len() } else { self.part(room, partial) };
             self.network.write(slot, NEAR, &bytes[..part])
         };
-        self.note(slot, &outcome);
+        self.note_write(slot, &outcome);
         let now = self.network.now();
         let evidence = &mut self.network.connections[slot as usize].evidence;
         let taken = *outcome.as_ref().unwrap_or(&0);
         if taken > 0 {
             evidence.moved_at = now;
             evidence.written += taken as u64;
-            self.ledger.bytes_out += taken as u64;
-            self.ledger.progress += 1;
+            self.evidence.bytes_out += taken as u64;
+            self.evidence.progress += 1;
         }
         if taken == bytes.len() {
             evidence.refused_since = None;
@@ -252,43 +309,55 @@ impl<F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
 
     fn shutdown_write(&mut self, source: Source) -> Result<(), Error> {
         let slot = self.network.near(source)?;
-        let blocked = self.network.knobs.blocked_ends;
+        let blocked = self.network.parameters.blocked_ends;
         if self.chance(blocked) {
             return Err(Error::WOULD_BLOCK);
         }
         let outcome = self.network.end(slot, NEAR);
-        self.note(slot, &outcome);
+        self.note_write(slot, &outcome);
         if outcome.is_ok() {
             trace!(self.network, "near {slot}: ends its stream");
-            self.ledger.progress += 1;
+            self.evidence.progress += 1;
             self.network.connections[slot as usize].evidence.write_ended = true;
         }
         outcome
     }
 
     fn close(&mut self, source: Source, how: Close) -> Result<(), Error> {
+        self.elapse();
         if source.kind == Kind::Listener {
             let place = self.network.listener(source)?;
             if self.network.listeners[place as usize].token.is_some() {
                 return Err(ErrorKind::AlreadyRegistered.into());
             }
+            let waiting = self.network.listeners[place as usize].backlog.len() as u64;
+            self.evidence.backlog_resets += waiting;
             self.network.close_listener(place);
         } else {
             let slot = self.network.near(source)?;
-            let evidence = self.network.connections[slot as usize].evidence;
+            let Connection { evidence, ends, pipes, .. } = &self.network.connections[slot as usize];
+            let (evidence, unread) =
+                (*evidence, pipes[NEAR].arrived().saturating_sub(ends[NEAR].seen));
             let position =
-                self.ledger.deregistered.iter().position(|(closed, _)| *closed == source);
-            let token = position.map(|position| self.ledger.deregistered.swap_remove(position).1);
+                self.evidence.deregistered.iter().position(|(closed, _)| *closed == source);
+            let token = position.map(|position| self.evidence.deregistered.swap_remove(position).1);
             trace!(self.network, "near {slot}: closes ({how:?})");
-            let far = Far { slot, generation: source.generation };
-            self.ledger.closed.push(Closed { token, far, how, evidence });
-            self.ledger.progress += 1;
+            let far = FarEnd { slot, generation: source.generation };
+            self.evidence.closed.push(Closed {
+                token,
+                far,
+                how,
+                evidence,
+                unread,
+                at: self.network.now,
+            });
+            self.evidence.progress += 1;
             self.network.near_open -= 1;
             self.network.close(slot, NEAR, how);
         }
-        let failures = self.network.knobs.close_failures;
+        let failures = self.network.parameters.close_failures;
         if self.chance(failures) {
-            self.ledger.closes_failed += 1;
+            self.evidence.closes_failed += 1;
             return Err(Error::with_code(ErrorKind::Other, 5));
         }
         Ok(())

@@ -3,23 +3,21 @@
 
 use selkie_simulation::{Scenario, Trace, play};
 
-/// How many seeds a finding is tried with: the first showed it when it was found; the others are
-/// there in case that a change elsewhere moves it.
+/// Number of seeds for each finding: the first showed it; the others allow for changes elsewhere.
 const SEEDS: u64 = 40;
 
 fn holds(seed: u64, settings: &[(&str, u64)]) {
     for seed in seed..seed + SEEDS {
         let mut scenario = Scenario::calm(seed);
         for &(name, value) in settings {
-            assert!(scenario.set(name, value), "there is no knob {name}");
+            assert!(scenario.set(name, value), "there is no parameter {name}");
         }
         let violation = play(&scenario, Trace::off()).violation;
         assert!(violation.is_none(), "{}: {violation:?}", scenario.arguments());
     }
 }
 
-/// The peer had ended its stream while bytes were held; when the outbox drained, they were not
-/// offered again.
+/// Replays: unread input was not offered again when the output drained after the peer's end.
 #[test]
 fn held_bytes_are_offered_after_the_end_when_the_outbox_drains() {
     holds(
@@ -34,21 +32,19 @@ fn held_bytes_are_offered_after_the_end_when_the_outbox_drains() {
     );
 }
 
-/// A chat client had ended its stream within a line, and waited for a block: it was looked after
-/// without end, since those who take more in had to leave blocks to others, and it was treated as
-/// one of them.
+/// Replays: a connection at its end waited for a buffer, and was scheduled without end.
 #[test]
-fn a_starved_connection_at_its_end_does_not_spin() {
+fn a_connection_that_waits_for_a_buffer_at_its_end_does_not_spin() {
     holds(
         4_749,
         &[("latency_max", 24), ("blocks", 4), ("echo", 0), ("chat", 1), ("client_closes", 86)],
     );
 }
 
-/// A connection that had ended with bytes held got the block that it had waited for, and was not
-/// offered the bytes.
+/// Replays: a connection at its end got the buffer that it waited for, and its unread input was not
+/// offered.
 #[test]
-fn a_starved_connection_at_its_end_is_offered_what_is_held() {
+fn a_connection_that_got_a_buffer_at_its_end_is_offered_its_input() {
     holds(
         622,
         &[
@@ -65,15 +61,15 @@ fn a_starved_connection_at_its_end_is_offered_what_is_held() {
     );
 }
 
-/// A long reply was to go on, the peer took bytes, but no block was free for what it would not
-/// take: the loop turned until one was.
+/// Replays: a long reply was to go on without a free buffer, and the loop turned until there was
+/// one.
 #[test]
 fn a_writer_without_a_block_does_not_spin() {
     holds(2_866, &[("blocks", 4), ("stream", 1), ("read_pause_max", 1), ("reluctance", 10)]);
 }
 
-/// On a platform that keeps the outbox: bytes were held for want of room, the service ended its
-/// stream, and nobody offered them again.
+/// Replays, where the platform owns the buffers: unread input was not offered again after
+/// `shutdown_write`.
 #[test]
 fn held_bytes_are_offered_after_the_service_ended_its_stream() {
     holds(
@@ -99,8 +95,8 @@ fn held_bytes_are_offered_after_the_service_ended_its_stream() {
     );
 }
 
-/// On a platform that keeps the outbox: it was full, the peer had ended its stream, and nobody
-/// waited for room.
+/// Replays, where the platform owns the buffers: the output was full at the peer's end, and no wait
+/// for room followed.
 #[test]
 fn held_bytes_wait_for_room_after_the_end() {
     holds(
@@ -116,8 +112,8 @@ fn held_bytes_wait_for_room_after_the_end() {
     );
 }
 
-/// On a platform that keeps the inbox: what a service had left waited for more room in the outbox,
-/// and when there was none at all, nobody waited for any.
+/// Replays, where the platform owns the buffers: unread input waited for more room when there was
+/// none at all.
 #[test]
 fn bytes_that_lack_room_for_an_answer_wait_for_any() {
     holds(
@@ -133,8 +129,8 @@ fn bytes_that_lack_room_for_an_answer_wait_for_any() {
     );
 }
 
-/// On a platform that keeps the inbox: who had ended its own stream was offered what it had left a
-/// byte at a time, as if an answer needed room, and told of the peer's end before the last of it.
+/// Replays, where the platform owns the buffers: after `shutdown_write`, unread input was offered a
+/// byte at a time and not to its end.
 #[test]
 fn who_has_ended_its_own_stream_is_offered_all_before_the_peers_end() {
     holds(

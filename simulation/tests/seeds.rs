@@ -6,7 +6,7 @@ use selkie_simulation::{Scenario, Trace, play, shrink};
 
 /// Seeds that are always played.
 const FIXED: u64 = 1_500;
-/// How long fresh seeds are played.
+/// Time for which fresh seeds are played.
 const FRESH: Duration = Duration::from_secs(20);
 
 /// Plays a seed. Gives the turns, or a line that says what was broken and how to see it again.

@@ -8,11 +8,11 @@ use core::mem::size_of;
 use selkie_core::{Connection, Event, Registration, Slot, TimerSlot, Token};
 use selkie_smoltcp::Socket;
 
-/// What core keeps for one slot of a loop with a server.
+/// The memory of core for one slot of a loop with a server.
 const SLOT: usize = size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>();
 
 const _: () = {
-    assert!(SLOT <= 48, "core's own cost of a slot");
+    assert!(SLOT <= 52, "core's own cost of a slot");
     assert!(size_of::<Token>() == 8, "a token is one word of 64 bits, as a kernel's user data is");
     assert!(size_of::<Event>() <= 16, "an event is a token and its readiness");
     assert!(size_of::<Registration>() <= 8, "what a backend knows of an index");

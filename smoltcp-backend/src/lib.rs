@@ -39,23 +39,24 @@
 //! # let storage = Box::leak(Box::new(StaticNetwork::<6, 1, 5, 1024, 1024>::new()));
 //!
 //! let address = EthernetAddress([0x02, 0, 0, 0, 0, 1]);
-//! let mut interface = Interface::new(iface::Config::new(address.into()), &mut device, selkie_smoltcp::instant(now));
+//! let config = iface::Config::new(address.into());
+//! let mut interface = Interface::new(config, &mut device, selkie_smoltcp::instant(now));
 //! interface.update_ip_addrs(|list| list.push(IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24)).unwrap());
 //!
-//! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`, usually in a `static`.
+//! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`,
+//! // usually in a `static`.
 //! let mut network = Network::new(device, interface, Config::DEFAULT, storage.storage());
 //! let listener = network.listen(7, 6)?;
 //!
-//! let mut loop_memory = StaticLoop::<5, 8>::new();
 //! let mut server_memory = StaticServer::<Socket, (), 5, 0, 0, 512>::new();
-//! let mut event_loop = EventLoop::new(network, loop_memory.storage());
+//! let mut event_loop = EventLoop::new_at(network, StaticLoop::<5, 8>::new(), now);
 //! let config = selkie_core::Config { connections_max: 4, ..selkie_core::Config::DEFAULT };
 //! let mut server = Server::new(Echo, config, server_memory.storage());
-//! server.listen(&mut event_loop.context, listener)?;
+//! server.listen(&mut event_loop.context(), listener)?;
 //!
-//! // The main loop of a firmware goes on like this for ever.
+//! // The main loop of a firmware repeats this.
 //! let next = event_loop.turn(now, &mut server)?;
-//! assert_eq!(next, None, "nobody has connected, so there is nothing to do before an interrupt");
+//! assert_eq!(next, None, "without a connection there is nothing to do before an interrupt");
 //! # Ok::<(), selkie_core::Error>(())
 //! ```
 #![no_std]
@@ -65,8 +66,8 @@
 extern crate std;
 
 mod config;
-mod entry;
-mod life;
+mod handle_entry;
+mod lifecycle;
 mod network;
 mod selector;
 mod slot;

@@ -7,14 +7,15 @@ use selkie_core::{
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 
-use crate::entry::Entry;
-use crate::slot::Role;
+use crate::handle_entry::HandleEntry;
+use crate::lifecycle::has_fin;
+use crate::slot::{Failure, Role};
 use crate::time::NEVER;
 use crate::{Network, Slot, Socket, time};
 
 impl<D: Device> Network<'_, D> {
-    /// What is registered under the index of `token`.
-    fn registered(&mut self, token: Token) -> Option<&mut Entry> {
+    /// Finds the entry that is registered under the index of `token`.
+    fn registered(&mut self, token: Token) -> Option<&mut HandleEntry> {
         let mut position = 0;
         while !self.entry_at(position)?.has_index(token.index()) {
             position += 1;
@@ -22,8 +23,9 @@ impl<D: Device> Network<'_, D> {
         self.entry_at(position)
     }
 
-    /// What is registered under `token`: the source, unless that was closed before.
-    fn tenant(&mut self, source: Socket, token: Token) -> Result<&mut Entry, Error> {
+    /// Finds the entry that is registered under `token`: that of the source, unless it was closed
+    /// before.
+    fn tenant(&mut self, source: Socket, token: Token) -> Result<&mut HandleEntry, Error> {
         let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
         let kind = match self.registered(token) {
             None => ErrorKind::NotRegistered,
@@ -34,7 +36,7 @@ impl<D: Device> Network<'_, D> {
         Err(kind.into())
     }
 
-    /// What of its interest the slot, or behind the slots the listener, at `position` is ready for.
+    /// Returns what the slot at `position`, or behind the slots the listener, is ready for.
     fn readiness_at(&mut self, position: usize, armed: Interest) -> Readiness {
         let Some(slot) = self.slots.get(position) else {
             let number = position - self.slots.len() + 1;
@@ -46,15 +48,15 @@ impl<D: Device> Network<'_, D> {
     }
 }
 
-/// Only level and oneshot: smoltcp does not say when something new happened.
-fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
+/// Checks a mode and an interest: only level and oneshot, as smoltcp does not report changes.
+fn check_supported(interest: Interest, mode: Mode) -> Result<(), Error> {
     if mode == Mode::Edge || interest.contains(Interest::PRIORITY) {
         return Err(ErrorKind::Unsupported.into());
     }
     Ok(())
 }
 
-/// What of `interest` a stream is ready for.
+/// Returns what a stream is ready for, as far as `interest` asks for it.
 fn readiness(slot: &Slot, socket: &tcp::Socket<'_>, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     let state = socket.state();
@@ -67,15 +69,18 @@ fn readiness(slot: &Slot, socket: &tcp::Socket<'_>, interest: Interest) -> Readi
         {
             readiness |= Readiness::READABLE;
         }
-        if matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait) {
+        if has_fin(state) {
             readiness |= Readiness::READ_CLOSED.with_implied();
         }
     }
-    if interest.contains(Interest::WRITABLE) && (socket.can_send() || !socket.may_send()) {
+    if interest.contains(Interest::WRITABLE) && (!socket.may_send() || slot.has_room(socket)) {
         readiness |= Readiness::WRITABLE;
     }
     if !socket.is_active() {
         readiness |= Readiness::CLOSED;
+    }
+    if slot.failure != Failure::None {
+        readiness |= Readiness::ERROR;
     }
     readiness
 }
@@ -90,7 +95,7 @@ impl<D: Device> Selector for Network<'_, D> {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        supported(interest, mode)?;
+        check_supported(interest, mode)?;
         let kind = match self.registered(token).map(|entry| entry.token.generation()) {
             _ if token.index() >= self.capacity => ErrorKind::Full,
             Some(registered) if registered > token.generation() => ErrorKind::Stale,
@@ -116,7 +121,7 @@ impl<D: Device> Selector for Network<'_, D> {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        supported(interest, mode)?;
+        check_supported(interest, mode)?;
         self.tenant(source, token)?;
         self.entry(source)?.watch(token, interest, mode);
         self.unsettled = true;
@@ -124,7 +129,7 @@ impl<D: Device> Selector for Network<'_, D> {
     }
 
     fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
-        self.tenant(source, token)?.forget();
+        self.tenant(source, token)?.unregister();
         Ok(())
     }
 
@@ -132,7 +137,7 @@ impl<D: Device> Selector for Network<'_, D> {
         if events.room() == 0 {
             return Ok(());
         }
-        self.drive(now);
+        self.poll_stack(now);
         let count = self.slots.len() + self.listeners.len();
         for _ in 0..count {
             if events.room() == 0 {
@@ -140,7 +145,7 @@ impl<D: Device> Selector for Network<'_, D> {
             }
             let position = self.first;
             self.first = if position + 1 < count { position + 1 } else { 0 };
-            let Some(&mut Entry { token, armed, open, .. }) = self.entry_at(position) else {
+            let Some(&mut HandleEntry { token, armed, open, .. }) = self.entry_at(position) else {
                 break;
             };
             if !open || armed.is_empty() {
@@ -153,27 +158,34 @@ impl<D: Device> Selector for Network<'_, D> {
             // There is room.
             let _ = events.push(Event { token, readiness });
             if let Some(entry) = self.entry_at(position) {
-                entry.fired();
+                entry.mark_fired();
             }
         }
         Ok(())
     }
 
-    /// smoltcp's own timers, the times of streams that are closing, and at once while frames are
-    /// left.
+    /// Returns the earliest of smoltcp's own timers and the times of sockets that are closing, or
+    /// `now` while frames are left.
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
         if self.unsettled {
             return Some(now);
         }
         let mut next = self.interface.poll_at(self.now, &self.sockets).unwrap_or(NEVER);
-        for slot in self.slots.iter().filter(|slot| slot.role == Role::Closing) {
-            next = next.min(slot.deadline);
+        for slot in self.slots.iter() {
+            if matches!(slot.role, Role::Closing | Role::Waiting) {
+                next = next.min(slot.timestamp);
+            }
         }
-        (next != NEVER).then(|| time::from_smoltcp(next).max(now))
+        (next != NEVER).then(|| time::from_smoltcp(next + self.lag).max(now))
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::READ_CLOSED | Capabilities::CLOSED
+        Capabilities::READ_CLOSED
+            | Capabilities::CLOSED
+            | Capabilities::ERROR
+            | Capabilities::HANGUP
+            | Capabilities::CHECK
+            | Capabilities::ABORT
     }
 
     fn capacity(&self) -> usize {

@@ -1,64 +1,106 @@
-//! What a network knows of each of its sockets and listeners, beside what smoltcp knows.
+//! The bookkeeping of sockets and listeners, beside smoltcp's own.
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
-use crate::entry::Entry;
+use crate::handle_entry::HandleEntry;
 
-/// What a socket is used for.
+/// The use that a socket is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Role {
-    /// Nothing.
+    /// None.
     Free = 0,
     /// In the pool of its listener: listening, half-open, or with a connection that was not
     /// accepted yet.
     Waiting = 1,
     /// A stream that has a handle.
     Open = 2,
-    /// A stream that has a handle: an attempt to connect that has not come to anything good yet.
+    /// An attempt to connect that is pending or has failed; it has a handle.
     Connecting = 3,
-    /// A stream that has a handle, and whose reader was told that it has ended, and is told so
-    /// again.
+    /// A stream that has a handle and whose reader has seen the end, and sees it again.
     Ended = 4,
-    /// A stream whose handle was closed, and whose last bytes and ends are still under way.
+    /// A stream whose handle was closed, and whose last bytes and FINs are still under way.
     Closing = 5,
+}
+
+/// The reason why a stream that has a handle is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) enum Failure {
+    None = 0,
+    /// The peer sent RST.
+    Reset = 1,
+    /// The peer answered nothing for the time that it had.
+    TimedOut = 2,
 }
 
 /// The bookkeeping of one socket.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Slot {
-    pub(crate) entry: Entry,
-    /// Of an attempt to connect: when it is given up. Of a closing stream: when it is reset.
-    pub(crate) deadline: Instant,
+    pub(crate) entry: HandleEntry,
+    /// By role. Closing: when it is reset, or after that forgotten. Waiting: when a reset that
+    /// cannot be sent is given up, usually never. Open and ended: since when the oldest
+    /// unacknowledged byte is the oldest one.
+    pub(crate) timestamp: Instant,
     pub(crate) handle: Option<SocketHandle>,
-    /// Of a connection that waits to be accepted: the how-manieth it was; never 0. Otherwise 0.
+    /// The arrival number of a connection in the accept queue, from 1; 0 if none.
     pub(crate) arrival: u32,
     /// The listener that this socket belongs to, as index + 1; 0 for none.
     pub(crate) listener: u16,
     pub(crate) role: Role,
-    /// How many bytes the reader has left, and waits for more to come behind them.
-    pub(crate) left: usize,
+    pub(crate) failure: Failure,
+    /// The peer's FIN was received.
+    pub(crate) read_ended: bool,
+    /// The writer has ended its direction.
+    pub(crate) write_ended: bool,
+    /// The number of bytes that the reader has left until more arrive behind them.
+    pub(crate) left: u32,
+    /// The number of bytes in the transmit buffer at the last look.
+    pub(crate) unacknowledged: u32,
+    /// The room that the writer was told of and has not used; it waits for more than that.
+    pub(crate) room_declined: u32,
 }
 
 impl Slot {
-    /// A socket that is used for nothing: all bits zero.
+    /// An unused socket: all bits zero.
     pub const EMPTY: Self = Self {
-        entry: Entry::EMPTY,
-        deadline: Instant::ZERO,
+        entry: HandleEntry::EMPTY,
+        timestamp: Instant::ZERO,
         handle: None,
         arrival: 0,
         listener: 0,
         role: Role::Free,
+        failure: Failure::None,
+        read_ended: false,
+        write_ended: false,
         left: 0,
+        unacknowledged: 0,
+        room_declined: 0,
     };
 
-    /// Whether there is more to read than was left.
+    /// Returns whether there is more to read than the reader has left.
     pub(crate) fn has_more(&self, socket: &tcp::Socket<'_>) -> bool {
-        socket.recv_queue() > self.left
+        socket.recv_queue() > self.left as usize
+    }
+
+    /// Returns whether a write is worth trying: there is more room than the writer declined.
+    pub(crate) fn has_room(&self, socket: &tcp::Socket<'_>) -> bool {
+        let queued = socket.send_queue();
+        queued == 0 || socket.send_capacity() - queued > self.room_declined as usize
+    }
+
+    /// Records that `count` bytes were written.
+    #[allow(clippy::cast_possible_truncation, reason = "smoltcp's buffers are below 2^30 bytes")]
+    pub(crate) fn record_write(&mut self, count: usize, now: Instant) {
+        if self.unacknowledged == 0 {
+            self.timestamp = now;
+        }
+        self.unacknowledged += count as u32;
+        self.room_declined = 0;
     }
 }
 
@@ -72,14 +114,14 @@ impl Default for Slot {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Listener {
-    pub(crate) entry: Entry,
+    pub(crate) entry: HandleEntry,
     pub(crate) endpoint: IpListenEndpoint,
 }
 
 impl Listener {
-    /// A place for a listener.
+    /// An unused listener.
     pub const EMPTY: Self =
-        Self { entry: Entry::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
+        Self { entry: HandleEntry::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
 }
 
 impl Default for Listener {

@@ -17,10 +17,10 @@ pub struct NetworkStorage<'a> {
     pub sockets: &'a mut [SocketStorage<'a>],
     /// One for each listener.
     pub listeners: &'a mut [Listener],
-    /// How many slots the loop has. That costs no memory here: what a source is registered for
-    /// lies with the source.
+    /// The number of slots of the loop. That takes no memory, as the registration of a source is
+    /// kept with the source.
     pub capacity: usize,
-    /// Divided among the sockets: what has come and was not read yet. A socket's part is the
+    /// Divided among the sockets: what was received and not read yet. A socket's part is the
     /// window that it offers.
     pub receive: &'a mut [u8],
     /// Divided among the sockets: what was written and not acknowledged yet. A socket's part is
@@ -56,7 +56,7 @@ impl<
     const TRANSMIT: usize,
 > StaticNetwork<'a, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
 {
-    /// All zero, so that a `static` of it lies in `.bss`.
+    /// Creates the memory, all zero, so that a `static` of it lies in `.bss`.
     #[must_use]
     pub const fn new() -> Self {
         Self {

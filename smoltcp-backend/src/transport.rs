@@ -1,25 +1,25 @@
 //! The network as a transport: accepting, connecting, moving bytes, closing.
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::IpEndpoint;
 
-use crate::life::ACK_DELAY;
-use crate::slot::Role;
-use crate::socket::Kind;
-use crate::{Network, Slot, Socket};
+use crate::handle_entry::HandleEntry;
+use crate::lifecycle::{self, ACK_DELAY};
+use crate::slot::{Failure, Role};
+use crate::socket::{HandleHalf, Kind};
+use crate::{Network, Slot, Socket, time};
 
-/// The range that the ports of outgoing connections are taken from: the dynamic ports of RFC 6335.
+/// The first port of outgoing connections, and their number: the dynamic ports of RFC 6335.
 const PORT_FIRST: u16 = 49_152;
 const PORTS: u16 = 16_384;
 
 impl<D: Device> Network<'_, D> {
-    /// A port that no socket here uses.
+    /// Returns a port that no socket of this network uses.
     fn free_port(&mut self) -> Option<u16> {
         if self.port_next == 0 {
-            // A device that has restarted should not begin with the port that it began with last
-            // time.
+            // A device that has restarted should not use the same ports again.
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -46,48 +46,52 @@ impl<D: Device> Network<'_, D> {
     }
 
     /// Issues the handle of a stream.
-    fn open(&mut self, index: usize) -> Socket {
+    fn issue(&mut self, index: usize, role: Role) -> Socket {
         let slot = &mut self.slots[index];
-        slot.entry.open();
-        slot.role = Role::Open;
-        slot.arrival = 0;
-        slot.left = 0;
-        Socket::new(Kind::Stream, index, &slot.entry)
+        slot.entry.begin_generation();
+        let HandleEntry { generation, generation_high, .. } = slot.entry;
+        let Slot { entry, handle, listener, .. } = *slot;
+        *slot = Slot { entry, handle, listener, role, ..Slot::EMPTY };
+        // `new` has checked that there are fewer than 65,535 sockets.
+        #[allow(clippy::cast_possible_truncation, reason = "see above")]
+        let half = HandleHalf { index: index as u16, generation_high, kind: Kind::Stream };
+        Socket { generation, half }
     }
 
     /// Closes a listener, and resets the connections that it has not handed out.
     fn close_listener(&mut self, source: Socket) -> Result<(), Error> {
         self.entry(source)?.open = false;
-        let number = usize::from(source.place.index) + 1;
+        let number = usize::from(source.half.index) + 1;
         for slot in self.slots.iter_mut().filter(|slot| usize::from(slot.listener) == number) {
             slot.listener = 0;
             if slot.role == Role::Waiting {
                 slot.role = Role::Closing;
-                slot.deadline = self.now;
+                slot.timestamp = self.now;
                 slot.arrival = 0;
             }
         }
-        // Resets those whose time has come, hence these.
-        self.tend(false);
+        // Resets those whose time has passed, hence these.
+        self.service_sockets(false);
         Ok(())
     }
 }
 
-/// What a stream answers that takes or gives no bytes: wait while the connection is under way, else
-/// why it is gone.
-fn gone(slot: &Slot, socket: &tcp::Socket<'_>) -> Error {
-    match socket.state() {
-        State::SynSent | State::SynReceived => Error::WOULD_BLOCK,
-        State::Closed if slot.role == Role::Connecting => ErrorKind::ConnectionRefused.into(),
-        State::Closed => ErrorKind::ConnectionReset.into(),
-        _ => ErrorKind::BrokenPipe.into(),
-    }
+/// Returns why a stream takes or gives no bytes: `WouldBlock` while the connection is pending, else
+/// the reason why it is gone.
+fn stream_error(slot: &Slot, socket: &tcp::Socket<'_>) -> Error {
+    let kind = match (socket.state(), slot.failure) {
+        (State::SynSent | State::SynReceived, _) => return Error::WOULD_BLOCK,
+        (State::Closed, Failure::TimedOut) => ErrorKind::TimedOut,
+        (State::Closed, _) if slot.role == Role::Connecting => ErrorKind::ConnectionRefused,
+        (State::Closed, _) => ErrorKind::ConnectionReset,
+        _ => ErrorKind::BrokenPipe,
+    };
+    kind.into()
 }
 
-/// Whether the peer has ended its stream, and all that came before it is in the socket.
+/// Returns whether the peer's FIN was received, and all bytes before it.
 fn has_ended(socket: &mut tcp::Socket<'_>) -> bool {
-    matches!(socket.state(), State::CloseWait | State::LastAck | State::Closing | State::TimeWait)
-        || socket.peek(0) == Err(RecvError::Finished)
+    lifecycle::has_fin(socket.state()) || socket.peek(0) == Err(RecvError::Finished)
 }
 
 impl<D: Device> Transport for Network<'_, D> {
@@ -100,7 +104,7 @@ impl<D: Device> Transport for Network<'_, D> {
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let number = self.listener(listener)?;
         match self.oldest_arrival(number) {
-            Some(index) => Ok(self.open(index)),
+            Some(index) => Ok(self.issue(index, Role::Open)),
             None => Err(Error::WOULD_BLOCK),
         }
     }
@@ -118,25 +122,17 @@ impl<D: Device> Transport for Network<'_, D> {
         })?;
         socket.set_timeout(Some(self.connect_timeout));
         socket.set_ack_delay(Some(ACK_DELAY));
-        let source = self.open(index);
-        let slot = &mut self.slots[index];
-        slot.role = Role::Connecting;
-        slot.deadline = self.now + self.connect_timeout;
-        Ok(source)
+        Ok(self.issue(index, Role::Connecting))
     }
 
     fn connected(&mut self, source: Socket) -> Result<(), Error> {
-        let now = self.now;
         let (slot, socket) = self.stream(source)?;
-        if slot.role != Role::Connecting
-            || !matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed)
-        {
-            return Ok(());
+        let pending_or_failed =
+            matches!(socket.state(), State::SynSent | State::SynReceived | State::Closed);
+        if slot.role == Role::Connecting && pending_or_failed {
+            return Err(stream_error(slot, socket));
         }
-        if socket.state() == State::Closed && slot.deadline <= now {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        Err(gone(slot, socket))
+        Ok(())
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -156,7 +152,7 @@ impl<D: Device> Transport for Network<'_, D> {
             return Ok(0);
         }
         match socket.state() {
-            State::Closed => Err(gone(slot, socket)),
+            State::Closed => Err(stream_error(slot, socket)),
             _ => Err(Error::WOULD_BLOCK),
         }
     }
@@ -172,54 +168,84 @@ impl<D: Device> Transport for Network<'_, D> {
             };
             rest -= socket.recv(take).unwrap_or(0);
         }
-        slot.left = left;
+        slot.left = u32::try_from(left).unwrap_or(u32::MAX);
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
+        self.write_vectored(source, &[bytes])
+    }
+
+    fn write_vectored(&mut self, source: Socket, parts: &[&[u8]]) -> Result<usize, Error> {
+        let now = self.now;
         let (slot, socket) = self.stream(source)?;
-        match socket.send_slice(bytes) {
-            Ok(0) if !bytes.is_empty() => Err(Error::WOULD_BLOCK),
-            Ok(count) => Ok(count),
-            Err(_) => Err(gone(slot, socket)),
+        let mut count = 0;
+        for part in parts {
+            let Ok(taken) = socket.send_slice(part) else {
+                return Err(stream_error(slot, socket));
+            };
+            count += taken;
+            if taken < part.len() {
+                if count == 0 {
+                    return Err(Error::WOULD_BLOCK);
+                }
+                break;
+            }
         }
+        slot.record_write(count, now);
+        Ok(count)
+    }
+
+    fn check(&mut self, source: Socket) -> Result<(), Error> {
+        let (slot, socket) = self.stream(source)?;
+        if slot.failure == Failure::None { Ok(()) } else { Err(stream_error(slot, socket)) }
     }
 
     fn write_room(&mut self, source: Socket) -> usize {
-        match self.stream(source) {
-            Ok((_, socket)) if socket.may_send() => socket.send_capacity() - socket.send_queue(),
-            Ok((_, socket)) if matches!(socket.state(), State::SynSent | State::SynReceived) => 0,
-            // Not 0, so that the write is made and tells.
-            Ok((_, socket)) => socket.send_capacity(),
-            Err(_) => 1,
+        let Ok((slot, socket)) = self.stream(source) else { return 1 };
+        let capacity = socket.send_capacity();
+        if !socket.may_send() {
+            let pending = matches!(socket.state(), State::SynSent | State::SynReceived);
+            // Not 0 for a broken stream, so that the write is made and returns the error.
+            return if pending { 0 } else { capacity };
         }
+        let room = capacity - socket.send_queue();
+        slot.room_declined = u32::try_from(room).unwrap_or(u32::MAX);
+        room
+    }
+
+    fn unacknowledged_since(&mut self, source: Socket) -> Option<Instant> {
+        let lag = self.lag;
+        let (slot, _) = self.stream(source).ok()?;
+        (slot.unacknowledged > 0).then(|| time::from_smoltcp(slot.timestamp + lag))
     }
 
     fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let (slot, socket) = self.stream(source)?;
         match socket.state() {
-            State::SynSent | State::SynReceived | State::Closed => Err(gone(slot, socket)),
+            State::SynSent | State::SynReceived | State::Closed => Err(stream_error(slot, socket)),
             _ => {
                 socket.close();
+                slot.write_ended = true;
                 Ok(())
             }
         }
     }
 
     fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
-        if source.place.kind == Kind::Listener {
+        if source.half.kind == Kind::Listener {
             return self.close_listener(source);
         }
-        let deadline = self.now + self.close_timeout;
+        let (now, close_timeout) = (self.now, self.close_timeout);
         let (slot, socket) = self.stream(source)?;
         match how {
             Close::Graceful => socket.close(),
             Close::Abort => socket.abort(),
         }
-        // What still comes is thrown away, so no answer is worth waiting for.
+        // Later input is discarded, so no answer is worth delaying an acknowledgement for.
         socket.set_ack_delay(None);
         slot.entry.open = false;
         slot.role = Role::Closing;
-        slot.deadline = deadline;
+        slot.timestamp = lifecycle::closing_deadline(socket, now, close_timeout);
         Ok(())
     }
 }

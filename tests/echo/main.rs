@@ -6,10 +6,14 @@
 mod arguments;
 #[path = "../clients/mod.rs"]
 mod clients;
+#[cfg(target_os = "linux")]
+mod output;
 mod process;
 mod programs;
 mod server;
+mod stalling;
 mod stopping;
+mod waiting;
 
 use std::time::Duration;
 
@@ -40,6 +44,9 @@ on_every_backend! {
     crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
     crate::process::without_descriptors_the_others_go_on as without_descriptors_the_others_go_on,
     crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
+    crate::waiting::every_end_frees_a_slot as every_end_of_a_client_lets_the_next_one_in,
+    crate::waiting::an_idle_timeout_frees_a_slot as an_idle_timeout_lets_the_next_one_in,
+    crate::stalling::stalled_clients_delay_no_other as a_thousand_stalled_clients_delay_no_other,
 }
 
 #[test]

@@ -50,10 +50,7 @@ impl Server {
 
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        let status =
-            Command::new("kill").args(["-TERM", &id]).status().expect("every unix has kill");
-        assert!(status.success(), "the server is gone already");
+        signal(&self.child, "TERM");
     }
 
     /// Asks it to stop, and shows that it does so without complaint.
@@ -94,6 +91,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal to a process.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let (name, id) = (format!("-{name}"), child.id().to_string());
+    let status = Command::new("kill").args([name, id]).status().expect("every unix has kill");
+    assert!(status.success(), "the server is gone already");
 }
 
 /// Parses the address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.

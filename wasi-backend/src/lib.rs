@@ -1,59 +1,85 @@
 //! WebAssembly backends of the Selkie event loop.
+//!
+//! | system | target | backend | sources |
+//! | --- | --- | --- | --- |
+//! | WASI 0.1 | `wasm32-wasip1` | `PollOneoff` over `poll_oneoff` | opened by the host |
+//! | WASI 0.2 | `wasm32-wasip2` | `IoPoll` over `wasi:io/poll` | listening and connecting |
+//! | WASI 0.3 | any, with the feature `waitable-set` | `WaitableSet` | listening and connecting |
+//!
+//! Each is a selector and a transport in one: it polls sources, and owns the sockets that they
+//! stand for. None of them allocates memory. With the feature `std` their tables can be on the
+//! heap. Programs that only want a server take the crate `selkie`, which picks the backend.
+//!
+//! An echo server for one client at a time on WASI 0.2, without the layers of Selkie above:
+//!
+#![cfg_attr(all(target_os = "wasi", target_env = "p2", feature = "std"), doc = "```no_run")]
+#![cfg_attr(not(all(target_os = "wasi", target_env = "p2", feature = "std")), doc = "```text")]
+//! use selkie_core::{Close, Error, Event, Events, Interest, Mode, Selector, Token, Transport, Wait};
+//! use selkie_wasi::{IoPoll, IoPollStorage, Socket};
+//!
+//! /// Waits until a source is readable.
+//! fn wait_for(platform: &mut IoPoll<'_>, source: Socket) -> Result<(), Error> {
+//!     let token = Token::new(0, 1);
+//!     platform.register(source, token, Interest::READABLE, Mode::Level)?;
+//!     platform.wait(&mut Events::new(&mut [Event::EMPTY]), None)?;
+//!     platform.deregister(source, token)
+//! }
+//!
+//! fn main() -> Result<(), Error> {
+//!     let mut platform = IoPoll::new(IoPollStorage::leaked(64))?;
+//!     let listener = platform.listen("127.0.0.1:7000".parse().expect("an address"), 64)?;
+//!     let mut bytes = [0; 1024];
+//!     loop {
+//!         wait_for(&mut platform, listener)?;
+//!         let Ok(client) = platform.accept(listener) else { continue };
+//!         loop {
+//!             wait_for(&mut platform, client)?;
+//!             match platform.read(client, &mut bytes) {
+//!                 Ok(0) => break,
+//!                 // A server would wait for room in place of dropping what is not taken.
+//!                 Ok(count) => drop(platform.write(client, &bytes[..count])),
+//!                 Err(error) if error.is_would_block() => {}
+//!                 Err(_) => break,
+//!             }
+//!         }
+//!         platform.close(client, Close::Graceful)?;
+//!     }
+//! }
+//! ```
 #![no_std]
 
 #[cfg(any(test, all(target_os = "wasi", feature = "std")))]
 extern crate std;
 
-// What all systems share, tested on the host.
-#[cfg(any(test, target_os = "wasi"))]
-mod cells;
-#[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
-#[cfg_attr(
-    not(target_os = "wasi"),
-    allow(unreachable_pub, reason = "only the two older backends show it")
-)]
-mod direction;
-#[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
-#[cfg_attr(not(target_os = "wasi"), allow(dead_code, reason = "WASI 0.3 needs less of it"))]
-mod handles;
-#[cfg(any(test, target_os = "wasi"))]
-#[cfg_attr(
-    test,
-    allow(unreachable_pub, dead_code, reason = "without a backend nobody has a use for it")
-)]
-mod storage;
-#[cfg(any(test, target_os = "wasi"))]
-#[cfg_attr(test, allow(unreachable_pub, reason = "without a backend nobody has a use for it"))]
-mod watched;
+/// Compiles items for WASI 0.3, and for tests on the host.
+macro_rules! waitable_set {
+    ($($item:item)*) => {$(
+        #[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
+        $item
+    )*};
+}
 
-// WASI 0.1.
+#[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
+mod shared;
+
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
-mod poll_oneoff;
-
-// WASI 0.2.
+mod p1;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
-mod arena;
-#[cfg(all(target_os = "wasi", target_env = "p2"))]
-mod imports;
-#[cfg(all(target_os = "wasi", target_env = "p2"))]
-mod io_poll;
+mod p2;
+waitable_set! {
+    #[cfg_attr(test, allow(dead_code, reason = "its tests use a part of it"))]
+    mod p3;
+}
 
-// WASI 0.3, for which there is no target of its own yet: any component without the standard
-// library.
-#[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
-mod owners;
-#[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
-#[cfg_attr(test, allow(dead_code, reason = "its tests need less of it"))]
-mod waitable_set;
-
+#[cfg(all(target_os = "wasi", target_env = "p1"))]
+pub use p1::{PollOneoff, PollOneoffStorage, StaticPollOneoff};
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 #[doc(hidden)]
-pub use arena::__cabi_realloc_without_allocator;
-#[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
-pub use handles::Socket;
+pub use p2::__cabi_realloc_without_allocator;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
-pub use io_poll::{IoPoll, IoPollStorage, StaticIoPoll};
-#[cfg(all(target_os = "wasi", target_env = "p1"))]
-pub use poll_oneoff::{PollOneoff, PollOneoffStorage, StaticPollOneoff};
-#[cfg(any(test, all(target_arch = "wasm32", feature = "waitable-set")))]
-pub use waitable_set::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
+pub use p2::{IoPoll, IoPollStorage, StaticIoPoll};
+waitable_set! {
+    pub use p3::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
+}
+#[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
+pub use shared::socket_table::Socket;

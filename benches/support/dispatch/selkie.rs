@@ -15,11 +15,14 @@ struct Dispatcher<'c, 's> {
     callbacks: &'c [Callback],
 }
 
-impl<'a, P: Selector> Handler<'a, P> for Dispatcher<'_, '_> {
+impl<P: Selector> Handler<P> for Dispatcher<'_, '_> {
     #[inline]
-    fn ready(&mut self, _context: &mut Context<'a, P>, event: Event) {
+    fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
         let index = event.token.index();
         self.callbacks[index](self.chain, index);
+        if self.chain.is_finished() {
+            context.stop();
+        }
     }
 }
 
@@ -33,16 +36,14 @@ where
 {
     let mut chain = Chain::new(sources);
     let callbacks = chain.callbacks();
-    let mut memory = HeapLoop::new(sources.len(), BATCH);
-    let mut event_loop = EventLoop::new(platform.expect("a selector"), memory.storage());
+    let mut event_loop =
+        EventLoop::new(platform.expect("a selector"), HeapLoop::new(sources.len(), BATCH));
     for fd in sources.watched() {
-        event_loop.context.register(fd, Interest::READABLE, Mode::Level).expect("a registration");
+        event_loop.context().register(fd, Interest::READABLE, Mode::Level).expect("a registration");
     }
     chain.measure(load, |chain| {
         let mut dispatcher = Dispatcher { chain, callbacks: &callbacks };
-        while !dispatcher.chain.is_finished() {
-            event_loop.run_once(&mut dispatcher).expect("a wait");
-        }
+        event_loop.run(&mut dispatcher).expect("a wait");
     })
 }
 
@@ -55,9 +56,9 @@ pub(crate) fn churn<'s, P>(
 where
     P: Wait<Source = BorrowedFd<'s>>,
 {
-    let mut memory = HeapLoop::new(sources.len() + 1, BATCH);
-    let mut event_loop = EventLoop::new(platform.expect("a selector"), memory.storage());
-    let context = &mut event_loop.context;
+    let memory = HeapLoop::new(sources.len() + 1, BATCH);
+    let mut event_loop = EventLoop::new(platform.expect("a selector"), memory);
+    let mut context = event_loop.context();
     for fd in sources.watched() {
         context.register(fd, Interest::READABLE, Mode::Level).expect("a registration");
     }

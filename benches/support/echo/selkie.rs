@@ -44,12 +44,11 @@ pub(crate) fn serve<S: FdSelector + Wait>(
     let mut platform =
         Platform::new(selector.expect("a selector"), slots).expect("memory for the sockets");
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
-    let mut loop_memory = HeapLoop::new(slots, BATCH);
     let mut server_memory = HeapServer::<Socket, ()>::new(slots, BLOCKS, READ_MAX);
-    let mut event_loop = EventLoop::new(platform, loop_memory.storage());
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, BATCH));
     let service = Counted { echo: Echo, closed: 0 };
     let mut server = Server::new(service, Config::DEFAULT, server_memory.storage());
-    server.listen(&mut event_loop.context, listener).expect("room for the listener");
+    server.listen(&mut event_loop.context(), listener).expect("room for the listener");
     while server.service().closed < connections {
         event_loop.run_once(&mut server).expect("a wait");
     }

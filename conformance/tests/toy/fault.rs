@@ -21,7 +21,7 @@ pub(crate) enum Fault {
     ReportsOneAtATime,
     /// Reports hangups to those who asked for nothing.
     ReportsHangupsWithoutInterest,
-    /// Reports every direction, whatever was asked for.
+    /// Reports every direction, regardless of the interest.
     IgnoresInterest,
     /// Reports every reader readable, always.
     AlwaysReadable,
@@ -53,8 +53,8 @@ pub(crate) enum Fault {
     Spins,
     /// Takes a far deadline for one that passed.
     OverflowsFarDeadlines,
-    /// Ends a wait when it is interrupted.
-    EndsInterruptedWaits,
+    /// Does not sleep any more once a wait was interrupted.
+    SpinsAfterInterruptions,
     /// Starts a wait over when it is interrupted.
     RestartsInterruptedWaits,
     /// Fails a wait when it is interrupted.
@@ -67,7 +67,7 @@ pub(crate) enum Fault {
     SleepsWithAFullBatch,
     /// Goes back in time.
     GoesBackInTime,
-    /// Forgets wakes that came before the wait.
+    /// Forgets wakes from before the wait.
     LosesEarlyWakes,
     /// Reports a wake until the end of time.
     RepeatsWakes,
@@ -109,4 +109,44 @@ pub(crate) enum Fault {
     HidesTheEndBehindWhatWasLeft,
     /// Has less room than it says.
     BoastsOfItsRoom,
+    /// Reports nothing to an interest in hang-ups alone.
+    DeafToHangups,
+    /// Reports the end of one direction to an interest in hang-ups alone.
+    ReportsHalfClosedAsHangup,
+    /// Takes any interest in hang-ups for one in hang-ups alone.
+    SilencesBesideHangups,
+    /// Reports bytes to an interest in hang-ups alone.
+    ReportsBytesAsHangup,
+    /// Reports no hang-up from before the interest.
+    ForgetsEarlyHangups,
+    /// Takes an interest in hang-ups alone, and says that it cannot.
+    TakesHangupInSecret,
+    /// Passes every check.
+    ChecksNothing,
+    /// Takes a peer that ended its stream for gone.
+    ChecksHalfClosedAsGone,
+    /// Takes a peer that does not read for gone.
+    ChecksFullAsGone,
+    /// Takes a byte out to check.
+    ChecksByReading,
+    /// Checks, and says that it cannot.
+    ChecksInSecret,
+    /// Writes the last part first.
+    WritesPartsBackwards,
+    /// Writes the first part, also if it is empty.
+    WritesOnlyTheFirstPart,
+    /// Says that all parts were taken when some were.
+    ClaimsWholeVectors,
+    /// Keeps a waker that was given back.
+    KeepsReleasedWakers,
+    /// Reports the wakes of a waker that was given back to the next one.
+    InheritsWakes,
+    /// Gives the waker back under any token.
+    ReleasesAnyWaker,
+    /// Fails after it has added events.
+    FailsBesideEvents,
+    /// Reports 1,024 events at most.
+    LimitsBatches,
+    /// Does not report the end of both directions unless the peer has closed.
+    HidesTheEndOfBoth,
 }

@@ -19,7 +19,7 @@ pub(crate) struct ToyFixture {
 }
 
 impl ToyFixture {
-    /// A toy without faults.
+    /// Makes a toy without faults.
     #[allow(
         clippy::unnecessary_wraps,
         reason = "the suite asks for a result, since most platforms can fail here"
@@ -28,7 +28,7 @@ impl ToyFixture {
         Ok(Self { toy: Toy::new(capacity, None), arriving: 0 })
     }
 
-    /// A toy with one fault.
+    /// Makes a toy with one fault.
     pub(crate) fn with_fault(capacity: usize, fault: Fault) -> Self {
         Self { toy: Toy::new(capacity, Some(fault)), arriving: 0 }
     }

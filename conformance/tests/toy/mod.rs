@@ -5,6 +5,8 @@ mod fault;
 mod fixture;
 mod network;
 mod platform;
+mod transport;
+mod waiting;
 
 pub(crate) use fault::Fault;
 pub(crate) use fixture::ToyFixture;

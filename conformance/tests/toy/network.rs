@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use selkie_core::{Error, ErrorKind, Readiness};
 
-/// How many bytes one direction of a connection holds.
+/// Capacity of one direction of a connection, in bytes.
 pub(crate) const PIPE: usize = 64 * 1024;
 
 /// One direction of a connection.
@@ -39,11 +39,11 @@ impl Pipe {
     }
 }
 
-/// What a source stands for.
+/// Kind of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Stream,
-    /// A stream that nobody answers.
+    /// A stream without a far end.
     Unconnected,
     /// An attempt that was refused.
     Refused,
@@ -68,11 +68,11 @@ pub(crate) struct Line {
     pub(crate) broken: bool,
     pub(crate) near_closed: bool,
     pub(crate) far_closed: bool,
-    /// How many bytes the reader has left, and waits for more behind them.
+    /// Number of bytes that the reader left unconsumed.
     pub(crate) left: usize,
     /// Connections that wait at a listener.
     pub(crate) waiting: VecDeque<usize>,
-    /// How often something happened that may have made the source ready: what edge mode reports.
+    /// Number of changes that may have made the source ready, for edge mode.
     pub(crate) changes: u64,
 }
 
@@ -93,7 +93,13 @@ impl Line {
         }
     }
 
-    /// What the near end is ready for.
+    /// Returns whether both directions have ended.
+    fn is_over(&self) -> bool {
+        let ended = self.inward.ended && self.outward.ended;
+        self.kind == Kind::Unconnected || self.far_closed || ended
+    }
+
+    /// Returns what the near end is ready for.
     pub(crate) fn readiness(&self) -> Readiness {
         let mut readiness = Readiness::NONE;
         let mut set = |flag, condition| {
@@ -106,7 +112,7 @@ impl Line {
         set(Readiness::WRITABLE, self.kind == Kind::Stream && self.outward.bytes.len() < PIPE);
         set(Readiness::PRIORITY, self.urgent);
         set(Readiness::READ_CLOSED, self.inward.ended);
-        set(Readiness::CLOSED, self.kind == Kind::Unconnected || self.far_closed);
+        set(Readiness::CLOSED, self.is_over());
         set(Readiness::ERROR, self.reset || self.broken || self.kind == Kind::Refused);
         readiness.with_implied()
     }
@@ -124,7 +130,7 @@ impl Network {
         self.lines.len() - 1
     }
 
-    /// A change of the near end's readiness.
+    /// Records a change of the near end's readiness.
     pub(crate) fn change(&mut self, line: usize) -> &mut Line {
         let line = &mut self.lines[line];
         line.changes += 1;

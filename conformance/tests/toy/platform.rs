@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Registration, Registrations, Selector, Token, Transport, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
+    Registration, Registrations, Selector, Token,
 };
 
 use super::Fault;
-use super::network::{Kind, Network, PIPE};
+use super::network::{Kind, Line, Network};
 
-/// What the world does at a point in time.
+/// Event at a point in virtual time.
 #[derive(Clone, Copy)]
 pub(crate) enum Action {
     Write(usize, &'static [u8]),
@@ -20,11 +20,11 @@ pub(crate) enum Action {
     Interrupt,
 }
 
-/// What the platform knows of a source beside its registration.
+/// State of a source beside its registration.
 #[derive(Clone, Copy)]
-struct Watched {
+struct ToySource {
     source: usize,
-    /// How many changes were reported, for edge mode.
+    /// Number of changes that were reported, for edge mode.
     reported: Option<u64>,
 }
 
@@ -34,13 +34,15 @@ pub(crate) struct Toy {
     pub(crate) now: Instant,
     pub(crate) schedule: Vec<(Instant, Action)>,
     pub(crate) fault: Option<Fault>,
-    /// How long the toy claims to have been busy.
+    /// Processor time that the toy claims to have used.
     pub(crate) busy: Duration,
-    registrations: Registrations<Vec<Registration>>,
-    watched: Vec<Option<Watched>>,
-    /// Where the next scan begins.
+    pub(super) registrations: Registrations<Vec<Registration>>,
+    watched: Vec<Option<ToySource>>,
+    /// Index at which the next scan begins.
     first: usize,
-    waker: Option<Token>,
+    pub(super) waker: Option<Token>,
+    /// A wait was interrupted at some time.
+    pub(super) interrupted: bool,
     pub(crate) wakes: Rc<Cell<usize>>,
     ghost: Option<Token>,
 }
@@ -57,6 +59,7 @@ impl Toy {
             watched: vec![None; capacity],
             first: 0,
             waker: None,
+            interrupted: false,
             wakes: Rc::default(),
             ghost: None,
         }
@@ -79,6 +82,7 @@ impl Toy {
                 Action::Interrupt => interrupted = true,
             }
         }
+        self.interrupted |= interrupted;
         interrupted
     }
 
@@ -89,7 +93,7 @@ impl Toy {
         Ok(())
     }
 
-    /// The token as a faulty platform would see it.
+    /// Returns the token as a faulty platform would see it.
     fn seen(&self, token: Token) -> Token {
         if self.has(Fault::CutsGenerations) {
             return Token::new(
@@ -103,8 +107,8 @@ impl Toy {
         }
     }
 
-    /// What is to be reported for the source at `index`.
-    fn ready(&self, index: usize) -> Option<(Event, Watched)> {
+    /// Returns what is to be reported for the source at `index`.
+    fn ready(&self, index: usize) -> Option<(Event, ToySource)> {
         let (token, registration) = self.registrations.at(index)?;
         let watched = self.watched[index]?;
         let line = &self.network.lines[watched.source];
@@ -117,25 +121,44 @@ impl Toy {
         } else {
             registration.armed()
         };
-        let all = line.readiness();
-        let strict = Readiness::READ_CLOSED | Readiness::CLOSED | Readiness::ERROR;
-        let mut readiness = all & (Readiness::from_bits(u32::from(interest.bits())) | strict);
-        if interest.is_empty() {
-            let loud = self.has(Fault::ReportsHangupsWithoutInterest) && all.intersects(strict);
-            readiness = if loud { all & strict } else { Readiness::NONE };
-        } else if (readiness - strict).is_empty() {
-            // Someone who waits for room to write has no use for half a hangup.
-            readiness = Readiness::NONE;
+        let mut all = line.readiness();
+        if self.has(Fault::HidesTheEndOfBoth) && !line.far_closed {
+            all = all - Readiness::CLOSED;
         }
+        let mut readiness = self.within(all, interest);
         readiness = self.spoil(readiness, all, interest);
-        let repeats = registration.mode == Mode::Edge || self.has(Fault::ForgetsLevel);
+        let deaf = interest == Interest::HANGUP && self.has(Fault::ForgetsEarlyHangups);
+        let repeats = registration.mode == Mode::Edge || self.has(Fault::ForgetsLevel) || deaf;
         if repeats && watched.reported == Some(line.changes) {
             readiness = Readiness::NONE;
         }
         (!readiness.is_empty()).then_some((Event { token, readiness }, watched))
     }
 
-    /// Readiness as a faulty platform would see it.
+    /// Returns what of `all` is reported to this interest.
+    fn within(&self, all: Readiness, interest: Interest) -> Readiness {
+        let strict = Readiness::READ_CLOSED | Readiness::CLOSED | Readiness::ERROR;
+        if interest.is_empty() {
+            let loud = self.has(Fault::ReportsHangupsWithoutInterest) && all.intersects(strict);
+            return if loud { all & strict } else { Readiness::NONE };
+        }
+        let alone = interest == Interest::HANGUP
+            || (interest.contains(Interest::HANGUP) && self.has(Fault::SilencesBesideHangups));
+        if alone {
+            return all
+                & match self.fault {
+                    Some(Fault::DeafToHangups) => Readiness::NONE,
+                    Some(Fault::ReportsHalfClosedAsHangup) => strict,
+                    Some(Fault::ReportsBytesAsHangup) => strict | Readiness::READABLE,
+                    _ => Readiness::CLOSED | Readiness::ERROR,
+                };
+        }
+        let readiness = all & (Readiness::from_bits(u32::from(interest.bits())) | strict);
+        // Someone who waits for room to write has no use for half a hangup.
+        if (readiness - strict).is_empty() { Readiness::NONE } else { readiness }
+    }
+
+    /// Applies the planted fault to `readiness`.
     fn spoil(&self, readiness: Readiness, all: Readiness, interest: Interest) -> Readiness {
         match self.fault {
             Some(Fault::IgnoresInterest) if !interest.is_empty() => all,
@@ -156,9 +179,9 @@ impl Toy {
     }
 
     /// Records that the source at `index` was reported.
-    fn note(&mut self, index: usize, watched: Watched) {
+    fn note(&mut self, index: usize, watched: ToySource) {
         let changes = self.network.lines[watched.source].changes;
-        self.watched[index] = Some(Watched { reported: Some(changes), ..watched });
+        self.watched[index] = Some(ToySource { reported: Some(changes), ..watched });
         self.registrations.fired(index);
     }
 
@@ -183,36 +206,12 @@ impl Toy {
         }
         for turn in 0..places {
             let index = (first + turn) % places;
-            if index == places - 1 {
-                if self.has(Fault::StarvesWakes) {
-                    continue;
-                }
-                self.report_wake(events);
-                if events.room() == 0 {
-                    // What found no room is next: the wake if there is one, and otherwise the first
-                    // source.
-                    self.first = if self.wakes.get() > 0 { index } else { 0 };
-                    return Ok(());
-                }
-                continue;
-            }
-            let Some((event, watched)) = self.ready(index) else { continue };
-            if self.network.lines[watched.source].broken && self.has(Fault::BreaksAsAWhole) {
-                return Err(ErrorKind::InvalidSource.into());
-            }
-            if self.report(event, events).is_err() {
-                if self.has(Fault::LosesOneshotBeyondTheBatch)
-                    || self.has(Fault::LosesEdgeBeyondTheBatch)
-                {
-                    self.lose(event, watched);
-                    continue;
-                }
-                self.first = index;
-                return Ok(());
-            }
-            self.note(index, watched);
-            if self.has(Fault::ReportsOneAtATime) {
-                self.first = index + 1;
+            let goes_on = if index == places - 1 {
+                self.scan_waker(index, events)
+            } else {
+                self.scan_source(index, events)?
+            };
+            if !goes_on {
                 return Ok(());
             }
         }
@@ -220,6 +219,44 @@ impl Toy {
             self.report_wake(events);
         }
         Ok(())
+    }
+
+    /// Reports the waker in its turn. Returns whether the scan goes on.
+    fn scan_waker(&mut self, index: usize, events: &mut Events<'_>) -> bool {
+        if self.has(Fault::StarvesWakes) {
+            return true;
+        }
+        self.report_wake(events);
+        if events.room() == 0 {
+            // What found no room is next: the wake if there is one, and otherwise the first source.
+            self.first = if self.wakes.get() > 0 { index } else { 0 };
+        }
+        events.room() > 0
+    }
+
+    /// Reports the source at `index` if it is ready. Returns whether the scan goes on.
+    fn scan_source(&mut self, index: usize, events: &mut Events<'_>) -> Result<bool, Error> {
+        let Some((event, watched)) = self.ready(index) else { return Ok(true) };
+        if self.network.lines[watched.source].broken && self.has(Fault::BreaksAsAWhole) {
+            return Err(ErrorKind::InvalidSource.into());
+        }
+        let full = self.has(Fault::LimitsBatches) && events.len() == 1_024;
+        if full || self.report(event, events).is_err() {
+            if self.has(Fault::LosesOneshotBeyondTheBatch)
+                || self.has(Fault::LosesEdgeBeyondTheBatch)
+            {
+                self.lose(event, watched);
+                return Ok(true);
+            }
+            self.first = index;
+            return Ok(false);
+        }
+        self.note(index, watched);
+        if self.has(Fault::ReportsOneAtATime) {
+            self.first = index + 1;
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     fn report(&self, event: Event, events: &mut Events<'_>) -> Result<(), Event> {
@@ -234,7 +271,7 @@ impl Toy {
         events.push(event)
     }
 
-    fn lose(&mut self, event: Event, watched: Watched) {
+    fn lose(&mut self, event: Event, watched: ToySource) {
         let mode = self.registrations.get(event.token).map(|registration| registration.mode);
         let wanted =
             if self.has(Fault::LosesOneshotBeyondTheBatch) { Mode::Oneshot } else { Mode::Edge };
@@ -243,15 +280,15 @@ impl Toy {
         }
     }
 
-    /// The line behind a source that was not closed.
-    fn line(&mut self, source: usize) -> Result<&mut super::network::Line, Error> {
+    /// Returns the line behind a source that was not closed.
+    pub(super) fn line(&mut self, source: usize) -> Result<&mut Line, Error> {
         let careless = self.has(Fault::ReadsClosedStreams);
         let line = &mut self.network.lines[source];
         if line.near_closed && !careless { Err(ErrorKind::Stale.into()) } else { Ok(line) }
     }
 
-    /// The stream behind a source.
-    fn stream(&mut self, source: usize) -> Result<&mut super::network::Line, Error> {
+    /// Returns the stream behind a source.
+    pub(super) fn stream(&mut self, source: usize) -> Result<&mut Line, Error> {
         let line = self.line(source)?;
         match line.kind {
             Kind::Stream => Ok(line),
@@ -282,7 +319,7 @@ impl Selector for Toy {
         if twice && !self.has(Fault::RegistersSourcesTwice) {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
-        self.watched[token.index()] = Some(Watched { source, reported: None });
+        self.watched[token.index()] = Some(ToySource { source, reported: None });
         self.registrations.insert(token, interest, mode);
         Ok(())
     }
@@ -300,7 +337,9 @@ impl Selector for Toy {
         if interest.is_empty() && self.has(Fault::ForgetsSilenced) {
             return self.deregister(source, token);
         }
-        self.watched[token.index()] = Some(Watched { source, reported: None });
+        let seen = self.network.lines[source].changes;
+        let reported = self.has(Fault::ForgetsEarlyHangups).then_some(seen);
+        self.watched[token.index()] = Some(ToySource { source, reported });
         self.registrations.update(token, interest, mode);
         Ok(())
     }
@@ -324,7 +363,14 @@ impl Selector for Toy {
         if let Some(token) = self.ghost.take() {
             let _ = events.push(Event { token, readiness: Readiness::READABLE });
         }
-        self.scan(events)
+        let before = events.len();
+        self.scan(events)?;
+        let mut watched = self.watched.iter().flatten();
+        let broken = watched.any(|watched| self.network.lines[watched.source].broken);
+        if broken && events.len() > before && self.has(Fault::FailsBesideEvents) {
+            return Err(ErrorKind::InvalidSource.into());
+        }
+        Ok(())
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -332,209 +378,14 @@ impl Selector for Toy {
         if self.has(Fault::TakesEdgeInSecret) || self.has(Fault::FavoursTheFirst) {
             return all - Capabilities::EDGE;
         }
-        all
+        match self.fault {
+            Some(Fault::TakesHangupInSecret) => all - Capabilities::HANGUP,
+            Some(Fault::ChecksInSecret) => all - Capabilities::CHECK,
+            _ => all,
+        }
     }
 
     fn capacity(&self) -> usize {
         self.watched.len()
-    }
-}
-
-impl Wait for Toy {
-    fn now(&mut self) -> Instant {
-        if self.has(Fault::GoesBackInTime) {
-            self.now = Instant::from_nanos(self.now.as_nanos() - 1);
-        }
-        self.now
-    }
-
-    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
-        if self.has(Fault::LosesEarlyWakes) {
-            self.wakes.set(0);
-        }
-        if events.room() == 0 && !self.has(Fault::SleepsWithAFullBatch) {
-            return Ok(());
-        }
-        let spent = self.has(Fault::WaitsForSpentOneshots) && self.registrations.oneshot() > 0;
-        if deadline.is_none() && self.registrations.armed() == 0 && self.waker.is_none() && !spent {
-            let silent = self.has(Fault::WaitsForNothing);
-            return if silent { Ok(()) } else { Err(ErrorKind::NothingToWaitFor.into()) };
-        }
-        let deadline = self.spoil_deadline(deadline);
-        let start = self.now;
-        let before = events.len();
-        let mut until = deadline;
-        loop {
-            self.poll(self.now, events)?;
-            if events.len() > before {
-                return Ok(());
-            }
-            let next = self.schedule.iter().map(|(at, _)| *at).min();
-            match (until, next) {
-                (Some(until), next)
-                    if until <= self.now || next.is_none_or(|next| next > until) =>
-                {
-                    if self.has(Fault::Spins) {
-                        self.busy += until.saturating_since(self.now);
-                    }
-                    self.advance(until);
-                    return Ok(());
-                }
-                (_, Some(next)) => {
-                    if self.advance(next) {
-                        match self.fault {
-                            Some(Fault::EndsInterruptedWaits) => return Ok(()),
-                            Some(Fault::FailsInterruptedWaits) => {
-                                return Err(ErrorKind::Other.into());
-                            }
-                            Some(Fault::RestartsInterruptedWaits) => {
-                                until = deadline
-                                    .map(|deadline| self.now + deadline.saturating_since(start));
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                // A real platform would sleep for ever.
-                (_, None) => return Err(ErrorKind::Other.into()),
-            }
-        }
-    }
-}
-
-impl Toy {
-    /// The deadline as a faulty platform would see it.
-    fn spoil_deadline(&self, deadline: Option<Instant>) -> Option<Instant> {
-        let deadline = deadline?;
-        let left = deadline.saturating_since(self.now);
-        let millis = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        Some(match self.fault {
-            Some(Fault::RoundsDown) => self.now + Duration::from_millis(millis),
-            Some(Fault::OverflowsFarDeadlines) if i32::try_from(left.as_millis()).is_err() => {
-                self.now
-            }
-            _ => deadline,
-        })
-    }
-}
-
-impl Wake for Toy {
-    type Waker = Rc<Cell<usize>>;
-
-    fn waker(&mut self, token: Token) -> Result<Self::Waker, Error> {
-        self.registrations.vacancy(token)?;
-        if self.waker.is_some() && !self.has(Fault::MakesSecondWakers) {
-            return Err(ErrorKind::AlreadyRegistered.into());
-        }
-        self.waker = Some(token);
-        Ok(Rc::clone(&self.wakes))
-    }
-}
-
-impl Transport for Toy {
-    /// Whether somebody listens there.
-    type Address = bool;
-
-    const OWNS_BUFFERS: bool = true;
-
-    fn accept(&mut self, listener: usize) -> Result<usize, Error> {
-        let backwards = self.has(Fault::AcceptsBackwards);
-        let line = self.line(listener)?;
-        if line.kind != Kind::Listener {
-            return Err(ErrorKind::InvalidSource.into());
-        }
-        let next = if backwards { line.waiting.pop_back() } else { line.waiting.pop_front() };
-        next.ok_or(Error::WOULD_BLOCK)
-    }
-
-    fn connect(&mut self, address: &bool) -> Result<usize, Error> {
-        let listening = *address || self.has(Fault::HidesRefusals);
-        Ok(self.network.open(if listening { Kind::Stream } else { Kind::Refused }))
-    }
-
-    fn connected(&mut self, source: usize) -> Result<(), Error> {
-        match self.line(source)?.kind {
-            Kind::Stream => Ok(()),
-            _ => Err(ErrorKind::ConnectionRefused.into()),
-        }
-    }
-
-    fn read(&mut self, source: usize, buffer: &mut [u8]) -> Result<usize, Error> {
-        let fault = self.fault;
-        let line = self.stream(source)?;
-        if fault == Some(Fault::LosesAByteToEmptyReads) && buffer.is_empty() {
-            line.inward.bytes.pop_front();
-        }
-        line.left = 0;
-        let read = line.inward.read(buffer);
-        let nothing = !matches!(read, Ok(count) if count > 0);
-        if line.reset && nothing && fault != Some(Fault::HidesResets) {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        read
-    }
-
-    fn peek(&mut self, source: usize, buffer: &mut [u8]) -> Result<usize, Error> {
-        let fault = self.fault;
-        let line = self.stream(source)?;
-        if line.inward.bytes.len() <= line.left && fault != Some(Fault::RepeatsWhatWasLeft) {
-            let hidden = line.left > 0 && fault == Some(Fault::HidesTheEndBehindWhatWasLeft);
-            return if line.inward.ended && !hidden { Ok(0) } else { Err(Error::WOULD_BLOCK) };
-        }
-        if fault == Some(Fault::TakesWhatItShows) {
-            return line.inward.read(buffer);
-        }
-        let parts = if fault == Some(Fault::ShowsAPart) { 2 } else { 1 };
-        let count = buffer.len().min(line.inward.bytes.len().div_ceil(parts));
-        for (place, byte) in buffer.iter_mut().zip(&line.inward.bytes) {
-            *place = *byte;
-        }
-        Ok(count)
-    }
-
-    fn consume(&mut self, source: usize, count: usize, left: usize) {
-        let hides = self.has(Fault::HidesWhatWasLeft);
-        let Ok(line) = self.stream(source) else { return };
-        line.inward.bytes.drain(..count.min(line.inward.bytes.len()));
-        line.left = if hides { line.left.max(left) } else { left };
-    }
-
-    fn write_room(&mut self, source: usize) -> usize {
-        let more = usize::from(self.has(Fault::BoastsOfItsRoom));
-        self.stream(source).map_or(1, |line| PIPE - line.outward.bytes.len() + more)
-    }
-
-    fn write(&mut self, source: usize, bytes: &[u8]) -> Result<usize, Error> {
-        let lossy = self.has(Fault::LosesABytePerPartialWrite);
-        let line = self.stream(source)?;
-        if line.reset {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        let taken = line.outward.write(bytes)?;
-        if lossy && taken < bytes.len() {
-            line.outward.bytes.pop_back();
-        }
-        Ok(taken)
-    }
-
-    fn shutdown_write(&mut self, source: usize) -> Result<(), Error> {
-        let both = self.has(Fault::ShutsDownBoth);
-        let line = self.stream(source)?;
-        line.outward.ended = true;
-        line.inward.ended |= both;
-        Ok(())
-    }
-
-    fn close(&mut self, source: usize, how: Close) -> Result<(), Error> {
-        let (drops, in_order) = (self.has(Fault::DropsOnClose), self.has(Fault::AbortsInOrder));
-        let line = self.line(source)?;
-        line.near_closed = true;
-        line.outward.ended = true;
-        match how {
-            Close::Graceful if drops => line.outward.bytes.clear(),
-            Close::Graceful => {}
-            Close::Abort => line.reset |= !in_order,
-        }
-        Ok(())
     }
 }

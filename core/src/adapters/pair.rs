@@ -181,6 +181,13 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
         }
     }
 
+    fn unacknowledged_since(&mut self, source: Self::Source) -> Option<Instant> {
+        match source {
+            Either::First(source) => self.first.unacknowledged_since(source),
+            Either::Second(source) => self.second.unacknowledged_since(source),
+        }
+    }
+
     fn shutdown_write(&mut self, source: Self::Source) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.shutdown_write(source),

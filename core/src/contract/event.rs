@@ -135,7 +135,7 @@ impl<'a> Events<'a> {
     }
 
     /// The places that are still free, in whatever state. For a backend whose platform writes
-    /// events by itself; what it has written there is added by [`extend`](Self::extend).
+    /// events by itself; what it has written there is added by [`advance`](Self::advance).
     #[inline]
     pub fn spare(&mut self) -> &mut [Event] {
         &mut self.slots[self.len..]

@@ -194,6 +194,6 @@ pub trait Wake: Selector {
     #[inline]
     fn release_waker(&mut self, token: Token) -> Result<(), Error> {
         let _ = token;
-        Err(Error::new(crate::ErrorKind::Unsupported))
+        Err(Error::new(crate::contract::ErrorKind::Unsupported))
     }
 }

@@ -1,6 +1,6 @@
 //! The contracts for moving bytes: [`Transport`] for streams, [`Datagrams`] for messages.
 
-use crate::contract::{Error, Selector};
+use crate::contract::{Error, Instant, Selector};
 
 /// How a source is closed.
 ///
@@ -88,7 +88,7 @@ pub trait Transport: Selector {
     #[inline]
     fn peek(&mut self, source: Self::Source, buffer: &mut [u8]) -> Result<usize, Error> {
         let _ = (source, buffer);
-        Err(crate::ErrorKind::Unsupported.into())
+        Err(crate::contract::ErrorKind::Unsupported.into())
     }
 
     /// Takes out the first `count` of the bytes that [`peek`](Self::peek) showed, and leaves `left`
@@ -140,17 +140,30 @@ pub trait Transport: Selector {
     #[inline]
     fn check(&mut self, source: Self::Source) -> Result<(), Error> {
         let _ = source;
-        Err(crate::ErrorKind::Unsupported.into())
+        Err(crate::contract::ErrorKind::Unsupported.into())
     }
 
     /// How many bytes [`write`](Self::write) takes right now. Only where
     /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so; elsewhere nobody knows before the write.
     /// Not 0 for a source that is broken or whose stream was ended, so that the write
     /// is made and tells.
+    ///
+    /// Unless that was all the room there can be, the source is writable again only once it has
+    /// more room than this, or after a write: whoever needs more is not called in vain.
     #[inline]
     fn write_room(&mut self, source: Self::Source) -> usize {
         let _ = source;
         usize::MAX
+    }
+
+    /// Returns since when bytes that were written wait in the platform's own buffer without the
+    /// peer having acknowledged one; `None` if there are none, or the platform cannot tell. Only
+    /// where [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so: there a stalled peer is recognised by
+    /// this.
+    #[inline]
+    fn unacknowledged_since(&mut self, source: Self::Source) -> Option<Instant> {
+        let _ = source;
+        None
     }
 
     /// Ends the stream to the peer after what was written. Reading goes on.

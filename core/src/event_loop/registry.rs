@@ -9,10 +9,10 @@ use crate::event_loop::Storage;
 #[repr(C)]
 pub struct Slot {
     /// While live: the slot's own index, so that the slot is bit for bit the token that was
-    /// issued, and looks like no other. While vacant: which slot is vacant after this one, all
-    /// bits flipped; or 0 if that is the one behind it.
+    /// issued, and equals no other. While vacant: the complement of the index of the next vacant
+    /// slot; or 0 if that is the one behind it, so that fresh memory is a free list already.
     link: u32,
-    /// How often the slot was issued.
+    /// The number of times that the slot was issued.
     generation: u32,
 }
 
@@ -23,23 +23,19 @@ impl Slot {
     /// The last generation. Once that is taken back, the slot is never issued again.
     const LAST: u32 = u32::MAX;
 
-    /// Whether a slot of this index is used: few enough are, that the bits of an index flipped, or
-    /// of the one behind the last, are no index.
+    /// Returns true if a registry may issue this index. Indices stop below 2^31 - 1, so that a
+    /// complemented index (a free-list link) is never a valid one.
     #[inline]
-    const fn is_used(index: u32) -> bool {
-        // Memory of 32 bits has no room for as many.
+    const fn may_issue(index: u32) -> bool {
+        // A 32-bit address space has no room for more slots of 8 bytes.
         cfg!(target_pointer_width = "32") || index < i32::MAX.cast_unsigned()
     }
 }
 
-/// Issues tokens, takes them back, and knows which are live.
-///
-/// Issuing, taking back and asking are O(1) and never allocate. A slot that has used up its 2^32 -
-/// 1 generations is retired rather than let a token of old become true again.
-#[derive(Debug)]
+/// The bookkeeping of a registry beside its slots.
+#[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Registry<S> {
-    slots: S,
+pub(super) struct RegistryState {
     /// The next slot to issue: the one that was vacated last, or else the first that this registry
     /// never issued. There is none if there is no such slot.
     vacant: u32,
@@ -48,43 +44,38 @@ pub struct Registry<S> {
     retired: u32,
 }
 
-impl<S: Storage<Slot>> Registry<S> {
-    /// An empty registry with one place for each of `slots`, of which it uses at most 2^31 - 1.
-    ///
-    /// Slots that another registry used before are taken over with their generations, so that its
-    /// tokens stay dead.
-    #[must_use]
-    pub fn new(mut slots: S) -> Self {
+impl RegistryState {
+    /// Vacates all slots.
+    pub(super) fn new(slots: &mut [Slot]) -> Self {
         let mut retired = 0;
-        for slot in slots.as_mut() {
-            // Fresh memory stays as it is.
+        for slot in slots.iter_mut() {
+            // Pages of fresh memory are only read, so that they cost nothing.
             if *slot != Slot::EMPTY {
                 slot.link = 0;
                 retired += u32::from(slot.generation == Slot::LAST);
             }
         }
-        if let Some(first) = slots.as_mut().first_mut() {
+        if let Some(first) = slots.first_mut() {
             // It alone would look like a token while all its bits are zero.
             first.link = !1;
         }
-        Self { slots, vacant: 0, live: 0, live_max: 0, retired }
+        Self { vacant: 0, live: 0, live_max: 0, retired }
     }
 
-    /// Issues a token.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Full`] when every slot is live or retired.
+    pub(super) const fn live(&self) -> usize {
+        self.live as usize
+    }
+
     #[inline]
-    pub fn insert(&mut self) -> Result<Token, Error> {
+    pub(super) fn insert(&mut self, slots: &mut [Slot]) -> Result<Token, Error> {
         loop {
             let index = self.vacant;
-            let slot = match self.slots.as_mut().get_mut(index as usize) {
-                Some(slot) if Slot::is_used(index) => slot,
+            let slot = match slots.get_mut(index as usize) {
+                Some(slot) if Slot::may_issue(index) => slot,
                 _ => return Err(Error::new(ErrorKind::Full)),
             };
-            self.vacant = slot.vacant_after(index);
-            // One that an earlier registry retired is passed over.
+            self.vacant = slot.next_vacant(index);
+            // A slot that an earlier registry retired is passed over.
             if slot.generation != Slot::LAST {
                 slot.link = index;
                 slot.generation += 1;
@@ -95,18 +86,14 @@ impl<S: Storage<Slot>> Registry<S> {
         }
     }
 
-    /// Takes a token back: from now on it is not live, and never will be again.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Stale`] when it is not live; nothing is changed.
     #[inline]
-    pub fn remove(&mut self, token: Token) -> Result<(), Error> {
-        if !self.contains(token) {
+    pub(super) fn remove(&mut self, slots: &mut [Slot], token: Token) -> Result<(), Error> {
+        if !contains(slots, token) {
             return Err(Error::new(ErrorKind::Stale));
         }
-        let slot = &mut self.slots.as_mut()[token.index()];
+        let slot = &mut slots[token.index()];
         slot.link = !self.vacant;
+        // A slot without generations left is retired: it stays out of the free list.
         if slot.generation == Slot::LAST {
             self.retired += 1;
         } else {
@@ -115,56 +102,119 @@ impl<S: Storage<Slot>> Registry<S> {
         self.live -= 1;
         Ok(())
     }
+}
 
-    /// Whether the token is live.
-    #[cfg_attr(not(target_family = "wasm"), inline)]
-    #[cfg_attr(target_family = "wasm", inline(never))]
+/// Returns true if the token is live.
+#[cfg_attr(not(target_family = "wasm"), inline)]
+#[cfg_attr(target_family = "wasm", inline(never))]
+pub(super) fn contains(slots: &[Slot], token: Token) -> bool {
+    slots.get(token.index()).is_some_and(|slot| slot.tenant() == token)
+}
+
+/// Returns the live token of a slot.
+#[inline]
+pub(super) fn token_at(slots: &[Slot], index: usize) -> Option<Token> {
+    let token = slots.get(index)?.tenant();
+    (token.index() == index).then_some(token)
+}
+
+/// Issues tokens, takes them back, and knows which are live.
+///
+/// Issuing, taking back and asking are O(1) and never allocate. A slot that has used up its 2^32 -
+/// 1 generations is retired: were it issued again, a token of long ago would be live again.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Registry<S> {
+    slots: S,
+    state: RegistryState,
+}
+
+impl<S: Storage<Slot>> Registry<S> {
+    /// Makes an empty registry with one place for each of `slots`, of which it uses at most 2^31 -
+    /// 1.
+    ///
+    /// Slots that another registry used before are taken over with their generations, so that its
+    /// tokens stay dead.
     #[must_use]
-    pub fn contains(&self, token: Token) -> bool {
-        self.slots.as_ref().get(token.index()).is_some_and(|slot| slot.tenant() == token)
+    pub fn new(mut slots: S) -> Self {
+        let state = RegistryState::new(slots.as_mut());
+        Self { slots, state }
     }
 
-    /// The live token of a slot.
+    /// Issues a token.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Full`] when every slot is live or retired.
+    #[inline]
+    pub fn insert(&mut self) -> Result<Token, Error> {
+        self.state.insert(self.slots.as_mut())
+    }
+
+    /// Takes a token back: from now on it is not live, and never will be again.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stale`] when it is not live; nothing is changed.
+    #[inline]
+    pub fn remove(&mut self, token: Token) -> Result<(), Error> {
+        self.state.remove(self.slots.as_mut(), token)
+    }
+}
+
+impl<S: AsRef<[Slot]>> Registry<S> {
+    /// Returns the registry of these slots, to look at.
+    #[inline]
+    pub(super) const fn view(slots: S, state: RegistryState) -> Self {
+        Self { slots, state }
+    }
+
+    /// Returns true if the token is live.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, token: Token) -> bool {
+        contains(self.slots.as_ref(), token)
+    }
+
+    /// Returns the live token of a slot.
     #[inline]
     #[must_use]
     pub fn token_at(&self, index: usize) -> Option<Token> {
-        let slot = self.slots.as_ref().get(index)?;
-        let token = slot.tenant();
-        (token.index() == index).then_some(token)
+        token_at(self.slots.as_ref(), index)
     }
 
-    /// The live tokens, in the order of their slots.
+    /// Returns the live tokens, in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = Token> + '_ {
         (0..self.capacity()).filter_map(|index| self.token_at(index))
     }
 
-    /// How many tokens are live.
+    /// Returns the number of live tokens.
     #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.live as usize
+        self.state.live()
     }
 
-    /// Whether no token is live.
+    /// Returns true if no token is live.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.live == 0
+        self.state.live == 0
     }
 
-    /// The most tokens that were ever live at once.
+    /// Returns the most tokens that were ever live at once.
     #[must_use]
     pub const fn len_max(&self) -> usize {
-        self.live_max as usize
+        self.state.live_max as usize
     }
 
-    /// How many slots have used up their generations.
+    /// Returns the number of slots that have used up their generations.
     #[must_use]
     pub const fn retired(&self) -> usize {
-        self.retired as usize
+        self.state.retired as usize
     }
 
-    /// How many tokens can be live at once, retired slots included.
+    /// Returns the number of tokens that can be live at once, retired slots included.
     #[inline]
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -173,7 +223,7 @@ impl<S: Storage<Slot>> Registry<S> {
 }
 
 impl Slot {
-    /// A vacant slot that can issue this many more tokens. To live through all generations would
+    /// Makes a vacant slot that can issue this many more tokens. To use up all generations would
     /// take a fuzzer hours.
     #[cfg(fuzzing)]
     #[doc(hidden)]
@@ -182,15 +232,16 @@ impl Slot {
         Self { link: 0, generation: Self::LAST - left }
     }
 
-    /// The token that the slot is for; while it is vacant, one that was never issued for this slot.
+    /// Returns the token that the slot is for; while it is vacant, one that was never issued for
+    /// this slot.
     #[inline]
     const fn tenant(self) -> Token {
         Token::new(self.link, self.generation)
     }
 
-    /// Which slot is vacant after this one, which is vacant and has this index.
+    /// Returns the index of the slot that is vacant after this one, which has this index.
     #[inline]
-    const fn vacant_after(self, index: u32) -> u32 {
+    const fn next_vacant(self, index: u32) -> u32 {
         if self.link == 0 { index + 1 } else { !self.link }
     }
 }

@@ -10,7 +10,7 @@ use crate::contract::{Error, ErrorKind, Interest, Transport};
 /// How many blocks one read may take at most: an outbox and an inbox.
 pub(super) const BLOCKS_PER_READ: usize = 2;
 
-impl<P: Transport> Driver<'_, '_, P> {
+impl<P: Transport> Driver<'_, '_, '_, P> {
     /// Borrows a block for a connection, and keeps the count. Without one the connection fails.
     pub(super) fn borrow_block(&mut self, index: usize) -> Option<BlockId> {
         let block = self.table.pool.borrow();

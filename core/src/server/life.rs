@@ -7,7 +7,7 @@ use super::table::{Driver, Span};
 use super::{CloseReason, Task};
 use crate::contract::{Close, Instant, Interest, Readiness, Transport};
 
-impl<P: Transport, S: Service> Task<'_, '_, P, S> {
+impl<P: Transport, S: Service> Task<'_, '_, '_, P, S> {
     /// Begins to serve a registered source.
     pub(super) fn open(&mut self) {
         let index = self.driver.current.index();
@@ -95,7 +95,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
                     return Some(Close::Graceful);
                 }
                 if flags.contains(Flags::WRITE_ENDED) || self.driver.end_stream() {
-                    let deadline = linger.after(self.driver.context.now());
+                    let deadline = linger.after(self.driver.context.turn_time());
                     let connection = self.driver.here();
                     connection.set(Flags::LINGERING);
                     connection.timer = deadline;
@@ -164,7 +164,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     /// Serves a connection whose deadline has come.
     #[inline(never)]
     pub(super) fn look_after(&mut self) {
-        let now = self.driver.context.now();
+        let now = self.driver.context.turn_time();
         let connection = *self.driver.here();
         let timer_due = connection.timer != Instant::ZERO && connection.timer <= now;
         let drain_due = self.driver.table.drained_by <= now;

@@ -8,7 +8,7 @@ use super::service::Service;
 use super::table::Driver;
 use crate::contract::{Close, Error, ErrorKind, Interest, Mode, Token, Transport};
 
-impl<P: Transport, S: Service> Task<'_, '_, P, S> {
+impl<P: Transport, S: Service> Task<'_, '_, '_, P, S> {
     /// Takes waiting connections, as many as one turn may.
     pub(super) fn accept(&mut self) {
         let listener = self.driver.current.index();
@@ -48,7 +48,7 @@ impl<P: Transport, S: Service> Task<'_, '_, P, S> {
     }
 }
 
-impl<P: Transport> Driver<'_, '_, P> {
+impl<P: Transport> Driver<'_, '_, '_, P> {
     /// Watches a source for reading, and remembers it.
     #[inline(never)]
     pub(super) fn register(&mut self, source: P::Source) -> Result<Token, Error> {
@@ -124,7 +124,7 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Has a listener looked after in a while.
     fn retry_later(&mut self, listener: usize) {
-        let retry = self.table.limits.accept_retry.after(self.context.now());
+        let retry = self.table.limits.accept_retry.after(self.context.turn_time());
         self.schedule(listener, retry);
     }
 

@@ -126,7 +126,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     /// As [`Context::register`]; the listener is still the caller's then.
     pub fn listen(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         listener: P::Source,
     ) -> Result<Token, Error> {
         let mut task = self.task(context, NOBODY);
@@ -143,7 +143,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     /// As [`Context::register`]; the source is still the caller's then.
     pub fn adopt(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         source: P::Source,
     ) -> Result<Token, Error> {
         let mut task = self.task(context, NOBODY);
@@ -156,7 +156,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     /// Begins to drain: closes the listeners, sends what is owed, closes the connections; whatever
     /// is left at `deadline` is aborted. When all are closed, the loop is
     /// [stopped](Context::stop).
-    pub fn drain(&mut self, context: &mut Context<'a, P>, deadline: Instant) {
+    pub fn drain(&mut self, context: &mut Context<'_, P>, deadline: Instant) {
         self.table.draining = true;
         self.table.drained_by = self.table.drained_by.min(deadline);
         let mut driver = self.task(context, NOBODY).driver;
@@ -231,11 +231,11 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
 
     /// What acts on the connection or listener under `current`.
     #[inline]
-    fn task<'d>(
+    fn task<'d, 'c>(
         &'d mut self,
-        context: &'d mut Context<'a, P>,
+        context: &'d mut Context<'c, P>,
         current: Token,
-    ) -> Task<'d, 'a, P, S> {
+    ) -> Task<'d, 'c, 'a, P, S> {
         Task {
             driver: Driver { context, table: &mut self.table, current, quick: None },
             service: &mut self.service,
@@ -246,7 +246,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
 
     /// Serves an event, or without one a deadline, that needs more than the quick way.
     #[inline(never)]
-    fn serve(&mut self, context: &mut Context<'a, P>, token: Token, readiness: Option<Readiness>) {
+    fn serve(&mut self, context: &mut Context<'_, P>, token: Token, readiness: Option<Readiness>) {
         let mut task = self.task(context, token);
         let Some(connection) = task.driver.table.connections.get(token.index()) else { return };
         let flags = connection.flags;
@@ -263,16 +263,16 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
 const NOBODY: Token = Token::new(u32::MAX, 0);
 
 /// One event, or one call from outside, and all that it acts with.
-struct Task<'d, 'a, P: Transport, S: Service> {
-    driver: Driver<'d, 'a, P>,
+struct Task<'d, 'c, 'a, P: Transport, S: Service> {
+    driver: Driver<'d, 'c, 'a, P>,
     service: &'d mut S,
     sessions: &'d mut [Option<S::Session>],
     scratch: &'d mut [u8],
 }
 
-impl<'a, P: Transport, S: Service> Handler<'a, P> for Server<'a, P, S> {
+impl<P: Transport, S: Service> Handler<P> for Server<'_, P, S> {
     #[inline]
-    fn ready(&mut self, context: &mut Context<'a, P>, event: Event) {
+    fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
         if const { Driver::<P>::HAS_QUICK_WAY } && event.readiness == Readiness::READABLE {
             let index = event.token.index();
             if let (Some(connection), Some(Some(source))) =
@@ -288,7 +288,7 @@ impl<'a, P: Transport, S: Service> Handler<'a, P> for Server<'a, P, S> {
         self.serve(context, event.token, Some(event.readiness));
     }
 
-    fn expired(&mut self, context: &mut Context<'a, P>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
         self.serve(context, token, None);
     }
 }

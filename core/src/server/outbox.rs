@@ -16,7 +16,7 @@ use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 /// there.
 const ROOM_RETRY: Duration = Duration::from_millis(10);
 
-impl<'a, P: Transport> Driver<'_, 'a, P> {
+impl<'c, 'a, P: Transport> Driver<'_, 'c, 'a, P> {
     /// How many bytes can be sent to a connection without loss.
     #[inline(never)]
     pub(super) fn outbox_room(&mut self, index: usize) -> usize {
@@ -88,7 +88,7 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
 
     /// The same driver once more, for what may change a connection. This one can then be kept in
     /// registers.
-    fn apart(&mut self) -> Driver<'_, 'a, P> {
+    fn apart(&mut self) -> Driver<'_, 'c, 'a, P> {
         self.quick = None;
         Driver { context: self.context, table: self.table, current: self.current, quick: None }
     }
@@ -155,7 +155,7 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
         if self.table.limits.stall.is_for_ever() {
             return;
         }
-        let now = self.context.now();
+        let now = self.context.turn_time();
         self.table.pool.block(outbox).waiting_since = now;
         let deadline = self.table.limits.stall.after(now);
         self.schedule(index, deadline);
@@ -209,12 +209,12 @@ impl<'a, P: Transport> Driver<'_, 'a, P> {
     #[cold]
     pub(super) fn offer_later(&mut self, index: usize) {
         self.connection(index).set(Flags::RESUMED);
-        let retry = self.context.now() + ROOM_RETRY;
+        let retry = self.context.turn_time() + ROOM_RETRY;
         self.schedule(index, retry);
     }
 }
 
-impl<P: Transport> Outlet for Driver<'_, '_, P> {
+impl<P: Transport> Outlet for Driver<'_, '_, '_, P> {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[allow(
         clippy::inline_always,

@@ -13,14 +13,14 @@ use crate::event_loop::Context;
 /// nobody else from theirs.
 const READS_MAX: usize = 4;
 
-impl<'a, P: Transport, S: Service> Server<'a, P, S> {
+impl<P: Transport, S: Service> Server<'_, P, S> {
     /// Receives from a connection that is open and nothing else, while blocks are plenty: what is
     /// nearly always the case, in as few steps as can be. [`Task::receive`] does the same and
     /// everything else; whatever turns out otherwise here is finished there.
     #[inline]
     pub(super) fn receive_quickly(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         token: Token,
         source: P::Source,
     ) {
@@ -49,7 +49,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     #[inline(never)]
     fn nothing_came(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         token: Token,
         read: Result<usize, Error>,
     ) {
@@ -64,7 +64,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     #[inline(never)]
     fn finish_receiving(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         token: Token,
         consumed: usize,
         count: usize,
@@ -79,7 +79,7 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     }
 }
 
-impl<P: Transport, S: Service> Task<'_, '_, P, S> {
+impl<P: Transport, S: Service> Task<'_, '_, '_, P, S> {
     /// Receives as much as there is room for: reads if `more` says that something may have come,
     /// and offers it to the service behind what is held. Once, or where one read leaves a
     /// source readable, until nothing is there. However often, no more bytes are taken than one

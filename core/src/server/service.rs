@@ -162,7 +162,7 @@ impl<'p> Peer<'p> {
         self.outlet.received_max()
     }
 
-    /// The time of this turn.
+    /// Returns the time, read from the platform's clock where the loop owns one.
     #[must_use]
     pub fn now(&mut self) -> Instant {
         self.outlet.now()

@@ -70,8 +70,8 @@ impl Span {
 }
 
 /// The table and the loop together: what acts on connections.
-pub(super) struct Driver<'d, 'a, P: Transport> {
-    pub(super) context: &'d mut Context<'a, P>,
+pub(super) struct Driver<'d, 'c, 'a, P: Transport> {
+    pub(super) context: &'d mut Context<'c, P>,
     pub(super) table: &'d mut Table<'a, P::Source>,
     /// The connection whose event or service call is under way: what it asked for is settled at
     /// the end.
@@ -82,7 +82,7 @@ pub(super) struct Driver<'d, 'a, P: Transport> {
     pub(super) quick: Option<P::Source>,
 }
 
-impl<P: Transport> Driver<'_, '_, P> {
+impl<P: Transport> Driver<'_, '_, '_, P> {
     /// What is owed, where the server keeps it.
     pub(super) const OWES: Flags = if P::OWNS_BUFFERS { Flags::NONE } else { Flags::OWES };
 
@@ -145,7 +145,7 @@ impl<P: Transport> Driver<'_, '_, P> {
     #[inline]
     pub(super) fn touch(&mut self, index: usize) {
         if !self.table.limits.idle.is_for_ever() {
-            let now = self.context.now();
+            let now = self.context.turn_time();
             self.table.connections[index].progress = now;
         }
     }
@@ -161,7 +161,7 @@ impl<P: Transport> Driver<'_, '_, P> {
 
     /// Has a connection looked after in this turn, or if it is full, in the next.
     pub(super) fn look_soon(&mut self, index: usize) {
-        let now = self.context.now();
+        let now = self.context.turn_time();
         self.schedule(index, now);
     }
 

@@ -125,6 +125,7 @@ fn a_platform_without_work_of_its_own_has_no_deadline() {
 fn a_platform_without_buffers_names_no_room_and_shows_nothing() {
     const { assert!(!Bare::OWNS_BUFFERS) };
     assert_eq!(Bare::default().write_room(()), usize::MAX);
+    assert_eq!(Bare::default().unacknowledged_since(()), None);
     assert_eq!(Bare::default().peek((), &mut [0; 1]), Err(ErrorKind::Unsupported.into()));
     Bare::default().consume((), 1, 1);
 }

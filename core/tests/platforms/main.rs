@@ -5,6 +5,7 @@ mod defaults;
 mod device_poller;
 mod error;
 mod event_loop;
+mod loop_time;
 mod pair;
 mod recorder;
 mod selector_only;

@@ -34,11 +34,13 @@ fn call_everything(pair: &mut Recorders, side: Side, number: u8) {
     assert_eq!(pair.write_vectored(source, &[&[], &[5], &[6]]), Ok(usize::from(number)));
     pair.check(source).unwrap();
     assert_eq!(pair.write_room(source), usize::from(number));
+    let since = Some(selkie_core::Instant::from_nanos(number.into()));
+    assert_eq!(pair.unacknowledged_since(source), since);
     pair.shutdown_write(source).unwrap();
     pair.close(source, Close::Abort).unwrap();
 }
 
-const EVERYTHING: [&str; 15] = [
+const EVERYTHING: [&str; 16] = [
     "register 7 Token(4#1) READABLE Level",
     "modify 7 Token(4#1) WRITABLE Oneshot",
     "deregister 7 Token(4#1)",
@@ -52,6 +54,7 @@ const EVERYTHING: [&str; 15] = [
     "write_vectored 7 [[], [5], [6]]",
     "check 7",
     "write_room 7",
+    "unacknowledged_since 7",
     "shutdown_write 7",
     "close 7 Abort",
 ];

@@ -159,6 +159,11 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
         self.number.into()
     }
 
+    fn unacknowledged_since(&mut self, source: u8) -> Option<Instant> {
+        self.calls.push(format!("unacknowledged_since {source}"));
+        Some(Instant::from_nanos(self.number.into()))
+    }
+
     fn shutdown_write(&mut self, source: u8) -> Result<(), Error> {
         self.answer(format!("shutdown_write {source}"), ())
     }

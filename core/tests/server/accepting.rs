@@ -21,13 +21,9 @@ fn at_capacity_the_listener_is_disarmed_and_the_others_wait() {
         assert_eq!(rig.server.open_connections(), 5, "six slots, of which the listener has one");
         assert!(!armed(rig));
         assert_eq!(rig.server.counters().accept_pauses, 1);
-        let turns = rig.event_loop.context.counters().turns;
+        let turns = rig.event_loop.counters().turns;
         rig.settle();
-        assert_eq!(
-            rig.event_loop.context.counters().turns,
-            turns + 1,
-            "a full server does not spin"
-        );
+        assert_eq!(rig.event_loop.counters().turns, turns + 1, "a full server does not spin");
         assert_eq!(rig.socket(clients[5]).reads, 0);
 
         rig.send(clients[6], b"I waited");
@@ -86,9 +82,9 @@ fn without_descriptors_the_listener_rests_until_the_retry() {
             let listener = rig.listener;
             rig.socket(listener).accept_errors.extend([kind, kind]);
             let waiting = rig.connect();
-            let turns = rig.event_loop.context.counters().turns;
+            let turns = rig.event_loop.counters().turns;
             rig.settle();
-            assert!(rig.event_loop.context.counters().turns <= turns + 2, "no spinning");
+            assert!(rig.event_loop.counters().turns <= turns + 2, "no spinning");
             assert!(!armed(rig));
             rig.send(served, b"still here");
             rig.pass(Duration::from_millis(99));
@@ -139,7 +135,7 @@ fn connections_that_were_gone_before_are_skipped() {
 #[test]
 fn a_connection_that_cannot_be_registered_is_refused() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
-        rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory);
+        rig.event_loop.platform.register_errors.push_back(ErrorKind::OutOfMemory);
         let (refused, served) = (rig.connect(), rig.connect());
         rig.settle();
         assert_eq!(rig.closed(refused), Some(Close::Abort));
@@ -153,8 +149,8 @@ fn a_connection_that_cannot_be_registered_is_refused() {
 #[test]
 fn a_source_that_was_connected_already_is_served() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
-        let console = rig.event_loop.context.platform.stream();
-        let token = rig.server.adopt(&mut rig.event_loop.context, console).unwrap();
+        let console = rig.event_loop.platform.stream();
+        let token = rig.server.adopt(&mut rig.event_loop.context(), console).unwrap();
         assert!(rig.server.owns(token));
         rig.send(console, b"hello");
         rig.settle();
@@ -173,8 +169,8 @@ fn a_full_loop_gives_an_adopted_source_back() {
             rig.connect();
         }
         rig.settle();
-        let console = rig.event_loop.context.platform.stream();
-        let refused = rig.server.adopt(&mut rig.event_loop.context, console);
+        let console = rig.event_loop.platform.stream();
+        let refused = rig.server.adopt(&mut rig.event_loop.context(), console);
         assert_eq!(refused.map_err(selkie_core::Error::kind), Err(ErrorKind::Full));
         assert_eq!(rig.closed(console), None, "it is still the caller's");
     });
@@ -183,11 +179,11 @@ fn a_full_loop_gives_an_adopted_source_back() {
 #[test]
 fn two_listeners_rest_and_wake_together() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
-        let second = rig.event_loop.context.platform.listener();
-        rig.server.listen(&mut rig.event_loop.context, second).unwrap();
+        let second = rig.event_loop.platform.listener();
+        rig.server.listen(&mut rig.event_loop.context(), second).unwrap();
         rig.others += 1;
         let clients: Vec<_> = (0..5).map(|_| rig.connect()).collect();
-        let late = rig.event_loop.context.platform.stream();
+        let late = rig.event_loop.platform.stream();
         rig.socket(second).backlog.push_back(late);
         rig.settle();
         assert_eq!(rig.server.open_connections(), 4);
@@ -227,7 +223,7 @@ fn churn_gives_every_slot_back() {
 #[test]
 fn what_closing_a_refused_connection_fails_with_is_counted() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
-        rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory);
+        rig.event_loop.platform.register_errors.push_back(ErrorKind::OutOfMemory);
         let refused = rig.connect();
         rig.socket(refused).close_error = Some(ErrorKind::Other);
         rig.settle();
@@ -240,8 +236,8 @@ fn the_listener_rests_while_adopted_sources_fill_the_server() {
     let config = Config { connections_max: 1, ..UNLIMITED };
     with_server::<_, SERVER>(Shape::SMALL, config, Scripted::echo(), |rig| {
         let accepted = rig.connected();
-        let console = rig.event_loop.context.platform.stream();
-        rig.server.adopt(&mut rig.event_loop.context, console).unwrap();
+        let console = rig.event_loop.platform.stream();
+        rig.server.adopt(&mut rig.event_loop.context(), console).unwrap();
         let waiting = rig.connect();
         rig.settle();
         rig.end(accepted);

@@ -22,7 +22,7 @@ fn offers<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
 
 fn report<const KIND: u8>(rig: &mut Rig<'_, Scripted, KIND>, client: Handle, readiness: Readiness) {
     let token = rig.token(client);
-    rig.event_loop.context.platform.made_up.push(Event { token, readiness });
+    rig.event_loop.platform.made_up.push(Event { token, readiness });
     rig.settle();
 }
 
@@ -33,7 +33,7 @@ fn without_limits_there_are_no_deadlines<const KIND: u8>() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.take(client), b"hello");
-        assert_eq!(rig.event_loop.context.counters().deadlines, 0);
+        assert_eq!(rig.event_loop.counters().deadlines, 0);
     });
 }
 

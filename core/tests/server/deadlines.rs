@@ -48,12 +48,12 @@ fn bytes_in_either_direction_are_progress<const KIND: u8>() {
 fn the_idle_check_is_early_at_most_once_a_period() {
     with_server::<_, SERVER>(Shape::SMALL, IDLE, Scripted::echo(), |rig| {
         let client = rig.connected();
-        let before = rig.event_loop.context.counters().deadlines;
+        let before = rig.event_loop.counters().deadlines;
         for _ in 0..rounds(100) {
             rig.send(client, b"x");
             rig.pass(Duration::from_secs(1));
         }
-        let checks = rig.event_loop.context.counters().deadlines - before;
+        let checks = rig.event_loop.counters().deadlines - before;
         assert!(checks <= rounds(100) / 10 + 1, "{checks} checks, where a period has ten messages");
         assert_eq!(rig.socket(client).modifies, 0);
     });
@@ -66,7 +66,7 @@ fn readiness_without_bytes_is_no_progress() {
         let token = rig.token(client);
         rig.pass(Duration::from_secs(9));
         let readiness = selkie_core::Readiness::READABLE;
-        rig.event_loop.context.platform.made_up.push(selkie_core::Event { token, readiness });
+        rig.event_loop.platform.made_up.push(selkie_core::Event { token, readiness });
         rig.settle();
         assert_eq!(rig.server.counters().reads_spurious, 1);
         rig.pass(Duration::from_secs(1));

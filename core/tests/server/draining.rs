@@ -11,7 +11,7 @@ use crate::toy::{PLATFORM, SERVER};
 
 fn drain<S: Service, const KIND: u8>(rig: &mut Rig<'_, S, KIND>, within: Duration) -> Instant {
     let deadline = rig.now + within;
-    rig.server.drain(&mut rig.event_loop.context, deadline);
+    rig.server.drain(&mut rig.event_loop.context(), deadline);
     rig.others = 0;
     rig.settle();
     deadline
@@ -148,8 +148,8 @@ fn what_is_adopted_while_draining_is_drained() {
         rig.send(stalled, b"x");
         rig.settle();
         drain(rig, Duration::from_secs(5));
-        let late = rig.event_loop.context.platform.stream();
-        rig.server.adopt(&mut rig.event_loop.context, late).unwrap();
+        let late = rig.event_loop.platform.stream();
+        rig.server.adopt(&mut rig.event_loop.context(), late).unwrap();
         rig.settle();
         assert_eq!(rig.closed(late), Some(Close::Graceful));
         rig.pass(Duration::from_secs(5));
@@ -182,13 +182,13 @@ fn a_loop_that_waits_returns_when_it_is_drained() {
         rig.give_room(client, 0);
         rig.send(client, b"x");
         rig.settle();
-        rig.event_loop.context.platform.clock = rig.now;
+        rig.event_loop.platform.clock = rig.now;
         let deadline = rig.now + Duration::from_secs(5);
-        rig.server.drain(&mut rig.event_loop.context, deadline);
+        rig.server.drain(&mut rig.event_loop.context(), deadline);
         rig.others = 0;
         rig.event_loop.run(&mut rig.server).unwrap();
         assert_eq!(
-            rig.event_loop.context.platform.clock, deadline,
+            rig.event_loop.platform.clock, deadline,
             "it slept until the deadline, and no longer"
         );
         assert_eq!(rig.closed_for(CloseReason::Expelled), 1);

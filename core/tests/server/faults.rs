@@ -144,9 +144,9 @@ fn an_event_for_an_earlier_tenant_is_dropped_and_counted() {
         let reads = rig.socket(second).reads;
         let stale = Event { token: old, readiness: Readiness::READABLE };
         let never = Event { token: Token::new(900, 1), readiness: Readiness::WRITABLE };
-        rig.event_loop.context.platform.made_up.extend([stale, never]);
+        rig.event_loop.platform.made_up.extend([stale, never]);
         rig.settle();
-        assert_eq!(rig.event_loop.context.counters().events_stale, 2);
+        assert_eq!(rig.event_loop.counters().events_stale, 2);
         assert_eq!(rig.socket(second).reads, reads);
     });
 }
@@ -206,7 +206,7 @@ fn every_readiness_in_every_state_is_harmless() {
             let open = rig.server.open_connections();
             for client in [idle, owed, held, ended, closing, rig.listener] {
                 let token = rig.token(client);
-                rig.event_loop.context.platform.made_up.push(Event { token, readiness });
+                rig.event_loop.platform.made_up.push(Event { token, readiness });
             }
             rig.settle();
             assert_eq!(

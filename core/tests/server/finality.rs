@@ -89,7 +89,7 @@ fn draining_does_not_change_why_it_closes() {
         rig.send(client, b"hello");
         rig.settle();
         let deadline = rig.now + Duration::from_secs(9);
-        rig.server.drain(&mut rig.event_loop.context, deadline);
+        rig.server.drain(&mut rig.event_loop.context(), deadline);
         rig.others = 0;
         rig.settle();
         rig.give_room(client, usize::MAX);
@@ -143,11 +143,7 @@ fn what_is_thrown_away_while_lingering_is_counted() {
         }
         assert_eq!(rig.server.counters().bytes_in, 15);
         for _ in 0..2 {
-            rig.event_loop
-                .context
-                .platform
-                .made_up
-                .push(Event { token, readiness: Readiness::READABLE });
+            rig.event_loop.platform.made_up.push(Event { token, readiness: Readiness::READABLE });
             rig.settle();
         }
         assert_eq!(rig.server.counters().reads_spurious, 2);

@@ -42,7 +42,7 @@ pub(crate) const fn just_before(time: Duration) -> Duration {
 }
 
 pub(crate) struct Rig<'a, S: Service, const KIND: u8> {
-    pub(crate) event_loop: EventLoop<'a, Toy<KIND>>,
+    pub(crate) event_loop: EventLoop<Toy<KIND>, LoopStorage<'a>>,
     pub(crate) server: Server<'a, Toy<KIND>, S>,
     pub(crate) now: Instant,
     pub(crate) listener: Handle,
@@ -81,9 +81,9 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
             scratch: &mut scratch,
         },
     );
-    let listener = event_loop.context.platform.listener();
+    let listener = event_loop.platform.listener();
     server
-        .listen(&mut event_loop.context, listener)
+        .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
     let mut rig = Rig { event_loop, server, now: Instant::from_millis(1000), listener, others: 1 };
     test(&mut rig);
@@ -93,7 +93,7 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
 impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
     /// A client that waits to be accepted.
     pub(crate) fn connect(&mut self) -> Handle {
-        let platform = &mut self.event_loop.context.platform;
+        let platform = &mut self.event_loop.platform;
         let stream = platform.stream();
         platform.socket(self.listener).backlog.push_back(stream);
         stream
@@ -107,7 +107,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
     }
 
     pub(crate) fn socket(&mut self, handle: Handle) -> &mut Socket {
-        self.event_loop.context.platform.socket(handle)
+        self.event_loop.platform.socket(handle)
     }
 
     pub(crate) fn token(&mut self, handle: Handle) -> Token {
@@ -156,14 +156,14 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
             let due = self.turn();
             let more = due.is_some_and(|due| due <= self.now);
             assert!(
-                more || !self.event_loop.context.platform.is_ready(),
+                more || !self.event_loop.platform.is_ready(),
                 "a turn is due while something is ready"
             );
             if !more {
                 return;
             }
         }
-        panic!("the loop spins: {:?}", self.event_loop.context.platform.sockets);
+        panic!("the loop spins: {:?}", self.event_loop.platform.sockets);
     }
 
     /// Lets time pass, with a turn exactly when one is due.
@@ -188,7 +188,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
             self.server.blocks_borrowed() <= 2 * open,
             "a connection borrows an outbox and an inbox at most"
         );
-        let live = self.event_loop.context.registry().len();
+        let live = self.event_loop.live_tokens();
         assert_eq!(live, open + self.others, "every connection has a slot, and no slot is lost");
     }
 }

@@ -120,7 +120,7 @@ impl Run {
                 rig.socket(listener).accept_errors.push_back(ErrorKind::OutOfDescriptors);
             }
             Step::RegisterFails => {
-                rig.event_loop.context.platform.register_errors.push_back(ErrorKind::OutOfMemory);
+                rig.event_loop.platform.register_errors.push_back(ErrorKind::OutOfMemory);
             }
             Step::Wait(millis) => rig.pass(Duration::from_millis(u64::from(millis))),
             Step::Turn => {
@@ -142,7 +142,7 @@ impl Run {
             rig.end(handle);
         }
         rig.pass(Duration::from_secs(1));
-        rig.event_loop.context.platform.register_errors.clear();
+        rig.event_loop.platform.register_errors.clear();
         rig.pass(Duration::from_secs(1));
         self.take(rig);
         assert_eq!(rig.server.open_connections(), 0, "everybody was let go");
@@ -168,7 +168,6 @@ impl Run {
         assert_eq!(rig.turn(), None, "no deadline outlives its connection");
         assert!(
             rig.event_loop
-                .context
                 .platform
                 .sockets
                 .iter()

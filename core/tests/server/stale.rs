@@ -45,7 +45,7 @@ fn nothing_is_done_to_the_next_tenant_of_a_slot() {
         rig.send(speaker, b"act");
         let late =
             Event { token: target.get(), readiness: Readiness::READABLE | Readiness::WRITABLE };
-        rig.event_loop.context.platform.made_up.push(late);
+        rig.event_loop.platform.made_up.push(late);
         rig.settle();
         assert_eq!(rig.closed(tenant), None);
         assert_eq!(rig.take(tenant), b"");
@@ -55,7 +55,7 @@ fn nothing_is_done_to_the_next_tenant_of_a_slot() {
                 .count(|call| matches!(call, Call::Received(to, _) if *to == token)),
             1
         );
-        assert_eq!(rig.event_loop.context.counters().deadlines, 0, "nobody was looked after");
+        assert_eq!(rig.event_loop.counters().deadlines, 0, "nobody was looked after");
     });
 }
 
@@ -71,6 +71,6 @@ fn nothing_is_done_to_what_is_no_connection() {
             rig.settle();
         }
         assert_eq!(rig.closed(listener), None);
-        assert_eq!(rig.event_loop.context.counters().deadlines, 0);
+        assert_eq!(rig.event_loop.counters().deadlines, 0);
     });
 }

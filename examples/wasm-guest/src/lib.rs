@@ -58,11 +58,11 @@ fn serve() -> Result<(), Error> {
     let memory = MEMORY.take();
     let guest = platform::open(memory.guest.storage())?;
     // What it holds goes with the program.
-    let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, memory.event_loop.storage()));
-    let listener = platform::listen(&mut event_loop.context.platform)?;
+    let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, &mut memory.event_loop));
+    let listener = platform::listen(&mut event_loop.platform)?;
     let config = Config { idle_timeout: Some(Duration::from_secs(600)), ..Config::DEFAULT };
     let mut server = Server::new(Echo, config, memory.server.storage());
-    server.listen(&mut event_loop.context, listener)?;
+    server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)
 }
 

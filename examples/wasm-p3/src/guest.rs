@@ -104,10 +104,10 @@ fn serve(address: SocketAddr, config: Config) -> Result<(), Error> {
         );
     })?;
     console::announce(platform.local_address(listener)?, config.connections_max);
-    let event_loop = EventLoop::new(ManuallyDrop::into_inner(platform), LOOP.take().storage());
+    let event_loop = EventLoop::new(ManuallyDrop::into_inner(platform), LOOP.take());
     let mut event_loop = ManuallyDrop::new(event_loop);
     let mut server = Server::new(Echo, config, SERVER.take().storage());
-    server.listen(&mut event_loop.context, listener)?;
+    server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)
 }
 

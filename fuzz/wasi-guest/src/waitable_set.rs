@@ -1,15 +1,19 @@
 //! WASI 0.3: what reads the host's answers, without the calls.
 
-#[path = "../../../wasi-backend/src/waitable_set/abi.rs"]
+#[path = "../../../wasi-backend/src/p3/abi.rs"]
 mod abi;
-#[path = "../../../wasi-backend/src/waitable_set/address.rs"]
+#[path = "../../../wasi-backend/src/p3/address.rs"]
 mod address;
+#[path = "../../../wasi-backend/src/p3/error.rs"]
+mod error;
+#[path = "../../../wasi-backend/src/p3/waitable_owners.rs"]
+mod waitable_owners;
 
 use core::net::SocketAddr;
 
-use crate::owners::{Owner, Owners};
 use abi::Outcome;
 use address::{Connect, Fallible, Returned};
+use waitable_owners::{WaitableOwner, WaitableOwners};
 
 /// Reads any bytes as each of the results that a host writes.
 ///
@@ -46,7 +50,7 @@ fn arguments(address: &SocketAddr) {
     assert!(address::parts(address)[1..9].iter().all(|&part| part <= 0xffff));
 }
 
-/// Reads any word as what came of an operation.
+/// Reads any word as the result of an operation.
 ///
 /// # Panics
 ///
@@ -60,22 +64,24 @@ pub fn read_outcome(word: u32) {
 /// A table of handles, and what is to be expected of it.
 #[derive(Debug)]
 pub struct Table<'a> {
-    owners: Owners<'a>,
+    owners: WaitableOwners<'a>,
     model: std::collections::BTreeMap<u32, u32>,
 }
 
 /// The places of a table.
 pub const PLACES: usize = 16;
 
-/// Does to a table of handles what `deeds` say: a handle each, and what to do with it.
+/// Applies `deeds` to a table of handles; each is a handle and an operation.
 ///
 /// # Panics
 ///
 /// If the table does not agree with a map.
 pub fn try_table(deeds: impl Iterator<Item = (u32, u8)>) {
-    let mut places = [Owner::VACANT; PLACES];
-    let mut table =
-        Table { owners: Owners::new(&mut places), model: std::collections::BTreeMap::new() };
+    let mut places = [WaitableOwner::VACANT; PLACES];
+    let mut table = Table {
+        owners: WaitableOwners::new(&mut places),
+        model: std::collections::BTreeMap::new(),
+    };
     for (handle, deed) in deeds {
         table.apply(handle.max(1), deed);
     }

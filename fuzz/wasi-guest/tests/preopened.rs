@@ -31,7 +31,7 @@ fn a_preopened_listener_belongs_to_one_platform() {
     assert_eq!(second.fd(listener), Ok(4));
     assert_eq!(third.preopened_listener().unwrap_err().kind(), ErrorKind::InvalidSource);
 
-    // What one platform has closed is nobody's; the number may be that of something else by now.
+    // What one platform has closed has no owner; the number may be that of something else by now.
     drop(first);
     assert_eq!(third.preopened_listener().unwrap_err().kind(), ErrorKind::InvalidSource);
     drop(second);

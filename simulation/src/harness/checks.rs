@@ -7,10 +7,10 @@ use super::drive::{Run, Verdict};
 use crate::network::NEAR;
 use crate::{Closed, Scenario};
 
-/// What the rules remember from turn to turn.
+/// State of the rules between turns.
 #[derive(Debug)]
 pub(super) struct Checks {
-    /// How many turns may still go by without anybody getting further.
+    /// Number of turns that may still pass without progress.
     patience: u64,
     patience_max: u64,
     progress: u64,
@@ -20,22 +20,24 @@ pub(super) struct Checks {
     excused: bool,
     excused_before: bool,
     quiet_returns: u64,
-    /// The earliest deadline that the service is owed, and for how many turns.
+    /// The earliest deadline of the service that is overdue, and for how many turns.
     service_overdue: Option<Instant>,
     service_overdue_turns: u64,
-    /// How many turns it may take until all that is due was handled.
+    /// Maximum number of turns until every due deadline is handled.
     turns_late_max: u64,
     turns_after_drain: u64,
 }
 
-/// How much virtual time buys another turn without progress, in nanoseconds: timers may well do
+/// Virtual time that allows another turn without progress, in nanoseconds, as timers may do
 /// nothing.
 const TURN_PRICE: u64 = 10_000;
 
 impl Checks {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let limits = &scenario.limits;
-        let turns_late_max = 2 + limits.slots / limits.batch.max(1);
+        // Full batches put a deadline off until all sources were looked at, twice if it passes in
+        // the middle of such a round; then as many expire in a turn as a batch has events.
+        let turns_late_max = 2 + 3 * limits.slots.div_ceil(limits.batch.max(1));
         let patience_max = 40 + 8 * turns_late_max;
         Self {
             patience: patience_max,
@@ -53,12 +55,12 @@ impl Checks {
         }
     }
 
-    /// The next turn comes without a cause.
+    /// Excuses the next turn for having no cause.
     pub(super) const fn excuse(&mut self) {
         self.excused = true;
     }
 
-    /// Whether somebody got further, time went by, or the platform reported what was not.
+    /// Returns true after too many turns without progress, time passing or false reports.
     fn spins(&mut self, now: Instant, progress: u64, excuses: u64) -> bool {
         let bought = (now.as_nanos() - self.now.as_nanos()) / TURN_PRICE;
         self.patience = (self.patience + bought).min(self.patience_max);
@@ -90,7 +92,7 @@ macro_rules! ensure {
 impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Run<'_, S, F, OWNS_BUFFERS, READS_ON>
 {
-    /// What must hold after every turn.
+    /// Checks the rules that hold after every turn.
     pub(super) fn check_turn(&mut self) -> Verdict {
         if let Some(fault) = &self.server.service().fault {
             return Err(("calls come in order", fault.clone()));
@@ -98,7 +100,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_ends()?;
         self.check_closings()?;
         let service = &self.server.service().service;
-        let verdict = self.event_loop.context.platform.far_side.after_turn(service);
+        let verdict = self.event_loop.platform.client_model.after_turn(service);
         verdict.map_err(|what| ("no byte lost, changed, repeated or reordered", what))?;
         self.check_counters()?;
         self.check_bounds()?;
@@ -107,60 +109,58 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_draining()
     }
 
-    /// Before a service is told that a stream has ended, it was offered the stream to its last
-    /// byte.
+    /// Checks that a service was offered every byte before `read_closed`.
     fn check_ends(&mut self) -> Verdict {
         for (token, offered) in self.server.service_mut().ends.drain(..) {
-            let platform = &self.event_loop.context.platform;
+            let platform = &self.event_loop.platform;
             let closed =
-                platform.ledger.closed.iter().map(|closed| (closed.token, &closed.evidence));
+                platform.evidence.closed.iter().map(|closed| (closed.token, &closed.evidence));
             let open = platform
                 .network
                 .connections
                 .iter()
                 .map(|open| (open.evidence.token, &open.evidence));
-            let came = closed
+            let arrived = closed
                 .chain(open)
                 .find(|(found, _)| *found == Some(token))
-                .map(|(_, evidence)| evidence.came);
+                .map(|(_, evidence)| evidence.arrived_total);
             ensure!(
-                came == Some(offered),
+                arrived == Some(offered),
                 "all is offered before the end",
-                "{token:?} was told of the end after {offered} of {came:?} bytes"
+                "{token:?} was told of the end after {offered} of {arrived:?} bytes"
             );
         }
         Ok(())
     }
 
-    /// Every closing of the service belongs to one of the platform, and for the reason that the
-    /// platform knows of.
+    /// Checks that each close of the service matches one of the platform, for a reason that the
+    /// platform knows.
     fn check_closings(&mut self) -> Verdict {
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         for position in 0..self.server.service().closings.len() {
             let (token, reason) = self.server.service().closings[position];
-            let platform = &mut self.event_loop.context.platform;
+            let platform = &mut self.event_loop.platform;
             let found =
-                platform.ledger.closed.iter().position(|closed| closed.token == Some(token));
+                platform.evidence.closed.iter().position(|closed| closed.token == Some(token));
             let Some(found) = found else {
                 return Err((
                     "slots come back",
                     alloc::format!("{token:?} was {reason}, and is not closed"),
                 ));
             };
-            let closed = platform.ledger.closed.swap_remove(found);
+            let closed = platform.evidence.closed.swap_remove(found);
             self.check_reason(&closed, reason, now)?;
             let service = &self.server.service().service;
             let verdict =
-                self.event_loop.context.platform.far_side.server_closed(service, &closed, reason);
-            verdict.map_err(|what| ("everyone gets what is owed", what))?;
+                self.event_loop.platform.client_model.server_closed(service, &closed, reason);
+            verdict.map_err(|what| ("replies are complete", what))?;
         }
         self.server.service_mut().closings.clear();
         // What is left was refused before the service knew of it.
         let refused = self
             .event_loop
-            .context
             .platform
-            .ledger
+            .evidence
             .closed
             .drain(..)
             .filter(|closed| closed.token.is_some());
@@ -173,7 +173,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// Whether the platform has seen what the server says.
+    /// Checks that the platform has evidence for the reason of a close.
     fn check_reason(&self, closed: &Closed, reason: CloseReason, now: Instant) -> Verdict {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
         let since = |then: Instant| now.saturating_since(then).as_nanos();
@@ -197,7 +197,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
             CloseReason::Drained => self.drain_until.is_some(),
-            // Whoever was sent everything, the end included, is not expelled.
+            // A peer that was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {
                 !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
             }
@@ -212,18 +212,18 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// The server's counters agree with the platform's.
+    /// Compares the server's counters with the platform's.
     fn check_counters(&self) -> Verdict {
-        let (server, ledger) = (self.server.counters(), self.event_loop.context.platform.ledger());
+        let (server, evidence) = (self.server.counters(), self.event_loop.platform.evidence());
         let open = self.server.open_connections() as u64;
         let pairs = [
-            ("accepted and refused", server.accepted + server.refused, ledger.accepted),
-            ("aborted early", server.aborted_early, ledger.accepts_aborted),
-            ("accept failures", server.accept_failures, ledger.accepts_failed),
-            ("bytes in", server.bytes_in, ledger.bytes_in),
-            ("bytes out", server.bytes_out, ledger.bytes_out),
-            ("spurious reads", server.reads_spurious, ledger.reads_blocked),
-            ("close failures", server.close_failures, ledger.closes_failed),
+            ("accepted and refused", server.accepted + server.refused, evidence.accepted),
+            ("aborted early", server.aborted_early, evidence.accepts_aborted),
+            ("accept failures", server.accept_failures, evidence.accepts_failed),
+            ("bytes in", server.bytes_in, evidence.bytes_in),
+            ("bytes out", server.bytes_out, evidence.bytes_out),
+            ("spurious reads", server.reads_spurious, evidence.reads_blocked),
+            ("close failures", server.close_failures, evidence.closes_failed),
             ("open and closed", server.closed_total() + open, server.accepted),
             ("open", self.server.service().open() as u64, open),
         ];
@@ -237,37 +237,37 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// The work of a turn is bounded, and a turn without anything to do is not made.
+    /// Checks that the work of a turn is bounded and that no turn is idle.
     fn check_bounds(&mut self) -> Verdict {
-        let (now, limits) = (self.event_loop.context.now(), &self.scenario.limits);
-        let (ledger, counters) =
-            (self.event_loop.context.platform.ledger(), self.event_loop.context.counters());
-        let excessive = ledger.reads_excessive;
+        let (now, limits) = (self.event_loop.context().now(), &self.scenario.limits);
+        let (evidence, counters) =
+            (self.event_loop.platform.evidence(), self.event_loop.counters());
+        let excessive = evidence.reads_excessive;
         ensure!(
             excessive == 0,
             "reads are bounded",
             "{excessive} reads more than events and deadlines of a connection"
         );
-        let (accepts, most) = (ledger.accepts_this_turn, limits.accepts_per_turn.max(1));
-        let repeated = 1 + u64::from(self.scenario.knobs.repeated_events != 0);
+        let (accepts, most) = (evidence.accepts_this_turn, limits.accepts_per_turn.max(1));
+        let repeated = 1 + u64::from(self.scenario.parameters.repeated_events != 0);
         ensure!(
             accepts <= most * repeated,
             "accepts are bounded",
             "{accepts} accepts in a turn of at most {most}"
         );
-        let excuses = ledger.early_returns + ledger.spurious + ledger.ghosts + ledger.jumps;
+        let excuses = evidence.early_returns + evidence.spurious + evidence.ghosts + evidence.jumps;
         // A platform that is polled cannot tell whom an arrival is for, and so has the loop come
         // for nothing.
         if limits.driven != 0 && now > self.checks.now {
             self.checks.excuse();
         }
-        let (progress, early_returns) = (ledger.progress, ledger.early_returns);
-        self.checks.quiet_returns += u64::from(self.event_loop.context.platform.is_quiet());
+        let (progress, early_returns) = (evidence.progress, evidence.early_returns);
+        self.checks.quiet_returns += u64::from(self.event_loop.platform.is_quiet());
         let spins = self.checks.spins(now, progress, excuses);
         ensure!(
             !spins,
             "no turn without progress",
-            "nobody gets further since {} turns",
+            "no progress for {} turns",
             self.checks.patience_max
         );
         let idle = counters.turns_idle.saturating_sub(early_returns + self.checks.quiet_returns);
@@ -280,16 +280,16 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// Deadlines are not missed by more turns than a full batch explains. What is due in this very
-    /// nanosecond may wait while time stands still.
+    /// Checks that deadlines are late by no more turns than full batches explain. A deadline of
+    /// this very nanosecond may wait while time stands still.
     fn check_deadlines(&mut self) -> Verdict {
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
         let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
         let passed = |since: Instant, timeout: u64| {
             timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
         };
-        for connection in &mut self.event_loop.context.platform.network.connections {
+        for connection in &mut self.event_loop.platform.network.connections {
             let evidence = &mut connection.evidence;
             if !connection.ends[NEAR].open || evidence.token.is_none() {
                 continue;
@@ -303,7 +303,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
         }
         let service = &self.server.service().service;
-        let overdue = self.event_loop.context.platform.far_side.overdue(service, now);
+        let overdue = self.event_loop.platform.client_model.overdue(service, now);
         let overdue = overdue.filter(|_| self.drain_until.is_none());
         let same = overdue.is_some() && overdue == self.checks.service_overdue;
         self.checks.service_overdue = overdue;
@@ -318,13 +318,13 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// Slots, registrations and descriptors are those of the open connections, and no more.
+    /// Checks that slots, registrations and descriptors are those of the open connections.
     fn check_tables(&self) -> Verdict {
-        let context = &self.event_loop.context;
+        let (live, platform) = (self.event_loop.live_tokens(), &self.event_loop.platform);
         let open = self.server.open_connections();
         let listeners = usize::from(self.drain_until.is_none());
-        let (live, registered) = (context.registry().len(), context.platform.registrations().len());
-        let descriptors = context.platform.network.near_open;
+        let registered = platform.registrations().len();
+        let descriptors = platform.network.near_open;
         ensure!(live == open + listeners, "slots come back", "{live} slots for {open} connections");
         ensure!(
             registered == live,
@@ -341,10 +341,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// Draining is over soon after its deadline.
+    /// Checks that draining ends soon after its deadline.
     fn check_draining(&mut self) -> Verdict {
         let Some(deadline) = self.drain_until else { return Ok(()) };
-        let now = self.event_loop.context.now();
+        let now = self.event_loop.context().now();
         if now >= deadline && !self.server.is_drained() {
             self.checks.turns_after_drain += 1;
         }
@@ -358,23 +358,23 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
-    /// What must hold when nothing will happen any more.
+    /// Checks the rules that hold when nothing will happen any more.
     pub(super) fn check_rest(&mut self) -> Verdict {
         let rest = self.rest();
-        let waiting = self.event_loop.context.platform.network.waiting();
+        let waiting = self.event_loop.platform.network.waiting();
         ensure!(
             waiting == 0 || rest.full,
             "the listener wakes up",
-            "{waiting} connections wait for ever to be accepted"
+            "{waiting} connections are never accepted"
         );
         let service = &self.server.service().service;
-        let verdict = self.event_loop.context.platform.far_side.at_rest(service, &rest);
-        verdict.map_err(|what| ("nobody waits for ever", what))
+        let verdict = self.event_loop.platform.client_model.at_rest(service, &rest);
+        verdict.map_err(|what| ("no client waits without end", what))
     }
 
-    /// What must hold after the drain.
+    /// Checks the rules that hold after the drain.
     pub(super) fn check_drained(&mut self) -> Verdict {
-        let context = &mut self.event_loop.context;
+        let context = &mut self.event_loop.context();
         let (live, borrowed) = (context.registry().len(), self.server.blocks_borrowed());
         ensure!(live == 0, "slots come back", "{live} slots are live after the drain");
         ensure!(
@@ -382,8 +382,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             "blocks come back",
             "{borrowed} blocks are borrowed after the drain"
         );
-        context.platform.network.knobs.polled = 0;
-        context.platform.network.knobs.ghost_events = 0;
+        context.platform.network.parameters.polled = 0;
+        context.platform.network.parameters.ghost_events = 0;
         let now = context.platform.network.now();
         let due = self.event_loop.turn(now, &mut self.server);
         ensure!(due == Ok(None), "timers come back", "after the drain, the loop is due at {due:?}");

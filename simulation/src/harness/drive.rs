@@ -3,21 +3,29 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token};
+use selkie_core::{
+    Context, Event, EventLoop, Handler, Instant, LoopStorage, Server, Service, Token,
+};
 
 use super::checks::Checks;
 use super::observer::Observer;
 use super::{Judge, Report, Rest, Violation};
 use crate::trace::trace;
-use crate::{FarSide, Random, Scenario, Simulated};
+use crate::{ClientModel, Random, Scenario, Simulated};
 
-/// What the checks say: nothing, or the rule that was broken and how.
+/// Result of the checks: nothing, or the broken rule and a sentence.
 pub(super) type Verdict = Result<(), (&'static str, String)>;
 
 /// Everything that takes part in a run.
-pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_BUFFERS: bool, const READS_ON: bool> {
+pub(super) struct Run<
+    'a,
+    S: Service,
+    F: ClientModel,
+    const OWNS_BUFFERS: bool,
+    const READS_ON: bool,
+> {
     pub(super) scenario: &'a Scenario,
-    pub(super) event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    pub(super) event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
     pub(super) server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     pub(super) checks: Checks,
     random: Random,
@@ -28,19 +36,19 @@ pub(super) struct Run<'a, S: Service, F: FarSide, const OWNS_BUFFERS: bool, cons
 }
 
 /// The server as the loop's handler, with an eye on the events.
-struct Watched<'w, H> {
+struct CheckedHandler<'w, H> {
     handler: &'w mut H,
     fault: Option<String>,
 }
 
-impl<'a, F: FarSide, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
-    Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>> for Watched<'_, H>
+impl<'a, F: ClientModel, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Handler<Simulated<F, OWNS_BUFFERS, READS_ON>> for CheckedHandler<'_, H>
 where
-    H: Handler<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    H: Handler<Simulated<F, OWNS_BUFFERS, READS_ON>>,
 {
     fn ready(
         &mut self,
-        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
         event: Event,
     ) {
         if context.platform.registrations().get(event.token).is_err() {
@@ -53,12 +61,12 @@ where
 
     fn expired(
         &mut self,
-        context: &mut Context<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
         token: Token,
     ) {
         if !context.contains(token) {
             self.fault.get_or_insert_with(|| {
-                alloc::format!("a deadline of {token:?} came, which is not live")
+                alloc::format!("a deadline of {token:?} expired, which is not live")
             });
         }
         context.platform.note_deadline(token);
@@ -72,7 +80,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 {
     pub(super) fn new(
         scenario: &'a Scenario,
-        event_loop: EventLoop<'a, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
         server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
     ) -> Self {
         let random = Random::new(scenario.seed).fork(5);
@@ -88,18 +96,17 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         }
     }
 
-    /// The whole course.
+    /// Plays the whole run.
     pub(super) fn play(mut self) -> Report<S, F> {
         let verdict = self.course();
-        let turn = self.event_loop.context.platform.ledger().turn;
+        let turn = self.event_loop.platform.evidence().turn;
         let violation = verdict.err().map(|(rule, what)| Violation { rule, what, turn });
         let counters = *self.server.counters();
-        let loop_counters = self.event_loop.context.counters();
-        let ended_at = self.event_loop.context.platform.network.now();
-        // The server gives its service back only by being taken apart.
-        let (service, platform) =
-            (self.server.into_service().service, self.event_loop.context.platform);
-        let (trace, far_side) = (platform.network.trace, platform.far_side);
+        let loop_counters = self.event_loop.counters();
+        let ended_at = self.event_loop.platform.network.now();
+        // The server gives its service back only when it is consumed.
+        let (service, platform) = (self.server.into_service().service, self.event_loop.platform);
+        let (trace, client_model) = (platform.network.trace, platform.client_model);
         Report {
             violation,
             turns: turn,
@@ -108,13 +115,13 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
             loop_counters,
             trace,
             service,
-            far_side,
+            client_model,
         }
     }
 
     fn course(&mut self) -> Verdict {
         loop {
-            let turn = self.event_loop.context.platform.ledger().turn;
+            let turn = self.event_loop.platform.evidence().turn;
             let (planned, most) = (self.scenario.limits.drain_turn, self.scenario.limits.turns_max);
             if self.drain_until.is_none() && (turn >= most || (planned != 0 && turn >= planned)) {
                 self.begin_draining();
@@ -136,36 +143,35 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
             }
         }
         self.check_drained()?;
-        self.let_go();
+        self.finish();
         let service = &self.server.service().service;
         self.event_loop
-            .context
             .platform
-            .far_side
+            .client_model
             .at_end(service)
-            .map_err(|what| ("everyone gets what is owed", what))
+            .map_err(|what| ("replies are complete", what))
     }
 
     fn begin_draining(&mut self) {
-        let network = &mut self.event_loop.context.platform.network;
+        let network = &mut self.event_loop.platform.network;
         trace!(network, "server: begins to drain");
         let deadline = network.now() + Duration::from_nanos(self.scenario.limits.drain_timeout);
         self.drain_until = Some(deadline);
-        self.server.drain(&mut self.event_loop.context, deadline);
+        self.server.drain(&mut self.event_loop.context(), deadline);
     }
 
-    /// One turn. Says whether nothing will happen any more.
+    /// Makes one turn. Returns whether nothing will happen any more.
     fn turn(&mut self) -> Result<bool, (&'static str, String)> {
-        let mut watched = Watched { handler: &mut self.server, fault: None };
+        let mut watched = CheckedHandler { handler: &mut self.server, fault: None };
         let quiet = if self.scenario.limits.driven == 0 {
             let outcome = self.event_loop.run_once(&mut watched);
             outcome.map_err(|error| ("the wait succeeds", alloc::format!("{error}")))?;
-            self.event_loop.context.platform.is_quiet()
+            self.event_loop.platform.is_quiet()
         } else {
             let early = self.random.chance(self.scenario.limits.early_turns);
-            let knobs = &self.event_loop.context.platform.network.knobs;
-            let late = self.random.between(0, knobs.late_return_max);
-            let now = self.event_loop.context.platform.network.now();
+            let parameters = &self.event_loop.platform.network.parameters;
+            let late = self.random.between(0, parameters.late_return_max);
+            let now = self.event_loop.platform.network.now();
             let due = self.due.unwrap_or(now).max(now);
             let at = if early {
                 self.checks.excuse();
@@ -184,19 +190,23 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     }
 
     /// Lets the far side notice what the server did last.
-    fn let_go(&mut self) {
-        let platform = &mut self.event_loop.context.platform;
-        // A bound, in case that the far side goes on for ever.
+    fn finish(&mut self) {
+        let platform = &mut self.event_loop.platform;
+        // A bound, in case that the far side never rests.
         for _ in 0..1_000_000 {
-            let next =
-                Instant::earlier(platform.network.next_arrival(), platform.far_side.next_action());
+            let next = Instant::earlier(
+                platform.network.next_arrival(),
+                platform.client_model.next_action(),
+            );
             let Some(next) = next else { return };
             platform.advance(next);
         }
     }
 
-    pub(super) fn rest(&self) -> Rest {
-        let (limits, registry) = (&self.scenario.limits, self.event_loop.context.registry());
+    pub(super) fn rest(&mut self) -> Rest {
+        let limits = &self.scenario.limits;
+        let context = self.event_loop.context();
+        let registry = context.registry();
         let open = self.server.open_connections() as u64;
         let blocks_free = crate::scenario::size(limits.blocks) - self.server.blocks_borrowed();
         Rest {

@@ -1,4 +1,4 @@
-//! Runs a service on the simulated platform, and checks every turn what must hold whatever the
+//! Runs a service on the simulated platform, and checks every turn the rules that hold for any
 //! service is.
 
 mod checks;
@@ -16,20 +16,20 @@ use selkie_core::{
 };
 
 use crate::scenario::size;
-use crate::{Address, Closed, FarSide, Scenario, Simulated, Trace};
+use crate::{Address, ClientModel, Closed, Random, Scenario, Simulated, Trace};
 
 use drive::Run;
-use observer::Observer;
+use observer::{Observer, Pace};
 
-/// Where the server under test listens.
+/// Address of the server under test.
 pub const ADDRESS: Address = Address(7_000);
 
-/// What was broken.
+/// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The rule, in a few words.
     pub rule: &'static str,
-    /// What happened.
+    /// Description of the event.
     pub what: String,
     /// In which turn.
     pub turn: u64,
@@ -44,17 +44,17 @@ impl fmt::Display for Violation {
 /// The state in which nothing will happen any more.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest {
-    /// How many blocks of the pool are not borrowed.
+    /// Number of free blocks in the pool.
     pub blocks_free: usize,
     /// The server serves as many connections as it may.
     pub full: bool,
 }
 
-/// A far side that knows what the service owes it.
+/// A far side that knows which bytes the service must send it.
 ///
 /// Every method may find fault; the run then ends with that as its [`Violation`].
-pub trait Judge<S>: FarSide {
-    /// The server has closed its end of a connection.
+pub trait Judge<S>: ClientModel {
+    /// Called when the server has closed its end of a connection.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ pub trait Judge<S>: FarSide {
         Ok(())
     }
 
-    /// A turn is over.
+    /// Called after each turn.
     ///
     /// # Errors
     ///
@@ -79,14 +79,13 @@ pub trait Judge<S>: FarSide {
         Ok(())
     }
 
-    /// The earliest deadline of the service that has passed before `now`, and of which it was not
-    /// told.
+    /// Returns the earliest deadline of the service before `now` that was not delivered.
     fn overdue(&self, service: &S, now: Instant) -> Option<Instant> {
         let _ = (service, now);
         None
     }
 
-    /// Nothing will happen any more, and draining has not begun.
+    /// Called when nothing will happen any more and draining has not begun.
     ///
     /// # Errors
     ///
@@ -96,7 +95,7 @@ pub trait Judge<S>: FarSide {
         Ok(())
     }
 
-    /// The server has drained, and the far side had time to notice.
+    /// Called when the server has drained and the clients had time to notice.
     ///
     /// # Errors
     ///
@@ -107,29 +106,29 @@ pub trait Judge<S>: FarSide {
     }
 }
 
-/// What came of a run.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Report<S, F> {
-    /// What was broken, if anything was.
+    /// The broken rule, if any.
     pub violation: Option<Violation>,
-    /// How many turns it took.
+    /// Number of turns.
     pub turns: u64,
     /// When it was over, in virtual time.
     pub ended_at: Instant,
-    /// What the server has counted.
+    /// Counters of the server.
     pub counters: Counters,
-    /// What the loop has counted.
+    /// Counters of the loop.
     pub loop_counters: LoopCounters,
-    /// What happened, if a trace was wanted.
+    /// Trace of the run, if it was enabled.
     pub trace: Trace,
     /// The service, as it is at the end.
     pub service: S,
     /// The far side, as it is at the end.
-    pub far_side: F,
+    pub client_model: F,
 }
 
 /// Runs `service` in the memory and the limits, and on the platform, that `scenario` describes,
-/// with `far_side` as its clients, until it has drained or a rule was broken.
+/// with `client_model` as its clients, until it has drained or a rule was broken.
 ///
 /// # Panics
 ///
@@ -137,34 +136,36 @@ pub struct Report<S, F> {
 pub fn run<S: Service, F: Judge<S>>(
     scenario: &Scenario,
     service: S,
-    far_side: F,
+    client_model: F,
     trace: Trace,
 ) -> Report<S, F> {
     match (scenario.limits.owns_buffers, scenario.limits.reads_on) {
-        (0, 0) => run_on::<S, F, false, false>(scenario, service, far_side, trace),
-        (0, _) => run_on::<S, F, false, true>(scenario, service, far_side, trace),
-        (_, _) => run_on::<S, F, true, false>(scenario, service, far_side, trace),
+        (0, 0) => run_on::<S, F, false, false>(scenario, service, client_model, trace),
+        (0, _) => run_on::<S, F, false, true>(scenario, service, client_model, trace),
+        (_, _) => run_on::<S, F, true, false>(scenario, service, client_model, trace),
     }
 }
 
 fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>(
     scenario: &Scenario,
     service: S,
-    far_side: F,
+    client_model: F,
     trace: Trace,
 ) -> Report<S, F> {
     let limits = &scenario.limits;
     let (slots, blocks) = (size(limits.slots).max(2), size(limits.blocks));
-    let mut knobs = scenario.knobs.clone();
-    knobs.polled = limits.driven;
+    let mut parameters = scenario.parameters.clone();
+    parameters.polled = limits.driven;
     let mut platform = Simulated::<F, OWNS_BUFFERS, READS_ON>::new(
         slots,
-        knobs,
+        parameters,
         scenario.for_the_platform(),
-        far_side,
+        client_model,
     );
     platform.network.trace = trace;
-    let listener = platform.listen(ADDRESS).expect("nobody else listens");
+    let listener = platform.listen(ADDRESS).expect("the address is free");
+
+    let pace = Pace::new(limits, Random::new(scenario.seed).fork(9), platform.spent_time());
 
     let mut loop_slots = vec![Slot::EMPTY; slots];
     let mut timers = vec![TimerSlot::EMPTY; slots];
@@ -187,9 +188,9 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
         bytes: &mut bytes,
         scratch: &mut scratch,
     };
-    let mut server = Server::new(Observer::new(service, slots), limits.config(), storage);
+    let mut server = Server::new(Observer::new(service, slots, pace), limits.config(), storage);
     server
-        .listen(&mut event_loop.context, listener)
+        .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
     Run::new(scenario, event_loop, server).play()
 }

@@ -1,34 +1,69 @@
 //! Between the server and the service: whether the calls come as they should.
 
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use selkie_core::{CloseReason, Peer, Service, Token};
+
+use crate::{Limits, Random};
 
 /// Passes every call on to a service, and keeps an eye on their order.
 #[derive(Debug)]
 pub(super) struct Observer<S> {
     pub(super) service: S,
-    /// Who is open in each slot.
+    /// The open connection in each slot.
     open: Vec<Option<Token>>,
     /// For each slot, how far into its stream the service has got, and how far it was last
     /// offered.
     positions: Vec<(u64, u64)>,
-    /// Whose end was told since the last look, and how far the stream had been offered then.
+    /// Connections whose end was delivered since the last check, with the number of bytes offered
+    /// by then.
     pub(super) ends: Vec<(Token, u64)>,
-    /// What was closed since the last look.
+    /// Connections closed since the last check.
     pub(super) closings: Vec<(Token, CloseReason)>,
     pub(super) fault: Option<String>,
+    pace: Pace,
+}
+
+/// How slow the callbacks are.
+#[derive(Debug)]
+pub(super) struct Pace {
+    random: Random,
+    /// Chance of a slow callback, and its longest time.
+    chance: u64,
+    span_max: u64,
+    /// Time that the program has used.
+    spent: Rc<Cell<u64>>,
+}
+
+impl Pace {
+    /// Makes the pace that `limits` describe, which spends the time of a platform.
+    pub(super) fn new(limits: &Limits, random: Random, spent: Rc<Cell<u64>>) -> Self {
+        // Where the loop is driven from outside, its time is that of the turn.
+        let chance = if limits.driven == 0 { limits.slow_callbacks } else { 0 };
+        Self { random, chance, span_max: limits.slow_callback_max, spent }
+    }
+
+    /// Uses some time, in some callbacks.
+    fn dawdle(&mut self) {
+        if self.random.chance(self.chance) {
+            let span = self.random.between(0, self.span_max);
+            self.spent.set(self.spent.get().saturating_add(span));
+        }
+    }
 }
 
 impl<S> Observer<S> {
-    pub(super) fn new(service: S, slots: usize) -> Self {
+    pub(super) fn new(service: S, slots: usize, pace: Pace) -> Self {
         let (open, positions) = (vec![None; slots], vec![(0, 0); slots]);
-        Self { service, open, positions, ends: Vec::new(), closings: Vec::new(), fault: None }
+        let (ends, closings) = (Vec::new(), Vec::new());
+        Self { service, open, positions, ends, closings, fault: None, pace }
     }
 
-    /// How many connections are open, by what the service was told.
+    /// Returns the number of open connections, counted by the service's callbacks.
     pub(super) fn open(&self) -> usize {
         self.open.iter().flatten().count()
     }
@@ -53,13 +88,17 @@ impl<S: Service> Service for Observer<S> {
             });
         }
         self.positions[token.index()] = (0, 0);
+        self.pace.dawdle();
         self.service.opened(peer, session);
+        self.pace.dawdle();
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, bytes: &[u8]) -> usize {
         let token = peer.token();
         self.expect(token, "received");
+        self.pace.dawdle();
         let consumed = self.service.received(peer, session, bytes);
+        self.pace.dawdle();
         let (got, offered) = &mut self.positions[token.index()];
         *offered = *got + bytes.len() as u64;
         *got += consumed as u64;
@@ -68,19 +107,25 @@ impl<S: Service> Service for Observer<S> {
 
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         self.expect(peer.token(), "writable");
+        self.pace.dawdle();
         self.service.writable(peer, session);
+        self.pace.dawdle();
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         let token = peer.token();
         self.expect(token, "ended");
         self.ends.push((token, self.positions[token.index()].1));
+        self.pace.dawdle();
         self.service.read_closed(peer, session);
+        self.pace.dawdle();
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         self.expect(peer.token(), "timed_out");
+        self.pace.dawdle();
         self.service.timer_expired(peer, session);
+        self.pace.dawdle();
     }
 
     fn closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, reason: CloseReason) {
@@ -88,6 +133,8 @@ impl<S: Service> Service for Observer<S> {
         self.expect(token, "closed");
         self.open[token.index()] = None;
         self.closings.push((token, reason));
+        self.pace.dawdle();
         self.service.closed(peer, session, reason);
+        self.pace.dawdle();
     }
 }

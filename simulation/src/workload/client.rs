@@ -1,4 +1,4 @@
-//! One client: when it reads and writes, how it leaves, and what came of it.
+//! One client: when it reads and writes, how it leaves, and its result.
 
 use alloc::string::String;
 
@@ -7,14 +7,14 @@ use selkie_core::{Close, CloseReason, ErrorKind, Instant};
 use super::Kind;
 use super::expectation::Expectation;
 use super::plan::{Leaving, Plan};
-use crate::{Address, Crowd, Far, Network, Random};
+use crate::{Address, Crowd, FarEnd, Network, Random};
 
-/// What a client has seen of the end.
+/// A client's view of the end of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It is there, or has not come yet.
     Present,
-    /// The server ended its stream, and the client had everything that came before.
+    /// The server ended its stream, and the client had everything before it.
     Ended,
     /// The connection was reset by the server, or refused.
     Reset,
@@ -29,9 +29,9 @@ pub(super) enum Fate {
 pub(super) struct Client {
     plan: Plan,
     random: Random,
-    pub(super) far: Option<Far>,
+    pub(super) far: Option<FarEnd>,
     pub(super) fate: Fate,
-    /// Why the server closed its own end.
+    /// Reason for which the server closed its own end.
     pub(super) dismissed: Option<CloseReason>,
     sent: usize,
     expectation: Expectation,
@@ -57,7 +57,7 @@ impl Client {
         }
     }
 
-    /// When it acts by itself next.
+    /// Returns when it acts by itself next.
     pub(super) fn next_action(&self) -> Option<Instant> {
         if self.far.is_none() && self.fate == Fate::Present {
             return Some(self.plan.starts_at);
@@ -65,7 +65,7 @@ impl Client {
         Instant::earlier(self.next_write, self.next_read)
     }
 
-    /// Does what is due.
+    /// Runs the actions that are due.
     pub(super) fn act(
         &mut self,
         network: &mut Network,
@@ -152,18 +152,18 @@ impl Client {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_) => return self.look_soon(network),
+                Err(_) => return self.read_now(network),
             }
         }
     }
 
-    /// What has arrived before a failure may still be read; why it failed comes to light there.
-    fn look_soon(&mut self, network: &Network) {
+    /// Schedules a read, which returns what arrived before the failure, then the failure itself.
+    fn read_now(&mut self, network: &Network) {
         self.next_read.get_or_insert(network.now());
     }
 
-    /// Its end of the connection, unless it is gone, or leaves at this point.
-    fn present(&mut self, network: &mut Network) -> Option<Far> {
+    /// Returns its end of the connection, unless it is gone, or leaves at this point.
+    fn present(&mut self, network: &mut Network) -> Option<FarEnd> {
         let far = self.far.filter(|_| self.fate == Fate::Present)?;
         let moved = self.sent as u64 + self.expectation.received;
         let how = match self.plan.leaving {
@@ -173,6 +173,7 @@ impl Client {
             Leaving::Close => Close::Graceful,
             Leaving::Vanish => {
                 (self.fate, self.next_read, self.next_write) = (Fate::Left, None, None);
+                let _ = network.far_vanish(far);
                 return None;
             }
         };
@@ -198,12 +199,12 @@ impl Client {
         if self.sent == self.plan.request.len() && !waits && network.is_connected(far) {
             self.stream_ended = true;
             if network.far_end(far).is_err() {
-                self.look_soon(network);
+                self.read_now(network);
             }
         }
     }
 
-    /// Whether what it got agrees with why the server closed.
+    /// Checks that the bytes it received agree with the reason for the close.
     pub(super) fn judge(&self) -> Result<(), String> {
         let Some(reason) = self.dismissed else { return Ok(()) };
         let (number, got, wanted) =
@@ -221,7 +222,7 @@ impl Client {
         }
     }
 
-    /// At rest: what it still waits for, if it ought to have it.
+    /// Returns, at rest, a description of the bytes it should have received.
     pub(super) fn waits(&self) -> Option<String> {
         if self.fate != Fate::Present || self.far.is_none() || self.plan.kind == Kind::Chaos {
             return None;
@@ -229,12 +230,12 @@ impl Client {
         let (number, kind, all) = (self.plan.number, self.plan.kind, self.plan.request.len());
         let (sent, got, wanted) = (self.sent, self.expectation.received, self.plan.expected());
         Some(alloc::format!(
-            "client {number} ({kind:?}) waits for ever: sent {sent} of {all} bytes, got {got} of {wanted}, ended: {}",
+            "client {number} ({kind:?}) waits without end: sent {sent} of {all} bytes, got {got} of {wanted}, ended: {}",
             self.stream_ended
         ))
     }
 
-    /// Whether it may hold on to a connection without anything to be done about it.
+    /// Returns whether it may keep a connection open for good.
     pub(super) fn is_idler(&self) -> bool {
         let vanished = self.plan.leaving == Leaving::Vanish && self.fate == Fate::Left;
         vanished || (self.plan.kind == Kind::Chaos && self.fate == Fate::Present)

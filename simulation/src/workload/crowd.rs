@@ -8,7 +8,7 @@ use selkie_core::{CloseReason, Instant};
 use super::Mixed;
 use super::client::{Client, Fate};
 use crate::harness::{Judge, Rest};
-use crate::{Address, Closed, Crowd, Far, FarSide, Network, Random};
+use crate::{Address, ClientModel, Closed, Crowd, FarEnd, Network, Random};
 
 /// The clients of [`Mixed`], as a [`Crowd`] describes them.
 #[derive(Debug)]
@@ -17,13 +17,13 @@ pub struct Clients {
     address: Address,
     all: Vec<Client>,
     /// Which client has which end, by the slot of the connection.
-    by_slot: Vec<Option<(Far, usize)>>,
+    by_slot: Vec<Option<(FarEnd, usize)>>,
     next: Option<Instant>,
     fault: Option<String>,
 }
 
 impl Clients {
-    /// Clients that come to the listener at `address`.
+    /// Makes clients that connect to `address`.
     #[must_use]
     pub fn new(crowd: &Crowd, address: Address, random: &Random) -> Self {
         let count = u16::try_from(crowd.clients).unwrap_or(u16::MAX);
@@ -50,7 +50,7 @@ impl Clients {
         }
     }
 
-    fn client_of(&self, far: Far) -> Option<usize> {
+    fn client_of(&self, far: FarEnd) -> Option<usize> {
         let (holder, client) = (*self.by_slot.get(far.slot())?)?;
         (holder == far).then_some(client)
     }
@@ -65,7 +65,7 @@ impl Clients {
     }
 }
 
-impl FarSide for Clients {
+impl ClientModel for Clients {
     fn next_action(&self) -> Option<Instant> {
         self.next
     }
@@ -113,10 +113,10 @@ impl Judge<Mixed> for Clients {
         ) else {
             return Ok(());
         };
-        let (owed, written) = (service.sent(token), closed.evidence.written);
-        if owed.is_some_and(|owed| owed != written) {
+        let (due, written) = (service.sent(token), closed.evidence.written);
+        if due.is_some_and(|due| due != written) {
             return Err(alloc::format!(
-                "{token:?} was {reason} with {written} bytes written of {owed:?} that were sent"
+                "{token:?} was {reason} with {written} bytes written of {due:?} that were sent"
             ));
         }
         Ok(())
@@ -132,7 +132,7 @@ impl Judge<Mixed> for Clients {
     }
 
     fn at_rest(&mut self, _service: &Mixed, rest: &Rest) -> Result<(), String> {
-        // Clients that vanished may hold whatever the others need: slots, blocks. So may those that
+        // Clients that vanished may keep what the others need: slots, blocks. So may those that
         // are served at random.
         if (rest.blocks_free < 2 || rest.full) && self.all.iter().any(Client::is_idler) {
             return Ok(());

@@ -7,26 +7,26 @@ use super::Kind;
 use super::pattern::{read_chat_line, stream_byte};
 use super::plan::Plan;
 
-/// What has come so far.
+/// Bytes received so far, compared with those expected.
 #[derive(Debug, Default)]
 pub(super) struct Expectation {
-    /// How many bytes.
+    /// Number of bytes received.
     pub(super) received: u64,
     /// The beginning of a line.
     line: Vec<u8>,
-    /// Who was heard, and the number of the next line that may come of them.
+    /// Clients whose lines were received, with the lowest number of their next line.
     heard: Vec<(u16, u16)>,
 }
 
 impl Expectation {
-    /// Takes bytes that came, if they are those that had to come.
+    /// Takes received bytes, if they are the expected ones.
     pub(super) fn take(&mut self, plan: &Plan, sent: usize, bytes: &[u8]) -> Result<(), String> {
         let (number, start) = (plan.number, self.received);
         self.received += bytes.len() as u64;
         let right = match plan.kind {
             Kind::Echo => {
                 let from = usize::try_from(start).unwrap_or(usize::MAX).saturating_add(1);
-                plan.request[..sent].get(from..).is_some_and(|owed| owed.starts_with(bytes))
+                plan.request[..sent].get(from..).is_some_and(|due| due.starts_with(bytes))
             }
             Kind::Stream | Kind::Chaos => {
                 (start..).zip(bytes).all(|(offset, byte)| stream_byte(offset) == *byte)
@@ -64,7 +64,7 @@ impl Expectation {
             match self.heard.iter_mut().find(|(other, _)| *other == who) {
                 Some((_, next)) if *next > number => {
                     return Err(alloc::format!(
-                        "client {client}: line {number} of {who} came late or twice"
+                        "client {client}: line {number} of {who} arrived late or twice"
                     ));
                 }
                 Some((_, next)) => *next = number + 1,
@@ -75,7 +75,7 @@ impl Expectation {
         Ok(())
     }
 
-    /// After the end of the stream: whether it came at a good place.
+    /// Checks that the stream ended between two lines.
     pub(super) fn end(&self, plan: &Plan) -> Result<(), String> {
         if self.line.is_empty() {
             Ok(())

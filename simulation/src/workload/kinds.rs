@@ -66,8 +66,8 @@ impl Mixed {
         taken
     }
 
-    /// A request is two bytes: how long the reply is to be. The next one has to wait until it is
-    /// sent.
+    /// Answers requests of two bytes, which are the length of the reply. The next request waits
+    /// until the reply is sent.
     fn stream(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
         let mut taken = 0;
         while session.due == 0 && bytes.len() - taken >= 2 {
@@ -103,7 +103,7 @@ impl Mixed {
         }
     }
 
-    /// What comes next in the stream of bytes for a client.
+    /// Makes the next bytes of the stream for a client.
     #[allow(clippy::unused_self, reason = "reads better beside the others")]
     fn make(&self, session: &Session, piece: &mut [u8]) {
         for (place, byte) in piece.iter_mut().enumerate() {
@@ -121,7 +121,7 @@ impl Mixed {
         count
     }
 
-    /// Does something, or nothing.
+    /// Acts at random.
     pub(super) fn whim(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
         if !self.random.chance(self.whims) {
             return;
@@ -138,7 +138,12 @@ impl Mixed {
                 }
             }
             8..14 => {
-                let delay = self.random.below(30_000_000);
+                // Some in this very moment, some at the same time as others.
+                let delay = match self.random.below(4) {
+                    0 => 0,
+                    1 => 1_000_000,
+                    _ => self.random.below(30_000_000),
+                };
                 self.set_timer(peer, Duration::from_nanos(delay));
             }
             14 => {
@@ -156,7 +161,7 @@ impl Mixed {
         }
     }
 
-    /// Does something to another connection.
+    /// Acts on another connection at random.
     fn meddle(&mut self, peer: &mut Peer<'_>, choice: u64) {
         let index = self.random.index(self.accounts.len());
         let Some(other) = self.accounts[index].tenant else { return };

@@ -14,7 +14,7 @@ mod service;
 pub use crowd::Clients;
 pub use service::Mixed;
 
-/// How a client is served.
+/// Kind of service for a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Its bytes are sent back.
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
 impl Kind {
     const ALL: [Self; 4] = [Self::Echo, Self::Chat, Self::Stream, Self::Chaos];
 
-    /// The byte that chooses it.
+    /// Returns the byte that chooses it.
     const fn letter(self) -> u8 {
         match self {
             Self::Echo => b'E',

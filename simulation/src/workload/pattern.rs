@@ -4,14 +4,14 @@ use alloc::vec::Vec;
 
 use crate::random::mix;
 
-/// The byte at `offset` of the stream that the server makes for a client.
+/// Returns the byte at `offset` of the stream that the server makes for a client.
 pub(crate) const fn stream_byte(offset: u64) -> u8 {
     // A product with an odd number visits every byte, and a shift by one position shows.
     (offset.wrapping_mul(167) >> 3 ^ offset).to_le_bytes()[0]
 }
 
-/// The `number`th line of a client that chats: who says it, which of its lines it is, and something
-/// to say.
+/// Returns the `number`th line of a client that chats: who says it, which of its lines it is, and
+/// something to say.
 pub(crate) fn chat_line(client: u16, number: u16) -> Vec<u8> {
     let mut line = alloc::format!("{client:04x}{number:04x}:").into_bytes();
     let scattered = mix(u64::from(client) << 32 | u64::from(number));
@@ -23,7 +23,7 @@ pub(crate) fn chat_line(client: u16, number: u16) -> Vec<u8> {
     line
 }
 
-/// Who said a line, and which of its lines it is, if nothing of it was changed.
+/// Returns the author and the number of a line, if it is unchanged.
 pub(crate) fn read_chat_line(line: &[u8]) -> Option<(u16, u16)> {
     let head = core::str::from_utf8(line.get(..8)?).ok()?;
     let client = u16::from_str_radix(&head[..4], 16).ok()?;

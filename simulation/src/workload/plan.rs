@@ -8,7 +8,7 @@ use super::Kind;
 use super::pattern::chat_line;
 use crate::{Crowd, Random};
 
-/// How a client leaves.
+/// Way in which a client leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     /// It ends its stream after everything was sent, and reads to the end.
@@ -23,7 +23,7 @@ pub(super) enum Leaving {
     Vanish,
 }
 
-/// What a client is going to do.
+/// Plan of a client.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) number: u16,
@@ -31,7 +31,7 @@ pub(super) struct Plan {
     pub(super) starts_at: Instant,
     /// All that it sends.
     pub(super) request: Vec<u8>,
-    /// How many bytes it asks for, with long replies.
+    /// Number of bytes that it asks for, with long replies.
     pub(super) reply_total: u64,
     pub(super) leaving: Leaving,
     /// After how many bytes, sent and received, it leaves in the middle.
@@ -60,7 +60,7 @@ impl Plan {
         }
     }
 
-    /// How many bytes it gets if nothing comes between, where that can be told.
+    /// Returns the number of bytes it gets from an undisturbed connection, where that is known.
     pub(super) fn expected(&self) -> u64 {
         match self.kind {
             Kind::Echo => self.request.len() as u64 - 1,
@@ -96,7 +96,7 @@ fn draw_leaving(kind: Kind, crowd: &Crowd, random: &mut Random) -> Leaving {
     }
 }
 
-/// What a client sends, and how many bytes it asks for.
+/// Draws the request of a client, and the number of bytes it asks for.
 fn draw_request(number: u16, kind: Kind, crowd: &Crowd, random: &mut Random) -> (Vec<u8>, u64) {
     let length = random.between(1, crowd.request_max.max(1));
     let mut request = alloc::vec![kind.letter()];

@@ -10,25 +10,25 @@ use selkie_core::{CloseReason, Instant, Peer, SendError, Service, Token};
 use super::Kind;
 use crate::{Crowd, Random};
 
-/// What the service keeps for each connection.
+/// State of a connection.
 #[derive(Debug, Default)]
 pub struct Session {
     pub(super) kind: Option<Kind>,
     /// The peer ended its stream.
     pub(super) ended: bool,
-    /// How many bytes the server holds for it, as far as it knows.
+    /// Number of bytes that the service left unconsumed, as far as it knows.
     pub(super) left: usize,
-    /// Where in its stream of bytes the server is.
+    /// Offset in the stream of bytes for the client.
     pub(super) offset: u64,
-    /// How many bytes of the current reply are still to be sent.
+    /// Number of bytes of the current reply are still to be sent.
     pub(super) due: u64,
 }
 
-/// What the service has done for the tenant of a slot, for those who judge.
+/// Account of the tenant of a slot, for the rules.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Account {
     pub(super) tenant: Option<Token>,
-    /// How many bytes the server took for it.
+    /// Number of bytes that the server accepted for it.
     pub(super) sent: u64,
     /// When its timer is due.
     pub(super) timer: Option<Instant>,
@@ -50,7 +50,7 @@ pub struct Mixed {
 }
 
 impl Mixed {
-    /// The services for a loop of so many slots.
+    /// Makes the services for a loop of `slots` slots.
     #[must_use]
     pub fn new(slots: usize, crowd: &Crowd, random: Random) -> Self {
         Self {
@@ -63,20 +63,20 @@ impl Mixed {
         }
     }
 
-    /// What was wrong with what the service was given, if anything was.
+    /// Returns the first fault that the service found, if any.
     #[must_use]
     pub const fn fault(&self) -> Option<&String> {
         self.fault.as_ref()
     }
 
-    /// How many bytes the server took for a connection.
+    /// Returns the number of bytes that the server accepted for a connection.
     #[must_use]
     pub fn sent(&self, token: Token) -> Option<u64> {
         let account = self.accounts.get(token.index())?;
         (account.tenant == Some(token)).then_some(account.sent)
     }
 
-    /// Whether the service has closed a connection before it was done with it.
+    /// Returns whether the service has closed a connection before it was done with it.
     #[must_use]
     pub fn interrupted(&self, token: Token) -> bool {
         self.accounts
@@ -84,7 +84,7 @@ impl Mixed {
             .is_some_and(|account| account.tenant == Some(token) && account.interrupted)
     }
 
-    /// The earliest timer that was due before `now`, and is still to come.
+    /// Returns the earliest timer that was due before `now`, and is still to come.
     #[must_use]
     pub fn overdue(&self, now: Instant) -> Option<Instant> {
         let waiting = self.accounts.iter().filter(|account| !account.dismissed);
@@ -173,7 +173,7 @@ impl Service for Mixed {
             ));
         }
         let done_with = self.take(peer, session, bytes);
-        // Before the end, all that came was offered; after it, a part may be, as far as there is
+        // Before the end, every byte was offered; after it, a part may be, as far as there is
         // room for an answer.
         session.left = if session.ended {
             session.left.saturating_sub(done_with)
@@ -214,11 +214,11 @@ impl Service for Mixed {
             Some(timer) if timer <= now => {}
             Some(timer) => {
                 self.blame(alloc::format!(
-                    "the timer of {token:?} is due at {timer:?}, and came at {now:?}"
+                    "the timer of {token:?} is due at {timer:?}, and fired at {now:?}"
                 ));
             }
             None => {
-                self.blame(alloc::format!("{token:?} has no timer, and one came at {now:?}"));
+                self.blame(alloc::format!("{token:?} has no timer, and one fired at {now:?}"));
             }
         }
         if session.kind == Some(Kind::Chaos) {

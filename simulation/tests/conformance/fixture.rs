@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
 use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
-use selkie_simulation::{Address, Far, FarSide, Knobs, Network, Random, Simulated, Source, Waker};
+use selkie_simulation::{
+    Address, ClientModel, FarEnd, Network, Parameters, Random, Simulated, Source, Waker,
+};
 
 /// The near address at which pairs come about; the listeners of cases follow.
 const PAIRS: Address = Address(1);
-/// The far address at which somebody listens, and one at which nobody does.
+/// The far address with a listener, and one without.
 const FAR_OPEN: Address = Address(7);
 const FAR_SHUT: Address = Address(9);
-/// How often time is moved on until a connection has come about.
+/// Maximum number of steps in time until a connection is established.
 const PATIENCE: usize = 1_000;
 
 /// Something to be done on the far side at some point in time.
 #[derive(Debug)]
 enum Errand {
-    Write(Far, &'static [u8]),
+    Write(FarEnd, &'static [u8]),
     Wake(Waker),
     /// Nothing, as a signal's handler does.
     Interrupt,
@@ -35,7 +37,7 @@ impl Errands {
     }
 }
 
-impl FarSide for Errands {
+impl ClientModel for Errands {
     fn next_action(&self) -> Option<Instant> {
         self.0.front().map(|(at, _)| *at)
     }
@@ -67,9 +69,9 @@ pub(crate) struct Virtual<const OWNS_BUFFERS: bool> {
 }
 
 impl<const OWNS_BUFFERS: bool> Virtual<OWNS_BUFFERS> {
-    pub(crate) fn new(capacity: usize, knobs: &Knobs) -> Result<Self, Error> {
+    pub(crate) fn new(capacity: usize, parameters: &Parameters) -> Result<Self, Error> {
         let mut platform =
-            Simulated::new(capacity, knobs.clone(), Random::new(1), Errands::default());
+            Simulated::new(capacity, parameters.clone(), Random::new(1), Errands::default());
         platform.network.far_listen(FAR_OPEN);
         let pairs = platform.listen(PAIRS)?;
         Ok(Self { platform, pairs, listeners: Vec::new() })
@@ -77,13 +79,13 @@ impl<const OWNS_BUFFERS: bool> Virtual<OWNS_BUFFERS> {
 
     fn later(&mut self, delay: Duration, errand: Errand) {
         let at = self.platform.network.now() + delay;
-        self.platform.far_side.plan(at, errand);
+        self.platform.client_model.plan(at, errand);
     }
 }
 
 impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
     type Platform = Simulated<Errands, OWNS_BUFFERS>;
-    type Peer = Far;
+    type Peer = FarEnd;
 
     fn platform(&mut self) -> &mut Self::Platform {
         &mut self.platform
@@ -98,7 +100,7 @@ impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
         self.platform.advance(later);
     }
 
-    fn pair(&mut self) -> Result<(Source, Far), Error> {
+    fn pair(&mut self) -> Result<(Source, FarEnd), Error> {
         let far = self.platform.network.dial(PAIRS);
         for _ in 0..PATIENCE {
             self.settle();
@@ -121,23 +123,23 @@ impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
         self.platform.close(source, Close::Graceful)
     }
 
-    fn peer_read(&mut self, peer: Far, buffer: &mut [u8]) -> Result<usize, Error> {
+    fn peer_read(&mut self, peer: FarEnd, buffer: &mut [u8]) -> Result<usize, Error> {
         self.platform.network.far_read(peer, buffer)
     }
 
-    fn peer_write(&mut self, peer: Far, bytes: &[u8]) -> Result<usize, Error> {
+    fn peer_write(&mut self, peer: FarEnd, bytes: &[u8]) -> Result<usize, Error> {
         self.platform.network.far_write(peer, bytes)
     }
 
-    fn peer_shutdown_write(&mut self, peer: Far) -> Result<(), Error> {
+    fn peer_shutdown_write(&mut self, peer: FarEnd) -> Result<(), Error> {
         self.platform.network.far_end(peer)
     }
 
-    fn peer_close(&mut self, peer: Far) -> Result<(), Error> {
+    fn peer_close(&mut self, peer: FarEnd) -> Result<(), Error> {
         self.platform.network.far_close(peer, Close::Graceful)
     }
 
-    fn peer_reset(&mut self, peer: Far) -> Result<(), Error> {
+    fn peer_reset(&mut self, peer: FarEnd) -> Result<(), Error> {
         self.platform.network.far_close(peer, Close::Abort)
     }
 
@@ -148,7 +150,7 @@ impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
         Ok(listener)
     }
 
-    fn dial(&mut self, listener: Source) -> Result<Far, Error> {
+    fn dial(&mut self, listener: Source) -> Result<FarEnd, Error> {
         let position = self
             .listeners
             .iter()
@@ -162,7 +164,7 @@ impl<const OWNS_BUFFERS: bool> Fixture for Virtual<OWNS_BUFFERS> {
 impl<const OWNS_BUFFERS: bool> WaitFixture for Virtual<OWNS_BUFFERS> {
     fn peer_write_later(
         &mut self,
-        peer: Far,
+        peer: FarEnd,
         bytes: &'static [u8],
         delay: Duration,
     ) -> Result<(), Error> {
@@ -197,7 +199,7 @@ impl<const OWNS_BUFFERS: bool> TransportFixture for Virtual<OWNS_BUFFERS> {
         Ok(FAR_OPEN)
     }
 
-    fn peer_accept(&mut self) -> Result<Far, Error> {
+    fn peer_accept(&mut self) -> Result<FarEnd, Error> {
         self.platform.network.far_accept(FAR_OPEN).ok_or(ErrorKind::WouldBlock.into())
     }
 

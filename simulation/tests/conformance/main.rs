@@ -6,19 +6,19 @@ mod fixture;
 
 use fixture::Virtual;
 use selkie_core::{Capabilities, Error};
-use selkie_simulation::Knobs;
+use selkie_simulation::Parameters;
 
 fn plain(capacity: usize) -> Result<Virtual<false>, Error> {
-    Virtual::new(capacity, &Knobs::CALM)
+    Virtual::new(capacity, &Parameters::CALM)
 }
 
 fn taciturn(capacity: usize) -> Result<Virtual<false>, Error> {
     let capabilities = u64::from(Capabilities::WAKER.bits());
-    Virtual::new(capacity, &Knobs { capabilities, reset_discards: 1, ..Knobs::CALM })
+    Virtual::new(capacity, &Parameters { capabilities, reset_discards: 1, ..Parameters::CALM })
 }
 
 fn rough(capacity: usize) -> Result<Virtual<true>, Error> {
-    let knobs = Knobs {
+    let parameters = Parameters {
         latency_max: 300_000,
         segment_max: 7,
         buffer_to_near: 5_000,
@@ -27,9 +27,9 @@ fn rough(capacity: usize) -> Result<Virtual<true>, Error> {
         blocked_ends: 300,
         shuffled_events: 1,
         late_return_max: 1_000,
-        ..Knobs::CALM
+        ..Parameters::CALM
     };
-    Virtual::new(capacity, &knobs)
+    Virtual::new(capacity, &parameters)
 }
 
 selkie_conformance::conformance_tests! {

@@ -1,4 +1,4 @@
-//! What the suite needs: connections from the host beyond the wire, on a clock that a settling
+//! The fixture of the suite: connections from the host beyond the wire, on a clock that a settling
 //! moves on.
 
 use std::time::Duration;
@@ -9,24 +9,24 @@ use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::iface::SocketHandle;
 use smoltcp::wire::IpEndpoint;
 
-use crate::world::far::Far;
+use crate::world::host::Host;
 use crate::world::wire::Wire;
-use crate::world::{self, FAR, NEAR, Size};
+use crate::world::{self, LOCAL, REMOTE, Size};
 
-/// The near port at which pairs come about.
+/// The local port at which pairs are made.
 const PAIRS: u16 = 1;
-/// The far port at which somebody listens, and the one at which nobody does.
-const FAR_OPEN: u16 = 7;
-const FAR_SHUT: u16 = 9;
-/// How many sockets a listener of a case has, for backlog and connections.
+/// The remote port with a listener, and one without a listener.
+const REMOTE_OPEN: u16 = 7;
+const REMOTE_SHUT: u16 = 9;
+/// The number of sockets that a listener of a case has, for backlog and connections.
 const BACKLOG: usize = 8;
-/// How often the world is moved on until a connection has come about.
+/// The number of times that the world is moved on until a connection is complete.
 const PATIENCE: usize = 1_000;
 
 /// A network, and the host beyond the wire.
 pub(crate) struct OverWire {
     network: Network<'static, Wire>,
-    far: Far,
+    remote: Host,
     now: Instant,
     pairs: Socket,
     /// The listeners that cases were given, whose ports follow on [`PAIRS`].
@@ -35,27 +35,27 @@ pub(crate) struct OverWire {
 
 impl OverWire {
     pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
-        let (near, far) = Wire::pair();
+        let (local, remote) = Wire::pair();
         let size = Size {
             sockets: capacity + 8 + 2 * BACKLOG,
             listeners: 3,
             slots: capacity,
             bytes: 4_096,
         };
-        let mut network = world::network(near, size, Config::DEFAULT);
+        let mut network = world::network(local, size, Config::DEFAULT);
         let pairs = network.listen(PAIRS, capacity + 4)?;
-        let mut far = Far::new(far);
+        let mut remote = Host::new(remote);
         for _ in 0..4 {
-            far.listen(FAR_OPEN);
+            remote.listen(REMOTE_OPEN);
         }
-        Ok(Self { network, far, now: Instant::from_millis(1), pairs, listeners: Vec::new() })
+        Ok(Self { network, remote, now: Instant::from_millis(1), pairs, listeners: Vec::new() })
     }
 
-    /// Moves the world on until a pair has come about.
+    /// Moves the world on until a pair is connected.
     fn accept_pair(&mut self, peer: SocketHandle) -> Result<Socket, Error> {
         for _ in 0..PATIENCE {
             self.settle();
-            if self.far.socket(peer).may_send()
+            if self.remote.socket(peer).may_send()
                 && let Ok(source) = self.network.accept(self.pairs)
             {
                 return Ok(source);
@@ -79,13 +79,13 @@ impl Fixture for OverWire {
 
     fn settle(&mut self) {
         self.now = self.now + Duration::from_millis(1);
-        self.network.drive(self.now);
-        self.far.poll(self.now);
-        self.network.drive(self.now);
+        self.network.poll_stack(self.now);
+        self.remote.poll(self.now);
+        self.network.poll_stack(self.now);
     }
 
     fn pair(&mut self) -> Result<(Socket, SocketHandle), Error> {
-        let peer = self.far.connect(IpEndpoint::new(NEAR.into(), PAIRS));
+        let peer = self.remote.connect(IpEndpoint::new(LOCAL.into(), PAIRS));
         let source = self.accept_pair(peer)?;
         Ok((source, peer))
     }
@@ -103,25 +103,25 @@ impl Fixture for OverWire {
     }
 
     fn peer_read(&mut self, peer: SocketHandle, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.far.read(peer, buffer)
+        self.remote.read(peer, buffer)
     }
 
     fn peer_write(&mut self, peer: SocketHandle, bytes: &[u8]) -> Result<usize, Error> {
-        self.far.write(peer, bytes)
+        self.remote.write(peer, bytes)
     }
 
     fn peer_shutdown_write(&mut self, peer: SocketHandle) -> Result<(), Error> {
-        self.far.socket(peer).close();
+        self.remote.socket(peer).close();
         Ok(())
     }
 
     fn peer_close(&mut self, peer: SocketHandle) -> Result<(), Error> {
-        self.far.close(peer);
+        self.remote.close(peer);
         Ok(())
     }
 
     fn peer_reset(&mut self, peer: SocketHandle) -> Result<(), Error> {
-        self.far.reset(peer);
+        self.remote.reset(peer);
         Ok(())
     }
 
@@ -139,20 +139,20 @@ impl Fixture for OverWire {
             .position(|known| *known == listener)
             .ok_or(ErrorKind::InvalidSource)?;
         let port = PAIRS + 1 + u16::try_from(position).map_err(|_| ErrorKind::Full)?;
-        Ok(self.far.connect(IpEndpoint::new(NEAR.into(), port)))
+        Ok(self.remote.connect(IpEndpoint::new(LOCAL.into(), port)))
     }
 }
 
 impl TransportFixture for OverWire {
     fn destination(&mut self) -> Result<IpEndpoint, Error> {
-        Ok(IpEndpoint::new(FAR.into(), FAR_OPEN))
+        Ok(IpEndpoint::new(REMOTE.into(), REMOTE_OPEN))
     }
 
     fn peer_accept(&mut self) -> Result<SocketHandle, Error> {
-        self.far.accept().ok_or(ErrorKind::WouldBlock.into())
+        self.remote.accept().ok_or(ErrorKind::WouldBlock.into())
     }
 
     fn refusing(&mut self) -> Result<IpEndpoint, Error> {
-        Ok(IpEndpoint::new(FAR.into(), FAR_SHUT))
+        Ok(IpEndpoint::new(REMOTE.into(), REMOTE_SHUT))
     }
 }

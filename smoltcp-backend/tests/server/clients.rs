@@ -12,20 +12,20 @@ use smoltcp::iface::SocketHandle;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::wire::IpEndpoint;
 
-use crate::world::far::Far;
+use crate::world::host::Host;
 use crate::world::wire::Wire;
-use crate::world::{self, NEAR, Size};
+use crate::world::{self, LOCAL, Size};
 
 /// The port of the echo service.
 const PORT: u16 = 7;
-/// How many sockets there are beside those of the connections that are served.
+/// The number of sockets beside those of the connections that are served.
 const BACKLOG: usize = 2;
-/// How long a client may be silent.
+/// The time that a client may be silent.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many rounds, at a millisecond each, are enough for an answer, a retransmission included.
 const PATIENCE: usize = 5_000;
 
-/// How a stream went on.
+/// The end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Ended,
@@ -33,30 +33,30 @@ pub(crate) enum Outcome {
 }
 
 /// A server, and the host beyond the wire.
-pub(crate) struct Stand {
-    pub(crate) event_loop: EventLoop<'static, Network<'static, Wire>>,
+pub(crate) struct TestBench {
+    pub(crate) event_loop: EventLoop<Network<'static, Wire>, LoopStorage<'static>>,
     pub(crate) server: Server<'static, Network<'static, Wire>, Echo>,
-    pub(crate) far: Far,
-    /// The far end of the wire: what is lost here never reaches the far host.
+    pub(crate) remote: Host,
+    /// The remote end of the wire: what is lost at it never reaches the remote host.
     pub(crate) wire: Wire,
     pub(crate) now: Instant,
 }
 
-impl Stand {
-    /// A server for so many clients at once.
+impl TestBench {
+    /// Creates a server for so many clients at once.
     pub(crate) fn new(connections: usize) -> Self {
-        let (near, wire) = Wire::pair();
+        let (local, wire) = Wire::pair();
         let slots = connections + 1;
         let sockets = connections + BACKLOG;
         let size = Size { sockets, listeners: 1, slots, bytes: 1_024 };
-        let mut network = world::network(near, size, selkie_smoltcp::Config::DEFAULT);
+        let mut network = world::network(local, size, selkie_smoltcp::Config::DEFAULT);
         let listener = network.listen(PORT, sockets).expect("the sockets are free");
         let storage = LoopStorage {
             slots: vec![Slot::EMPTY; slots].leak(),
             timers: vec![TimerSlot::EMPTY; slots].leak(),
             events: vec![Event::EMPTY; 4].leak(),
         };
-        let mut event_loop = EventLoop::new(network, storage);
+        let mut event_loop = EventLoop::new_at(network, storage, Instant::ZERO);
         let config = Config {
             connections_max: connections,
             idle_timeout: Some(IDLE_TIMEOUT),
@@ -71,18 +71,20 @@ impl Stand {
             scratch: vec![0; 512].leak(),
         };
         let mut server = Server::new(Echo, config, storage);
-        server.listen(&mut event_loop.context, listener).expect("there is a slot for the listener");
-        let far = Far::new(wire.clone());
-        Self { event_loop, server, far, wire, now: Instant::from_millis(1) }
+        server
+            .listen(&mut event_loop.context(), listener)
+            .expect("there is a slot for the listener");
+        let remote = Host::new(wire.clone());
+        Self { event_loop, server, remote, wire, now: Instant::from_millis(1) }
     }
 
-    /// One turn of the loop.
+    /// Makes one turn of the loop.
     pub(crate) fn turn(&mut self) -> Option<Instant> {
         self.event_loop.turn(self.now, &mut self.server).expect("a network does not fail")
     }
 
-    /// A millisecond of the world: the loop turns until it would sleep, then the far host has its
-    /// say.
+    /// Moves the world on by milliseconds: in each, the loop turns until it would sleep, then the remote host is
+    /// polled.
     pub(crate) fn rounds(&mut self, count: usize) {
         for _ in 0..count {
             self.now = self.now + Duration::from_millis(1);
@@ -91,11 +93,11 @@ impl Stand {
                 turns += 1;
                 assert!(turns < 1_000, "the loop never sleeps");
             }
-            self.far.poll(self.now);
+            self.remote.poll(self.now);
         }
     }
 
-    /// Rounds until `done` says so, at most `patience`.
+    /// Makes rounds until `done` returns an outcome, at most `patience`.
     pub(crate) fn until(
         &mut self,
         patience: usize,
@@ -111,32 +113,28 @@ impl Stand {
     }
 
     pub(crate) fn begin_to_connect(&mut self) -> SocketHandle {
-        self.far.connect(IpEndpoint::new(NEAR.into(), PORT))
+        self.remote.connect(IpEndpoint::new(LOCAL.into(), PORT))
     }
 
-    /// A client that has connected, as far as it knows.
+    /// A client that has connected, as remote as it knows.
     pub(crate) fn connect(&mut self) -> SocketHandle {
         let client = self.begin_to_connect();
         let connected =
-            |stand: &mut Self| stand.far.socket(client).may_send().then_some(Outcome::Ended);
-        assert_eq!(
-            self.until(PATIENCE, connected),
-            Some(Outcome::Ended),
-            "a connection comes about"
-        );
+            |bench: &mut Self| bench.remote.socket(client).may_send().then_some(Outcome::Ended);
+        assert_eq!(self.until(PATIENCE, connected), Some(Outcome::Ended), "a connection is made");
         client
     }
 
-    /// A client whose first word is heard, and that never hears the answer.
+    /// Sends the SYN of a client that never receives the answer.
     pub(crate) fn begin_to_connect_and_vanish(&mut self) {
         let client = self.begin_to_connect();
-        self.far.poll(self.now);
-        self.far.forget(client);
+        self.remote.poll(self.now);
+        self.remote.forget(client);
         self.turn();
         self.wire.lose();
     }
 
-    /// Time in which the far host neither hears nor says anything.
+    /// Lets time pass in which the remote host neither receives nor sends.
     pub(crate) fn vanish_for(&mut self, time: Duration) {
         let until = self.now + time;
         while self.now < until {
@@ -149,35 +147,39 @@ impl Stand {
     /// Sends all of `bytes`.
     pub(crate) fn send(&mut self, client: SocketHandle, bytes: &[u8]) {
         assert_eq!(
-            self.far.write(client, bytes),
+            self.remote.write(client, bytes),
             Ok(bytes.len()),
             "there is room for a small message"
         );
-        self.far.poll(self.now);
+        self.remote.poll(self.now);
     }
 
     /// Receives so many bytes.
     pub(crate) fn receive(&mut self, client: SocketHandle, count: usize) -> Vec<u8> {
-        let mut came = Vec::new();
-        let outcome = self.until(PATIENCE, |stand| {
-            let outcome = stand.read_into(client, &mut came);
-            outcome.or((came.len() >= count).then_some(Outcome::Ended))
+        let mut received = Vec::new();
+        let outcome = self.until(PATIENCE, |bench| {
+            let outcome = bench.read_into(client, &mut received);
+            outcome.or((received.len() >= count).then_some(Outcome::Ended))
         });
-        assert_eq!(outcome, Some(Outcome::Ended), "an answer comes; so far there is {came:?}");
-        came
+        assert_eq!(
+            outcome,
+            Some(Outcome::Ended),
+            "an answer comes; so remote there is {received:?}"
+        );
+        received
     }
 
-    /// Adds what is there to `came`, and says whether the stream is over.
+    /// Appends what is there to `received`, and returns the end of the stream if it is there.
     pub(crate) fn read_into(
         &mut self,
         client: SocketHandle,
-        came: &mut Vec<u8>,
+        received: &mut Vec<u8>,
     ) -> Option<Outcome> {
         let mut buffer = [0; 4_096];
-        match self.far.read(client, &mut buffer) {
+        match self.remote.read(client, &mut buffer) {
             Ok(0) => Some(Outcome::Ended),
             Ok(count) => {
-                came.extend_from_slice(&buffer[..count]);
+                received.extend_from_slice(&buffer[..count]);
                 None
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => None,
@@ -194,8 +196,8 @@ impl Stand {
         }
     }
 
-    /// How many frames the network has not taken in yet.
+    /// Returns the number of frames that the network has not taken in yet.
     pub(crate) fn waiting(&mut self) -> usize {
-        self.event_loop.context.platform.device().waiting()
+        self.event_loop.platform.device().waiting()
     }
 }

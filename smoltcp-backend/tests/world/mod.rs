@@ -1,7 +1,7 @@
 //! A network of two hosts in memory: a wire between a [`Network`] under test and a plain smoltcp
 //! host, on a virtual clock.
 
-pub(crate) mod far;
+pub(crate) mod host;
 pub(crate) mod wire;
 
 use selkie_core::Instant;
@@ -12,12 +12,16 @@ use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 use wire::Wire;
 
 /// The address of the network under test.
-pub(crate) const NEAR: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
+pub(crate) const LOCAL: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 
 /// The address of the host beyond the wire.
-pub(crate) const FAR: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
+pub(crate) const REMOTE: Ipv4Address = Ipv4Address::new(10, 0, 0, 2);
 
-/// An interface with this address over `wire`.
+/// The address of another host, for a world in which [`REMOTE`] is gone.
+#[allow(dead_code, reason = "not every test has a host that replaces another")]
+pub(crate) const ANOTHER: Ipv4Address = Ipv4Address::new(10, 0, 0, 3);
+
+/// Creates an interface with this address over `wire`.
 pub(crate) fn interface(wire: &mut Wire, address: Ipv4Address) -> Interface {
     let last = address.octets()[3];
     let config = iface::Config::new(EthernetAddress([0x02, 0, 0, 0, 0, last]).into());
@@ -28,7 +32,7 @@ pub(crate) fn interface(wire: &mut Wire, address: Ipv4Address) -> Interface {
     interface
 }
 
-/// What a network under test is made of.
+/// The sizes of a network under test.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) sockets: usize,
@@ -39,9 +43,9 @@ pub(crate) struct Size {
     pub(crate) bytes: usize,
 }
 
-/// A network under test; its memory is never given back, as that of a firmware is not.
+/// Creates a network under test; its memory is never given back, as that of a firmware is not.
 pub(crate) fn network(mut wire: Wire, size: Size, config: Config) -> Network<'static, Wire> {
-    let interface = interface(&mut wire, NEAR);
+    let interface = interface(&mut wire, LOCAL);
     let storage = NetworkStorage {
         slots: vec![Slot::EMPTY; size.sockets].leak(),
         sockets: (0..size.sockets).map(|_| SocketStorage::EMPTY).collect::<Vec<_>>().leak(),

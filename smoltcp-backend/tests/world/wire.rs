@@ -7,7 +7,7 @@ use std::rc::Rc;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
-/// What is under way in one direction.
+/// The frames under way in one direction.
 type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
 
 /// One end of a wire.
@@ -18,7 +18,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// The two ends of a wire.
+    /// Creates a wire, and returns its two ends.
     pub(crate) fn pair() -> (Self, Self) {
         let (there, back) = (Frames::default(), Frames::default());
         (
@@ -33,7 +33,7 @@ impl Wire {
         self.incoming.borrow_mut().clear();
     }
 
-    /// How many frames are under way to this end.
+    /// Returns the number of frames under way to this end.
     #[allow(dead_code, reason = "not every test counts frames")]
     pub(crate) fn waiting(&self) -> usize {
         self.incoming.borrow().len()
@@ -61,7 +61,7 @@ impl Device for Wire {
     }
 }
 
-/// A frame that has come.
+/// A frame that was received.
 pub(crate) struct Received(Vec<u8>);
 
 impl phy::RxToken for Received {

@@ -18,7 +18,7 @@ mod event_buffer;
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
@@ -27,7 +27,7 @@ use selkie_core::{
 };
 
 use super::source_table::SourceTable;
-use super::{FdSelector, SysWait, retry_or_fail};
+use super::{FdSelector, SysWait, Woken, interrupted_or_error};
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
@@ -66,7 +66,7 @@ impl Epoll<'_> {
             instance: unsafe { OwnedFd::from_raw_fd(instance) },
             sources: SourceTable::new(capacity)?,
             clock: Clock::new(),
-            buffer: EventBuffer::new()?,
+            buffer: EventBuffer::new(capacity)?,
             has_pwait2: true,
             no_deadline_timeout: 0,
             slow_path_max: 0,
@@ -134,7 +134,9 @@ impl Epoll<'_> {
                 self.add(&mut events, count);
                 Ok(events.len())
             }
-            // No event, or a failure: the repeated call finds out which.
+            // The caller may want to look at the flags of its signal handler.
+            Err(_) if errno::number() == libc::EINTR => Ok(0),
+            // No armed source, or a failure: the repeated call finds out which.
             _ => self.wait_into(room, None),
         }
     }
@@ -223,6 +225,7 @@ impl<'fd> Selector for Epoll<'fd> {
             | Capabilities::CLOSED
             | Capabilities::ERROR
             | Capabilities::PRIORITY
+            | Capabilities::HANGUP
             | Capabilities::WAKER
     }
 
@@ -278,6 +281,20 @@ impl Wake for Epoll<'_> {
         self.cache_wait_args();
         Ok(waker)
     }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        let waker = self.sources.remove_waker(token)?;
+        self.cache_wait_args();
+        // open-file: handles keep the eventfd open, so it has to be removed.
+        self.epoll_del(waker.fd(), token)
+    }
+}
+
+impl AsFd for Epoll<'_> {
+    /// Returns the instance, which is readable while it has events: another selector can watch it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.instance.as_fd()
+    }
 }
 
 // SAFETY: a source is used only in the calls for it, and the kernel's own reference ends with the
@@ -289,14 +306,14 @@ impl SysWait for Epoll<'_> {
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
-    ) -> Result<usize, Error> {
+    ) -> Result<Woken, Error> {
         let room = self.buffer.room(events);
         let count = epoll_wait_for(&self.instance, &mut self.has_pwait2, &room, timeout);
         let Ok(count) = usize::try_from(count) else {
-            return retry_or_fail(errno::number(), timeout);
+            return interrupted_or_error(errno::number(), timeout);
         };
         self.add(events, count);
-        Ok(count)
+        Ok(Woken::with(count))
     }
 
     #[inline]
@@ -311,6 +328,8 @@ impl SysWait for Epoll<'_> {
 }
 
 /// Converts an interest into the kernel's bits, which are those of [`Readiness`].
+/// [`Interest::HANGUP`] is EPOLLHUP, which the kernel reports for every source in its set
+/// (hup-always).
 fn interest_to_epoll(interest: Interest, mode: Mode) -> u32 {
     let mut asked = u32::from(interest.bits());
     if interest.contains(Interest::READABLE) {
@@ -399,7 +418,6 @@ fn epoll_pwait2(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     use super::*;
@@ -439,6 +457,19 @@ mod tests {
         assert!(polled(&mut selector).unwrap().contains(Readiness::CLOSED));
         selector.deregister(near.as_fd(), TOKEN).unwrap();
         assert_eq!(polled(&mut selector), None);
+    }
+
+    #[test]
+    fn an_interest_in_hang_ups_alone_is_silent_until_both_directions_are_closed() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut selector = Epoll::new(1).unwrap();
+        selector.register(near.as_fd(), TOKEN, Interest::HANGUP, Mode::Level).unwrap();
+        far.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(polled(&mut selector), None);
+        drop(far);
+        for _ in 0..2 {
+            assert_eq!(polled(&mut selector), Some(Readiness::CLOSED));
+        }
     }
 
     #[test]

@@ -15,6 +15,10 @@
 //!   libkqueue. So a filter that gets another mode, or is armed again, is deleted first.
 //! * *pipe-without-reader*: adding the write filter of a pipe without a reader fails with EPIPE, and
 //!   yet it is added. Deleting a filter that is gone fails with ENOENT.
+//! * *both-ends*: each filter reports the end of its direction (`EV_EOF`), and none reports that
+//!   both have ended. So the ends are recorded, and the last one reports CLOSED.
+//! * *hangup-by-edges*: no filter reports hang-ups alone. Both directions are watched by edges
+//!   (`EV_CLEAR`) and events that are no end are dropped, so bytes that are left unread wake once.
 //! * *regular-files*: a regular file that was read to its end is silent until it grows. So regular
 //!   files are refused.
 //! * *close-deletes*: a descriptor that is closed takes its filters with it, silently.
@@ -24,62 +28,64 @@
 //! * *takes-the-error*: libkqueue takes the error of a socket when it reports it. The next read then
 //!   finds an orderly end, and the result of a connection attempt is lost. No kernel does that.
 
+mod filters;
+#[cfg(target_os = "linux")]
+mod libkqueue;
+
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait, Wake,
+    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
+    Registration, Selector, Token, Wait, Wake,
 };
 
 use super::source_table::SourceTable;
-use super::{FdSelector, SysWait, retry_or_fail};
+use super::{FdSelector, SysWait, Woken, interrupted_or_error};
 use crate::storage::{Zeroable, try_zeroed_slice};
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
-
+use filters::{Flags, counted, direction, is_end, readiness, watchable};
 #[cfg(not(target_os = "linux"))]
 use libc as sys;
 #[cfg(target_os = "linux")]
 use libkqueue as sys;
-#[cfg(target_os = "linux")]
-mod libkqueue;
 
-/// field-types: the type of a filter.
-#[cfg(target_os = "netbsd")]
-type Filter = u32;
-/// field-types: the type of a filter.
-#[cfg(not(target_os = "netbsd"))]
-type Filter = i16;
-/// field-types: the type of the flags.
-#[cfg(target_os = "netbsd")]
-type Flags = u32;
-/// field-types: the type of the flags.
-#[cfg(not(target_os = "netbsd"))]
-type Flags = u16;
-/// field-types: the type of a number of events.
-#[cfg(target_os = "netbsd")]
-type Count = usize;
-/// field-types: the type of a number of events.
-#[cfg(not(target_os = "netbsd"))]
-type Count = std::ffi::c_int;
+/// The directions of one source that have ended, as its filters reported.
+#[derive(Clone, Copy, Debug)]
+struct Ends(u8);
 
-/// The filter of each direction, with its flags.
-const FILTERS: &[(Interest, Filter, u32)] = &[
-    (Interest::READABLE, sys::EVFILT_READ, 0),
-    (Interest::WRITABLE, sys::EVFILT_WRITE, 0),
-    // urgent: a filter that only Apple's systems have.
-    #[cfg(target_vendor = "apple")]
-    (Interest::PRIORITY, sys::EVFILT_EXCEPT, sys::NOTE_OOB),
-];
+impl Ends {
+    /// Nothing has ended, in a source with two directions.
+    const NONE: Self = Self(0);
+    const READ: u8 = 1;
+    const WRITE: u8 = 2;
+    const BOTH: u8 = Self::READ | Self::WRITE;
+    /// The source has one direction only, such as an end of a pipe.
+    const ONE_WAY: u8 = 4;
 
-/// Largest number of events that one system call fetches.
-const FETCHED_MAX: usize = 1024;
+    /// Records an event, and returns true if all directions have ended (both-ends).
+    fn record(&mut self, kernel: &sys::kevent, readiness: Readiness) -> bool {
+        if readiness.contains(Readiness::ERROR) {
+            self.0 |= Self::BOTH;
+        } else if is_end(kernel) {
+            let is_read = kernel.filter == sys::EVFILT_READ;
+            self.0 |= if is_read { Self::READ } else { Self::WRITE };
+        }
+        let ended = self.0 & Self::BOTH;
+        ended == Self::BOTH || (ended != 0 && self.0 & Self::ONE_WAY != 0)
+    }
 
-// SAFETY: a struct of integers, and of a pointer, which may be null.
-unsafe impl Zeroable for sys::kevent {}
+    /// Forgets the ends: filters that are added report them again.
+    const fn reset(&mut self) {
+        self.0 &= Self::ONE_WAY;
+    }
+}
+
+// SAFETY: a struct of an integer.
+unsafe impl Zeroable for Ends {}
 
 /// A selector over `kqueue`. Its cost does not grow with the number of sources that are silent.
 #[derive(Debug)]
@@ -91,6 +97,8 @@ pub struct Kqueue<'fd> {
     end: usize,
     /// filter-per-direction: positions in the batch, by the index of the token.
     positions: Box<[u32]>,
+    /// both-ends: ended directions, by the index of the token.
+    ends: Box<[Ends]>,
     sources: SourceTable,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
@@ -117,18 +125,32 @@ impl Kqueue<'_> {
         errno::check(unsafe { libc::fcntl(queue.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
         Ok(Self {
             queue,
-            fetched: try_zeroed_slice(FETCHED_MAX)?,
+            // filter-per-direction: two events for each source, and at least one event. The pages
+            // are untouched until so many sources are ready at once.
+            fetched: try_zeroed_slice(capacity.saturating_mul(2).max(1))?,
             next: 0,
             end: 0,
             positions: try_zeroed_slice(capacity)?,
+            ends: try_zeroed_slice(capacity)?,
             sources: SourceTable::new(capacity)?,
             clock: Clock::new(),
             borrowed: PhantomData,
         })
     }
 
-    /// Makes the same change to each filter of `interest`. Returns the first failure that matters;
-    /// the other changes are made.
+    /// Adds the filters of `interest`.
+    fn add(&self, fd: RawFd, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
+        let flags = match mode {
+            // hangup-by-edges: bytes and room wake once, and are dropped.
+            _ if interest == Interest::HANGUP => sys::EV_ADD | sys::EV_CLEAR,
+            Mode::Level => sys::EV_ADD,
+            Mode::Oneshot => sys::EV_ADD | sys::EV_ONESHOT,
+            Mode::Edge => sys::EV_ADD | sys::EV_CLEAR,
+        };
+        self.change(fd, token, interest, flags)
+    }
+
+    /// Changes the filters of `interest`.
     fn change(
         &self,
         fd: RawFd,
@@ -136,54 +158,7 @@ impl Kqueue<'_> {
         interest: Interest,
         flags: Flags,
     ) -> Result<(), Error> {
-        if interest.is_empty() {
-            return Ok(());
-        }
-        // SAFETY: `Zeroable` says that the zeroed value is valid.
-        let mut changes: [sys::kevent; FILTERS.len()] = unsafe { std::mem::zeroed() };
-        let mut count = 0;
-        for &(_, filter, fflags) in FILTERS.iter().filter(|(wanted, ..)| interest.contains(*wanted))
-        {
-            let change = &mut changes[count];
-            change.ident = fd.cast_unsigned() as usize;
-            change.filter = filter;
-            // receipts: the call returns one for each change.
-            change.flags = flags | sys::EV_RECEIPT;
-            change.fflags = fflags;
-            // late-event: an event with an old generation is dropped.
-            change.udata = std::ptr::without_provenance_mut(token.generation() as usize);
-            count += 1;
-        }
-        let array = changes.as_mut_ptr();
-        let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the array has at least `count` entries, which the call may overwrite with
-        // receipts once it has read them, and the time is valid for the call.
-        let result = unsafe {
-            sys::kevent(
-                self.queue.as_raw_fd(),
-                array,
-                counted(count),
-                array,
-                counted(count),
-                &raw const at_once,
-            )
-        };
-        match errno::check(result) {
-            Err(error) if error.code() != Some(libc::EINTR) => return Err(error),
-            _ => {}
-        }
-        let receipts = &changes[..usize::try_from(result).unwrap_or(0)];
-        receipts.iter().try_for_each(|receipt| receipt_result(receipt, flags))
-    }
-
-    /// Adds the filters of `interest`.
-    fn add(&self, fd: RawFd, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
-        let flags = match mode {
-            Mode::Level => sys::EV_ADD,
-            Mode::Oneshot => sys::EV_ADD | sys::EV_ONESHOT,
-            Mode::Edge => sys::EV_ADD | sys::EV_CLEAR,
-        };
-        self.change(fd, token, interest, flags)
+        filters::change(self.queue.as_fd(), fd, token, directions(interest), flags)
     }
 
     /// Deletes the filters of `interest`.
@@ -192,12 +167,12 @@ impl Kqueue<'_> {
     }
 
     /// Fetches events for a batch with so much room. An interrupted call fetches none.
-    fn refill(&mut self, room: usize, timeout: Option<Duration>) -> Result<(), Error> {
+    fn refill(&mut self, room: usize, timeout: Option<Duration>) -> Result<Woken, Error> {
         (self.next, self.end) = (0, 0);
         let time = timeout.map(clock::timespec);
         let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         // filter-per-direction: two events for each source that the batch has room for.
-        let count = counted(room.saturating_mul(2).min(FETCHED_MAX));
+        let count = counted(room.saturating_mul(2).min(self.fetched.len()));
         // SAFETY: the buffer has room for at least `count` events, there are no changes, and the
         // time is null or valid for the call.
         let count = unsafe {
@@ -211,10 +186,12 @@ impl Kqueue<'_> {
             )
         };
         match usize::try_from(count) {
-            Ok(count) => self.end = count,
-            Err(_) => return retry_or_fail(errno::number(), timeout).map(drop),
+            Ok(count) => {
+                self.end = count;
+                Ok(Woken::with(count))
+            }
+            Err(_) => interrupted_or_error(errno::number(), timeout),
         }
-        Ok(())
     }
 
     /// Moves fetched events into the batch, as far as there is room.
@@ -237,11 +214,12 @@ impl Kqueue<'_> {
         };
         // late-event: of an earlier registration, or of a deleted filter.
         if token.generation() as usize != kernel.udata.addr()
-            || !registration.interest.contains(direction(&kernel))
+            || !directions(registration.interest).contains(direction(&kernel))
         {
             return true;
         }
-        let event = Event { token, readiness: readiness(&kernel) };
+        let Some(readiness) = self.judge(&kernel, token, registration) else { return true };
+        let event = Event { token, readiness };
         if events.merge(self.positions[token.index()] as usize, event) {
             return true;
         }
@@ -265,6 +243,34 @@ impl Kqueue<'_> {
     }
 }
 
+impl Kqueue<'_> {
+    /// Returns the readiness that a fetched event stands for, or `None` for no report.
+    fn judge(
+        &mut self,
+        kernel: &sys::kevent,
+        token: Token,
+        registration: Registration,
+    ) -> Option<Readiness> {
+        let ends = &mut self.ends[token.index()];
+        let mut ready = readiness(kernel);
+        let was_closed = ends.0 & Ends::BOTH == Ends::BOTH;
+        if ends.record(kernel, ready) {
+            ready |= Readiness::CLOSED;
+        }
+        if registration.interest != Interest::HANGUP {
+            return Some(ready);
+        }
+        let ready = ready & (Readiness::ERROR | Readiness::CLOSED);
+        // hangup-by-edges: the write filter reports the end as a level from now on.
+        if !ready.is_empty() && !was_closed && registration.mode == Mode::Level {
+            let fd = RawFd::try_from(kernel.ident).ok()?;
+            let _ = self.delete(fd, token, Interest::HANGUP);
+            let _ = self.add(fd, token, Interest::WRITABLE, Mode::Level);
+        }
+        (!ready.is_empty()).then_some(ready)
+    }
+}
+
 impl<'fd> Selector for Kqueue<'fd> {
     type Source = BorrowedFd<'fd>;
 
@@ -276,13 +282,14 @@ impl<'fd> Selector for Kqueue<'fd> {
         mode: Mode,
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
-        supported(interest)?;
+        let interest = supported(interest)?;
         self.sources.check_vacant(fd, token)?;
-        refuse_regular_file(fd)?;
+        let ends = new_ends(fd)?;
         if let Err(error) = self.add(fd, token, interest, mode) {
             let _ = self.delete(fd, token, interest);
             return Err(error);
         }
+        self.ends[token.index()] = ends;
         self.sources.insert(fd, token, interest, mode);
         Ok(())
     }
@@ -295,10 +302,13 @@ impl<'fd> Selector for Kqueue<'fd> {
         mode: Mode,
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
-        supported(interest)?;
+        let interest = supported(interest)?;
         let old = self.sources.get(fd, token)?;
         // old-flags: only a level filter that stays one is kept.
-        let stays = mode == Mode::Level && old.mode == Mode::Level;
+        let stays = mode == Mode::Level
+            && old.mode == Mode::Level
+            && interest != Interest::HANGUP
+            && old.interest != Interest::HANGUP;
         let kept = if stays { old.interest & interest } else { Interest::NONE };
         self.delete(fd, token, old.interest - kept)?;
         if let Err(error) = self.add(fd, token, interest - kept, mode) {
@@ -307,6 +317,7 @@ impl<'fd> Selector for Kqueue<'fd> {
             let _ = self.add(fd, token, old.interest - kept, old.mode);
             return Err(error);
         }
+        self.ends[token.index()].reset();
         self.sources.update(token, interest, mode);
         Ok(())
     }
@@ -327,6 +338,8 @@ impl<'fd> Selector for Kqueue<'fd> {
     fn capabilities(&self) -> Capabilities {
         let common = Capabilities::EDGE
             | Capabilities::READ_CLOSED
+            | Capabilities::CLOSED
+            | Capabilities::HANGUP
             | Capabilities::ERROR
             | Capabilities::WAKER;
         if watchable().contains(Interest::PRIORITY) {
@@ -359,8 +372,22 @@ impl Wake for Kqueue<'_> {
         let source = WakeSource::new(token)?;
         self.add(source.fd(), token, Interest::READABLE, Mode::Level)?;
         let waker = source.waker();
+        self.ends[token.index()] = Ends::NONE;
         self.sources.insert_waker(source);
         Ok(waker)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        let waker = self.sources.remove_waker(token)?;
+        // Handles keep the descriptor open, so the filter has to be deleted.
+        self.delete(waker.fd(), token, Interest::READABLE)
+    }
+}
+
+impl AsFd for Kqueue<'_> {
+    /// Returns the queue, which is readable while it has events: another selector can watch it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.queue.as_fd()
     }
 }
 
@@ -373,15 +400,24 @@ impl SysWait for Kqueue<'_> {
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
-    ) -> Result<usize, Error> {
+    ) -> Result<Woken, Error> {
         let before = events.len();
         self.deliver(events);
-        if events.room() > 0 {
-            let timeout = if events.len() > before { Some(Duration::ZERO) } else { timeout };
-            self.refill(events.room(), timeout)?;
-            self.deliver(events);
+        if events.len() > before {
+            // A failure beside events would lose them: it is left to the next call, if it persists.
+            if events.room() > 0 && self.refill(events.room(), Some(Duration::ZERO)).is_ok() {
+                self.deliver(events);
+            }
+            return Ok(Woken::Ready);
         }
-        Ok(events.len() - before)
+        match self.refill(events.room(), timeout)? {
+            Woken::Ready => {
+                self.deliver(events);
+                // late-event: none of what was fetched may be for a registered source.
+                Ok(Woken::with(events.len() - before))
+            }
+            woken => Ok(woken),
+        }
     }
 
     fn sources(&self) -> &SourceTable {
@@ -393,74 +429,41 @@ impl SysWait for Kqueue<'_> {
     }
 }
 
-/// Converts a number of changes or events to the type of the call.
-#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "at most 1024")]
-const fn counted(count: usize) -> Count {
-    count as Count
+/// Refuses an interest that has no filter (urgent). Removes [`Interest::HANGUP`] beside another
+/// interest, which reports hang-ups too.
+fn supported(interest: Interest) -> Result<Interest, Error> {
+    if interest == Interest::HANGUP {
+        return Ok(interest);
+    }
+    let interest = interest - Interest::HANGUP;
+    if watchable().contains(interest) {
+        Ok(interest)
+    } else {
+        Err(Error::new(ErrorKind::Unsupported))
+    }
 }
 
-/// Returns the interests that have a filter.
-fn watchable() -> Interest {
-    FILTERS.iter().fold(Interest::NONE, |all, (interest, ..)| all | *interest)
+/// Returns the directions that an interest is watched by.
+fn directions(interest: Interest) -> Interest {
+    if interest == Interest::HANGUP {
+        // hangup-by-edges: either direction may be the last to end.
+        Interest::READABLE | Interest::WRITABLE
+    } else {
+        interest
+    }
 }
 
-/// Refuses an interest that has no filter (urgent).
-fn supported(interest: Interest) -> Result<(), Error> {
-    if watchable().contains(interest) { Ok(()) } else { Err(Error::new(ErrorKind::Unsupported)) }
-}
-
-/// Refuses what would fall silent at its end (regular-files).
-fn refuse_regular_file(fd: RawFd) -> Result<(), Error> {
+/// Returns the ends of a new source. Refuses what would fall silent at its end (regular-files).
+fn new_ends(fd: RawFd) -> Result<Ends, Error> {
     // SAFETY: all bits zero is a valid value of this struct of integers.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: `status` is a valid place for the result.
     errno::check(unsafe { libc::fstat(fd, &raw mut status) })?;
-    let is_regular = status.st_mode & libc::S_IFMT == libc::S_IFREG;
-    if is_regular { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
-}
-
-/// Returns the failure of a change, unless it is harmless (receipts, pipe-without-reader).
-fn receipt_result(receipt: &sys::kevent, flags: Flags) -> Result<(), Error> {
-    let code = error_code(receipt);
-    let harmless = match code {
-        libc::ENOENT | libc::EBADF => flags & sys::EV_DELETE != 0,
-        libc::EPIPE => flags & sys::EV_ADD != 0,
-        code => code == 0,
-    };
-    if harmless { Ok(()) } else { Err(errno::from_errno(code)) }
-}
-
-/// Returns the error number of a receipt or an event, or 0.
-fn error_code(kernel: &sys::kevent) -> i32 {
-    if kernel.flags & sys::EV_ERROR == 0 {
-        0
-    } else {
-        i32::try_from(kernel.data).unwrap_or(i32::MAX)
+    match status.st_mode & libc::S_IFMT {
+        libc::S_IFREG => Err(Error::new(ErrorKind::Unsupported)),
+        libc::S_IFSOCK => Ok(Ends::NONE),
+        _ => Ok(Ends(Ends::ONE_WAY)),
     }
-}
-
-/// Returns the direction of a fetched event.
-fn direction(kernel: &sys::kevent) -> Interest {
-    let filter = FILTERS.iter().find(|(_, filter, _)| *filter == kernel.filter);
-    filter.map_or(Interest::NONE, |(interest, ..)| *interest)
-}
-
-/// Converts a fetched event.
-fn readiness(kernel: &sys::kevent) -> Readiness {
-    let mut readiness = Readiness::from_bits(u32::from(direction(kernel).bits()));
-    if kernel.flags & sys::EV_EOF != 0 {
-        if kernel.filter == sys::EVFILT_READ {
-            readiness |= Readiness::READ_CLOSED;
-        }
-        // The end of a connection that failed comes with its error.
-        if kernel.fflags != 0 && direction(kernel) != Interest::PRIORITY {
-            readiness |= Readiness::ERROR;
-        }
-    }
-    if error_code(kernel) != 0 {
-        readiness |= Readiness::ERROR;
-    }
-    readiness
 }
 
 #[cfg(test)]
@@ -469,37 +472,6 @@ mod tests {
 
     use super::*;
     use crate::sys::fd;
-
-    fn kernel(filter: Filter, flags: Flags) -> sys::kevent {
-        // SAFETY: `Zeroable` says that the zeroed value is valid.
-        let mut kernel: sys::kevent = unsafe { std::mem::zeroed() };
-        kernel.filter = filter;
-        kernel.flags = flags;
-        kernel
-    }
-
-    #[test]
-    fn converts() {
-        assert_eq!(readiness(&kernel(sys::EVFILT_READ, 0)), Readiness::READABLE);
-        assert_eq!(readiness(&kernel(sys::EVFILT_WRITE, 0)), Readiness::WRITABLE);
-        let end = Readiness::READABLE | Readiness::READ_CLOSED;
-        assert_eq!(readiness(&kernel(sys::EVFILT_READ, sys::EV_EOF)), end);
-        let mut failed = kernel(sys::EVFILT_WRITE, sys::EV_EOF);
-        failed.fflags = 1;
-        assert_eq!(readiness(&failed), Readiness::ERROR | Readiness::WRITABLE);
-    }
-
-    #[test]
-    #[allow(clippy::cast_lossless, reason = "the type differs from system to system")]
-    fn receipts_that_mean_nothing_are_no_errors() {
-        let mut receipt = kernel(sys::EVFILT_WRITE, sys::EV_ERROR);
-        assert_eq!(receipt_result(&receipt, sys::EV_ADD), Ok(()));
-        receipt.data = libc::EPIPE as _;
-        assert_eq!(receipt_result(&receipt, sys::EV_ADD), Ok(()));
-        receipt.data = libc::ENOENT as _;
-        assert_eq!(receipt_result(&receipt, sys::EV_DELETE), Ok(()));
-        assert!(receipt_result(&receipt, sys::EV_ADD).is_err());
-    }
 
     #[test]
     fn what_does_not_fit_comes_with_the_next_batch_unless_it_is_gone() {

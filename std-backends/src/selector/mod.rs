@@ -1,7 +1,10 @@
 //! The selectors. Each is one file with the same functions in the same order: the struct, `new`,
 //! `register`, `modify`, `deregister`, `wait_once`, the conversion of flags, tests.
 //!
-//! To add one: write its file, declare it below, and add a line to the list in `build.rs`, from
+//! A wait makes one system call and ends when that has events. A signal ends it early and without
+//! events (EINTR), so that the caller can look at the flags that its signal handler has set.
+//!
+//! To add a selector: write its file, declare it below, and add a line to the list in `build.rs`, from
 //! which [`AnySelector`], the names, the tests and the benchmarks are generated.
 
 mod any_selector;
@@ -20,7 +23,7 @@ use std::ffi::c_int;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Events, Instant, Selector};
+use selkie_core::{Error, ErrorKind, Events, Instant, Interest, Selector};
 
 use crate::sys::clock::Clock;
 use crate::sys::errno;
@@ -44,17 +47,34 @@ pub use select::Select;
 /// its lifetime is `'static`.
 pub unsafe trait FdSelector: Selector<Source = BorrowedFd<'static>> {}
 
+/// The way in which a waiting system call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// It added events.
+    Ready,
+    /// A signal interrupted it (EINTR), and it added nothing.
+    Interrupted,
+    /// It added nothing: its time is over, or what woke it was for no source.
+    Empty,
+}
+
+impl Woken {
+    /// Returns the end of a call that added `count` events.
+    const fn with(count: usize) -> Self {
+        if count > 0 { Self::Ready } else { Self::Empty }
+    }
+}
+
 /// The system call in which the selectors differ, and the waiting around it, in which they do not.
 trait SysWait {
     /// Makes one system call: sleeps up to `timeout` (`None`: without end) until a source is
-    /// ready, adds the events to `events`, which has room, and returns how many it added.
-    ///
-    /// An interrupted call is no error: it adds nothing.
+    /// ready, and adds the events to `events`, which has room. An error means that no event was
+    /// added.
     fn wait_once(
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
-    ) -> Result<usize, Error>;
+    ) -> Result<Woken, Error>;
 
     /// Returns the table of what is registered.
     fn sources(&self) -> &SourceTable;
@@ -71,7 +91,8 @@ trait SysWait {
         Ok(())
     }
 
-    /// Does the work of [`selkie_core::Wait::wait`].
+    /// Does the work of [`selkie_core::Wait::wait`]: repeats the call until there are events, a
+    /// signal arrives or the deadline passes.
     #[inline]
     fn wait_until(
         &mut self,
@@ -84,22 +105,24 @@ trait SysWait {
         let Some(deadline) = deadline else { return self.wait_for_event(events) };
         let mut now = self.clock().now();
         loop {
-            if self.wait_once(events, Some(deadline.saturating_since(now)))? > 0 {
-                return Ok(());
-            }
+            let woken = self.wait_once(events, Some(deadline.saturating_since(now)))?;
             now = self.clock().now();
-            if now >= deadline {
-                return Ok(());
+            match woken {
+                // An interrupted call did not look at the sources. After its deadline the caller
+                // judges them by this wait, so they get the look that they are due.
+                Woken::Interrupted if now >= deadline => return self.poll_now(events),
+                Woken::Empty if now < deadline => {}
+                _ => return Ok(()),
             }
         }
     }
 
-    /// Waits without a deadline.
+    /// Waits without a deadline, until there are events or a signal arrives.
     fn wait_for_event(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
         if self.sources().registrations.armed() == 0 {
             return Err(Error::new(ErrorKind::NothingToWaitFor));
         }
-        while self.wait_once(events, None)? == 0 {}
+        while self.wait_once(events, None)? == Woken::Empty {}
         Ok(())
     }
 }
@@ -108,18 +131,28 @@ trait SysWait {
 /// repeated the call at once would spin.
 const MEMORY_PAUSE: Duration = Duration::from_millis(1);
 
-/// Classifies the error number of a sleeping call: `Ok(0)` if the call is to be repeated.
+/// Classifies the error number of a waiting call.
 ///
-/// A signal interrupts the call (EINTR). `poll` and `select` need memory for what they wait for,
-/// and may find none for a moment: Linux then returns ENOMEM, other systems EAGAIN.
+/// `poll` and `select` need memory for what they wait for, and may find none for a moment: Linux
+/// then returns ENOMEM, other systems EAGAIN. The call is repeated after a pause.
 #[cold]
-fn retry_or_fail(code: c_int, timeout: Option<Duration>) -> Result<usize, Error> {
+fn interrupted_or_error(code: c_int, timeout: Option<Duration>) -> Result<Woken, Error> {
     match code {
-        libc::EINTR => Ok(0),
+        libc::EINTR => Ok(Woken::Interrupted),
         libc::EAGAIN | libc::ENOMEM => {
             std::thread::sleep(timeout.map_or(MEMORY_PAUSE, |timeout| timeout.min(MEMORY_PAUSE)));
-            Ok(0)
+            Ok(Woken::Empty)
         }
         code => Err(errno::from_errno(code)),
+    }
+}
+
+/// Refuses [`Interest::HANGUP`] alone where a selector does not watch it, and removes it where it
+/// stands beside other interests.
+fn without_hangup(interest: Interest) -> Result<Interest, Error> {
+    if interest == Interest::HANGUP {
+        Err(Error::new(ErrorKind::Unsupported))
+    } else {
+        Ok(interest - Interest::HANGUP)
     }
 }

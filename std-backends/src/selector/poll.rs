@@ -10,7 +10,11 @@
 //!   begins at the entry for which the previous batch had no room.
 //! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and other
 //!   systems differ. So HUP means that both are closed only on Linux and FreeBSD.
+//! * *milliseconds*: `poll` counts in milliseconds; `ppoll`, where there is one, in nanoseconds.
+//! * *entry-limit*: more entries than the process's limit of descriptors are refused (EINVAL), and
+//!   the limit can be lowered while they are open. Then the entries are passed in several calls.
 
+use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
@@ -21,10 +25,10 @@ use selkie_core::{
 };
 
 use super::source_table::SourceTable;
-use super::{FdSelector, SysWait, retry_or_fail};
+use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::storage::try_zeroed_slice;
 use crate::sys::clock::{self, Clock};
-use crate::sys::errno;
+use crate::sys::{errno, rlimit};
 use crate::waker::{WakeSource, Waker};
 
 /// A selector over `poll`. Each call costs in proportion to the number of sources, silent or not.
@@ -73,6 +77,17 @@ impl Poll<'_> {
         self.positions[token.index()] = position as u32;
     }
 
+    /// Removes the entry of a source that was just removed from the table.
+    fn remove_entry(&mut self, token: Token) {
+        // The last entry moves to where this one was.
+        let last = self.sources.registrations.len();
+        let position = self.positions[token.index()];
+        let moved = self.indices[last];
+        self.entries[position as usize] = self.entries[last];
+        self.indices[position as usize] = moved;
+        self.positions[moved as usize] = position;
+    }
+
     /// Adds an event for the entry at `position`, if it has one. Returns false if there was no room.
     fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
         let reported = self.entries[position].revents;
@@ -103,7 +118,7 @@ impl<'fd> Selector for Poll<'fd> {
         mode: Mode,
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
-        supported(mode)?;
+        let interest = supported(interest, mode)?;
         self.sources.check_vacant(fd, token)?;
         self.append(fd, token, interest);
         self.sources.insert(fd, token, interest, mode);
@@ -118,7 +133,7 @@ impl<'fd> Selector for Poll<'fd> {
         mode: Mode,
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
-        supported(mode)?;
+        let interest = supported(interest, mode)?;
         self.sources.get(fd, token)?;
         self.entries[self.positions[token.index()] as usize] = entry(fd, interest);
         self.sources.update(token, interest, mode);
@@ -129,23 +144,21 @@ impl<'fd> Selector for Poll<'fd> {
         let fd = source.as_raw_fd();
         self.sources.get(fd, token)?;
         self.sources.remove(fd, token);
-        // The last entry moves to where this one was.
-        let last = self.sources.registrations.len();
-        let position = self.positions[token.index()];
-        let moved = self.indices[last];
-        self.entries[position as usize] = self.entries[last];
-        self.indices[position as usize] = moved;
-        self.positions[moved as usize] = position;
+        self.remove_entry(token);
         Ok(())
     }
-
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
         self.poll_now(events)
     }
 
     fn capabilities(&self) -> Capabilities {
         let common = Capabilities::ERROR | Capabilities::PRIORITY | Capabilities::WAKER;
-        let closed = if HUP_IS_CLOSED { Capabilities::CLOSED } else { Capabilities::NONE };
+        // hup-half: elsewhere a hang-up may be the end of one direction only.
+        let closed = if HUP_IS_CLOSED {
+            Capabilities::CLOSED | Capabilities::HANGUP
+        } else {
+            Capabilities::NONE
+        };
         let read_closed =
             if RDHUP.is_some() { Capabilities::READ_CLOSED } else { Capabilities::NONE };
         common | closed | read_closed
@@ -177,6 +190,12 @@ impl Wake for Poll<'_> {
         self.sources.insert_waker(source);
         Ok(waker)
     }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        self.sources.remove_waker(token)?;
+        self.remove_entry(token);
+        Ok(())
+    }
 }
 
 // SAFETY: a descriptor is used while its entry is in the array, which ends with the deregistration.
@@ -187,18 +206,16 @@ impl SysWait for Poll<'_> {
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
-    ) -> Result<usize, Error> {
+    ) -> Result<Woken, Error> {
         let length = self.sources.registrations.len();
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "some systems count in 32 bits, as does the capacity"
-        )]
-        let entries = length as libc::nfds_t;
-        // SAFETY: the first `entries` of the array are registered sources.
-        let ready =
-            unsafe { libc::poll(self.entries.as_mut_ptr(), entries, clock::milliseconds(timeout)) };
-        let Ok(mut ready) = usize::try_from(ready) else {
-            return retry_or_fail(errno::number(), timeout);
+        let result = match sys_poll(&mut self.entries[..length], timeout) {
+            // entry-limit: nothing else in the arguments can be invalid.
+            Err(libc::EINVAL) => poll_in_chunks(&mut self.entries[..length], timeout),
+            result => result,
+        };
+        let mut ready = match result {
+            Ok(ready) => ready,
+            Err(code) => return interrupted_or_error(code, timeout),
         };
         let before = events.len();
         let first = if self.first < length { self.first } else { 0 };
@@ -212,7 +229,7 @@ impl SysWait for Poll<'_> {
                 break;
             }
         }
-        Ok(events.len() - before)
+        Ok(Woken::with(events.len() - before))
     }
 
     fn sources(&self) -> &SourceTable {
@@ -224,9 +241,56 @@ impl SysWait for Poll<'_> {
     }
 }
 
-/// Refuses edges, which `poll` does not have.
-fn supported(mode: Mode) -> Result<(), Error> {
-    if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
+/// Makes the system call. Returns the number of entries with events, or the error number.
+fn sys_poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, c_int> {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "some systems count in 32 bits, as does the capacity"
+    )]
+    let length = entries.len() as libc::nfds_t;
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    let ready = {
+        let time = timeout.map(clock::timespec);
+        let time = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        // SAFETY: the array has `length` entries, and the time is null or valid for the call; a
+        // null signal mask leaves the mask alone.
+        unsafe { libc::ppoll(entries.as_mut_ptr(), length, time, std::ptr::null()) }
+    };
+    // milliseconds: rounded up, never down.
+    // SAFETY: the array has `length` entries.
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    let ready = unsafe { libc::poll(entries.as_mut_ptr(), length, clock::milliseconds(timeout)) };
+    usize::try_from(ready).map_err(|_| errno::number())
+}
+
+/// Longest sleep of [`poll_in_chunks`], during which it looks at one chunk only.
+const CHUNK_SLEEP: Duration = Duration::from_millis(10);
+
+/// Does the work of [`sys_poll`] in calls of as many entries as the process's limit of descriptors
+/// allows (entry-limit). All entries are looked at; a sleep is short, as it can look at the first
+/// chunk only.
+fn poll_in_chunks(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, c_int> {
+    let limit = usize::try_from(rlimit::soft_limit()?).unwrap_or(usize::MAX);
+    if limit == 0 {
+        return Err(libc::EINVAL);
+    }
+    let mut ready = 0;
+    for chunk in entries.chunks_mut(limit) {
+        ready += sys_poll(chunk, Some(Duration::ZERO))?;
+    }
+    if ready > 0 {
+        return Ok(ready);
+    }
+    let sleep = timeout.map_or(CHUNK_SLEEP, |timeout| timeout.min(CHUNK_SLEEP));
+    entries.chunks_mut(limit).next().map_or(Ok(0), |chunk| sys_poll(chunk, Some(sleep)))
+}
+
+/// Refuses edges, which `poll` does not have, and hang-ups alone where HUP is ambiguous (hup-half).
+fn supported(interest: Interest, mode: Mode) -> Result<Interest, Error> {
+    if mode == Mode::Edge {
+        return Err(Error::new(ErrorKind::Unsupported));
+    }
+    if HUP_IS_CLOSED { Ok(interest) } else { without_hangup(interest) }
 }
 
 /// The bit for a peer that will send nothing more, where the system has it.

@@ -27,7 +27,7 @@ use selkie_core::{
 };
 
 use super::source_table::SourceTable;
-use super::{FdSelector, SysWait, retry_or_fail};
+use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
@@ -171,6 +171,8 @@ impl<'fd> Selector for Select<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         Self::supported(fd, mode)?;
+        // no-hangup: refused alone, no addition beside another interest.
+        let interest = without_hangup(interest)?;
         self.sources.check_vacant(fd, token)?;
         self.watch(fd, interest);
         self.sources.insert(fd, token, interest, mode);
@@ -186,6 +188,7 @@ impl<'fd> Selector for Select<'fd> {
     ) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         Self::supported(fd, mode)?;
+        let interest = without_hangup(interest)?;
         self.sources.get(fd, token)?;
         self.watch(fd, interest);
         self.sources.update(token, interest, mode);
@@ -236,6 +239,12 @@ impl Wake for Select<'_> {
         self.sources.insert_waker(source);
         Ok(waker)
     }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        let waker = self.sources.remove_waker(token)?;
+        self.watch(waker.fd(), Interest::NONE);
+        Ok(())
+    }
 }
 
 // SAFETY: a descriptor is used while its bits are set, which ends with the deregistration.
@@ -246,7 +255,7 @@ impl SysWait for Select<'_> {
         &mut self,
         events: &mut Events<'_>,
         timeout: Option<Duration>,
-    ) -> Result<usize, Error> {
+    ) -> Result<Woken, Error> {
         while self.words > 0 && self.watched.word(self.words - 1) == 0 {
             self.words -= 1;
         }
@@ -258,13 +267,13 @@ impl SysWait for Select<'_> {
         }
         match result {
             Ok(_) => {}
-            Err(code) => return retry_or_fail(code, timeout),
+            Err(code) => return interrupted_or_error(code, timeout),
         }
         let before = events.len();
         let width = self.words * WORD_BITS;
         let first = if self.first < width { self.first } else { 0 };
         let _ = self.scan(first..width, events) && self.scan(0..first, events);
-        Ok(events.len() - before)
+        Ok(Woken::with(events.len() - before))
     }
 
     fn sources(&self) -> &SourceTable {

@@ -74,6 +74,18 @@ impl SourceTable {
         self.waker = Some(waker);
     }
 
+    /// Removes the waker of `token`, and returns it.
+    pub(super) fn remove_waker(&mut self, token: Token) -> Result<WakeSource, Error> {
+        let index = self.waker.as_ref().map(|waker| waker.token().index());
+        if index != Some(token.index()) {
+            return Err(Error::new(ErrorKind::NotRegistered));
+        }
+        self.registrations.get(token)?;
+        let waker = self.waker.take().ok_or(Error::new(ErrorKind::NotRegistered))?;
+        self.remove(waker.fd(), token);
+        Ok(waker)
+    }
+
     /// Drains the waker, if `token` is the waker's. For selectors that watch it as a level.
     pub(super) fn drain_waker(&self, token: Token) {
         if let Some(waker) = self.waker.as_ref().filter(|waker| waker.token() == token) {

@@ -1,5 +1,6 @@
 //! The process's limit of descriptors.
 
+use std::ffi::c_int;
 use std::fmt;
 
 use crate::sys::errno;
@@ -27,6 +28,21 @@ impl fmt::Display for DescriptorLimit {
 }
 
 impl std::error::Error for DescriptorLimit {}
+
+/// Returns the process's soft limit, or an error number.
+pub(crate) fn soft_limit() -> Result<u64, c_int> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for the result.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(errno::number());
+    }
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        reason = "the type differs from system to system"
+    )]
+    Ok(limit.rlim_cur as u64)
+}
 
 /// Raises the process's limit to `needed` descriptors, and returns the limit. A limit that is high
 /// enough is left alone; the hard limit is raised only where the process has the privilege.

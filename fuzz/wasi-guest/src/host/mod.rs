@@ -1,4 +1,4 @@
-//! The host: whatever it is asked, the fuzzer answers.
+//! The host: the fuzzer answers every call.
 
 pub mod preview1;
 mod preview2;
@@ -10,12 +10,12 @@ use std::collections::BTreeSet;
 /// one makes progress some time, and backends rely on that where they wait.
 const IDLE_CALLS_MAX: u32 = 50;
 
-/// What the host knows.
+/// State of the host.
 #[derive(Default)]
 struct Host {
     answers: Vec<u8>,
     given: usize,
-    /// How many times in a row it has let nothing happen.
+    /// Number of calls in a row without an event.
     idle_calls: u32,
     clock: u64,
     /// The handles of 0.2, and the descriptors of 0.1, that the guest has.
@@ -27,24 +27,24 @@ thread_local! {
     static HOST: RefCell<Host> = RefCell::default();
 }
 
-/// A new host, which answers so. When the answers are used up, they are all 0.
+/// Begins a new host with these answers, followed by zeros.
 pub fn begin(answers: &[u8]) {
     HOST.set(Host { answers: answers.to_vec(), ..Host::default() });
 }
 
-/// Whether all answers were given.
+/// Returns whether all answers were given.
 #[must_use]
 pub fn is_over() -> bool {
     HOST.with_borrow(|host| host.given >= host.answers.len())
 }
 
-/// How many handles the guest has.
+/// Returns the number of handles the guest has.
 #[must_use]
 pub fn handles() -> usize {
     HOST.with_borrow(|host| host.handles.len())
 }
 
-/// The next byte of the answers.
+/// Returns the next byte of the answers.
 #[must_use]
 pub fn byte() -> u8 {
     HOST.with_borrow_mut(|host| {
@@ -53,13 +53,13 @@ pub fn byte() -> u8 {
     })
 }
 
-/// The next bytes.
+/// Returns the next bytes.
 #[must_use]
 pub fn array<const N: usize>() -> [u8; N] {
     core::array::from_fn(|_| byte())
 }
 
-/// A small number mostly, and sometimes any.
+/// Returns a small number in most cases, and sometimes any.
 fn number() -> u64 {
     match byte() {
         255 => u64::from_le_bytes(array()),
@@ -77,7 +77,7 @@ fn must_go_on() -> bool {
     })
 }
 
-/// The clock goes on by itself, and jumps now and then.
+/// Returns the time, which advances by itself and jumps now and then.
 fn clock() -> u64 {
     let jump = if byte() == 255 { u64::from(byte()) << 50 } else { 1 };
     HOST.with_borrow_mut(|host| {
@@ -86,7 +86,7 @@ fn clock() -> u64 {
     })
 }
 
-/// A handle that the guest owns from now on.
+/// Issues a handle that the guest owns from now on.
 fn issue() -> u32 {
     HOST.with_borrow_mut(|host| {
         host.issued += 1;
@@ -95,18 +95,18 @@ fn issue() -> u32 {
     })
 }
 
-/// The guest gives a handle back: once, and one that it has.
+/// Drops a handle, which the guest must own.
 fn drop_handle(handle: u32) {
     let owned = HOST.with_borrow_mut(|host| host.handles.remove(&handle));
     assert!(owned, "the guest gave back {handle}, which it does not have");
 }
 
-/// The program takes back a descriptor that the guest did not adopt.
+/// Removes a descriptor that the guest did not adopt.
 pub fn take_back(fd: u32) {
     drop_handle(fd);
 }
 
-/// The guest uses a handle.
+/// Checks that the guest owns a handle.
 fn check(handle: u32) {
     let owned = HOST.with_borrow(|host| host.handles.contains(&handle));
     assert!(owned, "the guest used {handle}, which it does not have");

@@ -9,25 +9,25 @@ use super::{array, byte, check, clock, drop_handle, issue, must_go_on, number};
 
 type Outcome<T> = Result<T, Errno>;
 
-/// Any errno at all.
+/// Returns any errno at all.
 fn errno() -> Errno {
     let number = u16::from(byte());
     // SAFETY: the type is a transparent wrapper of the number, of which every value is sound.
     unsafe { core::mem::transmute::<u16, Errno>(number) }
 }
 
-/// A success in most cases.
+/// Returns a success in most cases.
 fn verdict() -> Outcome<()> {
     if byte() < 200 { Ok(()) } else { Err(errno()) }
 }
 
-/// A descriptor for the guest to adopt.
+/// Opens a descriptor for the guest to adopt.
 #[must_use]
 pub fn open() -> Fd {
     issue()
 }
 
-/// Reports whatever it likes of whatever it likes.
+/// reports anything of anything.
 ///
 /// # Safety
 ///
@@ -82,7 +82,7 @@ pub unsafe fn sock_recv(fd: Fd, _: &[Iovec], _: Riflags) -> Outcome<(Size, u16)>
     Ok((size(), byte().into()))
 }
 
-/// How many bytes were moved: sometimes more than there were.
+/// Returns a byte count, sometimes more than there were bytes.
 fn size() -> Size {
     usize::try_from(number()).unwrap_or(usize::MAX)
 }

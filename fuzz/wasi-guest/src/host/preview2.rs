@@ -8,7 +8,7 @@ use super::{array, byte, check, clock, drop_handle, issue, must_go_on, number};
 
 type Handle = u32;
 
-/// Whether a call succeeds.
+/// Returns whether a call succeeds.
 fn succeeds() -> bool {
     byte() < 200
 }
@@ -69,7 +69,7 @@ fn done() -> Done {
     Done { is_error: if succeeds() { 0 } else { byte().max(1) }, error: byte() }
 }
 
-/// New handles, or an error and no matter what.
+/// Returns new handles, or an error with arbitrary handles.
 fn handles(count: usize) -> Handles {
     if succeeds() {
         Handles {
@@ -81,15 +81,15 @@ fn handles(count: usize) -> Handles {
     }
 }
 
-/// The case of a stream error, and its handle where there is one.
+/// Returns the case of a stream error, and its handle where there is one.
 fn stream_error() -> (u8, Handle) {
     let case = byte() % 3;
     (case, if case == 0 { issue() } else { u32::from_le_bytes(array()) })
 }
 
-/// Room for a list, as the guest's `cabi_realloc` gives it.
+/// Allocates a list, as the guest's `cabi_realloc` gives it.
 fn room<T>(len: usize) -> Option<*mut T> {
-    crate::arena::take(align_of::<T>(), len * size_of::<T>()).map(<*mut u8>::cast)
+    crate::p2::arena::take(align_of::<T>(), len * size_of::<T>()).map(<*mut u8>::cast)
 }
 
 /// Defines functions that write what an expression gives to where their last argument points.
@@ -134,11 +134,11 @@ imports! {
     ) -> Done { about(socket) }
 }
 
-/// A call about a socket.
+/// Answers a call about a socket.
 fn about(socket: Handle) -> Done {
     check(socket);
     let mut done = done();
-    if done.is_error != 0 && done.error == crate::imports::WOULD_BLOCK && must_go_on() {
+    if done.is_error != 0 && done.error == crate::p2::imports::WOULD_BLOCK && must_go_on() {
         done.is_error = 0;
     }
     done
@@ -183,7 +183,8 @@ fn written(stream: Handle) -> Written {
     Written { is_error: byte().max(1), error: StreamError { case, handle } }
 }
 
-/// Any positions, as many as there are pollables at most; or all, where something has to happen.
+/// Returns any positions, as many as there are pollables at most; or all, where something has to
+/// happen.
 fn poll_some(pollables: &[Handle]) -> List {
     assert!(!pollables.is_empty(), "a poll of nothing");
     pollables.iter().copied().for_each(check);

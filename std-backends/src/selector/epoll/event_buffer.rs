@@ -16,9 +16,6 @@ const SAME_LAYOUT: bool = size_of::<libc::epoll_event>() == size_of::<Event>()
     && offset_of!(libc::epoll_event, u64) == offset_of!(Event, token)
     && cfg!(target_endian = "little");
 
-/// Largest number of events that one system call writes into a buffer.
-const BUFFER_LEN: usize = 1024;
-
 /// Memory for the events of one system call.
 #[derive(Debug)]
 pub(super) struct Room<'b> {
@@ -47,9 +44,10 @@ impl Room<'_> {
 pub(super) struct EventBuffer(Box<[libc::epoll_event]>);
 
 impl EventBuffer {
-    /// Makes a buffer, if the layout requires one.
-    pub(super) fn new() -> Result<Self, Error> {
-        try_zeroed_slice(if SAME_LAYOUT { 0 } else { BUFFER_LEN }).map(Self)
+    /// Makes a buffer for an event of each of `capacity` sources, if the layout requires one. Its
+    /// pages are untouched until so many sources are ready at once.
+    pub(super) fn new(capacity: usize) -> Result<Self, Error> {
+        try_zeroed_slice(if SAME_LAYOUT { 0 } else { capacity.max(1) }).map(Self)
     }
 
     /// Returns memory for as many events as `events` has room for, or as fit into the buffer.
@@ -113,6 +111,6 @@ mod tests {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn the_kernel_writes_into_the_batch_itself() {
-        assert!(EventBuffer::new().unwrap().0.is_empty());
+        assert!(EventBuffer::new(8).unwrap().0.is_empty());
     }
 }

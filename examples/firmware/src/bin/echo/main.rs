@@ -47,7 +47,7 @@ static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(S
 /// No blocks: what waits stays in the sockets' own buffers.
 static SERVER: ConstStaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> =
     ConstStaticCell::new(StaticServer::new());
-static EVENT_LOOP: StaticCell<EventLoop<'static, Platform>> = StaticCell::new();
+static EVENT_LOOP: StaticCell<EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>> = StaticCell::new();
 
 /// The server, and the console beside it.
 struct Firmware {
@@ -61,8 +61,8 @@ struct Firmware {
     sleeps: u64,
 }
 
-impl Handler<'static, Platform> for Firmware {
-    fn ready(&mut self, context: &mut Context<'static, Platform>, event: Event) {
+impl Handler<Platform> for Firmware {
+    fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {
         if event.token == self.uart_token {
             self.talk(context);
         } else {
@@ -70,14 +70,14 @@ impl Handler<'static, Platform> for Firmware {
         }
     }
 
-    fn expired(&mut self, context: &mut Context<'static, Platform>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, Platform>, token: Token) {
         self.server.expired(context, token);
     }
 }
 
 impl Firmware {
     /// Takes what was typed, and prints what there is room for.
-    fn talk(&mut self, context: &mut Context<'static, Platform>) {
+    fn talk(&mut self, context: &mut Context<'_, Platform>) {
         let mut bytes = [0; 16];
         let count = context.platform.second.selector.read(self.uart, &mut bytes).unwrap_or(0);
         for &byte in &bytes[..count] {
@@ -108,7 +108,7 @@ impl Firmware {
 
     /// Prints the counters.
     #[inline(never)]
-    fn report(&mut self, context: &mut Context<'static, Platform>) {
+    fn report(&mut self, context: &mut Context<'_, Platform>) {
         let milliseconds = context.now().as_nanos() / 1_000_000;
         let waiting = context.platform.first.waiting() as u64;
         let stack_max = stack::used_max() as u64;
@@ -135,7 +135,7 @@ impl Firmware {
 struct Started {
     clock: Clock,
     uart: Device,
-    event_loop: &'static mut EventLoop<'static, Platform>,
+    event_loop: &'static mut EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>,
     firmware: Firmware,
 }
 
@@ -156,7 +156,7 @@ fn main() -> ! {
             }
         }
         let next = next.unwrap_or(Instant::MAX).min(end);
-        let Pair { first, second, .. } = &mut event_loop.context.platform;
+        let Pair { first, second, .. } = &mut event_loop.platform;
         let is_ready = || {
             first.device().is_ready()
                 || second.selector.device(*uart).is_some_and(|uart| uart.is_ready())
@@ -186,7 +186,8 @@ fn start() -> Started {
             selkie_smoltcp::Config::DEFAULT,
             NETWORK.take().storage(),
         );
-        EventLoop::new(Pair::new(network, SelectorOnly::new(devices)), LOOP.take().storage())
+        let platform = Pair::new(network, SelectorOnly::new(devices));
+        EventLoop::new_at(platform, LOOP.take(), clock.now())
     });
     let config = Config {
         connections_max: CONNECTIONS,
@@ -194,7 +195,7 @@ fn start() -> Started {
         ..Config::DEFAULT
     };
     let mut server = Server::new(Echo, config, SERVER.take().storage());
-    let context = &mut event_loop.context;
+    let context = &mut event_loop.context();
     let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);
     let Ok(listener) = context.platform.first.listen(PORT, SOCKETS) else {
         defmt::panic!("cannot listen")

@@ -1,0 +1,188 @@
+//! One turn of a loop: wait or poll, dispatch, expire.
+
+use crate::contract::{Error, Event, Events, Instant, Selector, Wait};
+use crate::event_loop::{Context, Handler, registry};
+
+impl<P: Selector> Context<'_, P> {
+    #[inline]
+    pub(super) const fn is_stopped(&self) -> bool {
+        self.state.is_stopped()
+    }
+
+    /// Returns the earlier of the loop's and the platform's next deadline.
+    #[inline]
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let platform = self.platform.next_deadline(self.state.now);
+        Instant::earlier(self.state.timers.next_deadline(self.timers), platform)
+    }
+
+    /// Polls, dispatches, expires; returns when the next turn is due.
+    pub(super) fn poll_turn<H: Handler<P>>(
+        &mut self,
+        now: Instant,
+        batch: &mut [Event],
+        handler: &mut H,
+    ) -> Result<Option<Instant>, Error> {
+        self.state.advance(now);
+        let looked_at = self.state.now;
+        let count = self.poll(batch)?;
+        self.state.counters.turns += 1;
+        self.dispatch(&batch[..count], handler);
+        // What an event or a deadline changed, such as an interest, may have made a source ready.
+        if self.end_turn(looked_at, count, batch.len(), handler) {
+            Ok(Some(self.state.now))
+        } else {
+            Ok(self.next_deadline())
+        }
+    }
+
+    /// Waits, dispatches, expires.
+    #[inline]
+    pub(super) fn wait_turn<H: Handler<P>>(
+        &mut self,
+        batch: &mut [Event],
+        handler: &mut H,
+    ) -> Result<(), Error>
+    where
+        P: Wait,
+    {
+        // Read before the wait begins, so that it looks for I/O after each deadline up to here.
+        let looked_at = self.state.now;
+        let deadline = self.next_deadline();
+        let room = batch.len();
+        let mut events = Events::of(batch);
+        self.state.now_is_current = false;
+        self.platform.wait(&mut events, deadline)?;
+        let count = events.len();
+        self.state.counters.turns += 1;
+        if count == 0 {
+            return self.end_empty_wait(looked_at, batch, handler);
+        }
+        self.dispatch(events.as_slice(), handler);
+        self.end_turn(looked_at, count, room, handler);
+        Ok(())
+    }
+
+    /// Ends a wait without events: at a deadline, after a signal, or for no visible reason.
+    #[cold]
+    #[inline(never)]
+    fn end_empty_wait<H: Handler<P>>(
+        &mut self,
+        mut looked_at: Instant,
+        batch: &mut [Event],
+        handler: &mut H,
+    ) -> Result<(), Error> {
+        let mut count = 0;
+        let deadline = self.state.timers.next_deadline(self.timers);
+        if deadline.is_some_and(|deadline| deadline > looked_at && deadline <= self.turn_time()) {
+            // The deadline passed in the wait. The process may have been stopped since the wait
+            // looked at its sources, so look again: who has sent is served before it expires.
+            looked_at = self.state.now;
+            count = self.poll(batch)?;
+            self.dispatch(&batch[..count], handler);
+        }
+        self.end_turn(looked_at, count, batch.len(), handler);
+        Ok(())
+    }
+
+    /// Fills the front of the batch with what is ready now, and returns the number of events.
+    #[inline(never)]
+    fn poll(&mut self, batch: &mut [Event]) -> Result<usize, Error> {
+        let mut events = Events::of(batch);
+        self.platform.poll(self.state.now, &mut events)?;
+        Ok(events.len())
+    }
+
+    /// Hands each event of the batch to the handler.
+    #[inline]
+    fn dispatch<H: Handler<P>>(&mut self, events: &[Event], handler: &mut H) {
+        self.state.counters.events += events.len() as u64;
+        // Shrink the slice instead of computing an end pointer in each turn.
+        let mut rest = events;
+        while let [event, ..] = rest {
+            // The source may have been deregistered earlier in this batch, and its slot have
+            // another tenant.
+            if self.contains(event.token) {
+                handler.ready(self, *event);
+            } else {
+                self.drop_stale();
+            }
+            rest = &rest[1..];
+        }
+    }
+
+    /// Counts an event whose source is gone.
+    #[cold]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn drop_stale(&mut self) {
+        self.state.counters.events_stale += 1;
+    }
+
+    /// Hands each deadline that may be judged to the handler. Returns true if there were any, or
+    /// events.
+    #[inline]
+    fn end_turn<H: Handler<P>>(
+        &mut self,
+        looked_at: Instant,
+        count: usize,
+        room: usize,
+        handler: &mut H,
+    ) -> bool {
+        let expired = !self.state.timers.is_empty() && self.expire(looked_at, count, room, handler);
+        let any = count > 0 || expired;
+        self.state.counters.turns_idle += u64::from(!any);
+        any
+    }
+
+    /// Hands deadlines to the handler, at most as many as a batch has events; the others keep the
+    /// loop from sleeping.
+    fn expire<H: Handler<P>>(
+        &mut self,
+        looked_at: Instant,
+        count: usize,
+        room: usize,
+        handler: &mut H,
+    ) -> bool {
+        // The next turn judges what has passed by now, before its wait.
+        self.turn_time();
+        let Some(judged) = self.judge(looked_at, count == room, room) else { return false };
+        // Armed while timers expire: the next turn's.
+        let mark = self.state.timers.mark();
+        let mut expired = 0;
+        while expired < room {
+            let next = self.state.timers.pop_expired_before(self.timers, judged, mark);
+            let Some(key) = next else { break };
+            expired += 1;
+            if let Some(token) = registry::token_at(self.slots, key) {
+                handler.expired(self, token);
+            }
+        }
+        self.state.counters.deadlines += expired as u64;
+        expired > 0
+    }
+
+    /// Returns the latest deadline that may expire: a look at every source has followed it.
+    /// `looked_at` is the time before the last look, which a full batch has cut short.
+    #[inline]
+    fn judge(&mut self, looked_at: Instant, is_full: bool, room: usize) -> Option<Instant> {
+        let state = &mut *self.state;
+        if !is_full {
+            (state.judged, state.full_looks) = (looked_at, 0);
+            return Some(looked_at);
+        }
+        if state.full_looks > 0 || state.timers.is_due(self.timers, looked_at) {
+            if state.full_looks == 0 {
+                state.full_looks_since = looked_at;
+            }
+            state.full_looks += 1;
+            // As no source is favoured, so many looks are one at each of them.
+            if state.full_looks >= self.slots.len().div_ceil(room) {
+                (state.judged, state.full_looks) = (state.full_looks_since, 0);
+                return Some(state.judged);
+            }
+        }
+        // Those that were judged already and for which an earlier turn had no room. One of that
+        // very time may have been set since.
+        state.judged.as_nanos().checked_sub(1).map(Instant::from_nanos)
+    }
+}

@@ -1,0 +1,11 @@
+//! The network by itself, as selector and as transport, against a plain smoltcp host over a wire in
+//! memory.
+
+mod closing;
+mod hangup;
+mod link;
+mod stale_handles;
+mod vanished;
+#[path = "../world/mod.rs"]
+mod world;
+mod writing;

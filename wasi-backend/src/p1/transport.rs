@@ -1,0 +1,85 @@
+//! Streams and listeners of WASI 0.1. `mod.rs` lists the quirks.
+
+use core::net::SocketAddr;
+
+use selkie_core::{Close, Error, ErrorKind, Transport};
+
+use super::descriptor::{Descriptor, Kind};
+use super::{PollOneoff, error};
+use crate::shared::socket_table::Socket;
+
+/// Closes a descriptor.
+fn close(fd: wasi::Fd) -> Result<(), Error> {
+    // SAFETY: the platform owned the descriptor, and has forgotten it.
+    unsafe { wasi::fd_close(fd) }.map_err(error::error)
+}
+
+impl Transport for PollOneoff<'_> {
+    type Address = SocketAddr;
+
+    fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
+        let fd = self.fd(listener)?;
+        if !self.list.sockets.has_room() {
+            // As at the descriptor limit of a process, the connection keeps waiting.
+            return Err(Error::new(ErrorKind::OutOfDescriptors));
+        }
+        // SAFETY: the call takes no pointers of ours.
+        let stream = unsafe { wasi::sock_accept(fd, wasi::FDFLAGS_NONBLOCK) }
+            .map_err(error::non_blocking)?;
+        Ok(self.list.sockets.insert(Descriptor { fd: stream, kind: Kind::Stream }))
+    }
+
+    fn connect(&mut self, _address: &SocketAddr) -> Result<Socket, Error> {
+        // no-bind: nor is there a `connect`.
+        Err(Error::new(ErrorKind::Unsupported))
+    }
+
+    fn connected(&mut self, source: Socket) -> Result<(), Error> {
+        // no-bind: a source is connected from the beginning, or never.
+        self.fd(source)?;
+        Ok(())
+    }
+
+    fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
+        let fd = self.fd(source)?;
+        let place = [wasi::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() }];
+        // SAFETY: the list names the buffer, which is valid for writes of its length.
+        unsafe { wasi::fd_read(fd, &place) }
+            .map(|count| count.min(buffer.len()))
+            .map_err(error::non_blocking)
+    }
+
+    fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
+        let fd = self.fd(source)?;
+        let place = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
+        // SAFETY: the list names the bytes, which are valid for reads of their length.
+        match unsafe { wasi::fd_write(fd, &place) } {
+            Ok(0) if !bytes.is_empty() => Err(Error::WOULD_BLOCK),
+            Ok(count) => Ok(count.min(bytes.len())),
+            Err(errno) => Err(error::non_blocking(errno)),
+        }
+    }
+
+    fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
+        let fd = self.fd(source)?;
+        // SAFETY: the call takes no pointers.
+        unsafe { wasi::sock_shutdown(fd, wasi::SDFLAGS_WR) }.map_err(error::non_blocking)
+    }
+
+    fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {
+        // no-reset: both kinds of closing are the same.
+        self.list.unregister(source)?;
+        close(self.list.sockets.vacate(source.slot()).fd)
+    }
+}
+
+impl Drop for PollOneoff<'_> {
+    fn drop(&mut self) {
+        for slot in 0..self.list.sockets.capacity() {
+            if self.list.sockets.is_in_use(slot) {
+                // Nothing is left to be done about an error.
+                let _ = close(self.list.sockets.at(slot).platform.fd);
+            }
+        }
+    }
+}

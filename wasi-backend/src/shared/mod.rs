@@ -1,0 +1,8 @@
+//! The part that the backends share. It is tested on the host.
+#![allow(dead_code, unreachable_pub, reason = "each backend uses a part of it")]
+
+pub(crate) mod direction;
+pub(crate) mod pair_array;
+pub(crate) mod poll_list;
+pub(crate) mod socket_table;
+pub(crate) mod storage;
