@@ -44,6 +44,8 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
+mod front_door;
 #[cfg(feature = "std")]
 mod heap;
 
@@ -52,6 +54,8 @@ mod heap;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
+pub use front_door::{Builder, Finished, Handle, Listening, ServeError, serve};
 #[cfg(feature = "std")]
 pub use heap::{HeapLoop, HeapServer};
 pub use selkie_core::*;
