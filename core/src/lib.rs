@@ -78,7 +78,7 @@
 extern crate std;
 
 mod adapters;
-mod backend;
+pub mod backend;
 mod bitset;
 mod contract;
 #[cfg(feature = "defmt")]
@@ -87,10 +87,9 @@ mod event_loop;
 mod server;
 
 pub use adapters::{Device, DevicePoller, Either, Pair, SelectorOnly, StreamAdapter};
-pub use backend::{Registration, Registrations};
 pub use contract::{
-    Capabilities, Close, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest, Mode,
-    Readiness, Selector, Token, Transport, Wait, Wake,
+    Capabilities, Close, Datagram, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest,
+    Mode, Readiness, Selector, Token, Transport, Wait, Wake,
 };
 pub use event_loop::{
     Context, EventLoop, Handler, LoopCounters, LoopMemory, LoopStorage, Registry, Slot, StaticLoop,

@@ -99,7 +99,7 @@ impl<'a> TestBench<'a> {
             Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
         bench.deliver(peer::arp());
         bench.settle();
-        stand
+        bench
     }
 
     /// Sends a frame to the network.

@@ -41,7 +41,8 @@
 //! let address = EthernetAddress([0x02, 0, 0, 0, 0, 1]);
 //! let config = iface::Config::new(address.into());
 //! let mut interface = Interface::new(config, &mut device, selkie_smoltcp::instant(now));
-//! interface.update_ip_addrs(|list| list.push(IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24)).unwrap());
+//! let network_address = IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24);
+//! interface.update_ip_addrs(|list| list.push(network_address).unwrap());
 //!
 //! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`,
 //! // usually in a `static`.

@@ -5,8 +5,8 @@
 //! * **no-backlog**: a socket either listens or is the connection. So a listener is a pool of
 //!   sockets that listen on the same port, and its backlog is as long as it has sockets to spare.
 //!   With none, a client is refused by a reset.
-//! * **half-open-waits**: a half-open socket waits without end unless it has a timeout, so it has one
-//!   while it listens.
+//! * **half-open-waits**: a half-open socket waits without end unless it has a
+//!   timeout, so it has one while it listens.
 //! * **timeout-needs-answers**: a timeout also ends connections whose peers are merely silent. So
 //!   a complete connection has one only together with keep-alive, to which a live peer answers.
 //! * **timeout-ignores-pauses**: a timeout counts time in which nothing was polled, hence no
@@ -25,8 +25,8 @@
 //!   read; a reader that comes later than ten seconds sees a reset.
 //! * **ingress-unbounded**: `Interface::poll` takes in frames for as long as they arrive, so they
 //!   are taken in one by one, up to a bound.
-//! * **fin-wait-2-waits**: a socket in FIN-WAIT-2 waits for its peer's FIN without end. A stream that
-//!   was closed is reset after a time.
+//! * **fin-wait-2-waits**: a socket in FIN-WAIT-2 waits for its peer's FIN without end. A stream
+//!   that was closed is reset after a time.
 
 use core::fmt;
 
@@ -320,7 +320,7 @@ impl<'a, D: Device> Network<'a, D> {
         }
     }
 
-    /// Records changes of the sockets, and moves them on in their lives. `sent` means that
+    /// Records changes of the sockets, and brings each to its next state. `sent` means that
     /// segments, acknowledgements among them, were sent since the last look.
     pub(crate) fn service_sockets(&mut self, sent: bool) {
         let look = (self.now, sent);

@@ -2,7 +2,8 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 
-use selkie_core::{Block, Connection, Error, ErrorKind, Event, Registration, Slot, TimerSlot};
+use selkie_core::backend::SourceEntry;
+use selkie_core::{Block, Connection, Error, ErrorKind, Event, Slot, TimerSlot};
 
 /// A type of which all bits zero is a value.
 ///
@@ -24,7 +25,7 @@ macro_rules! zeroable {
 }
 
 zeroable!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-zeroable!(Slot, TimerSlot, Registration, Event, Connection, Block, libc::pollfd);
+zeroable!(Slot, TimerSlot, SourceEntry, Event, Connection, Block, libc::pollfd);
 zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,
@@ -72,9 +73,7 @@ mod tests {
 
     #[test]
     fn zeros_are_the_empty_entries() {
-        assert!(
-            zeroed_slice::<Registration>(100).iter().all(|entry| *entry == Registration::EMPTY)
-        );
+        assert!(zeroed_slice::<SourceEntry>(100).iter().all(|entry| *entry == SourceEntry::EMPTY));
         assert!(zeroed_slice::<Slot>(100).iter().all(|entry| *entry == Slot::EMPTY));
         assert!(zeroed_slice::<TimerSlot>(100).iter().all(|entry| *entry == TimerSlot::EMPTY));
         assert!(zeroed_slice::<Event>(100).iter().all(|entry| *entry == Event::EMPTY));

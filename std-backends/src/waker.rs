@@ -10,7 +10,7 @@
 //!   open: it may outlive its selector, and then has no effect.
 //! * *errno*: a signal handler must leave errno as it was.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 use selkie_core::{Error, Token};
@@ -41,6 +41,14 @@ impl Waker {
         }
         // errno: the caller may be a signal handler.
         errno::restore(before);
+    }
+}
+
+impl AsFd for Waker {
+    /// Returns the descriptor that is readable while a wake is pending: a selector of the caller's
+    /// can watch it.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.read.as_fd()
     }
 }
 

@@ -102,7 +102,7 @@ impl Wake for Toy {
     type Waker = Rc<Cell<usize>>;
 
     fn waker(&mut self, token: Token) -> Result<Self::Waker, Error> {
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if self.waker.is_some() && !self.has(Fault::MakesSecondWakers) {
             return Err(ErrorKind::AlreadyRegistered.into());
         }

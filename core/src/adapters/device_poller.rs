@@ -3,6 +3,7 @@
 use embedded_io::{Read, ReadReady, Write, WriteReady};
 use heapless::Vec;
 
+use crate::backend::{check_tenant, check_vacant};
 use crate::contract::{
     Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
     Selector, Token, Transport,
@@ -105,13 +106,12 @@ impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS
 
     /// The device that is registered under `token`.
     fn tenant(&mut self, source: Device, token: Token) -> Result<&mut Entry<D>, Error> {
-        let kind = match self.registered(token) {
-            None => ErrorKind::NotRegistered,
-            Some((_, entry)) if entry.token.generation() != token.generation() => ErrorKind::Stale,
-            Some((position, _)) if position != source.0 => ErrorKind::InvalidSource,
-            Some((_, entry)) => return Ok(entry),
-        };
-        Err(Error::new(kind))
+        let tenant = self.registered(token).map(|(_, entry)| entry.token);
+        check_tenant(tenant, token)?;
+        match self.registered(token) {
+            Some((position, entry)) if position == source.0 => Ok(entry),
+            _ => Err(Error::new(ErrorKind::InvalidSource)),
+        }
     }
 }
 
@@ -137,21 +137,14 @@ where
         mode: Mode,
     ) -> Result<(), Error> {
         supported(interest, mode)?;
-        let kind = match self.registered(token) {
-            _ if token.index() >= SLOTS => ErrorKind::Full,
-            Some((_, entry)) if entry.token.generation() > token.generation() => ErrorKind::Stale,
-            None if token.generation() == 0 => ErrorKind::NotRegistered,
-            None => {
-                let entry = self.checked(source)?;
-                if !entry.is_registered() {
-                    entry.watch(token, interest, mode);
-                    return Ok(());
-                }
-                ErrorKind::AlreadyRegistered
-            }
-            Some(_) => ErrorKind::AlreadyRegistered,
-        };
-        Err(Error::new(kind))
+        let tenant = self.registered(token).map(|(_, entry)| entry.token);
+        check_vacant(tenant, token, SLOTS)?;
+        let entry = self.checked(source)?;
+        if entry.is_registered() {
+            return Err(Error::new(ErrorKind::AlreadyRegistered));
+        }
+        entry.watch(token, interest, mode);
+        Ok(())
     }
 
     fn modify(

@@ -15,4 +15,4 @@ pub use instant::Instant;
 pub use interest::{Interest, Mode};
 pub use selector::{Capabilities, Selector, Wait, Wake};
 pub use token::Token;
-pub use transport::{Close, Datagrams, Transport};
+pub use transport::{Close, Datagram, Datagrams, Transport};

@@ -183,13 +183,25 @@ pub trait Transport: Selector {
     fn close(&mut self, source: Self::Source, how: Close) -> Result<(), Error>;
 }
 
+/// A message that was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Datagram<A> {
+    /// Number of bytes in the buffer.
+    pub length: usize,
+    /// True if the message was longer than the buffer, and its rest is lost.
+    pub is_truncated: bool,
+    /// Address of the sender; `None` for a sender without one, such as an unnamed Unix socket.
+    pub sender: Option<A>,
+}
+
 /// A selector some of whose sources send and receive whole messages. Nothing here ever blocks.
 pub trait Datagrams: Selector {
     /// Where a message comes from or goes to.
     type Address;
 
-    /// Takes one message into `buffer`; says how many bytes of it fit, and who sent it. The rest of
-    /// a longer message is lost.
+    /// Takes one message into `buffer`, as far as it fits. The rest of a longer message is lost, and
+    /// [`is_truncated`](Datagram::is_truncated) says so.
     ///
     /// # Errors
     ///
@@ -200,7 +212,7 @@ pub trait Datagrams: Selector {
         &mut self,
         source: Self::Source,
         buffer: &mut [u8],
-    ) -> Result<(usize, Self::Address), Error>;
+    ) -> Result<Datagram<Self::Address>, Error>;
 
     /// Sends `bytes` as one message, all or nothing.
     ///

@@ -2,8 +2,9 @@
 
 use proptest::prelude::ProptestConfig;
 
-mod registrations;
+mod handle_table;
 mod registry;
+mod source_table;
 mod timers;
 
 /// Fewer cases under Miri, which is hundreds of times slower; and no files beside the tests.

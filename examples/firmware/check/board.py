@@ -1,21 +1,22 @@
-"""An emulated board with a firmware on it, for the checks: its console, its log, and ways to its network."""
+"""An emulated board with a firmware on it: its console, its log, and ways to its network."""
 
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 
 RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
-# How long anything may take that should happen at once, on a machine that has other things to do.
+# The time that an immediate action may take, on a machine under load.
 PATIENCE = 20.0
 # QEMU takes one new connection at a time on each port, so there are several.
 PORTS = 8
 
 
 def free_ports(count):
-    """Ports that nobody listens on: all are held at once, so that no two are the same."""
+    """Returns ports that are free: all are bound at once, so that no two are the same."""
     holders = [socket.socket() for _ in range(count)]
     for holder in holders:
         holder.bind(("127.0.0.1", 0))
@@ -26,7 +27,7 @@ def free_ports(count):
 
 
 def wait_for(condition, what, patience=PATIENCE):
-    """The first true value that `condition` gives, asked again and again."""
+    """Repeats `condition` until it is true, and returns its value."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         value = condition()
@@ -36,13 +37,18 @@ def wait_for(condition, what, patience=PATIENCE):
     raise TimeoutError(f"waited {patience} seconds for {what}")
 
 
+class BoardEnded(Exception):
+    """Fails if the board has ended unasked: with its status, and its last words."""
+
+
 class Board:
-    """A board that runs the firmware in the file `elf`, from its making to `stop` or the end of a `with`."""
+    """A board that runs the firmware in the file `elf`, until `stop` or the end of a `with`."""
 
     def __init__(self, elf):
         console_port, *self.ports = free_ports(1 + PORTS)
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
+        self.errors_path = pathlib.Path(self.folder.name) / "errors"
         self.elf = elf
         environment = dict(
             os.environ,
@@ -52,8 +58,12 @@ class Board:
         )
         self.turn = 0
         self.console = None
-        # In a group of its own, so that QEMU goes together with the script that runs it.
-        self.process = subprocess.Popen([RUNNER, elf], env=environment, stderr=subprocess.PIPE, start_new_session=True)
+        # In a group of its own, so that QEMU goes together with the script that runs it. To a file,
+        # since no one reads a pipe while it runs.
+        with self.errors_path.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [RUNNER, elf], env=environment, stderr=errors, start_new_session=True
+            )
         try:
             self.console = wait_for(lambda: self.try_console(console_port), "the console")
             self.unread = b""
@@ -64,8 +74,7 @@ class Board:
             raise
 
     def try_console(self, port):
-        if self.process.poll() is not None:
-            raise RuntimeError(f"QEMU ended at once: {self.process.stderr.read().decode()}")
+        self.check()
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         except ConnectionRefusedError:
@@ -91,17 +100,21 @@ class Board:
         self.stop()
 
     def line(self):
-        """The next line of the console."""
+        """Returns the next line of the console."""
         while b"\n" not in self.unread:
-            more = self.console.recv(4096)
+            try:
+                more = self.console.recv(4096)
+            except ConnectionError:
+                more = b""
             if not more:
+                self.check(PATIENCE)
                 raise ConnectionError("the console was closed")
             self.unread += more
         line, self.unread = self.unread.split(b"\n", 1)
         return line
 
     def ask(self, line, last):
-        """Types a line, and gives what comes up to a line that begins with `last`."""
+        """Types a line, and returns the lines up to one that begins with `last`."""
         self.console.sendall(line + b"\n")
         lines = []
         while not lines or not lines[-1].startswith(last):
@@ -109,28 +122,57 @@ class Board:
         return lines
 
     def counters(self):
-        """The report of the counters, as a dictionary."""
+        """Returns the report of the counters, as a dictionary."""
         pairs = (line.decode().split() for line in self.ask(b"stats", b"stack_max"))
         return {name: int(value) for name, value in pairs}
 
     def connect(self):
-        """A client. That it is connected means that QEMU has taken it; the board may do so later, or never."""
+        """Connects a client. QEMU has accepted it then; the board may do so later, or never."""
         self.turn += 1
-        client = socket.create_connection(("127.0.0.1", self.ports[self.turn % PORTS]), timeout=PATIENCE)
+        address = ("127.0.0.1", self.ports[self.turn % PORTS])
+        try:
+            client = socket.create_connection(address, timeout=PATIENCE)
+        except ConnectionError:
+            self.check(PATIENCE)
+            raise
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client
 
     def drain(self):
-        """Asks the firmware to stop, and gives its exit code."""
+        """Asks the firmware to stop, and returns its exit code."""
         self.console.sendall(b"drain\n")
         return self.process.wait(PATIENCE)
 
     def log(self):
-        """The log so far, decoded."""
+        """Returns the log so far, decoded."""
         frames = self.log_path.read_bytes()
         return subprocess.run(
             ["defmt-print", "-e", self.elf], input=frames, stdout=subprocess.PIPE, check=True
         ).stdout.decode()
+
+    def check(self, patience=0.0):
+        """Raises `BoardEnded` if QEMU has ended, or ends within `patience` seconds."""
+        try:
+            status = self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return
+        # The script that runs QEMU ends as a shell does: 128 and the signal.
+        number = status - 128 if status > 128 else -status
+        names = {each.value: each.name for each in signal.Signals}
+        how = f"status {status}" + (f" ({names[number]})" if number in names else "")
+        errors = self.errors_path.read_text(errors="replace").strip() or "nothing"
+        raise BoardEnded(
+            f"QEMU has ended with {how}; it printed: {errors}\n"
+            f"the last words of the board:\n{self.last_words()}"
+        )
+
+    def last_words(self, count=20):
+        """The end of the log, as far as it can be decoded."""
+        try:
+            lines = self.log().splitlines()
+        except (OSError, subprocess.CalledProcessError) as error:
+            return f"    (the log cannot be decoded: {error})"
+        return "\n".join(f"    {line}" for line in lines[-count:])
 
     def stop(self):
         if self.console:
@@ -138,22 +180,21 @@ class Board:
         if self.process.poll() is None:
             os.killpg(self.process.pid, 15)
             self.process.wait(PATIENCE)
-        self.process.stderr.close()
         self.folder.cleanup()
 
 
 def exchange(client, message):
-    """Sends a message and gives as many bytes of what comes back."""
+    """Sends a message, and returns as many bytes of the answer."""
     client.sendall(message)
     return receive(client, len(message))
 
 
 def receive(client, count):
-    """So many bytes, or fewer at the end of the stream."""
-    came = b""
-    while len(came) < count:
-        more = client.recv(count - len(came))
+    """Receives so many bytes, or fewer at the end of the stream."""
+    received = b""
+    while len(received) < count:
+        more = client.recv(count - len(received))
         if not more:
             break
-        came += more
-    return came
+        received += more
+    return received

@@ -1,14 +1,18 @@
 //! Datagrams.
+//!
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *no-name*: a datagram of a Unix socket that was not bound has no address.
 
 use std::net::SocketAddr;
 
-use selkie_core::{Datagrams, Error};
+use selkie_core::{Datagram, Datagrams, Error};
 
-use super::stream::retried;
+use super::io::retried;
 use super::{Platform, Socket};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::fd::SEND_FLAGS;
+use crate::sys::fd::{RECEIVE_FLAGS, SEND_FLAGS};
 
 impl<S: FdSelector> Datagrams for Platform<S> {
     type Address = SocketAddr;
@@ -17,16 +21,27 @@ impl<S: FdSelector> Datagrams for Platform<S> {
         &mut self,
         source: Socket,
         buffer: &mut [u8],
-    ) -> Result<(usize, SocketAddr), Error> {
+    ) -> Result<Datagram<SocketAddr>, Error> {
         let fd = self.sockets.get(source)?.fd;
+        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        // SAFETY: all bits zero is a valid value of this struct of integers and pointers.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = &raw mut part;
+        message.msg_iovlen = 1;
         let (address, received) = RawAddress::ask_with(|address, length| {
-            // SAFETY: the buffer is valid for writes of its length, and so are the place for the
-            // address and its length.
-            retried(|| unsafe {
-                libc::recvfrom(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0, address, length)
-            })
+            message.msg_name = address.cast();
+            // SAFETY: the length of the place for the address is valid for reads.
+            message.msg_namelen = unsafe { *length };
+            // SAFETY: the message has one part, which is valid for writes of its length, and so is
+            // the place for the address.
+            retried(|| unsafe { libc::recvmsg(fd, &raw mut message, RECEIVE_FLAGS) })
         });
-        Ok((received?, address.decode()?))
+        Ok(Datagram {
+            length: received?,
+            is_truncated: message.msg_flags & libc::MSG_TRUNC != 0,
+            // no-name: the sender has no address, or none of the Internet.
+            sender: if message.msg_namelen == 0 { None } else { address.decode().ok() },
+        })
     }
 
     fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> Result<(), Error> {
@@ -69,13 +84,27 @@ mod tests {
             assert_eq!(platform.receive_from(other, &mut buffer), Err(Error::WOULD_BLOCK));
             platform.send_to(one, b"first", &to).unwrap();
             platform.send_to(one, b"the second is cut", &to).unwrap();
-            assert_eq!(platform.receive_from(other, &mut buffer), Ok((5, from)));
-            assert_eq!(platform.receive_from(other, &mut buffer), Ok((8, from)));
+            let first = Datagram { length: 5, is_truncated: false, sender: Some(from) };
+            assert_eq!(platform.receive_from(other, &mut buffer), Ok(first));
+            let second = Datagram { length: 8, is_truncated: true, sender: Some(from) };
+            assert_eq!(platform.receive_from(other, &mut buffer), Ok(second));
             assert_eq!(&buffer, b"the seco");
             let too_long = platform.send_to(one, &vec![0; 70_000], &to).unwrap_err();
             assert!(too_long.kind() == ErrorKind::InvalidInput);
             platform.release(one).unwrap();
             platform.release(other).unwrap();
         }
+    }
+
+    #[test]
+    fn a_datagram_of_a_sender_without_an_address_is_received() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        let (near, far) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let near = platform.adopt(near.into()).unwrap();
+        far.send(b"unnamed").unwrap();
+        let mut buffer = [0; 16];
+        let datagram = platform.receive_from(near, &mut buffer).unwrap();
+        assert_eq!(datagram, Datagram { length: 7, is_truncated: false, sender: None });
+        assert_eq!(&buffer[..7], b"unnamed");
     }
 }

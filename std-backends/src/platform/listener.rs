@@ -2,8 +2,12 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *pending-errors*: Linux returns errors of the network that are pending on a new connection from
-//!   `accept`. They are that connection's, not the listener's.
+//! * *inherited-no-delay*: on Linux an accepted connection inherits `TCP_NODELAY` from its
+//!   listener, which saves a system call for each.
+//! * *inherited-linger*: an accepted connection inherits `SO_LINGER` from its listener, one that
+//!   was in the backlog also after the listener's was removed. It would make closing block.
+//! * *pending-errors*: Linux returns errors of the network that are pending on a new connection
+//!   from `accept`. They are that connection's, not the listener's.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -11,15 +15,15 @@ use std::os::fd::AsRawFd;
 use selkie_core::{Error, ErrorKind};
 
 use super::stream::set_no_delay;
-use super::{Platform, Socket, bind};
+use super::{Platform, Socket, bind, set_v6_only};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
 use crate::sys::{errno, fd};
 
 impl<S: FdSelector> Platform<S> {
     /// Opens a TCP listener at `address`; port 0 asks the system for a free one, which
-    /// [`local_address`](Self::local_address) returns. Up to `backlog` connections wait to be
-    /// accepted, or fewer where the system has a lower limit.
+    /// [`local_address`](Self::local_address) returns. An IPv6 address takes IPv6 clients only. Up
+    /// to `backlog` connections wait to be accepted, or fewer where the system has a lower limit.
     ///
     /// # Errors
     ///
@@ -31,6 +35,10 @@ impl<S: FdSelector> Platform<S> {
         let raw = RawAddress::new(&address);
         let socket = fd::socket(raw.domain(), libc::SOCK_STREAM)?;
         fd::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+        set_v6_only(&socket, &address)?;
+        if fd::INHERITS_NO_DELAY {
+            set_no_delay(socket.as_raw_fd());
+        }
         bind(&socket, &raw)?;
         // SAFETY: the call takes no pointers.
         errno::check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
@@ -39,18 +47,25 @@ impl<S: FdSelector> Platform<S> {
 
     /// Accepts one connection that waits at a listener.
     pub(super) fn accept_stream(&mut self, listener: Socket) -> Result<Socket, Error> {
-        let fd = self.sockets.get(listener)?.fd;
+        let entry = *self.sockets.get(listener)?;
         if !self.sockets.has_room() {
             // As at the limit of the process, the connection keeps waiting.
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         let stream = loop {
-            match fd::accept(fd) {
+            match fd::accept(entry.fd) {
                 Ok(stream) => break stream,
                 Err(error) => accept_error(error)?,
             }
         };
-        set_no_delay(stream.as_raw_fd());
+        // inherited-no-delay: nothing to do for a listener of our own.
+        if entry.properties.sets_no_delay {
+            set_no_delay(stream.as_raw_fd());
+        }
+        // inherited-linger: closing must not block. A connection that is gone has no options.
+        if entry.properties.clears_linger {
+            let _ = fd::clear_linger(stream.as_raw_fd());
+        }
         self.insert_socket(stream)
     }
 }

@@ -1,12 +1,14 @@
 //! The native platform: a selector, and the descriptors that it does I/O on.
 
 mod datagram;
+mod io;
 mod listener;
 mod socket_table;
 mod stream;
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use selkie_core::{
     Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
@@ -15,7 +17,7 @@ use selkie_core::{
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
 use crate::sys::{errno, fd};
-use socket_table::{SocketTable, UNREGISTERED};
+use socket_table::{Properties, SocketTable, UNREGISTERED};
 
 pub use socket_table::Socket;
 
@@ -34,7 +36,8 @@ pub struct Platform<S> {
 
 /// Lends a descriptor to the selector.
 fn lent(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it; `FdSelector` promises that the selector uses it no longer than that.
+    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it;
+    // `FdSelector` promises that the selector uses it no longer than that.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -63,12 +66,17 @@ impl<S: FdSelector> Platform<S> {
     pub fn bind_udp(&mut self, address: SocketAddr) -> Result<Socket, Error> {
         let raw = RawAddress::new(&address);
         let socket = fd::socket(raw.domain(), libc::SOCK_DGRAM)?;
+        set_v6_only(&socket, &address)?;
         bind(&socket, &raw)?;
         self.insert_socket(socket)
     }
 
     /// Takes ownership of a descriptor that was opened elsewhere, and makes it non-blocking: a Unix
     /// socket, a pipe, an inherited listener.
+    ///
+    /// What is no socket, such as a terminal that is the standard input, becomes blocking again
+    /// when it is closed, released or dropped with the platform, if it was before. `SO_LINGER` is
+    /// removed from a socket, since closing it would block.
     ///
     /// A descriptor that is no socket is written to with `write`, which raises SIGPIPE when the
     /// other end is closed. Rust programs ignore that signal by default.
@@ -80,12 +88,12 @@ impl<S: FdSelector> Platform<S> {
         if !self.sockets.has_room() {
             return Err((Error::new(ErrorKind::Full), fd));
         }
-        let is_socket = fd::is_socket(fd.as_fd());
-        let silenced = if is_socket { fd::silence(fd.as_raw_fd()) } else { Ok(()) };
-        if let Err(error) = silenced.and_then(|()| fd::set_nonblocking(fd.as_fd())) {
-            return Err((error, fd));
+        match adopted(&fd) {
+            Ok(properties) => {
+                self.sockets.insert(fd, properties).map_err(|fd| (Error::new(ErrorKind::Full), fd))
+            }
+            Err(error) => Err((error, fd)),
         }
-        self.sockets.insert(fd, is_socket).map_err(|fd| (Error::new(ErrorKind::Full), fd))
     }
 
     /// Returns a descriptor to the caller. It is deregistered first if it is registered, and its
@@ -137,8 +145,34 @@ impl<S: FdSelector> Platform<S> {
 
     /// Takes ownership of a socket that was just opened.
     pub(crate) fn insert_socket(&mut self, socket: OwnedFd) -> Result<Socket, Error> {
-        self.sockets.insert(socket, true).map_err(|_closed| Error::new(ErrorKind::Full))
+        self.sockets
+            .insert(socket, Properties::SOCKET)
+            .map_err(|_closed| Error::new(ErrorKind::Full))
     }
+}
+
+/// Prepares a descriptor that was opened elsewhere, and returns its properties.
+fn adopted(fd: &OwnedFd) -> Result<Properties, Error> {
+    let is_socket = fd::is_socket(fd.as_fd());
+    let mut properties = Properties { is_socket, ..Properties::default() };
+    if is_socket {
+        fd::silence(fd.as_raw_fd())?;
+        // A socket stays non-blocking: another owner of it may rely on that by now.
+        fd::set_nonblocking(fd.as_fd())?;
+        properties.sets_no_delay = true;
+        properties.clears_linger = fd::clear_linger(fd.as_raw_fd())?;
+    } else {
+        properties.was_blocking = fd::set_nonblocking(fd.as_fd())?;
+    }
+    Ok(properties)
+}
+
+/// Restricts a socket with an IPv6 address to IPv6, which is the default of some systems only.
+fn set_v6_only(socket: &OwnedFd, address: &SocketAddr) -> Result<(), Error> {
+    if address.is_ipv4() {
+        return Ok(());
+    }
+    fd::set_option(socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
 }
 
 /// Binds a socket to its address.
@@ -196,7 +230,7 @@ impl<S: FdSelector> Selector for Platform<S> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.selector.capabilities()
+        self.selector.capabilities() | Capabilities::CHECK | Capabilities::ABORT
     }
 
     fn capacity(&self) -> usize {
@@ -214,6 +248,11 @@ impl<S: FdSelector + Wait> Wait for Platform<S> {
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
         self.selector.wait(events, deadline)
     }
+
+    #[inline]
+    fn wait_for(&mut self, events: &mut Events<'_>, timeout: Duration) -> Result<(), Error> {
+        self.selector.wait_for(events, timeout)
+    }
 }
 
 impl<S: FdSelector + Wake> Wake for Platform<S> {
@@ -221,6 +260,10 @@ impl<S: FdSelector + Wake> Wake for Platform<S> {
 
     fn waker(&mut self, token: Token) -> Result<S::Waker, Error> {
         self.selector.waker(token)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        self.selector.release_waker(token)
     }
 }
 

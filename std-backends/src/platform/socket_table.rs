@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::num::NonZeroU64;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use selkie_core::{Error, ErrorKind, Token};
 
 use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::sys::fd;
 
 /// The handle of a descriptor that a [`Platform`](crate::Platform) owns: a listener, a stream, or
 /// anything else that it adopted.
@@ -56,11 +57,43 @@ pub(super) struct Entry {
     pub(super) token: Token,
     /// The descriptor; while vacant, the next vacant entry, or 0.
     pub(super) fd: RawFd,
-    /// True if the descriptor is a socket.
-    pub(super) is_socket: bool,
+    pub(super) properties: Properties,
 }
 
-// SAFETY: a struct of integers, and of a `bool`, for which 0 is `false`.
+/// The properties of a descriptor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, a byte each")]
+pub(super) struct Properties {
+    /// True if the descriptor is a socket.
+    pub(super) is_socket: bool,
+    /// True if the open file was blocking before it was adopted, and is to be again.
+    pub(super) was_blocking: bool,
+    /// For a listener: true if accepted connections do not inherit `TCP_NODELAY` from it.
+    pub(super) sets_no_delay: bool,
+    /// For a listener: true if accepted connections may inherit `SO_LINGER` from it.
+    pub(super) clears_linger: bool,
+}
+
+impl Properties {
+    /// The properties of a socket that was made by this crate.
+    pub(super) const SOCKET: Self = Self {
+        is_socket: true,
+        was_blocking: false,
+        // inherited-no-delay: set once on the listener instead.
+        sets_no_delay: !fd::INHERITS_NO_DELAY,
+        clears_linger: false,
+    };
+
+    /// Makes the open file blocking again, if it was before it was adopted. A failure leaves it
+    /// non-blocking, and is no reason to keep it.
+    fn restore(self, fd: &OwnedFd) {
+        if self.was_blocking {
+            let _ = fd::set_blocking(fd.as_fd());
+        }
+    }
+}
+
+// SAFETY: a struct of integers, and of `bool`s, for which 0 is `false`.
 unsafe impl Zeroable for Entry {}
 
 /// The token of a descriptor that is not registered.
@@ -102,7 +135,11 @@ impl SocketTable {
     }
 
     /// Adds a descriptor, or returns it if there is no room.
-    pub(super) fn insert(&mut self, fd: OwnedFd, is_socket: bool) -> Result<Socket, OwnedFd> {
+    pub(super) fn insert(
+        &mut self,
+        fd: OwnedFd,
+        properties: Properties,
+    ) -> Result<Socket, OwnedFd> {
         let slot = if self.vacant == 0 { self.fresh } else { self.vacant };
         let Some(entry) = self.entries.get_mut(slot as usize) else { return Err(fd) };
         // A vacant entry has an even generation, so this one is odd, and the name not zero.
@@ -113,7 +150,8 @@ impl SocketTable {
         } else {
             self.vacant = entry.fd.cast_unsigned();
         }
-        *entry = Entry { name: handle.get(), token: UNREGISTERED, fd: fd.into_raw_fd(), is_socket };
+        *entry =
+            Entry { name: handle.get(), token: UNREGISTERED, fd: fd.into_raw_fd(), properties };
         Ok(Socket(handle))
     }
 
@@ -132,7 +170,7 @@ impl SocketTable {
     /// Returns the descriptor of a handle for reading, and true if it is a socket.
     #[inline]
     pub(super) fn reading(&mut self, socket: Socket) -> Option<(RawFd, bool)> {
-        let &Entry { fd, is_socket, .. } = self.find(socket)?;
+        let &Entry { fd, properties: Properties { is_socket, .. }, .. } = self.find(socket)?;
         if is_socket {
             self.last = Some(socket);
             self.last_fd = fd;
@@ -149,10 +187,22 @@ impl SocketTable {
         self.writing_first(socket)
     }
 
-    /// Does the work of [`writing`](Self::writing) for a socket that was not read from just before.
+    /// Performs [`writing`](Self::writing) for a socket that was not read from just before.
     #[inline(never)]
     fn writing_first(&self, socket: Socket) -> Option<(RawFd, bool)> {
-        self.find(socket).map(|entry| (entry.fd, entry.is_socket))
+        self.find(socket).map(|entry| (entry.fd, entry.properties.is_socket))
+    }
+
+    /// Returns the descriptor of a handle that is no socket, after making sure that it does not
+    /// block: another process that has the same open file may have changed it. `None` if the
+    /// handle is stale or the system call fails, with errno set.
+    pub(super) fn nonblocking_file(&mut self, socket: Socket) -> Option<RawFd> {
+        let fd = self.find(socket)?.fd;
+        let entry = &mut self.entries[socket.slot() as usize];
+        // SAFETY: the table owns the descriptor.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+        entry.properties.was_blocking |= fd::set_nonblocking(borrowed).ok()?;
+        Some(fd)
     }
 
     /// Records the token that the descriptor of a valid handle is registered under.
@@ -165,7 +215,7 @@ impl SocketTable {
 
     /// Removes a descriptor. Its handle is stale from now on.
     pub(super) fn remove(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
-        let fd = self.get(socket)?.fd;
+        let Entry { fd, properties, .. } = *self.get(socket)?;
         self.last = None;
         let entry = &mut self.entries[socket.slot() as usize];
         // An entry whose generations are used up stays vacant: this last one is even, and the entry
@@ -177,7 +227,9 @@ impl SocketTable {
             self.vacant = socket.slot();
         }
         // SAFETY: the table owned the descriptor, and its entry is vacant now.
-        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        properties.restore(&fd);
+        Ok(fd)
     }
 }
 
@@ -187,7 +239,8 @@ impl Drop for SocketTable {
             if entry.name >> 32 & 1 == 1 {
                 // SAFETY: the entry is not vacant, so the table owns its descriptor, and is not
                 // used any more.
-                drop(unsafe { OwnedFd::from_raw_fd(entry.fd) });
+                let fd = unsafe { OwnedFd::from_raw_fd(entry.fd) };
+                entry.properties.restore(&fd);
             }
         }
     }
@@ -198,7 +251,13 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     use super::*;
-    use crate::sys::fd;
+
+    const FILE: Properties = Properties {
+        is_socket: false,
+        was_blocking: false,
+        sets_no_delay: false,
+        clears_linger: false,
+    };
 
     fn descriptor() -> OwnedFd {
         fd::pipe().unwrap().0
@@ -215,10 +274,10 @@ mod tests {
     #[test]
     fn a_closed_handle_stays_stale() {
         let mut table = SocketTable::new(1).unwrap();
-        let first = table.insert(descriptor(), false).unwrap();
+        let first = table.insert(descriptor(), FILE).unwrap();
         assert!(!table.has_room());
         let fd = table.remove(first).unwrap();
-        let second = table.insert(fd, false).unwrap();
+        let second = table.insert(fd, FILE).unwrap();
         assert_ne!(first, second);
         assert_eq!(table.get(first).unwrap_err().kind(), ErrorKind::Stale);
         assert_eq!(table.remove(first).unwrap_err().kind(), ErrorKind::Stale);
@@ -228,8 +287,8 @@ mod tests {
     #[test]
     fn an_answer_goes_to_what_was_read_from_while_that_is_open() {
         let mut table = SocketTable::new(2).unwrap();
-        let first = table.insert(descriptor(), true).unwrap();
-        let second = table.insert(descriptor(), true).unwrap();
+        let first = table.insert(descriptor(), Properties::SOCKET).unwrap();
+        let second = table.insert(descriptor(), Properties::SOCKET).unwrap();
         for (read, written) in [(first, second), (second, second), (second, first), (first, first)]
         {
             assert_eq!(table.reading(read), table.find(read).map(|entry| (entry.fd, true)));
@@ -237,7 +296,7 @@ mod tests {
         }
         assert_eq!(table.last, Some(first));
         let fd = table.remove(first).unwrap();
-        let heir = table.insert(fd, true).unwrap();
+        let heir = table.insert(fd, Properties::SOCKET).unwrap();
         assert_eq!(heir.slot(), first.slot());
         assert_eq!((table.reading(first), table.writing(first)), (None, None));
         assert!(table.writing(heir).is_some());
@@ -246,28 +305,28 @@ mod tests {
     #[test]
     fn a_full_table_gives_the_descriptor_back() {
         let mut table = SocketTable::new(1).unwrap();
-        table.insert(descriptor(), false).unwrap();
+        table.insert(descriptor(), FILE).unwrap();
         let fd = descriptor();
         let number = fd.as_raw_fd();
-        assert_eq!(table.insert(fd, false).unwrap_err().as_raw_fd(), number);
+        assert_eq!(table.insert(fd, FILE).unwrap_err().as_raw_fd(), number);
     }
 
     #[test]
     fn an_entry_without_generations_left_is_retired() {
         let mut table = SocketTable::new(1).unwrap();
-        let socket = table.insert(descriptor(), false).unwrap();
+        let socket = table.insert(descriptor(), FILE).unwrap();
         let last = Socket(NonZeroU64::new(name(socket.slot(), u32::MAX - 2)).unwrap());
         table.entries[1].name = last.0.get();
         let fd = table.remove(last).unwrap();
         assert!(!table.has_room());
-        assert!(table.insert(fd, false).is_err());
+        assert!(table.insert(fd, FILE).is_err());
     }
 
     #[test]
     fn what_is_left_is_closed() {
         let (read, write) = fd::pipe().unwrap();
         let mut table = SocketTable::new(2).unwrap();
-        table.insert(write, false).unwrap();
+        table.insert(write, FILE).unwrap();
         drop(table);
         let mut byte = 0_u8;
         // SAFETY: `byte` is valid for a write of one byte.

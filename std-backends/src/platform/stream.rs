@@ -2,24 +2,28 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *error-once*: a failed connection attempt gives its reason once, by `SO_ERROR`, and has no peer.
-//!   A pending one has neither an error nor a peer, and is not writable yet.
+//! * *error-once*: a failed connection attempt gives its reason once, by `SO_ERROR`, and has no
+//!   peer. A pending one has neither an error nor a peer, and is not writable yet.
 //! * *interrupted-connect*: a `connect` that is interrupted goes on by itself.
 //! * *unread-resets*: closing a socket with unread input resets the connection on most systems. To
 //!   end gracefully, a stream is shut down for writing and read to its end before it is closed.
-//! * *recv-of-nothing*: on a socket `recv` does what `read` does with less work in the kernel. They
-//!   differ for an empty buffer only: `recv` then waits for bytes.
+//! * *self-connect*: an attempt to reach an own ephemeral port can get that port as its source, and
+//!   then connects to itself. The server that was meant does not run, so this is a refusal.
+//! * *blocking-close*: closing a socket with `SO_LINGER` blocks, also a non-blocking one. So the
+//!   option is removed from what is adopted.
+//! * *hup-half*: HUP means that both directions are closed only on Linux and FreeBSD.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
 use selkie_core::{Close, Error, ErrorKind, Transport};
 
+use super::io::{error_of, moved, receive, send, stale, write_parts};
 use super::{Platform, Socket};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
 use crate::sys::errno;
-use crate::sys::fd::{self, SEND_FLAGS};
+use crate::sys::fd;
 
 impl<S: FdSelector> Transport for Platform<S> {
     type Address = SocketAddr;
@@ -53,14 +57,19 @@ impl<S: FdSelector> Transport for Platform<S> {
             0 => {}
             code => return Err(errno::from_errno(code)),
         }
-        let settled = is_settled(fd);
+        let has_ended = has_ended(fd);
         match self.peer_address(source) {
-            Err(error) if error.kind() == ErrorKind::NotConnected && !settled => {
+            Err(error) if error.kind() == ErrorKind::NotConnected && !has_ended => {
                 Err(Error::WOULD_BLOCK)
             }
             // A peer without an Internet address is a peer too.
-            Err(error) if error.kind() != ErrorKind::Unsupported => Err(error),
-            _ => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+            Err(error) => Err(error),
+            // self-connect: the port that was asked for had no listener.
+            Ok(peer) if self.local_address(source) == Ok(peer) => {
+                Err(Error::new(ErrorKind::ConnectionRefused))
+            }
+            Ok(_) => Ok(()),
         }
     }
 
@@ -73,7 +82,7 @@ impl<S: FdSelector> Transport for Platform<S> {
                 result => self.receive_again(source, buffer, result),
             }
         } else {
-            read(fd, buffer)
+            self.read_file(source, buffer)
         };
         if result < 0 {
             return Err(error_of(result));
@@ -91,13 +100,29 @@ impl<S: FdSelector> Transport for Platform<S> {
                 result => self.send_again(source, bytes, result),
             }
         } else {
-            write(fd, bytes)
+            self.write_file(source, bytes)
         };
         if result < 0 {
             return Err(error_of(result));
         }
         // SAFETY: the call was given no more than the bytes.
         Ok(unsafe { moved(result, bytes.len()) })
+    }
+
+    fn write_vectored(&mut self, source: Socket, parts: &[&[u8]]) -> Result<usize, Error> {
+        let entry = *self.sockets.get(source)?;
+        if parts.iter().all(|part| part.is_empty()) {
+            return Ok(0);
+        }
+        if !entry.properties.is_socket && self.sockets.nonblocking_file(source).is_none() {
+            return Err(errno::last());
+        }
+        write_parts(entry.fd, entry.properties.is_socket, parts)
+    }
+
+    fn check(&mut self, source: Socket) -> Result<(), Error> {
+        let entry = *self.sockets.get(source)?;
+        if entry.properties.is_socket { check_socket(entry.fd) } else { check_file(entry.fd) }
     }
 
     fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
@@ -108,14 +133,13 @@ impl<S: FdSelector> Transport for Platform<S> {
     }
 
     fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
-        let is_socket = self.sockets.get(source)?.is_socket;
+        let is_socket = self.sockets.get(source)?.properties.is_socket;
         let fd = self.release(source)?;
         let reset = match how {
             Close::Abort if is_socket => fd::reset_on_close(fd.as_raw_fd()),
             _ => Ok(()),
         };
-        // SAFETY: the descriptor was owned here, and is given up by this call whatever the call
-        // says.
+        // SAFETY: the descriptor was owned, and this call gives it up even if it fails.
         let closed = unsafe { libc::close(fd.into_raw_fd()) };
         match errno::check(closed) {
             Err(error) if error.code() != Some(libc::EINTR) => Err(error),
@@ -131,137 +155,42 @@ pub(super) fn set_no_delay(stream: RawFd) {
 }
 
 /// Returns true if a connection attempt has ended, either way.
-fn is_settled(fd: RawFd) -> bool {
-    let mut entry = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
-    // SAFETY: `entry` is an array of one.
-    unsafe { libc::poll(&raw mut entry, 1, 0) > 0 }
+fn has_ended(fd: RawFd) -> bool {
+    fd::poll(fd, libc::POLLOUT) != 0
 }
 
-/// Limits the bytes of one call. Apple's systems refuse more than a signed 32-bit number; the others
-/// take fewer by themselves.
-#[inline]
-const fn bounded(length: usize) -> usize {
-    if cfg!(target_vendor = "apple") && length > i32::MAX as usize {
-        i32::MAX as usize
+/// Returns the failure of a socket whose peer is gone.
+fn check_socket(fd: RawFd) -> Result<(), Error> {
+    let reported = fd::poll(fd, 0);
+    if reported == 0 && fd::HUP_IS_CLOSED {
+        return Ok(());
+    }
+    match fd::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => {}
+        code => return Err(errno::from_errno(code)),
+    }
+    if !fd::HUP_IS_CLOSED {
+        // hup-half: a look at the next byte, which takes nothing, finds out.
+        return fd::peek(fd);
+    }
+    // Both directions have ended. Input that was received before is still there to be read.
+    if reported & libc::POLLHUP == 0 || fd::unread(fd) > 0 {
+        Ok(())
     } else {
-        length
+        Err(Error::new(ErrorKind::NotConnected))
     }
 }
 
-/// Returns the number of bytes that a call moved.
-///
-/// # Safety
-///
-/// The call was given at most `length` bytes.
-#[inline]
-unsafe fn moved(result: libc::ssize_t, length: usize) -> usize {
-    let count = result.unsigned_abs();
-    // SAFETY: no call moves more bytes than it is given, as the caller promises.
-    unsafe { std::hint::assert_unchecked(count <= length) };
-    count
-}
-
-/// Calls `recv` once.
-#[inline]
-fn receive(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
-    // SAFETY: the buffer is valid for writes of its length.
-    unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len()), 0) }
-}
-
-/// Calls `send` once.
-#[inline]
-fn send(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
-    // SAFETY: the bytes are valid for reads of their length.
-    unsafe { libc::send(fd, bytes.as_ptr().cast(), bounded(bytes.len()), SEND_FLAGS) }
-}
-
-// These take the handle and look it up again, so that the first call keeps fewer values alive.
-impl<S> Platform<S> {
-    /// Finishes a [`receive`] that moved nothing, as [`retry_interrupted`] does.
-    #[cold]
-    #[inline(never)]
-    fn receive_again(
-        &self,
-        source: Socket,
-        buffer: &mut [u8],
-        result: libc::ssize_t,
-    ) -> libc::ssize_t {
-        match retry_interrupted(result, || {
-            self.sockets.find(source).map_or(0, |entry| receive(entry.fd, buffer))
-        }) {
-            // recv-of-nothing: `read` would return 0.
-            NOTHING_YET if buffer.is_empty() => 0,
-            result => result,
-        }
+/// Returns the failure of a pipe or terminal whose other end is gone.
+fn check_file(fd: RawFd) -> Result<(), Error> {
+    let reported = fd::poll(fd, 0);
+    if reported & libc::POLLERR != 0 {
+        Err(Error::new(ErrorKind::BrokenPipe))
+    } else if reported & libc::POLLHUP != 0 && fd::unread(fd) == 0 {
+        Err(Error::new(ErrorKind::NotConnected))
+    } else {
+        Ok(())
     }
-
-    /// Finishes a [`send`] that failed, as [`retry_interrupted`] does.
-    #[cold]
-    #[inline(never)]
-    fn send_again(&self, source: Socket, bytes: &[u8], result: libc::ssize_t) -> libc::ssize_t {
-        retry_interrupted(result, || {
-            self.sockets.find(source).map_or(0, |entry| send(entry.fd, bytes))
-        })
-    }
-}
-
-/// Reads from what is no socket. The result is that of [`retry_interrupted`].
-#[inline(never)]
-fn read(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
-    // SAFETY: the buffer is valid for writes of its length.
-    let mut call = || unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len())) };
-    retry_interrupted(call(), call)
-}
-
-/// Writes to what is no socket. The result is that of [`retry_interrupted`].
-#[inline(never)]
-fn write(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
-    // SAFETY: the bytes are valid for reads of their length.
-    let call = || unsafe { libc::write(fd, bytes.as_ptr().cast(), bounded(bytes.len())) };
-    retry_interrupted(call(), call)
-}
-
-/// Makes a call that moves bytes, and repeats it while it is interrupted.
-pub(crate) fn retried(mut call: impl FnMut() -> libc::ssize_t) -> Result<usize, Error> {
-    let result = retry_interrupted(call(), call);
-    if result < 0 { Err(error_of(result)) } else { Ok(result.unsigned_abs()) }
-}
-
-/// Repeats a call while it is interrupted, after its first `result`. Returns a number of bytes, or
-/// the negative error number: one word, which fits a register.
-#[inline]
-fn retry_interrupted(
-    mut result: libc::ssize_t,
-    mut call: impl FnMut() -> libc::ssize_t,
-) -> libc::ssize_t {
-    while result < 0 {
-        match errno::number() {
-            libc::EINTR => result = call(),
-            code => return -(code as libc::ssize_t),
-        }
-    }
-    result
-}
-
-/// The result of [`retry_interrupted`] for a call that would block.
-const NOTHING_YET: libc::ssize_t = -(libc::EAGAIN as libc::ssize_t);
-
-/// Converts a negative error number of [`retry_interrupted`].
-#[cold]
-#[inline(never)]
-fn error_of(number: libc::ssize_t) -> Error {
-    #[expect(clippy::cast_possible_truncation, reason = "it was an `i32` before")]
-    match -number as i32 {
-        libc::EAGAIN => Error::WOULD_BLOCK,
-        code => errno::from_errno(code),
-    }
-}
-
-/// Returns the error of a handle that names nothing.
-#[cold]
-#[inline(never)]
-fn stale() -> Error {
-    Error::new(ErrorKind::Stale)
 }
 
 #[cfg(test)]
@@ -286,19 +215,6 @@ mod tests {
         assert_eq!(platform.read(near, &mut buffer), Err(Error::WOULD_BLOCK));
         platform.close(far, Close::Graceful).unwrap();
         assert_eq!(platform.read(near, &mut buffer), Ok(0));
-    }
-
-    #[test]
-    fn what_was_interrupted_is_made_retry_interrupted() {
-        let mut results = [-1, -1, 3].into_iter();
-        errno::restore(libc::EINTR);
-        assert_eq!(retry_interrupted(-1, || results.next().unwrap()), 3);
-        assert_eq!(results.next(), None);
-        errno::restore(libc::EPIPE);
-        assert_eq!(
-            retry_interrupted(-1, || unreachable!("it failed for good")),
-            -(libc::EPIPE as libc::ssize_t)
-        );
     }
 
     #[test]

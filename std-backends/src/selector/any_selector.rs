@@ -23,7 +23,8 @@ macro_rules! any_selector {
         #[non_exhaustive]
         pub enum Backend {
             $(
-                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector), ").")]
+                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector))]
+                #[doc = ")."]
                 $selector,
             )+
             /// A stand-in for the tests.
@@ -54,7 +55,9 @@ macro_rules! any_selector {
         #[non_exhaustive]
         pub enum AnySelector<'fd> {
             $(
-                #[doc = concat!("See [`", stringify!($selector), "`](crate::", stringify!($selector), ").")]
+                #[doc = "See"]
+                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector))]
+                #[doc = ")."]
                 $selector(crate::$selector<'fd>),
             )+
             /// A stand-in for the tests.
@@ -210,6 +213,10 @@ impl Wake for AnySelector<'_> {
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
         forward!(self, selector => selector.waker(token))
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        forward!(self, selector => selector.release_waker(token))
     }
 }
 

@@ -4,8 +4,8 @@
 //! A wait makes one system call and ends when that has events. A signal ends it early and without
 //! events (EINTR), so that the caller can look at the flags that its signal handler has set.
 //!
-//! To add a selector: write its file, declare it below, and add a line to the list in `build.rs`, from
-//! which [`AnySelector`], the names, the tests and the benchmarks are generated.
+//! To add a selector: write its file, declare it below, and add a line to the list in `build.rs`,
+//! from which [`AnySelector`], the names, the tests and the benchmarks are generated.
 
 mod any_selector;
 #[cfg(has_epoll)]
@@ -42,9 +42,9 @@ pub use select::Select;
 ///
 /// # Safety
 ///
-/// An implementation uses a source only between its registration and its deregistration, whatever
-/// those return, and gives it to no other code: the descriptor is closed soon afterwards, although
-/// its lifetime is `'static`.
+/// An implementation uses a source only between its registration and its deregistration, even if
+/// one of those fails, and gives it to no other code: the descriptor is closed soon afterwards,
+/// although its lifetime is `'static`.
 pub unsafe trait FdSelector: Selector<Source = BorrowedFd<'static>> {}
 
 /// The way in which a waiting system call ended.
@@ -82,7 +82,7 @@ trait SysWait {
     /// Returns the clock of the deadlines.
     fn clock(&self) -> Clock;
 
-    /// Does the work of [`Selector::poll`].
+    /// Performs [`Selector::poll`].
     #[inline]
     fn poll_now(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
         if events.room() > 0 {
@@ -91,7 +91,7 @@ trait SysWait {
         Ok(())
     }
 
-    /// Does the work of [`selkie_core::Wait::wait`]: repeats the call until there are events, a
+    /// Performs [`selkie_core::Wait::wait`]: repeats the call until there are events, a
     /// signal arrives or the deadline passes.
     #[inline]
     fn wait_until(

@@ -8,8 +8,8 @@
 //!   go on.
 //! * *scan-order*: the entries are scanned in order, which would favour the first ones. So a scan
 //!   begins at the entry for which the previous batch had no room.
-//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and other
-//!   systems differ. So HUP means that both are closed only on Linux and FreeBSD.
+//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and
+//!   other systems differ. So HUP means that both are closed only on Linux and FreeBSD.
 //! * *milliseconds*: `poll` counts in milliseconds; `ppoll`, where there is one, in nanoseconds.
 //! * *entry-limit*: more entries than the process's limit of descriptors are refused (EINVAL), and
 //!   the limit can be lowered while they are open. Then the entries are passed in several calls.
@@ -28,6 +28,7 @@ use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::storage::try_zeroed_slice;
 use crate::sys::clock::{self, Clock};
+use crate::sys::fd::HUP_IS_CLOSED;
 use crate::sys::{errno, rlimit};
 use crate::waker::{WakeSource, Waker};
 
@@ -88,18 +89,19 @@ impl Poll<'_> {
         self.positions[moved as usize] = position;
     }
 
-    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no room.
+    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no
+    /// room.
     fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
         let reported = self.entries[position].revents;
         if reported == 0 {
             return true;
         }
         let index = self.indices[position] as usize;
-        let Some((token, _)) = self.sources.registrations.at(index) else { return true };
+        let Some((token, ..)) = self.sources.registrations.at(index) else { return true };
         if events.push(Event { token, readiness: readiness(reported) }).is_err() {
             return false;
         }
-        if self.sources.registrations.fired(index) {
+        if self.sources.registrations.mark_fired(index) {
             self.entries[position].fd = -1;
         }
         self.sources.drain_waker(token);
@@ -266,7 +268,7 @@ fn sys_poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<u
 /// Longest sleep of [`poll_in_chunks`], during which it looks at one chunk only.
 const CHUNK_SLEEP: Duration = Duration::from_millis(10);
 
-/// Does the work of [`sys_poll`] in calls of as many entries as the process's limit of descriptors
+/// Performs [`sys_poll`] in calls of as many entries as the process's limit of descriptors
 /// allows (entry-limit). All entries are looked at; a sleep is short, as it can look at the first
 /// chunk only.
 fn poll_in_chunks(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, c_int> {
@@ -299,10 +301,6 @@ const RDHUP: Option<i16> = Some(libc::POLLRDHUP);
 /// The system has no such bit.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const RDHUP: Option<i16> = None;
-
-/// hup-half: true if HUP means that both directions are closed.
-const HUP_IS_CLOSED: bool =
-    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
 
 /// Returns the entry of a source.
 fn entry(fd: RawFd, interest: Interest) -> libc::pollfd {

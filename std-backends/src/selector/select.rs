@@ -3,11 +3,11 @@
 //! Quirks, each repeated at the line that it concerns:
 //!
 //! * *fd-setsize*: `fd_set` and its macros end at `FD_SETSIZE`; beyond it their behaviour is
-//!   undefined. The bitmaps are our own, as long as the highest descriptor needs. Linux and the BSDs
-//!   take them; Apple's systems refuse descriptors from 1024 on, and illumos from 65,536 on. There
-//!   they are [`Unsupported`](ErrorKind::Unsupported).
-//! * *one-bad-fd*: one closed descriptor fails the whole call (EBADF). Each descriptor is then tried
-//!   by itself, the closed ones are reported, and the call is repeated without them.
+//!   undefined. The bitmaps are our own, as long as the highest descriptor needs. Linux and the
+//!   BSDs take them; Apple's systems refuse descriptors from 1024 on, and illumos from 65,536 on.
+//!   There they are [`Unsupported`](ErrorKind::Unsupported).
+//! * *one-bad-fd*: one closed descriptor fails the whole call (EBADF). Each descriptor is then
+//!   tried by itself, the closed ones are reported, and the call is repeated without them.
 //! * *overwritten-sets*: the results overwrite the sets, so the call gets copies.
 //! * *no-hangup*: the exceptional condition is TCP's urgent byte. A source that broke is readable
 //!   and writable, and its read returns the reason; a hang-up by itself cannot be watched.
@@ -127,8 +127,8 @@ impl Select<'_> {
         found
     }
 
-    /// Adds events for the descriptors of a range that are ready. Returns false if there was no room
-    /// for all of them.
+    /// Adds events for the descriptors of a range that are ready. Returns false if there was no
+    /// room for all of them.
     fn scan(&mut self, range: Range<usize>, events: &mut Events<'_>) -> bool {
         let mut from = range.start;
         while let Some(fd) = self.ready.next(from, range.end) {
@@ -145,13 +145,13 @@ impl Select<'_> {
     fn report(&mut self, fd: usize, events: &mut Events<'_>) -> bool {
         let number = RawFd::try_from(fd).ok();
         let index = number.and_then(|number| self.sources.fds.index(number));
-        let Some((token, _)) = index.and_then(|index| self.sources.registrations.at(index)) else {
+        let Some((token, ..)) = index.and_then(|index| self.sources.registrations.at(index)) else {
             return true;
         };
         if events.push(Event { token, readiness: readiness(self.ready.get(fd)) }).is_err() {
             return false;
         }
-        if self.sources.registrations.fired(token.index()) {
+        if self.sources.registrations.mark_fired(token.index()) {
             self.watched.set(fd, Readiness::NONE);
         }
         self.sources.drain_waker(token);
@@ -304,12 +304,12 @@ mod tests {
     use super::*;
     use crate::sys::fd;
 
-    /// A duplicate of a descriptor that has at least this number.
+    /// Returns a duplicate of a descriptor that has at least this number.
     fn at_least(fd: &OwnedFd, number: RawFd) -> OwnedFd {
         // SAFETY: the call takes no pointers.
         let duplicate = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) };
         assert!(duplicate >= number, "no descriptor beyond {number}");
-        // SAFETY: the descriptor is new, so nobody else owns it.
+        // SAFETY: the descriptor is new, so it has no other owner.
         unsafe { OwnedFd::from_raw_fd(duplicate) }
     }
 

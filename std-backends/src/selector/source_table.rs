@@ -2,7 +2,8 @@
 
 use std::os::fd::RawFd;
 
-use selkie_core::{Error, ErrorKind, Interest, Mode, Registration, Registrations, Token};
+use selkie_core::backend::{self, Registration, SourceEntry};
+use selkie_core::{Error, ErrorKind, Interest, Mode, Token};
 
 use super::fd_table::FdTable;
 use crate::storage::try_zeroed_slice;
@@ -13,7 +14,7 @@ use crate::waker::WakeSource;
 #[derive(Debug)]
 pub(super) struct SourceTable {
     /// Registrations, by the index of the token.
-    pub(super) registrations: Registrations<Box<[Registration]>>,
+    pub(super) registrations: backend::SourceTable<Box<[SourceEntry]>>,
     /// Indices of tokens, by the descriptor.
     pub(super) fds: FdTable,
     /// The waker, which is registered like a source, under a descriptor that no caller can name.
@@ -26,19 +27,19 @@ impl SourceTable {
         if u32::try_from(capacity).is_err() {
             return Err(Error::new(ErrorKind::InvalidInput));
         }
-        let registrations = Registrations::new(try_zeroed_slice(capacity)?);
+        let registrations = backend::SourceTable::new(try_zeroed_slice(capacity)?);
         Ok(Self { registrations, fds: FdTable::new()?, waker: None })
     }
 
     /// Checks that `fd` can be registered under `token`.
     pub(super) fn check_vacant(&self, fd: RawFd, token: Token) -> Result<(), Error> {
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         self.fds.check_vacant(fd)
     }
 
     /// Records what [`check_vacant`](Self::check_vacant) allowed.
     pub(super) fn insert(&mut self, fd: RawFd, token: Token, interest: Interest, mode: Mode) {
-        self.registrations.insert(token, interest, mode);
+        self.registrations.insert(token, interest, mode, ());
         self.fds.insert(fd, token);
     }
 
@@ -65,7 +66,7 @@ impl SourceTable {
         if self.waker.is_some() {
             return Err(Error::new(ErrorKind::AlreadyRegistered));
         }
-        self.registrations.vacancy(token)
+        self.registrations.check_vacant(token)
     }
 
     /// Records a waker. It counts as an armed source: a wait that only a wake can end is allowed.

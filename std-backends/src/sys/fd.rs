@@ -2,10 +2,11 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *no-flags*: Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`. There
-//!   a descriptor is prepared after it was made; a program that is executed in between inherits it.
-//! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket gets
-//!   `SO_NOSIGPIPE`.
+//! * *no-flags*: Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`.
+//!   There a descriptor is prepared after it was made; a program that is executed in between
+//!   inherits it.
+//! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket
+//!   gets `SO_NOSIGPIPE`.
 
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -81,25 +82,78 @@ fn prepare(fd: &OwnedFd) -> Result<(), Error> {
     set_nonblocking(fd.as_fd())
 }
 
-/// Makes the open file non-blocking, for its duplicates too.
-pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Error> {
+/// Makes the open file non-blocking, for its duplicates too. Returns true if it was blocking.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Error> {
     // SAFETY: the call takes no pointers.
     let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
-    if flags & libc::O_NONBLOCK == 0 {
-        // SAFETY: the call takes no pointers.
-        errno::check(unsafe {
-            libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK)
-        })?;
+    if flags & libc::O_NONBLOCK != 0 {
+        return Ok(false);
     }
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    Ok(true)
+}
+
+/// Makes the open file blocking, for its duplicates too.
+pub(crate) fn set_blocking(fd: BorrowedFd<'_>) -> Result<(), Error> {
+    // SAFETY: the call takes no pointers.
+    let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags & !libc::O_NONBLOCK) })?;
     Ok(())
 }
 
-/// Flags of every `send`: a peer that is gone is an error and not a signal.
+/// Returns true if a descriptor is a terminal.
+pub(crate) fn is_terminal(fd: RawFd) -> bool {
+    // SAFETY: the call takes no pointers.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
+/// True if POLLHUP means that both directions are closed. Apple's systems report it also for one,
+/// and other systems differ.
+pub(crate) const HUP_IS_CLOSED: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "freebsd"));
+
+/// True if accepted connections inherit `TCP_NODELAY` from their listener.
+pub(crate) const INHERITS_NO_DELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Returns what a descriptor is ready for now, of `events` and of what `poll` reports always.
+pub(crate) fn poll(fd: RawFd, events: i16) -> i16 {
+    let mut entry = libc::pollfd { fd, events, revents: 0 };
+    // SAFETY: `entry` is an array of one.
+    if unsafe { libc::poll(&raw mut entry, 1, 0) } > 0 { entry.revents } else { 0 }
+}
+
+/// Returns the number of bytes that can be read now; 0 where the system does not count them.
+pub(crate) fn unread(fd: RawFd) -> c_int {
+    let mut count: c_int = 0;
+    // SAFETY: the request writes a `c_int`, for which `count` is a valid place.
+    if unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) } < 0 { 0 } else { count }
+}
+
+/// Returns the failure of a socket that its next read would return, and takes nothing.
+pub(crate) fn peek(fd: RawFd) -> Result<(), Error> {
+    let mut byte = 0_u8;
+    // SAFETY: `byte` is valid for a write of one byte.
+    let result =
+        unsafe { libc::recv(fd, (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT) };
+    match errno::number() {
+        _ if result >= 0 => Ok(()),
+        libc::EAGAIN | libc::EINTR => Ok(()),
+        code => Err(errno::from_errno(code)),
+    }
+}
+
+/// Flags of every `recv`: it does not block, even if another owner of the socket has made it
+/// blocking.
+pub(crate) const RECEIVE_FLAGS: c_int = libc::MSG_DONTWAIT;
+
+/// Flags of every `send`: as for `recv`, and a peer that is gone is an error and not a signal.
 #[cfg(not(target_vendor = "apple"))]
-pub(crate) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL;
-/// Flags of every `send`: none (no-msg-nosignal).
+pub(crate) const SEND_FLAGS: c_int = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+/// Flags of every `send`: as for `recv` (no-msg-nosignal).
 #[cfg(target_vendor = "apple")]
-pub(crate) const SEND_FLAGS: c_int = 0;
+pub(crate) const SEND_FLAGS: c_int = libc::MSG_DONTWAIT;
 
 /// Makes a write to a socket whose peer is gone an error and not a signal (no-msg-nosignal).
 #[cfg_attr(
@@ -147,7 +201,28 @@ pub(crate) fn option(socket: RawFd, level: c_int, name: c_int) -> Result<c_int, 
 
 /// Makes closing reset the connection.
 pub(crate) fn reset_on_close(socket: RawFd) -> Result<(), Error> {
-    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    set_linger(socket, libc::linger { l_onoff: 1, l_linger: 0 })
+}
+
+/// Makes closing return at once. Returns true if it could have blocked, or reset the connection.
+pub(crate) fn clear_linger(socket: RawFd) -> Result<bool, Error> {
+    let mut linger = libc::linger { l_onoff: 0, l_linger: 0 };
+    let mut length = length_of::<libc::linger>();
+    // SAFETY: `linger` is valid for writes of `length` bytes.
+    let result = unsafe {
+        let value = (&raw mut linger).cast();
+        libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_LINGER, value, &raw mut length)
+    };
+    errno::check(result)?;
+    if linger.l_onoff == 0 {
+        return Ok(false);
+    }
+    set_linger(socket, libc::linger { l_onoff: 0, l_linger: 0 })?;
+    Ok(true)
+}
+
+/// Sets what closing does with bytes that were not sent yet.
+fn set_linger(socket: RawFd, linger: libc::linger) -> Result<(), Error> {
     // SAFETY: `linger` is valid for reads of its size.
     let result = unsafe {
         let value = (&raw const linger).cast();
