@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use selkie_services::{Entry, Kv, Store};
 
 /// Keys that there is room for.
-const ENTRIES: usize = 65_536;
+const ENTRIES: usize = 16_384;
 /// The longest key.
 const KEY: usize = 64;
 /// The longest value.
