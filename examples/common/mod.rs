@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use selkie::{Backend, Builder, CloseReason, Counters, Finished, Handle, LoopCounters, Service};
+use selkie::{Backend, Builder, CloseReason, Service};
 
 #[cfg_attr(unix, path = "native.rs")]
 #[cfg_attr(target_os = "wasi", path = "wasi.rs")]
@@ -58,8 +58,7 @@ fn serve<S: Service>(
     service: impl FnOnce(usize) -> S,
 ) -> Result<(), String> {
     let capacity = arguments.capacity as usize;
-    let mut builder =
-        Builder::new().connections(capacity).idle_timeout(arguments.idle_timeout);
+    let mut builder = Builder::new().connections(capacity).idle_timeout(arguments.idle_timeout);
     if let Some(backend) = arguments.backend {
         builder = builder.backend(backend);
     }
@@ -73,7 +72,7 @@ fn serve<S: Service>(
     let listening = format!("listening on {address} ({backend}, capacity {capacity})\n");
     platform::print(stdout(), &listening);
     let finished = server.run(service).map_err(|error| error.to_string())?;
-    platform::print(stdout(), &report(&finished));
+    platform::print(stdout(), &report(&finished.counters, finished.loop_counters));
     Ok(())
 }
 

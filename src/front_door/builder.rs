@@ -134,6 +134,10 @@ impl Builder {
         self.connections.saturating_add(LISTENERS_MAX + TOKENS_BESIDE)
     }
 
+    const fn no_memory(&self, error: Error) -> ServeError {
+        ServeError::new(Step::Memory(self.connections), error)
+    }
+
     /// Opens the platform and a listener. On WASI 0.1 that is the one that the host has opened,
     /// whatever `address` says.
     ///
@@ -144,7 +148,8 @@ impl Builder {
         let slots = self.slots();
         let backend = self.backend.unwrap_or_default();
         let platform = open::platform(backend, self.connections, slots)?;
-        let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, self.events));
+        let memory = HeapLoop::new(slots, self.events).map_err(|error| self.no_memory(error))?;
+        let mut event_loop = EventLoop::new(platform, memory);
         let waker = open::Waker::new(&mut event_loop.context())
             .map_err(|error| ServeError::new(Step::Platform, error))?;
         let handle = Handle::new(waker);
@@ -212,7 +217,9 @@ impl Listening {
     pub fn run<S: Service>(self, service: S) -> Result<Finished<S>, ServeError> {
         let Self { settings, mut event_loop, listeners, handle, .. } = self;
         let slots = settings.slots();
-        let memory = HeapServer::new(slots, slots * settings.buffers_each, settings.buffer_size);
+        let buffers = slots.saturating_mul(settings.buffers_each);
+        let memory = HeapServer::new(slots, buffers, settings.buffer_size)
+            .map_err(|error| settings.no_memory(error))?;
         let config = settings.config.connections_max(settings.connections);
         let mut server = Server::new(service, config, memory);
         let failed = |error| ServeError::new(Step::Wait, error);

@@ -11,6 +11,8 @@ mod open;
 pub use builder::{Builder, Finished, Listening};
 pub use error::ServeError;
 pub use handle::Handle;
+#[cfg(target_os = "wasi")]
+pub use open::{Backend, UnknownBackend};
 
 use std::net::SocketAddr;
 

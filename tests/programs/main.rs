@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 #[path = "../clients/mod.rs"]
+#[allow(unused_imports, reason = "the cases are for echo servers")]
 mod clients;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "the tests of the echo server ask for more")]

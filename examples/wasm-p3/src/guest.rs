@@ -5,7 +5,8 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::panic::PanicInfo;
 use core::time::Duration;
 
-use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
+use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::{Config, Error, EventLoop, Server};
 use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet};
 use selkie_services::Echo;
 use static_cell::ConstStaticCell;
@@ -79,7 +80,7 @@ fn arguments() -> Option<(SocketAddr, Config)> {
         None => None,
     };
     let fits = (1..=CAPACITY).contains(&connections_max);
-    fits.then_some((address, Config { connections_max, idle_timeout: idle, ..Config::DEFAULT }))
+    fits.then_some((address, Config::DEFAULT.connections_max(connections_max).idle_timeout(idle)))
 }
 
 /// An IPv4 address and a port.

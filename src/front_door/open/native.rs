@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use selkie_core::{Context, Error, ErrorKind};
-pub use selkie_std::Backend;
+pub(in crate::front_door) use selkie_std::Backend;
 use selkie_std::{AnySelector, Socket};
 
 use crate::front_door::error::{ServeError, Step};
