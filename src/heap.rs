@@ -7,10 +7,16 @@ use selkie_core::{
 };
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;
+#[cfg(target_os = "wasi")]
+use selkie_wasi::{ZeroedSlice as Table, zeroed_slice as table};
 
-/// An empty table. Where fresh pages can be had, `selkie_std` has them instead.
-#[cfg(not(unix))]
-fn table<T: Clone + Default>(len: usize) -> Box<[T]> {
+/// A table of zeros, in pages that cost nothing before they are used where there are such.
+#[cfg(not(target_os = "wasi"))]
+type Table<T> = Box<[T]>;
+
+/// Makes an empty table where no backend has fresh pages.
+#[cfg(not(any(unix, target_os = "wasi")))]
+fn table<T: Clone + Default>(len: usize) -> Table<T> {
     std::vec![T::default(); len].into_boxed_slice()
 }
 
@@ -24,9 +30,9 @@ fn nothing<T>(len: usize) -> Box<[Option<T>]> {
 /// Pages that the loop has not used yet cost nothing.
 #[derive(Debug)]
 pub struct HeapLoop {
-    slots: Box<[Slot]>,
-    timers: Box<[TimerSlot]>,
-    events: Box<[Event]>,
+    slots: Table<Slot>,
+    timers: Table<TimerSlot>,
+    events: Table<Event>,
 }
 
 impl HeapLoop {
@@ -50,12 +56,12 @@ impl LoopMemory for HeapLoop {
 /// connection.
 #[derive(Debug)]
 pub struct HeapServer<Source, Session> {
-    connections: Box<[Connection]>,
+    connections: Table<Connection>,
     sources: Box<[Option<Source>]>,
     sessions: Box<[Option<Session>]>,
-    blocks: Box<[Block]>,
-    bytes: Box<[u8]>,
-    scratch: Box<[u8]>,
+    blocks: Table<Block>,
+    bytes: Table<u8>,
+    scratch: Table<u8>,
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
@@ -74,7 +80,7 @@ impl<Source, Session> HeapServer<Source, Session> {
     }
 
     /// Lends the memory to a server.
-    pub const fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+    pub fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: &mut self.connections,
             sources: &mut self.sources,

@@ -83,3 +83,5 @@ waitable_set! {
 }
 #[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
 pub use shared::socket_table::Socket;
+#[cfg(all(target_os = "wasi", feature = "std"))]
+pub use shared::zeroed::{Zeroable, ZeroedSlice, zeroed_slice};
