@@ -8,8 +8,10 @@ use selkie::{Context, Selector};
 
 #[cfg(target_env = "p1")]
 const BACKEND: (&str, &str) = ("poll_oneoff", "WASI 0.1 has only poll_oneoff");
-#[cfg(target_env = "p2")]
+#[cfg(all(target_env = "p2", not(feature = "waitable-set")))]
 const BACKEND: (&str, &str) = ("io_poll", "WASI 0.2 has only io_poll");
+#[cfg(all(target_env = "p2", feature = "waitable-set"))]
+const BACKEND: (&str, &str) = ("waitable_set", "WASI 0.3 has only waitable_set");
 
 /// The buffers of a connection: one, as the memory of a guest is written to when it grows.
 pub(crate) const BUFFERS_EACH: usize = 1;

@@ -1,4 +1,4 @@
-//! The WASI 0.2 half of the echo server: a listener on the host's network.
+//! The WASI 0.2 and 0.3 half of the echo server: a listener on the host's network.
 //!
 //! ```text
 //! cargo run --release --example echo --target wasm32-wasip2 -- 127.0.0.1:7000
@@ -9,19 +9,47 @@
 //! ```text
 //! wasmtime run -S inherit-network target/wasm32-wasip2/release/examples/echo.wasm 127.0.0.1:7000
 //! ```
+//!
+//! With the feature `waitable-set` it is a component for WASI 0.3, which the same command runs:
+//!
+//! ```text
+//! cargo rustc --release --example echo --crate-type cdylib --target wasm32-wasip2 \
+//!     --features waitable-set
+//! ```
 
 #[path = "wasi.rs"]
 mod wasi;
 
-use selkie::{ErrorKind, IoPoll, IoPollStorage, Socket};
+use selkie::{Error, ErrorKind, Socket};
 pub(crate) use wasi::{BUFFERS_EACH, Backend, Termination, print};
 
 /// The backlog; the host cuts it down to its own limit.
 const BACKLOG: u32 = 4096;
 
+#[cfg(not(feature = "waitable-set"))]
+type Platform = selkie::IoPoll<'static>;
+#[cfg(feature = "waitable-set")]
+type Platform = selkie::WaitableSet;
+
+#[cfg(feature = "waitable-set")]
+selkie::export_run!(crate::main);
+
+/// Creates a platform for `slots` sources.
+#[cfg(not(feature = "waitable-set"))]
+fn platform(slots: usize) -> Result<Platform, Error> {
+    Platform::new(selkie::IoPollStorage::leaked(slots))
+}
+
+/// Creates a platform for `slots` sources.
+#[cfg(feature = "waitable-set")]
+#[expect(clippy::unnecessary_wraps, reason = "that of WASI 0.2 can fail")]
+fn platform(slots: usize) -> Result<Platform, Error> {
+    Ok(Platform::new(selkie::WaitableSetStorage::leaked(slots)))
+}
+
 /// The platform, listening.
 pub(crate) struct Opened {
-    pub(crate) platform: IoPoll<'static>,
+    pub(crate) platform: Platform,
     pub(crate) listener: Socket,
     /// The address and the backend, without the closing parenthesis.
     pub(crate) description: String,
@@ -29,8 +57,8 @@ pub(crate) struct Opened {
 
 /// Opens the platform and its listener.
 pub(crate) fn open(arguments: &super::Arguments, slots: usize) -> Result<Opened, String> {
-    let mut platform = IoPoll::new(IoPollStorage::leaked(slots))
-        .map_err(|error| format!("cannot open the platform: {error}"))?;
+    let mut platform =
+        platform(slots).map_err(|error| format!("cannot open the platform: {error}"))?;
     let listener = platform.listen(arguments.address, BACKLOG).map_err(|error| {
         let advice = advice(error.kind());
         format!("cannot listen on {}: {error}; {advice}", arguments.address)

@@ -24,9 +24,9 @@ pub fn __run_result(result: impl Termination) -> u32 {
 }
 
 /// Exports a function as the entry of a component for WASI 0.3. It takes no arguments, and returns
-/// anything that a `main` may return.
+/// anything that a `main` may return; in a program it is `main` itself.
 ///
-/// The crate is a `cdylib` for `wasm32-wasip2`, with the feature `waitable-set`.
+/// The crate is a program or a `cdylib` for `wasm32-wasip2`, with the feature `waitable-set`.
 #[macro_export]
 macro_rules! export_run {
     ($main:path) => {
