@@ -13,9 +13,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use selkie::{
-    Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket, StaticLoop, StaticServer,
-};
+use selkie::memory::{StaticLoop, StaticServer};
+use selkie::{Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket};
 use selkie_services::Echo;
 
 /// Eight clients and a listener.
@@ -39,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut loop_memory, mut server_memory) =
         (LOOP.lock().map_err(|_| "in use")?, SERVER.lock().map_err(|_| "in use")?);
     let mut event_loop = EventLoop::new(platform, &mut *loop_memory);
-    let config = Config { idle_timeout: Some(Duration::from_secs(60)), ..Config::DEFAULT };
+    let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(60)));
     let mut server = Server::new(Echo, config, server_memory.storage());
     server.listen(&mut event_loop.context(), listener)?;
 

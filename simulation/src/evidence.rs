@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use selkie_core::{Close, Instant, Token};
+use selkie_core::platform::Close;
+use selkie_core::{Instant, Token};
 
 use crate::FarEnd;
 use crate::network::ConnectionEvidence;
@@ -21,6 +22,8 @@ pub struct Closed {
     pub evidence: ConnectionEvidence,
     /// Number of bytes that had arrived and were never read or shown.
     pub unread: usize,
+    /// Number of bytes that were read or shown.
+    pub offered: u64,
     /// When it was closed.
     pub at: Instant,
 }

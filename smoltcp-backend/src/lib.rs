@@ -17,13 +17,14 @@
 //! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a
 //! `static`. Each socket has a receive and a transmit buffer of a fixed size, and they are the
 //! inbox and the outbox of the server layer, which therefore needs no blocks of its own
-//! ([`Transport::OWNS_BUFFERS`](selkie_core::Transport::OWNS_BUFFERS)).
+//! ([`Transport::OWNS_BUFFERS`](selkie_core::platform::Transport::OWNS_BUFFERS)).
 //!
 //! # A server
 //!
 //! ```
 //! use core::time::Duration;
-//! use selkie_core::{EventLoop, Instant, Peer, Server, Service, StaticLoop, StaticServer};
+//! use selkie_core::memory::{StaticLoop, StaticServer};
+//! use selkie_core::{EventLoop, Instant, Peer, Server, Service};
 //! use selkie_smoltcp::{Config, Network, Socket, StaticNetwork};
 //! use smoltcp::iface::{self, Interface};
 //! use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
@@ -51,7 +52,7 @@
 //!
 //! let mut server_memory = StaticServer::<Socket, (), 5, 0, 0, 512>::new();
 //! let mut event_loop = EventLoop::new_at(network, StaticLoop::<5, 8>::new(), now);
-//! let config = selkie_core::Config { connections_max: 4, ..selkie_core::Config::DEFAULT };
+//! let config = selkie_core::Config::DEFAULT.connections_max(4);
 //! let mut server = Server::new(Echo, config, server_memory.storage());
 //! server.listen(&mut event_loop.context(), listener)?;
 //!
@@ -67,12 +68,12 @@
 extern crate std;
 
 mod config;
-mod handle_entry;
 mod lifecycle;
 mod network;
 mod selector;
 mod slot;
 mod socket;
+mod source_state;
 mod storage;
 mod time;
 mod transport;

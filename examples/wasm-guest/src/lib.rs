@@ -28,7 +28,8 @@ use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use platform::StaticGuest;
-use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
+use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::{Config, Error, EventLoop, Server};
 use selkie_wasi::Socket;
 use selkie_services::Echo;
 use static_cell::ConstStaticCell;
@@ -60,7 +61,7 @@ fn serve() -> Result<(), Error> {
     // What it holds goes with the program.
     let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, &mut memory.event_loop));
     let listener = platform::listen(&mut event_loop.platform)?;
-    let config = Config { idle_timeout: Some(Duration::from_secs(600)), ..Config::DEFAULT };
+    let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(600)));
     let mut server = Server::new(Echo, config, memory.server.storage());
     server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)

@@ -2,7 +2,8 @@
 
 use alloc::string::String;
 
-use selkie_core::{Close, CloseReason, ErrorKind, Instant};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, ErrorKind, Instant};
 
 use super::Kind;
 use super::expectation::Expectation;
@@ -233,6 +234,16 @@ impl Client {
             "client {number} ({kind:?}) waits without end: sent {sent} of {all} bytes, got {got} of {wanted}, ended: {}",
             self.stream_ended
         ))
+    }
+
+    /// Returns whether it is relayed to another client.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.plan.kind == Kind::Relay
+    }
+
+    /// Returns whether it has left, or was not served to the end.
+    pub(super) fn is_missing(&self) -> bool {
+        self.far.is_none() || !matches!(self.fate, Fate::Present | Fate::Ended)
     }
 
     /// Returns whether it may keep a connection open for good.

@@ -16,7 +16,8 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use super::io::{error_of, moved, receive, send, stale, write_parts};
 use super::{Platform, Socket};
@@ -114,8 +115,8 @@ impl<S: FdSelector> Transport for Platform<S> {
         if parts.iter().all(|part| part.is_empty()) {
             return Ok(0);
         }
-        if !entry.properties.is_socket && self.sockets.nonblocking_file(source).is_none() {
-            return Err(errno::last());
+        if !entry.properties.is_socket {
+            self.sockets.nonblocking_file(source)?;
         }
         write_parts(entry.fd, entry.properties.is_socket, parts)
     }

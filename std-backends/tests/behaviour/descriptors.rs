@@ -6,7 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 use selkie_std::Socket;
 
 use crate::{check, platform};
@@ -27,7 +28,7 @@ fn set_linger(socket: &impl AsRawFd) {
 
 /// Writes until the platform takes no more.
 fn fill(platform: &mut impl Transport<Source = Socket>, stream: Socket) {
-    let bytes = [0; 1 << 16];
+    let bytes = vec![0; 1 << 16];
     let start = Instant::now();
     loop {
         match platform.write(stream, &bytes) {

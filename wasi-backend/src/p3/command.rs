@@ -36,6 +36,7 @@ macro_rules! export_run {
             static RUN_TYPE: [u8; $crate::__RUN_TYPE.len()] = $crate::__RUN_TYPE;
 
             #[unsafe(export_name = "wasi:cli/run@0.3.0#run")]
+            #[allow(clippy::main_recursion, reason = "the host calls this, and `main` does not")]
             extern "C" fn run() -> u32 {
                 $crate::__run_result($main())
             }

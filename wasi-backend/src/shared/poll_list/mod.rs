@@ -70,7 +70,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         )
     }
 
-    /// Implements [`selkie_core::Selector::register`].
+    /// Implements [`selkie_core::platform::Selector::register`].
     pub(crate) fn register(
         &mut self,
         socket: Socket,
@@ -95,7 +95,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         self.sockets.find((place as usize).checked_sub(1)?).map(|source| source.token)
     }
 
-    /// Implements [`selkie_core::Selector::modify`].
+    /// Implements [`selkie_core::platform::Selector::modify`].
     pub(crate) fn modify(
         &mut self,
         socket: Socket,
@@ -109,7 +109,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         Ok(())
     }
 
-    /// Implements [`selkie_core::Selector::deregister`].
+    /// Implements [`selkie_core::platform::Selector::deregister`].
     pub(crate) fn deregister(&mut self, socket: Socket, token: Token) -> Result<(), Error> {
         self.check_registered(socket, token)?;
         self.unregister(socket)
