@@ -38,7 +38,7 @@ def wait_for(condition, what, patience=PATIENCE):
 
 
 class BoardEnded(Exception):
-    """The board has ended although nobody asked it to: says how, and its last words."""
+    """Fails if the board has ended unasked: with its status, and its last words."""
 
 
 class Board:

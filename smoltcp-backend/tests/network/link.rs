@@ -78,6 +78,14 @@ impl Link {
         peer
     }
 
+    /// Sends the SYN of a client that never receives the answer.
+    pub(crate) fn begin_to_connect_unanswered(&mut self) {
+        self.remote.connect(IpEndpoint::new(LOCAL.into(), PORT));
+        self.remote.poll(self.now);
+        self.local.poll_stack(self.now);
+        self.wire.lose();
+    }
+
     /// Registers a stream under its first token.
     pub(crate) fn watch(&mut self, stream: Socket, interest: Interest) {
         let token = Token::new(0, 1);

@@ -25,6 +25,7 @@
 //!   files are refused.
 //! * *close-deletes*: a descriptor that is closed takes its filters with it, silently.
 //! * *urgent*: only Apple's systems have had a filter for TCP's urgent byte for long.
+//! * *no-nesting*: the descriptor of libkqueue is not readable when it has events.
 //! * *fork*: a child process does not inherit the queue, and makes a selector of its own.
 //! * *field-types*: the types of the struct's fields differ from system to system.
 //! * *takes-the-error*: libkqueue takes the error of a socket when it reports it. The next read
@@ -364,7 +365,8 @@ impl Wake for Kqueue<'_> {
 }
 
 impl AsFd for Kqueue<'_> {
-    /// Returns the queue, which is readable while it has events: another selector can watch it.
+    /// Returns the queue, which is readable while it has events: another selector can watch it, but
+    /// not over libkqueue (no-nesting).
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.queue.as_fd()
     }

@@ -98,7 +98,7 @@ impl Selector for PollOneoff<'_> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::ERROR
+        Capabilities::ERROR | Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {

@@ -154,7 +154,7 @@ impl Selector for IoPoll<'_> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE
+        Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {

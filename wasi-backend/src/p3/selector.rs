@@ -6,7 +6,7 @@ use selkie_core::{
     Selector, Token, Wait, Wake,
 };
 
-use crate::shared::direction::Direction;
+use crate::shared::direction::{Direction, check_supported};
 use crate::shared::socket_table::{SocketTable, Socket, UNREGISTERED};
 use super::abi;
 use super::endpoint::{Endpoint, ReadAhead, State};
@@ -169,11 +169,6 @@ impl WaitableSet {
     }
 }
 
-/// Checks that a mode is supported: all but edges.
-fn check_mode(mode: Mode) -> Result<(), Error> {
-    if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
-}
-
 impl Selector for WaitableSet {
     type Source = Socket;
 
@@ -184,7 +179,7 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let (slot, entry) = self.endpoints.get(source)?;
         self.registrations.check_vacant(token)?;
         if entry.token != UNREGISTERED {
@@ -203,7 +198,7 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let slot = self.registered(source, token)?;
         self.registrations.update(token, interest, mode);
         // An operation for a removed interest stays in flight; its event is recorded and not
@@ -228,7 +223,7 @@ impl Selector for WaitableSet {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::WAKER
+        Capabilities::WAKER | Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {
