@@ -67,12 +67,12 @@
 extern crate std;
 
 mod config;
-mod handle_entry;
 mod lifecycle;
 mod network;
 mod selector;
 mod slot;
 mod socket;
+mod source_state;
 mod storage;
 mod time;
 mod transport;

@@ -2,7 +2,7 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 
-use selkie_core::backend::SourceEntry;
+use selkie_core::backend::{HandleEntry, SourceEntry};
 use selkie_core::{Block, Connection, Error, ErrorKind, Event, Slot, TimerSlot};
 
 /// A type of which all bits zero is a value.
@@ -25,11 +25,20 @@ macro_rules! zeroable {
 }
 
 zeroable!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-zeroable!(Slot, TimerSlot, SourceEntry, Event, Connection, Block, libc::pollfd);
+zeroable!(Slot, TimerSlot, Event, Connection, Block, libc::pollfd);
 zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,
 );
+
+// SAFETY: no bytes at all.
+unsafe impl Zeroable for () {}
+
+// SAFETY: a struct of integers, of enums whose first variant is 0, and of a `T`.
+unsafe impl<T: Zeroable> Zeroable for SourceEntry<T> {}
+
+// SAFETY: a struct of integers and of a `T`.
+unsafe impl<T: Zeroable> Zeroable for HandleEntry<T> {}
 
 /// Allocates `len` zeros of a type, in pages that are fresh from the system: a large table costs
 /// memory only where it is used.

@@ -46,32 +46,40 @@ impl<P: Selector> Context<'_, P> {
     where
         P: Wait,
     {
+        let count = self.wait(batch)?;
+        if count > 0 {
+            self.dispatch(&batch[..count], handler);
+            if self.state.timers.is_empty() {
+                return Ok(());
+            }
+        }
+        self.end_wait(count, batch, handler)
+    }
+
+    /// Fills the front of the batch, and returns the number of events.
+    #[inline]
+    fn wait(&mut self, batch: &mut [Event]) -> Result<usize, Error>
+    where
+        P: Wait,
+    {
         let deadline = self.next_deadline();
         self.state.now_is_current = false;
         let mut events = Events::of(batch);
         self.platform.wait(&mut events, deadline)?;
         self.state.counters.turns += 1;
-        let count = events.len();
-        if count == 0 {
-            return self.end_empty_wait(batch, handler);
-        }
-        self.dispatch(events.as_slice(), handler);
-        if !self.state.timers.is_empty() {
-            self.expire(count, batch.len(), handler);
-        }
-        Ok(())
+        Ok(events.len())
     }
 
-    /// Ends a wait without events: at a deadline, after a signal, or for no visible reason.
-    #[cold]
+    /// Judges deadlines after a wait that had `count` events; outside of the loop that most waits
+    /// never leave.
     #[inline(never)]
-    fn end_empty_wait<H: Handler<P>>(
+    fn end_wait<H: Handler<P>>(
         &mut self,
+        mut count: usize,
         batch: &mut [Event],
         handler: &mut H,
     ) -> Result<(), Error> {
-        let mut count = 0;
-        if !self.state.timers.is_empty() {
+        if count == 0 && !self.state.timers.is_empty() {
             let now = self.turn_time();
             let looked_at = self.state.looked_at;
             let next = self.state.timers.next_deadline(self.timers);

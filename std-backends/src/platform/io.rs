@@ -91,7 +91,7 @@ impl<S> Platform<S> {
     /// Reads from what is no socket. The result is that of [`retry_interrupted`].
     #[inline(never)]
     pub(super) fn read_file(&mut self, source: Socket, buffer: &mut [u8]) -> libc::ssize_t {
-        let Some(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
+        let Ok(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
         // SAFETY: the buffer is valid for writes of its length.
         let mut call =
             || unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len())) };
@@ -105,7 +105,7 @@ impl<S> Platform<S> {
     /// Writes to what is no socket. The result is that of [`retry_interrupted`].
     #[inline(never)]
     pub(super) fn write_file(&mut self, source: Socket, bytes: &[u8]) -> libc::ssize_t {
-        let Some(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
+        let Ok(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
         // SAFETY: the bytes are valid for reads of their length.
         let call = || unsafe { libc::write(fd, bytes.as_ptr().cast(), bounded(bytes.len())) };
         retry_interrupted(call(), call)

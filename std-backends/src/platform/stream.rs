@@ -114,8 +114,8 @@ impl<S: FdSelector> Transport for Platform<S> {
         if parts.iter().all(|part| part.is_empty()) {
             return Ok(0);
         }
-        if !entry.properties.is_socket && self.sockets.nonblocking_file(source).is_none() {
-            return Err(errno::last());
+        if !entry.properties.is_socket {
+            self.sockets.nonblocking_file(source)?;
         }
         write_parts(entry.fd, entry.properties.is_socket, parts)
     }

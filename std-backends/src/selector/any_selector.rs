@@ -221,7 +221,11 @@ impl Wake for AnySelector<'_> {
 }
 
 // SAFETY: each variant keeps the promise, and a source is only passed on to it.
-unsafe impl FdSelector for AnySelector<'static> {}
+unsafe impl FdSelector for AnySelector<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        forward!(self, selector => selector.token_of(fd))
+    }
+}
 
 #[cfg(test)]
 mod tests {

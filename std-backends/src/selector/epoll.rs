@@ -78,8 +78,8 @@ impl Epoll<'_> {
 
     /// Prepares the arguments of the next wait, after the registrations may have changed.
     fn cache_wait_args(&mut self) {
-        self.no_deadline_timeout = if self.sources.registrations.armed() > 0 { -1 } else { 0 };
-        self.slow_path_max = if self.sources.registrations.oneshot() > 0 { c_int::MAX } else { 0 };
+        self.no_deadline_timeout = if self.sources.armed() > 0 { -1 } else { 0 };
+        self.slow_path_max = if self.sources.oneshot() > 0 { c_int::MAX } else { 0 };
     }
 
     /// Makes one change to the kernel's set.
@@ -119,7 +119,7 @@ impl Epoll<'_> {
         let added = self.buffer.add(events, count);
         if self.slow_path_max > 0 {
             for event in added {
-                self.sources.registrations.mark_fired(event.token.index());
+                self.sources.mark_fired(event.token.index());
             }
             self.cache_wait_args();
         }
@@ -172,7 +172,7 @@ impl<'fd> Selector for Epoll<'fd> {
         if !interest.is_empty() {
             self.epoll_ctl(libc::EPOLL_CTL_ADD, fd, token, interest_to_epoll(interest, mode))?;
         }
-        self.sources.insert(fd, token, interest, mode);
+        self.sources.insert(fd, token, interest, mode, ());
         self.cache_wait_args();
         Ok(())
     }
@@ -232,7 +232,7 @@ impl<'fd> Selector for Epoll<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.registrations.capacity()
+        self.sources.capacity()
     }
 }
 
@@ -279,7 +279,7 @@ impl Wake for Epoll<'_> {
         let asked = interest_to_epoll(Interest::READABLE, Mode::Edge);
         self.epoll_ctl(libc::EPOLL_CTL_ADD, source.fd(), token, asked)?;
         let waker = source.waker();
-        self.sources.insert_waker(source);
+        self.sources.insert_waker(source, ());
         self.cache_wait_args();
         Ok(waker)
     }
@@ -301,7 +301,11 @@ impl AsFd for Epoll<'_> {
 
 // SAFETY: a source is used only in the calls for it, and the kernel's own reference ends with the
 // deregistration or the closing, whichever is first.
-unsafe impl FdSelector for Epoll<'static> {}
+unsafe impl FdSelector for Epoll<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        self.sources.token_of(fd.as_raw_fd())
+    }
+}
 
 impl SysWait for Epoll<'_> {
     fn wait_once(
@@ -319,8 +323,8 @@ impl SysWait for Epoll<'_> {
     }
 
     #[inline]
-    fn sources(&self) -> &SourceTable {
-        &self.sources
+    fn armed(&self) -> usize {
+        self.sources.armed()
     }
 
     #[inline]

@@ -43,8 +43,8 @@ use std::time::Duration;
 
 use selkie_core::backend::Registration;
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait, Wake,
+    Capabilities, Error, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait,
+    Wake,
 };
 
 use super::source_table::SourceTable;
@@ -54,8 +54,8 @@ use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
 use crate::sys::fd::HUP_IS_CLOSED;
 use crate::waker::{WakeSource, Waker};
-use ends::Ends;
-use filters::{Flags, counted, direction, readiness, watchable};
+use ends::{Ends, Own};
+use filters::{Flags, counted, direction, directions, readiness, supported, watchable};
 #[cfg(not(target_os = "linux"))]
 use libc as sys;
 #[cfg(target_os = "linux")]
@@ -74,11 +74,7 @@ pub struct Kqueue<'fd> {
     end: usize,
     /// partial-fetch: true if the last call may have left events behind.
     is_partial: bool,
-    /// filter-per-direction: positions in the batch, by the index of the token.
-    positions: Box<[u32]>,
-    /// both-ends: ended directions, by the index of the token.
-    ends: Box<[Ends]>,
-    sources: SourceTable,
+    sources: SourceTable<Own>,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
@@ -93,8 +89,8 @@ impl Kqueue<'_> {
     ///
     /// # Errors
     ///
-    /// [`OutOfDescriptors`](ErrorKind::OutOfDescriptors) or
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    /// [`OutOfDescriptors`](selkie_core::ErrorKind::OutOfDescriptors) or
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         // SAFETY: the call has no preconditions.
         let queue = errno::check(unsafe { sys::kqueue() })?;
@@ -110,8 +106,6 @@ impl Kqueue<'_> {
             next: 0,
             end: 0,
             is_partial: false,
-            positions: try_zeroed_slice(capacity)?,
-            ends: try_zeroed_slice(capacity)?,
             sources: SourceTable::new(capacity)?,
             clock: Clock::new(),
             borrowed: PhantomData,
@@ -186,13 +180,8 @@ impl Kqueue<'_> {
     /// Returns false if there was no room.
     fn report(&mut self, place: usize, events: &mut Events<'_>) -> bool {
         let kernel = self.fetched[place];
-        let fd = RawFd::try_from(kernel.ident).ok();
-        let index = fd.and_then(|fd| self.sources.fds.index(fd));
-        let Some((token, registration, ())) =
-            index.and_then(|index| self.sources.registrations.at(index))
-        else {
-            return true;
-        };
+        let found = RawFd::try_from(kernel.ident).ok().and_then(|fd| self.sources.find(fd));
+        let Some((token, registration, &own)) = found else { return true };
         // late-event: of an earlier registration, or of a deleted filter.
         if token.generation() as usize != kernel.udata.addr()
             || !directions(registration.interest).contains(direction(&kernel))
@@ -201,7 +190,7 @@ impl Kqueue<'_> {
         }
         let Some(readiness) = self.judge(&kernel, token, registration) else { return true };
         let event = Event { token, readiness };
-        if events.merge(self.positions[token.index()] as usize, event) {
+        if events.merge(own.position as usize, event) {
             return true;
         }
         // oneshot-per-filter: the other filter has fired already.
@@ -217,8 +206,10 @@ impl Kqueue<'_> {
             reason = "a batch with 2^32 events fits no memory"
         )]
         let position = position as u32;
-        self.positions[token.index()] = position;
-        self.sources.registrations.mark_fired(token.index());
+        if let Ok(own) = self.sources.value(token) {
+            own.position = position;
+        }
+        self.sources.mark_fired(token.index());
         self.sources.drain_waker(token);
         true
     }
@@ -232,7 +223,7 @@ impl Kqueue<'_> {
         token: Token,
         registration: Registration,
     ) -> Option<Readiness> {
-        let ends = &mut self.ends[token.index()];
+        let ends = &mut self.sources.value(token).ok()?.ends;
         let mut ready = readiness(kernel);
         let was_closed = ends.are_both();
         if ends.record(kernel, ready) {
@@ -270,8 +261,7 @@ impl<'fd> Selector for Kqueue<'fd> {
             let _ = self.delete(fd, token, interest);
             return Err(error);
         }
-        self.ends[token.index()] = ends;
-        self.sources.insert(fd, token, interest, mode);
+        self.sources.insert(fd, token, interest, mode, Own { position: 0, ends });
         Ok(())
     }
 
@@ -298,7 +288,7 @@ impl<'fd> Selector for Kqueue<'fd> {
             let _ = self.add(fd, token, old.interest - kept, old.mode);
             return Err(error);
         }
-        self.ends[token.index()].reset();
+        self.sources.value(token)?.ends.reset();
         self.sources.update(token, interest, mode);
         Ok(())
     }
@@ -330,7 +320,7 @@ impl<'fd> Selector for Kqueue<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.registrations.capacity()
+        self.sources.capacity()
     }
 }
 
@@ -352,8 +342,7 @@ impl Wake for Kqueue<'_> {
         let source = WakeSource::new(token)?;
         self.add(source.fd(), token, Interest::READABLE, Mode::Level)?;
         let waker = source.waker();
-        self.ends[token.index()] = Ends::NONE;
-        self.sources.insert_waker(source);
+        self.sources.insert_waker(source, Own { position: 0, ends: Ends::NONE });
         Ok(waker)
     }
 
@@ -374,7 +363,11 @@ impl AsFd for Kqueue<'_> {
 
 // SAFETY: a source is used in the calls for it only, and the kernel's filters end with the
 // deregistration or the closing, whichever comes first.
-unsafe impl FdSelector for Kqueue<'static> {}
+unsafe impl FdSelector for Kqueue<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        self.sources.token_of(fd.as_raw_fd())
+    }
+}
 
 impl SysWait for Kqueue<'_> {
     fn wait_once(
@@ -408,36 +401,13 @@ impl SysWait for Kqueue<'_> {
         Ok(Woken::with(events.len() - before))
     }
 
-    fn sources(&self) -> &SourceTable {
-        &self.sources
+    #[inline]
+    fn armed(&self) -> usize {
+        self.sources.armed()
     }
 
     fn clock(&self) -> Clock {
         self.clock
-    }
-}
-
-/// Refuses an interest that has no filter (urgent). Removes [`Interest::HANGUP`] beside another
-/// interest, which reports hang-ups too.
-fn supported(interest: Interest) -> Result<Interest, Error> {
-    if interest == Interest::HANGUP {
-        return Ok(interest);
-    }
-    let interest = interest - Interest::HANGUP;
-    if watchable().contains(interest) {
-        Ok(interest)
-    } else {
-        Err(Error::new(ErrorKind::Unsupported))
-    }
-}
-
-/// Returns the directions that an interest is watched by.
-fn directions(interest: Interest) -> Interest {
-    if interest == Interest::HANGUP {
-        // hangup-by-edges: either direction may be the last to end.
-        Interest::READABLE | Interest::WRITABLE
-    } else {
-        interest
     }
 }
 

@@ -23,11 +23,10 @@ use std::ffi::c_int;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Events, Instant, Interest, Selector};
+use selkie_core::{Error, ErrorKind, Events, Instant, Interest, Selector, Token};
 
 use crate::sys::clock::Clock;
 use crate::sys::errno;
-use source_table::SourceTable;
 
 pub use any_selector::{AnySelector, Backend, UnknownBackend};
 #[cfg(has_epoll)]
@@ -45,7 +44,13 @@ pub use select::Select;
 /// An implementation uses a source only between its registration and its deregistration, even if
 /// one of those fails, and gives it to no other code: the descriptor is closed soon afterwards,
 /// although its lifetime is `'static`.
-pub unsafe trait FdSelector: Selector<Source = BorrowedFd<'static>> {}
+///
+/// [`token_of`](Self::token_of) finds the token of every registered descriptor: the platform
+/// deregisters by it.
+pub unsafe trait FdSelector: Selector<Source = BorrowedFd<'static>> {
+    /// Returns the token that `fd` is registered under.
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token>;
+}
 
 /// The way in which a waiting system call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +81,8 @@ trait SysWait {
         timeout: Option<Duration>,
     ) -> Result<Woken, Error>;
 
-    /// Returns the table of what is registered.
-    fn sources(&self) -> &SourceTable;
+    /// Returns the number of sources that can be reported.
+    fn armed(&self) -> usize;
 
     /// Returns the clock of the deadlines.
     fn clock(&self) -> Clock;
@@ -119,7 +124,7 @@ trait SysWait {
 
     /// Waits without a deadline, until there are events or a signal arrives.
     fn wait_for_event(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
-        if self.sources().registrations.armed() == 0 {
+        if self.armed() == 0 {
             return Err(Error::new(ErrorKind::NothingToWaitFor));
         }
         while self.wait_once(events, None)? == Woken::Empty {}

@@ -67,7 +67,7 @@ impl Select<'_> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         let sources = SourceTable::new(capacity)?;
-        let words = sources.fds.len().min(DESCRIPTORS_MAX).div_ceil(WORD_BITS);
+        let words = sources.descriptors().min(DESCRIPTORS_MAX).div_ceil(WORD_BITS);
         Ok(Self {
             watched: Bitmaps::new(words)?,
             ready: Bitmaps::new(words)?,
@@ -143,15 +143,12 @@ impl Select<'_> {
 
     /// Adds an event for a descriptor. Returns false if there was no room.
     fn report(&mut self, fd: usize, events: &mut Events<'_>) -> bool {
-        let number = RawFd::try_from(fd).ok();
-        let index = number.and_then(|number| self.sources.fds.index(number));
-        let Some((token, ..)) = index.and_then(|index| self.sources.registrations.at(index)) else {
-            return true;
-        };
+        let found = RawFd::try_from(fd).ok().and_then(|fd| self.sources.find(fd));
+        let Some((token, ..)) = found else { return true };
         if events.push(Event { token, readiness: readiness(self.ready.get(fd)) }).is_err() {
             return false;
         }
-        if self.sources.registrations.mark_fired(token.index()) {
+        if self.sources.mark_fired(token.index()) {
             self.watched.set(fd, Readiness::NONE);
         }
         self.sources.drain_waker(token);
@@ -175,7 +172,7 @@ impl<'fd> Selector for Select<'fd> {
         let interest = without_hangup(interest)?;
         self.sources.check_vacant(fd, token)?;
         self.watch(fd, interest);
-        self.sources.insert(fd, token, interest, mode);
+        self.sources.insert(fd, token, interest, mode, ());
         Ok(())
     }
 
@@ -213,7 +210,7 @@ impl<'fd> Selector for Select<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.registrations.capacity()
+        self.sources.capacity()
     }
 }
 
@@ -236,7 +233,7 @@ impl Wake for Select<'_> {
         Self::supported(source.fd(), Mode::Level)?;
         let waker = source.waker();
         self.watch(source.fd(), Interest::READABLE);
-        self.sources.insert_waker(source);
+        self.sources.insert_waker(source, ());
         Ok(waker)
     }
 
@@ -248,7 +245,11 @@ impl Wake for Select<'_> {
 }
 
 // SAFETY: a descriptor is used while its bits are set, which ends with the deregistration.
-unsafe impl FdSelector for Select<'static> {}
+unsafe impl FdSelector for Select<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        self.sources.token_of(fd.as_raw_fd())
+    }
+}
 
 impl SysWait for Select<'_> {
     fn wait_once(
@@ -276,8 +277,9 @@ impl SysWait for Select<'_> {
         Ok(Woken::with(events.len() - before))
     }
 
-    fn sources(&self) -> &SourceTable {
-        &self.sources
+    #[inline]
+    fn armed(&self) -> usize {
+        self.sources.armed()
     }
 
     fn clock(&self) -> Clock {

@@ -27,7 +27,7 @@ fn set_linger(socket: &impl AsRawFd) {
 
 /// Writes until the platform takes no more.
 fn fill(platform: &mut impl Transport<Source = Socket>, stream: Socket) {
-    let bytes = [0; 1 << 16];
+    let bytes = vec![0; 1 << 16];
     let start = Instant::now();
     loop {
         match platform.write(stream, &bytes) {

@@ -63,5 +63,14 @@ impl Ends {
     }
 }
 
-// SAFETY: a struct of an integer.
-unsafe impl Zeroable for Ends {}
+/// The selector's own of each source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own {
+    /// filter-per-direction: position of the source's last event in its batch.
+    pub(super) position: u32,
+    /// both-ends: the directions that have ended.
+    pub(super) ends: Ends,
+}
+
+// SAFETY: a struct of integers.
+unsafe impl Zeroable for Own {}
