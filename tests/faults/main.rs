@@ -25,15 +25,21 @@ mod streams;
 mod waits;
 mod watching;
 
-/// The backends that Linux has.
-const BACKENDS: [&str; 3] = ["epoll", "poll", "select"];
+/// Lists the backends of the machine.
+macro_rules! names {
+    ($($selector:ident $backend:ident,)+) => {
+        const BACKENDS: &[&str] = &[$(stringify!($backend)),+];
+    };
+}
+
+selkie::for_each_backend!(names);
 
 /// Makes a test of each fault, which is tried on every backend.
 macro_rules! faults {
     ($($name:ident: $case:expr;)+) => {
         $(#[test]
         fn $name() {
-            on(&BACKENDS, $case);
+            on(BACKENDS, $case);
         })+
     };
 }

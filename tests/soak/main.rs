@@ -39,20 +39,19 @@ const GROWTH_MAX: u64 = 256 << 10;
 /// The size of such a buffer, which takes no memory until it is used.
 const BLOCK_SIZE: u64 = 16 * 1024;
 
-#[test]
-fn epoll_ends_where_it_began() {
-    soak("epoll");
+/// Makes a test for each backend of the machine.
+macro_rules! on_every_backend {
+    ($($selector:ident $backend:ident,)+) => {
+        $(mod $backend {
+            #[test]
+            fn the_server_ends_where_it_began() {
+                crate::soak(stringify!($backend));
+            }
+        })+
+    };
 }
 
-#[test]
-fn poll_ends_where_it_began() {
-    soak("poll");
-}
-
-#[test]
-fn select_ends_where_it_began() {
-    soak("select");
-}
+selkie::for_each_backend!(on_every_backend);
 
 fn soak(backend: &str) {
     let Some(time) = std::env::var_os(SECONDS) else {
