@@ -234,7 +234,7 @@ mod linux {
         }
 
         fn server_slots(&self) -> usize {
-            ::selkie::Selector::capacity(&self.event_loop.platform) - 1
+            ::selkie::platform::Selector::capacity(&self.event_loop.platform) - 1
         }
 
         /// Drains; returns the time of that in nanoseconds.

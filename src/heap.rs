@@ -2,8 +2,9 @@
 
 use std::boxed::Box;
 
-use selkie_core::{
-    Block, Connection, Event, LoopMemory, LoopStorage, ServerStorage, Slot, TimerSlot,
+use selkie_core::Event;
+use selkie_core::memory::{
+    Block, Connection, LoopMemory, LoopStorage, ServerStorage, Slot, TimerSlot,
 };
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;

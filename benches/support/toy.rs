@@ -5,10 +5,8 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use ::selkie::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Transport, Wait,
-};
+use ::selkie::platform::{Capabilities, Close, Events, Selector, Transport, Wait};
+use ::selkie::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 /// The number of the listener; the connections follow.
 const LISTENER: usize = 0;

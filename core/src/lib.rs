@@ -27,7 +27,10 @@
 //! passed. Here over [`DevicePoller`], which asks [`embedded_io`] devices:
 //!
 //! ```
-//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode, DevicePoller, StaticLoop, Transport};
+//! use selkie_core::adapters::DevicePoller;
+//! use selkie_core::memory::StaticLoop;
+//! use selkie_core::platform::Transport;
+//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode};
 //! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 //! # struct Uart(&'static [u8]);
 //! # impl ErrorType for Uart { type Error = ErrorKind; }
@@ -42,7 +45,7 @@
 //! type Platform = DevicePoller<Uart, 1, 4>;
 //!
 //! struct Console {
-//!     uart: selkie_core::Device,
+//!     uart: selkie_core::adapters::Device,
 //!     received: usize,
 //! }
 //!
@@ -77,7 +80,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
-mod adapters;
+pub mod adapters;
 pub mod backend;
 mod bitset;
 mod contract;
@@ -86,16 +89,25 @@ mod defmt;
 mod event_loop;
 mod server;
 
-pub use adapters::{Device, DevicePoller, Either, Pair, SelectorOnly, StreamAdapter};
-pub use contract::{
-    Capabilities, Close, Datagram, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest,
-    Mode, Readiness, Selector, Token, Transport, Wait, Wake,
-};
-pub use event_loop::{
-    Context, EventLoop, Handler, LoopCounters, LoopMemory, LoopStorage, Registry, Slot, StaticLoop,
-    Storage, TimerMark, TimerSlot, Timers,
-};
-pub use server::{
-    Block, CloseReason, Config, Connection, Counters, Peer, SendError, Server, ServerStorage,
-    Service, StaticServer,
-};
+pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
+pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
+pub use server::{CloseReason, Config, Counters, Peer, SendError, Server, Service};
+
+/// The contracts that platforms implement, and the values that only they and generic code name.
+pub mod platform {
+    pub use crate::contract::{
+        Capabilities, Close, Datagram, Datagrams, Events, Selector, Transport, Wait, Wake,
+    };
+}
+
+/// The memory of loops and servers, which the caller provides, and the tables in it.
+pub mod memory {
+    pub use crate::event_loop::{
+        LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
+    };
+    pub use crate::server::{Block, Connection, ServerStorage, StaticServer};
+}
+
+/// The paths of these names until every crate of the workspace names their modules.
+#[doc(hidden)]
+pub use self::{adapters::*, memory::*, platform::*};

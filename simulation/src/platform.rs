@@ -8,10 +8,8 @@ use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use selkie_core::backend::{SourceEntry, SourceTable};
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Wait,
-    Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use crate::evidence::Evidence;
 use crate::network::{NEAR, Network};

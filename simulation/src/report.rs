@@ -3,9 +3,8 @@
 use core::sync::atomic::Ordering;
 
 use selkie_core::backend::Registration;
-use selkie_core::{
-    Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token,
-};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::ClientModel;
 use crate::network::{Connection, NEAR};

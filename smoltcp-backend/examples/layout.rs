@@ -6,7 +6,8 @@
 use core::mem::size_of;
 
 use selkie_core::backend::SourceEntry;
-use selkie_core::{Connection, Event, Slot, TimerSlot, Token};
+use selkie_core::memory::{Connection, Slot, TimerSlot};
+use selkie_core::{Event, Token};
 use selkie_smoltcp::Socket;
 
 /// The memory of core for one slot of a loop with a server.

@@ -17,13 +17,14 @@
 //! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a
 //! `static`. Each socket has a receive and a transmit buffer of a fixed size, and they are the
 //! inbox and the outbox of the server layer, which therefore needs no blocks of its own
-//! ([`Transport::OWNS_BUFFERS`](selkie_core::Transport::OWNS_BUFFERS)).
+//! ([`Transport::OWNS_BUFFERS`](selkie_core::platform::Transport::OWNS_BUFFERS)).
 //!
 //! # A server
 //!
 //! ```
 //! use core::time::Duration;
-//! use selkie_core::{EventLoop, Instant, Peer, Server, Service, StaticLoop, StaticServer};
+//! use selkie_core::memory::{StaticLoop, StaticServer};
+//! use selkie_core::{EventLoop, Instant, Peer, Server, Service};
 //! use selkie_smoltcp::{Config, Network, Socket, StaticNetwork};
 //! use smoltcp::iface::{self, Interface};
 //! use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};

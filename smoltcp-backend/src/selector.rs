@@ -1,10 +1,8 @@
 //! The network as a selector: which sockets are ready.
 
 use selkie_core::backend::{check_tenant, check_vacant};
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token,
-};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 

@@ -1,6 +1,7 @@
 //! The network as a transport: accepting, connecting, moving bytes, closing.
 
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Instant};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::IpEndpoint;

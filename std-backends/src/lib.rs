@@ -18,7 +18,9 @@
 //! use std::os::fd::AsFd;
 //! use std::time::Duration;
 //!
-//! use selkie_core::{Event, Events, Interest, Mode, Registry, Selector, Slot, Wait};
+//! use selkie_core::memory::{Registry, Slot};
+//! use selkie_core::platform::{Events, Selector, Wait};
+//! use selkie_core::{Event, Interest, Mode};
 //! use selkie_std::DefaultSelector;
 //!
 //! # fn main() -> std::io::Result<()> {
@@ -46,7 +48,7 @@
 //!
 //! # A source table of your own
 //!
-//! A [`Registry`](selkie_core::Registry) issues tokens for a program that has no table of its
+//! A [`Registry`](selkie_core::memory::Registry) issues tokens for a program that has no table of its
 //! sources. A program that has one needs none: any index below the selector's capacity makes a
 //! token, together with a generation that is not 0. The descriptor itself is such an index:
 //!
@@ -56,7 +58,8 @@
 //! use std::os::unix::net::UnixStream;
 //! use std::time::Duration;
 //!
-//! use selkie_core::{Event, Events, Interest, Mode, Selector, Token, Wait};
+//! use selkie_core::platform::{Events, Selector, Wait};
+//! use selkie_core::{Event, Interest, Mode, Token};
 //! use selkie_std::DefaultSelector;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

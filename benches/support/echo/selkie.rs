@@ -4,9 +4,10 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use ::selkie::platform::Wait;
 use ::selkie::{
     CloseReason, Config, Error, EventLoop, FdSelector, HeapLoop, HeapServer, Peer, Platform,
-    Server, Service, Socket, Wait,
+    Server, Service, Socket,
 };
 
 use super::READ_MAX;

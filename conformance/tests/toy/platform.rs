@@ -5,10 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use selkie_core::backend::{SourceEntry, SourceTable};
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token,
-};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::Fault;
 use super::network::{Kind, Line, Network};

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Events, Instant, Selector, Token, Wait, Wake};
+use selkie_core::platform::{Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Instant, Token};
 
 use super::Fault;
 use super::platform::Toy;

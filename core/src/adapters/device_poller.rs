@@ -46,7 +46,7 @@ impl<D> Entry<D> {
 /// A selector over up to `DEVICES` [`embedded_io`] devices, such as UARTs, which it asks one by
 /// one; for a loop of at most `SLOTS` sources.
 ///
-/// Beside a network platform, in [`Pair`](crate::Pair), it lets one loop serve a console and
+/// Beside a network platform, in [`Pair`](crate::adapters::Pair), it lets one loop serve a console and
 /// sockets. A device has no listener and no peer: `accept`, `connect` and ends of streams are
 /// unsupported, and closing flushes.
 ///

@@ -9,7 +9,7 @@ use crate::contract::{
 };
 
 /// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or
-/// a sensor beside the connections of a [`Server`](crate::Server), in [`Pair`](crate::Pair).
+/// a sensor beside the connections of a [`Server`](crate::Server), in [`Pair`](crate::adapters::Pair).
 ///
 /// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its
 /// code is there for a server that has no use for it; and it takes nothing away from what the other
@@ -65,7 +65,7 @@ impl<S: Selector> Selector for SelectorOnly<S> {
     }
 
     /// Those of the selector, and those of a transport that no connection of this one could
-    /// disappoint, so that [`Pair`](crate::Pair) keeps them for the other half.
+    /// disappoint, so that [`Pair`](crate::adapters::Pair) keeps them for the other half.
     fn capabilities(&self) -> Capabilities {
         self.selector.capabilities() | Capabilities::CHECK | Capabilities::ABORT
     }

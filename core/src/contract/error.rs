@@ -19,7 +19,7 @@ pub enum ErrorKind {
     /// The token or the handle names something that was closed, and whose slot may serve another by
     /// now.
     Stale,
-    /// The platform cannot do this; its [`Capabilities`](crate::Capabilities) say what it can.
+    /// The platform cannot do this; its [`Capabilities`](crate::platform::Capabilities) say what it can.
     Unsupported,
     /// The source is not one that can be used so, such as a closed descriptor.
     InvalidSource,
@@ -122,7 +122,7 @@ impl ErrorKind {
 /// An operating error: its kind, and the platform's own code where it has one.
 ///
 /// One concrete type for all platforms, rather than an associated type on each trait: it is `Copy`,
-/// joins two platforms in [`Pair`](crate::Pair) without a wrapper, and lets generic code decide by
+/// joins two platforms in [`Pair`](crate::adapters::Pair) without a wrapper, and lets generic code decide by
 /// [`kind`](Self::kind). It is one word that is never zero, so a `Result<(), Error>` is one word as
 /// well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

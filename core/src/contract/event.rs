@@ -8,7 +8,7 @@ bitset! {
     ///
     /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE) may be reported too often, never too seldom: a
     /// reader that finds nothing gets `WouldBlock` and goes on. The other flags are set only when they are true, and
-    /// only where [`Capabilities`](crate::Capabilities) says that the platform can tell; elsewhere the source is
+    /// only where [`Capabilities`](crate::platform::Capabilities) says that the platform can tell; elsewhere the source is
     /// readable, and the read tells. A platform that reports an end or a failure may leave out what follows from it, so
     /// ask by [`is_readable`](Self::is_readable) and [`is_writable`](Self::is_writable).
     ///
@@ -21,7 +21,7 @@ bitset! {
         /// A write takes bytes or gives an error; an outgoing connection came about or failed.
         const WRITABLE = 0x04;
         /// The source broke; the next read, write or
-        /// [`connected`](crate::Transport::connected) says how.
+        /// [`connected`](crate::platform::Transport::connected) says how.
         const ERROR = 0x08;
         /// Both directions are closed.
         const CLOSED = 0x10;

@@ -22,9 +22,9 @@ bitset! {
         const WAKER = 0x20;
         /// [`Interest::HANGUP`](crate::Interest::HANGUP) is watched.
         const HANGUP = 0x40;
-        /// [`Transport::check`](crate::Transport::check) can notice a peer that is gone.
+        /// [`Transport::check`](crate::platform::Transport::check) can notice a peer that is gone.
         const CHECK = 0x80;
-        /// [`Close::Abort`](crate::Close::Abort) sends a reset. Without it an abort drops what is
+        /// [`Close::Abort`](crate::platform::Close::Abort) sends a reset. Without it an abort drops what is
         /// pending, but the peer may see an orderly end.
         const ABORT = 0x100;
     }
@@ -53,7 +53,7 @@ bitset! {
 ///   others go on, also where the system fails the whole call.
 /// * **Deregistering** takes effect at once: no later call reports the token. An event that is
 ///   already in a batch is dropped by whoever checks
-///   [`Registry::contains`](crate::Registry::contains), as the loop does.
+///   [`Registry::contains`](crate::memory::Registry::contains), as the loop does.
 /// * **Errors change nothing**: what was registered stays as it was.
 /// * **Allocation**: none after construction.
 ///

@@ -6,7 +6,7 @@ use core::fmt;
 /// Names one registered source for as long as it is registered, and nothing else ever after.
 ///
 /// A token is a slot index and the generation of that slot. The index is dense and below the
-/// capacity of the [`Registry`](crate::Registry) that issued it, so a side table is a plain array
+/// capacity of the [`Registry`](crate::memory::Registry) that issued it, so a side table is a plain array
 /// indexed by it. The generation changes each time the slot is issued, so an event that was meant
 /// for an earlier tenant of the slot carries a token that no longer matches, and is dropped.
 ///

@@ -11,7 +11,7 @@ pub enum Close {
     /// What the platform still holds is sent, then the end of the stream.
     Graceful,
     /// What the platform still holds is thrown away, and the peer is told so by a reset where
-    /// [`Capabilities::ABORT`](crate::Capabilities::ABORT) says so.
+    /// [`Capabilities::ABORT`](crate::platform::Capabilities::ABORT) says so.
     Abort,
 }
 
@@ -136,7 +136,7 @@ pub trait Transport: Selector {
     /// Why the connection ended, such as
     /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset);
     /// [`Unsupported`](crate::ErrorKind::Unsupported) where
-    /// [`Capabilities::CHECK`](crate::Capabilities::CHECK) is missing.
+    /// [`Capabilities::CHECK`](crate::platform::Capabilities::CHECK) is missing.
     #[inline]
     fn check(&mut self, source: Self::Source) -> Result<(), Error> {
         let _ = source;

@@ -56,7 +56,9 @@ pub struct LoopCounters {
 /// It owns the platform and the memory, so a function can build all of it and return it:
 ///
 /// ```
-/// use selkie_core::{EventLoop, Interest, Mode, StaticLoop, Token, Wait};
+/// use selkie_core::memory::StaticLoop;
+/// use selkie_core::platform::Wait;
+/// use selkie_core::{EventLoop, Interest, Mode, Token};
 ///
 /// type Memory = StaticLoop<16, 8>;
 ///

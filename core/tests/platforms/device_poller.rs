@@ -1,10 +1,9 @@
 //! `DevicePoller`: devices that are asked one by one.
 
 use embedded_io::ErrorKind as DeviceError;
-use selkie_core::{
-    Capabilities, Close, Device, DevicePoller, Error, ErrorKind, Event, Events, Instant, Interest,
-    Mode, Readiness, Selector, Token, Transport,
-};
+use selkie_core::adapters::{Device, DevicePoller};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::uart::Uart;
 

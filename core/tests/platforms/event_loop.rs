@@ -1,9 +1,11 @@
 //! The loop by itself: tokens, deadlines, wakes and counters, with a handler that writes down what
 //! it is told.
 
+use selkie_core::memory::StaticLoop;
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, EventLoop, Events, Handler, Instant, Interest,
-    LoopCounters, Mode, Readiness, Selector, StaticLoop, Token, Wait, Wake,
+    Error, ErrorKind, Event, EventLoop, Handler, Instant, Interest, LoopCounters, Mode, Readiness,
+    Token,
 };
 
 /// A platform that reports what the test has put into its batches, and sleeps by moving its clock.

@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use selkie_core::memory::StaticLoop;
+use selkie_core::platform::{Capabilities, Events, Selector, Wait};
 use selkie_core::{
-    Capabilities, Context, Error, Event, EventLoop, Events, Handler, Instant, Interest, Mode,
-    Readiness, Selector, StaticLoop, Token, Wait,
+    Context, Error, Event, EventLoop, Handler, Instant, Interest, Mode, Readiness, Token,
 };
 
 const fn at(millis: u64) -> Instant {

@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Transport, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 /// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read
 /// until it is empty.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use proptest::prelude::*;
-use selkie_core::{ErrorKind, Registry, Slot, Token};
+use selkie_core::memory::{Registry, Slot};
+use selkie_core::{ErrorKind, Token};
 
 use crate::{config, steps};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use selkie_core::{Instant, TimerSlot, Timers};
+use selkie_core::Instant;
+use selkie_core::memory::{TimerSlot, Timers};
 
 use crate::{config, steps};
 

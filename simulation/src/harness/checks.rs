@@ -1,6 +1,7 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
-use selkie_core::{Close, CloseReason, ErrorKind, Instant, Service};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, ErrorKind, Instant, Service};
 
 use super::Judge;
 use super::drive::{Run, Verdict};

@@ -3,9 +3,8 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{
-    Context, Event, EventLoop, Handler, Instant, LoopStorage, Server, Service, Token,
-};
+use selkie_core::memory::LoopStorage;
+use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token};
 
 use super::checks::Checks;
 use super::observer::Observer;

@@ -10,9 +10,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
+use selkie_core::memory::{Block, Connection, LoopStorage, ServerStorage, Slot, TimerSlot};
 use selkie_core::{
-    Block, CloseReason, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage,
-    Server, ServerStorage, Service, Slot, TimerSlot,
+    CloseReason, Counters, Event, EventLoop, Instant, LoopCounters, Server, Service,
 };
 
 use crate::scenario::size;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use selkie_core::{Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Transport};
+use selkie_core::platform::{Events, Selector, Transport};
+use selkie_core::{Event, Instant, Interest, Mode, Readiness, Token};
 use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::iface::SocketHandle;
 use smoltcp::wire::IpEndpoint;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use selkie_core::{Close, ErrorKind, Selector, Transport};
+use selkie_core::ErrorKind;
+use selkie_core::platform::{Close, Selector, Transport};
 use selkie_smoltcp::Config;
 use smoltcp::wire::{IpEndpoint, Ipv4Address, Ipv4Cidr};
 

@@ -97,7 +97,7 @@ fn accept_error(error: Error) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use selkie_core::{Close, Transport};
+    use selkie_core::platform::{Close, Transport};
 
     use super::*;
     use crate::DefaultSelector;

@@ -10,9 +10,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Instant, Interest, Mode, Token};
 
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
@@ -262,7 +261,7 @@ impl<S: FdSelector + Wake> Wake for Platform<S> {
 
 #[cfg(test)]
 mod tests {
-    use selkie_core::{Close, Transport};
+    use selkie_core::platform::{Close, Transport};
 
     use super::*;
     use crate::DefaultSelector;

@@ -16,7 +16,8 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use super::io::{error_of, moved, receive, send, stale, write_parts};
 use super::{Platform, Socket};

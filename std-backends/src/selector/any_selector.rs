@@ -5,9 +5,8 @@ use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, Instant, Interest, Mode, Token};
 
 use super::FdSelector;
 #[cfg(test)]

@@ -22,10 +22,8 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error};

@@ -42,10 +42,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::backend::Registration;
-use selkie_core::{
-    Capabilities, Error, Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Wait,
-    Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error};

@@ -23,7 +23,8 @@ use std::ffi::c_int;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Events, Instant, Interest, Selector, Token};
+use selkie_core::platform::{Events, Selector};
+use selkie_core::{Error, ErrorKind, Instant, Interest, Token};
 
 use crate::sys::clock::Clock;
 use crate::sys::errno;
@@ -96,7 +97,7 @@ trait SysWait {
         Ok(())
     }
 
-    /// Performs [`selkie_core::Wait::wait`]: repeats the call until there are events, a
+    /// Performs [`selkie_core::platform::Wait::wait`]: repeats the call until there are events, a
     /// signal arrives or the deadline passes.
     #[inline]
     fn wait_until(

@@ -6,10 +6,8 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Wait,
-    Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use super::FdSelector;
 use crate::Waker;

@@ -6,7 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 use selkie_std::Socket;
 
 use crate::{check, platform};

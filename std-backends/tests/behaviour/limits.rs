@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::Duration;
 
-use selkie_core::{Interest, Mode, Selector, Token, Wait, Wake};
+use selkie_core::platform::{Selector, Wait, Wake};
+use selkie_core::{Interest, Mode, Token};
 use selkie_std::{AnySelector, Backend};
 
 use crate::{check, events_of, pipe};

@@ -11,7 +11,8 @@ mod terminals;
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::BorrowedFd;
 
-use selkie_core::{Event, Events, Interest, Mode, Selector, Token};
+use selkie_core::platform::{Events, Selector};
+use selkie_core::{Event, Interest, Mode, Token};
 use selkie_std::{AnySelector, Backend, DefaultSelector, Platform};
 
 /// The token of the first source of a test.

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use selkie_core::{Instant, Interest, Mode, Selector, Wait, Wake};
+use selkie_core::platform::{Selector, Wait, Wake};
+use selkie_core::{Instant, Interest, Mode};
 use selkie_std::{AnySelector, Backend, DefaultSelector};
 
 use crate::{TOKEN, events_of, pipe, watching};

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use selkie_core::{Capabilities, ErrorKind, Selector, Transport};
+use selkie_core::ErrorKind;
+use selkie_core::platform::{Capabilities, Selector, Transport};
 
 use crate::{pipe, platform};
 

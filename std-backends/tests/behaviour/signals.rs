@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use selkie_core::{Instant, Wait};
+use selkie_core::Instant;
+use selkie_core::platform::Wait;
 use selkie_std::Backend;
 
 use crate::{TOKEN, check, events_of, pipe, watching};

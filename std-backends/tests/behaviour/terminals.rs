@@ -6,7 +6,8 @@ use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Mutex;
 
-use selkie_core::{Close, Error, Transport};
+use selkie_core::Error;
+use selkie_core::platform::{Close, Transport};
 
 use crate::{check, pipe, platform};
 

@@ -2,7 +2,8 @@
 
 use core::net::SocketAddr;
 
-use selkie_core::{Close, Error, ErrorKind, Interest, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Interest};
 
 use super::streams::{State, Streams};
 use super::{IoPoll, error};

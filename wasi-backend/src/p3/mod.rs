@@ -35,7 +35,7 @@
 //!   event puts its source at the back of a queue, and so does a report.
 //! * yield-to-deliver: wasmtime completes operations only while the guest sleeps or yields, about
 //!   one each time. A guest that always finds something ready must yield, or it misses the rest.
-//! * no-reset: the program cannot reset a connection. [`Close::Abort`](selkie_core::Close::Abort)
+//! * no-reset: the program cannot reset a connection. [`Close::Abort`](selkie_core::platform::Close::Abort)
 //!   closes, and written bytes are still delivered.
 //! * no-hangup: no operation completes on a hang-up alone. A read completes if the input is empty, and
 //!   a write of 0 bytes once the host has tried to send. A connection that was reset has no remote

@@ -1,10 +1,8 @@
 //! The selector of WASI 0.3. `mod.rs` lists the quirks.
 
 use selkie_core::backend::{SourceEntry, SourceTable};
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::shared::direction::{Direction, check_supported};
 use crate::shared::socket_table::{SocketTable, Socket, UNREGISTERED};

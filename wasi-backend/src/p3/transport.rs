@@ -2,7 +2,8 @@
 
 use core::net::SocketAddr;
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible};

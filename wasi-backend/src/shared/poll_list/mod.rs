@@ -69,7 +69,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         )
     }
 
-    /// Implements [`selkie_core::Selector::register`].
+    /// Implements [`selkie_core::platform::Selector::register`].
     pub(crate) fn register(
         &mut self,
         socket: Socket,
@@ -105,7 +105,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         })
     }
 
-    /// Implements [`selkie_core::Selector::modify`].
+    /// Implements [`selkie_core::platform::Selector::modify`].
     pub(crate) fn modify(
         &mut self,
         socket: Socket,
@@ -119,7 +119,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         Ok(())
     }
 
-    /// Implements [`selkie_core::Selector::deregister`].
+    /// Implements [`selkie_core::platform::Selector::deregister`].
     pub(crate) fn deregister(&mut self, socket: Socket, token: Token) -> Result<(), Error> {
         self.check_registered(socket, token)?;
         self.unregister(socket)
