@@ -31,7 +31,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // It borrows the pipes, so none of them can be closed before it is dropped.
     let mut selector = DefaultSelector::new(CAPACITY)?;
 
-    // Register.
     let news_token = registry.insert()?;
     selector.register(news.as_fd(), news_token, Interest::READABLE, Mode::Level)?;
     let weather_token = registry.insert()?;
@@ -39,7 +38,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A token without a source names a deadline.
     let closing_time = registry.insert()?;
     timers.set(closing_time.index(), selector.now() + Duration::from_millis(200));
-
     let reporters = thread::spawn(move || report(newsroom, station));
 
     loop {
