@@ -106,11 +106,7 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     let platform::Opened { platform, listener, description } = platform::open(arguments, slots)?;
 
     let mut server_memory = HeapServer::new(slots, slots * platform::BUFFERS_EACH, BUFFER_SIZE);
-    let config = Config {
-        connections_max: capacity,
-        idle_timeout: arguments.idle_timeout,
-        ..Config::DEFAULT
-    };
+    let config = Config::DEFAULT.connections_max(capacity).idle_timeout(arguments.idle_timeout);
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, EVENTS));
     let mut server = Server::new(Echo, config, server_memory.storage());
     server

@@ -2,22 +2,26 @@
 
 use std::boxed::Box;
 
-use selkie_core::Event;
-use selkie_core::memory::{
-    Block, Connection, LoopMemory, LoopStorage, ServerStorage, Slot, TimerSlot,
+use selkie_core::{
+    Block, Connection, Entry, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;
 
-/// An empty table. Where fresh pages can be had, `selkie_std` has them instead.
+/// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
 #[cfg(not(unix))]
 fn table<T: Clone + Default>(len: usize) -> Box<[T]> {
     std::vec![T::default(); len].into_boxed_slice()
 }
 
-/// A table of nothing, for entries that only the user knows.
-fn nothing<T>(len: usize) -> Box<[Option<T>]> {
-    (0..len).map(|_| None).collect()
+/// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
+/// nothing is written to them.
+fn vacant<T>(len: usize) -> Box<[Entry<T>]> {
+    #[cfg(unix)]
+    return table(len);
+    #[cfg(not(unix))]
+    (0..len).map(|_| Entry::Vacant).collect()
 }
 
 /// The memory of a loop, on the heap.
@@ -31,7 +35,7 @@ pub struct HeapLoop {
 }
 
 impl HeapLoop {
-    /// Memory for `slots` sources, listeners and wakers included, and batches of `events`.
+    /// Makes memory for `slots` sources, listeners and wakers included, and batches of `events`.
     #[must_use]
     pub fn new(slots: usize, events: usize) -> Self {
         Self { slots: table(slots), timers: table(slots), events: table(events) }
@@ -52,22 +56,22 @@ impl LoopMemory for HeapLoop {
 #[derive(Debug)]
 pub struct HeapServer<Source, Session> {
     connections: Box<[Connection]>,
-    sources: Box<[Option<Source>]>,
-    sessions: Box<[Option<Session>]>,
+    sources: Box<[Entry<Source>]>,
+    sessions: Box<[Entry<Session>]>,
     blocks: Box<[Block]>,
     bytes: Box<[u8]>,
     scratch: Box<[u8]>,
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
-    /// Memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
+    /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
     /// `block_size` bytes.
     #[must_use]
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Self {
         Self {
             connections: table(slots),
-            sources: nothing(slots),
-            sessions: nothing(slots),
+            sources: vacant(slots),
+            sessions: vacant(slots),
             blocks: table(blocks),
             bytes: table(blocks * block_size),
             scratch: table(block_size),
@@ -84,5 +88,17 @@ impl<Source, Session> HeapServer<Source, Session> {
             bytes: &mut self.bytes,
             scratch: &mut self.scratch,
         }
+    }
+}
+
+impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
+    #[inline]
+    fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        self.storage()
+    }
+
+    #[inline]
+    fn connections(&self) -> &[Connection] {
+        &self.connections
     }
 }

@@ -133,12 +133,10 @@ fn calls_while_serving(backend: Backend) -> u64 {
         .expect("there is a free port");
     let address = platform.local_address(listener).expect("it is bound");
     let mut server_memory = HeapServer::new(slots, slots, 4096);
-    let config = Config {
-        connections_max: CAPACITY,
-        idle_timeout: Some(Duration::from_secs(1)),
-        linger: Duration::from_millis(100),
-        ..Config::DEFAULT
-    };
+    let config = Config::DEFAULT
+        .connections_max(CAPACITY)
+        .idle_timeout(Some(Duration::from_secs(1)))
+        .linger(Duration::from_millis(100));
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16));
     let mut server = Server::new(Echo, config, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("there is room");

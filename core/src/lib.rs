@@ -24,7 +24,7 @@
 //! # A loop of your own
 //!
 //! Without the server layer, a [`Handler`] is told which sources are ready and which deadlines have
-//! passed. Here over [`DevicePoller`], which asks [`embedded_io`] devices:
+//! passed. This one runs over [`DevicePoller`], which asks [`embedded_io`] devices:
 //!
 //! ```
 //! use selkie_core::adapters::DevicePoller;
@@ -34,9 +34,13 @@
 //! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 //! # struct Uart(&'static [u8]);
 //! # impl ErrorType for Uart { type Error = ErrorKind; }
-//! # impl ReadReady for Uart { fn read_ready(&mut self) -> Result<bool, ErrorKind> { Ok(!self.0.is_empty()) } }
+//! # impl ReadReady for Uart {
+//! #     fn read_ready(&mut self) -> Result<bool, ErrorKind> { Ok(!self.0.is_empty()) }
+//! # }
 //! # impl WriteReady for Uart { fn write_ready(&mut self) -> Result<bool, ErrorKind> { Ok(true) } }
-//! # impl Read for Uart { fn read(&mut self, b: &mut [u8]) -> Result<usize, ErrorKind> { Ok(self.0.read(b).unwrap()) } }
+//! # impl Read for Uart {
+//! #     fn read(&mut self, b: &mut [u8]) -> Result<usize, ErrorKind> { Ok(self.0.read(b).unwrap()) }
+//! # }
 //! # impl Write for Uart {
 //! #     fn write(&mut self, b: &[u8]) -> Result<usize, ErrorKind> { Ok(b.len()) }
 //! #     fn flush(&mut self) -> Result<(), ErrorKind> { Ok(()) }
@@ -91,7 +95,9 @@ mod server;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
-pub use server::{CloseReason, Config, Counters, Peer, SendError, Server, Service};
+pub use server::{
+    CloseReason, Config, Counters, Ending, Peer, PeerOps, SendError, Server, Service,
+};
 
 /// The contracts that platforms implement, and the values that only they and generic code name.
 pub mod platform {
@@ -105,7 +111,7 @@ pub mod memory {
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
-    pub use crate::server::{Block, Connection, ServerStorage, StaticServer};
+    pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
 }
 
 /// The paths of these names until every crate of the workspace names their modules.

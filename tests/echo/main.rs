@@ -4,10 +4,12 @@
 #![cfg(unix)]
 
 mod arguments;
+mod backlog;
 #[path = "../clients/mod.rs"]
 mod clients;
 #[cfg(target_os = "linux")]
 mod output;
+mod pausing;
 mod process;
 mod programs;
 mod server;
@@ -43,6 +45,11 @@ macro_rules! on_every_backend {
             crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
             crate::process::without_descriptors_the_others_go_on as without_descriptors_the_others_go_on,
             crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
+            crate::process::a_limit_below_its_descriptors_is_survived as a_limit_below_its_descriptors_is_survived,
+            crate::pausing::one_client as a_client_that_sent_during_a_pause_is_served,
+            crate::pausing::many_clients as all_of_1200_clients_that_sent_during_a_pause_are_served,
+            crate::backlog::the_backlog_is_served as clients_in_the_backlog_of_a_draining_server_are_served,
+            crate::backlog::the_backlog_is_served_at_capacity as a_full_server_that_drains_serves_its_backlog,
             crate::waiting::every_end_frees_a_slot as every_end_of_a_client_lets_the_next_one_in,
             crate::waiting::an_idle_timeout_frees_a_slot as an_idle_timeout_lets_the_next_one_in,
             crate::stalling::stalled_clients_delay_no_other as a_thousand_stalled_clients_delay_no_other,

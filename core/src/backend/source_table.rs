@@ -43,31 +43,31 @@ pub fn check_tenant(tenant: Option<Token>, token: Token) -> Result<(), Error> {
     }
 }
 
-/// What a source is registered for. All bits zero means that nothing is registered.
+/// The registration of a source. All bits zero means that nothing is registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Registration {
     /// The generation of the registered token; 0 means none.
     generation: u32,
-    /// What the source is watched for.
+    /// The interest that it was registered with.
     pub interest: Interest,
-    /// How often it is reported.
+    /// The mode that it was registered with.
     pub mode: Mode,
     /// Set when a oneshot source was reported, until it is modified.
-    fired: bool,
+    is_reported: bool,
 }
 
 impl Registration {
     /// Nothing registered: all bits zero.
     pub const EMPTY: Self =
-        Self { generation: 0, interest: Interest::NONE, mode: Mode::Level, fired: false };
+        Self { generation: 0, interest: Interest::NONE, mode: Mode::Level, is_reported: false };
 
     /// Returns what the source is watched for right now: nothing, once a oneshot source was
     /// reported.
     #[inline]
     #[must_use]
     pub const fn armed(&self) -> Interest {
-        if self.fired { Interest::NONE } else { self.interest }
+        if self.is_reported { Interest::NONE } else { self.interest }
     }
 }
 
@@ -89,7 +89,7 @@ impl<T> SourceEntry<T> {
 }
 
 impl SourceEntry {
-    /// An empty place of a backend that keeps nothing of its own here: all bits zero.
+    /// An empty place of a backend that keeps nothing of its own: all bits zero.
     pub const EMPTY: Self = Self::vacant(());
 }
 
@@ -116,7 +116,7 @@ impl SourceEntry {
 /// let mut sources = SourceTable::new([SourceEntry::vacant(-1); 8]);
 /// let token = Token::new(5, 1);
 /// sources.check_vacant(token)?;
-/// // Here the backend calls its platform.
+/// // At this point the backend calls its platform.
 /// sources.insert(token, Interest::READABLE, Mode::Oneshot, 3);
 ///
 /// let (found, registration, fd) = sources.at(5).expect("it is registered");
@@ -130,7 +130,7 @@ impl SourceEntry {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SourceTable<S, T = ()> {
     entries: S,
-    /// One more than the highest index that was ever registered: entries from here on are in an
+    /// One more than the highest index that was ever registered: entries from this one on are in an
     /// unknown state, and count as empty.
     used: usize,
     registered: usize,
@@ -187,7 +187,7 @@ impl<T, S: Storage<SourceEntry<T>>> SourceTable<S, T> {
         }
         self.registered += 1;
         let generation = token.generation();
-        self.put(index, Registration { generation, interest, mode, fired: false });
+        self.put(index, Registration { generation, interest, mode, is_reported: false });
         self.entries.as_mut()[index].value = value;
     }
 
@@ -218,7 +218,7 @@ impl<T, S: Storage<SourceEntry<T>>> SourceTable<S, T> {
     pub fn update(&mut self, token: Token, interest: Interest, mode: Mode) {
         debug_assert!(self.get(token).is_ok(), "get the registration first");
         let generation = token.generation();
-        self.put(token.index(), Registration { generation, interest, mode, fired: false });
+        self.put(token.index(), Registration { generation, interest, mode, is_reported: false });
     }
 
     /// Removes a token that [`get`](Self::get) found. Its value stays in its place, unseen.
@@ -241,7 +241,7 @@ impl<T, S: Storage<SourceEntry<T>>> SourceTable<S, T> {
             return false;
         }
         self.armed -= usize::from(!registration.armed().is_empty());
-        self.entries.as_mut()[index].registration.fired = true;
+        self.entries.as_mut()[index].registration.is_reported = true;
         true
     }
 

@@ -8,10 +8,10 @@ use crate::event_loop::{LoopCounters, Slot, TimerSlot};
 /// No waker was made through this loop.
 pub(super) const NO_WAKER: Token = Token::from_u64(0);
 
-/// If a loop runs, and who ended that.
+/// The state of a loop's `run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nobody asked the loop to stop.
+    /// The loop was not asked to stop.
     Running,
     /// [`Context::stop`] was called: `run` returns after this turn.
     Stopping,
@@ -29,19 +29,21 @@ pub(super) struct LoopState<P> {
     /// Set when `now` was read or given after the last wait.
     pub(super) now_is_current: bool,
     /// The latest time that was known when the last wait or poll began: it has looked for I/O
-    /// after each deadline up to here. Kept when the time is first read after a wait.
+    /// after each deadline up to that time. Kept when the time is first read after a wait.
     pub(super) looked_at: Instant,
     /// The platform's clock, where it has one.
     pub(super) clock: Option<fn(&mut P) -> Instant>,
     /// The token of the platform's waker, or [`NO_WAKER`].
     pub(super) waker: Token,
-    /// Deadlines up to here may expire: a look at every source has followed them.
+    /// Deadlines up to this time may expire: a look at every source has followed them.
     pub(super) judged: Instant,
     /// Looks that filled their batch, while a deadline waits for the rest of the sources.
     pub(super) full_looks: usize,
     /// The time before the first of them.
     pub(super) full_looks_since: Instant,
     phase: Phase,
+    /// The servers that serve in this loop and have not drained.
+    pub(super) servers: usize,
     pub(super) counters: LoopCounters,
 }
 
@@ -65,6 +67,7 @@ impl<P> LoopState<P> {
             full_looks: 0,
             full_looks_since: Instant::ZERO,
             phase: Phase::Running,
+            servers: 0,
             counters: LoopCounters::default(),
         }
     }

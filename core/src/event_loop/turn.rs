@@ -123,7 +123,6 @@ impl<P: Selector> Context<'_, P> {
 
     /// Counts an event whose source is gone.
     #[cold]
-    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn drop_stale(&mut self) {
         self.state.counters.events_stale += 1;
     }

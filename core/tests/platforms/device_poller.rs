@@ -9,12 +9,12 @@ use crate::uart::Uart;
 
 type Console = DevicePoller<Uart, 3, 4>;
 
-/// The token of a test's device: the index of its slot is not that of the device.
+/// Returns the token of a test's device: the index of its slot is not that of the device.
 const fn token(number: u32) -> Token {
     Token::new(3 - number, 1)
 }
 
-/// Three devices, each registered for reading, with bytes to read.
+/// Makes three devices, each registered for reading, with bytes to read.
 fn three_ready() -> (Console, [Device; 3]) {
     let mut scan = Console::new();
     let devices = core::array::from_fn(|number| {
@@ -31,7 +31,7 @@ fn three_ready() -> (Console, [Device; 3]) {
     (scan, devices)
 }
 
-/// What one poll reports into a batch of `BATCH`.
+/// Returns what one poll reports into a batch of `BATCH`.
 fn poll<const BATCH: usize>(scan: &mut Console) -> Vec<(Token, Readiness)> {
     let mut batch = [Event::EMPTY; BATCH];
     let mut events = Events::new(&mut batch);

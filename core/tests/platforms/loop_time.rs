@@ -16,7 +16,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A platform with a clock, and sources that are ready until somebody takes their bytes.
+/// A platform with a clock, and sources that are ready until their bytes are taken.
 #[derive(Debug, Default)]
 struct Host {
     clock: Instant,
@@ -124,7 +124,7 @@ impl Handler<Host> for Log {
 
 type Loop<const BATCH: usize> = EventLoop<Host, StaticLoop<8, BATCH>>;
 
-/// A loop with `COUNT` tokens.
+/// Makes a loop with `COUNT` tokens.
 fn loop_of<const COUNT: usize, const BATCH: usize>() -> (Loop<BATCH>, [Token; COUNT], Log) {
     let mut event_loop = Loop::<BATCH>::new(Host::default(), StaticLoop::new());
     let tokens = [(); COUNT]

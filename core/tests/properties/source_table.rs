@@ -31,8 +31,8 @@ fn step() -> impl Strategy<Value = Step> {
     };
     let mode = || prop_oneof![Just(Mode::Level), Just(Mode::Oneshot), Just(Mode::Edge)];
     prop_oneof![
-        4 => (token(), interest(), mode()).prop_map(|(token, interest, mode)| Step::Register(token, interest, mode)),
-        3 => (token(), interest(), mode()).prop_map(|(token, interest, mode)| Step::Modify(token, interest, mode)),
+        4 => (token(), interest(), mode()).prop_map(|(t, i, m)| Step::Register(t, i, m)),
+        3 => (token(), interest(), mode()).prop_map(|(t, i, m)| Step::Modify(t, i, m)),
         2 => token().prop_map(Step::Deregister),
         3 => (0..7_usize).prop_map(Step::Report),
     ]
@@ -43,12 +43,12 @@ struct Entry {
     token: Token,
     interest: Interest,
     mode: Mode,
-    fired: bool,
+    is_reported: bool,
 }
 
 type Model = BTreeMap<usize, Entry>;
 
-/// What the contract says about registering `token`.
+/// Returns what the contract says about registering `token`.
 fn expected_vacancy(model: &Model, token: Token) -> Result<(), ErrorKind> {
     match model.get(&token.index()) {
         _ if token.index() >= CAPACITY => Err(ErrorKind::Full),
@@ -59,7 +59,7 @@ fn expected_vacancy(model: &Model, token: Token) -> Result<(), ErrorKind> {
     }
 }
 
-/// What the contract says about using `token`.
+/// Returns what the contract says about using `token`.
 fn lookup(model: &Model, token: Token) -> Result<Entry, ErrorKind> {
     match model.get(&token.index()) {
         Some(entry) if entry.token == token => Ok(*entry),
@@ -77,7 +77,7 @@ fn apply(table: &mut Table<'_>, model: &mut Model, step: Step) {
             assert_eq!(table.check_vacant(token).map_err(selkie_core::Error::kind), vacant);
             if vacant.is_ok() {
                 table.insert(token, interest, mode, token.generation());
-                model.insert(token.index(), Entry { token, interest, mode, fired: false });
+                model.insert(token.index(), Entry { token, interest, mode, is_reported: false });
             }
         }
         Step::Modify(token, interest, mode) => {
@@ -88,7 +88,7 @@ fn apply(table: &mut Table<'_>, model: &mut Model, step: Step) {
             );
             if found.is_ok() {
                 table.update(token, interest, mode);
-                model.insert(token.index(), Entry { token, interest, mode, fired: false });
+                model.insert(token.index(), Entry { token, interest, mode, is_reported: false });
             }
         }
         Step::Deregister(token) => {
@@ -106,7 +106,7 @@ fn apply(table: &mut Table<'_>, model: &mut Model, step: Step) {
             let oneshot = model.get_mut(&index).filter(|entry| entry.mode == Mode::Oneshot);
             assert_eq!(table.mark_fired(index), oneshot.is_some());
             if let Some(entry) = oneshot {
-                entry.fired = true;
+                entry.is_reported = true;
             }
         }
     }
@@ -114,7 +114,7 @@ fn apply(table: &mut Table<'_>, model: &mut Model, step: Step) {
 
 fn compare(table: &Table<'_>, model: &Model) {
     assert_eq!((table.len(), table.is_empty()), (model.len(), model.is_empty()));
-    let is_armed = |entry: &&Entry| !entry.interest.is_empty() && !entry.fired;
+    let is_armed = |entry: &&Entry| !entry.interest.is_empty() && !entry.is_reported;
     assert_eq!(table.armed(), model.values().filter(is_armed).count());
     let is_oneshot = |entry: &&Entry| entry.mode == Mode::Oneshot;
     assert_eq!(table.oneshot(), model.values().filter(is_oneshot).count());
@@ -124,7 +124,7 @@ fn compare(table: &Table<'_>, model: &Model) {
             (token, registration.interest, registration.mode, registration.armed())
         });
         let expected = model.get(&index).map(|entry| {
-            let armed = if entry.fired { Interest::NONE } else { entry.interest };
+            let armed = if entry.is_reported { Interest::NONE } else { entry.interest };
             (entry.token, entry.interest, entry.mode, armed)
         });
         assert_eq!(found, expected);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use selkie_core::memory::{Connection, LoopStorage, ServerStorage, Slot, TimerSlot};
-use selkie_core::{Config, Error, ErrorKind, Event, EventLoop, Instant, Server};
+use selkie_core::{
+    Config, Connection, Entry, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server,
+    ServerStorage, Slot, TimerSlot,
+};
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket};
 use smoltcp::iface::SocketHandle;
@@ -33,7 +35,7 @@ pub(crate) enum Outcome {
 /// A server, and the host beyond the wire.
 pub(crate) struct TestBench {
     pub(crate) event_loop: EventLoop<Network<'static, Wire>, LoopStorage<'static>>,
-    pub(crate) server: Server<'static, Network<'static, Wire>, Echo>,
+    pub(crate) server: Server<Network<'static, Wire>, Echo, ServerStorage<'static, Socket, ()>>,
     pub(crate) remote: Host,
     /// The remote end of the wire: what is lost at it never reaches the remote host.
     pub(crate) wire: Wire,
@@ -55,15 +57,11 @@ impl TestBench {
             events: vec![Event::EMPTY; 4].leak(),
         };
         let mut event_loop = EventLoop::new_at(network, storage, Instant::ZERO);
-        let config = Config {
-            connections_max: connections,
-            idle_timeout: Some(IDLE_TIMEOUT),
-            ..Config::DEFAULT
-        };
+        let config = Config::DEFAULT.connections_max(connections).idle_timeout(Some(IDLE_TIMEOUT));
         let storage = ServerStorage::<Socket, ()> {
             connections: vec![Connection::EMPTY; slots].leak(),
-            sources: vec![None; slots].leak(),
-            sessions: vec![None; slots].leak(),
+            sources: vec![Entry::Vacant; slots].leak(),
+            sessions: vec![Entry::Vacant; slots].leak(),
             blocks: &mut [],
             bytes: &mut [],
             scratch: vec![0; 512].leak(),
