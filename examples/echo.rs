@@ -105,10 +105,13 @@ fn serve(arguments: &Arguments) -> Result<(), String> {
     let slots = capacity + 2;
     let platform::Opened { platform, listener, description } = platform::open(arguments, slots)?;
 
-    let mut server_memory = HeapServer::new(slots, slots * platform::BUFFERS_EACH, BUFFER_SIZE);
+    let no_memory = |error| format!("cannot serve {capacity} clients: {error}");
+    let loop_memory = HeapLoop::new(slots, EVENTS).map_err(no_memory)?;
+    let buffers = slots * platform::BUFFERS_EACH;
+    let memory = HeapServer::new(slots, buffers, BUFFER_SIZE).map_err(no_memory)?;
     let config = Config::DEFAULT.connections_max(capacity).idle_timeout(arguments.idle_timeout);
-    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, EVENTS));
-    let mut server = Server::new(Echo, config, server_memory.storage());
+    let mut event_loop = EventLoop::new(platform, loop_memory);
+    let mut server = Server::new(Echo, config, memory);
     server
         .listen(&mut event_loop.context(), listener)
         .map_err(|error| format!("cannot watch the listener: {error}"))?;

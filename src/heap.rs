@@ -3,25 +3,33 @@
 use std::boxed::Box;
 
 use selkie_core::{
-    Block, Connection, Entry, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
-    TimerSlot,
+    Block, Connection, Entry, Error, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage,
+    Slot, TimerSlot,
 };
 #[cfg(unix)]
-use selkie_std::zeroed_slice as table;
+use selkie_std::try_zeroed_slice as table;
 
 /// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
 #[cfg(not(unix))]
-fn table<T: Clone + Default>(len: usize) -> Box<[T]> {
-    std::vec![T::default(); len].into_boxed_slice()
+fn table<T: Clone + Default>(len: usize) -> Result<Box<[T]>, Error> {
+    check_room::<T>(len)?;
+    Ok(std::vec![T::default(); len].into_boxed_slice())
+}
+
+/// Checks that there is memory for a table, as an allocation that fails ends the program.
+#[cfg(not(unix))]
+fn check_room<T>(len: usize) -> Result<(), Error> {
+    let reserved = std::vec::Vec::<T>::new().try_reserve_exact(len);
+    reserved.map_err(|_| Error::new(selkie_core::ErrorKind::OutOfMemory))
 }
 
 /// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
 /// nothing is written to them.
-fn vacant<T>(len: usize) -> Box<[Entry<T>]> {
+fn vacant<T>(len: usize) -> Result<Box<[Entry<T>]>, Error> {
     #[cfg(unix)]
     return table(len);
     #[cfg(not(unix))]
-    (0..len).map(|_| Entry::Vacant).collect()
+    check_room::<Entry<T>>(len).map(|()| (0..len).map(|_| Entry::Vacant).collect())
 }
 
 /// The memory of a loop, on the heap.
@@ -36,9 +44,12 @@ pub struct HeapLoop {
 
 impl HeapLoop {
     /// Makes memory for `slots` sources, listeners and wakers included, and batches of `events`.
-    #[must_use]
-    pub fn new(slots: usize, events: usize) -> Self {
-        Self { slots: table(slots), timers: table(slots), events: table(events) }
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory) if there is too little.
+    pub fn new(slots: usize, events: usize) -> Result<Self, Error> {
+        Ok(Self { slots: table(slots)?, timers: table(slots)?, events: table(events)? })
     }
 }
 
@@ -66,16 +77,19 @@ pub struct HeapServer<Source, Session> {
 impl<Source, Session> HeapServer<Source, Session> {
     /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
     /// `block_size` bytes.
-    #[must_use]
-    pub fn new(slots: usize, blocks: usize, block_size: usize) -> Self {
-        Self {
-            connections: table(slots),
-            sources: vacant(slots),
-            sessions: vacant(slots),
-            blocks: table(blocks),
-            bytes: table(blocks * block_size),
-            scratch: table(block_size),
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory) if there is too little.
+    pub fn new(slots: usize, blocks: usize, block_size: usize) -> Result<Self, Error> {
+        Ok(Self {
+            connections: table(slots)?,
+            sources: vacant(slots)?,
+            sessions: vacant(slots)?,
+            blocks: table(blocks)?,
+            bytes: table(blocks.saturating_mul(block_size))?,
+            scratch: table(block_size)?,
+        })
     }
 
     /// Lends the memory to a server.

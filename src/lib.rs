@@ -31,9 +31,10 @@
 //! let mut platform = Platform::new(DefaultSelector::new(slots)?, slots)?;
 //! let listener = platform.listen("127.0.0.1:7000".parse()?, 128)?;
 //!
-//! let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 256));
-//! let mut server_memory = HeapServer::new(slots, slots, 16 * 1024);
-//! let mut server = Server::new(Echo, Config::DEFAULT, server_memory.storage());
+//! let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 256)?);
+//! // Two buffers a connection, so that none waits for the buffer of another.
+//! let memory = HeapServer::new(slots, 2 * slots, 16 * 1024)?;
+//! let mut server = Server::new(Echo, Config::DEFAULT, memory);
 //! server.listen(&mut event_loop.context(), listener)?;
 //! event_loop.run(&mut server)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -132,13 +132,13 @@ fn calls_while_serving(backend: Backend) -> u64 {
         .listen("127.0.0.1:0".parse().expect("an address"), 128)
         .expect("there is a free port");
     let address = platform.local_address(listener).expect("it is bound");
-    let mut server_memory = HeapServer::new(slots, slots, 4096);
+    let memory = HeapServer::new(slots, slots, 4096).expect("memory");
     let config = Config::DEFAULT
         .connections_max(CAPACITY)
         .idle_timeout(Some(Duration::from_secs(1)))
         .linger(Duration::from_millis(100));
-    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16));
-    let mut server = Server::new(Echo, config, server_memory.storage());
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16).expect("memory"));
+    let mut server = Server::new(Echo, config, memory);
     server.listen(&mut event_loop.context(), listener).expect("there is room");
     let (_, waker) = event_loop.context().waker().expect("there is room");
     let done = AtomicBool::new(false);

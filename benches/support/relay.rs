@@ -27,7 +27,7 @@ fn platform(listener: TcpListener) -> (Platform<Epoll<'static>>, Socket) {
 /// Relays by hand until both connections are closed.
 pub(crate) fn by_hand(listener: TcpListener) {
     let (platform, listener) = platform(listener);
-    let mut event_loop = EventLoop::new(platform, HeapLoop::new(SLOTS, BATCH));
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(SLOTS, BATCH).expect("memory"));
     let mut context = event_loop.context();
     let token = context.register(listener, Interest::READABLE, Mode::Level).expect("room");
     let mut relay = ByHand { listener: (listener, token), sides: Vec::with_capacity(2), ended: 0 };
@@ -185,8 +185,8 @@ impl Service for Relay {
 /// Relays by a service until both connections are closed.
 pub(crate) fn served(listener: TcpListener) {
     let (platform, listener) = platform(listener);
-    let memory = HeapServer::<Socket, ()>::new(SLOTS, 2 * SLOTS, BUFFER_SIZE);
-    let mut event_loop = EventLoop::new(platform, HeapLoop::new(SLOTS, BATCH));
+    let memory = HeapServer::<Socket, ()>::new(SLOTS, 2 * SLOTS, BUFFER_SIZE).expect("memory");
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(SLOTS, BATCH).expect("memory"));
     let mut server = Server::new(Relay::default(), Config::DEFAULT, memory);
     server.listen(&mut event_loop.context(), listener).expect("room for the listener");
     while server.service().closed < 2 {
