@@ -2,9 +2,12 @@
 
 use std::boxed::Box;
 
+use selkie_core::Error;
+#[cfg(not(unix))]
+use selkie_core::ErrorKind;
 use selkie_core::{
-    Block, Connection, Entry, Error, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage,
-    Slot, TimerSlot,
+    Block, Connection, Entry, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 #[cfg(unix)]
 use selkie_std::try_zeroed_slice as table;
@@ -12,15 +15,10 @@ use selkie_std::try_zeroed_slice as table;
 /// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
 #[cfg(not(unix))]
 fn table<T: Clone + Default>(len: usize) -> Result<Box<[T]>, Error> {
-    check_room::<T>(len)?;
-    Ok(std::vec![T::default(); len].into_boxed_slice())
-}
-
-/// Checks that there is memory for a table, as an allocation that fails ends the program.
-#[cfg(not(unix))]
-fn check_room<T>(len: usize) -> Result<(), Error> {
-    let reserved = std::vec::Vec::<T>::new().try_reserve_exact(len);
-    reserved.map_err(|_| Error::new(selkie_core::ErrorKind::OutOfMemory))
+    let mut table = std::vec::Vec::new();
+    table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
+    table.resize(len, T::default());
+    Ok(table.into_boxed_slice())
 }
 
 /// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
@@ -29,7 +27,12 @@ fn vacant<T>(len: usize) -> Result<Box<[Entry<T>]>, Error> {
     #[cfg(unix)]
     return table(len);
     #[cfg(not(unix))]
-    check_room::<Entry<T>>(len).map(|()| (0..len).map(|_| Entry::Vacant).collect())
+    {
+        let mut table = std::vec::Vec::new();
+        table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
+        table.resize_with(len, || Entry::Vacant);
+        Ok(table.into_boxed_slice())
+    }
 }
 
 /// The memory of a loop, on the heap.
@@ -47,7 +50,7 @@ impl HeapLoop {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory) if there is too little.
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
     pub fn new(slots: usize, events: usize) -> Result<Self, Error> {
         Ok(Self { slots: table(slots)?, timers: table(slots)?, events: table(events)? })
     }
@@ -80,7 +83,7 @@ impl<Source, Session> HeapServer<Source, Session> {
     ///
     /// # Errors
     ///
-    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory) if there is too little.
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Result<Self, Error> {
         Ok(Self {
             connections: table(slots)?,

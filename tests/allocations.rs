@@ -12,8 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use selkie::{
-    AnySelector, Backend, CloseReason, Config, Counters, EventLoop, HeapLoop, HeapServer, Platform,
-    Server,
+    AnySelector, Backend, CloseReason, Config, EventLoop, HeapLoop, HeapServer, Platform, Server,
 };
 use selkie_services::Echo;
 use socket2::SockRef;
@@ -132,13 +131,13 @@ fn calls_while_serving(backend: Backend) -> u64 {
         .listen("127.0.0.1:0".parse().expect("an address"), 128)
         .expect("there is a free port");
     let address = platform.local_address(listener).expect("it is bound");
-    let memory = HeapServer::new(slots, slots, 4096).expect("memory");
+    let mut server_memory = HeapServer::new(slots, slots, 4096).unwrap();
     let config = Config::DEFAULT
         .connections_max(CAPACITY)
         .idle_timeout(Some(Duration::from_secs(1)))
         .linger(Duration::from_millis(100));
-    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16).expect("memory"));
-    let mut server = Server::new(Echo, config, memory);
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16).unwrap());
+    let mut server = Server::new(Echo, config, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("there is room");
     let (_, waker) = event_loop.context().waker().expect("there is room");
     let done = AtomicBool::new(false);
@@ -162,16 +161,12 @@ fn calls_while_serving(backend: Backend) -> u64 {
         clients.join().expect("the clients were served");
         calls
     });
-    assert_tried(server.counters());
-    calls
-}
-
-/// Checks that the clients had everything happen.
-fn assert_tried(counters: &Counters) {
+    let counters = server.counters();
     assert!(counters.closed_for(CloseReason::Reset) > 0, "{counters:?}");
     assert!(counters.closed_for(CloseReason::Idle) > 0, "{counters:?}");
     assert!(counters.closed_for(CloseReason::Finished) > 0, "{counters:?}");
     assert!(counters.accept_pauses > 0 && counters.blocks_max > 0, "{counters:?}");
+    calls
 }
 
 #[test]
@@ -181,15 +176,16 @@ fn the_allocator_is_counted() {
     assert_eq!(CALLS.take(), Some(2));
 }
 
-/// Makes a test for each backend of the machine.
+/// Makes a test for each backend of the platform.
 macro_rules! on_every_backend {
-    ($($selector:ident $backend:ident,)+) => {
-        $(mod $backend {
+    ($($backend:ident $name:ident,)+) => {
+        $(
             #[test]
-            fn the_server_allocates_nothing_while_it_runs() {
-                assert_eq!(crate::calls_while_serving(selkie::Backend::$selector), 0);
+            fn $name() {
+                let calls = calls_while_serving(Backend::$backend);
+                assert_eq!(calls, 0, "the server allocates while it runs");
             }
-        })+
+        )+
     };
 }
 

@@ -25,10 +25,11 @@ mod streams;
 mod waits;
 mod watching;
 
-/// Lists the backends of the machine.
+/// Lists the names of the backends.
 macro_rules! names {
-    ($($selector:ident $backend:ident,)+) => {
-        const BACKENDS: &[&str] = &[$(stringify!($backend)),+];
+    ($($backend:ident $name:ident,)+) => {
+        /// The backends of the platform.
+        const BACKENDS: &[&str] = &[$(stringify!($name)),+];
     };
 }
 

@@ -39,19 +39,21 @@ const GROWTH_MAX: u64 = 256 << 10;
 /// The size of such a buffer, which takes no memory until it is used.
 const BLOCK_SIZE: u64 = 16 * 1024;
 
-/// Makes a test for each backend of the machine.
-macro_rules! on_every_backend {
-    ($($selector:ident $backend:ident,)+) => {
-        $(mod $backend {
-            #[test]
-            fn the_server_ends_where_it_began() {
-                crate::soak(stringify!($backend));
+/// Makes a test for each backend of the platform.
+macro_rules! ends_where_it_began {
+    ($($backend:ident $name:ident,)+) => {
+        $(
+            mod $name {
+                #[test]
+                fn ends_where_it_began() {
+                    super::soak(stringify!($name));
+                }
             }
-        })+
+        )+
     };
 }
 
-selkie::for_each_backend!(on_every_backend);
+selkie::for_each_backend!(ends_where_it_began);
 
 fn soak(backend: &str) {
     let Some(time) = std::env::var_os(SECONDS) else {

@@ -14,7 +14,7 @@ use super::READ_MAX;
 use crate::support::BATCH;
 
 /// The number of buffers: only connections with pending output take one.
-const BUFFERS: usize = 64;
+const BLOCKS: usize = 64;
 
 /// A service, and the number of its connections that are closed: the benchmark ends with them.
 struct Counted<S> {
@@ -70,10 +70,10 @@ pub(crate) fn serve<P: FdSelector + Wait>(
     let mut platform =
         Platform::new(selector.expect("a selector"), slots).expect("memory for the sockets");
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
-    let memory = HeapServer::<Socket, ()>::new(slots, BUFFERS, READ_MAX).expect("memory");
+    let mut server_memory = HeapServer::<Socket, ()>::new(slots, BLOCKS, READ_MAX).expect("memory");
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, BATCH).expect("memory"));
     let service = Counted { service, closed: 0 };
-    let mut server = Server::new(service, Config::DEFAULT, memory);
+    let mut server = Server::new(service, Config::DEFAULT, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("room for the listener");
     while server.service().closed < connections {
         event_loop.run_once(&mut server).expect("a wait");

@@ -62,10 +62,10 @@ impl<P: Transport> Engine<'_, '_, P> {
             || self.idle_at() <= now
             || self.stalled_at() <= now
             || self.input_due_at() <= now
-            || self
-                .state
-                .drain
-                .is_some_and(|drain| drain.deadline <= now || !connection.has(Flag::DRAIN_TOLD))
+            || self.state.drain.is_some_and(|drain| {
+                let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
+                drain.deadline <= now || !is_told
+            })
             || connection.waiting() == Waiting::Input
             || connection.has(Flag::WRITE_FAILED)
     }
@@ -186,10 +186,17 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Returns when the current connection has been idle for too long; the end of time if never.
+    /// Returns when the current connection has been idle for too long; the end of time if never:
+    /// the clock is stopped while the server itself keeps it from being read.
     pub(super) fn idle_at(&mut self) -> Instant {
+        let has_output = self.has_output();
         let connection = *self.current();
-        if connection.phase() == Phase::Lingering || connection.has(Flag::PAUSED) {
+        let is_held_up = match connection.phase() {
+            Phase::Open => connection.has(Flag::PAUSED) || connection.waiting() != Waiting::Nothing,
+            Phase::Closing => !has_output,
+            _ => true,
+        };
+        if is_held_up {
             return Instant::MAX;
         }
         self.state.limits.idle.after(connection.progress)
@@ -200,7 +207,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = *self.current();
         let timer = if connection.timer == Instant::ZERO { Instant::MAX } else { connection.timer };
         let drain = self.state.drain.map_or(Instant::MAX, |drain| {
-            if connection.has(Flag::DRAIN_TOLD) { drain.deadline } else { drain.tell_by }
+            let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
+            if is_told { drain.deadline } else { drain.tell_by.min(drain.deadline) }
         });
         timer
             .min(drain)

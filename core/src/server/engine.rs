@@ -92,8 +92,12 @@ pub(super) struct Call {
     pub(super) reserves_input: bool,
     /// A send was refused because a write had failed.
     pub(super) was_refused: bool,
+    /// The service was offered bytes.
+    pub(super) has_offered: bool,
     /// The service has taken some of the bytes that it was offered.
     pub(super) has_taken: bool,
+    /// Where the platform owns the buffers: the number of bytes that the service has left there.
+    pub(super) left: usize,
     /// Why a connection closes that the service closes.
     pub(super) closes_as: CloseReason,
 }
@@ -104,7 +108,9 @@ impl Call {
         has_gathered: false,
         reserves_input: false,
         was_refused: false,
+        has_offered: false,
         has_taken: false,
+        left: 0,
         closes_as: CloseReason::Closed,
     };
 }

@@ -104,9 +104,12 @@ impl<P: Transport> Engine<'_, '_, P> {
         if !self.current().has(Flag::FINISHING) || self.waits_to_finish() {
             return;
         }
-        self.call.has_taken = false;
-        self.receive(app, Receive::Again);
-        self.flush_gathered();
+        // What was offered a moment ago, and not taken, is not offered again at once.
+        if self.call.has_taken || !self.call.has_offered {
+            self.call.has_taken = false;
+            self.receive(app, Receive::Again);
+            self.flush_gathered();
+        }
         if self.waits_to_finish() {
             return;
         }
@@ -119,7 +122,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Returns whether a connection that finishes cannot be closed yet: the service waits for room,
-    /// or may take more of its input once the output has drained.
+    /// or may take more of its input once the output has drained or its timer has expired.
     fn waits_to_finish(&mut self) -> bool {
         let has_unread = self.unread() > 0;
         let has_output = self.has_output();
@@ -127,7 +130,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         !connection.is_open()
             || connection.has(Flag::WRITABLE_WANTED)
             || connection.has(Flag::NO_ROOM)
-            || (has_output && has_unread)
+            || (has_unread && (has_output || connection.timer != Instant::ZERO))
     }
 
     /// Moves the current connection on in its phase. Returns how it is closed, if it is.

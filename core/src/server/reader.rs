@@ -30,6 +30,10 @@ impl<P: Transport> Engine<'_, '_, P> {
         what: Receive,
     ) -> bool {
         let reads = self.current().reads() || self.is_woken_to_read();
+        if !reads && self.current().waiting() == super::connection::Waiting::Input {
+            // It does not want to read any more.
+            self.stop_waiting(self.current.index());
+        }
         let what = if reads { what } else { Receive::Again };
         let had_unread = self.unread() > 0;
         if what == Receive::Again && (!had_unread || self.current().has(Flag::PAUSED)) {
@@ -101,6 +105,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.call.reserves_input = !has_input;
             taken = app.offer(self, count);
             self.call.reserves_input = false;
+            self.call.has_offered = true;
             self.call.has_taken |= taken > 0;
         }
         self.stash_input(&app.scratch[taken..count], taken > 0);
@@ -131,8 +136,10 @@ impl<P: Transport> Engine<'_, '_, P> {
             }
         };
         let taken = app.offer(self, shown);
+        self.call.has_offered = true;
         self.call.has_taken |= taken > 0;
         let left = shown - taken;
+        self.call.left = left;
         self.context.platform.consume(source, taken, left);
         bump(&mut self.state.counters.bytes_in, taken);
         if what == Receive::More || taken > 0 {
@@ -168,6 +175,11 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn record_read(&mut self, read: Result<usize, Error>) -> usize {
         let index = self.current.index();
         match read {
+            // After a failed write, platforms report a reset as the end of the stream.
+            Ok(0) if self.current().has(Flag::WRITE_FAILED) => {
+                let reason = self.current().reason();
+                self.abort(index, reason);
+            }
             Ok(0) => {
                 if self.current().is_open() && self.current().read_half() == ReadHalf::Open {
                     self.current().end_read();
@@ -217,23 +229,11 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         self.current().deliver_end();
-        let untaken = self.untaken(app);
+        let untaken = if P::OWNS_BUFFERS { self.call.left } else { self.unread() };
         if untaken > 0 {
             self.restart_input_timeout();
         }
         app.call(self, |service, peer, session| service.read_closed(peer, session, untaken));
-    }
-
-    /// Returns the number of bytes that the service has left.
-    fn untaken<S: Service>(&mut self, app: &mut Application<'_, S>) -> usize {
-        if !P::OWNS_BUFFERS || !self.current().has(Flag::LEFT) {
-            return self.unread();
-        }
-        let Some(source) = self.source(self.current.index()) else { return 0 };
-        self.context.platform.consume(source, 0, 0);
-        let count = self.context.platform.peek(source, app.scratch).unwrap_or(0);
-        self.context.platform.consume(source, 0, count);
-        count
     }
 
     /// Gives the service the whole input timeout for what it left at the end of the stream.

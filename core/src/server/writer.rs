@@ -134,7 +134,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if !connection.has(Flag::NO_ROOM) && !connection.has(Flag::OFFER_AGAIN) {
             connection.set_blocked_since(now);
         }
-        if is_full {
+        if is_full || P::REPORTS_ROOM {
             connection.set(Flag::NO_ROOM);
             let deadline = self.state.limits.stall.after(now);
             self.schedule(index, deadline);
@@ -172,6 +172,11 @@ impl<P: Transport> Engine<'_, '_, P> {
         let count = self.context.platform.write(source, bytes)?;
         bump(&mut self.state.counters.bytes_out, count);
         self.record_progress(index);
+        if P::OWNS_BUFFERS {
+            // The bytes wait in the platform's buffer, and the peer may take none of them.
+            let deadline = self.state.limits.stall.after(self.context.now());
+            self.schedule(index, deadline);
+        }
         Ok(count)
     }
 
@@ -322,10 +327,13 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn stalled_at(&mut self) -> Instant {
         let connection: Connection = *self.current();
         let since = if P::OWNS_BUFFERS {
-            if !connection.has(Flag::NO_ROOM) {
-                return Instant::MAX;
+            let source = self.source(self.current.index());
+            match source.and_then(|source| self.context.platform.unacknowledged_since(source)) {
+                Some(since) => since,
+                // The platform may not know.
+                None if connection.has(Flag::NO_ROOM) => connection.blocked_since(),
+                None => return Instant::MAX,
             }
-            connection.blocked_since()
         } else {
             let Some(output) = connection.output() else { return Instant::MAX };
             self.pool.block(output).waiting_since
