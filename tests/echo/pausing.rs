@@ -45,5 +45,6 @@ fn pause_idle(backend: &str, count: usize) {
     }
     drop(clients);
     let report = server.stop();
-    assert!(!report.text.contains(" idle"), "{}", report.text);
+    let closed = report.text.lines().find(|line| line.starts_with("closed "));
+    assert!(closed.is_some_and(|line| !line.contains("idle")), "{}", report.text);
 }
