@@ -123,9 +123,10 @@ fn an_end_that_never_finds_room_is_not_waited_for_without_limit() {
 
 /// A service that has paused reading, as a relay does.
 fn paused() -> Scripted {
-    let mut service = Scripted::sink();
-    service.on_opened = Box::new(|peer| peer.pause_reading());
-    service
+    fn pause(peer: &mut selkie_core::Peer<'_>) {
+        peer.pause_reading();
+    }
+    Scripted { on_opened: Box::new(pause), ..Scripted::sink() }
 }
 
 #[test]
