@@ -208,13 +208,12 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.current().clear(Flag::INBOX_FULL);
             return self.release_input(index);
         }
-        let input = match self.current().input() {
-            Some(input) => input,
-            None => {
-                let Some(input) = self.borrow(index) else { return };
-                self.current().set_input(Some(input));
-                input
-            }
+        let input = if let Some(input) = self.current().input() {
+            input
+        } else {
+            let Some(input) = self.borrow(index) else { return };
+            self.current().set_input(Some(input));
+            input
         };
         self.pool.push(input, bytes);
         let is_full = bytes.len() >= self.state.received_max;

@@ -195,6 +195,7 @@ impl Connection {
     }
 
     /// Returns what the platform was last told to watch.
+    #[allow(clippy::cast_possible_truncation, reason = "it is masked")]
     pub(super) const fn watched(&self) -> Interest {
         Interest::from_bits(self.get(INTEREST) as u8)
     }

@@ -82,6 +82,7 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
 }
 
 /// What happened in the callback that is under way.
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     /// A send of the current connection went to the platform; later ones are gathered.

@@ -40,7 +40,8 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
     }
 
     /// Writes the first answer of the current connection.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
     fn write(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
         match self.engine.context.platform.write(source, bytes) {
             Ok(count) => {
@@ -176,9 +177,9 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
 
     /// Receives on the fast path.
     #[inline]
-    pub(super) fn receive_fast<'a>(
+    pub(super) fn receive_fast(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         token: Token,
         source: P::Source,
     ) {
@@ -196,20 +197,20 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         fast.engine.record_progress(token.index());
         let guard = PanicGuard(&mut fast);
         let mut peer = Peer::new(token, &mut *guard.0);
-        let taken = app.service.received(&mut peer, session, &app.scratch[..count]);
+        let consumed = app.service.received(&mut peer, session, &app.scratch[..count]);
         core::mem::forget(guard);
         let call = fast.call;
-        if taken < count || call.is_some() {
-            self.finish_fast(context, token, call.unwrap_or(Call::NEW), (taken, count));
+        if consumed < count || call.is_some() {
+            self.finish_fast(context, token, call.unwrap_or(Call::NEW), (consumed, count));
         }
     }
 
     /// Reconciles a connection of which nothing was read.
     #[cold]
     #[inline(never)]
-    fn finish_read<'a>(
+    fn finish_read(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         token: Token,
         read: Result<usize, Error>,
     ) {
@@ -221,17 +222,17 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// Keeps what the service has left of what it was offered, and reconciles the connection.
     #[cold]
     #[inline(never)]
-    fn finish_fast<'a>(
+    fn finish_fast(
         &mut self,
-        context: &mut Context<'a, P>,
+        context: &mut Context<'_, P>,
         token: Token,
         call: Call,
-        (taken, count): (usize, usize),
+        (consumed, count): (usize, usize),
     ) {
         let (mut engine, mut app) = self.engine(context, token);
         engine.call = Call { reserves_input: false, ..call };
-        if taken < count {
-            engine.stash_input(&app.scratch[taken..count], taken > 0);
+        if consumed < count {
+            engine.stash_input(&app.scratch[consumed..count], consumed > 0);
         }
         debug_assert!(engine.current().phase() != Phase::Free);
         engine.reconcile(&mut app);

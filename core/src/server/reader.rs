@@ -22,7 +22,7 @@ pub(super) enum Receive {
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Receives for the current connection. Returns whether the platform may have more: the read
-    /// filled all the room that there was.
+    /// found something.
     #[inline(never)]
     pub(super) fn receive<S: Service>(
         &mut self,
@@ -73,7 +73,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             reads += 1;
             let goes_on = P::READABLE_UNTIL_EMPTY && reads < READS_MAX && count > 0 && limit > 0;
             if !goes_on || !self.current().reads() || self.unread() > 0 {
-                return limit == 0;
+                return limit < self.state.received_max;
             }
         }
     }
@@ -148,7 +148,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let is_full = left == app.scratch.len();
         self.record_left(left > 0, is_full, taken > 0);
         self.give_up_if_refused(taken);
-        taken == app.scratch.len()
+        taken > 0
     }
 
     /// Takes note of what the service has left in the platform's buffer.

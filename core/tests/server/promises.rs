@@ -42,7 +42,7 @@ fn a_peer_that_has_sent_is_served_although_its_deadline_has_passed<const KIND: u
 
 fn both_ended_streams_close_the_connection<const KIND: u8>() {
     let mut service = Scripted::sink();
-    service.on_ended = Some(Box::new(|peer| peer.shutdown_write()));
+    service.on_ended = Some(Box::new(crate::scripted::end));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.end(client);
@@ -106,7 +106,7 @@ fn many_sends_of_one_call_are_two_writes() {
 #[test]
 fn an_end_that_never_finds_room_is_not_waited_for_without_limit() {
     let mut service = Scripted::sink();
-    service.on_opened = Box::new(|peer| peer.close());
+    service.on_opened = Box::new(crate::scripted::close);
     let config = UNLIMITED.linger(Duration::from_secs(2));
     with_server::<_, SERVER>(Shape::SMALL, config, service, |rig| {
         let client = rig.connect();
@@ -123,9 +123,10 @@ fn an_end_that_never_finds_room_is_not_waited_for_without_limit() {
 
 /// A service that has paused reading, as a relay does.
 fn paused() -> Scripted {
-    let mut service = Scripted::sink();
-    service.on_opened = Box::new(|peer| peer.pause_reading());
-    service
+    fn pause(peer: &mut selkie_core::Peer<'_>) {
+        peer.pause_reading();
+    }
+    Scripted { on_opened: Box::new(pause), ..Scripted::sink() }
 }
 
 #[test]
