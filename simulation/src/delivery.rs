@@ -113,6 +113,7 @@ impl Network {
                 let connection = &mut self.connections[slot as usize];
                 connection.established = true;
                 connection.ends[NEAR].open = true;
+                connection.evidence.listener = address;
                 trace!(self, "network: connection {slot} waits to be accepted");
                 self.notify(slot, FAR, WRITABLE);
             }

@@ -21,6 +21,8 @@ pub struct Closed {
     pub evidence: ConnectionEvidence,
     /// Number of bytes that had arrived and were never read or shown.
     pub unread: usize,
+    /// Number of bytes that were read or shown.
+    pub offered: u64,
     /// When it was closed.
     pub at: Instant,
 }

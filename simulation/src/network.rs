@@ -88,6 +88,10 @@ pub struct ConnectionEvidence {
     pub refused_since: Option<Instant>,
     /// The first error on it that the near side was told of, other than would-block.
     pub failed: Option<ErrorKind>,
+    /// Address of the listener that it was accepted from.
+    pub listener: u32,
+    /// When it was accepted.
+    pub opened_at: Instant,
     /// The near side was told that the stream has ended.
     pub end_read: bool,
     /// Number of bytes that had arrived before that end.
@@ -96,6 +100,10 @@ pub struct ConnectionEvidence {
     pub write_ended: bool,
     /// When the near side last read and found that nothing was there.
     pub looked_at: Instant,
+    /// When the near side last tried to write.
+    pub tried_at: Instant,
+    /// For how many turns nothing was noticed of a peer that is gone.
+    pub deaf_turns: u64,
     /// The first failure was that of a write.
     pub write_failed: bool,
     /// When the connection broke, unless the near side was told before.

@@ -48,7 +48,7 @@ fn keep_panics() {
 pub fn play(scenario: &Scenario, trace: Trace) -> Outcome {
     keep_panics();
     let random = Random::new(scenario.seed);
-    let slots = crate::scenario::size(scenario.limits.slots).max(2);
+    let slots = scenario.limits.slot_count();
     let service = Mixed::new(slots, &scenario.crowd, scenario.for_the_service());
     let clients = Clients::new(&scenario.crowd, ADDRESS, &random.fork(7));
     PLAYING.set(true);
@@ -106,7 +106,7 @@ pub fn shrink(mut scenario: Scenario, rule: &str) -> Scenario {
 /// Returns whether a server can be made with these limits and these clients.
 fn is_sound(scenario: &Scenario) -> bool {
     let (limits, crowd) = (&scenario.limits, &scenario.crowd);
-    let served = crowd.echo + crowd.chat + crowd.stream + crowd.chaos;
+    let served = crowd.echo + crowd.chat + crowd.stream + crowd.chaos + crowd.relay;
     limits.slots >= 2
         && limits.batch >= 1
         && limits.blocks >= 2

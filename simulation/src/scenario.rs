@@ -29,6 +29,10 @@ parameters! {
         idle_timeout = 0,
         /// Stall timeout: time without any progress of pending output.
         stall_timeout = 0,
+        /// Time for which a service may take nothing of a full inbox.
+        input_timeout = 0,
+        /// Time that a connection waits for a buffer until another one is aborted.
+        buffer_grace = 1_000_000_000,
         /// Time to wait for the peer's end of the stream.
         linger = 2_000_000_000,
         /// Maximum number of accepts in a turn.
@@ -53,6 +57,14 @@ parameters! {
         slow_callbacks = 0,
         /// Longest time that a callback takes before or after the service acts.
         slow_callback_max = 0,
+        /// 1 if another loop and server have used the memory before.
+        used_memory = 0,
+        /// Number of clients of a second server in the same loop; without any there is none.
+        visitors = 0,
+        /// Time in which they come, and for which they stay.
+        visits_span = 0,
+        /// Maximum number of tokens that are issued to others.
+        issued_tokens = 0,
     }
 }
 
@@ -72,6 +84,8 @@ parameters! {
         stream = 0,
         /// The share of clients that are served at random.
         chaos = 0,
+        /// The share of clients that are relayed to each other.
+        relay = 0,
         /// Maximum number of bytes that a client sends.
         request_max = 2_000,
         /// Maximum length of a reply that a client asks for.
@@ -120,9 +134,9 @@ pub struct Scenario {
 }
 
 /// Number of bytes of [`Scenario::from_bytes`] for each part: as many as are drawn at most.
-const PARAMETER_BYTES: usize = 48;
-const LIMIT_BYTES: usize = 24;
-const CROWD_BYTES: usize = 28;
+const PARAMETER_BYTES: usize = 64;
+const LIMIT_BYTES: usize = 48;
+const CROWD_BYTES: usize = 40;
 
 impl Scenario {
     /// Makes a scenario without any trouble.
@@ -289,6 +303,8 @@ impl Limits {
             connections_max,
             idle_timeout: timeout(random),
             stall_timeout: timeout(random),
+            input_timeout: timeout(random),
+            buffer_grace: pick(random, &[1_000_000, 100_000_000, 1_000_000_000]),
             linger: pick(random, &[0, 1_000_000, 200_000_000, 2_000_000_000]),
             accepts_per_turn: pick(random, &[1, 2, 16]),
             accept_retry: pick(random, &[1_000_000, 100_000_000]),
@@ -301,20 +317,36 @@ impl Limits {
             reads_on: u64::from(random.chance(300)),
             slow_callbacks: sometimes(random, 100),
             slow_callback_max: pick(random, &[1_000, 2_000_000, 40_000_000, 800_000_000]),
+            used_memory: random.below(2),
+            visitors: pick(random, &[0, 0, 1, 3, 6]),
+            visits_span: pick(random, &[1_000_000, 300_000_000, 3_000_000_000]),
+            issued_tokens: pick(random, &[0, 0, 1, 4, 64]),
         }
+    }
+
+    /// Returns the capacity of the loop: a slot for each listener and one for a connection at
+    /// least.
+    pub(crate) fn slot_count(&self) -> usize {
+        size(self.slots).max(if self.visitors > 0 { 3 } else { 2 })
     }
 
     /// Returns the limits as a server configuration.
     #[must_use]
     pub fn config(&self) -> Config {
         let timeout = |nanos: u64| (nanos != 0).then(|| Duration::from_nanos(nanos));
-        Config {
-            connections_max: size(self.connections_max),
-            idle_timeout: timeout(self.idle_timeout),
-            stall_timeout: timeout(self.stall_timeout),
-            linger: Duration::from_nanos(self.linger),
-            accepts_per_turn: size(self.accepts_per_turn),
-            accept_retry: Duration::from_nanos(self.accept_retry),
+        let config = Config::DEFAULT
+            .connections_max(size(self.connections_max))
+            .idle_timeout(timeout(self.idle_timeout))
+            .stall_timeout(timeout(self.stall_timeout))
+            .buffer_grace(Duration::from_nanos(self.buffer_grace))
+            .linger(Duration::from_nanos(self.linger))
+            .accepts_per_turn(size(self.accepts_per_turn))
+            .accept_retry(Duration::from_nanos(self.accept_retry));
+        // Without one of its own, the timeout is that of stalled peers.
+        if self.input_timeout == 0 {
+            config
+        } else {
+            config.input_timeout(timeout(self.input_timeout))
         }
     }
 }
@@ -355,6 +387,7 @@ impl Crowd {
             patience: random.below(1001),
             reluctance: sometimes(random, 500),
             whims: sometimes(random, 400),
+            relay: random.below(3),
         }
     }
 }

@@ -141,7 +141,9 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         trace!(self.network, "near {slot}: accepted");
         self.evidence.accepted += 1;
         self.network.near_open += 1;
-        self.network.connections[slot as usize].evidence.moved_at = self.network.now();
+        let now = self.network.now();
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        (evidence.moved_at, evidence.opened_at) = (now, now);
         Ok(self.network.source(slot))
     }
 
@@ -206,8 +208,8 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         }
         self.elapse();
         let slot = self.network.near(source)?;
-        // At the end of the stream, what was left is shown once more.
-        self.evidence.note_read(&mut self.network.connections[slot as usize].evidence, 2);
+        // At the end of the stream, what was left is shown once more, and counted.
+        self.evidence.note_read(&mut self.network.connections[slot as usize].evidence, 4);
         let again = self.network.connections[slot as usize].ends[NEAR].again;
         let outcome = self.network.peek(slot, buffer);
         self.note(slot, &outcome);
@@ -286,6 +288,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         let now = self.network.now();
         let evidence = &mut self.network.connections[slot as usize].evidence;
         let taken = *outcome.as_ref().unwrap_or(&0);
+        evidence.tried_at = now;
         if taken > 0 {
             evidence.moved_at = now;
             evidence.written += taken as u64;
@@ -338,19 +341,14 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             let Connection { evidence, ends, pipes, .. } = &self.network.connections[slot as usize];
             let (evidence, unread) =
                 (*evidence, pipes[NEAR].arrived().saturating_sub(ends[NEAR].seen));
+            let offered = pipes[NEAR].arrived_total() - unread as u64;
             let position =
                 self.evidence.deregistered.iter().position(|(closed, _)| *closed == source);
             let token = position.map(|position| self.evidence.deregistered.swap_remove(position).1);
             trace!(self.network, "near {slot}: closes ({how:?})");
             let far = FarEnd { slot, generation: source.generation };
-            self.evidence.closed.push(Closed {
-                token,
-                far,
-                how,
-                evidence,
-                unread,
-                at: self.network.now,
-            });
+            let at = self.network.now();
+            self.evidence.closed.push(Closed { token, far, how, evidence, unread, offered, at });
             self.evidence.progress += 1;
             self.network.near_open -= 1;
             self.network.close(slot, NEAR, how);

@@ -1,9 +1,10 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
-use selkie_core::{Close, CloseReason, ErrorKind, Instant, Service};
+use selkie_core::{Close, CloseReason, ErrorKind, Instant, Server, Service};
 
-use super::Judge;
 use super::drive::{Run, Verdict};
+use super::neighbour::Neighbour;
+use super::{ADDRESS, Judge};
 use crate::network::NEAR;
 use crate::{Closed, Scenario};
 
@@ -24,8 +25,10 @@ pub(super) struct Checks {
     service_overdue: Option<Instant>,
     service_overdue_turns: u64,
     /// Maximum number of turns until every due deadline is handled.
-    turns_late_max: u64,
+    pub(super) turns_late_max: u64,
     turns_after_drain: u64,
+    /// Connections that were reset in a backlog before this turn.
+    pub(super) backlog_resets: u64,
 }
 
 /// Virtual time that allows another turn without progress, in nanoseconds, as timers may do
@@ -52,6 +55,7 @@ impl Checks {
             service_overdue_turns: 0,
             turns_late_max,
             turns_after_drain: 0,
+            backlog_resets: 0,
         }
     }
 
@@ -100,18 +104,22 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_ends()?;
         self.check_closings()?;
         let service = &self.server.service().service;
-        let verdict = self.event_loop.platform.client_model.after_turn(service);
+        let town = &mut self.event_loop.platform.client_model;
+        let visitors = town.fault.take().map_or(Ok(()), Err);
+        let verdict = visitors.and(town.clients.after_turn(service));
         verdict.map_err(|what| ("no byte lost, changed, repeated or reordered", what))?;
         self.check_counters()?;
         self.check_bounds()?;
         self.check_deadlines()?;
+        self.check_notice()?;
         self.check_tables()?;
+        self.check_backlog()?;
         self.check_draining()
     }
 
     /// Checks that a service was offered every byte before `read_closed`.
     fn check_ends(&mut self) -> Verdict {
-        for (token, offered) in self.server.service_mut().ends.drain(..) {
+        for (token, offered, taken) in self.server.service_mut().ends.drain(..) {
             let platform = &self.event_loop.platform;
             let closed =
                 platform.evidence.closed.iter().map(|closed| (closed.token, &closed.evidence));
@@ -125,9 +133,15 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 .find(|(found, _)| *found == Some(token))
                 .map(|(_, evidence)| evidence.arrived_total);
             ensure!(
-                arrived == Some(offered),
+                // A reset may throw away what was shown already.
+                arrived.is_some_and(|arrived| offered >= arrived),
                 "all is offered before the end",
                 "{token:?} was told of the end after {offered} of {arrived:?} bytes"
+            );
+            ensure!(
+                taken.is_ok(),
+                "the end tells what is left",
+                "{token:?} was told of {taken:?} of {offered} bytes"
             );
         }
         Ok(())
@@ -138,7 +152,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     fn check_closings(&mut self) -> Verdict {
         let now = self.event_loop.context().now();
         for position in 0..self.server.service().closings.len() {
-            let (token, reason) = self.server.service().closings[position];
+            let (token, reason, left) = self.server.service().closings[position];
             let platform = &mut self.event_loop.platform;
             let found =
                 platform.evidence.closed.iter().position(|closed| closed.token == Some(token));
@@ -150,9 +164,14 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             };
             let closed = platform.evidence.closed.swap_remove(found);
             self.check_reason(&closed, reason, now)?;
+            self.check_last_look(&closed, reason, left)?;
             let service = &self.server.service().service;
-            let verdict =
-                self.event_loop.platform.client_model.server_closed(service, &closed, reason);
+            let verdict = self
+                .event_loop
+                .platform
+                .client_model
+                .clients
+                .server_closed(service, &closed, reason);
             verdict.map_err(|what| ("replies are complete", what))?;
         }
         self.server.service_mut().closings.clear();
@@ -163,7 +182,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             .evidence
             .closed
             .drain(..)
-            .filter(|closed| closed.token.is_some());
+            .filter(|closed| closed.token.is_some() && closed.evidence.listener == ADDRESS.0);
         let refused = refused.count();
         ensure!(
             refused == 0,
@@ -186,7 +205,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Finished => evidence.end_read,
             CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
             CloseReason::Aborted => closed.how == Close::Abort,
-            CloseReason::Reset => told(&reset),
+            // A hang-up is told by an event, or by a failure.
+            CloseReason::Reset => evidence.noticed || told(&reset),
             CloseReason::Failed => evidence.failed.is_some() && !told(&reset),
             CloseReason::Idle => {
                 limits.idle_timeout != 0
@@ -196,6 +216,15 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 let span = evidence.refused_since.map_or(0, since);
                 limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
             }
+            CloseReason::InputNotTaken => {
+                let timeout = if limits.input_timeout == 0 {
+                    limits.stall_timeout
+                } else {
+                    limits.input_timeout
+                };
+                timeout != 0 && since(evidence.opened_at) >= u128::from(timeout)
+            }
+            CloseReason::BufferNeeded => self.server.counters().starved > 0,
             CloseReason::Drained => self.drain_until.is_some(),
             // A peer that was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {
@@ -216,14 +245,31 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     fn check_counters(&self) -> Verdict {
         let (server, evidence) = (self.server.counters(), self.event_loop.platform.evidence());
         let open = self.server.open_connections() as u64;
+        let other = self.neighbour.as_ref().map(Neighbour::counters).copied().unwrap_or_default();
         let pairs = [
-            ("accepted and refused", server.accepted + server.refused, evidence.accepted),
-            ("aborted early", server.aborted_early, evidence.accepts_aborted),
-            ("accept failures", server.accept_failures, evidence.accepts_failed),
-            ("bytes in", server.bytes_in, evidence.bytes_in),
-            ("bytes out", server.bytes_out, evidence.bytes_out),
-            ("spurious reads", server.reads_spurious, evidence.reads_blocked),
-            ("close failures", server.close_failures, evidence.closes_failed),
+            (
+                "accepted and refused",
+                server.accepted + server.refused + other.accepted + other.refused,
+                evidence.accepted,
+            ),
+            ("aborted early", server.aborted_early + other.aborted_early, evidence.accepts_aborted),
+            (
+                "accept failures",
+                server.accept_failures + other.accept_failures,
+                evidence.accepts_failed,
+            ),
+            ("bytes in", server.bytes_in + other.bytes_in, evidence.bytes_in),
+            ("bytes out", server.bytes_out + other.bytes_out, evidence.bytes_out),
+            (
+                "spurious reads",
+                server.reads_spurious + other.reads_spurious,
+                evidence.reads_blocked,
+            ),
+            (
+                "close failures",
+                server.close_failures + other.close_failures,
+                evidence.closes_failed,
+            ),
             ("open and closed", server.closed_total() + open, server.accepted),
             ("open", self.server.service().open() as u64, open),
         ];
@@ -250,8 +296,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         );
         let (accepts, most) = (evidence.accepts_this_turn, limits.accepts_per_turn.max(1));
         let repeated = 1 + u64::from(self.scenario.parameters.repeated_events != 0);
+        // The second server accepts 16 at most.
+        let others = if self.neighbour.is_some() { 16 * repeated } else { 0 };
         ensure!(
-            accepts <= most * repeated,
+            accepts <= most * repeated + others,
             "accepts are bounded",
             "{accepts} accepts in a turn of at most {most}"
         );
@@ -291,7 +339,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         };
         for connection in &mut self.event_loop.platform.network.connections {
             let evidence = &mut connection.evidence;
-            if !connection.ends[NEAR].open || evidence.token.is_none() {
+            let is_ours = evidence.listener == ADDRESS.0;
+            if !connection.ends[NEAR].open || evidence.token.is_none() || !is_ours {
                 continue;
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
@@ -303,7 +352,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
         }
         let service = &self.server.service().service;
-        let overdue = self.event_loop.platform.client_model.overdue(service, now);
+        let overdue = self.event_loop.platform.client_model.clients.overdue(service, now);
         let overdue = overdue.filter(|_| self.drain_until.is_none());
         let same = overdue.is_some() && overdue == self.checks.service_overdue;
         self.checks.service_overdue = overdue;
@@ -322,19 +371,28 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     fn check_tables(&self) -> Verdict {
         let (live, platform) = (self.event_loop.live_tokens(), &self.event_loop.platform);
         let open = self.server.open_connections();
-        let listeners = usize::from(self.drain_until.is_none());
+        let (mut all, mut listeners, mut issued) = (open, self.server.listeners(), 0);
+        if let Some(neighbour) = &self.neighbour {
+            all += neighbour.server.open_connections();
+            listeners += neighbour.server.listeners();
+            issued = neighbour.issued();
+        }
         let registered = platform.registrations().len();
         let descriptors = platform.network.near_open;
-        ensure!(live == open + listeners, "slots come back", "{live} slots for {open} connections");
         ensure!(
-            registered == live,
+            live == all + listeners + issued,
+            "slots come back",
+            "{live} slots for {all} connections, {listeners} listeners and {issued} tokens"
+        );
+        ensure!(
+            registered + issued == live,
             "slots come back",
             "{registered} registrations for {live} slots"
         );
         ensure!(
-            descriptors == open,
+            descriptors == all,
             "slots come back",
-            "{descriptors} descriptors for {open} connections"
+            "{descriptors} descriptors for {all} connections"
         );
         let bounded = open as u64 <= self.scenario.limits.connections_max;
         ensure!(bounded, "the capacity is kept", "{open} connections are open");
@@ -345,9 +403,16 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     fn check_draining(&mut self) -> Verdict {
         let Some(deadline) = self.drain_until else { return Ok(()) };
         let now = self.event_loop.context().now();
-        if now >= deadline && !self.server.is_drained() {
+        let second = self.neighbour.as_ref().map(|neighbour| &neighbour.server);
+        let others = second.is_none_or(Server::is_drained);
+        if now >= deadline && !(self.server.is_drained() && others) {
             self.checks.turns_after_drain += 1;
         }
+        ensure!(
+            !self.event_loop.is_stopped() || (self.server.is_drained() && others),
+            "the loop stops when all have drained",
+            "it was stopped while a server is not drained"
+        );
         let (late, open) = (self.checks.turns_after_drain, self.server.open_connections());
         let most = 4 * self.checks.turns_late_max;
         ensure!(
@@ -367,13 +432,22 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             "the listener wakes up",
             "{waiting} connections are never accepted"
         );
+        self.check_finished()?;
         let service = &self.server.service().service;
-        let verdict = self.event_loop.platform.client_model.at_rest(service, &rest);
-        verdict.map_err(|what| ("no client waits without end", what))
+        let verdict = self.event_loop.platform.client_model.clients.at_rest(service, &rest);
+        verdict.map_err(|what| ("no client waits without end", what))?;
+        let visitor = self.event_loop.platform.client_model.waits().filter(|_| !rest.full);
+        ensure!(visitor.is_none(), "no client waits without end", "{visitor:?}");
+        Ok(())
     }
 
     /// Checks the rules that hold after the drain.
     pub(super) fn check_drained(&mut self) -> Verdict {
+        ensure!(
+            self.event_loop.is_stopped(),
+            "the loop stops when all have drained",
+            "it goes on after the drain"
+        );
         let context = &mut self.event_loop.context();
         let (live, borrowed) = (context.registry().len(), self.server.blocks_borrowed());
         ensure!(live == 0, "slots come back", "{live} slots are live after the drain");

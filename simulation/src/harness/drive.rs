@@ -3,11 +3,11 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{
-    Context, Event, EventLoop, Handler, Instant, LoopStorage, Server, Service, Token,
-};
+use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token, Transport};
 
 use super::checks::Checks;
+use super::memory::{HeapLoop, HeapServer};
+use super::neighbour::{Neighbour, Town};
 use super::observer::Observer;
 use super::{Judge, Report, Rest, Violation};
 use crate::trace::trace;
@@ -15,6 +15,10 @@ use crate::{ClientModel, Random, Scenario, Simulated};
 
 /// Result of the checks: nothing, or the broken rule and a sentence.
 pub(super) type Verdict = Result<(), (&'static str, String)>;
+
+/// The platform of a run.
+type Platform<F, const OWNS_BUFFERS: bool, const READS_ON: bool> =
+    Simulated<Town<F>, OWNS_BUFFERS, READS_ON>;
 
 /// Everything that takes part in a run.
 pub(super) struct Run<
@@ -25,8 +29,13 @@ pub(super) struct Run<
     const READS_ON: bool,
 > {
     pub(super) scenario: &'a Scenario,
-    pub(super) event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
-    pub(super) server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
+    pub(super) event_loop: EventLoop<Platform<F, OWNS_BUFFERS, READS_ON>, HeapLoop>,
+    pub(super) server: Server<
+        Platform<F, OWNS_BUFFERS, READS_ON>,
+        Observer<S>,
+        HeapServer<crate::Source, S::Session>,
+    >,
+    pub(super) neighbour: Option<Neighbour<Platform<F, OWNS_BUFFERS, READS_ON>>>,
     pub(super) checks: Checks,
     random: Random,
     /// When the next turn is due, where the loop is driven from outside.
@@ -35,20 +44,33 @@ pub(super) struct Run<
     pub(super) drain_until: Option<Instant>,
 }
 
-/// The server as the loop's handler, with an eye on the events.
-struct CheckedHandler<'w, H> {
+/// The servers as the loop's handler, with an eye on the events.
+struct CheckedHandler<'w, P: Transport, H> {
     handler: &'w mut H,
+    neighbour: Option<&'w mut Neighbour<P>>,
     fault: Option<String>,
 }
 
-impl<'a, F: ClientModel, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
-    Handler<Simulated<F, OWNS_BUFFERS, READS_ON>> for CheckedHandler<'_, H>
+impl<P: Transport, H> CheckedHandler<'_, P, H> {
+    /// Returns the second server, if the token is one of its own.
+    fn neighbour_of(
+        &mut self,
+        context: &Context<'_, P>,
+        token: Token,
+    ) -> Option<&mut Neighbour<P>> {
+        self.neighbour.as_deref_mut().filter(|neighbour| neighbour.server.owns(context, token))
+    }
+}
+
+impl<F: ClientModel, H, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Handler<Platform<F, OWNS_BUFFERS, READS_ON>>
+    for CheckedHandler<'_, Platform<F, OWNS_BUFFERS, READS_ON>, H>
 where
-    H: Handler<Simulated<F, OWNS_BUFFERS, READS_ON>>,
+    H: Handler<Platform<F, OWNS_BUFFERS, READS_ON>>,
 {
     fn ready(
         &mut self,
-        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Platform<F, OWNS_BUFFERS, READS_ON>>,
         event: Event,
     ) {
         if context.platform.registrations().get(event.token).is_err() {
@@ -56,12 +78,15 @@ where
                 alloc::format!("{event:?} reached the handler, and is not registered")
             });
         }
-        self.handler.ready(context, event);
+        match self.neighbour_of(context, event.token) {
+            Some(neighbour) => neighbour.server.ready(context, event),
+            None => self.handler.ready(context, event),
+        }
     }
 
     fn expired(
         &mut self,
-        context: &mut Context<'_, Simulated<F, OWNS_BUFFERS, READS_ON>>,
+        context: &mut Context<'_, Platform<F, OWNS_BUFFERS, READS_ON>>,
         token: Token,
     ) {
         if !context.contains(token) {
@@ -71,7 +96,10 @@ where
         }
         context.platform.note_deadline(token);
         trace!(context.platform.network, "deadline: {token:?}");
-        self.handler.expired(context, token);
+        match self.neighbour_of(context, token) {
+            Some(neighbour) => neighbour.server.expired(context, token),
+            None => self.handler.expired(context, token),
+        }
     }
 }
 
@@ -80,18 +108,23 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
 {
     pub(super) fn new(
         scenario: &'a Scenario,
-        event_loop: EventLoop<Simulated<F, OWNS_BUFFERS, READS_ON>, LoopStorage<'a>>,
-        server: Server<'a, Simulated<F, OWNS_BUFFERS, READS_ON>, Observer<S>>,
+        event_loop: EventLoop<Platform<F, OWNS_BUFFERS, READS_ON>, HeapLoop>,
+        server: Server<
+            Platform<F, OWNS_BUFFERS, READS_ON>,
+            Observer<S>,
+            HeapServer<crate::Source, S::Session>,
+        >,
+        neighbour: Option<Neighbour<Platform<F, OWNS_BUFFERS, READS_ON>>>,
     ) -> Self {
         let random = Random::new(scenario.seed).fork(5);
-        let due = Some(Instant::ZERO);
         Self {
             scenario,
             event_loop,
             server,
+            neighbour,
             checks: Checks::new(scenario),
             random,
-            due,
+            due: Some(Instant::ZERO),
             drain_until: None,
         }
     }
@@ -106,7 +139,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         let ended_at = self.event_loop.platform.network.now();
         // The server gives its service back only when it is consumed.
         let (service, platform) = (self.server.into_service().service, self.event_loop.platform);
-        let (trace, client_model) = (platform.network.trace, platform.client_model);
+        let (trace, client_model) = (platform.network.trace, platform.client_model.clients);
         Report {
             violation,
             turns: turn,
@@ -126,11 +159,17 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
             if self.drain_until.is_none() && (turn >= most || (planned != 0 && turn >= planned)) {
                 self.begin_draining();
             }
-            if self.server.is_drained() {
+            if self.is_drained() {
                 break;
+            }
+            if self.drain_until.is_none() {
+                self.issue_tokens();
             }
             let at_rest = self.turn()?;
             self.check_turn()?;
+            if at_rest && self.take_back_tokens() {
+                continue;
+            }
             if at_rest && self.drain_until.is_some() {
                 return Err((
                     "draining ends",
@@ -148,21 +187,64 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         self.event_loop
             .platform
             .client_model
+            .clients
             .at_end(service)
             .map_err(|what| ("replies are complete", what))
     }
 
+    /// Returns whether both servers are drained; the second one begins when the first is.
+    fn is_drained(&mut self) -> bool {
+        if !self.server.is_drained() {
+            return false;
+        }
+        let Some(neighbour) = &mut self.neighbour else { return true };
+        if !neighbour.server.is_draining() {
+            let mut context = self.event_loop.context();
+            let span = Duration::from_nanos(self.scenario.limits.drain_timeout);
+            let deadline = context.now() + span;
+            neighbour.server.drain(&mut context, deadline);
+            self.drain_until = self.drain_until.max(Some(deadline));
+            self.due = Some(Instant::ZERO);
+        }
+        neighbour.server.is_drained()
+    }
+
+    /// Has others issue tokens and take them back.
+    fn issue_tokens(&mut self) {
+        if let Some(neighbour) = &mut self.neighbour {
+            neighbour.issue_tokens(&mut self.event_loop.context());
+        }
+    }
+
+    /// Takes back all tokens of others. Returns whether there were any.
+    fn take_back_tokens(&mut self) -> bool {
+        let Some(neighbour) = &mut self.neighbour else { return false };
+        neighbour.stop_issuing();
+        let any = neighbour.take_back(&mut self.event_loop.context(), usize::MAX);
+        if any {
+            self.due = Some(Instant::ZERO);
+        }
+        any
+    }
+
     fn begin_draining(&mut self) {
+        self.take_back_tokens();
         let network = &mut self.event_loop.platform.network;
         trace!(network, "server: begins to drain");
         let deadline = network.now() + Duration::from_nanos(self.scenario.limits.drain_timeout);
         self.drain_until = Some(deadline);
+        self.note_drain();
+        self.due = Some(Instant::ZERO);
         self.server.drain(&mut self.event_loop.context(), deadline);
     }
 
     /// Makes one turn. Returns whether nothing will happen any more.
     fn turn(&mut self) -> Result<bool, (&'static str, String)> {
-        let mut watched = CheckedHandler { handler: &mut self.server, fault: None };
+        let mut watched = CheckedHandler {
+            handler: &mut self.server,
+            neighbour: self.neighbour.as_mut(),
+            fault: None,
+        };
         let quiet = if self.scenario.limits.driven == 0 {
             let outcome = self.event_loop.run_once(&mut watched);
             outcome.map_err(|error| ("the wait succeeds", alloc::format!("{error}")))?;

@@ -3,22 +3,22 @@
 
 mod checks;
 mod drive;
+mod memory;
+mod neighbour;
 mod observer;
+mod promises;
 
 use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::fmt;
 
-use selkie_core::{
-    Block, CloseReason, Connection, Counters, Event, EventLoop, Instant, LoopCounters, LoopStorage,
-    Server, ServerStorage, Service, Slot, TimerSlot,
-};
+use selkie_core::{CloseReason, Counters, EventLoop, Instant, LoopCounters, Server, Service};
 
 use crate::scenario::size;
 use crate::{Address, ClientModel, Closed, Random, Scenario, Simulated, Trace};
 
 use drive::Run;
+use memory::{HeapLoop, HeapServer};
+use neighbour::{NEIGHBOUR, Neighbour, Town};
 use observer::{Observer, Pace};
 
 /// Address of the server under test.
@@ -153,44 +153,43 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
     trace: Trace,
 ) -> Report<S, F> {
     let limits = &scenario.limits;
-    let (slots, blocks) = (size(limits.slots).max(2), size(limits.blocks));
+    let slots = limits.slot_count();
+    let random = |label| Random::new(scenario.seed).fork(label);
+    let mut loop_memory = HeapLoop::new(limits);
+    let blocks = if OWNS_BUFFERS { 0 } else { size(limits.blocks) };
+    let mut memory = HeapServer::new(slots, blocks, size(limits.block_size), size(limits.scratch));
+    if limits.used_memory != 0 {
+        memory::use_before::<_, OWNS_BUFFERS, READS_ON>(limits, &mut loop_memory, &mut memory);
+    }
     let mut parameters = scenario.parameters.clone();
     parameters.polled = limits.driven;
-    let mut platform = Simulated::<F, OWNS_BUFFERS, READS_ON>::new(
+    let town = Town::new(client_model, limits, &mut random(10));
+    let mut platform = Simulated::<_, OWNS_BUFFERS, READS_ON>::new(
         slots,
         parameters,
         scenario.for_the_platform(),
-        client_model,
+        town,
     );
     platform.network.trace = trace;
     let listener = platform.listen(ADDRESS).expect("the address is free");
-
-    let pace = Pace::new(limits, Random::new(scenario.seed).fork(9), platform.spent_time());
-
-    let mut loop_slots = vec![Slot::EMPTY; slots];
-    let mut timers = vec![TimerSlot::EMPTY; slots];
-    let mut events = vec![Event::EMPTY; size(limits.batch).max(1)];
-    let storage = LoopStorage { slots: &mut loop_slots, timers: &mut timers, events: &mut events };
-    let mut event_loop = EventLoop::new(platform, storage);
-
-    let mut connections = vec![Connection::EMPTY; slots];
-    let mut sources = vec![None; slots];
-    let mut sessions: Vec<Option<S::Session>> = Vec::new();
-    sessions.resize_with(slots, || None);
-    let mut block_table = vec![Block::EMPTY; blocks];
-    let mut bytes = vec![0; blocks * size(limits.block_size)];
-    let mut scratch = vec![0; size(limits.scratch)];
-    let storage = ServerStorage {
-        connections: &mut connections,
-        sources: &mut sources,
-        sessions: &mut sessions,
-        blocks: &mut block_table,
-        bytes: &mut bytes,
-        scratch: &mut scratch,
+    let second = platform.listen(NEIGHBOUR).expect("the address is free");
+    let pace = Pace::new(limits, random(9), platform.spent_time());
+    let mut event_loop = if limits.driven == 0 {
+        EventLoop::new(platform, loop_memory)
+    } else {
+        EventLoop::new_at(platform, loop_memory, Instant::ZERO)
     };
-    let mut server = Server::new(Observer::new(service, slots, pace), limits.config(), storage);
+    let mut server = Server::new(Observer::new(service, slots, pace), limits.config(), memory);
     server
         .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
-    Run::new(scenario, event_loop, server).play()
+    let neighbour = (limits.visitors > 0).then(|| {
+        let mut neighbour = Neighbour::new(limits, random(11));
+        neighbour
+            .server
+            .listen(&mut event_loop.context(), second)
+            .expect("a loop has room for a second listener");
+        neighbour
+    });
+    Run::new(scenario, event_loop, server, neighbour).play()
 }

@@ -21,11 +21,23 @@ pub(super) struct Observer<S> {
     positions: Vec<(u64, u64)>,
     /// Connections whose end was delivered since the last check, with the number of bytes offered
     /// by then.
-    pub(super) ends: Vec<(Token, u64)>,
-    /// Connections closed since the last check.
-    pub(super) closings: Vec<(Token, CloseReason)>,
+    pub(super) ends: Vec<(Token, u64, Told)>,
+    /// Connections closed since the last check, and the input that the service had left.
+    pub(super) closings: Vec<(Token, CloseReason, Left)>,
     pub(super) fault: Option<String>,
     pace: Pace,
+}
+
+/// Number of untaken bytes at the end of a stream, or what the service was told in its place.
+pub(super) type Told = Result<usize, (usize, usize)>;
+
+/// Input that a service has left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    /// Number of bytes.
+    pub(super) count: u64,
+    /// There is no room for more.
+    pub(super) is_full: bool,
 }
 
 /// How slow the callbacks are.
@@ -112,12 +124,22 @@ impl<S: Service> Service for Observer<S> {
         self.pace.dawdle();
     }
 
-    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, untaken: usize) {
         let token = peer.token();
-        self.expect(token, "ended");
-        self.ends.push((token, self.positions[token.index()].1));
+        self.expect(token, "read_closed");
+        let (got, offered) = self.positions[token.index()];
+        let left = usize::try_from(offered - got).unwrap_or(usize::MAX);
+        let told = if left == untaken { Ok(left) } else { Err((untaken, left)) };
+        self.ends.push((token, offered, told));
         self.pace.dawdle();
-        self.service.read_closed(peer, session);
+        self.service.read_closed(peer, session, untaken);
+        self.pace.dawdle();
+    }
+
+    fn draining(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+        self.expect(peer.token(), "draining");
+        self.pace.dawdle();
+        self.service.draining(peer, session);
         self.pace.dawdle();
     }
 
@@ -132,7 +154,10 @@ impl<S: Service> Service for Observer<S> {
         let token = peer.token();
         self.expect(token, "closed");
         self.open[token.index()] = None;
-        self.closings.push((token, reason));
+        let (got, offered) = self.positions[token.index()];
+        let count = offered - got;
+        let is_full = count >= peer.received_max() as u64;
+        self.closings.push((token, reason, Left { count, is_full }));
         self.pace.dawdle();
         self.service.closed(peer, session, reason);
         self.pace.dawdle();

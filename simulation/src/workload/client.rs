@@ -235,6 +235,16 @@ impl Client {
         ))
     }
 
+    /// Returns whether it is relayed to another client.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.plan.kind == Kind::Relay
+    }
+
+    /// Returns whether it has left, or was not served to the end.
+    pub(super) fn is_missing(&self) -> bool {
+        self.far.is_none() || !matches!(self.fate, Fate::Present | Fate::Ended)
+    }
+
     /// Returns whether it may keep a connection open for good.
     pub(super) fn is_idler(&self) -> bool {
         let vanished = self.plan.leaving == Leaving::Vanish && self.fate == Fate::Left;

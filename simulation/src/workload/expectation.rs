@@ -28,7 +28,7 @@ impl Expectation {
                 let from = usize::try_from(start).unwrap_or(usize::MAX).saturating_add(1);
                 plan.request[..sent].get(from..).is_some_and(|due| due.starts_with(bytes))
             }
-            Kind::Stream | Kind::Chaos => {
+            Kind::Stream | Kind::Chaos | Kind::Relay => {
                 (start..).zip(bytes).all(|(offset, byte)| stream_byte(offset) == *byte)
             }
             Kind::Chat => return self.listen(number, bytes),

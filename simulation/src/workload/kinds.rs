@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::Peer;
+use selkie_core::{Peer, SendError};
 
 use super::Kind;
 use super::pattern::stream_byte;
@@ -25,6 +25,7 @@ impl Mixed {
             match kind {
                 None => self.blame(alloc::format!("a stream began with {:#04x}", bytes[0])),
                 Some(Kind::Chat) => self.members.push(peer.token()),
+                Some(Kind::Relay) => self.find_partner(peer),
                 Some(_) => {}
             }
             return 1 + if bytes.len() > 1 { self.take(peer, session, &bytes[1..]) } else { 0 };
@@ -34,13 +35,21 @@ impl Mixed {
             Kind::Chat => self.chat(peer, bytes),
             Kind::Stream => self.stream(peer, session, bytes),
             Kind::Chaos => self.chaos(peer, session, bytes),
+            Kind::Relay => self.relay(peer, bytes),
         }
     }
 
     fn echo(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
         let reluctant = self.random.chance(self.reluctance);
-        let count = if reluctant { self.random.index(bytes.len() + 1) } else { bytes.len() };
-        if count < bytes.len() {
+        let room = peer.room();
+        if room == 0 && peer.send(&bytes[..1]) == Err(SendError::Closed) {
+            // The peer takes nothing more; what it has sent is of no use.
+            return bytes.len();
+        }
+        let most = bytes.len().min(room);
+        let count = if reluctant { self.random.index(most + 1) } else { most };
+        // Without room it is offered again when the output has drained.
+        if count < most {
             self.set_timer(peer, Duration::from_micros(300));
         }
         let token = peer.token();
@@ -180,12 +189,49 @@ impl Mixed {
         }
     }
 
+    /// Joins a relayed connection with the one that waits for a partner.
+    fn find_partner(&mut self, peer: &mut Peer<'_>) {
+        let token = peer.token();
+        let Some(other) = self.single.take() else {
+            self.single = Some(token);
+            return;
+        };
+        self.account(token).partner = Some(other);
+        self.account(other).partner = Some(token);
+        peer.resume(other);
+    }
+
+    /// Sends bytes on to the partner, as far as there is room.
+    fn relay(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
+        let Some(partner) = self.account(peer.token()).partner else { return 0 };
+        let count = bytes.len().min(peer.room_of(partner));
+        if count < bytes.len() {
+            peer.request_writable_of(partner);
+        }
+        if count == 0 || self.send(peer, partner, &bytes[..count], true) { count } else { 0 }
+    }
+
+    /// Closes the partner of a relayed connection that is gone.
+    pub(super) fn part(&mut self, peer: &mut Peer<'_>) {
+        let token = peer.token();
+        self.single = self.single.filter(|single| *single != token);
+        let Some(partner) = self.account(token).partner.take() else { return };
+        if self.account(partner).tenant == Some(partner) {
+            self.account(partner).partner = None;
+            self.account(partner).dismissed = true;
+            peer.close_other(partner);
+        }
+    }
+
     /// Closes a connection whose peer has ended its stream, once it has had everything.
     pub(super) fn close_if_done(&mut self, peer: &mut Peer<'_>, session: &Session) {
         let partial = matches!(session.kind, Some(Kind::Chat))
             || (session.left < 2 && session.kind != Some(Kind::Echo));
         let waits = session.left > 0 && !partial && session.kind != Some(Kind::Chaos);
-        if session.ended && session.due == 0 && !waits {
+        // A relayed connection is closed with its partner.
+        let relayed =
+            session.kind == Some(Kind::Relay) && self.account(peer.token()).partner.is_some();
+        if session.ended && session.due == 0 && !waits && !relayed {
             self.dismiss(peer);
         }
     }

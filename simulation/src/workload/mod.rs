@@ -25,10 +25,12 @@ pub(crate) enum Kind {
     Stream,
     /// At random: bytes, timers, ends, closings and aborts, its own and those of others.
     Chaos,
+    /// Its bytes are sent to another client of this kind, and those of the other to it.
+    Relay,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Echo, Self::Chat, Self::Stream, Self::Chaos];
+    const ALL: [Self; 5] = [Self::Echo, Self::Chat, Self::Stream, Self::Chaos, Self::Relay];
 
     /// Returns the byte that chooses it.
     const fn letter(self) -> u8 {
@@ -37,6 +39,7 @@ impl Kind {
             Self::Chat => b'C',
             Self::Stream => b'S',
             Self::Chaos => b'X',
+            Self::Relay => b'R',
         }
     }
 

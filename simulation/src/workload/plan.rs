@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use selkie_core::Instant;
 
 use super::Kind;
-use super::pattern::chat_line;
+use super::pattern::{chat_line, stream_byte};
 use crate::{Crowd, Random};
 
 /// Way in which a client leaves.
@@ -65,13 +65,15 @@ impl Plan {
         match self.kind {
             Kind::Echo => self.request.len() as u64 - 1,
             Kind::Stream => self.reply_total,
+            // Its partner sends as much as it does.
+            Kind::Relay => self.request.len() as u64 - 1,
             Kind::Chat | Kind::Chaos => 0,
         }
     }
 }
 
 fn draw_kind(crowd: &Crowd, random: &mut Random) -> Kind {
-    let shares = [crowd.echo, crowd.chat, crowd.stream, crowd.chaos];
+    let shares = [crowd.echo, crowd.chat, crowd.stream, crowd.chaos, crowd.relay];
     let mut place = random.below(shares.iter().sum());
     for (kind, share) in Kind::ALL.into_iter().zip(shares) {
         if place < share {
@@ -105,6 +107,7 @@ fn draw_request(number: u16, kind: Kind, crowd: &Crowd, random: &mut Random) -> 
         Kind::Echo | Kind::Chaos => {
             request.extend((0..length).map(|_| random.bits().to_le_bytes()[0]));
         }
+        Kind::Relay => request.extend((0..crowd.request_max.max(1)).map(stream_byte)),
         Kind::Chat => {
             let mut line = 0;
             while (request.len() as u64) < length {

@@ -36,6 +36,8 @@ pub(super) struct Account {
     pub(super) dismissed: bool,
     /// Another connection had it closed.
     pub(super) interrupted: bool,
+    /// The connection at the other end of a relay.
+    pub(super) partner: Option<Token>,
 }
 
 /// The services in one, which find fault with what they are given.
@@ -45,6 +47,8 @@ pub struct Mixed {
     pub(super) reluctance: u64,
     pub(super) whims: u64,
     pub(super) members: Vec<Token>,
+    /// A relayed connection without a partner.
+    pub(super) single: Option<Token>,
     pub(super) accounts: Vec<Account>,
     fault: Option<String>,
 }
@@ -58,6 +62,7 @@ impl Mixed {
             reluctance: crowd.reluctance,
             whims: crowd.whims,
             members: Vec::new(),
+            single: None,
             accounts: vec![Account::default(); slots],
             fault: None,
         }
@@ -156,8 +161,7 @@ impl Service for Mixed {
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut Session, bytes: &[u8]) -> usize {
-        let (room, most) = (peer.room(), peer.received_max());
-        let token = peer.token();
+        let (most, token) = (peer.received_max(), peer.token());
         if bytes.is_empty() || bytes.len() > most {
             self.blame(alloc::format!(
                 "{token:?} was offered {} bytes of at most {most}",
@@ -165,21 +169,8 @@ impl Service for Mixed {
             ));
             return 0;
         }
-        // What is ending takes nothing more, so it has no room.
-        if bytes.len() > room && room > 0 {
-            self.blame(alloc::format!(
-                "{token:?} was offered {} bytes, and has room for {room}",
-                bytes.len()
-            ));
-        }
         let done_with = self.take(peer, session, bytes);
-        // Before the end, every byte was offered; after it, a part may be, as far as there is
-        // room for an answer.
-        session.left = if session.ended {
-            session.left.saturating_sub(done_with)
-        } else {
-            bytes.len() - done_with
-        };
+        session.left = bytes.len() - done_with;
         self.close_if_done(peer, session);
         done_with
     }
@@ -196,15 +187,25 @@ impl Service for Mixed {
                 self.close_if_done(peer, session);
             }
             Some(Kind::Chaos) => self.whim(peer, session),
+            Some(Kind::Relay) => {
+                // There is room for what the partner has left.
+                if let Some(partner) = self.account(peer.token()).partner {
+                    peer.resume(partner);
+                }
+            }
             _ => {}
         }
     }
 
-    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
-        if session.ended {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Session, untaken: usize) {
+        if session.ended && untaken > 0 {
             self.blame(alloc::format!("{:?} was told twice that its peer ended", peer.token()));
         }
         session.ended = true;
+        session.left = untaken;
+        if let Some(partner) = self.account(peer.token()).partner.filter(|_| untaken == 0) {
+            peer.shutdown_write_of(partner);
+        }
         self.close_if_done(peer, session);
     }
 
@@ -229,6 +230,7 @@ impl Service for Mixed {
     fn closed(&mut self, peer: &mut Peer<'_>, _session: &mut Session, _reason: CloseReason) {
         let token = peer.token();
         self.members.retain(|member| *member != token);
+        self.part(peer);
         if peer.send(b"late").is_ok() || peer.room() != 0 {
             self.blame(alloc::format!("{token:?} is closed, and takes bytes"));
         }

@@ -1,0 +1,201 @@
+//! A second server in the same loop, its clients, and tokens that others issue.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use selkie_core::{
+    Close, Config, Context, Counters, ErrorKind, Instant, Peer, Server, Service, Token, Transport,
+};
+
+use super::memory::{HeapServer, SourceOf};
+use crate::{Address, ClientModel, FarEnd, Limits, Network, Random};
+
+/// Address of the second server.
+pub(super) const NEIGHBOUR: Address = Address(7_001);
+
+/// What a visitor sends, and gets back.
+const WORD: &[u8] = b"a word to be sent back";
+
+/// A service that sends back what it receives.
+pub(super) struct Echo;
+
+impl Service for Echo {
+    type Session = ();
+
+    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
+        peer.send_some(bytes)
+    }
+}
+
+/// The second server, and the tokens that were issued beside both.
+pub(super) struct Neighbour<P: Transport> {
+    pub(super) server: Server<P, Echo, HeapServer<SourceOf<P>, ()>>,
+    tokens: Vec<Token>,
+    tokens_max: usize,
+    random: Random,
+}
+
+impl<P: Transport> Neighbour<P> {
+    /// Makes the second server within `limits`, without a listener.
+    pub(super) fn new(limits: &Limits, random: Random) -> Self {
+        let slots = limits.slot_count();
+        let blocks = if P::OWNS_BUFFERS { 0 } else { 2 * slots };
+        let memory = HeapServer::new(slots, blocks, 64, 64);
+        let server = Server::new(Echo, Config::DEFAULT, memory);
+        Self { server, tokens: Vec::new(), tokens_max: size(limits.issued_tokens), random }
+    }
+
+    /// Issues a token or takes one back, now and then.
+    pub(super) fn issue_tokens(&mut self, context: &mut Context<'_, P>) {
+        if self.random.chance(100) && self.tokens.len() < self.tokens_max {
+            self.tokens.extend(context.issue().ok());
+        }
+        if self.random.chance(60) {
+            self.take_back(context, 1);
+        }
+    }
+
+    /// Takes back some of the issued tokens. Returns whether there were any.
+    pub(super) fn take_back(&mut self, context: &mut Context<'_, P>, count: usize) -> bool {
+        let first = self.tokens.len().saturating_sub(count);
+        let any = first < self.tokens.len();
+        for token in self.tokens.drain(first..) {
+            context.release(token).expect("a token that was issued is live");
+        }
+        any
+    }
+
+    /// Stops issuing tokens.
+    pub(super) const fn stop_issuing(&mut self) {
+        self.tokens_max = 0;
+    }
+
+    /// Returns the number of live tokens that belong to no server.
+    pub(super) const fn issued(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Returns the counters of the second server.
+    pub(super) const fn counters(&self) -> &Counters {
+        self.server.counters()
+    }
+}
+
+use crate::scenario::size;
+
+/// A client of the second server.
+#[derive(Debug)]
+struct Visitor {
+    /// When it acts next.
+    next: Option<Instant>,
+    /// How long it stays after it has its word.
+    stay: u64,
+    far: Option<FarEnd>,
+    sent: usize,
+    got: usize,
+    has_ended: bool,
+    is_done: bool,
+}
+
+/// The clients of a run and those of the second server.
+#[derive(Debug)]
+pub(super) struct Town<F> {
+    pub(super) clients: F,
+    visitors: Vec<Visitor>,
+    pub(super) fault: Option<String>,
+}
+
+impl<F> Town<F> {
+    /// Adds `count` visitors to the clients of a run.
+    pub(super) fn new(clients: F, limits: &Limits, random: &mut Random) -> Self {
+        let visitors = (0..limits.visitors)
+            .map(|_| Visitor {
+                next: Some(Instant::from_nanos(random.between(0, limits.visits_span))),
+                stay: random.between(0, limits.visits_span),
+                far: None,
+                sent: 0,
+                got: 0,
+                has_ended: false,
+                is_done: false,
+            })
+            .collect();
+        Self { clients, visitors, fault: None }
+    }
+
+    /// Returns what a visitor waits for, at rest.
+    pub(super) fn waits(&self) -> Option<String> {
+        let waits = |visitor: &&Visitor| visitor.far.is_some() && !visitor.is_done;
+        let visitor = self.visitors.iter().find(waits)?;
+        Some(alloc::format!("a client of the second server waits without end: {visitor:?}"))
+    }
+}
+
+impl Visitor {
+    /// Connects, writes, reads and leaves. Returns what was wrong with what it got.
+    fn act(&mut self, network: &mut Network) -> Option<String> {
+        let is_due = self.next.take_if(|next| *next <= network.now()).is_some();
+        let Some(far) = self.far else {
+            if is_due {
+                self.far = Some(network.dial(NEIGHBOUR));
+            }
+            return None;
+        };
+        if self.is_done || !network.is_connected(far) && network.far_read(far, &mut []).is_ok() {
+            return None;
+        }
+        if self.sent < WORD.len() {
+            self.sent += network.far_write(far, &WORD[self.sent..]).unwrap_or(0);
+        }
+        if is_due && !self.has_ended {
+            self.has_ended = true;
+            let _ = network.far_end(far);
+        }
+        let mut buffer = [0; 32];
+        loop {
+            match network.far_read(far, &mut buffer) {
+                Ok(0) => {
+                    let got = self.got;
+                    self.leave(network, far, Close::Graceful);
+                    return (got != WORD.len() && self.has_ended)
+                        .then(|| alloc::format!("a visitor got {got} bytes before the end"));
+                }
+                Ok(count) => {
+                    if !WORD[self.got.min(WORD.len())..].starts_with(&buffer[..count]) {
+                        return Some(alloc::format!("a visitor got {:?}", &buffer[..count]));
+                    }
+                    self.got += count;
+                    if self.got == WORD.len() {
+                        let leaves_at = network.now().as_nanos().saturating_add(self.stay);
+                        self.next = Some(Instant::from_nanos(leaves_at));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(_) => {
+                    self.leave(network, far, Close::Abort);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self, network: &mut Network, far: FarEnd, how: Close) {
+        (self.is_done, self.next) = (true, None);
+        let _ = network.far_close(far, how);
+    }
+}
+
+impl<F: ClientModel> ClientModel for Town<F> {
+    fn next_action(&self) -> Option<Instant> {
+        let next = self.visitors.iter().filter_map(|visitor| visitor.next).min();
+        Instant::earlier(self.clients.next_action(), next)
+    }
+
+    fn act(&mut self, network: &mut Network) {
+        self.clients.act(network);
+        for visitor in &mut self.visitors {
+            if let Some(fault) = visitor.act(network) {
+                self.fault.get_or_insert(fault);
+            }
+        }
+    }
+}

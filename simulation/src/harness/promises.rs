@@ -1,0 +1,120 @@
+//! The promises of a server that the platform can judge: nothing waits unseen, and time is judged
+//! after a look.
+
+use core::time::Duration;
+
+use selkie_core::{Capabilities, CloseReason, Instant, Selector, Service};
+
+use super::Judge;
+use super::drive::{Run, Verdict};
+use super::observer::Left;
+use crate::Closed;
+use crate::network::NEAR;
+
+/// Time after which a peer that is gone must have been noticed: the interval of checks, and one
+/// second.
+const NOTICE: Duration = Duration::from_secs(6);
+
+impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Run<'_, S, F, OWNS_BUFFERS, READS_ON>
+{
+    /// Checks that a peer that is gone is noticed, also while nothing is read or written.
+    pub(super) fn check_notice(&mut self) -> Verdict {
+        let platform = &mut self.event_loop.platform;
+        let notices = Capabilities::HANGUP | Capabilities::CHECK;
+        if !platform.capabilities().intersects(notices) {
+            return Ok(());
+        }
+        let (now, most) = (platform.network.now(), self.checks.turns_late_max);
+        for connection in &mut platform.network.connections {
+            let evidence = &mut connection.evidence;
+            if !connection.ends[NEAR].open || evidence.token.is_none() || evidence.noticed {
+                continue;
+            }
+            let is_late = evidence.broken_at.is_some_and(|broken| now - broken > NOTICE);
+            evidence.deaf_turns = if is_late { evidence.deaf_turns + 1 } else { 0 };
+            if evidence.deaf_turns > most {
+                return Err((
+                    "a peer that is gone is noticed",
+                    alloc::format!("at {now:?} nothing was noticed of {evidence:?}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a connection was closed only after a look that was newer than its deadline,
+    /// and with nothing that was received left unread.
+    pub(super) fn check_last_look(
+        &self,
+        closed: &Closed,
+        reason: CloseReason,
+        left: Left,
+    ) -> Verdict {
+        let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
+        let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
+        let (holds, rule) = match reason {
+            // Where input fills the inbox there is nothing to read into.
+            CloseReason::Idle => {
+                (closed.unread == 0 || left.is_full, "time is judged after a look")
+            }
+            CloseReason::Stalled if !OWNS_BUFFERS => (
+                evidence.tried_at
+                    >= after(evidence.refused_since.unwrap_or_default(), limits.stall_timeout),
+                "time is judged after a look",
+            ),
+            CloseReason::Reset | CloseReason::Failed => (
+                // A service that takes nothing, as it cannot answer, is offered nothing more.
+                !evidence.write_failed || closed.unread == 0 || left.count > 0,
+                "what was received is offered after a failed write",
+            ),
+            CloseReason::Drained => (
+                closed.offered >= evidence.arrived_before_drain
+                    || self.drain_until.is_some_and(|deadline| closed.at >= deadline),
+                "a drain serves what was received",
+            ),
+            _ => (true, ""),
+        };
+        if holds {
+            return Ok(());
+        }
+        Err((rule, alloc::format!("{:?} was {reason}: {closed:?}", closed.token)))
+    }
+
+    /// Checks, at rest, that no connection is open of which both directions have ended.
+    pub(super) fn check_finished(&self) -> Verdict {
+        for connection in &self.event_loop.platform.network.connections {
+            let evidence = &connection.evidence;
+            let is_registered = connection.ends[NEAR].open && evidence.token.is_some();
+            if is_registered && evidence.end_read && evidence.write_ended {
+                return Err((
+                    "a finished connection is closed",
+                    alloc::format!("both directions have ended of {evidence:?}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that clients in the backlog were not reset by a drain with time left.
+    pub(super) fn check_backlog(&mut self) -> Verdict {
+        let resets = self.event_loop.platform.evidence().backlog_resets;
+        let before = core::mem::replace(&mut self.checks.backlog_resets, resets);
+        let now = self.event_loop.platform.network.now();
+        if resets > before && self.drain_until.is_some_and(|deadline| now < deadline) {
+            let reset = resets - before;
+            return Err((
+                "a drain serves the backlog",
+                alloc::format!("{reset} connections were reset in the backlog"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Notes for each connection the bytes that have arrived before draining began.
+    pub(super) fn note_drain(&mut self) {
+        for connection in &mut self.event_loop.platform.network.connections {
+            connection.evidence.arrived_before_drain = connection.pipes[NEAR].arrived_total();
+        }
+    }
+}
