@@ -40,7 +40,7 @@ impl Checks {
         let limits = &scenario.limits;
         // Full batches put a deadline off until all sources were looked at, twice if it passes in
         // the middle of such a round; then as many expire in a turn as a batch has events.
-        let turns_late_max = 2 + 3 * limits.slots.div_ceil(limits.batch.max(1));
+        let turns_late_max = 2 + 6 * limits.slots.div_ceil(limits.batch.max(1));
         let patience_max = 40 + 8 * turns_late_max;
         Self {
             patience: patience_max,
@@ -139,7 +139,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 "{token:?} was told of the end after {offered} of {arrived:?} bytes"
             );
             ensure!(
-                taken.is_ok(),
+                // What a reset has thrown away is not counted any more.
+                taken.is_ok() || self.scenario.parameters.reset_discards != 0,
                 "the end tells what is left",
                 "{token:?} was told of {taken:?} of {offered} bytes"
             );
@@ -345,8 +346,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
             let idles = !evidence.write_ended && passed(evidence.moved_at, idle);
-            let stalls =
-                evidence.refused_since.is_some_and(|since| !OWNS_BUFFERS && passed(since, stall));
+            let stalls = evidence.failed.is_none()
+                && evidence
+                    .refused_since
+                    .is_some_and(|since| !OWNS_BUFFERS && passed(since, stall));
             evidence.overdue_turns = if idles || stalls { evidence.overdue_turns + 1 } else { 0 };
             let late = evidence.overdue_turns;
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");

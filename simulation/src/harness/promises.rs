@@ -25,13 +25,17 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if !platform.capabilities().intersects(notices) {
             return Ok(());
         }
+        // What waits for a buffer is not watched, and waits as long as each other has its grace.
+        let limits = &self.scenario.limits;
+        let waits = limits.buffer_grace.saturating_mul(limits.slots);
+        let latest = NOTICE + Duration::from_nanos(if OWNS_BUFFERS { 0 } else { waits });
         let (now, most) = (platform.network.now(), self.checks.turns_late_max);
         for connection in &mut platform.network.connections {
             let evidence = &mut connection.evidence;
             if !connection.ends[NEAR].open || evidence.token.is_none() || evidence.noticed {
                 continue;
             }
-            let is_late = evidence.broken_at.is_some_and(|broken| now - broken > NOTICE);
+            let is_late = evidence.broken_at.is_some_and(|broken| now - broken > latest);
             evidence.deaf_turns = if is_late { evidence.deaf_turns + 1 } else { 0 };
             if evidence.deaf_turns > most {
                 return Err((
@@ -55,9 +59,12 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
         let (holds, rule) = match reason {
             // Where input fills the inbox there is nothing to read into.
-            CloseReason::Idle => {
-                (closed.unread == 0 || left.is_full, "time is judged after a look")
-            }
+            CloseReason::Idle => (
+                closed.unread == 0
+                    || left.is_full
+                    || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout),
+                "time is judged after a look",
+            ),
             CloseReason::Stalled if !OWNS_BUFFERS => (
                 evidence.tried_at
                     >= after(evidence.refused_since.unwrap_or_default(), limits.stall_timeout),

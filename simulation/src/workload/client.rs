@@ -240,6 +240,11 @@ impl Client {
         self.plan.kind == Kind::Relay
     }
 
+    /// Returns whether it is connected.
+    pub(super) fn is_present(&self) -> bool {
+        self.fate == Fate::Present && self.far.is_some()
+    }
+
     /// Returns whether it has left, or was not served to the end.
     pub(super) fn is_missing(&self) -> bool {
         self.far.is_none() || !matches!(self.fate, Fate::Present | Fate::Ended)
