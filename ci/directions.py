@@ -11,7 +11,8 @@ import sys
 
 import workspace
 
-# The layer of a folder. Every other member is a main (facade, examples, benchmarks, fuzz targets): it may know all.
+# The layer of a folder. Every other member is a main (facade, examples, benchmarks, fuzz targets):
+# it may know all.
 LAYERS = {
     "core": re.compile(r"^core$"),
     "backend": re.compile(r"^([a-z]+-backends?|simulation)$"),
@@ -19,15 +20,23 @@ LAYERS = {
     "service": re.compile(r"^examples/services$"),
 }
 
-# What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of it.
+# What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of
+# it.
 MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"core"}}
-TESTS_MAY_USE = {"core": {"suite"}, "backend": {"suite", "service"}, "suite": {"backend"}, "service": set()}
+TESTS_MAY_USE = {
+    "core": {"suite"},
+    "backend": {"suite", "service"},
+    "suite": {"backend"},
+    "service": set(),
+}
 
-# What core may depend on besides the language. A longer list is a decision for docs/ARCHITECTURE.md.
+# What core may depend on besides the language. A longer list is a decision for
+# docs/ARCHITECTURE.md.
 CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless"}
 
-# Inside core: what the files of a layer may import, besides their own. By path: a name that the root
-# exports says nothing about where it comes from. `lib.rs` and `defmt.rs` are above all of them.
+# Inside core: what the files of a layer may import, besides their own. By path: a name that the
+# root exports says nothing about where it comes from. `lib.rs` and `defmt.rs` are above all of
+# them.
 INSIDE_CORE = {
     "bitset": set(),
     "contract": {"bitset"},
@@ -44,7 +53,8 @@ COMMENT = re.compile(r"//.*")
 TESTS = re.compile(r"^#\[cfg\(test\)\]\s*mod \w+ \{.*", re.MULTILINE | re.DOTALL)
 IMPORT = re.compile(r"\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
 
-# The crates that know neither the operating system nor an allocator, and what their first file must say.
+# The crates that know neither the operating system nor an allocator, and what their first file must
+# say.
 FREE_STANDING = ("core", "service")
 ATTRIBUTES = ("#![no_std]", "#![forbid(unsafe_code)]")
 # The library crates that such a crate could still bring in, unless for its tests or by a feature.
@@ -68,7 +78,8 @@ def breaches_in_manifest(package, layers):
         allowed = MAY_USE[layer] | (TESTS_MAY_USE[layer] if is_for_tests else set())
         if name in layers and name != package["name"] and layers[name] not in allowed:
             yield f"{manifest}: {layer} may not depend on {name} ({layers[name]})"
-        if layer == "core" and not is_for_tests and name not in layers and name not in CORE_DEPENDENCIES:
+        is_foreign = not is_for_tests and name not in layers
+        if layer == "core" and is_foreign and name not in CORE_DEPENDENCIES:
             yield f"{manifest}: core may depend on {sorted(CORE_DEPENDENCIES)} only, not on {name}"
 
 
@@ -82,7 +93,7 @@ def breaches_in_sources(package, root):
             yield f"{package['folder']}/src/lib.rs: `{attribute}` is missing"
     for path in sorted(sources.rglob("*.rs")):
         for found in EXTERN_CRATE.finditer(path.read_text(encoding="utf-8")):
-            yield f"{path.relative_to(root)}: `{found.group(0)}`, in a crate that knows no operating system"
+            yield f"{path.relative_to(root)}: `{found.group(0)}`, in a crate without a system"
 
 
 def imported(code):

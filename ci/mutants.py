@@ -1,7 +1,7 @@
-"""Sums up what `cargo mutants` wrote: for each file, how many changes were tried, and how many the tests noticed.
+"""Sums up what `cargo mutants` wrote: for each file, the changes tried, and those noticed.
 
-A change that does not compile is none. One that keeps the tests from ending was noticed. Ends with the status 1 if any was
-missed.
+A change that does not compile is none. One that keeps the tests from ending was noticed. Ends with
+the status 1 if any was missed.
 """
 
 import collections
@@ -30,7 +30,8 @@ def main():
             total.update(count)
         share = f"{100 * noticed / tried:.1f} %" if tried else "-"
         print(f"{file:44} {tried:6} {noticed:7} {count['missed']:7} {share:>7}")
-    print(f"{total['unviable']} more did not compile, and {total['timeout']} of those that were caught kept a test from ending")
+    print(f"{total['unviable']} more did not compile")
+    print(f"{total['timeout']} of those that were caught kept a test from ending")
 
     missed = names(folder, "missed")
     for name in missed:

@@ -41,11 +41,12 @@ NOT_PROSE = re.compile(r"(^|/)(LICENSE-\w+|Cargo\.lock|package(-lock)?\.json|cor
 OTHER_VERBS = {"Called"}
 # Words that end in "s" and are no verbs.
 NO_VERBS = set(
-    """Across Addresses Always As Backends Besides Bits Bytes Calls Clients Connections Counters
-    Deadlines Descriptors Devices Does Endless Events Files Functions Handles Has Indices Is Its Items Knobs Less
-    Lines Messages Milliseconds Nanoseconds Numbers Options Others Ours Pairs Perhaps Plus Ports Readiness
-    Registrations Rounds Seconds Services Sessions Sizes Slots Sockets Sources Streams Success Thus Timers
-    This Those Tokens Towards Turns Unless Us Was Wires""".split()
+    """Across Addresses Always As Backends Besides Bits Bytes Clients Connections Counters
+    Deadlines Descriptors Devices Does Endless Events Files Functions Has Indices Is Its
+    Items Knobs Less Lines Messages Milliseconds Nanoseconds Numbers Options Others Ours Pairs
+    Perhaps Plus Ports Readiness Registrations Seconds Services Sessions Sizes Slots Sockets
+    Sources Streams Success Thus Timers This Those Tokens Towards Turns Unless Us Was
+    Wires""".split()
 )
 QUESTIONS = {"What", "Whatever", "Whether", "How", "Who", "Whoever", "Whose", "Where", "Why"}
 
@@ -131,7 +132,8 @@ class Repository:
         if path in known or relative in known:
             return True
         if "*" in path:
-            return any(fnmatch.fnmatch(f, pattern) for f in known for pattern in (path, "*/" + path))
+            patterns = (path, "*/" + path)
+            return any(fnmatch.fnmatch(f, pattern) for f in known for pattern in patterns)
         return any(f.endswith("/" + path) for f in known)
 
 
@@ -349,7 +351,9 @@ def part_of(name):
 
 
 def is_verb(word):
-    return word in OTHER_VERBS or (word.endswith("s") and word[:1].isupper() and word not in NO_VERBS)
+    if word in OTHER_VERBS:
+        return True
+    return word.endswith("s") and word[:1].isupper() and word not in NO_VERBS
 
 
 def skip_attributes(lines, number):

@@ -2,9 +2,10 @@
 
     wasm-tools print COMPONENT | python3 ci/shorten_names.py | wasm-tools parse --output COMPONENT
 
-A module says what it imports by names such as `[async-lower][stream-read-0][method]tcp-socket.receive`, since
-`wasm-tools component new` has to understand them. In the component that it makes they only tie the module to its
-surroundings, and stand in it twice. What the component itself imports and exports keeps its names.
+A module says what it imports by names such as
+`[async-lower][stream-read-0][method]tcp-socket.receive`, since `wasm-tools component new` has to
+understand them. In the component that it makes they only tie the module to its surroundings, and
+stand in it twice. What the component itself imports and exports keeps its names.
 """
 
 import itertools
@@ -12,7 +13,8 @@ import re
 import string
 import sys
 
-# What the linker exports besides what it was asked for: where the memory of the program begins and ends.
+# What the linker exports besides what it was asked for: where the memory of the program begins and
+# ends.
 LAYOUT = re.compile(r'\(export "__(data_end|heap_base)" \(global \d+\)\)')
 
 
@@ -39,18 +41,25 @@ def main():
     modules, names = Names(), Names()
 
     # The instances that the main module gets its imports from.
-    main_instance = next(part for part in parts if re.match(r"  \(core instance \S+ \(instantiate 0\b", part))
+    instance = re.compile(r"  \(core instance \S+ \(instantiate 0\b")
+    main_instance = next(part for part in parts if instance.match(part))
     sources = set(re.findall(r'\(with "[^"]*" \(instance (\d+)\)\)', main_instance))
 
     def shorten(part):
         if part.startswith("  (core module (;0;)"):
             part = LAYOUT.sub("", part)
-            part = re.sub(r'(\(import "[^"]*") "([^"]*)"', lambda found: f'{found[1]} "{names[found[2]]}"', part)
+            part = re.sub(
+                r'(\(import "[^"]*") "([^"]*)"',
+                lambda found: f'{found[1]} "{names[found[2]]}"',
+                part,
+            )
         instance = re.match(r"  \(core instance \(;(\d+);\)\n", part)
         if instance and instance[1] in sources:
             part = re.sub(r'\(export "([^"]*)"', lambda found: f'(export "{names[found[1]]}"', part)
         if part.startswith("  (core "):
-            part = re.sub(r'\(import "([^"]*)"', lambda found: f'(import "{modules[found[1]]}"', part)
+            part = re.sub(
+                r'\(import "([^"]*)"', lambda found: f'(import "{modules[found[1]]}"', part
+            )
             part = re.sub(r'\(with "([^"]*)"', lambda found: f'(with "{modules[found[1]]}"', part)
         return part
 

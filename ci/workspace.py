@@ -1,9 +1,9 @@
 """The packages of the workspace, as cargo knows them.
 
     python3 ci/workspace.py                 all of them, one name a line
-    python3 ci/workspace.py --libraries     those with a library that builds with the oldest compiler promised
+    python3 ci/workspace.py --libraries     those with a library for the oldest compiler promised
     python3 ci/workspace.py --published     those that are published
-    python3 ci/workspace.py core .          those in these folders; a folder that has no package is passed over
+    python3 ci/workspace.py core .          those in these folders, as far as they are packages
 """
 
 import json
@@ -13,7 +13,7 @@ import sys
 
 
 def read_packages():
-    """The members of the workspace, each with its folder relative to the root under the key `folder`."""
+    """The members of the workspace, each with its folder below the root under the key `folder`."""
     output = subprocess.run(
         ["cargo", "metadata", "--format-version=1", "--no-deps"], check=True, stdout=subprocess.PIPE
     ).stdout
@@ -28,7 +28,7 @@ def has_library(package):
 
 
 def rust_version(package):
-    """The oldest compiler that a package promises to build with, as numbers. All of ours promise one."""
+    """The oldest compiler that a package promises to build with, as numbers. All promise one."""
     return tuple(map(int, package["rust_version"].split(".")))
 
 
@@ -36,7 +36,11 @@ def main(arguments):
     packages = read_packages()
     if arguments == ["--libraries"]:
         oldest = min(map(rust_version, packages))
-        packages = [package for package in packages if has_library(package) and rust_version(package) == oldest]
+        packages = [
+            package
+            for package in packages
+            if has_library(package) and rust_version(package) == oldest
+        ]
     elif arguments == ["--published"]:
         packages = [package for package in packages if package["publish"] != []]
     elif arguments:

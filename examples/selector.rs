@@ -13,10 +13,9 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-use selkie::{
-    DefaultSelector, Event, Events, Interest, Mode, Registry, Selector, Slot, TimerSlot, Timers,
-    Wait,
-};
+use selkie::memory::{Registry, Slot, TimerSlot, Timers};
+use selkie::platform::{Events, Selector, Wait};
+use selkie::{DefaultSelector, Event, Interest, Mode};
 
 /// The number of sources at most.
 const CAPACITY: usize = 4;

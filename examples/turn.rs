@@ -13,9 +13,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use selkie::{
-    Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket, StaticLoop, StaticServer,
-};
+use selkie::memory::{StaticLoop, StaticServer};
+use selkie::{Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket};
 use selkie_services::Echo;
 
 /// Eight clients and a listener.

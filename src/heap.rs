@@ -2,19 +2,20 @@
 
 use std::boxed::Box;
 
-use selkie_core::{
-    Block, Connection, Event, LoopMemory, LoopStorage, ServerStorage, Slot, TimerSlot,
+use selkie_core::Event;
+use selkie_core::memory::{
+    Block, Connection, LoopMemory, LoopStorage, ServerStorage, Slot, TimerSlot,
 };
 #[cfg(unix)]
 use selkie_std::zeroed_slice as table;
 
-/// An empty table. Where fresh pages can be had, `selkie_std` has them instead.
+/// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
 #[cfg(not(unix))]
 fn table<T: Clone + Default>(len: usize) -> Box<[T]> {
     std::vec![T::default(); len].into_boxed_slice()
 }
 
-/// A table of nothing, for entries that only the user knows.
+/// Makes a table of nothing, for entries that only the user knows.
 fn nothing<T>(len: usize) -> Box<[Option<T>]> {
     (0..len).map(|_| None).collect()
 }
@@ -30,7 +31,7 @@ pub struct HeapLoop {
 }
 
 impl HeapLoop {
-    /// Memory for `slots` sources, listeners and wakers included, and batches of `events`.
+    /// Makes memory for `slots` sources, listeners and wakers included, and batches of `events`.
     #[must_use]
     pub fn new(slots: usize, events: usize) -> Self {
         Self { slots: table(slots), timers: table(slots), events: table(events) }
@@ -59,7 +60,7 @@ pub struct HeapServer<Source, Session> {
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
-    /// Memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
+    /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
     /// `block_size` bytes.
     #[must_use]
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Self {

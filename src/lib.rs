@@ -15,7 +15,7 @@
 //!     Config, DefaultSelector, EventLoop, HeapLoop, HeapServer, Peer, Platform, Server, Service,
 //! };
 //!
-//! /// Sends back whatever it receives.
+//! /// Sends back what it receives.
 //! struct Echo;
 //!
 //! impl Service for Echo {
@@ -47,7 +47,7 @@ extern crate std;
 #[cfg(feature = "std")]
 mod heap;
 
-/// What the README shows is compiled and run.
+/// Compiles and runs the README's snippets.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// The native backends, best first: the type, its name and the name of its `cfg`, and if the
-/// target has it. A new backend is one line here.
+/// Returns the native backends, best first: the type, the name (also of its `cfg`), and true if the
+/// target has it. A new backend is one more line.
 fn backends(target: &Target) -> [(&'static str, &'static str, bool); 4] {
     [
         ("Epoll", "epoll", target.is_linux() || target.system == "android"),

@@ -7,6 +7,7 @@
 //! | `process.rs` | CPU time, memory and context switches of a process |
 //! | `tools.rs` | counting instructions with callgrind and system calls with strace |
 //! | `epoll.rs` | the system calls of the hand-written loops |
+//! | `toy.rs` | a platform without a system, for what depends on the server alone |
 //! | `dispatch/` | the dispatch benchmark: its sources, its load, its contestants |
 //! | `echo/` | the echo benchmark: its client, its contestants, and how they are started |
 #![allow(dead_code, unused_imports, reason = "each benchmark uses its part of this")]
@@ -20,6 +21,7 @@ pub(crate) mod rounds;
 pub(crate) mod statistics;
 pub(crate) mod table;
 pub(crate) mod tools;
+pub(crate) mod toy;
 
 /// The most events that one wait fetches, for every contestant alike.
 pub(crate) const BATCH: usize = 1024;

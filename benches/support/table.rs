@@ -25,6 +25,28 @@ impl Table {
         Self { grid, columns: columns.len() }
     }
 
+    /// Compares contestants by their medians and by their ratios to the first one, the floor. A
+    /// later contestant of the same name shows how much the floor differs from itself.
+    pub(crate) fn compare(
+        title: &str,
+        explanation: &str,
+        unit: &str,
+        names: &[&str],
+        values: &[Vec<f64>],
+    ) -> Self {
+        let columns = ["", unit, "ratio to the floor (middle half)"];
+        let mut table = Self::new(title, explanation, &columns);
+        for (position, (&name, values_of_one)) in names.iter().zip(values).enumerate() {
+            let again = position > 0 && name == names[0];
+            let name = if again { "the floor against itself" } else { name };
+            let median = Summary::of(values_of_one.iter().copied()).median;
+            let digits = if median < 100.0 { 1 } else { 0 };
+            let ratio = ratio(Summary::of_ratios(values_of_one, &values[0]));
+            table.row(vec![name.to_owned(), format!("{median:.digits$}"), ratio]);
+        }
+        table
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.grid.add_row(cells);

@@ -10,7 +10,8 @@ await rm(folder, { recursive: true, force: true });
 await mkdir(folder, { recursive: true });
 const { files } = await transpile(component, { name: 'component', outDir: folder });
 await writeFiles(files);
-// Node's second argument is this file, in the place of a program's own name. What is thrown is the program's exit status.
+// Node's second argument is this file, in the place of a program's own name. What is thrown is the
+// program's exit status.
 await writeFile(
   join(folder, 'main.mjs'),
   `import { run } from './component.js';

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The documentation of every platform builds without a broken link or a warning, private items included.
+# The documentation of every platform builds without a broken link, private items included.
 set -euo pipefail
 source ci/common.sh
 

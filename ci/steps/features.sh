@@ -9,5 +9,5 @@ skip=""
 # That feature links a system library, and its build fails where the library is missing.
 have_libkqueue || skip="--exclude-features=libkqueue"
 # shellcheck disable=SC2086
-run cargo hack clippy --locked --workspace $skip \
-    --exclude selkie-benches --exclude selkie-tests --exclude round-trip --feature-powerset -- -D warnings
+run cargo hack clippy --locked --workspace --exclude selkie-benches --exclude selkie-tests \
+    --exclude round-trip --feature-powerset $skip -- -D warnings

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Nothing that comes from outside makes anything panic or breaks a rule: each fuzz target, for a few seconds.
+# Nothing from outside makes anything panic or breaks a rule: each fuzz target, for a few seconds.
 set -euo pipefail
 source ci/common.sh
 
@@ -11,14 +11,14 @@ targets="${SELKIE_FUZZ_TARGETS:-registry timers event_loop server wasi smoltcp}"
 need_nightly || not_run "rustup could not install $nightly; check that it can reach its server"
 need_program cargo-fuzz cargo-fuzz 0.13.2
 need_component clippy
-RUSTFLAGS="--cfg fuzzing" run cargo clippy --locked --quiet --manifest-path fuzz/Cargo.toml --workspace --all-targets \
-    --target-dir "$target_folder/fuzz-lint" -- -D warnings
+RUSTFLAGS="--cfg fuzzing" run cargo clippy --locked --quiet --manifest-path fuzz/Cargo.toml \
+    --workspace --all-targets --target-dir "$target_folder/fuzz-lint" -- -D warnings
 # What a host must not be able to do, where it takes one certain host to try it.
-RUSTFLAGS="--cfg fuzzing" run cargo test --locked --quiet --manifest-path fuzz/Cargo.toml --package wasi-guest \
-    --target-dir "$target_folder/fuzz-lint"
+RUSTFLAGS="--cfg fuzzing" run cargo test --locked --quiet --manifest-path fuzz/Cargo.toml \
+    --package wasi-guest --target-dir "$target_folder/fuzz-lint"
 
-# What is fuzzed is free of unsafe code, except that the WASI backends call a host: a sanitizer of memory would find
-# nothing, and take its time.
+# What is fuzzed is free of unsafe code, except that the WASI backends call a host: a sanitizer of
+# memory would find nothing, and take its time.
 folder="$target_folder/fuzz"
 options="--sanitizer none --codegen-units 16 --target-dir $folder"
 # shellcheck disable=SC2086
@@ -32,11 +32,11 @@ for target in $targets; do
     status=0
     # shellcheck disable=SC2086
     cargo "+$nightly" fuzz run $options "$target" "$found" "fuzz/corpus/$target" -- \
-        -artifact_prefix="$folder/artifacts/$target-" -max_total_time="$seconds" -max_len=2000 -len_control=0 \
-        -timeout=60 -print_final_stats=1 >"$log" 2>&1 || status=$?
+        -artifact_prefix="$folder/artifacts/$target-" -max_total_time="$seconds" -max_len=2000 \
+        -len_control=0 -timeout=60 -print_final_stats=1 >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then
         grep -v '^#' "$log" | tail -n 60
         fail "the fuzz target '$target' has found something; the whole log is $log"
     fi
-    say "$target: $(sed -n 's/^Done \(.*\) runs in \(.*\) second.*/\1 executions in \2 seconds/p' "$log")"
+    say "$target: $(sed -n 's/^Done \(.*\) runs in \(.*\) second.*/\1 runs, \2 seconds/p' "$log")"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Clippy (pedantic) finds nothing in any target of this machine's platform: libraries, examples, tests, benchmarks.
+# Clippy (pedantic) finds nothing: libraries, examples, tests, and the benchmarks with their peers.
 set -euo pipefail
 source ci/common.sh
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Each crate packs; unpacked elsewhere, its examples compile and its documentation's examples run; so do READMEs.
+# Each crate packs; unpacked elsewhere its examples compile, and those of its docs and README too.
 set -euo pipefail
 source ci/common.sh
 

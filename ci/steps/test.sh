@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests of this machine's platform: units, properties, conformance, end to end, documentation examples.
+# All tests of this platform: units, properties, conformance, end to end, documentation examples.
 set -euo pipefail
 source ci/common.sh
 

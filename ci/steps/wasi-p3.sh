@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The echo server and the conformance suite as components for WASI 0.3, on the oldest and newest runtime.
+# The echo server and the conformance suite as components for WASI 0.3, on two runtimes.
 set -euo pipefail
 source ci/common.sh
 source ci/components.sh

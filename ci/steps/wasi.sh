@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# The echo example and the conformance suite in WebAssembly runtimes: WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in
-# wasmtime 36, 48 and 49; and the echo example for WASI 0.2 in Node, by way of jco.
+# The echo example and the conformance suite in WebAssembly runtimes, for WASI 0.1 and 0.2.
+#
+# WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in wasmtime 36, 48 and 49; and the echo example for
+# WASI 0.2 in Node, by way of jco.
 set -euo pipefail
 source ci/common.sh
 source ci/components.sh
@@ -70,7 +72,8 @@ if have node && have npm; then
     cp ci/jco/transpile.mjs "$jco_folder/"
     if ! cmp -s ci/jco/package-lock.json "$jco_folder/installed.json"; then
         cp ci/jco/package.json ci/jco/package-lock.json "$jco_folder/"
-        # Not `npm ci`: that refuses lists in which some optional packages for other machines were never published.
+        # Not `npm ci`: that refuses lists in which some optional packages for other machines were
+        # never published.
         run npm install --prefix "$jco_folder" --ignore-scripts --no-audit --no-fund
         cp ci/jco/package-lock.json "$jco_folder/installed.json"
     fi

@@ -1,6 +1,7 @@
 //! Accepting: connections come in their order, and one that left does not disturb the others.
 
-use selkie_core::{Error, ErrorKind, Interest, Readiness, Token, Transport};
+use selkie_core::platform::Transport;
+use selkie_core::{Error, ErrorKind, Interest, Readiness, Token};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, ensure, fail};

@@ -1,6 +1,7 @@
 //! Batches: events are added as far as there is room, and what found no room is not lost.
 
-use selkie_core::{Capabilities, Event, Events, Interest, Mode, Readiness, Token};
+use selkie_core::platform::{Capabilities, Events};
+use selkie_core::{Event, Interest, Mode, Readiness, Token};
 
 use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Check, Stop, ensure, fail};

@@ -1,6 +1,7 @@
 //! Checks: a peer that is gone is noticed without reading, and a live one is not disturbed.
 
-use selkie_core::{Capabilities, Close, ErrorKind, Interest, Mode, Transport};
+use selkie_core::platform::{Capabilities, Close, Transport};
+use selkie_core::{ErrorKind, Interest, Mode};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, Stop, ensure, fail};

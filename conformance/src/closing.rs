@@ -1,7 +1,8 @@
 //! Closing: what was written arrives or is thrown away as asked, and a closed handle reaches
 //! nothing ever after.
 
-use selkie_core::{Capabilities, Close, ErrorKind, Interest, Mode, Readiness, Selector, Transport};
+use selkie_core::platform::{Capabilities, Close, Selector, Transport};
+use selkie_core::{ErrorKind, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, Stop, ensure, fail};

@@ -1,6 +1,7 @@
 //! Connecting: pending, made, refused or cancelled.
 
-use selkie_core::{Close, Error, ErrorKind, Interest, Readiness, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Interest, Readiness};
 
 use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, ensure, fail};

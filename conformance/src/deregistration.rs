@@ -1,6 +1,7 @@
 //! Deregistering: it takes effect at once, and nothing of the old registration reaches the new one.
 
-use selkie_core::{Event, Events, Interest, Mode, Readiness};
+use selkie_core::platform::Events;
+use selkie_core::{Event, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, ensure};

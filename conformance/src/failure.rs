@@ -1,6 +1,7 @@
 //! Failure: what breaks is reported on its own token or falls silent, and the others go on.
 
-use selkie_core::{Capabilities, ErrorKind, Event, Events, Interest, Mode, Readiness, Selector};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{ErrorKind, Event, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, ensure};

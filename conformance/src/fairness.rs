@@ -1,7 +1,8 @@
 //! Fairness: a source that stays ready is reported within `ceil(ready / batch)` polls, and no index
 //! is favoured.
 
-use selkie_core::{Event, Events, Interest, Mode, Readiness, Selector};
+use selkie_core::platform::{Events, Selector};
+use selkie_core::{Event, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, ensure, fail};

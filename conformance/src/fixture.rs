@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Instant, Selector, Transport, Wait, Wake};
+use selkie_core::platform::{Selector, Transport, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Instant};
 
 /// The source type of a fixture's platform.
 pub type SourceOf<F> = <<F as Fixture>::Platform as Selector>::Source;

@@ -338,17 +338,17 @@ macro_rules! __transport_cases {
     };
 }
 
-/// Returns the cases of every [`Selector`](selkie_core::Selector).
+/// Returns the cases of every [`Selector`](selkie_core::platform::Selector).
 pub fn selector_cases<F: Fixture>() -> impl Iterator<Item = Case<F>> {
     crate::__selector_cases!(table F)
 }
 
-/// Returns the cases of every platform that can sleep: [`Wait`](selkie_core::Wait).
+/// Returns the cases of every platform that can sleep: [`Wait`](selkie_core::platform::Wait).
 pub fn wait_cases<F: WaitFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wait_cases!(table F)
 }
 
-/// Returns the cases of every platform that can be woken: [`Wake`](selkie_core::Wake).
+/// Returns the cases of every platform that can be woken: [`Wake`](selkie_core::platform::Wake).
 pub fn wake_cases<F: WakeFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__wake_cases!(table F)
 }
@@ -358,7 +358,7 @@ pub fn wait_wake_cases<F: WaitFixture + WakeFixture>() -> impl Iterator<Item = C
     crate::__wait_wake_cases!(table F)
 }
 
-/// Returns the cases of every platform that moves bytes: [`Transport`](selkie_core::Transport).
+/// Returns the cases of every platform that moves bytes: [`Transport`](selkie_core::platform::Transport).
 pub fn transport_cases<F: TransportFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__transport_cases!(table F)
 }

@@ -1,6 +1,7 @@
 //! Interest in hang-ups alone: a peer that is gone is reported, a live one is silent.
 
-use selkie_core::{Capabilities, ErrorKind, Interest, Mode, Readiness, Selector, Token};
+use selkie_core::platform::{Capabilities, Selector};
+use selkie_core::{ErrorKind, Interest, Mode, Readiness, Token};
 
 use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, Stop, ensure, fail};

@@ -1,9 +1,8 @@
 //! What the cases share: a platform with its world, tokens, and patience with a bound.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Registry,
-    Selector, Slot, Token,
-};
+use selkie_core::memory::{Registry, Slot};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::outcome::{Answer, Check, Stop, ensure, fail};
 use crate::{Fixture, MakeFixture, SourceOf};

@@ -1,6 +1,7 @@
 //! Interest: only what was asked for is reported, and `Interest::NONE` is silence.
 
-use selkie_core::{Interest, Mode, Readiness, Selector};
+use selkie_core::platform::Selector;
+use selkie_core::{Interest, Mode, Readiness};
 
 use crate::harness::Harness;
 use crate::outcome::{Answer, Check, ensure};

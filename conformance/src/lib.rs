@@ -13,8 +13,8 @@
 //!    crate is one over memory. Leave out abilities that your platform lacks: the cases that need
 //!    them are then reported as not applicable.
 //! 2. Add [`WaitFixture`], [`WakeFixture`] and [`TransportFixture`] where the platform implements
-//!    [`Wait`](selkie_core::Wait), [`Wake`](selkie_core::Wake) and
-//!    [`Transport`](selkie_core::Transport); each may be nearly empty.
+//!    [`Wait`](selkie_core::platform::Wait), [`Wake`](selkie_core::platform::Wake) and
+//!    [`Transport`](selkie_core::platform::Transport); each may be nearly empty.
 //! 3. Where there is a test harness, let [`conformance_tests!`] make one test of each case:
 //!
 //!    ```text
@@ -47,11 +47,11 @@
 //!
 //! | group | cases about | needs |
 //! | --- | --- | --- |
-//! | [`selector_cases`] | registration, deregistration, readiness, interest, modes, fairness, batches, failure, scale | [`Selector`](selkie_core::Selector) |
-//! | [`wait_cases`] | sleeping, waiting for events, interruptions, nothing to wait for | [`Wait`](selkie_core::Wait) |
-//! | [`wake_cases`] | wakes that coalesce, are not lost, not repeated and not crowded out | [`Wake`](selkie_core::Wake) |
+//! | [`selector_cases`] | registration, deregistration, readiness, interest, modes, fairness, batches, failure, scale | [`Selector`](selkie_core::platform::Selector) |
+//! | [`wait_cases`] | sleeping, waiting for events, interruptions, nothing to wait for | [`Wait`](selkie_core::platform::Wait) |
+//! | [`wake_cases`] | wakes that coalesce, are not lost, not repeated and not crowded out | [`Wake`](selkie_core::platform::Wake) |
 //! | [`wait_wake_cases`] | wakes that end a sleep | both |
-//! | [`transport_cases`] | accepting, streams, closing, connecting | [`Transport`](selkie_core::Transport) |
+//! | [`transport_cases`] | accepting, streams, closing, connecting | [`Transport`](selkie_core::platform::Transport) |
 //!
 //! # How strict it is
 //!

@@ -1,6 +1,7 @@
 //! Modes: level repeats, oneshot does not, edge says what is new.
 
-use selkie_core::{Capabilities, Interest, Mode, Readiness};
+use selkie_core::platform::Capabilities;
+use selkie_core::{Interest, Mode, Readiness};
 
 use crate::harness::{Harness, Registered};
 use crate::outcome::{Answer, Check, Stop, ensure};

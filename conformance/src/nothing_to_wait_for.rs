@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{ErrorKind, Event, Events, Interest, Mode, Readiness, Wait};
+use selkie_core::platform::{Events, Wait};
+use selkie_core::{ErrorKind, Event, Interest, Mode, Readiness};
 
 use crate::harness::Harness;
 use crate::outcome::{Answer, Check, ensure};

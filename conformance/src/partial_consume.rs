@@ -1,7 +1,8 @@
 //! Where the platform keeps what waits: what a reader leaves stays, in silence until there is more,
 //! and the room that is promised is there.
 
-use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Transport};
+use selkie_core::platform::Transport;
+use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE, Registered};
 use crate::outcome::{Answer, Check, Stop, ensure, fail};

@@ -1,7 +1,8 @@
 //! Readiness: never too seldom; and what says more than readable and writable is said only when it
 //! is true.
 
-use selkie_core::{Capabilities, Event, Events, Interest, Mode, Readiness, Selector};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Event, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, Stop, ensure, fail};

@@ -1,6 +1,7 @@
 //! Registering: what is accepted, and what is refused without changing anything.
 
-use selkie_core::{Capabilities, ErrorKind, Interest, Mode, Readiness, Selector, Token};
+use selkie_core::platform::{Capabilities, Selector};
+use selkie_core::{ErrorKind, Interest, Mode, Readiness, Token};
 
 use crate::harness::{Harness, SLOTS};
 use crate::outcome::{Answer, Check, Stop, ensure};

@@ -1,6 +1,7 @@
 //! Scale: many sources, and many that come and go.
 
-use selkie_core::{Event, Events, Interest, Mode, Readiness, Selector};
+use selkie_core::platform::{Events, Selector};
+use selkie_core::{Event, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, ensure, fail};

@@ -1,6 +1,7 @@
 //! Streams: no byte is lost, made up or out of order, and ends are told from failures.
 
-use selkie_core::{Capabilities, Error, ErrorKind, Interest, Mode, Readiness, Transport};
+use selkie_core::platform::{Capabilities, Transport};
+use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, Stop, ensure, fail};

@@ -1,6 +1,7 @@
 //! Vectored writes: the parts arrive as if they were one buffer.
 
-use selkie_core::{Close, ErrorKind, Interest, Mode, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{ErrorKind, Interest, Mode};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, ensure, fail};

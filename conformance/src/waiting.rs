@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Event, Events, Instant, Interest, Mode, Readiness, Token, Wait};
+use selkie_core::platform::{Events, Wait};
+use selkie_core::{Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::harness::{Harness, PATIENCE};
 use crate::outcome::{Answer, Check, ensure, fail};

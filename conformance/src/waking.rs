@@ -1,8 +1,7 @@
 //! Waking: wakes are reported under the waker's token, together, and once.
 
-use selkie_core::{
-    Capabilities, ErrorKind, Event, Events, Interest, Mode, Readiness, Selector, Token, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wake};
+use selkie_core::{ErrorKind, Event, Interest, Mode, Readiness, Token};
 
 use crate::fixture::WakerOf;
 use crate::harness::Harness;

@@ -21,56 +21,56 @@ macro_rules! bitset {
             pub const NONE: Self = Self(0);
             $($(#[$inner])* pub const $flag: Self = Self($value);)*
 
-            /// The set as its bits.
+            /// Returns the bits of the set.
             #[inline]
             #[must_use]
             pub const fn bits(self) -> $repr {
                 self.0
             }
 
-            /// The set with these bits; bits without a name are dropped.
+            /// Returns the set with these bits; bits without a name are dropped.
             #[inline]
             #[must_use]
             pub const fn from_bits(bits: $repr) -> Self {
                 Self(bits & (0 $(| $value)*))
             }
 
-            /// Whether the set is empty.
+            /// Returns true if the set is empty.
             #[inline]
             #[must_use]
             pub const fn is_empty(self) -> bool {
                 self.0 == 0
             }
 
-            /// Whether every bit of `other` is in this set.
+            /// Returns true if every bit of `other` is in this set.
             #[inline]
             #[must_use]
             pub const fn contains(self, other: Self) -> bool {
                 self.0 & other.0 == other.0
             }
 
-            /// Whether any bit of `other` is in this set.
+            /// Returns true if any bit of `other` is in this set.
             #[inline]
             #[must_use]
             pub const fn intersects(self, other: Self) -> bool {
                 self.0 & other.0 != 0
             }
 
-            /// The bits of both sets.
+            /// Returns the bits of both sets.
             #[inline]
             #[must_use]
             pub const fn union(self, other: Self) -> Self {
                 Self(self.0 | other.0)
             }
 
-            /// The bits that are in both sets.
+            /// Returns the bits that are in both sets.
             #[inline]
             #[must_use]
             pub const fn intersection(self, other: Self) -> Self {
                 Self(self.0 & other.0)
             }
 
-            /// The bits of this set that are not in `other`.
+            /// Returns the bits of this set that are not in `other`.
             #[inline]
             #[must_use]
             pub const fn difference(self, other: Self) -> Self {

@@ -24,16 +24,23 @@
 //! # A loop of your own
 //!
 //! Without the server layer, a [`Handler`] is told which sources are ready and which deadlines have
-//! passed. Here over [`DevicePoller`], which asks [`embedded_io`] devices:
+//! passed. This one runs over [`DevicePoller`], which asks [`embedded_io`] devices:
 //!
 //! ```
-//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode, DevicePoller, StaticLoop, Transport};
+//! use selkie_core::adapters::DevicePoller;
+//! use selkie_core::memory::StaticLoop;
+//! use selkie_core::platform::Transport;
+//! use selkie_core::{Context, Event, EventLoop, Handler, Instant, Interest, Mode};
 //! # use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 //! # struct Uart(&'static [u8]);
 //! # impl ErrorType for Uart { type Error = ErrorKind; }
-//! # impl ReadReady for Uart { fn read_ready(&mut self) -> Result<bool, ErrorKind> { Ok(!self.0.is_empty()) } }
+//! # impl ReadReady for Uart {
+//! #     fn read_ready(&mut self) -> Result<bool, ErrorKind> { Ok(!self.0.is_empty()) }
+//! # }
 //! # impl WriteReady for Uart { fn write_ready(&mut self) -> Result<bool, ErrorKind> { Ok(true) } }
-//! # impl Read for Uart { fn read(&mut self, b: &mut [u8]) -> Result<usize, ErrorKind> { Ok(self.0.read(b).unwrap()) } }
+//! # impl Read for Uart {
+//! #     fn read(&mut self, b: &mut [u8]) -> Result<usize, ErrorKind> { Ok(self.0.read(b).unwrap()) }
+//! # }
 //! # impl Write for Uart {
 //! #     fn write(&mut self, b: &[u8]) -> Result<usize, ErrorKind> { Ok(b.len()) }
 //! #     fn flush(&mut self) -> Result<(), ErrorKind> { Ok(()) }
@@ -42,7 +49,7 @@
 //! type Platform = DevicePoller<Uart, 1, 4>;
 //!
 //! struct Console {
-//!     uart: selkie_core::Device,
+//!     uart: selkie_core::adapters::Device,
 //!     received: usize,
 //! }
 //!
@@ -77,8 +84,8 @@
 #[cfg(feature = "std")]
 extern crate std;
 
-mod adapters;
-mod backend;
+pub mod adapters;
+pub mod backend;
 mod bitset;
 mod contract;
 #[cfg(feature = "defmt")]
@@ -86,17 +93,25 @@ mod defmt;
 mod event_loop;
 mod server;
 
-pub use adapters::{Device, DevicePoller, Either, Pair, SelectorOnly, StreamAdapter};
-pub use backend::{Registration, Registrations};
-pub use contract::{
-    Capabilities, Close, Datagram, Datagrams, Error, ErrorKind, Event, Events, Instant, Interest, Mode,
-    Readiness, Selector, Token, Transport, Wait, Wake,
-};
-pub use event_loop::{
-    Context, EventLoop, Handler, LoopCounters, LoopMemory, LoopStorage, Registry, Slot, StaticLoop,
-    Storage, TimerMark, TimerSlot, Timers,
-};
-pub use server::{
-    Block, CloseReason, Config, Connection, Counters, Peer, SendError, Server, ServerStorage,
-    Service, StaticServer,
-};
+pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
+pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
+pub use server::{CloseReason, Config, Counters, Peer, SendError, Server, Service};
+
+/// The contracts that platforms implement, and the values that only they and generic code name.
+pub mod platform {
+    pub use crate::contract::{
+        Capabilities, Close, Datagram, Datagrams, Events, Selector, Transport, Wait, Wake,
+    };
+}
+
+/// The memory of loops and servers, which the caller provides, and the tables in it.
+pub mod memory {
+    pub use crate::event_loop::{
+        LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
+    };
+    pub use crate::server::{Block, Connection, ServerStorage, StaticServer};
+}
+
+/// The paths of these names until every crate of the workspace names their modules.
+#[doc(hidden)]
+pub use self::{adapters::*, memory::*, platform::*};

@@ -7,10 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use selkie::Backend;
-use selkie::{
-    AnySelector, Context, Error, Event, Events, Interest, Mode, Platform, Poll, Selector, Socket,
-    Token, Wait,
-};
+use selkie::platform::{Events, Selector, Wait};
+use selkie::{AnySelector, Context, Error, Event, Interest, Mode, Platform, Poll, Socket, Token};
 
 /// The platform of the echo server.
 pub(crate) type Native = Platform<AnySelector<'static>>;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io::Write;
 use std::str::FromStr;
 
-use selkie::{Context, Selector};
+use selkie::Context;
+use selkie::platform::Selector;
 
 #[cfg(target_env = "p1")]
 const BACKEND: (&str, &str) = ("poll_oneoff", "WASI 0.1 has only poll_oneoff");

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Runs a firmware in QEMU: `cargo run --profile firmware` calls this with the ELF.
 #
-#   TCP     port 7 of the board is ports 7000 to 7003 of 127.0.0.1 (or the list in SELKIE_PORTS): the emulated network
-#           takes one new connection at a time on each, so many clients at once do better on several
-#   UART    standard input and output (or what SELKIE_SERIAL says, in QEMU's words): type `stats`, or `drain` to end it
-#   log     decoded to text on standard error, where defmt-print is installed (cargo install defmt-print); with
-#           SELKIE_LOG=FILE the defmt frames go there as they are
+#   TCP     port 7 of the board is ports 7000 to 7003 of 127.0.0.1 (or the list in SELKIE_PORTS):
+#           the emulated network takes one new connection at a time on each
+#   UART    standard input and output (or SELKIE_SERIAL, in QEMU's words): type `stats`, or `drain`
+#           to end it
+#   board   SELKIE_MACHINE is QEMU's name of it, of a build with the feature of that name
+#   log     decoded to text on standard error, where defmt-print is installed (cargo install
+#           defmt-print); with SELKIE_LOG=FILE the defmt frames go there as they are
 set -euo pipefail
 
 elf=$1
@@ -51,8 +53,9 @@ fi
 
 # The log leaves the board through semihosting, which is QEMU's standard output.
 status=0
-qemu-system-arm -M lm3s6965evb -display none -monitor none -serial "$serial" \
-    -semihosting-config enable=on,target=native -nic "user,restrict=on$forwards" -kernel "$elf" >"$log" || status=$?
+qemu-system-arm -M "${SELKIE_MACHINE-lm3s6965evb}" -display none -monitor none -serial "$serial" \
+    -semihosting-config enable=on,target=native -nic "user,restrict=on$forwards" \
+    -kernel "$elf" >"$log" || status=$?
 # The end of the log was written by now; it is decoded to the end before this script ends.
 [ -z "$decoder" ] || wait "$decoder" || true
 exit "$status"

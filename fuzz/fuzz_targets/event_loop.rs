@@ -3,7 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use selkie_core::{DevicePoller, EventLoop, Instant, Selector, StaticLoop, Wait};
+use selkie_core::adapters::DevicePoller;
+use selkie_core::memory::StaticLoop;
+use selkie_core::platform::{Selector, Wait};
+use selkie_core::{EventLoop, Instant};
 use selkie_fuzz::choices::Choices;
 use selkie_fuzz::devices::Whimsical;
 use selkie_fuzz::driver::Driver;

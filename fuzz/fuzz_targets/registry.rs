@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use selkie_core::{ErrorKind, Registry, Slot, Token};
+use selkie_core::memory::{Registry, Slot};
+use selkie_core::{ErrorKind, Token};
 
 const CAPACITY: usize = 5;
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use selkie_core::{Context, ErrorKind, Event, Handler, Instant, Interest, Mode, Selector, Token};
+use selkie_core::platform::Selector;
+use selkie_core::{Context, ErrorKind, Event, Handler, Instant, Interest, Mode, Token};
 
 use crate::choices::Choices;
 

@@ -4,7 +4,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::HashMap;
 
-use selkie_core::{Close, Event, Events, Interest, Mode, Registry, Slot, Token, Transport, Wait};
+use selkie_core::memory::{Registry, Slot};
+use selkie_core::platform::{Close, Events, Transport, Wait};
+use selkie_core::{Event, Interest, Mode, Token};
 use wasi_guest::Socket;
 use wasi_guest::host::{self, byte};
 

@@ -1,9 +1,7 @@
 //! A selector that reports what it likes.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::choices::Choices;
 

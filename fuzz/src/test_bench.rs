@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Config, Connection, Event, EventLoop, Instant, LoopStorage, Server, ServerStorage, Slot,
-    TimerSlot,
-};
+use selkie_core::memory::{Connection, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::{Config, Event, EventLoop, Instant, Server};
 use selkie_smoltcp::{Network, Socket, StaticNetwork, instant};
 use selkie_services::Echo;
 use smoltcp::iface::{self, Interface};
@@ -99,7 +97,7 @@ impl<'a> TestBench<'a> {
             Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
         bench.deliver(peer::arp());
         bench.settle();
-        stand
+        bench
     }
 
     /// Sends a frame to the network.

@@ -3,7 +3,8 @@
 
 use alloc::collections::VecDeque;
 
-use selkie_core::{Close, Error, ErrorKind};
+use selkie_core::platform::Close;
+use selkie_core::{Error, ErrorKind};
 
 use crate::network::{Arrival, Connection, FAR, Network, Outcome};
 use crate::trace::trace;

@@ -1,6 +1,7 @@
 //! What either side does with its end of a connection, and the near side with its listeners.
 
-use selkie_core::{Close, ErrorKind};
+use selkie_core::ErrorKind;
+use selkie_core::platform::Close;
 
 use crate::Address;
 use crate::network::{Arrival, Listener, NEAR, Network, Outcome, WRITABLE};

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use selkie_core::{Close, Instant, Token};
+use selkie_core::platform::Close;
+use selkie_core::{Instant, Token};
 
 use crate::FarEnd;
 use crate::network::ConnectionEvidence;

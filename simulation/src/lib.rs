@@ -12,7 +12,8 @@
 //! far side adds what it knows of the protocol, as a [`Judge`].
 //!
 //! ```
-//! use selkie_core::{Close, Instant, Peer, Service};
+//! use selkie_core::platform::Close;
+//! use selkie_core::{Instant, Peer, Service};
 //! use selkie_simulation::{ADDRESS, FarEnd, ClientModel, Judge, Network, Scenario, Trace, run};
 //!
 //! /// The service under test: answers in capitals.

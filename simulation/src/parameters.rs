@@ -121,7 +121,7 @@ parameters! {
         modify_failures = 0,
         /// Chance that ending a stream needs room first.
         blocked_ends = 0,
-        /// Capabilities of the platform, as bits of [`Capabilities`](selkie_core::Capabilities).
+        /// Capabilities of the platform, as bits of [`Capabilities`](selkie_core::platform::Capabilities).
         capabilities = 0x1ef,
         /// 1 if the platform reports its next deadline, for a loop that is driven from outside with
         /// [`EventLoop::turn`](selkie_core::EventLoop::turn).

@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Registration,
-    Registrations, Selector, Token, Wait, Wake,
-};
+use selkie_core::backend::{SourceEntry, SourceTable};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use crate::evidence::Evidence;
 use crate::network::{NEAR, Network};
@@ -58,7 +57,7 @@ pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool =
     /// The clients on the far side.
     pub client_model: F,
     pub(crate) evidence: Evidence,
-    pub(crate) registrations: Registrations<Vec<Registration>>,
+    pub(crate) registrations: SourceTable<Vec<SourceEntry>>,
     /// The source that is registered at each index.
     pub(crate) sources: Vec<Option<Source>>,
     /// Beyond this, no index was ever registered.
@@ -90,7 +89,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
             network: Network::new(parameters, random),
             client_model,
             evidence: Evidence::default(),
-            registrations: Registrations::new(vec![Registration::EMPTY; capacity]),
+            registrations: SourceTable::new(vec![SourceEntry::EMPTY; capacity]),
             sources: vec![None; capacity],
             used: 0,
             first: 0,
@@ -130,7 +129,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
 
     /// Returns which tokens are registered, and for what.
     #[must_use]
-    pub const fn registrations(&self) -> &Registrations<Vec<Registration>> {
+    pub const fn registrations(&self) -> &SourceTable<Vec<SourceEntry>> {
         &self.registrations
     }
 
@@ -209,7 +208,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
         mode: Mode,
     ) -> Result<(), Error> {
         self.supports(interest, mode)?;
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if self.check(source)?.is_some() {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
@@ -218,7 +217,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
             return Err(Error::with_code(ErrorKind::OutOfMemory, 12));
         }
         *self.check(source)? = Some(token);
-        self.registrations.insert(token, interest, mode);
+        self.registrations.insert(token, interest, mode, ());
         self.sources[token.index()] = Some(source);
         self.used = self.used.max(token.index() + 1);
         self.renew(source);
@@ -376,12 +375,12 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wake
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if self.waker.is_some() {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
         // A registration without a source, so that the waker takes its turn with the sources.
-        self.registrations.insert(token, Interest::READABLE, Mode::Level);
+        self.registrations.insert(token, Interest::READABLE, Mode::Level, ());
         self.used = self.used.max(token.index() + 1);
         let woken = Arc::new(AtomicBool::new(false));
         self.waker = Some((token, Arc::clone(&woken)));

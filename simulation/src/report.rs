@@ -2,9 +2,9 @@
 
 use core::sync::atomic::Ordering;
 
-use selkie_core::{
-    Capabilities, Event, Events, Instant, Interest, Mode, Readiness, Registration, Selector, Token,
-};
+use selkie_core::backend::Registration;
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::ClientModel;
 use crate::network::{Connection, NEAR};
@@ -67,7 +67,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 break;
             }
             let index = (self.first + step) % self.used;
-            let Some((token, registration)) = self.registrations.at(index) else { continue };
+            let Some((token, registration, ())) = self.registrations.at(index) else { continue };
             let Some(source) = self.sources[index] else {
                 self.report_waker(token);
                 continue;
@@ -84,7 +84,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 readiness |= self.network_random_readiness(registration.armed());
             }
             if !readiness.is_empty() {
-                self.registrations.fired(index);
+                self.registrations.mark_fired(index);
                 self.batch.push(Event { token, readiness });
                 self.note_event(source, readiness);
             }
@@ -157,7 +157,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let before = self.batch.len();
         if self.chance(repeated) && before > 0 && before < room {
             let event = self.batch[self.network.random.index(before)];
-            if let Some((_, Registration { mode: Mode::Level, .. })) =
+            if let Some((_, Registration { mode: Mode::Level, .. }, ())) =
                 self.registrations.at(event.token.index())
             {
                 self.batch.push(event);

@@ -1,7 +1,8 @@
 //! The near side's streams and listeners: the network's truth, with the faults that the parameters ask
 //! for.
 
-use selkie_core::{Capabilities, Close, Error, ErrorKind, Selector, Transport};
+use selkie_core::platform::{Capabilities, Close, Selector, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use crate::evidence::Closed;
 use crate::network::{Connection, NEAR, Network};

@@ -5,7 +5,9 @@
 
 use core::mem::size_of;
 
-use selkie_core::{Connection, Event, Registration, Slot, TimerSlot, Token};
+use selkie_core::backend::SourceEntry;
+use selkie_core::memory::{Connection, Slot, TimerSlot};
+use selkie_core::{Event, Token};
 use selkie_smoltcp::Socket;
 
 /// The memory of core for one slot of a loop with a server.
@@ -15,7 +17,7 @@ const _: () = {
     assert!(SLOT <= 52, "core's own cost of a slot");
     assert!(size_of::<Token>() == 8, "a token is one word of 64 bits, as a kernel's user data is");
     assert!(size_of::<Event>() <= 16, "an event is a token and its readiness");
-    assert!(size_of::<Registration>() <= 8, "what a backend knows of an index");
+    assert!(size_of::<SourceEntry>() <= 8, "what a backend knows of an index");
     assert!(
         size_of::<Option<Socket>>() == size_of::<Socket>(),
         "no source takes no room of its own"

@@ -17,13 +17,14 @@
 //! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a
 //! `static`. Each socket has a receive and a transmit buffer of a fixed size, and they are the
 //! inbox and the outbox of the server layer, which therefore needs no blocks of its own
-//! ([`Transport::OWNS_BUFFERS`](selkie_core::Transport::OWNS_BUFFERS)).
+//! ([`Transport::OWNS_BUFFERS`](selkie_core::platform::Transport::OWNS_BUFFERS)).
 //!
 //! # A server
 //!
 //! ```
 //! use core::time::Duration;
-//! use selkie_core::{EventLoop, Instant, Peer, Server, Service, StaticLoop, StaticServer};
+//! use selkie_core::memory::{StaticLoop, StaticServer};
+//! use selkie_core::{EventLoop, Instant, Peer, Server, Service};
 //! use selkie_smoltcp::{Config, Network, Socket, StaticNetwork};
 //! use smoltcp::iface::{self, Interface};
 //! use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
@@ -41,7 +42,8 @@
 //! let address = EthernetAddress([0x02, 0, 0, 0, 0, 1]);
 //! let config = iface::Config::new(address.into());
 //! let mut interface = Interface::new(config, &mut device, selkie_smoltcp::instant(now));
-//! interface.update_ip_addrs(|list| list.push(IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24)).unwrap());
+//! let network_address = IpCidr::new(IpAddress::v4(10, 0, 2, 15), 24);
+//! interface.update_ip_addrs(|list| list.push(network_address).unwrap());
 //!
 //! // Six sockets: four connections and a backlog of two. `storage` is a `StaticNetwork`,
 //! // usually in a `static`.
@@ -66,12 +68,12 @@
 extern crate std;
 
 mod config;
-mod handle_entry;
 mod lifecycle;
 mod network;
 mod selector;
 mod slot;
 mod socket;
+mod source_state;
 mod storage;
 mod time;
 mod transport;

@@ -5,8 +5,8 @@
 //! * **no-backlog**: a socket either listens or is the connection. So a listener is a pool of
 //!   sockets that listen on the same port, and its backlog is as long as it has sockets to spare.
 //!   With none, a client is refused by a reset.
-//! * **half-open-waits**: a half-open socket waits without end unless it has a timeout, so it has one
-//!   while it listens.
+//! * **half-open-waits**: a half-open socket waits without end unless it has a
+//!   timeout, so it has one while it listens.
 //! * **timeout-needs-answers**: a timeout also ends connections whose peers are merely silent. So
 //!   a complete connection has one only together with keep-alive, to which a live peer answers.
 //! * **timeout-ignores-pauses**: a timeout counts time in which nothing was polled, hence no
@@ -25,8 +25,8 @@
 //!   read; a reader that comes later than ten seconds sees a reset.
 //! * **ingress-unbounded**: `Interface::poll` takes in frames for as long as they arrive, so they
 //!   are taken in one by one, up to a bound.
-//! * **fin-wait-2-waits**: a socket in FIN-WAIT-2 waits for its peer's FIN without end. A stream that
-//!   was closed is reset after a time.
+//! * **fin-wait-2-waits**: a socket in FIN-WAIT-2 waits for its peer's FIN without end. A stream
+//!   that was closed is reset after a time.
 
 use core::fmt;
 
@@ -37,9 +37,9 @@ use smoltcp::socket::tcp::{self, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 
-use crate::handle_entry::HandleEntry;
 use crate::slot::Role;
 use crate::socket::{HandleHalf, Kind};
+use crate::source_state::SourceState;
 use crate::{Config, Listener, NetworkStorage, Slot, Socket, lifecycle, time};
 
 /// The number of times that the sockets are asked for segments in one poll; each time, each gives
@@ -167,7 +167,7 @@ impl<'a, D: Device> Network<'a, D> {
         let listener = &mut self.listeners[usize::from(index)];
         listener.endpoint = endpoint;
         listener.entry.begin_generation();
-        let HandleEntry { generation, generation_high, .. } = listener.entry;
+        let SourceState { generation, generation_high, .. } = listener.entry;
         let half = HandleHalf { index, generation_high, kind: Kind::Listener };
         self.service_sockets(true);
         Ok(Socket { generation, half })
@@ -253,7 +253,7 @@ impl<'a, D: Device> Network<'a, D> {
 
     /// Returns the entry of the stream or listener at `position`: listeners are counted behind the
     /// streams.
-    pub(crate) fn entry_at(&mut self, position: usize) -> Option<&mut HandleEntry> {
+    pub(crate) fn entry_at(&mut self, position: usize) -> Option<&mut SourceState> {
         let streams = self.slots.len();
         match self.slots.get_mut(position) {
             Some(slot) => Some(&mut slot.entry),
@@ -267,13 +267,13 @@ impl<'a, D: Device> Network<'a, D> {
         clippy::inline_always,
         reason = "so that the handle is never passed in memory, as its halves are not"
     )]
-    pub(crate) fn entry(&mut self, source: Socket) -> Result<&mut HandleEntry, Error> {
+    pub(crate) fn entry(&mut self, source: Socket) -> Result<&mut SourceState, Error> {
         self.find(source.generation, source.half).ok_or(Error::new(ErrorKind::Stale))
     }
 
     /// Finds the entry that the two halves of a handle name.
     #[inline(never)]
-    fn find(&mut self, generation: u32, half: HandleHalf) -> Option<&mut HandleEntry> {
+    fn find(&mut self, generation: u32, half: HandleHalf) -> Option<&mut SourceState> {
         let index = usize::from(half.index);
         let entry = match half.kind {
             Kind::Stream => &mut self.slots.get_mut(index)?.entry,
@@ -320,7 +320,7 @@ impl<'a, D: Device> Network<'a, D> {
         }
     }
 
-    /// Records changes of the sockets, and moves them on in their lives. `sent` means that
+    /// Records changes of the sockets, and brings each to its next state. `sent` means that
     /// segments, acknowledgements among them, were sent since the last look.
     pub(crate) fn service_sockets(&mut self, sent: bool) {
         let look = (self.now, sent);

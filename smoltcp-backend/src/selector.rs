@@ -1,21 +1,20 @@
 //! The network as a selector: which sockets are ready.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token,
-};
+use selkie_core::backend::{check_tenant, check_vacant};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, State};
 
-use crate::handle_entry::HandleEntry;
 use crate::lifecycle::has_fin;
 use crate::slot::{Failure, Role};
+use crate::source_state::SourceState;
 use crate::time::NEVER;
 use crate::{Network, Slot, Socket, time};
 
 impl<D: Device> Network<'_, D> {
     /// Finds the entry that is registered under the index of `token`.
-    fn registered(&mut self, token: Token) -> Option<&mut HandleEntry> {
+    fn registered(&mut self, token: Token) -> Option<&mut SourceState> {
         let mut position = 0;
         while !self.entry_at(position)?.has_index(token.index()) {
             position += 1;
@@ -25,15 +24,14 @@ impl<D: Device> Network<'_, D> {
 
     /// Finds the entry that is registered under `token`: that of the source, unless it was closed
     /// before.
-    fn tenant(&mut self, source: Socket, token: Token) -> Result<&mut HandleEntry, Error> {
+    fn tenant(&mut self, source: Socket, token: Token) -> Result<&mut SourceState, Error> {
         let is_another = self.entry(source).is_ok_and(|entry| entry.token != token);
-        let kind = match self.registered(token) {
-            None => ErrorKind::NotRegistered,
-            Some(entry) if entry.token.generation() != token.generation() => ErrorKind::Stale,
-            Some(_) if is_another => ErrorKind::InvalidSource,
-            Some(entry) => return Ok(entry),
-        };
-        Err(kind.into())
+        let tenant = self.registered(token);
+        check_tenant(tenant.as_ref().map(|entry| entry.token), token)?;
+        match tenant {
+            Some(entry) if !is_another => Ok(entry),
+            _ => Err(ErrorKind::InvalidSource.into()),
+        }
     }
 
     /// Returns what the slot at `position`, or behind the slots the listener, is ready for.
@@ -96,22 +94,15 @@ impl<D: Device> Selector for Network<'_, D> {
         mode: Mode,
     ) -> Result<(), Error> {
         check_supported(interest, mode)?;
-        let kind = match self.registered(token).map(|entry| entry.token.generation()) {
-            _ if token.index() >= self.capacity => ErrorKind::Full,
-            Some(registered) if registered > token.generation() => ErrorKind::Stale,
-            None if token.generation() == 0 => ErrorKind::NotRegistered,
-            None => {
-                let entry = self.entry(source)?;
-                if !entry.is_registered() {
-                    entry.watch(token, interest, mode);
-                    self.unsettled = true;
-                    return Ok(());
-                }
-                ErrorKind::AlreadyRegistered
-            }
-            Some(_) => ErrorKind::AlreadyRegistered,
-        };
-        Err(kind.into())
+        let tenant = self.registered(token).map(|entry| entry.token);
+        check_vacant(tenant, token, self.capacity)?;
+        let entry = self.entry(source)?;
+        if entry.is_registered() {
+            return Err(ErrorKind::AlreadyRegistered.into());
+        }
+        entry.watch(token, interest, mode);
+        self.unsettled = true;
+        Ok(())
     }
 
     fn modify(
@@ -145,7 +136,7 @@ impl<D: Device> Selector for Network<'_, D> {
             }
             let position = self.first;
             self.first = if position + 1 < count { position + 1 } else { 0 };
-            let Some(&mut HandleEntry { token, armed, open, .. }) = self.entry_at(position) else {
+            let Some(&mut SourceState { token, armed, open, .. }) = self.entry_at(position) else {
                 break;
             };
             if !open || armed.is_empty() {

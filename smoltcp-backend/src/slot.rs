@@ -5,7 +5,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
-use crate::handle_entry::HandleEntry;
+use crate::source_state::SourceState;
 
 /// The use that a socket is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(crate) enum Failure {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Slot {
-    pub(crate) entry: HandleEntry,
+    pub(crate) entry: SourceState,
     /// By role. Closing: when it is reset, or after that forgotten. Waiting: when a reset that
     /// cannot be sent is given up, usually never. Open and ended: since when the oldest
     /// unacknowledged byte is the oldest one.
@@ -68,7 +68,7 @@ pub struct Slot {
 impl Slot {
     /// An unused socket: all bits zero.
     pub const EMPTY: Self = Self {
-        entry: HandleEntry::EMPTY,
+        entry: SourceState::EMPTY,
         timestamp: Instant::ZERO,
         handle: None,
         arrival: 0,
@@ -114,14 +114,14 @@ impl Default for Slot {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Listener {
-    pub(crate) entry: HandleEntry,
+    pub(crate) entry: SourceState,
     pub(crate) endpoint: IpListenEndpoint,
 }
 
 impl Listener {
     /// An unused listener.
     pub const EMPTY: Self =
-        Self { entry: HandleEntry::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
+        Self { entry: SourceState::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
 }
 
 impl Default for Listener {

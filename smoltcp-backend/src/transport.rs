@@ -1,14 +1,15 @@
 //! The network as a transport: accepting, connecting, moving bytes, closing.
 
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Instant};
 use smoltcp::phy::Device;
 use smoltcp::socket::tcp::{self, ConnectError, RecvError, State};
 use smoltcp::wire::IpEndpoint;
 
-use crate::handle_entry::HandleEntry;
 use crate::lifecycle::{self, ACK_DELAY};
 use crate::slot::{Failure, Role};
 use crate::socket::{HandleHalf, Kind};
+use crate::source_state::SourceState;
 use crate::{Network, Slot, Socket, time};
 
 /// The first port of outgoing connections, and their number: the dynamic ports of RFC 6335.
@@ -49,7 +50,7 @@ impl<D: Device> Network<'_, D> {
     fn issue(&mut self, index: usize, role: Role) -> Socket {
         let slot = &mut self.slots[index];
         slot.entry.begin_generation();
-        let HandleEntry { generation, generation_high, .. } = slot.entry;
+        let SourceState { generation, generation_high, .. } = slot.entry;
         let Slot { entry, handle, listener, .. } = *slot;
         *slot = Slot { entry, handle, listener, role, ..Slot::EMPTY };
         // `new` has checked that there are fewer than 65,535 sockets.

@@ -2,7 +2,7 @@
 //!
 //! | system | [`DefaultSelector`] | also |
 //! | --- | --- | --- |
-//! | Linux, Android | `Epoll` | [`Poll`], [`Select`]; on Linux with the feature `libkqueue`, `Kqueue` |
+//! | Linux, Android | `Epoll` | [`Poll`], [`Select`]; `Kqueue` with the feature `libkqueue` |
 //! | FreeBSD, `DragonFly` BSD, NetBSD, OpenBSD, Apple's | `Kqueue` | [`Poll`], [`Select`] |
 //! | other Unix | [`Poll`] | [`Select`] |
 //!
@@ -18,7 +18,9 @@
 //! use std::os::fd::AsFd;
 //! use std::time::Duration;
 //!
-//! use selkie_core::{Event, Events, Interest, Mode, Registry, Selector, Slot, Wait};
+//! use selkie_core::memory::{Registry, Slot};
+//! use selkie_core::platform::{Events, Selector, Wait};
+//! use selkie_core::{Event, Interest, Mode};
 //! use selkie_std::DefaultSelector;
 //!
 //! # fn main() -> std::io::Result<()> {
@@ -43,6 +45,55 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # A source table of your own
+//!
+//! A [`Registry`](selkie_core::memory::Registry) issues tokens for a program that has no table of its
+//! sources. A program that has one needs none: any index below the selector's capacity makes a
+//! token, together with a generation that is not 0. The descriptor itself is such an index:
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::os::fd::{AsFd, AsRawFd};
+//! use std::os::unix::net::UnixStream;
+//! use std::time::Duration;
+//!
+//! use selkie_core::platform::{Events, Selector, Wait};
+//! use selkie_core::{Event, Interest, Mode, Token};
+//! use selkie_std::DefaultSelector;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (near, far) = UnixStream::pair()?;
+//! let streams: HashMap<usize, UnixStream> =
+//!     [near, far].into_iter().map(|stream| (stream.as_raw_fd() as usize, stream)).collect();
+//!
+//! // Descriptors are small numbers: 1,024 of them is the usual limit of a process.
+//! let mut selector = DefaultSelector::new(1024)?;
+//! for (fd, stream) in &streams {
+//!     let token = Token::new(u32::try_from(*fd)?, 1);
+//!     selector.register(stream.as_fd(), token, Interest::WRITABLE, Mode::Level)?;
+//! }
+//! let mut slots = [Event::EMPTY; 8];
+//! let mut events = Events::new(&mut slots);
+//! selector.wait_for(&mut events, Duration::from_secs(10))?;
+//! for event in &events {
+//!     let stream = &streams[&event.token.index()];
+//!     assert!(stream.peer_addr().is_ok());
+//! }
+//! assert_eq!(events.len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The system gives a descriptor's number to another file once it is closed. If a batch may have an
+//! event of the closed one, count the generation up with each registration of a number and compare
+//! it, as a registry does. `Epoll`, `Kqueue` and [`Waker`] have a descriptor too
+//! ([`AsFd`](std::os::fd::AsFd)), which another selector can watch.
+//!
+//! # Signals
+//!
+//! A signal ends a wait early and without events, so that the caller can look at the flags that its
+//! signal handler has set. The event loop then waits again by itself.
 //!
 //! # Limits
 //!

@@ -2,7 +2,9 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 
-use selkie_core::{Block, Connection, Error, ErrorKind, Event, Registration, Slot, TimerSlot};
+use selkie_core::backend::{HandleEntry, SourceEntry};
+use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
+use selkie_core::{Error, ErrorKind, Event};
 
 /// A type of which all bits zero is a value.
 ///
@@ -24,11 +26,20 @@ macro_rules! zeroable {
 }
 
 zeroable!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-zeroable!(Slot, TimerSlot, Registration, Event, Connection, Block, libc::pollfd);
+zeroable!(Slot, TimerSlot, Event, Connection, Block, libc::pollfd);
 zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,
 );
+
+// SAFETY: no bytes at all.
+unsafe impl Zeroable for () {}
+
+// SAFETY: a struct of integers, of enums whose first variant is 0, and of a `T`.
+unsafe impl<T: Zeroable> Zeroable for SourceEntry<T> {}
+
+// SAFETY: a struct of integers and of a `T`.
+unsafe impl<T: Zeroable> Zeroable for HandleEntry<T> {}
 
 /// Allocates `len` zeros of a type, in pages that are fresh from the system: a large table costs
 /// memory only where it is used.
@@ -72,9 +83,7 @@ mod tests {
 
     #[test]
     fn zeros_are_the_empty_entries() {
-        assert!(
-            zeroed_slice::<Registration>(100).iter().all(|entry| *entry == Registration::EMPTY)
-        );
+        assert!(zeroed_slice::<SourceEntry>(100).iter().all(|entry| *entry == SourceEntry::EMPTY));
         assert!(zeroed_slice::<Slot>(100).iter().all(|entry| *entry == Slot::EMPTY));
         assert!(zeroed_slice::<TimerSlot>(100).iter().all(|entry| *entry == TimerSlot::EMPTY));
         assert!(zeroed_slice::<Event>(100).iter().all(|entry| *entry == Event::EMPTY));

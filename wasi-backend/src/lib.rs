@@ -14,7 +14,8 @@
 //!
 #![cfg_attr(all(target_os = "wasi", target_env = "p2", feature = "std"), doc = "```no_run")]
 #![cfg_attr(not(all(target_os = "wasi", target_env = "p2", feature = "std")), doc = "```text")]
-//! use selkie_core::{Close, Error, Event, Events, Interest, Mode, Selector, Token, Transport, Wait};
+//! use selkie_core::platform::{Close, Events, Selector, Transport, Wait};
+//! use selkie_core::{Error, Event, Interest, Mode, Token};
 //! use selkie_wasi::{IoPoll, IoPollStorage, Socket};
 //!
 //! /// Waits until a source is readable.

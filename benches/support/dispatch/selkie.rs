@@ -3,9 +3,8 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use ::selkie::{
-    Context, Error, Event, EventLoop, Handler, HeapLoop, Interest, Mode, Selector, Wait,
-};
+use ::selkie::platform::{Selector, Wait};
+use ::selkie::{Context, Error, Event, EventLoop, Handler, HeapLoop, Interest, Mode};
 
 use super::chain::{Callback, Chain, Load, Sources};
 use crate::support::{BATCH, process};

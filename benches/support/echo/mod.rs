@@ -15,6 +15,8 @@ use std::net::TcpListener;
 
 use ::selkie::{Epoll, Poll};
 pub(crate) use processes::{Client, Load, Server, Wrapper};
+use selkie::{Pieces, Timers};
+use selkie_services::Echo;
 
 use super::arguments::Role;
 use super::process;
@@ -33,11 +35,18 @@ pub(crate) enum Contestant {
     Polling,
     /// A blocking thread for each connection.
     Threads,
+    /// Ours, with a service that echoes in 16 sends.
+    SelkiePieces,
+    /// Ours, with a service that sets a timer for each message.
+    SelkieTimers,
 }
 
 impl Contestant {
     pub(crate) const ALL: [Self; 6] =
         [Self::Floor, Self::SelkieEpoll, Self::SelkiePoll, Self::Mio, Self::Polling, Self::Threads];
+
+    /// Ours with other services, to compare with its echo.
+    const VARIANTS: [Self; 2] = [Self::SelkiePieces, Self::SelkieTimers];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -47,6 +56,8 @@ impl Contestant {
             Self::Mio => "mio",
             Self::Polling => "polling",
             Self::Threads => "thread per connection",
+            Self::SelkiePieces => "selkie epoll, 16 sends a message",
+            Self::SelkieTimers => "selkie epoll, a timer a message",
         }
     }
 
@@ -54,8 +65,18 @@ impl Contestant {
     fn serve(self, listener: TcpListener, connections: usize) {
         match self {
             Self::Floor => floor::serve(&listener, connections),
-            Self::SelkieEpoll => selkie::serve(Epoll::new(connections + 1), listener, connections),
-            Self::SelkiePoll => selkie::serve(Poll::new(connections + 1), listener, connections),
+            Self::SelkieEpoll => {
+                selkie::serve(Epoll::new(connections + 1), Echo, listener, connections)
+            }
+            Self::SelkiePoll => {
+                selkie::serve(Poll::new(connections + 1), Echo, listener, connections)
+            }
+            Self::SelkiePieces => {
+                selkie::serve(Epoll::new(connections + 1), Pieces, listener, connections)
+            }
+            Self::SelkieTimers => {
+                selkie::serve(Epoll::new(connections + 1), Timers, listener, connections)
+            }
             Self::Mio => mio::serve(listener, connections),
             Self::Polling => polling::serve(&listener, connections),
             Self::Threads => threads::serve(&listener, connections),
@@ -76,9 +97,10 @@ pub(crate) fn play(role: &Role) -> bool {
 
 /// Plays `serve CONTESTANT CONNECTIONS`: prints its port first.
 fn serve(role: &Role) {
-    let contestant =
-        Contestant::ALL.into_iter().find(|contestant| contestant.name() == role.word(1));
-    let contestant = contestant.expect("a contestant's name");
+    let mut contestants = Contestant::ALL.into_iter().chain(Contestant::VARIANTS);
+    let contestant = contestants
+        .find(|contestant| contestant.name() == role.word(1))
+        .expect("a contestant's name");
     process::descriptors_max();
     if contestant != Contestant::Threads {
         process::pin_to_core(0);
@@ -90,7 +112,7 @@ fn serve(role: &Role) {
 }
 
 /// Opens a listener with a long backlog, since clients connect all at once.
-fn listener() -> TcpListener {
+pub(super) fn listener() -> TcpListener {
     use std::os::fd::AsRawFd;
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");

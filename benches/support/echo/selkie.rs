@@ -2,12 +2,13 @@
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
+use ::selkie::platform::Wait;
 use ::selkie::{
     CloseReason, Config, Error, EventLoop, FdSelector, HeapLoop, HeapServer, Peer, Platform,
-    Server, Service, Socket, Wait,
+    Server, Service, Socket,
 };
-use selkie_services::Echo;
 
 use super::READ_MAX;
 use crate::support::BATCH;
@@ -15,19 +16,18 @@ use crate::support::BATCH;
 /// The number of buffers: only connections with pending output take one.
 const BLOCKS: usize = 64;
 
-/// The echo service, and how many of its connections are closed, so that the benchmark knows when
-/// to end.
-struct Counted {
-    echo: Echo,
+/// A service, and the number of its connections that are closed: the benchmark ends with them.
+struct Counted<S> {
+    service: S,
     closed: usize,
 }
 
-impl Service for Counted {
+impl<S: Service<Session = ()>> Service for Counted<S> {
     type Session = ();
 
     #[inline]
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut (), bytes: &[u8]) -> usize {
-        self.echo.received(peer, session, bytes)
+        self.service.received(peer, session, bytes)
     }
 
     fn closed(&mut self, _peer: &mut Peer<'_>, _session: &mut (), _reason: CloseReason) {
@@ -35,8 +35,34 @@ impl Service for Counted {
     }
 }
 
-pub(crate) fn serve<S: FdSelector + Wait>(
-    selector: Result<S, Error>,
+/// Echoes each message in 16 sends.
+pub(super) struct Pieces;
+
+impl Service for Pieces {
+    type Session = ();
+
+    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
+        let size = bytes.len().div_ceil(16).max(1);
+        bytes.chunks(size).take_while(|piece| peer.send(piece).is_ok()).map(<[u8]>::len).sum()
+    }
+}
+
+/// Echoes, and sets a timer for each message.
+pub(super) struct Timers;
+
+impl Service for Timers {
+    type Session = ();
+
+    #[inline]
+    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
+        peer.set_timer(Duration::from_secs(60));
+        peer.send(bytes).map_or(0, |()| bytes.len())
+    }
+}
+
+pub(crate) fn serve<P: FdSelector + Wait>(
+    selector: Result<P, Error>,
+    service: impl Service<Session = ()>,
     listener: TcpListener,
     connections: usize,
 ) {
@@ -46,7 +72,7 @@ pub(crate) fn serve<S: FdSelector + Wait>(
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
     let mut server_memory = HeapServer::<Socket, ()>::new(slots, BLOCKS, READ_MAX);
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, BATCH));
-    let service = Counted { echo: Echo, closed: 0 };
+    let service = Counted { service, closed: 0 };
     let mut server = Server::new(service, Config::DEFAULT, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("room for the listener");
     while server.service().closed < connections {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Instant};
 
 use super::Fault;
 use super::network::Kind;

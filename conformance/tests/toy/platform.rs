@@ -4,10 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Registration, Registrations, Selector, Token,
-};
+use selkie_core::backend::{SourceEntry, SourceTable};
+use selkie_core::platform::{Capabilities, Events, Selector};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::Fault;
 use super::network::{Kind, Line, Network};
@@ -36,7 +35,7 @@ pub(crate) struct Toy {
     pub(crate) fault: Option<Fault>,
     /// Processor time that the toy claims to have used.
     pub(crate) busy: Duration,
-    pub(super) registrations: Registrations<Vec<Registration>>,
+    pub(super) registrations: SourceTable<Vec<SourceEntry>>,
     watched: Vec<Option<ToySource>>,
     /// Index at which the next scan begins.
     first: usize,
@@ -55,7 +54,7 @@ impl Toy {
             schedule: Vec::new(),
             fault,
             busy: Duration::ZERO,
-            registrations: Registrations::new(vec![Registration::EMPTY; capacity]),
+            registrations: SourceTable::new(vec![SourceEntry::EMPTY; capacity]),
             watched: vec![None; capacity],
             first: 0,
             waker: None,
@@ -102,14 +101,14 @@ impl Toy {
             );
         }
         match self.registrations.at(token.index()) {
-            Some((tenant, _)) if self.has(Fault::BelievesStaleTokens) => tenant,
+            Some((tenant, ..)) if self.has(Fault::BelievesStaleTokens) => tenant,
             _ => token,
         }
     }
 
     /// Returns what is to be reported for the source at `index`.
     fn ready(&self, index: usize) -> Option<(Event, ToySource)> {
-        let (token, registration) = self.registrations.at(index)?;
+        let (token, registration, ()) = self.registrations.at(index)?;
         let watched = self.watched[index]?;
         let line = &self.network.lines[watched.source];
         let mut registration = registration;
@@ -182,7 +181,7 @@ impl Toy {
     fn note(&mut self, index: usize, watched: ToySource) {
         let changes = self.network.lines[watched.source].changes;
         self.watched[index] = Some(ToySource { reported: Some(changes), ..watched });
-        self.registrations.fired(index);
+        self.registrations.mark_fired(index);
     }
 
     fn report_wake(&mut self, events: &mut Events<'_>) {
@@ -310,7 +309,7 @@ impl Selector for Toy {
     ) -> Result<(), Error> {
         let token = if self.has(Fault::CutsGenerations) { self.seen(token) } else { token };
         self.check_mode(mode)?;
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if self.waker.is_some_and(|waker| waker.index() == token.index()) {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
@@ -320,7 +319,7 @@ impl Selector for Toy {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
         self.watched[token.index()] = Some(ToySource { source, reported: None });
-        self.registrations.insert(token, interest, mode);
+        self.registrations.insert(token, interest, mode, ());
         Ok(())
     }
 

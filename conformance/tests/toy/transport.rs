@@ -1,6 +1,7 @@
 //! The toy's streams and listeners.
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use super::Fault;
 use super::network::{Kind, PIPE};

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Events, Instant, Selector, Token, Wait, Wake};
+use selkie_core::platform::{Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Instant, Token};
 
 use super::Fault;
 use super::platform::Toy;
@@ -102,7 +103,7 @@ impl Wake for Toy {
     type Waker = Rc<Cell<usize>>;
 
     fn waker(&mut self, token: Token) -> Result<Self::Waker, Error> {
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if self.waker.is_some() && !self.has(Fault::MakesSecondWakers) {
             return Err(ErrorKind::AlreadyRegistered.into());
         }

@@ -3,6 +3,7 @@
 use embedded_io::{Read, ReadReady, Write, WriteReady};
 use heapless::Vec;
 
+use crate::backend::{check_tenant, check_vacant};
 use crate::contract::{
     Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
     Selector, Token, Transport,
@@ -16,20 +17,20 @@ const UNREGISTERED: Token = Token::from_u64(0);
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Device(usize);
 
-/// A device, and what it is registered for: there are few of them, so that is found faster and in
-/// less memory here than in a table by the loop's slots.
+/// A device and its registration. Devices are few, so a search is faster and takes less memory than
+/// a table by the loop's slots.
 #[derive(Debug)]
 struct Entry<D> {
     device: D,
     /// Under which it is registered, or the empty token.
     token: Token,
-    /// What it is watched for right now: nothing, once it was reported in oneshot mode.
+    /// The current interest: nothing, once it was reported in oneshot mode.
     armed: Interest,
     oneshot: bool,
 }
 
 impl<D> Entry<D> {
-    /// No token that was issued has the generation 0.
+    /// Returns true if it is registered: no token that was issued has the generation 0.
     const fn is_registered(&self) -> bool {
         self.token.generation() != 0
     }
@@ -42,11 +43,11 @@ impl<D> Entry<D> {
     }
 }
 
-/// A selector over up to `DEVICES` [`embedded_io`] devices, such as UARTs, which it asks one by
-/// one; for a loop of at most `SLOTS` sources.
+/// A selector over up to `DEVICES` [`embedded_io`] devices, such as UARTs, which it polls one
+/// by one; for a loop of at most `SLOTS` sources.
 ///
-/// Beside a network platform, in [`Pair`](crate::Pair), it lets one loop serve a console and
-/// sockets. A device has no listener and no peer: `accept`, `connect` and ends of streams are
+/// Beside a network platform, in [`Pair`](crate::adapters::Pair), it lets one loop serve a console
+/// and sockets. A device has no listener and no peer: `accept`, `connect` and ends of streams are
 /// unsupported, and closing flushes.
 ///
 /// What a device calls ready is what it promises for one call of `read` or `write`: embedded-io
@@ -66,7 +67,7 @@ impl<D, const DEVICES: usize, const SLOTS: usize> Default for DevicePoller<D, DE
 }
 
 impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS> {
-    /// A selector without devices.
+    /// Makes a selector without devices.
     #[must_use]
     pub const fn new() -> Self {
         Self { devices: Vec::new(), first: 0 }
@@ -84,38 +85,36 @@ impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS
         Ok(handle)
     }
 
-    /// The device behind a handle.
+    /// Returns the device of a handle.
     #[must_use]
     pub fn device(&mut self, handle: Device) -> Option<&mut D> {
         self.devices.get_mut(handle.0).map(|entry| &mut entry.device)
     }
 
-    /// What is known of the device behind a handle, or the error that it is not one of these.
+    /// Returns the entry of a handle, or the error that it is none of this selector.
     fn checked(&mut self, handle: Device) -> Result<&mut Entry<D>, Error> {
         self.devices.get_mut(handle.0).ok_or(Error::new(ErrorKind::InvalidSource))
     }
 
-    /// The position of the device that is registered at the index of `token`, and what is known of
-    /// it.
+    /// Returns the position and the entry of the device that is registered at the index of `token`.
     fn registered(&mut self, token: Token) -> Option<(usize, &mut Entry<D>)> {
         let has_index =
             |entry: &Entry<D>| entry.token.index() == token.index() && entry.is_registered();
         self.devices.iter_mut().enumerate().find(|(_, entry)| has_index(entry))
     }
 
-    /// The device that is registered under `token`.
+    /// Returns the entry of `source` if that is registered under `token`.
     fn tenant(&mut self, source: Device, token: Token) -> Result<&mut Entry<D>, Error> {
-        let kind = match self.registered(token) {
-            None => ErrorKind::NotRegistered,
-            Some((_, entry)) if entry.token.generation() != token.generation() => ErrorKind::Stale,
-            Some((position, _)) if position != source.0 => ErrorKind::InvalidSource,
-            Some((_, entry)) => return Ok(entry),
-        };
-        Err(Error::new(kind))
+        let tenant = self.registered(token).map(|(_, entry)| entry.token);
+        check_tenant(tenant, token)?;
+        match self.registered(token) {
+            Some((position, entry)) if position == source.0 => Ok(entry),
+            _ => Err(Error::new(ErrorKind::InvalidSource)),
+        }
     }
 }
 
-/// Only level and oneshot: a device does not say when something new happened.
+/// Refuses the edge mode, as a device does not say when something new happened, and priority.
 fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
     if mode == Mode::Edge || interest.contains(Interest::PRIORITY) {
         return Err(Error::new(ErrorKind::Unsupported));
@@ -137,21 +136,14 @@ where
         mode: Mode,
     ) -> Result<(), Error> {
         supported(interest, mode)?;
-        let kind = match self.registered(token) {
-            _ if token.index() >= SLOTS => ErrorKind::Full,
-            Some((_, entry)) if entry.token.generation() > token.generation() => ErrorKind::Stale,
-            None if token.generation() == 0 => ErrorKind::NotRegistered,
-            None => {
-                let entry = self.checked(source)?;
-                if !entry.is_registered() {
-                    entry.watch(token, interest, mode);
-                    return Ok(());
-                }
-                ErrorKind::AlreadyRegistered
-            }
-            Some(_) => ErrorKind::AlreadyRegistered,
-        };
-        Err(Error::new(kind))
+        let tenant = self.registered(token).map(|(_, entry)| entry.token);
+        check_vacant(tenant, token, SLOTS)?;
+        let entry = self.checked(source)?;
+        if entry.is_registered() {
+            return Err(Error::new(ErrorKind::AlreadyRegistered));
+        }
+        entry.watch(token, interest, mode);
+        Ok(())
     }
 
     fn modify(
@@ -202,7 +194,7 @@ where
     }
 }
 
-/// What of `interest` the device is ready for. A device that fails to answer is broken.
+/// Asks a device for its readiness. A device that fails to answer is broken.
 fn ask<D: ReadReady + WriteReady>(device: &mut D, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     if interest.intersects(Interest::READABLE | Interest::HANGUP) {
@@ -222,12 +214,12 @@ fn ask<D: ReadReady + WriteReady>(device: &mut D, interest: Interest) -> Readine
     readiness
 }
 
-/// A device's error in the terms of this crate.
+/// Returns a device's error in the terms of this crate.
 fn broken(error: &impl embedded_io::Error) -> Error {
     error.kind().into()
 }
 
-/// What a device cannot do.
+/// The error of an operation that no device has.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
 impl<D, const DEVICES: usize, const SLOTS: usize> Transport for DevicePoller<D, DEVICES, SLOTS>
@@ -266,7 +258,7 @@ where
         device.write(bytes).map_err(|error| broken(&error))
     }
 
-    /// A device that fails to say what it is ready for is gone.
+    /// Asks the device for its readiness: one that fails to answer is gone.
     fn check(&mut self, source: Device) -> Result<(), Error> {
         let device = &mut self.checked(source)?.device;
         device.read_ready().map_err(|error| broken(&error))?;

@@ -17,7 +17,7 @@ pub enum Either<A, B> {
 /// Two platforms that are polled by one loop: a UART beside TCP, or two network interfaces.
 ///
 /// Both index their tables with the loop's tokens, so each needs the loop's capacity. Neither can
-/// sleep for the other, so the pair is polled, and whoever drives the loop sleeps. They take turns
+/// sleep for the other, so the pair is polled, and the main loop sleeps. They take turns
 /// in filling a batch first, so that neither starves the other.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -30,7 +30,7 @@ pub struct Pair<A, B> {
 }
 
 impl<A, B> Pair<A, B> {
-    /// The two platforms as one.
+    /// Joins two platforms.
     #[must_use]
     pub const fn new(first: A, second: B) -> Self {
         Self { first, second, second_leads: false }

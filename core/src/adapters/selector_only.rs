@@ -8,8 +8,8 @@ use crate::contract::{
     Transport, Wait, Wake,
 };
 
-/// A selector whose sources are watched by a loop, and used by whoever they belong to: a console or
-/// a sensor beside the connections of a [`Server`](crate::Server), in [`Pair`](crate::Pair).
+/// A selector whose sources are watched by a loop, and used by their owners: a console or a sensor
+/// beside the connections of a [`Server`](crate::Server), in [`Pair`](crate::adapters::Pair).
 ///
 /// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its
 /// code is there for a server that has no use for it; and it takes nothing away from what the other
@@ -64,8 +64,8 @@ impl<S: Selector> Selector for SelectorOnly<S> {
         self.selector.next_deadline(now)
     }
 
-    /// Those of the selector, and those of a transport that no connection of this one could
-    /// disappoint, so that [`Pair`](crate::Pair) keeps them for the other half.
+    /// Returns those of the selector, and those that concern connections only, which it has none
+    /// of: so [`Pair`](crate::adapters::Pair) keeps them for the other half.
     fn capabilities(&self) -> Capabilities {
         self.selector.capabilities() | Capabilities::CHECK | Capabilities::ABORT
     }
@@ -101,7 +101,7 @@ impl<S: Wake> Wake for SelectorOnly<S> {
     }
 }
 
-/// What is asked of a source that is not served.
+/// The error of all transport operations: sources are not served.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
 impl<S: Selector> Transport for SelectorOnly<S> {

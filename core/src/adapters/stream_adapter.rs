@@ -10,10 +10,10 @@ use crate::contract::{Error, Transport};
 /// For code that is written against embedded-io, such as a parser or a formatter. The borrow is
 /// temporary: make one per use with [`StreamAdapter::new`].
 ///
-/// embedded-io has no `WouldBlock`. Its `read` is meant to block, which nothing here does; so where
+/// embedded-io has no `WouldBlock`. Its `read` is meant to block, which no platform does; so where
 /// there is nothing to read or no room to write, the call fails with an error whose
-/// [`kind`](Error::kind) is [`ErrorKind::WouldBlock`](crate::ErrorKind::WouldBlock) (and `Other` in embedded-io's own terms).
-/// After readiness was reported, only the first call is promised not to.
+/// [`kind`](Error::kind) is [`ErrorKind::WouldBlock`](crate::ErrorKind::WouldBlock) (and `Other` in
+/// embedded-io's own terms). After readiness was reported, only the first call is promised not to.
 #[derive(Debug)]
 pub struct StreamAdapter<'p, P: Transport> {
     platform: &'p mut P,

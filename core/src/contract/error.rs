@@ -3,7 +3,7 @@
 use core::fmt;
 use core::num::NonZeroU32;
 
-/// What went wrong, in terms that mean the same on every platform.
+/// The kind of a failure, with the same meaning on every platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -19,15 +19,16 @@ pub enum ErrorKind {
     /// The token or the handle names something that was closed, and whose slot may serve another by
     /// now.
     Stale,
-    /// The platform cannot do this; its [`Capabilities`](crate::Capabilities) say what it can.
+    /// The platform cannot do this; its [`Capabilities`](crate::platform::Capabilities) say what it
+    /// can.
     Unsupported,
-    /// The source is not one that can be used so, such as a closed descriptor.
+    /// The source cannot be used this way (for example, a closed descriptor).
     InvalidSource,
     /// An argument makes no sense to the platform.
     InvalidInput,
     /// A wait without a deadline, an armed source or a waker would never end.
     NothingToWaitFor,
-    /// Nothing can be done right now; wait for readiness and try again.
+    /// The operation cannot be done now: wait for readiness and try again.
     WouldBlock,
     /// The address is in use.
     AddressInUse,
@@ -53,12 +54,12 @@ pub enum ErrorKind {
     OutOfDescriptors,
     /// The platform has no memory left for it.
     OutOfMemory,
-    /// Something else; the platform's code says what.
+    /// Any other failure; see the platform's code.
     Other,
 }
 
 impl ErrorKind {
-    /// The kind that has this number.
+    /// Returns the kind that has this number.
     #[inline]
     const fn from_number(number: u8) -> Self {
         // Every kind in order, so that this compiles to nothing but a comparison.
@@ -88,7 +89,7 @@ impl ErrorKind {
         }
     }
 
-    /// The sentence that [`Error`] displays.
+    /// Returns the sentence that [`Error`] displays.
     const fn sentence(self) -> &'static str {
         match self {
             Self::Full => "no room left in a table of fixed capacity",
@@ -122,9 +123,9 @@ impl ErrorKind {
 /// An operating error: its kind, and the platform's own code where it has one.
 ///
 /// One concrete type for all platforms, rather than an associated type on each trait: it is `Copy`,
-/// joins two platforms in [`Pair`](crate::Pair) without a wrapper, and lets generic code decide by
-/// [`kind`](Self::kind). It is one word that is never zero, so a `Result<(), Error>` is one word as
-/// well.
+/// joins two platforms in [`Pair`](crate::adapters::Pair) without a wrapper, and lets generic code
+/// decide by [`kind`](Self::kind). It is one word that is never zero, so a `Result<(), Error>` is
+/// one word as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Error(NonZeroU32);
 
@@ -141,15 +142,15 @@ impl Error {
         matches!(self.kind(), ErrorKind::WouldBlock)
     }
 
-    /// An error of this kind, without a code.
+    /// Makes an error of this kind, without a code.
     #[inline]
     #[must_use]
     pub const fn new(kind: ErrorKind) -> Self {
         Self::with_code(kind, 0)
     }
 
-    /// An error that the platform reported by a code: an errno, a WASI errno, or the number of an
-    /// error case.
+    /// Makes an error that the platform reported by a code: an errno, a WASI errno, or the number
+    /// of an error case.
     ///
     /// Codes are 24 bits wide, sign included; the rest of a wider one is lost. No platform has any.
     #[inline]
@@ -162,14 +163,14 @@ impl Error {
         }
     }
 
-    /// What went wrong.
+    /// Returns the kind of the failure.
     #[inline]
     #[must_use]
     pub const fn kind(self) -> ErrorKind {
         ErrorKind::from_number(self.0.get().to_le_bytes()[0])
     }
 
-    /// The platform's own code, if it gave one.
+    /// Returns the platform's own code, if it gave one.
     #[inline]
     #[must_use]
     pub const fn code(self) -> Option<i32> {
@@ -229,7 +230,7 @@ impl From<Error> for std::io::Error {
     }
 }
 
-/// The standard library's word for a kind.
+/// Returns the standard library's word for a kind.
 #[cfg(feature = "std")]
 const fn io_kind(kind: ErrorKind) -> std::io::ErrorKind {
     use std::io::ErrorKind as Io;

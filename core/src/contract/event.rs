@@ -4,24 +4,27 @@ use crate::bitset::bitset;
 use crate::contract::Token;
 
 bitset! {
-    /// What a source is ready for.
+    /// The readiness of a source.
     ///
-    /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE) may be reported too often, never too seldom: a
-    /// reader that finds nothing gets `WouldBlock` and goes on. The other flags are set only when they are true, and
-    /// only where [`Capabilities`](crate::Capabilities) says that the platform can tell; elsewhere the source is
-    /// readable, and the read tells. A platform that reports an end or a failure may leave out what follows from it, so
-    /// ask by [`is_readable`](Self::is_readable) and [`is_writable`](Self::is_writable).
+    /// [`READABLE`](Self::READABLE) and [`WRITABLE`](Self::WRITABLE) may be reported too often,
+    /// never too seldom: a reader that finds nothing gets `WouldBlock` and goes on. The other flags
+    /// are set only when they are true, and only where
+    /// [`Capabilities`](crate::platform::Capabilities) says that the platform can tell; elsewhere
+    /// the source is readable, and the read returns it. A platform that reports an end or a failure
+    /// may leave out what follows from it, so ask by [`is_readable`](Self::is_readable) and
+    /// [`is_writable`](Self::is_writable).
     ///
-    /// The bits are those that poll(2) and epoll(7) use on Linux, so that there is nothing to convert there.
+    /// The bits are those that poll(2) and epoll(7) use on Linux, so that there is nothing to
+    /// convert there.
     pub struct Readiness: u32 {
         /// A read gives bytes, a connection, the end of the stream, or an error.
         const READABLE = 0x01;
         /// Exceptional data, such as TCP's urgent byte.
         const PRIORITY = 0x02;
-        /// A write takes bytes or gives an error; an outgoing connection came about or failed.
+        /// A write takes bytes or gives an error; an outgoing connection stands or failed.
         const WRITABLE = 0x04;
         /// The source broke; the next read, write or
-        /// [`connected`](crate::Transport::connected) says how.
+        /// [`connected`](crate::platform::Transport::connected) says how.
         const ERROR = 0x08;
         /// Both directions are closed.
         const CLOSED = 0x10;
@@ -31,8 +34,8 @@ bitset! {
 }
 
 impl Readiness {
-    /// Whether a read makes sense: there is something to read, or the source broke or was closed,
-    /// and the read tells how.
+    /// Returns true if a read makes sense: there is something to read, or the source broke or was
+    /// closed, and the read returns how.
     #[inline]
     #[must_use]
     pub const fn is_readable(self) -> bool {
@@ -41,16 +44,16 @@ impl Readiness {
         )
     }
 
-    /// Whether a write makes sense: there is room, or the source broke or was closed, and the write
-    /// tells how.
+    /// Returns true if a write makes sense: there is room, or the source broke or was closed, and
+    /// the write returns how.
     #[inline]
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.intersects(Self::WRITABLE.union(Self::ERROR).union(Self::CLOSED))
     }
 
-    /// The set with the flags that follow from a broken or closed source: whoever waits for either
-    /// direction must look.
+    /// Returns the set with the flags that follow from a broken or closed source: who waits for
+    /// either direction must look.
     #[inline]
     #[must_use]
     pub const fn with_implied(self) -> Self {
@@ -72,9 +75,9 @@ impl Readiness {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
 pub struct Event {
-    /// What it is ready for.
+    /// Its readiness.
     pub readiness: Readiness,
-    /// Which source.
+    /// The source.
     pub token: Token,
 }
 
@@ -100,7 +103,7 @@ pub struct Events<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// An empty batch of at most `slots.len()` events.
+    /// Makes an empty batch of at most `slots.len()` events.
     ///
     /// # Panics
     ///
@@ -111,7 +114,7 @@ impl<'a> Events<'a> {
         Self::of(slots)
     }
 
-    /// [`new`](Self::new), of places that are known to be some.
+    /// Makes an empty batch of places that are known to be some.
     #[inline]
     pub(crate) const fn of(slots: &'a mut [Event]) -> Self {
         Self { slots, len: 0 }
@@ -134,7 +137,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// The places that are still free, in whatever state. For a backend whose platform writes
+    /// Returns the places that are still free, in any state. For a backend whose platform writes
     /// events by itself; what it has written there is added by [`advance`](Self::advance).
     #[inline]
     pub fn spare(&mut self) -> &mut [Event] {
@@ -170,42 +173,42 @@ impl<'a> Events<'a> {
         self.len = 0;
     }
 
-    /// How many events there are.
+    /// Returns the number of events.
     #[inline]
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     #[inline]
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many events the batch can hold.
+    /// Returns the number of events that the batch has places for.
     #[inline]
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many more events fit.
+    /// Returns the number of events that still fit.
     #[inline]
     #[must_use]
     pub const fn room(&self) -> usize {
         self.slots.len() - self.len
     }
 
-    /// The events, in the order in which they were added.
+    /// Returns the events, in the order in which they were added.
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[Event] {
         &self.slots[..self.len]
     }
 
-    /// The events, in the order in which they were added.
+    /// Returns the events, in the order in which they were added.
     #[inline]
     pub fn iter(&self) -> core::slice::Iter<'_, Event> {
         self.as_slice().iter()

@@ -18,42 +18,42 @@ impl Instant {
     /// The end of time.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The point `nanos` nanoseconds after the start.
+    /// Returns the point `nanos` nanoseconds after the start.
     #[inline]
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
-    /// The point `millis` milliseconds after the start.
+    /// Returns the point `millis` milliseconds after the start.
     #[inline]
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
-    /// Nanoseconds since the start.
+    /// Returns the nanoseconds since the start.
     #[inline]
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// The time from `earlier` to this point, or nothing if it is not later.
+    /// Returns the time from `earlier` to this point, or nothing if it is not later.
     #[inline]
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// This point and `duration`, or the end of time.
+    /// Returns the point `duration` later, or the end of time.
     #[inline]
     #[must_use]
     pub const fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(nanos(duration)))
     }
 
-    /// The earlier of two deadlines, where none means never.
+    /// Returns the earlier of two deadlines, where none means never.
     #[inline]
     #[must_use]
     pub fn earlier(one: Option<Self>, other: Option<Self>) -> Option<Self> {
@@ -73,7 +73,7 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// The time from the right point to the left one, or nothing if that is not later.
+/// Returns the time from the right point to the left one, or nothing if that is not later.
 impl Sub for Instant {
     type Output = Duration;
 
@@ -83,7 +83,7 @@ impl Sub for Instant {
     }
 }
 
-/// A duration in nanoseconds, or as many as fit.
+/// Returns a duration in nanoseconds, or as many as fit.
 const fn nanos(duration: Duration) -> u64 {
     const NANOS_PER_SECOND: u64 = 1_000_000_000;
     // A comparison in place of `saturating_mul`, which takes a product of 128 bits on a target of

@@ -6,7 +6,7 @@ use crate::bitset::bitset;
 use crate::contract::{Error, Events, Instant, Interest, Mode, Token};
 
 bitset! {
-    /// What a platform can tell or do beyond the contract that holds everywhere.
+    /// The abilities of a platform beyond the contract that holds everywhere.
     pub struct Capabilities: u16 {
         /// [`Mode::Edge`] works.
         const EDGE = 0x01;
@@ -22,10 +22,10 @@ bitset! {
         const WAKER = 0x20;
         /// [`Interest::HANGUP`](crate::Interest::HANGUP) is watched.
         const HANGUP = 0x40;
-        /// [`Transport::check`](crate::Transport::check) can notice a peer that is gone.
+        /// [`Transport::check`](crate::platform::Transport::check) can notice a peer that is gone.
         const CHECK = 0x80;
-        /// [`Close::Abort`](crate::Close::Abort) sends a reset. Without it an abort drops what is
-        /// pending, but the peer may see an orderly end.
+        /// [`Close::Abort`](crate::platform::Close::Abort) sends a reset. Without it an abort drops
+        /// what is pending, but the peer may see an orderly end.
         const ABORT = 0x100;
     }
 }
@@ -52,8 +52,8 @@ bitset! {
 /// * **A source that broke** is reported on its own token where the platform can tell, and the
 ///   others go on, also where the system fails the whole call.
 /// * **Deregistering** takes effect at once: no later call reports the token. An event that is
-///   already in a batch is dropped by whoever checks
-///   [`Registry::contains`](crate::Registry::contains), as the loop does.
+///   already in a batch is dropped by the caller, who checks
+///   [`Registry::contains`](crate::memory::Registry::contains), as the loop does.
 /// * **Errors change nothing**: what was registered stays as it was.
 /// * **Allocation**: none after construction.
 ///
@@ -112,7 +112,7 @@ pub trait Selector {
     /// would stay silent for good. A failure that follows events is returned by the next call.
     fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error>;
 
-    /// When the platform itself needs to be polled again even if nothing happens: smoltcp's
+    /// Returns when the platform itself needs to be polled again even if nothing happens: smoltcp's
     /// retransmissions, a simulated network's next arrival. `now` if at once, `None` if never.
     #[inline]
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
@@ -120,16 +120,17 @@ pub trait Selector {
         None
     }
 
-    /// What the platform can tell or do beyond the common contract.
+    /// Returns the abilities of the platform beyond the common contract.
     fn capabilities(&self) -> Capabilities;
 
-    /// How many sources can be registered at once: tokens with an index below this are accepted.
+    /// Returns the number of sources that can be registered at once: tokens with an index below
+    /// this are accepted.
     fn capacity(&self) -> usize;
 }
 
 /// A selector that can sleep, because its platform has a clock and a way to wait.
 pub trait Wait: Selector {
-    /// The time now. Never earlier than a time that was given before.
+    /// Returns the time. Never earlier than a time that was given before.
     fn now(&mut self) -> Instant;
 
     /// Adds what is ready to `events`; sleeps until something is, or until `deadline`.
@@ -155,7 +156,7 @@ pub trait Wait: Selector {
     /// source and no waker; otherwise as [`poll`](Selector::poll).
     fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error>;
 
-    /// [`wait`](Self::wait) for at most `timeout`, counted from now.
+    /// Waits as [`wait`](Self::wait) does, for at most `timeout`, counted from now.
     ///
     /// # Errors
     ///

@@ -6,9 +6,9 @@ use core::fmt;
 /// Names one registered source for as long as it is registered, and nothing else ever after.
 ///
 /// A token is a slot index and the generation of that slot. The index is dense and below the
-/// capacity of the [`Registry`](crate::Registry) that issued it, so a side table is a plain array
-/// indexed by it. The generation changes each time the slot is issued, so an event that was meant
-/// for an earlier tenant of the slot carries a token that no longer matches, and is dropped.
+/// capacity of the [`Registry`](crate::memory::Registry) that issued it, so a side table is a plain
+/// array indexed by it. The generation changes each time the slot is issued, so an event that was
+/// meant for an earlier tenant of the slot carries a token that no longer matches, and is dropped.
 ///
 /// The first generation is 1; so no live token is ever all zero.
 ///
@@ -83,34 +83,35 @@ impl Token {
         Self { halves: Halves::new(index, generation) }
     }
 
-    /// The slot index: dense, and below the capacity.
+    /// Returns the slot index: dense, and below the capacity.
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
         self.slot() as usize
     }
 
-    /// The slot index at its own width.
+    /// Returns the slot index at its own width.
     #[inline]
     pub(crate) const fn slot(self) -> u32 {
         self.halves.index()
     }
 
-    /// The generation of the slot when it was issued.
+    /// Returns the generation of the slot when it was issued.
     #[inline]
     #[must_use]
     pub const fn generation(self) -> u32 {
         self.halves.generation()
     }
 
-    /// The token as one word, as a kernel carries it in its user data: the index is the low half.
+    /// Returns the token as one word, as a kernel carries it in its user data: the index is the low
+    /// half.
     #[inline]
     #[must_use]
     pub const fn to_u64(self) -> u64 {
         ((self.generation() as u64) << 32) | self.slot() as u64
     }
 
-    /// The token that [`to_u64`](Self::to_u64) gave.
+    /// Returns the token that [`to_u64`](Self::to_u64) gave.
     #[inline]
     #[must_use]
     #[allow(clippy::cast_possible_truncation, reason = "the low half is the index")]

@@ -2,40 +2,40 @@
 
 use crate::contract::{Error, Instant, Selector};
 
-/// How a source is closed.
+/// The two ways to close a source.
 ///
 /// Exhaustive on purpose: a platform must decide on each way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Close {
-    /// What the platform still holds is sent, then the end of the stream.
+    /// Sends what the platform still has to send, then the end of the stream.
     Graceful,
-    /// What the platform still holds is thrown away, and the peer is told so by a reset where
-    /// [`Capabilities::ABORT`](crate::Capabilities::ABORT) says so.
+    /// Drops what the platform still has to send, and resets the connection where
+    /// [`Capabilities::ABORT`](crate::platform::Capabilities::ABORT) says so.
     Abort,
 }
 
-/// A selector whose sources are streams and listeners that it owns. Nothing here ever blocks.
+/// A selector whose sources are streams and listeners that it owns. No method ever blocks.
 ///
 /// I/O goes through the platform, with a `Copy` source as the handle, because on smoltcp and on
 /// component-model streams the selector and the streams share state. The platform owns what its
 /// sources stand for and checks them: a handle that was closed gives
 /// [`Stale`](crate::ErrorKind::Stale), and never reaches a stream that was opened later.
 ///
-/// [`WouldBlock`](crate::ErrorKind::WouldBlock) means: wait for readiness. It is not a failure, and it can follow
-/// readiness, which may be reported too often.
+/// [`WouldBlock`](crate::ErrorKind::WouldBlock) means: wait for readiness. It is not a failure, and
+/// it can follow readiness, which may be reported too often.
 pub trait Transport: Selector {
-    /// Where [`connect`](Self::connect) connects to.
+    /// The peer that [`connect`](Self::connect) connects to.
     type Address;
 
-    /// Whether the platform keeps bytes in buffers of its own that are worth having no second ones
-    /// for, as smoltcp's sockets do. If so, the server keeps neither an outbox nor an inbox:
+    /// True if the platform keeps bytes in buffers of its own that make second ones a waste, as
+    /// smoltcp's sockets do. If so, the server keeps neither an outbox nor an inbox:
     /// [`write_room`](Self::write_room) bytes are always taken whole, and what a service leaves
     /// of the bytes that it was shown by [`peek`](Self::peek) stays where it
-    /// is, as [`consume`](Self::consume) tells.
+    /// is, as [`consume`](Self::consume) describes.
     const OWNS_BUFFERS: bool = false;
 
-    /// Whether a source is reported readable until a [`read`](Self::read) has found nothing, even
+    /// True if a source is reported readable until a [`read`](Self::read) has found nothing, even
     /// after one that took all there was. If so, the server reads on after such a read, a few
     /// times at most: that costs less than a wait that ends at once.
     const READABLE_UNTIL_EMPTY: bool = false;
@@ -51,16 +51,16 @@ pub trait Transport: Selector {
     fn accept(&mut self, listener: Self::Source) -> Result<Self::Source, Error>;
 
     /// Starts a connection, and gives its source at once. Once it is reported writable,
-    /// [`connected`](Self::connected) says what came of it. Closing the source before cancels the
+    /// [`connected`](Self::connected) returns the result. Closing the source before cancels the
     /// attempt.
     ///
     /// # Errors
     ///
-    /// What can be told at once, such as [`Full`](crate::ErrorKind::Full) or
+    /// Failures that are known at once, such as [`Full`](crate::ErrorKind::Full) or
     /// [`Unreachable`](crate::ErrorKind::Unreachable).
     fn connect(&mut self, address: &Self::Address) -> Result<Self::Source, Error>;
 
-    /// What came of a connection attempt: `WouldBlock` while it is pending.
+    /// Returns the result of a connection attempt: `WouldBlock` while it is pending.
     ///
     /// # Errors
     ///
@@ -136,20 +136,20 @@ pub trait Transport: Selector {
     /// Why the connection ended, such as
     /// [`ConnectionReset`](crate::ErrorKind::ConnectionReset);
     /// [`Unsupported`](crate::ErrorKind::Unsupported) where
-    /// [`Capabilities::CHECK`](crate::Capabilities::CHECK) is missing.
+    /// [`Capabilities::CHECK`](crate::platform::Capabilities::CHECK) is missing.
     #[inline]
     fn check(&mut self, source: Self::Source) -> Result<(), Error> {
         let _ = source;
         Err(crate::contract::ErrorKind::Unsupported.into())
     }
 
-    /// How many bytes [`write`](Self::write) takes right now. Only where
-    /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so; elsewhere nobody knows before the write.
-    /// Not 0 for a source that is broken or whose stream was ended, so that the write
-    /// is made and tells.
+    /// Returns the number of bytes that [`write`](Self::write) takes right now. Only where
+    /// [`OWNS_BUFFERS`](Self::OWNS_BUFFERS) says so; elsewhere it is known only by the write.
+    /// Not 0 for a source that is broken or whose stream was ended, so that the write is made and
+    /// returns the error.
     ///
     /// Unless that was all the room there can be, the source is writable again only once it has
-    /// more room than this, or after a write: whoever needs more is not called in vain.
+    /// more room than this, or after a write: who needs more is not called in vain.
     #[inline]
     fn write_room(&mut self, source: Self::Source) -> usize {
         let _ = source;
@@ -175,11 +175,11 @@ pub trait Transport: Selector {
     fn shutdown_write(&mut self, source: Self::Source) -> Result<(), Error>;
 
     /// Closes a source of any kind: stream, listener, attempt. It is no longer registered
-    /// (deregister first) and the handle is stale from now on, whatever is returned.
+    /// (deregister first) and the handle is stale from now on, also after an error.
     ///
     /// # Errors
     ///
-    /// What the platform said while closing; nothing is left to be done about it.
+    /// A failure of the platform while closing; the source is closed all the same.
     fn close(&mut self, source: Self::Source, how: Close) -> Result<(), Error>;
 }
 
@@ -195,19 +195,19 @@ pub struct Datagram<A> {
     pub sender: Option<A>,
 }
 
-/// A selector some of whose sources send and receive whole messages. Nothing here ever blocks.
+/// A selector some of whose sources send and receive whole messages. No method ever blocks.
 pub trait Datagrams: Selector {
-    /// Where a message comes from or goes to.
+    /// The sender or the recipient of a message.
     type Address;
 
-    /// Takes one message into `buffer`, as far as it fits. The rest of a longer message is lost, and
-    /// [`is_truncated`](Datagram::is_truncated) says so.
+    /// Takes one message into `buffer`, as far as it fits. The rest of a longer message is lost,
+    /// and [`is_truncated`](Datagram::is_truncated) says so.
     ///
     /// # Errors
     ///
     /// What the platform says of the source, such as
     /// [`ConnectionRefused`](crate::ErrorKind::ConnectionRefused) for an earlier message that
-    /// found nobody.
+    /// found no receiver.
     fn receive_from(
         &mut self,
         source: Self::Source,

@@ -5,8 +5,8 @@ use crate::event_loop::registry;
 use crate::event_loop::state::{LoopState, NO_WAKER};
 use crate::event_loop::{LoopCounters, Registry, Slot, TimerSlot, Timers};
 
-/// What a handler may touch while the loop runs: the platform, the registry, the timers and the
-/// time. [`EventLoop::context`](crate::EventLoop::context) lends it outside of a turn.
+/// A handler's view of the loop: the platform, the registry, the timers and the time.
+/// [`EventLoop::context`](crate::EventLoop::context) lends it outside of a turn.
 #[derive(Debug)]
 pub struct Context<'a, P> {
     /// The platform, for I/O. Register through the context, so that registry and timers know of
@@ -190,7 +190,8 @@ impl<'a, P: Selector> Context<'a, P> {
         Ok(())
     }
 
-    /// [`set_timer_earlier`](Self::set_timer_earlier), for any token that is live in a slot.
+    /// Sets the deadline as [`set_timer_earlier`](Self::set_timer_earlier) for the live token of a
+    /// slot.
     pub(crate) fn set_slot_timer_earlier(&mut self, slot: usize, deadline: Instant) {
         let deadline = self.not_past(deadline);
         self.state.timers.set_earlier(self.timers, slot, deadline);

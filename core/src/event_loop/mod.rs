@@ -19,11 +19,11 @@ use crate::contract::{Error, Event, Instant, Selector, Token, Wait};
 /// The program's side of a loop: it is called with each source that is ready and each deadline
 /// that has passed.
 pub trait Handler<P: Selector> {
-    /// A source is ready. The token is live.
+    /// Handles a source that is ready. The token is live.
     fn ready(&mut self, context: &mut Context<'_, P>, event: Event);
 
-    /// The deadline that [`Context::set_timer`] set for this token has passed. The token is live,
-    /// and has no deadline any more.
+    /// Handles a deadline that [`Context::set_timer`] set for this token and that has passed. The
+    /// token is live, and has no deadline any more.
     fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
         let _ = (context, token);
     }
@@ -56,7 +56,9 @@ pub struct LoopCounters {
 /// It owns the platform and the memory, so a function can build all of it and return it:
 ///
 /// ```
-/// use selkie_core::{EventLoop, Interest, Mode, StaticLoop, Token, Wait};
+/// use selkie_core::memory::StaticLoop;
+/// use selkie_core::platform::Wait;
+/// use selkie_core::{EventLoop, Interest, Mode, Token};
 ///
 /// type Memory = StaticLoop<16, 8>;
 ///

@@ -27,8 +27,7 @@ impl Slot {
     /// complemented index (a free-list link) is never a valid one.
     #[inline]
     const fn may_issue(index: u32) -> bool {
-        // A 32-bit address space has no room for more slots of 8 bytes.
-        cfg!(target_pointer_width = "32") || index < i32::MAX.cast_unsigned()
+        index < i32::MAX.cast_unsigned()
     }
 }
 
@@ -105,8 +104,7 @@ impl RegistryState {
 }
 
 /// Returns true if the token is live.
-#[cfg_attr(not(target_family = "wasm"), inline)]
-#[cfg_attr(target_family = "wasm", inline(never))]
+#[inline]
 pub(super) fn contains(slots: &[Slot], token: Token) -> bool {
     slots.get(token.index()).is_some_and(|slot| slot.tenant() == token)
 }

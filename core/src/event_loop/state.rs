@@ -8,10 +8,10 @@ use crate::event_loop::{LoopCounters, Slot, TimerSlot};
 /// No waker was made through this loop.
 pub(super) const NO_WAKER: Token = Token::from_u64(0);
 
-/// If a loop runs, and who ended that.
+/// The state of a loop's `run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Nobody asked the loop to stop.
+    /// The loop was not asked to stop.
     Running,
     /// [`Context::stop`] was called: `run` returns after this turn.
     Stopping,
@@ -28,11 +28,14 @@ pub(super) struct LoopState<P> {
     pub(super) now: Instant,
     /// Set when `now` was read or given after the last wait.
     pub(super) now_is_current: bool,
+    /// The latest time that was known when the last wait or poll began: it has looked for I/O
+    /// after each deadline up to that time. Kept when the time is first read after a wait.
+    pub(super) looked_at: Instant,
     /// The platform's clock, where it has one.
     pub(super) clock: Option<fn(&mut P) -> Instant>,
     /// The token of the platform's waker, or [`NO_WAKER`].
     pub(super) waker: Token,
-    /// Deadlines up to here may expire: a look at every source has followed them.
+    /// Deadlines up to this time may expire: a look at every source has followed them.
     pub(super) judged: Instant,
     /// Looks that filled their batch, while a deadline waits for the rest of the sources.
     pub(super) full_looks: usize,
@@ -55,6 +58,7 @@ impl<P> LoopState<P> {
             timers: TimersState::new(timers),
             now,
             now_is_current: clock.is_none(),
+            looked_at: now,
             clock,
             waker: NO_WAKER,
             judged: Instant::ZERO,
@@ -67,8 +71,11 @@ impl<P> LoopState<P> {
 
     /// Takes over a time that was given.
     pub(super) fn advance(&mut self, now: Instant) {
+        if !self.now_is_current {
+            self.looked_at = self.now;
+            self.now_is_current = true;
+        }
         self.now = self.now.max(now);
-        self.now_is_current = true;
     }
 
     pub(super) const fn is_stopped(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::event_loop::Storage;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TimerSlot {
-    /// Of the heap entry here.
+    /// The heap entry at this position.
     entry: Entry,
     /// Of the key that is this slot's index: its position in the heap + 1, or 0 if it has no
     /// deadline.
@@ -46,7 +46,7 @@ impl Entry {
     /// Returns true if this entry expires before the other one.
     ///
     /// Numbers wrap, so they are compared by their distance. Of two equal deadlines that were set
-    /// more than 2^31 settings apart, the later one may come first.
+    /// with more than 2^31 others in between, the later one may come first.
     #[inline]
     fn is_before(&self, other: &Self) -> bool {
         let (one, two) = (self.deadline(), other.deadline());
@@ -232,7 +232,7 @@ impl<S: Storage<TimerSlot>> Timers<S> {
     /// the mark.
     ///
     /// With a mark that was made before the first of a series, a key that is armed again in
-    /// between cannot keep the series going for ever.
+    /// between cannot keep the series going without end.
     #[inline]
     pub fn pop_expired_before(&mut self, now: Instant, mark: TimerMark) -> Option<usize> {
         self.state.pop_expired_before(self.slots.as_mut(), now, mark)

@@ -24,12 +24,12 @@ impl<P: Selector> Context<'_, P> {
         handler: &mut H,
     ) -> Result<Option<Instant>, Error> {
         self.state.advance(now);
-        let looked_at = self.state.now;
+        self.state.looked_at = self.state.now;
         let count = self.poll(batch)?;
         self.state.counters.turns += 1;
         self.dispatch(&batch[..count], handler);
         // What an event or a deadline changed, such as an interest, may have made a source ready.
-        if self.end_turn(looked_at, count, batch.len(), handler) {
+        if self.end_turn(count, batch.len(), handler) {
             Ok(Some(self.state.now))
         } else {
             Ok(self.next_deadline())
@@ -46,42 +46,52 @@ impl<P: Selector> Context<'_, P> {
     where
         P: Wait,
     {
-        // Read before the wait begins, so that it looks for I/O after each deadline up to here.
-        let looked_at = self.state.now;
-        let deadline = self.next_deadline();
-        let room = batch.len();
-        let mut events = Events::of(batch);
-        self.state.now_is_current = false;
-        self.platform.wait(&mut events, deadline)?;
-        let count = events.len();
-        self.state.counters.turns += 1;
-        if count == 0 {
-            return self.end_empty_wait(looked_at, batch, handler);
+        let count = self.wait(batch)?;
+        if count > 0 {
+            self.dispatch(&batch[..count], handler);
+            if self.state.timers.is_empty() {
+                return Ok(());
+            }
         }
-        self.dispatch(events.as_slice(), handler);
-        self.end_turn(looked_at, count, room, handler);
-        Ok(())
+        self.end_wait(count, batch, handler)
     }
 
-    /// Ends a wait without events: at a deadline, after a signal, or for no visible reason.
-    #[cold]
+    /// Fills the front of the batch, and returns the number of events.
+    #[inline]
+    fn wait(&mut self, batch: &mut [Event]) -> Result<usize, Error>
+    where
+        P: Wait,
+    {
+        let deadline = self.next_deadline();
+        self.state.now_is_current = false;
+        let mut events = Events::of(batch);
+        self.platform.wait(&mut events, deadline)?;
+        self.state.counters.turns += 1;
+        Ok(events.len())
+    }
+
+    /// Judges deadlines after a wait that had `count` events; outside of the loop that most waits
+    /// never leave.
     #[inline(never)]
-    fn end_empty_wait<H: Handler<P>>(
+    fn end_wait<H: Handler<P>>(
         &mut self,
-        mut looked_at: Instant,
+        mut count: usize,
         batch: &mut [Event],
         handler: &mut H,
     ) -> Result<(), Error> {
-        let mut count = 0;
-        let deadline = self.state.timers.next_deadline(self.timers);
-        if deadline.is_some_and(|deadline| deadline > looked_at && deadline <= self.turn_time()) {
-            // The deadline passed in the wait. The process may have been stopped since the wait
-            // looked at its sources, so look again: who has sent is served before it expires.
-            looked_at = self.state.now;
-            count = self.poll(batch)?;
-            self.dispatch(&batch[..count], handler);
+        if count == 0 && !self.state.timers.is_empty() {
+            let now = self.turn_time();
+            let looked_at = self.state.looked_at;
+            let next = self.state.timers.next_deadline(self.timers);
+            if next.is_some_and(|deadline| deadline > looked_at && deadline <= now) {
+                // The deadline passed in the wait. The process may have been stopped since the wait
+                // looked at its sources, so look again: who has sent is served before it expires.
+                self.state.looked_at = now;
+                count = self.poll(batch)?;
+                self.dispatch(&batch[..count], handler);
+            }
         }
-        self.end_turn(looked_at, count, batch.len(), handler);
+        self.end_turn(count, batch.len(), handler);
         Ok(())
     }
 
@@ -113,7 +123,6 @@ impl<P: Selector> Context<'_, P> {
 
     /// Counts an event whose source is gone.
     #[cold]
-    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn drop_stale(&mut self) {
         self.state.counters.events_stale += 1;
     }
@@ -121,14 +130,8 @@ impl<P: Selector> Context<'_, P> {
     /// Hands each deadline that may be judged to the handler. Returns true if there were any, or
     /// events.
     #[inline]
-    fn end_turn<H: Handler<P>>(
-        &mut self,
-        looked_at: Instant,
-        count: usize,
-        room: usize,
-        handler: &mut H,
-    ) -> bool {
-        let expired = !self.state.timers.is_empty() && self.expire(looked_at, count, room, handler);
+    fn end_turn<H: Handler<P>>(&mut self, count: usize, room: usize, handler: &mut H) -> bool {
+        let expired = !self.state.timers.is_empty() && self.expire(count, room, handler);
         let any = count > 0 || expired;
         self.state.counters.turns_idle += u64::from(!any);
         any
@@ -136,16 +139,10 @@ impl<P: Selector> Context<'_, P> {
 
     /// Hands deadlines to the handler, at most as many as a batch has events; the others keep the
     /// loop from sleeping.
-    fn expire<H: Handler<P>>(
-        &mut self,
-        looked_at: Instant,
-        count: usize,
-        room: usize,
-        handler: &mut H,
-    ) -> bool {
+    fn expire<H: Handler<P>>(&mut self, count: usize, room: usize, handler: &mut H) -> bool {
         // The next turn judges what has passed by now, before its wait.
         self.turn_time();
-        let Some(judged) = self.judge(looked_at, count == room, room) else { return false };
+        let Some(judged) = self.judge(count == room, room) else { return false };
         // Armed while timers expire: the next turn's.
         let mark = self.state.timers.mark();
         let mut expired = 0;
@@ -162,10 +159,11 @@ impl<P: Selector> Context<'_, P> {
     }
 
     /// Returns the latest deadline that may expire: a look at every source has followed it.
-    /// `looked_at` is the time before the last look, which a full batch has cut short.
+    /// A full batch has cut the last look short.
     #[inline]
-    fn judge(&mut self, looked_at: Instant, is_full: bool, room: usize) -> Option<Instant> {
+    fn judge(&mut self, is_full: bool, room: usize) -> Option<Instant> {
         let state = &mut *self.state;
+        let looked_at = state.looked_at;
         if !is_full {
             (state.judged, state.full_looks) = (looked_at, 0);
             return Some(looked_at);

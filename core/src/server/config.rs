@@ -14,7 +14,7 @@ pub struct Config {
     pub idle_timeout: Option<Duration>,
     /// How long bytes may be owed to a peer without it taking any; `None` for ever. Where the
     /// platform owns the buffers
-    /// ([`Transport::OWNS_BUFFERS`](crate::Transport::OWNS_BUFFERS)), the idle timeout serves for
+    /// ([`Transport::OWNS_BUFFERS`](crate::platform::Transport::OWNS_BUFFERS)), the idle timeout serves for
     /// this.
     pub stall_timeout: Option<Duration>,
     /// How long a connection that the server closes waits for the peer's end of the stream after

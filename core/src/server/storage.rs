@@ -13,7 +13,7 @@ pub struct ServerStorage<'a, Source, Session> {
     pub sessions: &'a mut [Option<Session>],
     /// The blocks that `bytes` is divided into: borrowed by connections that owe bytes or hold
     /// some, and only then. None where the platform keeps what waits
-    /// ([`Transport::OWNS_BUFFERS`](crate::Transport::OWNS_BUFFERS)). At most 65,535 are used.
+    /// ([`Transport::OWNS_BUFFERS`](crate::platform::Transport::OWNS_BUFFERS)). At most 65,535 are used.
     ///
     /// With two for each connection nobody ever waits for another. With fewer, those that find
     /// none take turns. A service that always leaves a piece keeps one for that connection, so

@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token,
-    Transport, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 /// A platform with a clock that stands still and nothing else; it keeps the deadlines of its waits.
 #[derive(Debug, Default)]

@@ -1,21 +1,20 @@
 //! `DevicePoller`: devices that are asked one by one.
 
 use embedded_io::ErrorKind as DeviceError;
-use selkie_core::{
-    Capabilities, Close, Device, DevicePoller, Error, ErrorKind, Event, Events, Instant, Interest,
-    Mode, Readiness, Selector, Token, Transport,
-};
+use selkie_core::adapters::{Device, DevicePoller};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use crate::uart::Uart;
 
 type Console = DevicePoller<Uart, 3, 4>;
 
-/// The token of a test's device: the index of its slot is not that of the device.
+/// Returns the token of a test's device: the index of its slot is not that of the device.
 const fn token(number: u32) -> Token {
     Token::new(3 - number, 1)
 }
 
-/// Three devices, each registered for reading, with bytes to read.
+/// Makes three devices, each registered for reading, with bytes to read.
 fn three_ready() -> (Console, [Device; 3]) {
     let mut scan = Console::new();
     let devices = core::array::from_fn(|number| {
@@ -32,7 +31,7 @@ fn three_ready() -> (Console, [Device; 3]) {
     (scan, devices)
 }
 
-/// What one poll reports into a batch of `BATCH`.
+/// Returns what one poll reports into a batch of `BATCH`.
 fn poll<const BATCH: usize>(scan: &mut Console) -> Vec<(Token, Readiness)> {
     let mut batch = [Event::EMPTY; BATCH];
     let mut events = Events::new(&mut batch);

@@ -1,9 +1,11 @@
 //! The loop by itself: tokens, deadlines, wakes and counters, with a handler that writes down what
 //! it is told.
 
+use selkie_core::memory::StaticLoop;
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, EventLoop, Events, Handler, Instant, Interest,
-    LoopCounters, Mode, Readiness, Selector, StaticLoop, Token, Wait, Wake,
+    Error, ErrorKind, Event, EventLoop, Handler, Instant, Interest, LoopCounters, Mode, Readiness,
+    Token,
 };
 
 /// A platform that reports what the test has put into its batches, and sleeps by moving its clock.
@@ -99,7 +101,7 @@ impl Wake for Plan {
     }
 }
 
-/// What the handler was told.
+/// A handler that records its calls.
 #[derive(Default)]
 struct Log {
     ready: Vec<Token>,
@@ -241,7 +243,7 @@ fn running_goes_on_until_it_is_stopped() {
         event_loop.run_once(log).unwrap();
         assert_eq!(
             event_loop.platform.clock_reads, 0,
-            "nobody has asked, and there is no deadline"
+            "it was not asked for, and there is no deadline"
         );
         let mut context = event_loop.context();
         assert_eq!((context.turn_time(), context.turn_time()), (at(100), at(100)));

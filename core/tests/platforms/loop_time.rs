@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
+use selkie_core::memory::StaticLoop;
+use selkie_core::platform::{Capabilities, Events, Selector, Wait};
 use selkie_core::{
-    Capabilities, Context, Error, Event, EventLoop, Events, Handler, Instant, Interest, Mode,
-    Readiness, Selector, StaticLoop, Token, Wait,
+    Context, Error, Event, EventLoop, Handler, Instant, Interest, Mode, Readiness, Token,
 };
 
 const fn at(millis: u64) -> Instant {
@@ -15,7 +16,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A platform with a clock, and sources that are ready until somebody takes their bytes.
+/// A platform with a clock, and sources that are ready until their bytes are taken.
 #[derive(Debug, Default)]
 struct Host {
     clock: Instant,
@@ -123,7 +124,7 @@ impl Handler<Host> for Log {
 
 type Loop<const BATCH: usize> = EventLoop<Host, StaticLoop<8, BATCH>>;
 
-/// A loop with `COUNT` tokens.
+/// Makes a loop with `COUNT` tokens.
 fn loop_of<const COUNT: usize, const BATCH: usize>() -> (Loop<BATCH>, [Token; COUNT], Log) {
     let mut event_loop = Loop::<BATCH>::new(Host::default(), StaticLoop::new());
     let tokens = [(); COUNT]

@@ -1,10 +1,9 @@
 //! `Pair`: each call reaches the platform that its source belongs to, and neither platform is
 //! favoured.
 
-use selkie_core::{
-    Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Pair, Selector,
-    Token, Transport,
-};
+use selkie_core::adapters::{Either, Pair};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport};
+use selkie_core::{ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use crate::recorder::Recorder;
 

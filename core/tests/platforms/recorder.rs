@@ -2,10 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Transport, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 /// The platform. `OWNS` says whether it keeps what waits itself, and whether it has to be read
 /// until it is empty.
@@ -13,9 +11,9 @@ use selkie_core::{
 pub(crate) struct Recorder<const OWNS: bool = false> {
     /// The calls since the last [`answers`](Self::answers), each as a line.
     pub(crate) calls: Vec<String>,
-    /// What it answers where a number is asked for; a source that it makes has this number too.
+    /// The answer where a number is asked for; a source that it makes has this number too.
     pub(crate) number: u8,
-    /// What every call fails with.
+    /// The failure of every call.
     pub(crate) failure: Option<ErrorKind>,
     pub(crate) next_deadline: Option<Instant>,
     pub(crate) capabilities: Capabilities,

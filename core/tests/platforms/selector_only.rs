@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Capabilities, Close, Either, ErrorKind, Event, Events, Instant, Interest, Mode, Pair, Selector,
-    SelectorOnly, Token, Transport, Wait, Wake,
-};
+use selkie_core::adapters::{Either, Pair, SelectorOnly};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait, Wake};
+use selkie_core::{ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use crate::recorder::Recorder;
 

@@ -1,7 +1,8 @@
 //! `StreamAdapter`: a connection as an embedded-io reader and writer.
 
 use embedded_io::{Read, Write};
-use selkie_core::{Device, DevicePoller, ErrorKind, StreamAdapter};
+use selkie_core::ErrorKind;
+use selkie_core::adapters::{Device, DevicePoller, StreamAdapter};
 
 use crate::uart::Uart;
 

@@ -7,9 +7,9 @@ use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 pub(crate) struct Uart {
     pub(crate) incoming: Vec<u8>,
     pub(crate) outgoing: Vec<u8>,
-    /// How many more bytes it takes.
+    /// The number of bytes that it still takes.
     pub(crate) room: usize,
-    /// What every call fails with.
+    /// The failure of every call.
     pub(crate) failure: Option<ErrorKind>,
     pub(crate) flushes: usize,
 }

@@ -2,18 +2,20 @@
 
 use proptest::prelude::ProptestConfig;
 
-mod registrations;
+mod handle_table;
 mod registry;
+mod source_table;
 mod timers;
 
-/// Fewer cases under Miri, which is hundreds of times slower; and no files beside the tests.
+/// Returns the configuration of a test: fewer cases under Miri, which is hundreds of times slower;
+/// and no files beside the tests.
 fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
     let cases = if cfg!(miri) { 1 } else { usual.cases };
     ProptestConfig { cases, failure_persistence: None, ..usual }
 }
 
-/// How many steps a case has at most: `usual`, or a few under Miri.
+/// Returns the most steps of a case: `usual`, or a few under Miri.
 const fn steps(usual: usize) -> usize {
     if cfg!(miri) { 12 } else { usual }
 }

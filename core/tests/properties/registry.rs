@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 
 use proptest::prelude::*;
-use selkie_core::{ErrorKind, Registry, Slot, Token};
+use selkie_core::memory::{Registry, Slot};
+use selkie_core::{ErrorKind, Token};
 
 use crate::{config, steps};
 
@@ -117,7 +118,7 @@ proptest! {
         let mut model = Model::default();
         for steps in lives {
             run(&mut slots, &mut model, &steps);
-            // The next registry in the same slots knows none of the tokens, and issues none of them again.
+            // The next registry in the same slots knows none of the tokens, and issues none again.
             model.live.clear();
             model.live_max = 0;
         }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use selkie_core::{Instant, TimerSlot, Timers};
+use selkie_core::Instant;
+use selkie_core::memory::{TimerSlot, Timers};
 
 use crate::{config, steps};
 
@@ -30,32 +31,46 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Takes out all that is due, and checks that it comes in order and not before its time.
-fn expire(timers: &mut Timers<&mut [TimerSlot]>, model: &mut BTreeMap<usize, u64>, nanos: u64) {
-    let mut last = 0;
-    while let Some(key) = timers.pop_expired(Instant::from_nanos(nanos)) {
-        let due = model.remove(&key).expect("only what was set expires");
-        assert!(due <= nanos, "nothing expires early");
-        assert!(due >= last, "the earliest first");
-        last = due;
-    }
-    assert!(model.values().all(|&due| due > nanos), "nothing that is due is left");
+/// By key: the deadline, and the position of its setting among all settings.
+#[derive(Default)]
+struct Model {
+    deadlines: BTreeMap<usize, (u64, usize)>,
+    settings: usize,
 }
 
-fn apply(timers: &mut Timers<&mut [TimerSlot]>, model: &mut BTreeMap<usize, u64>, step: &Step) {
+impl Model {
+    fn set(&mut self, key: usize, nanos: u64) {
+        self.deadlines.insert(key, (nanos, self.settings));
+        self.settings += 1;
+    }
+}
+
+/// Takes out all that is due, and checks that it comes in order and not before its time.
+fn expire(timers: &mut Timers<&mut [TimerSlot]>, model: &mut Model, nanos: u64) {
+    let mut last = (0, 0);
+    while let Some(key) = timers.pop_expired(Instant::from_nanos(nanos)) {
+        let due = model.deadlines.remove(&key).expect("only what was set expires");
+        assert!(due.0 <= nanos, "nothing expires early");
+        assert!(due >= last, "the earliest first, and of equal ones the one that was set first");
+        last = due;
+    }
+    assert!(model.deadlines.values().all(|due| due.0 > nanos), "nothing that is due is left");
+}
+
+fn apply(timers: &mut Timers<&mut [TimerSlot]>, model: &mut Model, step: &Step) {
     match *step {
         Step::Set(key, nanos) => {
             timers.set(key, Instant::from_nanos(nanos));
-            model.insert(key, nanos);
+            model.set(key, nanos);
         }
         Step::SetEarlier(key, nanos) => {
-            let earlier = model.get(&key).is_none_or(|&due| nanos < due);
+            let earlier = model.deadlines.get(&key).is_none_or(|due| nanos < due.0);
             assert_eq!(timers.set_earlier(key, Instant::from_nanos(nanos)), earlier);
             if earlier {
-                model.insert(key, nanos);
+                model.set(key, nanos);
             }
         }
-        Step::Cancel(key) => assert_eq!(timers.cancel(key), model.remove(&key).is_some()),
+        Step::Cancel(key) => assert_eq!(timers.cancel(key), model.deadlines.remove(&key).is_some()),
         Step::Expire(nanos) => expire(timers, model, nanos),
     }
 }
@@ -71,14 +86,16 @@ proptest! {
         for steps in lives {
             // The second life shows that deadlines of the first are gone.
             let mut timers = Timers::new(&mut slots[..]);
-            let mut model = BTreeMap::new();
+            let mut model = Model::default();
             for step in &steps {
                 apply(&mut timers, &mut model, step);
-                prop_assert_eq!(timers.next_deadline(), model.values().min().copied().map(Instant::from_nanos));
-                prop_assert_eq!(timers.len(), model.len());
-                prop_assert_eq!(timers.is_empty(), model.is_empty());
+                let deadline = |due: &(u64, usize)| Instant::from_nanos(due.0);
+                let deadlines = &model.deadlines;
+                prop_assert_eq!(timers.next_deadline(), deadlines.values().min().map(deadline));
+                prop_assert_eq!(timers.len(), deadlines.len());
+                prop_assert_eq!(timers.is_empty(), deadlines.is_empty());
                 for key in 0..=CAPACITY {
-                    prop_assert_eq!(timers.deadline(key), model.get(&key).copied().map(Instant::from_nanos));
+                    prop_assert_eq!(timers.deadline(key), deadlines.get(&key).map(deadline));
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, CloseReason, Config, Interest};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, Config, Interest};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};

@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, CloseReason, Peer, Service};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, Peer, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, with_server};

@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, CloseReason, Config, Event, Readiness};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, Config, Event, Readiness};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};

@@ -4,7 +4,8 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use selkie_core::{Close, CloseReason, SendError, Token};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, SendError, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};

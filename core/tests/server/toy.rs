@@ -3,10 +3,8 @@
 
 use std::collections::VecDeque;
 
-use selkie_core::{
-    Capabilities, Close, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Selector, Token, Transport, Wait,
-};
+use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 /// Names a socket; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

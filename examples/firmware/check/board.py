@@ -1,4 +1,4 @@
-"""An emulated board with a firmware on it, for the checks: its console, its log, its network."""
+"""An emulated board with a firmware on it: its console, its log, and ways to its network."""
 
 import os
 import pathlib
@@ -9,14 +9,14 @@ import tempfile
 import time
 
 RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
-# How long anything may take that should happen at once, on a machine that has other things to do.
+# The time that an immediate action may take, on a machine under load.
 PATIENCE = 20.0
 # QEMU takes one new connection at a time on each port, so there are several.
 PORTS = 8
 
 
 def free_ports(count):
-    """Ports that nobody listens on: all are held at once, so that no two are the same."""
+    """Returns ports that are free: all are bound at once, so that no two are the same."""
     holders = [socket.socket() for _ in range(count)]
     for holder in holders:
         holder.bind(("127.0.0.1", 0))
@@ -27,7 +27,7 @@ def free_ports(count):
 
 
 def wait_for(condition, what, patience=PATIENCE):
-    """The first true value that `condition` gives, asked again and again."""
+    """Repeats `condition` until it is true, and returns its value."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         value = condition()
@@ -38,7 +38,7 @@ def wait_for(condition, what, patience=PATIENCE):
 
 
 class BoardEnded(Exception):
-    """The board has ended although nobody asked it to: says how, and its last words."""
+    """Fails if the board has ended unasked: with its status, and its last words."""
 
 
 class Board:
@@ -59,7 +59,7 @@ class Board:
         self.turn = 0
         self.console = None
         # In a group of its own, so that QEMU goes together with the script that runs it. To a file,
-        # since nobody reads a pipe while it runs.
+        # since no one reads a pipe while it runs.
         with self.errors_path.open("wb") as errors:
             self.process = subprocess.Popen(
                 [RUNNER, elf], env=environment, stderr=errors, start_new_session=True
@@ -100,7 +100,7 @@ class Board:
         self.stop()
 
     def line(self):
-        """The next line of the console."""
+        """Returns the next line of the console."""
         while b"\n" not in self.unread:
             try:
                 more = self.console.recv(4096)
@@ -114,7 +114,7 @@ class Board:
         return line
 
     def ask(self, line, last):
-        """Types a line, and gives what comes up to a line that begins with `last`."""
+        """Types a line, and returns the lines up to one that begins with `last`."""
         self.console.sendall(line + b"\n")
         lines = []
         while not lines or not lines[-1].startswith(last):
@@ -122,12 +122,12 @@ class Board:
         return lines
 
     def counters(self):
-        """The report of the counters, as a dictionary."""
+        """Returns the report of the counters, as a dictionary."""
         pairs = (line.decode().split() for line in self.ask(b"stats", b"stack_max"))
         return {name: int(value) for name, value in pairs}
 
     def connect(self):
-        """A client. That it is connected means that QEMU has taken it; the board may do so later, or never."""
+        """Connects a client. QEMU has accepted it then; the board may do so later, or never."""
         self.turn += 1
         address = ("127.0.0.1", self.ports[self.turn % PORTS])
         try:
@@ -139,12 +139,12 @@ class Board:
         return client
 
     def drain(self):
-        """Asks the firmware to stop, and gives its exit code."""
+        """Asks the firmware to stop, and returns its exit code."""
         self.console.sendall(b"drain\n")
         return self.process.wait(PATIENCE)
 
     def log(self):
-        """The log so far, decoded."""
+        """Returns the log so far, decoded."""
         frames = self.log_path.read_bytes()
         return subprocess.run(
             ["defmt-print", "-e", self.elf], input=frames, stdout=subprocess.PIPE, check=True
@@ -184,17 +184,17 @@ class Board:
 
 
 def exchange(client, message):
-    """Sends a message and gives as many bytes of what comes back."""
+    """Sends a message, and returns as many bytes of the answer."""
     client.sendall(message)
     return receive(client, len(message))
 
 
 def receive(client, count):
-    """So many bytes, or fewer at the end of the stream."""
-    came = b""
-    while len(came) < count:
-        more = client.recv(count - len(came))
+    """Receives so many bytes, or fewer at the end of the stream."""
+    received = b""
+    while len(received) < count:
+        more = client.recv(count - len(received))
         if not more:
             break
-        came += more
-    return came
+        received += more
+    return received

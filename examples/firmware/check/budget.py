@@ -1,4 +1,4 @@
-"""What the echo firmware takes of the flash and the RAM, by part, and in difference to the one by hand.
+"""Measures the echo firmware's flash and RAM, by part and in difference to the one by hand.
 
     python3 check/budget.py ECHO_ELF BARE_ELF
 
@@ -12,13 +12,12 @@ import subprocess
 import sys
 
 KIB = 1024
-# What all of the firmware may take, console included. The limits are what is reached and a little more; the aims were 44 KiB
-# and 20 KiB.
-FLASH_MAX = 33 * KIB
-RAM_MAX = 18 * KIB
-# What core and backend may take: the difference to the firmware by hand. The aim for the RAM was 1.5 KiB.
-FLASH_OURS_MAX = 8 * KIB
-RAM_OURS_MAX = 15 * KIB // 16
+# The limits of the whole firmware, console included: what was measured, and a little more.
+FLASH_MAX = 35 * KIB
+RAM_MAX = 37 * KIB // 2
+# The limits of core and backend: the difference to the firmware by hand.
+FLASH_OURS_MAX = 92 * KIB // 10
+RAM_OURS_MAX = 5 * KIB // 4
 
 # The first that matches a source's path is its part.
 SOURCES = (
@@ -46,7 +45,8 @@ CRATES = {
     "core": "language",
     "compiler_builtins": "language",
 }
-CRATE = re.compile(r"(?<![\w:])(" + "|".join(sorted(CRATES, key=len, reverse=True)) + r")(?=::|\.\.)")
+NAMES = "|".join(sorted(CRATES, key=len, reverse=True))
+CRATE = re.compile(rf"(?<![\w:])({NAMES})(?=::|\.\.)")
 # Statics of the binaries that belong to a part.
 STATICS = {
     "echo::NETWORK": "sockets",
@@ -63,7 +63,8 @@ IN_RAM = (".data", ".bss", ".uninit")
 
 
 def readelf(*arguments):
-    return subprocess.run(["readelf", "-W", *arguments], stdout=subprocess.PIPE, check=True).stdout.decode()
+    command = ["readelf", "-W", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode()
 
 
 def part_of_source(path):
@@ -76,7 +77,7 @@ def part_of_symbol(name):
 
 
 def sections(elf):
-    """Address and size of each section."""
+    """Returns address and size of each section."""
     found = {}
     for line in readelf("-S", elf).splitlines():
         row = re.match(r"\s*\[ *\d+\] (\.\S+)\s+\S+\s+([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+)", line)
@@ -108,8 +109,9 @@ def lines(elf):
 def code_by_part(elf):
     """Bytes of code by the part that they come from.
 
-    A function belongs to the part of its crate, and what was inlined into it to the part of its own source; but what was
-    inlined from the language's library belongs to the part that stands before it in the function.
+    A function belongs to the part of its crate, and code that was inlined into it to the part of
+    its own source; but code that was inlined from the language's library belongs to the part that
+    stands before it in the function.
     """
     sources = sorted(lines(elf), key=lambda line: line[0])
     total = collections.Counter()

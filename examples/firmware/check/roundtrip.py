@@ -1,8 +1,8 @@
-"""How long an echo takes on the firmware, next to the one by hand: in turns on two boards, medians, and their ratio.
+"""Measures the round trip of an echo on the firmware and on the one by hand, in turns.
 
     python3 check/roundtrip.py ECHO_ELF BARE_ELF
 
-A measurement, not a test: what a busy machine makes of it fails nothing.
+A measurement, not a test: it never fails.
 """
 
 import statistics
@@ -12,8 +12,8 @@ import time
 from board import Board, exchange
 
 RATIO_AIM = 1.2
-# A round is a few exchanges with one board; the other has its turn at once, so that whatever else the machine does is in
-# the way of both.
+# A round is a few exchanges with one board; the other has its turn at once, so that other load on
+# the machine slows both.
 BOOTS = 5
 ROUNDS = 300
 EXCHANGES = 5
@@ -21,7 +21,7 @@ MESSAGE = b"x" * 64
 
 
 def measure(client):
-    """The times of some exchanges, in microseconds."""
+    """Returns the times of some exchanges, in microseconds."""
     times = []
     for _ in range(EXCHANGES):
         start = time.perf_counter()
@@ -31,7 +31,7 @@ def measure(client):
 
 
 def compare(echo, bare):
-    """The ratio of the medians of two boards that were just booted."""
+    """Returns the ratio of the medians of two boards that were just booted."""
     with Board(echo) as echo_board, Board(bare) as bare_board:
         clients = (echo_board.connect(), bare_board.connect())
         times = ([], [])
@@ -44,14 +44,15 @@ def compare(echo, bare):
     echo_time, bare_time = map(statistics.median, times)
     ratio = echo_time / bare_time
     print(
-        f"round trip of {len(MESSAGE)} bytes, median of {ROUNDS * EXCHANGES}: echo {echo_time:.0f} us,"
-        f" bare {bare_time:.0f} us, ratio {ratio:.2f}; sleeps {wakes[0]} and {wakes[1]}"
+        f"round trip of {len(MESSAGE)} bytes, median of {ROUNDS * EXCHANGES}:"
+        f" echo {echo_time:.0f} us, bare {bare_time:.0f} us, ratio {ratio:.2f};"
+        f" sleeps {wakes[0]} and {wakes[1]}"
     )
     return ratio
 
 
 def main(echo, bare):
-    # Each emulated board keeps the place that it was given in the machine for as long as it runs, so both are booted anew.
+    # The host places each emulated board once for as long as it runs, so both are booted anew.
     ratio = statistics.median(compare(echo, bare) for _ in range(BOOTS))
     print(f"ratio, median of {BOOTS} boots: {ratio:.2f}; the aim is at most {RATIO_AIM}")
 

@@ -1,14 +1,14 @@
 //! The console: takes lines, sends them back, and answers commands. It moves bytes between two
-//! pieces of memory; what brings them from and to the UART is the firmware's business.
+//! pieces of memory; the firmware moves them from and to the UART.
 
 use heapless::Vec;
 
-/// How many bytes an answer may have.
+/// The longest answer.
 const OUTPUT: usize = 320;
-/// The longest line; what goes beyond is cut off.
+/// The longest line; the rest is cut off.
 const LINE: usize = 64;
 
-/// What is counted, in the order of a report.
+/// The names of the counters, in the order of a report.
 pub const COUNTERS: [&str; 13] = [
     "uptime_ms",
     "accepted",
@@ -25,7 +25,7 @@ pub const COUNTERS: [&str; 13] = [
     "stack_max",
 ];
 
-/// What a line asks for.
+/// A command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// `stats`: a report of the counters.
@@ -43,7 +43,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// A console that has printed nothing yet.
+    /// Creates a console that has printed nothing yet.
     #[must_use]
     pub const fn new() -> Self {
         Self { line: Vec::new(), output: Vec::new(), printed: 0 }
@@ -52,7 +52,7 @@ impl Console {
     /// Takes a byte. A line that is complete is a command, or is sent back.
     pub fn feed(&mut self, byte: u8) -> Option<Command> {
         if byte != b'\n' && byte != b'\r' {
-            // What does not fit is cut off.
+            // The rest of a line that is too long is cut off.
             let _ = self.line.push(byte);
             return None;
         }
@@ -98,19 +98,19 @@ impl Console {
         self.print(b"\n");
     }
 
-    /// Adds to what is printed, as far as there is room.
+    /// Appends to the output, as far as there is room.
     pub fn print(&mut self, bytes: &[u8]) {
         let room = self.output.capacity() - self.output.len();
         let _ = self.output.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// What is still to be printed.
+    /// Returns the bytes that are still to be printed.
     #[must_use]
     pub fn output(&self) -> &[u8] {
         &self.output[self.printed..]
     }
 
-    /// Notes that the first `count` bytes of the output were printed.
+    /// Records that the first `count` bytes of the output were printed.
     pub fn advance(&mut self, count: usize) {
         self.printed += count;
         if self.printed >= self.output.len() {

@@ -1,18 +1,18 @@
-//! The end of a firmware that cannot go on: a message in the log, and an exit code that reaches
-//! whoever runs QEMU.
+//! The end of a firmware that cannot continue: a message in the log, and an exit code, which QEMU
+//! returns.
 
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{ExceptionFrame, exception};
 use semihosting::process;
 
-/// What a Rust program exits with when it panics.
+/// The exit code of a Rust program that panics.
 const PANICKED: i32 = 101;
-/// What it exits with on a fault, such as a stack that has grown out of the RAM.
+/// The exit code on a fault, such as a stack that has grown out of the RAM.
 const FAULTED: i32 = 102;
 
-/// Says where, in a build without optimisation. A release does not: the names of the places, and
-/// the code that passes them on, would take several KiB of flash.
+/// Logs the panic, and its place in a build without optimisation. A release leaves the place out:
+/// the names, and the code that passes them on, would take several KiB of flash.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     match info.location() {

@@ -1,5 +1,5 @@
-//! What both firmwares share: the board, its console, its network's settings, and what happens when
-//! all goes wrong.
+//! The parts that both firmwares share: the board, its console, its network's settings, and the
+//! handling of panics and faults.
 //!
 //! | binary | what it is |
 //! | --- | --- |

@@ -1,4 +1,4 @@
-//! What both firmwares have in common, so that one can be measured against the other.
+//! The settings of both firmwares, so that one can be measured against the other.
 
 use core::time::Duration;
 
@@ -10,29 +10,33 @@ use crate::board::ethernet::Ethernet;
 
 /// The address that QEMU's network gives to its guest.
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
-/// The way out of QEMU's network.
+/// The gateway of QEMU's network.
 pub const GATEWAY: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 /// The port of the echo service, by RFC 862.
 pub const PORT: u16 = 7;
-/// How many clients are served at once.
+/// The number of clients that are served at once.
 pub const CONNECTIONS: usize = 4;
-/// How many sockets there are: for those clients, and for two more that wait.
+/// The number of sockets: for those clients, and for two more that wait.
 pub const SOCKETS: usize = CONNECTIONS + 2;
-/// How many bytes a socket keeps in each direction.
+/// The size of a socket's buffer in each direction.
 pub const BUFFER: usize = 1024;
-/// How many bytes are copied at once from what was received to what is sent.
+/// The longest frame: a full buffer behind the headers of Ethernet, IPv4 and TCP.
+pub const FRAME_MAX: usize = 14 + 20 + 20 + BUFFER;
+/// The station's address: one of those that anyone may use.
+pub const HARDWARE_ADDRESS: [u8; 6] = [0x02, 0x00, 0x00, 0x53, 0x4B, 0x31];
+/// The number of bytes that are copied at once from input to output.
 pub const SCRATCH: usize = 512;
-/// How long a client may be silent.
+/// The time that a client may be silent.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The interface over the board's Ethernet.
+/// Creates the interface over the board's Ethernet.
 ///
 /// # Panics
 ///
 /// Never: there is room for one address and one route.
 #[must_use]
-pub fn interface(ethernet: &mut Ethernet, hardware: [u8; 6], seed: u64) -> Interface {
-    let mut config = Config::new(EthernetAddress(hardware).into());
+pub fn interface(ethernet: &mut Ethernet, seed: u64) -> Interface {
+    let mut config = Config::new(EthernetAddress(HARDWARE_ADDRESS).into());
     config.random_seed = seed;
     let mut interface = Interface::new(config, ethernet, Instant::ZERO);
     interface.update_ip_addrs(|list| {

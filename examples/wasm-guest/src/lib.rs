@@ -28,7 +28,8 @@ use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use platform::StaticGuest;
-use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
+use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::{Config, Error, EventLoop, Server};
 use selkie_wasi::Socket;
 use selkie_services::Echo;
 use static_cell::ConstStaticCell;

@@ -5,7 +5,8 @@ use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::panic::PanicInfo;
 use core::time::Duration;
 
-use selkie_core::{Config, Error, EventLoop, Server, StaticLoop, StaticServer};
+use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::{Config, Error, EventLoop, Server};
 use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet};
 use selkie_services::Echo;
 use static_cell::ConstStaticCell;

@@ -1,6 +1,7 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
-use selkie_core::{Close, CloseReason, ErrorKind, Instant, Server, Service};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, ErrorKind, Instant, Server, Service};
 
 use super::drive::{Run, Verdict};
 use super::neighbour::Neighbour;

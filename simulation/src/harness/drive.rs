@@ -3,7 +3,8 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token, Transport};
+use selkie_core::platform::Transport;
+use selkie_core::{Context, Event, EventLoop, Handler, Instant, Server, Service, Token};
 
 use super::checks::Checks;
 use super::memory::{HeapLoop, HeapServer};

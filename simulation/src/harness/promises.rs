@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Capabilities, CloseReason, Instant, Selector, Service};
+use selkie_core::platform::{Capabilities, Selector};
+use selkie_core::{CloseReason, Instant, Service};
 
 use super::Judge;
 use super::drive::{Run, Verdict};

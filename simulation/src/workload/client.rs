@@ -2,7 +2,8 @@
 
 use alloc::string::String;
 
-use selkie_core::{Close, CloseReason, ErrorKind, Instant};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, ErrorKind, Instant};
 
 use super::Kind;
 use super::expectation::Expectation;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Instant};
 use selkie_simulation::{
     Address, ClientModel, FarEnd, Network, Parameters, Random, Simulated, Source, Waker,
 };

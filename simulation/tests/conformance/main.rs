@@ -5,7 +5,8 @@
 mod fixture;
 
 use fixture::Virtual;
-use selkie_core::{Capabilities, Error};
+use selkie_core::Error;
+use selkie_core::platform::Capabilities;
 use selkie_simulation::Parameters;
 
 fn plain(capacity: usize) -> Result<Virtual<false>, Error> {

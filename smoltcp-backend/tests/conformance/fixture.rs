@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, TransportFixture};
-use selkie_core::{Close, Error, ErrorKind, Instant, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Instant};
 use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::iface::SocketHandle;
 use smoltcp::wire::IpEndpoint;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use selkie_core::{Close, Instant, Transport};
+use selkie_core::Instant;
+use selkie_core::platform::{Close, Transport};
 use selkie_smoltcp::{Config, Network};
 use smoltcp::wire::IpEndpoint;
 

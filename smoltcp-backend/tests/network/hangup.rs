@@ -1,6 +1,7 @@
 //! Peers that are gone, while nothing is read or written.
 
-use selkie_core::{Capabilities, ErrorKind, Interest, Readiness, Selector, Transport};
+use selkie_core::platform::{Capabilities, Selector, Transport};
+use selkie_core::{ErrorKind, Interest, Readiness};
 use selkie_smoltcp::Config;
 
 use crate::link::Link;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use selkie_core::{Event, Events, Instant, Interest, Mode, Readiness, Selector, Token, Transport};
+use selkie_core::platform::{Events, Selector, Transport};
+use selkie_core::{Event, Instant, Interest, Mode, Readiness, Token};
 use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::iface::SocketHandle;
 use smoltcp::wire::IpEndpoint;
@@ -76,6 +77,14 @@ impl Link {
         let peer = self.remote.connect(IpEndpoint::new(LOCAL.into(), PORT));
         self.talk();
         peer
+    }
+
+    /// Sends the SYN of a client that never receives the answer.
+    pub(crate) fn begin_to_connect_unanswered(&mut self) {
+        self.remote.connect(IpEndpoint::new(LOCAL.into(), PORT));
+        self.remote.poll(self.now);
+        self.local.poll_stack(self.now);
+        self.wire.lose();
     }
 
     /// Registers a stream under its first token.

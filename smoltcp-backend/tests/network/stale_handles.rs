@@ -1,6 +1,7 @@
 //! Handles that name nothing in this network.
 
-use selkie_core::{Close, ErrorKind, Instant, Interest, Mode, Selector, Token, Transport};
+use selkie_core::platform::{Close, Selector, Transport};
+use selkie_core::{ErrorKind, Instant, Interest, Mode, Token};
 use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::wire::IpEndpoint;
 

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use selkie_core::{Close, ErrorKind, Selector, Transport};
+use selkie_core::ErrorKind;
+use selkie_core::platform::{Close, Selector, Transport};
 use selkie_smoltcp::Config;
+use smoltcp::wire::{IpEndpoint, Ipv4Address, Ipv4Cidr};
 
 use crate::link::Link;
 
+/// A second address for the network under test.
+const MOVED: Ipv4Address = Ipv4Address::new(10, 0, 0, 9);
 const SECOND: Duration = Duration::from_secs(1);
 /// The time after which a vanished peer must be gone: after the last answer, the limit passes, and
 /// then the time in which a reset would be sent.
@@ -50,6 +54,46 @@ fn connections_that_vanish_in_the_backlog_give_their_sockets_back() {
     for _ in 0..2 {
         link.connect();
     }
+}
+
+#[test]
+fn half_open_connections_of_hosts_that_vanish_give_their_sockets_back() {
+    // So long that the host's hardware address is forgotten before: no reset can be sent.
+    let half_open_timeout = 70 * SECOND;
+    let mut link = Link::new(2, 256, Config { half_open_timeout, ..Config::DEFAULT });
+    let (stream, _) = link.connect();
+    link.local.close(stream, Close::Abort).unwrap();
+    link.talk();
+    for _ in 0..2 {
+        link.begin_to_connect_unanswered();
+    }
+    link.replace_remote();
+    link.pass_alone(half_open_timeout + 5 * SECOND);
+    for _ in 0..2 {
+        link.connect();
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_away_ends_its_connections_and_no_listener() {
+    let mut link = Link::new(2, 256, Config::DEFAULT);
+    let (stream, _) = link.connect();
+    let interface = link.local.interface();
+    interface.update_ip_addrs(|list| {
+        list.clear();
+        list.push(Ipv4Cidr::new(MOVED, 24).into()).unwrap();
+    });
+    link.talk();
+    assert!(link.local.check(stream).is_err());
+    link.local.close(stream, Close::Abort).unwrap();
+    // A host asks for one hardware address a second.
+    link.pass(2 * SECOND);
+    let peer = link.remote.connect(IpEndpoint::new(MOVED.into(), 7));
+    link.talk();
+    let stream = link.local.accept(link.listener).expect("the listener has every address");
+    link.remote.write(peer, b"moved").unwrap();
+    link.talk();
+    assert_eq!(link.local.read(stream, &mut [0; 8]), Ok(5));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use selkie_core::{Error, Interest, Readiness, Transport};
+use selkie_core::platform::Transport;
+use selkie_core::{Error, Interest, Readiness};
 use selkie_smoltcp::Config;
 
 use crate::link::Link;

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use selkie_core::{
-    Config, Connection, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server,
-    ServerStorage, Slot, TimerSlot,
-};
+use selkie_core::memory::{Connection, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::{Config, Error, ErrorKind, Event, EventLoop, Instant, Server};
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket};
 use smoltcp::iface::SocketHandle;
@@ -83,8 +81,8 @@ impl TestBench {
         self.event_loop.turn(self.now, &mut self.server).expect("a network does not fail")
     }
 
-    /// Moves the world on by milliseconds: in each, the loop turns until it would sleep, then the remote host is
-    /// polled.
+    /// Moves the world on by milliseconds: in each, the loop turns until it would sleep, then the
+    /// remote host is polled.
     pub(crate) fn rounds(&mut self, count: usize) {
         for _ in 0..count {
             self.now = self.now + Duration::from_millis(1);
@@ -116,7 +114,7 @@ impl TestBench {
         self.remote.connect(IpEndpoint::new(LOCAL.into(), PORT))
     }
 
-    /// A client that has connected, as remote as it knows.
+    /// Connects a client, and waits until it is connected as far as it knows.
     pub(crate) fn connect(&mut self) -> SocketHandle {
         let client = self.begin_to_connect();
         let connected =

@@ -45,7 +45,7 @@ fn a_long_stream_with_half_close_comes_back_whole() {
     });
     assert_eq!(outcome, Some(Outcome::Ended));
     let (count, all) = (received.len(), bytes.len());
-    assert!(received == bytes, "{count} of {all} bytes came back, or others");
+    assert!(received == bytes, "{count} of {all} bytes returned, or others");
     bench.rounds(10);
     assert_eq!(bench.server.counters().closed_for(CloseReason::Finished), 1);
 }

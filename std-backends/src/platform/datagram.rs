@@ -6,7 +6,8 @@
 
 use std::net::SocketAddr;
 
-use selkie_core::{Datagram, Datagrams, Error};
+use selkie_core::Error;
+use selkie_core::platform::{Datagram, Datagrams};
 
 use super::io::retried;
 use super::{Platform, Socket};

@@ -4,10 +4,10 @@
 //!
 //! * *recv-of-nothing*: on a socket `recv` does what `read` does with less work in the kernel. They
 //!   differ for an empty buffer only: `recv` then waits for bytes.
-//! * *signed-length*: Apple's systems refuse more bytes than a signed 32-bit number; the others take
-//!   fewer by themselves.
-//! * *pty-eio*: reading from a terminal whose other side was closed fails with EIO. It is the end of
-//!   the stream.
+//! * *signed-length*: Apple's systems refuse more bytes than a signed 32-bit number; the others
+//!   take fewer by themselves.
+//! * *pty-eio*: reading from a terminal whose other side was closed fails with EIO. It is the end
+//!   of the stream.
 
 use std::os::fd::RawFd;
 
@@ -40,14 +40,14 @@ pub(super) unsafe fn moved(result: libc::ssize_t, length: usize) -> usize {
     count
 }
 
-/// Calls `recv` once.
+/// Makes one `recv` call.
 #[inline]
 pub(super) fn receive(fd: RawFd, buffer: &mut [u8]) -> libc::ssize_t {
     // SAFETY: the buffer is valid for writes of its length.
     unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len()), RECEIVE_FLAGS) }
 }
 
-/// Calls `send` once.
+/// Makes one `send` call.
 #[inline]
 pub(super) fn send(fd: RawFd, bytes: &[u8]) -> libc::ssize_t {
     // SAFETY: the bytes are valid for reads of their length.
@@ -91,7 +91,7 @@ impl<S> Platform<S> {
     /// Reads from what is no socket. The result is that of [`retry_interrupted`].
     #[inline(never)]
     pub(super) fn read_file(&mut self, source: Socket, buffer: &mut [u8]) -> libc::ssize_t {
-        let Some(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
+        let Ok(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
         // SAFETY: the buffer is valid for writes of its length.
         let mut call =
             || unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), bounded(buffer.len())) };
@@ -105,7 +105,7 @@ impl<S> Platform<S> {
     /// Writes to what is no socket. The result is that of [`retry_interrupted`].
     #[inline(never)]
     pub(super) fn write_file(&mut self, source: Socket, bytes: &[u8]) -> libc::ssize_t {
-        let Some(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
+        let Ok(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
         // SAFETY: the bytes are valid for reads of their length.
         let call = || unsafe { libc::write(fd, bytes.as_ptr().cast(), bounded(bytes.len())) };
         retry_interrupted(call(), call)

@@ -2,12 +2,12 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *inherited-no-delay*: on Linux an accepted connection inherits `TCP_NODELAY` from its listener,
-//!   which saves a system call for each.
-//! * *inherited-linger*: an accepted connection inherits `SO_LINGER` from its listener, one that was
-//!   in the backlog also after the listener's was removed. It would make closing block.
-//! * *pending-errors*: Linux returns errors of the network that are pending on a new connection from
-//!   `accept`. They are that connection's, not the listener's.
+//! * *inherited-no-delay*: on Linux an accepted connection inherits `TCP_NODELAY` from its
+//!   listener, which saves a system call for each.
+//! * *inherited-linger*: an accepted connection inherits `SO_LINGER` from its listener, one that
+//!   was in the backlog also after the listener's was removed. It would make closing block.
+//! * *pending-errors*: Linux returns errors of the network that are pending on a new connection
+//!   from `accept`. They are that connection's, not the listener's.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -22,8 +22,8 @@ use crate::sys::{errno, fd};
 
 impl<S: FdSelector> Platform<S> {
     /// Opens a TCP listener at `address`; port 0 asks the system for a free one, which
-    /// [`local_address`](Self::local_address) returns. An IPv6 address takes IPv6 clients only. Up to `backlog` connections wait to be
-    /// accepted, or fewer where the system has a lower limit.
+    /// [`local_address`](Self::local_address) returns. An IPv6 address takes IPv6 clients only. Up
+    /// to `backlog` connections wait to be accepted, or fewer where the system has a lower limit.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ fn accept_error(error: Error) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use selkie_core::{Close, Transport};
+    use selkie_core::platform::{Close, Transport};
 
     use super::*;
     use crate::DefaultSelector;

@@ -10,14 +10,13 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Instant, Interest, Mode, Token};
 
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
 use crate::sys::{errno, fd};
-use socket_table::{Properties, SocketTable, UNREGISTERED};
+use socket_table::{Properties, SocketTable};
 
 pub use socket_table::Socket;
 
@@ -36,7 +35,8 @@ pub struct Platform<S> {
 
 /// Lends a descriptor to the selector.
 fn lent(fd: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it; `FdSelector` promises that the selector uses it no longer than that.
+    // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it;
+    // `FdSelector` promises that the selector uses it no longer than that.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -102,10 +102,10 @@ impl<S: FdSelector> Platform<S> {
     ///
     /// [`Stale`](ErrorKind::Stale).
     pub fn release(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
-        let entry = *self.sockets.get(socket)?;
-        if entry.token != UNREGISTERED {
+        let fd = lent(self.sockets.get(socket)?.fd);
+        if let Some(token) = self.selector.token_of(fd) {
             // A selector that fails has no more use for the descriptor either.
-            let _ = self.selector.deregister(lent(entry.fd), entry.token);
+            let _ = self.selector.deregister(fd, token);
         }
         self.sockets.remove(socket)
     }
@@ -153,7 +153,7 @@ impl<S: FdSelector> Platform<S> {
 /// Prepares a descriptor that was opened elsewhere, and returns its properties.
 fn adopted(fd: &OwnedFd) -> Result<Properties, Error> {
     let is_socket = fd::is_socket(fd.as_fd());
-    let mut properties = Properties { is_socket, ..Properties::default() };
+    let mut properties = Properties { is_socket, ..Properties::FILE };
     if is_socket {
         fd::silence(fd.as_raw_fd())?;
         // A socket stays non-blocking: another owner of it may rely on that by now.
@@ -191,13 +191,8 @@ impl<S: FdSelector> Selector for Platform<S> {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        let entry = self.sockets.get(source)?;
-        if entry.token != UNREGISTERED {
-            return Err(Error::new(ErrorKind::AlreadyRegistered));
-        }
-        self.selector.register(lent(entry.fd), token, interest, mode)?;
-        self.sockets.set_token(source, token);
-        Ok(())
+        let fd = self.sockets.get(source)?.fd;
+        self.selector.register(lent(fd), token, interest, mode)
     }
 
     fn modify(
@@ -213,9 +208,7 @@ impl<S: FdSelector> Selector for Platform<S> {
 
     fn deregister(&mut self, source: Socket, token: Token) -> Result<(), Error> {
         let fd = self.sockets.get(source)?.fd;
-        self.selector.deregister(lent(fd), token)?;
-        self.sockets.set_token(source, UNREGISTERED);
-        Ok(())
+        self.selector.deregister(lent(fd), token)
     }
 
     #[inline]
@@ -268,10 +261,11 @@ impl<S: FdSelector + Wake> Wake for Platform<S> {
 
 #[cfg(test)]
 mod tests {
-    use selkie_core::{Close, Transport};
+    use selkie_core::platform::{Close, Transport};
 
     use super::*;
     use crate::DefaultSelector;
+    use crate::selector::recorder;
     use crate::sys::fd::pipe;
 
     const TOKEN: Token = Token::new(0, 1);
@@ -328,5 +322,13 @@ mod tests {
         let address = platform.local_address(listener).unwrap();
         assert_eq!(platform.listen(address, 16).unwrap_err().kind(), ErrorKind::AddressInUse);
         assert_eq!(platform.peer_address(listener).unwrap_err().kind(), ErrorKind::NotConnected);
+    }
+
+    #[test]
+    fn every_item_of_the_traits_is_forwarded() {
+        let mut platform = Platform::new(recorder::Recorder::default(), 1).unwrap();
+        let source = platform.adopt(pipe().unwrap().0).unwrap();
+        recorder::call_every_item(&mut platform, source);
+        assert_eq!(platform.selector().calls(), recorder::EVERY_ITEM);
     }
 }

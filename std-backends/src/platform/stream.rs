@@ -2,21 +2,22 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *error-once*: a failed connection attempt gives its reason once, by `SO_ERROR`, and has no peer.
-//!   A pending one has neither an error nor a peer, and is not writable yet.
+//! * *error-once*: a failed connection attempt gives its reason once, by `SO_ERROR`, and has no
+//!   peer. A pending one has neither an error nor a peer, and is not writable yet.
 //! * *interrupted-connect*: a `connect` that is interrupted goes on by itself.
 //! * *unread-resets*: closing a socket with unread input resets the connection on most systems. To
 //!   end gracefully, a stream is shut down for writing and read to its end before it is closed.
 //! * *self-connect*: an attempt to reach an own ephemeral port can get that port as its source, and
 //!   then connects to itself. The server that was meant does not run, so this is a refusal.
-//! * *blocking-close*: closing a socket with `SO_LINGER` blocks, also a non-blocking one. So the option
-//!   is removed from what is adopted.
+//! * *blocking-close*: closing a socket with `SO_LINGER` blocks, also a non-blocking one. So the
+//!   option is removed from what is adopted.
 //! * *hup-half*: HUP means that both directions are closed only on Linux and FreeBSD.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use super::io::{error_of, moved, receive, send, stale, write_parts};
 use super::{Platform, Socket};
@@ -57,9 +58,9 @@ impl<S: FdSelector> Transport for Platform<S> {
             0 => {}
             code => return Err(errno::from_errno(code)),
         }
-        let settled = is_settled(fd);
+        let has_ended = has_ended(fd);
         match self.peer_address(source) {
-            Err(error) if error.kind() == ErrorKind::NotConnected && !settled => {
+            Err(error) if error.kind() == ErrorKind::NotConnected && !has_ended => {
                 Err(Error::WOULD_BLOCK)
             }
             // A peer without an Internet address is a peer too.
@@ -114,8 +115,8 @@ impl<S: FdSelector> Transport for Platform<S> {
         if parts.iter().all(|part| part.is_empty()) {
             return Ok(0);
         }
-        if !entry.properties.is_socket && self.sockets.nonblocking_file(source).is_none() {
-            return Err(errno::last());
+        if !entry.properties.is_socket {
+            self.sockets.nonblocking_file(source)?;
         }
         write_parts(entry.fd, entry.properties.is_socket, parts)
     }
@@ -139,7 +140,7 @@ impl<S: FdSelector> Transport for Platform<S> {
             Close::Abort if is_socket => fd::reset_on_close(fd.as_raw_fd()),
             _ => Ok(()),
         };
-        // SAFETY: the descriptor was owned, and is given up by this call whatever it returns.
+        // SAFETY: the descriptor was owned, and this call gives it up even if it fails.
         let closed = unsafe { libc::close(fd.into_raw_fd()) };
         match errno::check(closed) {
             Err(error) if error.code() != Some(libc::EINTR) => Err(error),
@@ -155,7 +156,7 @@ pub(super) fn set_no_delay(stream: RawFd) {
 }
 
 /// Returns true if a connection attempt has ended, either way.
-fn is_settled(fd: RawFd) -> bool {
+fn has_ended(fd: RawFd) -> bool {
     fd::poll(fd, libc::POLLOUT) != 0
 }
 

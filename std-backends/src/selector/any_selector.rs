@@ -5,9 +5,8 @@ use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, Events, Instant, Interest, Mode, Selector, Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, Instant, Interest, Mode, Token};
 
 use super::FdSelector;
 #[cfg(test)]
@@ -23,7 +22,8 @@ macro_rules! any_selector {
         #[non_exhaustive]
         pub enum Backend {
             $(
-                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector), ").")]
+                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector))]
+                #[doc = ")."]
                 $selector,
             )+
             /// A stand-in for the tests.
@@ -54,7 +54,9 @@ macro_rules! any_selector {
         #[non_exhaustive]
         pub enum AnySelector<'fd> {
             $(
-                #[doc = concat!("See [`", stringify!($selector), "`](crate::", stringify!($selector), ").")]
+                #[doc = "See"]
+                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector))]
+                #[doc = ")."]
                 $selector(crate::$selector<'fd>),
             )+
             /// A stand-in for the tests.
@@ -218,7 +220,11 @@ impl Wake for AnySelector<'_> {
 }
 
 // SAFETY: each variant keeps the promise, and a source is only passed on to it.
-unsafe impl FdSelector for AnySelector<'static> {}
+unsafe impl FdSelector for AnySelector<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        forward!(self, selector => selector.token_of(fd))
+    }
+}
 
 #[cfg(test)]
 mod tests {

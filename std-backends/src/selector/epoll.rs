@@ -15,23 +15,23 @@
 //!   waker is watched by edges, and needs neither to be drained nor to be recognised.
 
 mod event_buffer;
+mod waiting;
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error};
-use crate::sys::clock::{self, Clock};
+use crate::sys::clock::Clock;
 use crate::sys::errno;
 use crate::waker::{WakeSource, Waker};
-use event_buffer::{EventBuffer, Room};
+use event_buffer::EventBuffer;
+use waiting::{epoll_wait, epoll_wait_for};
 
 /// A selector over `epoll`. Its cost does not grow with the number of sources that are silent.
 #[derive(Debug)]
@@ -76,8 +76,8 @@ impl Epoll<'_> {
 
     /// Prepares the arguments of the next wait, after the registrations may have changed.
     fn cache_wait_args(&mut self) {
-        self.no_deadline_timeout = if self.sources.registrations.armed() > 0 { -1 } else { 0 };
-        self.slow_path_max = if self.sources.registrations.oneshot() > 0 { c_int::MAX } else { 0 };
+        self.no_deadline_timeout = if self.sources.armed() > 0 { -1 } else { 0 };
+        self.slow_path_max = if self.sources.oneshot() > 0 { c_int::MAX } else { 0 };
     }
 
     /// Makes one change to the kernel's set.
@@ -117,7 +117,7 @@ impl Epoll<'_> {
         let added = self.buffer.add(events, count);
         if self.slow_path_max > 0 {
             for event in added {
-                self.sources.registrations.fired(event.token.index());
+                self.sources.mark_fired(event.token.index());
             }
             self.cache_wait_args();
         }
@@ -170,7 +170,7 @@ impl<'fd> Selector for Epoll<'fd> {
         if !interest.is_empty() {
             self.epoll_ctl(libc::EPOLL_CTL_ADD, fd, token, interest_to_epoll(interest, mode))?;
         }
-        self.sources.insert(fd, token, interest, mode);
+        self.sources.insert(fd, token, interest, mode, ());
         self.cache_wait_args();
         Ok(())
     }
@@ -230,7 +230,7 @@ impl<'fd> Selector for Epoll<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.registrations.capacity()
+        self.sources.capacity()
     }
 }
 
@@ -277,7 +277,7 @@ impl Wake for Epoll<'_> {
         let asked = interest_to_epoll(Interest::READABLE, Mode::Edge);
         self.epoll_ctl(libc::EPOLL_CTL_ADD, source.fd(), token, asked)?;
         let waker = source.waker();
-        self.sources.insert_waker(source);
+        self.sources.insert_waker(source, ());
         self.cache_wait_args();
         Ok(waker)
     }
@@ -299,7 +299,11 @@ impl AsFd for Epoll<'_> {
 
 // SAFETY: a source is used only in the calls for it, and the kernel's own reference ends with the
 // deregistration or the closing, whichever is first.
-unsafe impl FdSelector for Epoll<'static> {}
+unsafe impl FdSelector for Epoll<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        self.sources.token_of(fd.as_raw_fd())
+    }
+}
 
 impl SysWait for Epoll<'_> {
     fn wait_once(
@@ -317,8 +321,8 @@ impl SysWait for Epoll<'_> {
     }
 
     #[inline]
-    fn sources(&self) -> &SourceTable {
-        &self.sources
+    fn armed(&self) -> usize {
+        self.sources.armed()
     }
 
     #[inline]
@@ -353,68 +357,6 @@ const _: () = {
     assert!(libc::EPOLLHUP.cast_unsigned() == Readiness::CLOSED.bits());
     assert!(RDHUP == Readiness::READ_CLOSED.bits());
 };
-
-/// Waits by the call that fits `timeout`. Clears `has_pwait2` if the kernel does not have that
-/// call. Returns the number of events, or -1 for an error.
-#[inline]
-fn epoll_wait_for(
-    instance: &OwnedFd,
-    has_pwait2: &mut bool,
-    room: &Room<'_>,
-    timeout: Option<Duration>,
-) -> c_int {
-    if let Some(timeout) = timeout.filter(|timeout| *has_pwait2 && !timeout.is_zero()) {
-        if let Some(count) = epoll_pwait2(instance, room, timeout) {
-            return count;
-        }
-        *has_pwait2 = false;
-    }
-    // milliseconds: rounded up, never down.
-    epoll_wait(instance, room, clock::milliseconds(timeout))
-}
-
-/// Waits up to `timeout` milliseconds, or without end for -1.
-#[inline]
-fn epoll_wait(instance: &OwnedFd, room: &Room<'_>, timeout: c_int) -> c_int {
-    // SAFETY: `Room` has memory for as many events as it says.
-    unsafe { libc::epoll_wait(instance.as_raw_fd(), room.start(), room.len(), timeout) }
-}
-
-/// Waits up to `timeout`; `None` if the kernel does not have the call.
-fn epoll_pwait2(instance: &OwnedFd, room: &Room<'_>, timeout: Duration) -> Option<c_int> {
-    /// The kernel's own `timespec`, which has 64 bits also where that of the C library has 32.
-    #[repr(C)]
-    struct KernelTimespec {
-        seconds: i64,
-        nanoseconds: i64,
-    }
-
-    let timeout = clock::clamped(timeout);
-    let time = KernelTimespec {
-        seconds: timeout.as_secs().cast_signed(),
-        nanoseconds: i64::from(timeout.subsec_nanos()),
-    };
-    // SAFETY: `Room` has memory for as many events as it says, the time is valid for the call, and
-    // a null signal mask leaves the mask alone. The kernel then ignores the size of the mask.
-    let count = unsafe {
-        libc::syscall(
-            libc::SYS_epoll_pwait2,
-            instance.as_raw_fd(),
-            room.start(),
-            room.len(),
-            &raw const time,
-            std::ptr::null::<libc::sigset_t>(),
-            0_usize,
-        )
-    };
-    // milliseconds: ENOSYS from the kernel, EPERM from a sandbox.
-    if count < 0 && matches!(errno::number(), libc::ENOSYS | libc::EPERM) {
-        return None;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "at most the room, which is a `c_int`")]
-    let count = count as c_int;
-    Some(count)
-}
 
 #[cfg(test)]
 mod tests {

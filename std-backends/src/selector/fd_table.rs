@@ -10,8 +10,8 @@ use crate::sys::errno;
 /// Largest number of entries. Some systems report a limit of a thousand million descriptors.
 const DESCRIPTORS_MAX: u64 = 1 << 22;
 
-/// An array from a descriptor to the index of its token. With it a backend refuses a descriptor that
-/// is registered already, and a token with a descriptor that is not its own.
+/// An array from a descriptor to the index of its token. With it a backend refuses a descriptor
+/// that is registered already, and a token with a descriptor that is not its own.
 ///
 /// There is an entry for each descriptor that the process may ever have, by its hard limit; the
 /// memory is untouched until descriptors that high are registered.

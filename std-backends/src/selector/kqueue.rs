@@ -13,21 +13,26 @@
 //!   source may still fire, once; that event is dropped.
 //! * *old-flags*: adding a filter that exists keeps its old flags on some systems, and fails with
 //!   libkqueue. So a filter that gets another mode, or is armed again, is deleted first.
-//! * *pipe-without-reader*: adding the write filter of a pipe without a reader fails with EPIPE, and
-//!   yet it is added. Deleting a filter that is gone fails with ENOENT.
+//! * *pipe-without-reader*: adding the write filter of a pipe without a reader fails with EPIPE,
+//!   and yet it is added. Deleting a filter that is gone fails with ENOENT.
 //! * *both-ends*: each filter reports the end of its direction (`EV_EOF`), and none reports that
-//!   both have ended. So the ends are recorded, and the last one reports CLOSED.
+//!   both have ended. So the ends are recorded, and the last one reports CLOSED. If only the read
+//!   filter is watched, `poll` is asked for the other end, where its HUP means both.
+//! * *partial-fetch*: libkqueue returns at most 512 events from a call.
 //! * *hangup-by-edges*: no filter reports hang-ups alone. Both directions are watched by edges
 //!   (`EV_CLEAR`) and events that are no end are dropped, so bytes that are left unread wake once.
 //! * *regular-files*: a regular file that was read to its end is silent until it grows. So regular
 //!   files are refused.
 //! * *close-deletes*: a descriptor that is closed takes its filters with it, silently.
 //! * *urgent*: only Apple's systems have had a filter for TCP's urgent byte for long.
+//! * *no-nesting*: the descriptor of libkqueue is not readable when it has events.
 //! * *fork*: a child process does not inherit the queue, and makes a selector of its own.
 //! * *field-types*: the types of the struct's fields differ from system to system.
-//! * *takes-the-error*: libkqueue takes the error of a socket when it reports it. The next read then
-//!   finds an orderly end, and the result of a connection attempt is lost. No kernel does that.
+//! * *takes-the-error*: libkqueue takes the error of a socket when it reports it. The next read
+//!   then finds an orderly end, and the result of a connection attempt is lost. No kernel does
+//!   that.
 
+mod ends;
 mod filters;
 #[cfg(target_os = "linux")]
 mod libkqueue;
@@ -36,56 +41,26 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Registration, Selector, Token, Wait, Wake,
-};
+use selkie_core::backend::Registration;
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error};
-use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::storage::try_zeroed_slice;
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
+use crate::sys::fd::HUP_IS_CLOSED;
 use crate::waker::{WakeSource, Waker};
-use filters::{Flags, counted, direction, is_end, readiness, watchable};
+use ends::{Ends, Own};
+use filters::{Flags, counted, direction, directions, readiness, supported, watchable};
 #[cfg(not(target_os = "linux"))]
 use libc as sys;
 #[cfg(target_os = "linux")]
 use libkqueue as sys;
 
-/// The directions of one source that have ended, as its filters reported.
-#[derive(Clone, Copy, Debug)]
-struct Ends(u8);
-
-impl Ends {
-    /// Nothing has ended, in a source with two directions.
-    const NONE: Self = Self(0);
-    const READ: u8 = 1;
-    const WRITE: u8 = 2;
-    const BOTH: u8 = Self::READ | Self::WRITE;
-    /// The source has one direction only, such as an end of a pipe.
-    const ONE_WAY: u8 = 4;
-
-    /// Records an event, and returns true if all directions have ended (both-ends).
-    fn record(&mut self, kernel: &sys::kevent, readiness: Readiness) -> bool {
-        if readiness.contains(Readiness::ERROR) {
-            self.0 |= Self::BOTH;
-        } else if is_end(kernel) {
-            let is_read = kernel.filter == sys::EVFILT_READ;
-            self.0 |= if is_read { Self::READ } else { Self::WRITE };
-        }
-        let ended = self.0 & Self::BOTH;
-        ended == Self::BOTH || (ended != 0 && self.0 & Self::ONE_WAY != 0)
-    }
-
-    /// Forgets the ends: filters that are added report them again.
-    const fn reset(&mut self) {
-        self.0 &= Self::ONE_WAY;
-    }
-}
-
-// SAFETY: a struct of an integer.
-unsafe impl Zeroable for Ends {}
+/// Number of events at which a call may have left some behind (partial-fetch).
+const PARTIAL_FETCH: usize = if cfg!(target_os = "linux") { 512 } else { usize::MAX };
 
 /// A selector over `kqueue`. Its cost does not grow with the number of sources that are silent.
 #[derive(Debug)]
@@ -95,11 +70,9 @@ pub struct Kqueue<'fd> {
     fetched: Box<[sys::kevent]>,
     next: usize,
     end: usize,
-    /// filter-per-direction: positions in the batch, by the index of the token.
-    positions: Box<[u32]>,
-    /// both-ends: ended directions, by the index of the token.
-    ends: Box<[Ends]>,
-    sources: SourceTable,
+    /// partial-fetch: true if the last call may have left events behind.
+    is_partial: bool,
+    sources: SourceTable<Own>,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
@@ -114,8 +87,8 @@ impl Kqueue<'_> {
     ///
     /// # Errors
     ///
-    /// [`OutOfDescriptors`](ErrorKind::OutOfDescriptors) or
-    /// [`OutOfMemory`](ErrorKind::OutOfMemory).
+    /// [`OutOfDescriptors`](selkie_core::ErrorKind::OutOfDescriptors) or
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         // SAFETY: the call has no preconditions.
         let queue = errno::check(unsafe { sys::kqueue() })?;
@@ -130,8 +103,7 @@ impl Kqueue<'_> {
             fetched: try_zeroed_slice(capacity.saturating_mul(2).max(1))?,
             next: 0,
             end: 0,
-            positions: try_zeroed_slice(capacity)?,
-            ends: try_zeroed_slice(capacity)?,
+            is_partial: false,
             sources: SourceTable::new(capacity)?,
             clock: Clock::new(),
             borrowed: PhantomData,
@@ -187,6 +159,7 @@ impl Kqueue<'_> {
         };
         match usize::try_from(count) {
             Ok(count) => {
+                self.is_partial = count >= self.fetched.len().min(PARTIAL_FETCH);
                 self.end = count;
                 Ok(Woken::with(count))
             }
@@ -205,13 +178,8 @@ impl Kqueue<'_> {
     /// Returns false if there was no room.
     fn report(&mut self, place: usize, events: &mut Events<'_>) -> bool {
         let kernel = self.fetched[place];
-        let fd = RawFd::try_from(kernel.ident).ok();
-        let index = fd.and_then(|fd| self.sources.fds.index(fd));
-        let Some((token, registration)) =
-            index.and_then(|index| self.sources.registrations.at(index))
-        else {
-            return true;
-        };
+        let found = RawFd::try_from(kernel.ident).ok().and_then(|fd| self.sources.find(fd));
+        let Some((token, registration, &own)) = found else { return true };
         // late-event: of an earlier registration, or of a deleted filter.
         if token.generation() as usize != kernel.udata.addr()
             || !directions(registration.interest).contains(direction(&kernel))
@@ -220,7 +188,7 @@ impl Kqueue<'_> {
         }
         let Some(readiness) = self.judge(&kernel, token, registration) else { return true };
         let event = Event { token, readiness };
-        if events.merge(self.positions[token.index()] as usize, event) {
+        if events.merge(own.position as usize, event) {
             return true;
         }
         // oneshot-per-filter: the other filter has fired already.
@@ -236,8 +204,10 @@ impl Kqueue<'_> {
             reason = "a batch with 2^32 events fits no memory"
         )]
         let position = position as u32;
-        self.positions[token.index()] = position;
-        self.sources.registrations.fired(token.index());
+        if let Ok(own) = self.sources.value(token) {
+            own.position = position;
+        }
+        self.sources.mark_fired(token.index());
         self.sources.drain_waker(token);
         true
     }
@@ -251,9 +221,9 @@ impl Kqueue<'_> {
         token: Token,
         registration: Registration,
     ) -> Option<Readiness> {
-        let ends = &mut self.ends[token.index()];
+        let ends = &mut self.sources.value(token).ok()?.ends;
         let mut ready = readiness(kernel);
-        let was_closed = ends.0 & Ends::BOTH == Ends::BOTH;
+        let was_closed = ends.are_both();
         if ends.record(kernel, ready) {
             ready |= Readiness::CLOSED;
         }
@@ -284,13 +254,12 @@ impl<'fd> Selector for Kqueue<'fd> {
         let fd = source.as_raw_fd();
         let interest = supported(interest)?;
         self.sources.check_vacant(fd, token)?;
-        let ends = new_ends(fd)?;
+        let ends = Ends::of(fd)?;
         if let Err(error) = self.add(fd, token, interest, mode) {
             let _ = self.delete(fd, token, interest);
             return Err(error);
         }
-        self.ends[token.index()] = ends;
-        self.sources.insert(fd, token, interest, mode);
+        self.sources.insert(fd, token, interest, mode, Own { position: 0, ends });
         Ok(())
     }
 
@@ -317,7 +286,7 @@ impl<'fd> Selector for Kqueue<'fd> {
             let _ = self.add(fd, token, old.interest - kept, old.mode);
             return Err(error);
         }
-        self.ends[token.index()].reset();
+        self.sources.value(token)?.ends.reset();
         self.sources.update(token, interest, mode);
         Ok(())
     }
@@ -338,19 +307,18 @@ impl<'fd> Selector for Kqueue<'fd> {
     fn capabilities(&self) -> Capabilities {
         let common = Capabilities::EDGE
             | Capabilities::READ_CLOSED
-            | Capabilities::CLOSED
             | Capabilities::HANGUP
             | Capabilities::ERROR
             | Capabilities::WAKER;
-        if watchable().contains(Interest::PRIORITY) {
-            common | Capabilities::PRIORITY
-        } else {
-            common
-        }
+        let urgent = watchable().contains(Interest::PRIORITY);
+        let priority = if urgent { Capabilities::PRIORITY } else { Capabilities::NONE };
+        // both-ends: elsewhere CLOSED is reported only where both directions are watched.
+        let closed = if HUP_IS_CLOSED { Capabilities::CLOSED } else { Capabilities::NONE };
+        common | priority | closed
     }
 
     fn capacity(&self) -> usize {
-        self.sources.registrations.capacity()
+        self.sources.capacity()
     }
 }
 
@@ -372,8 +340,7 @@ impl Wake for Kqueue<'_> {
         let source = WakeSource::new(token)?;
         self.add(source.fd(), token, Interest::READABLE, Mode::Level)?;
         let waker = source.waker();
-        self.ends[token.index()] = Ends::NONE;
-        self.sources.insert_waker(source);
+        self.sources.insert_waker(source, Own { position: 0, ends: Ends::NONE });
         Ok(waker)
     }
 
@@ -385,7 +352,8 @@ impl Wake for Kqueue<'_> {
 }
 
 impl AsFd for Kqueue<'_> {
-    /// Returns the queue, which is readable while it has events: another selector can watch it.
+    /// Returns the queue, which is readable while it has events: another selector can watch it, but
+    /// not over libkqueue (no-nesting).
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.queue.as_fd()
     }
@@ -393,7 +361,11 @@ impl AsFd for Kqueue<'_> {
 
 // SAFETY: a source is used in the calls for it only, and the kernel's filters end with the
 // deregistration or the closing, whichever comes first.
-unsafe impl FdSelector for Kqueue<'static> {}
+unsafe impl FdSelector for Kqueue<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        self.sources.token_of(fd.as_raw_fd())
+    }
+}
 
 impl SysWait for Kqueue<'_> {
     fn wait_once(
@@ -402,26 +374,34 @@ impl SysWait for Kqueue<'_> {
         timeout: Option<Duration>,
     ) -> Result<Woken, Error> {
         let before = events.len();
+        let had_kept = self.next < self.end;
         self.deliver(events);
-        if events.len() > before {
-            // A failure beside events would lose them: it is left to the next call, if it persists.
-            if events.room() > 0 && self.refill(events.room(), Some(Duration::ZERO)).is_ok() {
-                self.deliver(events);
+        if events.len() == before {
+            match self.refill(events.room(), timeout)? {
+                Woken::Ready => self.deliver(events),
+                woken => return Ok(woken),
             }
-            return Ok(Woken::Ready);
+        } else if had_kept {
+            self.is_partial = true;
         }
-        match self.refill(events.room(), timeout)? {
-            Woken::Ready => {
-                self.deliver(events);
-                // late-event: none of what was fetched may be for a registered source.
-                Ok(Woken::with(events.len() - before))
+        // partial-fetch: level events return again and again, so it ends with a call without new
+        // ones. A failure beside events would lose them: the next wait meets it again.
+        let mut added = events.len() - before;
+        while added > 0 && self.is_partial && events.room() > 0 {
+            let known = events.len();
+            if self.refill(events.room(), Some(Duration::ZERO)) != Ok(Woken::Ready) {
+                break;
             }
-            woken => Ok(woken),
+            self.deliver(events);
+            added = events.len() - known;
         }
+        // late-event: none of what was fetched may be for a registered source.
+        Ok(Woken::with(events.len() - before))
     }
 
-    fn sources(&self) -> &SourceTable {
-        &self.sources
+    #[inline]
+    fn armed(&self) -> usize {
+        self.sources.armed()
     }
 
     fn clock(&self) -> Clock {
@@ -429,49 +409,11 @@ impl SysWait for Kqueue<'_> {
     }
 }
 
-/// Refuses an interest that has no filter (urgent). Removes [`Interest::HANGUP`] beside another
-/// interest, which reports hang-ups too.
-fn supported(interest: Interest) -> Result<Interest, Error> {
-    if interest == Interest::HANGUP {
-        return Ok(interest);
-    }
-    let interest = interest - Interest::HANGUP;
-    if watchable().contains(interest) {
-        Ok(interest)
-    } else {
-        Err(Error::new(ErrorKind::Unsupported))
-    }
-}
-
-/// Returns the directions that an interest is watched by.
-fn directions(interest: Interest) -> Interest {
-    if interest == Interest::HANGUP {
-        // hangup-by-edges: either direction may be the last to end.
-        Interest::READABLE | Interest::WRITABLE
-    } else {
-        interest
-    }
-}
-
-/// Returns the ends of a new source. Refuses what would fall silent at its end (regular-files).
-fn new_ends(fd: RawFd) -> Result<Ends, Error> {
-    // SAFETY: all bits zero is a valid value of this struct of integers.
-    let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: `status` is a valid place for the result.
-    errno::check(unsafe { libc::fstat(fd, &raw mut status) })?;
-    match status.st_mode & libc::S_IFMT {
-        libc::S_IFREG => Err(Error::new(ErrorKind::Unsupported)),
-        libc::S_IFSOCK => Ok(Ends::NONE),
-        _ => Ok(Ends(Ends::ONE_WAY)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
+    use crate::sys::fd;
 
     use super::*;
-    use crate::sys::fd;
 
     #[test]
     fn what_does_not_fit_comes_with_the_next_batch_unless_it_is_gone() {

@@ -4,8 +4,8 @@
 //! A wait makes one system call and ends when that has events. A signal ends it early and without
 //! events (EINTR), so that the caller can look at the flags that its signal handler has set.
 //!
-//! To add a selector: write its file, declare it below, and add a line to the list in `build.rs`, from
-//! which [`AnySelector`], the names, the tests and the benchmarks are generated.
+//! To add a selector: write its file, declare it below, and add a line to the list in `build.rs`,
+//! from which [`AnySelector`], the names, the tests and the benchmarks are generated.
 
 mod any_selector;
 #[cfg(has_epoll)]
@@ -23,11 +23,11 @@ use std::ffi::c_int;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use selkie_core::{Error, ErrorKind, Events, Instant, Interest, Selector};
+use selkie_core::platform::{Events, Selector};
+use selkie_core::{Error, ErrorKind, Instant, Interest, Token};
 
 use crate::sys::clock::Clock;
 use crate::sys::errno;
-use source_table::SourceTable;
 
 pub use any_selector::{AnySelector, Backend, UnknownBackend};
 #[cfg(has_epoll)]
@@ -42,10 +42,16 @@ pub use select::Select;
 ///
 /// # Safety
 ///
-/// An implementation uses a source only between its registration and its deregistration, whatever
-/// those return, and gives it to no other code: the descriptor is closed soon afterwards, although
-/// its lifetime is `'static`.
-pub unsafe trait FdSelector: Selector<Source = BorrowedFd<'static>> {}
+/// An implementation uses a source only between its registration and its deregistration, even if
+/// one of those fails, and gives it to no other code: the descriptor is closed soon afterwards,
+/// although its lifetime is `'static`.
+///
+/// [`token_of`](Self::token_of) finds the token of every registered descriptor: the platform
+/// deregisters by it.
+pub unsafe trait FdSelector: Selector<Source = BorrowedFd<'static>> {
+    /// Returns the token that `fd` is registered under.
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token>;
+}
 
 /// The way in which a waiting system call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +82,13 @@ trait SysWait {
         timeout: Option<Duration>,
     ) -> Result<Woken, Error>;
 
-    /// Returns the table of what is registered.
-    fn sources(&self) -> &SourceTable;
+    /// Returns the number of sources that can be reported.
+    fn armed(&self) -> usize;
 
     /// Returns the clock of the deadlines.
     fn clock(&self) -> Clock;
 
-    /// Does the work of [`Selector::poll`].
+    /// Performs [`Selector::poll`].
     #[inline]
     fn poll_now(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
         if events.room() > 0 {
@@ -91,7 +97,7 @@ trait SysWait {
         Ok(())
     }
 
-    /// Does the work of [`selkie_core::Wait::wait`]: repeats the call until there are events, a
+    /// Performs [`selkie_core::platform::Wait::wait`]: repeats the call until there are events, a
     /// signal arrives or the deadline passes.
     #[inline]
     fn wait_until(
@@ -119,7 +125,7 @@ trait SysWait {
 
     /// Waits without a deadline, until there are events or a signal arrives.
     fn wait_for_event(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
-        if self.sources().registrations.armed() == 0 {
+        if self.armed() == 0 {
             return Err(Error::new(ErrorKind::NothingToWaitFor));
         }
         while self.wait_once(events, None)? == Woken::Empty {}

@@ -3,13 +3,13 @@
 //! Quirks, each repeated at the line that it concerns:
 //!
 //! * *hup-always*: HUP, ERR and NVAL are reported for no events too. So an entry without an
-//!   interest has the descriptor -1, which is skipped.
+//!   interest has the complement of its descriptor, which is negative and so skipped.
 //! * *closed-is-nval*: a descriptor that is closed is reported as NVAL on its own entry; the others
 //!   go on.
 //! * *scan-order*: the entries are scanned in order, which would favour the first ones. So a scan
 //!   begins at the entry for which the previous batch had no room.
-//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and other
-//!   systems differ. So HUP means that both are closed only on Linux and FreeBSD.
+//! * *hup-half*: Apple's systems report HUP also when only the peer's direction is closed, and
+//!   other systems differ. So HUP means that both are closed only on Linux and FreeBSD.
 //! * *milliseconds*: `poll` counts in milliseconds; `ppoll`, where there is one, in nanoseconds.
 //! * *entry-limit*: more entries than the process's limit of descriptors are refused (EINVAL), and
 //!   the limit can be lowered while they are open. Then the entries are passed in several calls.
@@ -19,10 +19,8 @@ use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
@@ -37,13 +35,10 @@ use crate::waker::{WakeSource, Waker};
 pub struct Poll<'fd> {
     /// The registered sources, without gaps.
     entries: Box<[libc::pollfd]>,
-    /// Indices of the tokens, by the position of the entry.
-    indices: Box<[u32]>,
-    /// Positions of the entries, by the index of the token.
-    positions: Box<[u32]>,
     /// scan-order: position at which the next scan begins.
     first: usize,
-    sources: SourceTable,
+    /// Each with the position of its entry.
+    sources: SourceTable<u32>,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
@@ -58,50 +53,48 @@ impl Poll<'_> {
         Ok(Self {
             sources: SourceTable::new(capacity)?,
             entries: try_zeroed_slice(capacity)?,
-            indices: try_zeroed_slice(capacity)?,
-            positions: try_zeroed_slice(capacity)?,
             first: 0,
             clock: Clock::new(),
             borrowed: PhantomData,
         })
     }
 
-    /// Appends the entry of a source that is about to be recorded.
+    /// Appends the entry of a source that is about to be recorded, and returns its position.
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "positions and indices are below a capacity of 32 bits"
+        reason = "positions are below a capacity of 32 bits"
     )]
-    fn append(&mut self, fd: RawFd, token: Token, interest: Interest) {
-        let position = self.sources.registrations.len();
+    fn append(&mut self, fd: RawFd, interest: Interest) -> u32 {
+        let position = self.sources.len();
         self.entries[position] = entry(fd, interest);
-        self.indices[position] = token.index() as u32;
-        self.positions[token.index()] = position as u32;
+        position as u32
     }
 
     /// Removes the entry of a source that was just removed from the table.
-    fn remove_entry(&mut self, token: Token) {
-        // The last entry moves to where this one was.
-        let last = self.sources.registrations.len();
-        let position = self.positions[token.index()];
-        let moved = self.indices[last];
-        self.entries[position as usize] = self.entries[last];
-        self.indices[position as usize] = moved;
-        self.positions[moved as usize] = position;
+    fn remove_entry(&mut self, position: u32) {
+        // The last entry moves into the gap.
+        let last = self.entries[self.sources.len()];
+        self.entries[position as usize] = last;
+        let moved = self.sources.token_of(descriptor(last));
+        if let Some(Ok(moved)) = moved.map(|token| self.sources.value(token)) {
+            *moved = position;
+        }
     }
 
-    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no room.
+    /// Adds an event for the entry at `position`, if it has one. Returns false if there was no
+    /// room.
     fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
         let reported = self.entries[position].revents;
         if reported == 0 {
             return true;
         }
-        let index = self.indices[position] as usize;
-        let Some((token, _)) = self.sources.registrations.at(index) else { return true };
+        let fd = descriptor(self.entries[position]);
+        let Some((token, ..)) = self.sources.find(fd) else { return true };
         if events.push(Event { token, readiness: readiness(reported) }).is_err() {
             return false;
         }
-        if self.sources.registrations.fired(index) {
-            self.entries[position].fd = -1;
+        if self.sources.mark_fired(token.index()) {
+            self.entries[position].fd = !fd;
         }
         self.sources.drain_waker(token);
         true
@@ -121,8 +114,8 @@ impl<'fd> Selector for Poll<'fd> {
         let fd = source.as_raw_fd();
         let interest = supported(interest, mode)?;
         self.sources.check_vacant(fd, token)?;
-        self.append(fd, token, interest);
-        self.sources.insert(fd, token, interest, mode);
+        let position = self.append(fd, interest);
+        self.sources.insert(fd, token, interest, mode, position);
         Ok(())
     }
 
@@ -136,7 +129,8 @@ impl<'fd> Selector for Poll<'fd> {
         let fd = source.as_raw_fd();
         let interest = supported(interest, mode)?;
         self.sources.get(fd, token)?;
-        self.entries[self.positions[token.index()] as usize] = entry(fd, interest);
+        let position = *self.sources.value(token)?;
+        self.entries[position as usize] = entry(fd, interest);
         self.sources.update(token, interest, mode);
         Ok(())
     }
@@ -144,8 +138,9 @@ impl<'fd> Selector for Poll<'fd> {
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         let fd = source.as_raw_fd();
         self.sources.get(fd, token)?;
+        let position = *self.sources.value(token)?;
         self.sources.remove(fd, token);
-        self.remove_entry(token);
+        self.remove_entry(position);
         Ok(())
     }
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
@@ -166,7 +161,7 @@ impl<'fd> Selector for Poll<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.registrations.capacity()
+        self.sources.capacity()
     }
 }
 
@@ -187,20 +182,25 @@ impl Wake for Poll<'_> {
         self.sources.check_waker_vacant(token)?;
         let source = WakeSource::new(token)?;
         let waker = source.waker();
-        self.append(source.fd(), token, Interest::READABLE);
-        self.sources.insert_waker(source);
+        let position = self.append(source.fd(), Interest::READABLE);
+        self.sources.insert_waker(source, position);
         Ok(waker)
     }
 
     fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        let position = self.sources.value(token).map(|position| *position);
         self.sources.remove_waker(token)?;
-        self.remove_entry(token);
+        self.remove_entry(position?);
         Ok(())
     }
 }
 
 // SAFETY: a descriptor is used while its entry is in the array, which ends with the deregistration.
-unsafe impl FdSelector for Poll<'static> {}
+unsafe impl FdSelector for Poll<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        self.sources.token_of(fd.as_raw_fd())
+    }
+}
 
 impl SysWait for Poll<'_> {
     fn wait_once(
@@ -208,7 +208,7 @@ impl SysWait for Poll<'_> {
         events: &mut Events<'_>,
         timeout: Option<Duration>,
     ) -> Result<Woken, Error> {
-        let length = self.sources.registrations.len();
+        let length = self.sources.len();
         let result = match sys_poll(&mut self.entries[..length], timeout) {
             // entry-limit: nothing else in the arguments can be invalid.
             Err(libc::EINVAL) => poll_in_chunks(&mut self.entries[..length], timeout),
@@ -233,8 +233,9 @@ impl SysWait for Poll<'_> {
         Ok(Woken::with(events.len() - before))
     }
 
-    fn sources(&self) -> &SourceTable {
-        &self.sources
+    #[inline]
+    fn armed(&self) -> usize {
+        self.sources.armed()
     }
 
     fn clock(&self) -> Clock {
@@ -267,7 +268,7 @@ fn sys_poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<u
 /// Longest sleep of [`poll_in_chunks`], during which it looks at one chunk only.
 const CHUNK_SLEEP: Duration = Duration::from_millis(10);
 
-/// Does the work of [`sys_poll`] in calls of as many entries as the process's limit of descriptors
+/// Performs [`sys_poll`] in calls of as many entries as the process's limit of descriptors
 /// allows (entry-limit). All entries are looked at; a sleep is short, as it can look at the first
 /// chunk only.
 fn poll_in_chunks(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> Result<usize, c_int> {
@@ -314,7 +315,12 @@ fn entry(fd: RawFd, interest: Interest) -> libc::pollfd {
         events |= libc::POLLPRI;
     }
     // hup-always: a negative descriptor is skipped.
-    libc::pollfd { fd: if interest.is_empty() { -1 } else { fd }, events, revents: 0 }
+    libc::pollfd { fd: if interest.is_empty() { !fd } else { fd }, events, revents: 0 }
+}
+
+/// Returns the descriptor of an entry, with an interest or without one.
+const fn descriptor(entry: libc::pollfd) -> RawFd {
+    if entry.fd < 0 { !entry.fd } else { entry.fd }
 }
 
 /// Converts what the system reports.
@@ -361,7 +367,8 @@ mod tests {
             libc::POLLOUT | libc::POLLPRI
         );
         assert_eq!(entry(3, Interest::READABLE).events, libc::POLLIN | RDHUP.unwrap_or(0));
-        assert_eq!(entry(3, Interest::NONE).fd, -1);
+        assert!(entry(3, Interest::NONE).fd < 0);
+        assert_eq!(descriptor(entry(3, Interest::NONE)), 3);
         assert_eq!(
             readiness(libc::POLLIN | libc::POLLPRI),
             Readiness::READABLE | Readiness::PRIORITY

@@ -3,11 +3,11 @@
 //! Quirks, each repeated at the line that it concerns:
 //!
 //! * *fd-setsize*: `fd_set` and its macros end at `FD_SETSIZE`; beyond it their behaviour is
-//!   undefined. The bitmaps are our own, as long as the highest descriptor needs. Linux and the BSDs
-//!   take them; Apple's systems refuse descriptors from 1024 on, and illumos from 65,536 on. There
-//!   they are [`Unsupported`](ErrorKind::Unsupported).
-//! * *one-bad-fd*: one closed descriptor fails the whole call (EBADF). Each descriptor is then tried
-//!   by itself, the closed ones are reported, and the call is repeated without them.
+//!   undefined. The bitmaps are our own, as long as the highest descriptor needs. Linux and the
+//!   BSDs take them; Apple's systems refuse descriptors from 1024 on, and illumos from 65,536 on.
+//!   There they are [`Unsupported`](ErrorKind::Unsupported).
+//! * *one-bad-fd*: one closed descriptor fails the whole call (EBADF). Each descriptor is then
+//!   tried by itself, the closed ones are reported, and the call is repeated without them.
 //! * *overwritten-sets*: the results overwrite the sets, so the call gets copies.
 //! * *no-hangup*: the exceptional condition is TCP's urgent byte. A source that broke is readable
 //!   and writable, and its read returns the reason; a hang-up by itself cannot be watched.
@@ -21,10 +21,8 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness, Selector,
-    Token, Wait, Wake,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
@@ -67,7 +65,7 @@ impl Select<'_> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         let sources = SourceTable::new(capacity)?;
-        let words = sources.fds.len().min(DESCRIPTORS_MAX).div_ceil(WORD_BITS);
+        let words = sources.descriptors().min(DESCRIPTORS_MAX).div_ceil(WORD_BITS);
         Ok(Self {
             watched: Bitmaps::new(words)?,
             ready: Bitmaps::new(words)?,
@@ -127,8 +125,8 @@ impl Select<'_> {
         found
     }
 
-    /// Adds events for the descriptors of a range that are ready. Returns false if there was no room
-    /// for all of them.
+    /// Adds events for the descriptors of a range that are ready. Returns false if there was no
+    /// room for all of them.
     fn scan(&mut self, range: Range<usize>, events: &mut Events<'_>) -> bool {
         let mut from = range.start;
         while let Some(fd) = self.ready.next(from, range.end) {
@@ -143,15 +141,12 @@ impl Select<'_> {
 
     /// Adds an event for a descriptor. Returns false if there was no room.
     fn report(&mut self, fd: usize, events: &mut Events<'_>) -> bool {
-        let number = RawFd::try_from(fd).ok();
-        let index = number.and_then(|number| self.sources.fds.index(number));
-        let Some((token, _)) = index.and_then(|index| self.sources.registrations.at(index)) else {
-            return true;
-        };
+        let found = RawFd::try_from(fd).ok().and_then(|fd| self.sources.find(fd));
+        let Some((token, ..)) = found else { return true };
         if events.push(Event { token, readiness: readiness(self.ready.get(fd)) }).is_err() {
             return false;
         }
-        if self.sources.registrations.fired(token.index()) {
+        if self.sources.mark_fired(token.index()) {
             self.watched.set(fd, Readiness::NONE);
         }
         self.sources.drain_waker(token);
@@ -175,7 +170,7 @@ impl<'fd> Selector for Select<'fd> {
         let interest = without_hangup(interest)?;
         self.sources.check_vacant(fd, token)?;
         self.watch(fd, interest);
-        self.sources.insert(fd, token, interest, mode);
+        self.sources.insert(fd, token, interest, mode, ());
         Ok(())
     }
 
@@ -213,7 +208,7 @@ impl<'fd> Selector for Select<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.registrations.capacity()
+        self.sources.capacity()
     }
 }
 
@@ -236,7 +231,7 @@ impl Wake for Select<'_> {
         Self::supported(source.fd(), Mode::Level)?;
         let waker = source.waker();
         self.watch(source.fd(), Interest::READABLE);
-        self.sources.insert_waker(source);
+        self.sources.insert_waker(source, ());
         Ok(waker)
     }
 
@@ -248,7 +243,11 @@ impl Wake for Select<'_> {
 }
 
 // SAFETY: a descriptor is used while its bits are set, which ends with the deregistration.
-unsafe impl FdSelector for Select<'static> {}
+unsafe impl FdSelector for Select<'static> {
+    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+        self.sources.token_of(fd.as_raw_fd())
+    }
+}
 
 impl SysWait for Select<'_> {
     fn wait_once(
@@ -276,8 +275,9 @@ impl SysWait for Select<'_> {
         Ok(Woken::with(events.len() - before))
     }
 
-    fn sources(&self) -> &SourceTable {
-        &self.sources
+    #[inline]
+    fn armed(&self) -> usize {
+        self.sources.armed()
     }
 
     fn clock(&self) -> Clock {
@@ -304,12 +304,12 @@ mod tests {
     use super::*;
     use crate::sys::fd;
 
-    /// A duplicate of a descriptor that has at least this number.
+    /// Returns a duplicate of a descriptor that has at least this number.
     fn at_least(fd: &OwnedFd, number: RawFd) -> OwnedFd {
         // SAFETY: the call takes no pointers.
         let duplicate = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) };
         assert!(duplicate >= number, "no descriptor beyond {number}");
-        // SAFETY: the descriptor is new, so nobody else owns it.
+        // SAFETY: the descriptor is new, so it has no other owner.
         unsafe { OwnedFd::from_raw_fd(duplicate) }
     }
 

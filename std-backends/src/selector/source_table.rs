@@ -1,44 +1,53 @@
-//! The table of a selector: tokens, descriptors and the waker.
+//! The table of a selector: what is registered, by token and by descriptor, and the waker.
 
 use std::os::fd::RawFd;
 
-use selkie_core::{Error, ErrorKind, Interest, Mode, Registration, Registrations, Token};
+use selkie_core::backend::{self, Registration, SourceEntry};
+use selkie_core::{Error, ErrorKind, Interest, Mode, Token};
 
 use super::fd_table::FdTable;
-use crate::storage::try_zeroed_slice;
+use crate::storage::{Zeroable, try_zeroed_slice};
 use crate::waker::WakeSource;
 
-/// The tokens and descriptors that a selector watches, and its waker. A backend checks this table
-/// before it calls the system and records the change afterwards, so that a failure changes nothing.
+/// The tokens and descriptors that a selector watches, each with a `T` of the selector's own, and
+/// its waker. A selector checks this table before it calls the system and records the change
+/// afterwards, so that a failure changes nothing.
 #[derive(Debug)]
-pub(super) struct SourceTable {
+pub(super) struct SourceTable<T = ()> {
     /// Registrations, by the index of the token.
-    pub(super) registrations: Registrations<Box<[Registration]>>,
+    registrations: backend::SourceTable<Box<[SourceEntry<T>]>, T>,
     /// Indices of tokens, by the descriptor.
-    pub(super) fds: FdTable,
+    fds: FdTable,
     /// The waker, which is registered like a source, under a descriptor that no caller can name.
     waker: Option<WakeSource>,
 }
 
-impl SourceTable {
+impl<T: Zeroable> SourceTable<T> {
     /// Makes an empty table for tokens with an index below `capacity`.
     pub(super) fn new(capacity: usize) -> Result<Self, Error> {
         if u32::try_from(capacity).is_err() {
             return Err(Error::new(ErrorKind::InvalidInput));
         }
-        let registrations = Registrations::new(try_zeroed_slice(capacity)?);
+        let registrations = backend::SourceTable::new(try_zeroed_slice(capacity)?);
         Ok(Self { registrations, fds: FdTable::new()?, waker: None })
     }
 
     /// Checks that `fd` can be registered under `token`.
     pub(super) fn check_vacant(&self, fd: RawFd, token: Token) -> Result<(), Error> {
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         self.fds.check_vacant(fd)
     }
 
     /// Records what [`check_vacant`](Self::check_vacant) allowed.
-    pub(super) fn insert(&mut self, fd: RawFd, token: Token, interest: Interest, mode: Mode) {
-        self.registrations.insert(token, interest, mode);
+    pub(super) fn insert(
+        &mut self,
+        fd: RawFd,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+        value: T,
+    ) {
+        self.registrations.insert(token, interest, mode, value);
         self.fds.insert(fd, token);
     }
 
@@ -47,6 +56,12 @@ impl SourceTable {
         let registration = self.registrations.get(token)?;
         self.fds.check(fd, token)?;
         Ok(registration)
+    }
+
+    /// Returns the selector's own value of a registered token, to be changed.
+    #[inline]
+    pub(super) fn value(&mut self, token: Token) -> Result<&mut T, Error> {
+        self.registrations.value(token)
     }
 
     /// Records another interest and mode for a token that [`get`](Self::get) found.
@@ -60,17 +75,35 @@ impl SourceTable {
         self.fds.remove(fd);
     }
 
+    /// Returns the token that `fd` is registered under, with the registration and the selector's
+    /// own value.
+    #[inline]
+    pub(super) fn find(&self, fd: RawFd) -> Option<(Token, Registration, &T)> {
+        self.registrations.at(self.fds.index(fd)?)
+    }
+
+    /// Returns the token that `fd` is registered under.
+    pub(super) fn token_of(&self, fd: RawFd) -> Option<Token> {
+        self.find(fd).map(|(token, ..)| token)
+    }
+
+    /// Records that the source at `index` was reported. Returns true if that silences it.
+    #[inline]
+    pub(super) fn mark_fired(&mut self, index: usize) -> bool {
+        self.registrations.mark_fired(index)
+    }
+
     /// Checks that a waker can be made for `token`. A selector has at most one.
     pub(super) fn check_waker_vacant(&self, token: Token) -> Result<(), Error> {
         if self.waker.is_some() {
             return Err(Error::new(ErrorKind::AlreadyRegistered));
         }
-        self.registrations.vacancy(token)
+        self.registrations.check_vacant(token)
     }
 
     /// Records a waker. It counts as an armed source: a wait that only a wake can end is allowed.
-    pub(super) fn insert_waker(&mut self, waker: WakeSource) {
-        self.insert(waker.fd(), waker.token(), Interest::READABLE, Mode::Level);
+    pub(super) fn insert_waker(&mut self, waker: WakeSource, value: T) {
+        self.insert(waker.fd(), waker.token(), Interest::READABLE, Mode::Level, value);
         self.waker = Some(waker);
     }
 
@@ -91,5 +124,33 @@ impl SourceTable {
         if let Some(waker) = self.waker.as_ref().filter(|waker| waker.token() == token) {
             waker.drain();
         }
+    }
+
+    /// Returns the number of registered sources, the waker included.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.registrations.len()
+    }
+
+    /// Returns the number of sources that can still be reported.
+    #[inline]
+    pub(super) const fn armed(&self) -> usize {
+        self.registrations.armed()
+    }
+
+    /// Returns the number of registered sources that are oneshot.
+    #[inline]
+    pub(super) const fn oneshot(&self) -> usize {
+        self.registrations.oneshot()
+    }
+
+    /// Returns the number of tokens that can be registered at once.
+    pub(super) fn capacity(&self) -> usize {
+        self.registrations.capacity()
+    }
+
+    /// Returns the number of descriptors that the table has entries for.
+    pub(super) fn descriptors(&self) -> usize {
+        self.fds.len()
     }
 }

@@ -61,7 +61,8 @@ impl RawAddress {
         raw.decode()
     }
 
-    /// Makes a call that takes the place for an address, and returns both the address and the result.
+    /// Makes a call that takes the place for an address, and returns both the address and the
+    /// result.
     pub(crate) fn ask_with<T>(
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
     ) -> (Self, T) {

@@ -36,7 +36,7 @@ pub const fn from_errno(code: i32) -> Error {
     Error::with_code(kind, code)
 }
 
-/// Where the system keeps the calling thread's error number.
+/// Returns the place of the calling thread's error number.
 fn location() -> *mut libc::c_int {
     // SAFETY: the function has no preconditions.
     #[cfg(any(target_os = "linux", target_os = "dragonfly"))]

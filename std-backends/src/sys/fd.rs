@@ -2,10 +2,11 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *no-flags*: Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`. There
-//!   a descriptor is prepared after it was made; a program that is executed in between inherits it.
-//! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket gets
-//!   `SO_NOSIGPIPE`.
+//! * *no-flags*: Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`.
+//!   There a descriptor is prepared after it was made; a program that is executed in between
+//!   inherits it.
+//! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket
+//!   gets `SO_NOSIGPIPE`.
 
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

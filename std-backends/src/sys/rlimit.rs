@@ -21,8 +21,9 @@ impl fmt::Display for DescriptorLimit {
         let Self { needed, allowed, .. } = self;
         write!(
             formatter,
-            "{needed} descriptors are needed, but this process may have only {allowed}: raise the hard limit (`ulimit -Hn \
-             {needed}` in the shell, `LimitNOFILE={needed}` in a systemd unit), or ask for a lower capacity"
+            "{needed} descriptors are needed, but this process may have only {allowed}: raise the \
+             hard limit (`ulimit -Hn {needed}` in the shell, `LimitNOFILE={needed}` in a systemd \
+             unit), or ask for a lower capacity"
         )
     }
 }

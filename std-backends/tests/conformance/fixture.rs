@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture};
-use selkie_core::{Error, ErrorKind, Instant, Selector, Wait, Wake};
+use selkie_core::platform::{Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Instant};
 use selkie_std::{Backend, Waker};
 
 use crate::tcp::Tcp;

@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use selkie_core::{Close, Error, Transport};
+use selkie_core::Error;
+use selkie_core::platform::{Close, Transport};
 use selkie_std::{AnySelector, Backend, Platform, Socket};
 
 use crate::fixture::Near;

@@ -5,7 +5,8 @@ use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture, WakeFixture};
-use selkie_core::{Close, Error, ErrorKind, Event, Events, Instant, Transport, Wait};
+use selkie_core::platform::{Close, Events, Transport, Wait};
+use selkie_core::{Error, ErrorKind, Event, Instant};
 use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
 
 /// How often the world may settle before a connection must have come about.

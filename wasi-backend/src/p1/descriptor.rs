@@ -27,13 +27,12 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// Returns whether a read would return at once: bytes, the end of the stream or an error.
-    fn has_arrivals(self) -> bool {
+    /// Looks at the next byte of a stream without taking it.
+    pub(crate) fn peek(self) -> Result<(), wasi::Errno> {
         let mut byte = 0_u8;
         let place = [wasi::Iovec { buf: &raw mut byte, buf_len: 1 }];
         // SAFETY: the list names one byte that is valid for writes.
-        let peeked = unsafe { wasi::sock_recv(self.fd, &place, wasi::RIFLAGS_RECV_PEEK) };
-        peeked != Err(wasi::ERRNO_AGAIN)
+        unsafe { wasi::sock_recv(self.fd, &place, wasi::RIFLAGS_RECV_PEEK) }.map(|_| ())
     }
 }
 
@@ -64,7 +63,7 @@ impl PollSource for Descriptor {
         if direction == Direction::Read
             && is_doubtful
             && self.kind == Kind::Stream
-            && !self.has_arrivals()
+            && self.peek() == Err(wasi::ERRNO_AGAIN)
         {
             return Readiness::NONE;
         }

@@ -29,6 +29,8 @@
 //! * no-bind: there is no `connect`, no `bind` and no address. The host opens the listener and
 //!   hands it over as a descriptor.
 //! * no-reset: the program cannot reset a connection.
+//! * peek-is-all: only a peek at the next byte finds out that a peer is gone, and it finds the byte
+//!   first if there is one. So a check notices a reset once all input was read.
 
 mod descriptor;
 mod error;

@@ -1,8 +1,7 @@
 //! The selector of WASI 0.1. `mod.rs` lists the quirks.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Events, Instant, Interest, Mode, Selector, Token, Wait,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait};
+use selkie_core::{Error, ErrorKind, Instant, Interest, Mode, Token};
 
 use super::descriptor::Descriptor;
 use super::error;
@@ -98,7 +97,7 @@ impl Selector for PollOneoff<'_> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::ERROR
+        Capabilities::ERROR | Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {

@@ -2,11 +2,30 @@
 
 use core::net::SocketAddr;
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use super::descriptor::{Descriptor, Kind};
 use super::{PollOneoff, error};
 use crate::shared::socket_table::Socket;
+
+/// Largest number of parts in one write; the rest is left for the next one.
+const PARTS_MAX: usize = 16;
+
+/// A part without bytes.
+const NO_BYTES: wasi::Ciovec = wasi::Ciovec { buf: core::ptr::null(), buf_len: 0 };
+
+/// Writes the bytes of `parts`, each of which is valid for reads of its length.
+fn write(fd: wasi::Fd, parts: &[wasi::Ciovec]) -> Result<usize, Error> {
+    let len = parts.iter().map(|part| part.buf_len).sum();
+    // SAFETY: each part names bytes that are valid for reads of their length: the callers above have
+    // just made them from slices.
+    match unsafe { wasi::fd_write(fd, parts) } {
+        Ok(0) if len > 0 => Err(Error::WOULD_BLOCK),
+        Ok(count) => Ok(count.min(len)),
+        Err(errno) => Err(error::non_blocking(errno)),
+    }
+}
 
 /// Closes a descriptor.
 fn close(fd: wasi::Fd) -> Result<(), Error> {
@@ -51,12 +70,28 @@ impl Transport for PollOneoff<'_> {
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
         let fd = self.fd(source)?;
-        let place = [wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }];
-        // SAFETY: the list names the bytes, which are valid for reads of their length.
-        match unsafe { wasi::fd_write(fd, &place) } {
-            Ok(0) if !bytes.is_empty() => Err(Error::WOULD_BLOCK),
-            Ok(count) => Ok(count.min(bytes.len())),
-            Err(errno) => Err(error::non_blocking(errno)),
+        write(fd, &[wasi::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() }])
+    }
+
+    fn write_vectored(&mut self, source: Socket, parts: &[&[u8]]) -> Result<usize, Error> {
+        let fd = self.fd(source)?;
+        let (mut list, mut count) = ([NO_BYTES; PARTS_MAX], 0);
+        for part in parts.iter().filter(|part| !part.is_empty()).take(PARTS_MAX) {
+            list[count] = wasi::Ciovec { buf: part.as_ptr(), buf_len: part.len() };
+            count += 1;
+        }
+        write(fd, &list[..count])
+    }
+
+    fn check(&mut self, source: Socket) -> Result<(), Error> {
+        let (_, entry) = self.list.sockets.get(source)?;
+        if entry.platform.kind != Kind::Stream {
+            return Ok(());
+        }
+        // peek-is-all: without input, a peek fails on a connection that was reset.
+        match entry.platform.peek() {
+            Ok(()) | Err(wasi::ERRNO_AGAIN) => Ok(()),
+            Err(errno) => Err(error::error(errno)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One batch of events, from as many host calls as its ration and its order require. `mod.rs` lists
 //! the quirks.
 
-use selkie_core::Events;
+use selkie_core::platform::Events;
 
 use super::IoPoll;
 use crate::p2::imports::{self, Handle};

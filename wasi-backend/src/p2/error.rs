@@ -2,7 +2,7 @@
 
 use selkie_core::{Error, ErrorKind};
 
-use crate::p2::imports::{ErrorCode, StreamError, WOULD_BLOCK};
+use crate::p2::imports::{ErrorCode, INVALID_STATE, StreamError, WOULD_BLOCK};
 
 /// Converts a case of `wasi:sockets/network.error-code`. The code of the error is the number of the
 /// case plus one, since 0 means no code.
@@ -15,7 +15,7 @@ pub(crate) fn error(code: ErrorCode) -> Error {
         4 => ErrorKind::OutOfMemory,
         5 => ErrorKind::TimedOut,
         WOULD_BLOCK => ErrorKind::WouldBlock,
-        9 => ErrorKind::NotConnected,
+        INVALID_STATE => ErrorKind::NotConnected,
         10 => ErrorKind::OutOfDescriptors,
         11 => ErrorKind::AddressUnavailable,
         12 => ErrorKind::AddressInUse,

@@ -32,8 +32,9 @@
 //!   feature that hosts turn off). On an established connection it means in practice a reset by the
 //!   peer.
 //! * no-reset: the program cannot reset a connection.
-//! * no-hangup: no pollable reports a hang-up alone; reading does, and so does `check-write` once
-//!   the host has tried to send.
+//! * no-hangup: no pollable reports a hang-up alone. Reading does, and `check-write` once the host
+//!   has tried to send. A connection that was reset has no remote address any more, and neither has
+//!   one whose two ends were both shut down, so a check asks for that while writing is open.
 //! * no-zero-wait: a poll always blocks until something is ready. One that must not block has an
 //!   expired clock in its list.
 //! * ration: wasmtime limits what a program may do before it sleeps. Beyond that limit nothing is

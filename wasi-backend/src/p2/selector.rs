@@ -1,8 +1,7 @@
 //! The selector of WASI 0.2. `mod.rs` lists the quirks.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Wait,
-};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use super::deadline_pollable::DeadlinePollable;
 use super::ration::Ration;
@@ -154,7 +153,7 @@ impl Selector for IoPoll<'_> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE
+        Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {

@@ -33,6 +33,8 @@ pub struct Streams {
     /// The pollable of each direction.
     pollables: [Handle; 2],
     pub(crate) state: State,
+    /// Set if the program has shut down writing.
+    pub(crate) is_shut_down: bool,
     /// Readiness that was reported, without the directions that were used since (ration).
     reported: Readiness,
 }
@@ -40,7 +42,15 @@ pub struct Streams {
 impl Streams {
     /// Creates a socket without streams.
     pub(crate) const fn new(socket: Handle, state: State) -> Self {
-        Self { socket, input: 0, output: 0, pollables: [0; 2], state, reported: Readiness::NONE }
+        Self {
+            socket,
+            input: 0,
+            output: 0,
+            pollables: [0; 2],
+            state,
+            is_shut_down: false,
+            reported: Readiness::NONE,
+        }
     }
 
     /// Creates a connection.

@@ -2,11 +2,12 @@
 
 use core::net::SocketAddr;
 
-use selkie_core::{Close, Error, ErrorKind, Interest, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind, Interest};
 
 use super::streams::{State, Streams};
 use super::{IoPoll, error};
-use crate::p2::imports::{self, Handle, StreamError};
+use crate::p2::imports::{self, Handle, INVALID_STATE, StreamError};
 use crate::shared::direction::Direction;
 use crate::shared::socket_table::Socket;
 
@@ -133,13 +134,30 @@ impl Transport for IoPoll<'_> {
         Ok(count)
     }
 
+    fn check(&mut self, source: Socket) -> Result<(), Error> {
+        let &mut Streams { socket, output, is_shut_down, .. } = self.connection(source)?;
+        if is_shut_down {
+            return Ok(());
+        }
+        self.ration.record_write();
+        imports::check_write(output).map_err(error::write_error)?;
+        // no-hangup: only a connection that stands has a remote address.
+        match imports::remote_address(socket) {
+            Err(INVALID_STATE) => Err(Error::new(ErrorKind::ConnectionReset)),
+            // Another error is about the question, not about the connection.
+            _ => Ok(()),
+        }
+    }
+
     fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let &mut Streams { socket, output, .. } = self.connection(source)?;
         // host-buffers: the end must follow the bytes that the host still has.
         if imports::check_write(output) == Ok(0) {
             return Err(Error::WOULD_BLOCK);
         }
-        imports::shutdown_send(socket).map_err(error::non_blocking)
+        imports::shutdown_send(socket).map_err(error::non_blocking)?;
+        self.connection(source)?.is_shut_down = true;
+        Ok(())
     }
 
     fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {

@@ -55,11 +55,7 @@ impl WaitableSet {
     ///
     /// [`Stale`](ErrorKind::Stale), and errors of the host.
     pub fn peer_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
-        let (_, entry) = self.endpoints.get(socket)?;
-        let mut returned = Returned::EMPTY;
-        // SAFETY: the place for the result is as large as the result.
-        unsafe { abi::socket_remote_address(entry.platform.socket, &raw mut returned) };
-        returned.address()
+        remote_address(self.endpoints.get(socket)?.1.platform.socket)
     }
 
     /// Adds a socket, and returns its handle and its place.
@@ -163,6 +159,14 @@ impl WaitableSet {
         self.owners.remove(subtask);
         self.in_flight -= 1;
     }
+}
+
+/// Returns the remote address of a socket.
+pub(super) fn remote_address(socket: u32) -> Result<SocketAddr, Error> {
+    let mut returned = Returned::EMPTY;
+    // SAFETY: the place for the result is as large as the result.
+    unsafe { abi::socket_remote_address(socket, &raw mut returned) };
+    returned.address()
 }
 
 /// Creates a socket of the family of an address.

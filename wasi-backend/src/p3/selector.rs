@@ -1,11 +1,10 @@
 //! The selector of WASI 0.3. `mod.rs` lists the quirks.
 
-use selkie_core::{
-    Capabilities, Error, ErrorKind, Event, Events, Instant, Interest, Mode, Readiness,
-    Registration, Registrations, Selector, Token, Wait, Wake,
-};
+use selkie_core::backend::{SourceEntry, SourceTable};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
-use crate::shared::direction::Direction;
+use crate::shared::direction::{Direction, check_supported};
 use crate::shared::socket_table::{SocketTable, Socket, UNREGISTERED};
 use super::abi;
 use super::endpoint::{Endpoint, ReadAhead, State};
@@ -22,7 +21,7 @@ use super::waker::{WakeSource, Waker};
 pub struct WaitableSet {
     /// The handle of the set.
     pub(super) set: u32,
-    pub(super) registrations: Registrations<&'static mut [Registration]>,
+    pub(super) registrations: SourceTable<&'static mut [SourceEntry]>,
     pub(super) endpoints: SocketTable<'static, Endpoint>,
     pub(super) read_aheads: &'static [ReadAhead],
     /// For each handle that can be in flight: the place of its source times two, plus the
@@ -50,7 +49,7 @@ impl WaitableSet {
         let capacity = endpoints.len().min(read_aheads.len());
         Self {
             set: abi::waitable_set_new(),
-            registrations: Registrations::new(registrations),
+            registrations: SourceTable::new(registrations),
             endpoints: SocketTable::new(&mut endpoints[..capacity]),
             read_aheads,
             owners: WaitableOwners::new(owners),
@@ -87,7 +86,7 @@ impl WaitableSet {
         }
         self.registrations
             .at(token.index())
-            .map_or(Interest::NONE, |(_, registration)| registration.armed())
+            .map_or(Interest::NONE, |(_, registration, ())| registration.armed())
     }
 
     /// Checks every source of the queue once, and adds the ready ones to `events`, as far as there
@@ -141,7 +140,7 @@ impl WaitableSet {
         let pushed = events.push(Event { token, readiness });
         debug_assert!(pushed.is_ok(), "the caller has checked the room");
         self.waker_leads = true;
-        if !self.registrations.fired(token.index()) {
+        if !self.registrations.mark_fired(token.index()) {
             self.queue.push(&mut self.endpoints, slot);
         }
     }
@@ -168,11 +167,6 @@ impl WaitableSet {
     }
 }
 
-/// Checks that a mode is supported: all but edges.
-fn check_mode(mode: Mode) -> Result<(), Error> {
-    if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
-}
-
 impl Selector for WaitableSet {
     type Source = Socket;
 
@@ -183,14 +177,14 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let (slot, entry) = self.endpoints.get(source)?;
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         if entry.token != UNREGISTERED {
             return Err(Error::new(ErrorKind::AlreadyRegistered));
         }
         entry.token = token;
-        self.registrations.insert(token, interest, mode);
+        self.registrations.insert(token, interest, mode, ());
         self.enqueue(slot);
         Ok(())
     }
@@ -202,7 +196,7 @@ impl Selector for WaitableSet {
         interest: Interest,
         mode: Mode,
     ) -> Result<(), Error> {
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         let slot = self.registered(source, token)?;
         self.registrations.update(token, interest, mode);
         // An operation for a removed interest stays in flight; its event is recorded and not
@@ -227,7 +221,7 @@ impl Selector for WaitableSet {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::WAKER
+        Capabilities::WAKER | Capabilities::CHECK
     }
 
     fn capacity(&self) -> usize {
@@ -282,9 +276,9 @@ impl Wake for WaitableSet {
         if self.waker.is_some() {
             return Err(Error::new(ErrorKind::AlreadyRegistered));
         }
-        self.registrations.vacancy(token)?;
+        self.registrations.check_vacant(token)?;
         let (source, waker) = WakeSource::new(token, self.set);
-        self.registrations.insert(token, Interest::READABLE, Mode::Level);
+        self.registrations.insert(token, Interest::READABLE, Mode::Level, ());
         self.waker = Some(source);
         Ok(waker)
     }

@@ -1,6 +1,6 @@
 //! The memory of the platform.
 
-use selkie_core::Registration;
+use selkie_core::backend::SourceEntry;
 
 use super::endpoint::{Endpoint, ReadAhead};
 use crate::shared::socket_table::Entry;
@@ -13,7 +13,7 @@ const PLACES_PER_SOURCE: usize = 4;
 #[derive(Debug)]
 pub struct WaitableSetStorage {
     /// One for each slot of the loop.
-    pub(super) registrations: &'static mut [Registration],
+    pub(super) registrations: &'static mut [SourceEntry],
     /// One for each source that can be open at once.
     pub(super) endpoints: &'static mut [Entry<Endpoint>],
     /// One for each of the endpoints.
@@ -36,7 +36,7 @@ impl WaitableSetStorage {
 /// `SLOTS` sources.
 #[derive(Debug)]
 pub struct StaticWaitableSet<const SLOTS: usize> {
-    registrations: [Registration; SLOTS],
+    registrations: [SourceEntry; SLOTS],
     endpoints: [Entry<Endpoint>; SLOTS],
     read_aheads: [ReadAhead; SLOTS],
     owners: [[WaitableOwner; PLACES_PER_SOURCE]; SLOTS],
@@ -47,7 +47,7 @@ impl<const SLOTS: usize> StaticWaitableSet<SLOTS> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            registrations: [Registration::EMPTY; SLOTS],
+            registrations: [SourceEntry::EMPTY; SLOTS],
             endpoints: [Entry::vacant(Endpoint::VACANT); SLOTS],
             read_aheads: [const { ReadAhead::EMPTY }; SLOTS],
             owners: [[WaitableOwner::VACANT; PLACES_PER_SOURCE]; SLOTS],

@@ -3,9 +3,8 @@
 use std::boxed::Box;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use selkie_core::{
-    ErrorKind, Event, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait,
-};
+use selkie_core::platform::{Events, Selector, Transport, Wait};
+use selkie_core::{ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use super::endpoint::BYTES_MAX;
 use super::{StaticWaitableSet, WaitableSet, abi, host};

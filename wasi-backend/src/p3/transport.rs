@@ -2,13 +2,14 @@
 
 use core::net::SocketAddr;
 
-use selkie_core::{Close, Error, ErrorKind, Transport};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Error, ErrorKind};
 
 use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible};
 use super::endpoint::{BYTES_MAX, Kind, Side, State};
 use super::operations::{cancel_stream, leave_set};
-use super::listener::create;
+use super::listener::{create, remote_address};
 use super::WaitableSet;
 use crate::shared::direction::Direction;
 use crate::shared::socket_table::{Socket, UNREGISTERED};
@@ -203,6 +204,35 @@ impl Transport for WaitableSet {
         // this call only: a write that is not done is cancelled.
         let outcome = unsafe { abi::stream_write(end, bytes.as_ptr(), count) };
         self.finish_transfer(slot, Direction::Write, 0, outcome)
+    }
+
+    fn check(&mut self, source: Socket) -> Result<(), Error> {
+        let (slot, _) = self.refresh_state(source, Direction::Write)?;
+        for direction in Direction::BOTH {
+            // Input is read ahead, and a write of 0 bytes started; both leave a live peer alone.
+            let side = self.endpoints.at(slot).platform.side(direction);
+            if direction == Direction::Write && side.state == State::Ready {
+                side.state = State::Unknown;
+            }
+            if side.state == State::Unknown {
+                self.request_readiness(slot, direction);
+            }
+        }
+        let endpoint = &mut self.endpoints.at(slot).platform;
+        for side in &endpoint.sides {
+            if let (State::Ended, Some(error)) = (side.state, side.error) {
+                return Err(error);
+            }
+        }
+        // no-hangup: only a connection that stands has a remote address.
+        let is_shut_down = endpoint.side(Direction::Write).end == 0;
+        match remote_address(endpoint.socket) {
+            Err(error) if error.kind() == ErrorKind::NotConnected && !is_shut_down => {
+                Err(Error::new(ErrorKind::ConnectionReset))
+            }
+            // Another error is about the question, not about the connection.
+            _ => Ok(()),
+        }
     }
 
     fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The two directions of a source.
 
-use selkie_core::{Interest, Readiness};
+use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness};
 
 /// A direction of a source, and its index in arrays of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,5 +32,14 @@ impl Direction {
             Self::Read => interest.contains(Interest::READABLE),
             Self::Write => interest.contains(Interest::WRITABLE),
         }
+    }
+}
+
+/// Checks that a source can be watched so: none of the systems has edges or reports hang-ups alone.
+pub(crate) fn check_supported(interest: Interest, mode: Mode) -> Result<(), Error> {
+    if mode == Mode::Edge || interest == Interest::HANGUP {
+        Err(Error::new(ErrorKind::Unsupported))
+    } else {
+        Ok(())
     }
 }

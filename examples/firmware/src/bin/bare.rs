@@ -1,4 +1,4 @@
-//! The echo server by hand on smoltcp alone: what the other firmware is measured against.
+//! The echo server by hand on smoltcp alone, which the other firmware is measured against.
 //!
 //! It has the same board, settings, console and main loop, keeps the same deadlines and limits, and
 //! does what a careful author writes who has one service and one kind of source: one pass over the
@@ -12,7 +12,7 @@ use core::time::Duration;
 use cortex_m_rt::entry;
 use defmt_semihosting as _;
 use embedded_io::{Read, ReadReady, Write, WriteReady};
-use firmware::board::{self, Board, ethernet, ethernet::Ethernet, stack, uart::Uart};
+use firmware::board::{self, Board, ethernet::Ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use heapless::Vec;
@@ -32,13 +32,16 @@ static STORAGE: ConstStaticCell<Vec<SocketStorage<'static>, SOCKETS>> =
 static INTERFACE: StaticCell<Interface> = StaticCell::new();
 static COPY: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH]);
 
-/// How long a peer has to complete the connection that it began.
+/// The time that a peer has to complete the connection that it began.
 const HALF_OPEN_TIMEOUT: time::Duration = time::Duration::from_secs(5);
+/// The interval at which a silent peer is probed, and the time that it has to answer.
+const KEEP_ALIVE: time::Duration = time::Duration::from_secs(15);
+const PEER_TIMEOUT: time::Duration = time::Duration::from_secs(75);
 
-/// How long clients have to take what they are owed once the firmware is asked to stop.
+/// The time that clients have to take pending output once the firmware is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// What is known of one client.
+/// The state of one client.
 #[derive(Clone, Copy, Default)]
 struct Client {
     handle: SocketHandle,
@@ -48,7 +51,7 @@ struct Client {
     progress: Instant,
 }
 
-/// What is counted.
+/// The counters of a report.
 #[derive(Default)]
 struct Counters {
     accepted: u64,
@@ -71,22 +74,12 @@ fn main() -> ! {
         defmt::panic!("the board starts once")
     };
     let seed = clock.now().as_nanos();
-    let interface =
-        INTERFACE.init_with(|| settings::interface(&mut ethernet, ethernet::ADDRESS, seed));
-    let storage = STORAGE.take();
-    while storage.push(SocketStorage::default()).is_ok() {}
-    let mut sockets = SocketSet::new(&mut storage[..]);
+    let interface = INTERFACE.init_with(|| settings::interface(&mut ethernet, seed));
     let mut clients = [Client::default(); SOCKETS];
-    for (client, [receive, transmit]) in clients.iter_mut().zip(BUFFERS.take()) {
-        client.handle = sockets.add(Socket::new(
-            SocketBuffer::new(&mut receive[..]),
-            SocketBuffer::new(&mut transmit[..]),
-        ));
-    }
-    let copy = COPY.take();
-    let mut console = Console::new();
+    let mut sockets = make_sockets(&mut clients);
+    let (copy, mut console) = (COPY.take(), Console::new());
     let mut counters = Counters::default();
-    // When it ends, once it was asked to.
+    // The end, once it was asked for.
     let mut end = None;
     defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
 
@@ -120,6 +113,21 @@ fn main() -> ! {
     process::exit(0)
 }
 
+/// Creates the sockets, one for each client.
+fn make_sockets(clients: &mut [Client; SOCKETS]) -> SocketSet<'static> {
+    let storage = STORAGE.take();
+    while storage.push(SocketStorage::default()).is_ok() {}
+    let mut sockets = SocketSet::new(&mut storage[..]);
+    for (client, [receive, transmit]) in clients.iter_mut().zip(BUFFERS.take()) {
+        let mut socket =
+            Socket::new(SocketBuffer::new(&mut receive[..]), SocketBuffer::new(&mut transmit[..]));
+        socket.set_nagle_enabled(false);
+        socket.set_keep_alive(Some(KEEP_ALIVE));
+        client.handle = sockets.add(socket);
+    }
+    sockets
+}
+
 /// Moves frames.
 fn poll(
     interface: &mut Interface,
@@ -150,7 +158,6 @@ fn serve(
             counters.closed_reset += u64::from(!client.ended);
         }
         if !draining && (socket.remote_endpoint().is_none() || socket.state() == State::TimeWait) {
-            socket.set_nagle_enabled(false);
             socket.set_timeout(Some(HALF_OPEN_TIMEOUT));
             if socket.listen(PORT).is_err() {
                 defmt::panic!("cannot listen");
@@ -158,23 +165,8 @@ fn serve(
         }
         return;
     }
-    if !client.open {
-        if draining {
-            socket.abort();
-            return;
-        }
-        if !socket.may_send() {
-            return;
-        }
-        socket.set_timeout(None);
-        if counters.open >= CONNECTIONS as u64 {
-            counters.waiting += 1;
-            return;
-        }
-        *client = Client { open: true, ended: false, progress: now, ..*client };
-        counters.accepted += 1;
-        counters.open += 1;
-        counters.open_max = counters.open_max.max(counters.open);
+    if !client.open && !accept(client, socket, counters, now, draining) {
+        return;
     }
     let room = (socket.send_capacity() - socket.send_queue()).min(copy.len());
     if room > 0
@@ -194,6 +186,34 @@ fn serve(
         client.open = false;
         socket.abort();
     }
+}
+
+/// Begins to serve a client that has connected, if there is room for one more. Returns whether it
+/// is served.
+fn accept(
+    client: &mut Client,
+    socket: &mut Socket<'_>,
+    counters: &mut Counters,
+    now: Instant,
+    draining: bool,
+) -> bool {
+    if draining {
+        socket.abort();
+        return false;
+    }
+    if !socket.may_send() {
+        return false;
+    }
+    socket.set_timeout(Some(PEER_TIMEOUT));
+    if counters.open >= CONNECTIONS as u64 {
+        counters.waiting += 1;
+        return false;
+    }
+    *client = Client { open: true, ended: false, progress: now, ..*client };
+    counters.accepted += 1;
+    counters.open += 1;
+    counters.open_max = counters.open_max.max(counters.open);
+    true
 }
 
 /// Serves the console, and says whether it wants the firmware to stop.

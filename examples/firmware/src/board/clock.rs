@@ -1,16 +1,16 @@
 //! The time, from `SysTick`: a counter of 24 bits that is read as a clock and set to fire at the
 //! next deadline.
 //!
-//! There is no periodic tick. Without a deadline the counter wraps every 1.34 seconds, which costs
+//! There is no periodic tick. Without a deadline the counter wraps every second or so, which costs
 //! one short wake-up. Setting it to fire earlier restarts the count, at which the clock may lose a
-//! few ticks of 80 ns.
+//! few ticks.
 
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use selkie_core::Instant;
 
-/// The processor runs at 12.5 MHz.
-const NANOSECONDS_PER_TICK: u64 = 80;
+use super::drivers::NANOSECONDS_PER_TICK;
+
 /// The longest period of the counter.
 const PERIOD_MAX: u32 = 1 << 24;
 /// Shorter sleeps are not worth going to sleep for.
@@ -26,7 +26,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that starts now.
+    /// Starts the clock.
     pub(crate) fn new(mut counter: SYST) -> Self {
         counter.set_reload(PERIOD_MAX - 1);
         counter.set_clock_source(SystClkSource::Core);
@@ -36,12 +36,13 @@ impl Clock {
         Self { counter, elapsed: 0, period: PERIOD_MAX }
     }
 
-    /// The time since the start. It must be asked for at least once a period, which the wake-up at
-    /// its end sees to.
+    /// Returns the time since the start. It must be called at least once a period; the wake-up at
+    /// its end ensures that.
     pub fn now(&mut self) -> Instant {
         Instant::from_nanos(self.ticks() * NANOSECONDS_PER_TICK)
     }
 
+    /// Returns the ticks since the start.
     fn ticks(&mut self) -> u64 {
         let mut current = SYST::get_current();
         if self.counter.has_wrapped() {
@@ -52,8 +53,8 @@ impl Clock {
         self.elapsed + if current == 0 { 0 } else { u64::from(self.period - current) }
     }
 
-    /// Sets the counter to fire no later than at `deadline`, or not much earlier. Says whether that
-    /// is worth a sleep.
+    /// Sets the counter to fire at `deadline`, or at the end of its longest period if that is
+    /// earlier. Returns whether a sleep is worth it.
     pub(crate) fn arm(&mut self, deadline: Option<Instant>) -> bool {
         let now = self.ticks();
         let due = deadline

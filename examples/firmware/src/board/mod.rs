@@ -1,51 +1,48 @@
-//! The LM3S6965 evaluation board, as far as QEMU emulates it: a clock, an Ethernet MAC, a UART, and
-//! sleep.
+//! The board, as far as QEMU emulates it: a clock, an Ethernet MAC, a UART, and sleep. Two boards
+//! share all but their drivers: the LM3S6965 evaluation board, and with the feature `mps2-an385`
+//! the MPS2 board.
 //!
-//! Interrupts are masked for good and have no handlers: one that comes does nothing but end a
-//! sleep, after which the main loop looks at the devices. So no state is shared with a handler, and
-//! nothing needs a lock. A device that has something before the processor goes to sleep is seen by
-//! a last look, one that has it later makes its interrupt pending, with which WFI returns at once;
-//! there is no moment between the two.
+//! Interrupts are masked for good and have no handlers: an interrupt only ends a sleep, after
+//! which the main loop looks at the devices. So no state is shared with a handler, and nothing
+//! needs a lock. A device that has something before the processor goes to sleep is seen by a last
+//! look, one that has it later makes its interrupt pending, with which WFI returns at once; there
+//! is no moment between the two.
 
 pub mod clock;
-pub mod ethernet;
+#[cfg(not(feature = "mps2-an385"))]
+mod lm3s6965;
+#[cfg(feature = "mps2-an385")]
+mod mps2_an385;
 mod registers;
 pub mod stack;
-pub mod uart;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::{asm, interrupt};
 use selkie_core::Instant;
 
+#[cfg(not(feature = "mps2-an385"))]
+use lm3s6965 as drivers;
+#[cfg(feature = "mps2-an385")]
+use mps2_an385 as drivers;
+
 use clock::Clock;
+pub use drivers::{ethernet, uart};
 use ethernet::Ethernet;
-use registers::Registers;
 use uart::Uart;
 
-/// The interrupts that end a sleep, beside the clock's.
+/// The number of an interrupt of the board's table.
 #[derive(Clone, Copy, Debug)]
-#[repr(u16)]
-enum Interrupt {
-    Uart = 5,
-    Ethernet = 42,
-}
+struct Interrupt(u16);
 
-// SAFETY: the numbers are those of the LM3S6965's table of interrupts, and no two are the same.
+// SAFETY: the numbers are those of the board's table of interrupts, and do not change.
 unsafe impl InterruptNumber for Interrupt {
     fn number(self) -> u16 {
-        self as u16
+        self.0
     }
 }
 
-/// System control: RCGC1 and RCGC2 give clocks to the devices.
-const SYSTEM_CONTROL: usize = 0x400F_E000;
-const RCGC1: usize = 0x104;
-const RCGC1_UART0: u32 = 1;
-const RCGC2: usize = 0x108;
-const RCGC2_EMAC0_EPHY0: u32 = 1 << 28 | 1 << 30;
-
-/// The board. Taken apart, since the devices go to different owners.
+/// The board. Its parts are public, since the devices go to different owners.
 #[derive(Debug)]
 pub struct Board {
     /// The time, and sleeping.
@@ -62,18 +59,15 @@ impl Board {
     pub fn take() -> Option<Self> {
         let peripherals = cortex_m::Peripherals::take()?;
         interrupt::disable();
-        // SAFETY: this is the block of system control, and nobody else writes to it.
-        let control = unsafe { Registers::new(SYSTEM_CONTROL) };
-        control.write(RCGC1, RCGC1_UART0);
-        control.write(RCGC2, RCGC2_EMAC0_EPHY0);
-        for interrupt in [Interrupt::Uart, Interrupt::Ethernet] {
+        // SAFETY: `Peripherals::take` succeeds once, so this is the first use of the devices.
+        unsafe { drivers::power_on() };
+        // SAFETY: as above, these are the only owners of the two devices.
+        let (ethernet, uart) = unsafe { (Ethernet::new(), Uart::new()) };
+        for number in drivers::INTERRUPTS {
             // SAFETY: interrupts are disabled and stay so, hence no critical section can be broken
             // by this.
-            unsafe { NVIC::unmask(interrupt) };
+            unsafe { NVIC::unmask(Interrupt(number)) };
         }
-        // SAFETY: `Peripherals::take` succeeds once, so these are the only owners of the two
-        // blocks.
-        let (ethernet, uart) = unsafe { (Ethernet::new(), Uart::new()) };
         Some(Self { clock: Clock::new(peripherals.SYST), ethernet, uart })
     }
 }
@@ -87,8 +81,9 @@ pub fn sleep(
     deadline: Option<Instant>,
     is_ready: impl FnOnce() -> bool,
 ) -> bool {
-    NVIC::unpend(Interrupt::Uart);
-    NVIC::unpend(Interrupt::Ethernet);
+    for number in drivers::INTERRUPTS {
+        NVIC::unpend(Interrupt(number));
+    }
     SCB::clear_pendst();
     if !clock.arm(deadline) || is_ready() {
         return false;

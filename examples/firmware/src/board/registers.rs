@@ -1,4 +1,4 @@
-//! A device's registers: the one place where memory is touched that Rust knows nothing of.
+//! A device's registers: the one place with accesses to memory outside of Rust's.
 
 use core::ptr;
 
@@ -9,7 +9,7 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
-    /// The block at `base`.
+    /// Names the block at `base`.
     ///
     /// # Safety
     ///
@@ -19,23 +19,25 @@ impl Registers {
         Self { base }
     }
 
+    /// Reads a register.
     pub(crate) fn read(&self, offset: usize) -> u32 {
         debug_assert!(
             offset < 0x1000 && offset.is_multiple_of(4),
             "a register lies within its block"
         );
-        // SAFETY: `new` was promised a block of registers here, which are aligned and can be read
-        // at any time.
+        // SAFETY: `new` was promised a block of registers at `base`, which are aligned and can be
+        // read at any time.
         unsafe { ptr::read_volatile((self.base + offset) as *const u32) }
     }
 
+    /// Writes a register.
     pub(crate) fn write(&self, offset: usize, value: u32) {
         debug_assert!(
             offset < 0x1000 && offset.is_multiple_of(4),
             "a register lies within its block"
         );
-        // SAFETY: `new` was promised a block of registers here that the caller owns and that does
-        // not touch memory.
+        // SAFETY: `new` was promised a block of registers at `base` that the caller owns and that
+        // does not touch memory.
         unsafe { ptr::write_volatile((self.base + offset) as *mut u32, value) }
     }
 }

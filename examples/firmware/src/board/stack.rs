@@ -1,16 +1,16 @@
-//! How deep the stack has been.
+//! The use of the stack.
 
 use core::ptr;
 
 unsafe extern "C" {
-    /// Where the stack begins: the end of the RAM.
+    /// The start of the stack: the end of the RAM.
     static _stack_start: u32;
-    /// How far down it may grow: the end of the statics.
+    /// The limit of the stack: the end of the statics.
     static _stack_end: u32;
 }
 
-/// How many bytes of the stack have been used at most. The start-up code has painted it, and what
-/// was used has lost its paint.
+/// Returns the most bytes of the stack that were ever used. The start-up code has painted the
+/// stack, and a used word has lost its paint.
 #[must_use]
 pub fn used_max() -> usize {
     let start = (&raw const _stack_start).addr();

@@ -5,7 +5,8 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::mem::offset_of;
 
-use selkie_core::{Error, Event, Events, Readiness, Token};
+use selkie_core::platform::Events;
+use selkie_core::{Error, Event, Readiness, Token};
 
 use crate::storage::try_zeroed_slice;
 

@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
-use selkie_core::{Error, Interest, Readiness, Token};
+use selkie_core::{Error, ErrorKind, Interest, Readiness, Token};
 
 use super::sys;
 use crate::storage::Zeroable;
@@ -93,6 +93,30 @@ pub(super) const fn counted(count: usize) -> Count {
 /// Returns the interests that have a filter.
 pub(super) fn watchable() -> Interest {
     FILTERS.iter().fold(Interest::NONE, |all, (interest, ..)| all | *interest)
+}
+
+/// Refuses an interest that has no filter (urgent). Removes [`Interest::HANGUP`] beside another
+/// interest, which reports hang-ups too.
+pub(super) fn supported(interest: Interest) -> Result<Interest, Error> {
+    if interest == Interest::HANGUP {
+        return Ok(interest);
+    }
+    let interest = interest - Interest::HANGUP;
+    if watchable().contains(interest) {
+        Ok(interest)
+    } else {
+        Err(Error::new(ErrorKind::Unsupported))
+    }
+}
+
+/// Returns the directions that an interest is watched by.
+pub(super) fn directions(interest: Interest) -> Interest {
+    if interest == Interest::HANGUP {
+        // hangup-by-edges: either direction may be the last to end.
+        Interest::READABLE | Interest::WRITABLE
+    } else {
+        interest
+    }
 }
 
 /// Returns the failure of a change, unless it is harmless (receipts, pipe-without-reader).

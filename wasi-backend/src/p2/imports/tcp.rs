@@ -11,6 +11,9 @@ pub(crate) type ErrorCode = u8;
 /// The case "would-block".
 pub(crate) const WOULD_BLOCK: ErrorCode = 8;
 
+/// The case "invalid-state".
+pub(crate) const INVALID_STATE: ErrorCode = 9;
+
 /// `result<_, error-code>`.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]

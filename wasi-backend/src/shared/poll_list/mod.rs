@@ -13,7 +13,7 @@ mod tests;
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Token};
 
 pub(crate) use self::subscription_id::SubscriptionId;
-use crate::shared::direction::Direction;
+use crate::shared::direction::{Direction, check_supported};
 use crate::shared::socket_table::{Socket, SocketTable, UNREGISTERED};
 use crate::shared::storage::Storage;
 
@@ -69,7 +69,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         )
     }
 
-    /// Implements [`selkie_core::Selector::register`].
+    /// Implements [`selkie_core::platform::Selector::register`].
     pub(crate) fn register(
         &mut self,
         socket: Socket,
@@ -84,7 +84,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         if is_registered || *place != 0 || token.generation() == 0 {
             return Err(self.registration_error(token));
         }
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         *place = plus_one(socket.slot());
         self.set_interest(socket.slot(), token, interest, mode);
         Ok(())
@@ -105,7 +105,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         })
     }
 
-    /// Implements [`selkie_core::Selector::modify`].
+    /// Implements [`selkie_core::platform::Selector::modify`].
     pub(crate) fn modify(
         &mut self,
         socket: Socket,
@@ -114,12 +114,12 @@ impl<'a, T: PollSource> PollList<'a, T> {
         mode: Mode,
     ) -> Result<(), Error> {
         self.check_registered(socket, token)?;
-        check_mode(mode)?;
+        check_supported(interest, mode)?;
         self.set_interest(socket.slot(), token, interest, mode);
         Ok(())
     }
 
-    /// Implements [`selkie_core::Selector::deregister`].
+    /// Implements [`selkie_core::platform::Selector::deregister`].
     pub(crate) fn deregister(&mut self, socket: Socket, token: Token) -> Result<(), Error> {
         self.check_registered(socket, token)?;
         self.unregister(socket)
@@ -219,9 +219,4 @@ impl<'a, T: PollSource> PollList<'a, T> {
 )]
 const fn plus_one(index: usize) -> u32 {
     index as u32 + 1
-}
-
-/// Checks that a mode is supported: neither system has edges.
-fn check_mode(mode: Mode) -> Result<(), Error> {
-    if mode == Mode::Edge { Err(Error::new(ErrorKind::Unsupported)) } else { Ok(()) }
 }

@@ -1,6 +1,7 @@
 //! Reports of a host as events of a batch.
 
-use selkie_core::{Event, Events, Interest};
+use selkie_core::platform::Events;
+use selkie_core::{Event, Interest};
 
 use super::{PollList, PollSource};
 use crate::shared::socket_table::Entry;

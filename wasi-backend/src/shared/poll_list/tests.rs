@@ -2,7 +2,8 @@
 
 use std::vec::Vec;
 
-use selkie_core::{Event, Events};
+use selkie_core::Event;
+use selkie_core::platform::Events;
 
 use super::*;
 use crate::shared::storage::StaticStorage;

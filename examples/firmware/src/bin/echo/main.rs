@@ -1,9 +1,9 @@
 //! The echo server on a microcontroller: TCP clients and a console on the UART, served by one loop
 //! in static memory.
 //!
-//! The service is the one of the native example, `examples/services`. What differs is here: the
-//! platform and its memory, a main loop that sleeps between turns, and a handler that serves the
-//! console beside the server.
+//! The service is the one of the native example, `examples/services`. The rest is in this
+//! file: the platform and its memory, a main loop that sleeps between turns, and a handler that
+//! serves the console beside the server.
 //!
 //! ```text
 //! cargo run --profile firmware
@@ -19,22 +19,25 @@ use defmt_semihosting as _;
 use firmware::board::{self, Board, clock::Clock, ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
+use selkie_core::adapters::{Device, DevicePoller, Either, Pair, SelectorOnly};
+use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::platform::Transport;
 use selkie_core::{
-    CloseReason, Config, Context, Device, DevicePoller, Either, Event, EventLoop, Handler, Instant,
-    Interest, Mode, Pair, SelectorOnly, Server, StaticLoop, StaticServer, Token, Transport,
+    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Interest, Mode, Server,
+    Token,
 };
+use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
-use selkie_services::Echo;
 use static_cell::{ConstStaticCell, StaticCell};
 
 /// The clients, their listener, and the console.
 const SLOTS: usize = CONNECTIONS + 2;
-/// How many sources one turn serves at most.
+/// The number of sources that one turn serves at most.
 const EVENTS: usize = 4;
-/// How long clients have to take what they are owed once the firmware is asked to stop.
+/// The time that clients have to take pending output once the firmware is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How long what was handed over then has to be sent.
+/// The time that the sockets have after that to send their last bytes.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 type Platform =
@@ -44,10 +47,11 @@ type Source = Either<Socket, Device>;
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
     ConstStaticCell::new(StaticNetwork::new());
 static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(StaticLoop::new());
-/// No blocks: what waits stays in the sockets' own buffers.
+/// No buffers of its own: input and output stay in the sockets' buffers.
 static SERVER: ConstStaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> =
     ConstStaticCell::new(StaticServer::new());
-static EVENT_LOOP: StaticCell<EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>> = StaticCell::new();
+static EVENT_LOOP: StaticCell<EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>> =
+    StaticCell::new();
 
 /// The server, and the console beside it.
 struct Firmware {
@@ -55,9 +59,9 @@ struct Firmware {
     console: Console,
     uart: Device,
     uart_token: Token,
-    /// What the UART is watched for.
+    /// The UART's current interest.
     uart_interest: Interest,
-    /// How often the processor went to sleep.
+    /// The number of times that the processor went to sleep.
     sleeps: u64,
 }
 
@@ -76,7 +80,7 @@ impl Handler<Platform> for Firmware {
 }
 
 impl Firmware {
-    /// Takes what was typed, and prints what there is room for.
+    /// Reads what was typed, and prints as much as the UART takes.
     fn talk(&mut self, context: &mut Context<'_, Platform>) {
         let mut bytes = [0; 16];
         let count = context.platform.second.selector.read(self.uart, &mut bytes).unwrap_or(0);
@@ -131,7 +135,7 @@ impl Firmware {
     }
 }
 
-/// What runs once the firmware is made.
+/// The parts of the running firmware.
 struct Started {
     clock: Clock,
     uart: Device,
@@ -144,7 +148,7 @@ fn main() -> ! {
     let Started { clock, uart, event_loop, firmware } = &mut start();
     defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
 
-    // When it ends, once it was asked to: what the sockets still hold is sent before, for a moment.
+    // The end, once it was asked for: the sockets send their last bytes before, for a moment.
     let mut end = Instant::MAX;
     loop {
         let now = clock.now();
@@ -167,17 +171,16 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// Puts everything together: a function of its own, so that what it needs of the stack is given
-/// back.
+/// Puts everything together. It is a function of its own so that its part of the stack is freed.
 #[inline(never)]
 fn start() -> Started {
     let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else {
         defmt::panic!("the board starts once")
     };
-    let interface = settings::interface(&mut ethernet, ethernet::ADDRESS, clock.now().as_nanos());
+    let interface = settings::interface(&mut ethernet, clock.now().as_nanos());
     let mut devices = DevicePoller::new();
     let Ok(uart) = devices.add(uart) else {
-        defmt::panic!("a scan of one device has room for one")
+        defmt::panic!("a poller of one device has room for one")
     };
     let event_loop = EVENT_LOOP.init_with(|| {
         let network = Network::new(

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use selkie::{Close, Error, ErrorKind, Instant, Socket, Transport, Wait};
+use selkie::platform::{Close, Transport, Wait};
+use selkie::{Error, ErrorKind, Instant, Socket};
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture};
 
 use crate::partner::{self, BusyClock, Peer};

@@ -1,4 +1,4 @@
-//! The part that sockets and listeners share: the handle that names them, and their registration.
+//! The state that sockets and listeners share: their current handle, and their registration.
 
 use selkie_core::{Interest, Mode, Token};
 
@@ -8,12 +8,13 @@ pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
 /// The handle and the registration of a socket or a listener. All bits zero means that no handle
 /// was issued, and nothing is registered.
 ///
-/// This is no `backend::SourceTable`: a pool of sockets exists before its handles do, and one
-/// socket after another becomes a stream in the order of its arrivals, so there is no free list,
-/// and no place is taken at registration.
+/// The decisions on tokens are core's (`backend::check_vacant`, `check_tenant`), and the tables
+/// differ from core's for a reason. Sockets exist before their handles, and become streams in the
+/// order of their arrivals, so there is no free list as in a `HandleTable`. A board has so few of
+/// them that a search by token is cheaper than the memory of a `SourceTable`.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub(crate) struct HandleEntry {
+pub(crate) struct SourceState {
     pub(crate) token: Token,
     /// The lower bits of the generation of the current handle: a count of 40 bits, since a
     /// firmware may run for years.
@@ -26,7 +27,7 @@ pub(crate) struct HandleEntry {
     oneshot: bool,
 }
 
-impl HandleEntry {
+impl SourceState {
     pub(crate) const EMPTY: Self = Self {
         token: UNREGISTERED,
         generation: 0,

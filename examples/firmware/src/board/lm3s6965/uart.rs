@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 
-use super::registers::Registers;
+use crate::board::registers::Registers;
 
 const UART0: usize = 0x4000_C000;
 /// Data.
@@ -23,27 +23,27 @@ const LCRH_8N1_FIFO: u32 = 0b111 << 4;
 /// Control: on, in both directions.
 const CTL: usize = 0x030;
 const CTL_ON: u32 = 1 << 9 | 1 << 8 | 1;
-/// Interrupts: bytes came, there is room again, a few bytes have waited for a while.
+/// Interrupts: bytes were received, there is room again, a few bytes have waited for a while.
 const IM: usize = 0x038;
 const ICR: usize = 0x044;
 const INTERRUPTS: u32 = 1 << 4 | 1 << 5 | 1 << 6;
-/// How many bytes the transmit FIFO takes when it is empty.
+/// The size of the transmit FIFO.
 const FIFO: usize = 16;
 
 /// The UART as a device of embedded-io.
 #[derive(Debug)]
 pub struct Uart {
     registers: Registers,
-    /// Somebody was told that there is no room.
+    /// A writer was refused for lack of room.
     blocked: bool,
 }
 
 impl Uart {
-    /// Turns the UART on.
+    /// Starts the UART.
     ///
     /// # Safety
     ///
-    /// Only once: nobody else may use the UART.
+    /// Only once: no other code may use the UART.
     pub(crate) unsafe fn new() -> Self {
         // SAFETY: this is the block of the UART, which the caller says is ours.
         let registers = unsafe { Registers::new(UART0) };
@@ -55,7 +55,7 @@ impl Uart {
         Self { registers, blocked: false }
     }
 
-    /// How many bytes a write takes at least.
+    /// Returns the number of bytes that a write takes at least.
     #[must_use]
     pub fn room(&self) -> usize {
         match self.registers.read(FR) {
@@ -65,8 +65,8 @@ impl Uart {
         }
     }
 
-    /// Whether there is something to do, after a look that comes later than the acknowledgement of
-    /// the interrupts.
+    /// Acknowledges the interrupts, and then returns whether the UART has input, or room for a
+    /// writer that was refused.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.registers.write(ICR, INTERRUPTS);

@@ -1,21 +1,21 @@
 //! The Ethernet MAC of the LM3S6965, as a device of smoltcp.
 //!
 //! The MAC keeps up to 31 received frames and one to be sent, which pass word by word through one
-//! data register. Here is room for one frame in each direction, as long as the longest that a
-//! socket's window asks for: the interface says so to its peers by its MTU, and a longer frame is
-//! dropped.
+//! data register. This driver has room for one frame in each direction, as long as the longest that
+//! a socket's window asks for: the interface announces that to its peers by its MTU, and a longer
+//! frame is dropped.
 
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 use static_cell::ConstStaticCell;
 
-use super::registers::Registers;
-use crate::settings::BUFFER;
+use crate::board::registers::Registers;
+use crate::settings::{FRAME_MAX, HARDWARE_ADDRESS};
 
 const MAC: usize = 0x4004_8000;
 /// Interrupt status, and their acknowledgement.
 const RIS_IACK: usize = 0x000;
-/// Interrupt mask; a frame has come.
+/// Interrupt mask; a frame was received.
 const IM: usize = 0x004;
 const IM_RX: u32 = 1;
 /// Receive control: start with an empty FIFO, take in frames.
@@ -29,19 +29,13 @@ const DATA: usize = 0x010;
 /// The station's address.
 const IA0: usize = 0x014;
 const IA1: usize = 0x018;
-/// How many frames have been received.
+/// The number of frames in the receive FIFO.
 const NP: usize = 0x034;
 /// Transmission request: send what is in the FIFO. Reads as set until that is done.
 const TR: usize = 0x038;
 
-/// The station's address: one of those that anyone may use.
-pub const ADDRESS: [u8; 6] = [0x02, 0x00, 0x00, 0x53, 0x4B, 0x31];
-
-/// Ethernet's header, and those of IPv4 and TCP.
+/// Ethernet's header.
 const HEADER: usize = 14;
-const HEADERS: usize = HEADER + 20 + 20;
-/// The longest frame.
-const FRAME_MAX: usize = HEADERS + BUFFER;
 /// Frames in the FIFOs have their length in front, 2 bytes, and those received the checksum behind,
 /// 4 bytes.
 const LENGTH: usize = 2;
@@ -63,15 +57,15 @@ pub struct Ethernet {
 }
 
 impl Ethernet {
-    /// Turns the MAC on.
+    /// Starts the MAC.
     ///
     /// # Safety
     ///
-    /// Only once: nobody else may use the MAC.
+    /// Only once: no other code may use the MAC.
     pub(crate) unsafe fn new() -> Self {
         // SAFETY: this is the block of the MAC, which the caller says is ours.
         let registers = unsafe { Registers::new(MAC) };
-        let [first, second, third, fourth, fifth, sixth] = ADDRESS;
+        let [first, second, third, fourth, fifth, sixth] = HARDWARE_ADDRESS;
         registers.write(IA0, u32::from_le_bytes([first, second, third, fourth]));
         registers.write(IA1, u32::from_le_bytes([fifth, sixth, 0, 0]));
         registers.write(IM, IM_RX);
@@ -81,15 +75,14 @@ impl Ethernet {
         Self { registers, received, sent }
     }
 
-    /// Whether a frame waits, after a look that comes later than the acknowledgement of the
-    /// interrupt.
+    /// Acknowledges the interrupt, and then returns whether a frame waits.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.registers.write(RIS_IACK, IM_RX);
         self.registers.read(NP) != 0
     }
 
-    /// Takes the next frame that is not too long out of the FIFO, and says how long it is.
+    /// Takes the next frame that is not too long out of the FIFO, and returns its length.
     fn take(&mut self) -> Option<usize> {
         while self.registers.read(NP) != 0 {
             let first = self.registers.read(DATA).to_le_bytes();
@@ -134,7 +127,7 @@ impl Device for Ethernet {
     }
 }
 
-/// A frame that has come.
+/// A received frame.
 #[derive(Debug)]
 pub struct Received<'a>(&'a [u8]);
 
@@ -153,7 +146,7 @@ pub struct Sent<'a> {
 
 impl phy::TxToken for Sent<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        // What answers a frame that has just come may find the one before still under way, for some
+        // The answer to a frame may find the frame before it still in the FIFO, for some
         // microseconds.
         while self.registers.read(TR) != 0 {}
         let result = fill(&mut self.frame[LENGTH..LENGTH + length]);

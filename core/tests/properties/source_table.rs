@@ -1,9 +1,10 @@
-//! The side table of backends against a map.
+//! The source table of backends against a map.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use selkie_core::{ErrorKind, Interest, Mode, Registration, Registrations, Token};
+use selkie_core::backend::{SourceEntry, SourceTable};
+use selkie_core::{ErrorKind, Interest, Mode, Token};
 
 use crate::{config, steps};
 
@@ -30,8 +31,8 @@ fn step() -> impl Strategy<Value = Step> {
     };
     let mode = || prop_oneof![Just(Mode::Level), Just(Mode::Oneshot), Just(Mode::Edge)];
     prop_oneof![
-        4 => (token(), interest(), mode()).prop_map(|(token, interest, mode)| Step::Register(token, interest, mode)),
-        3 => (token(), interest(), mode()).prop_map(|(token, interest, mode)| Step::Modify(token, interest, mode)),
+        4 => (token(), interest(), mode()).prop_map(|(t, i, m)| Step::Register(t, i, m)),
+        3 => (token(), interest(), mode()).prop_map(|(t, i, m)| Step::Modify(t, i, m)),
         2 => token().prop_map(Step::Deregister),
         3 => (0..7_usize).prop_map(Step::Report),
     ]
@@ -42,13 +43,13 @@ struct Entry {
     token: Token,
     interest: Interest,
     mode: Mode,
-    fired: bool,
+    is_reported: bool,
 }
 
 type Model = BTreeMap<usize, Entry>;
 
-/// What the contract says about registering `token`.
-fn vacancy(model: &Model, token: Token) -> Result<(), ErrorKind> {
+/// Returns what the contract says about registering `token`.
+fn expected_vacancy(model: &Model, token: Token) -> Result<(), ErrorKind> {
     match model.get(&token.index()) {
         _ if token.index() >= CAPACITY => Err(ErrorKind::Full),
         None if token.generation() == 0 => Err(ErrorKind::NotRegistered),
@@ -58,7 +59,7 @@ fn vacancy(model: &Model, token: Token) -> Result<(), ErrorKind> {
     }
 }
 
-/// What the contract says about using `token`.
+/// Returns what the contract says about using `token`.
 fn lookup(model: &Model, token: Token) -> Result<Entry, ErrorKind> {
     match model.get(&token.index()) {
         Some(entry) if entry.token == token => Ok(*entry),
@@ -67,14 +68,16 @@ fn lookup(model: &Model, token: Token) -> Result<Entry, ErrorKind> {
     }
 }
 
-fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model, step: Step) {
+type Table<'a> = SourceTable<&'a mut [SourceEntry<u32>], u32>;
+
+fn apply(table: &mut Table<'_>, model: &mut Model, step: Step) {
     match step {
         Step::Register(token, interest, mode) => {
-            let vacant = vacancy(model, token);
-            assert_eq!(table.vacancy(token).map_err(selkie_core::Error::kind), vacant);
+            let vacant = expected_vacancy(model, token);
+            assert_eq!(table.check_vacant(token).map_err(selkie_core::Error::kind), vacant);
             if vacant.is_ok() {
-                table.insert(token, interest, mode);
-                model.insert(token.index(), Entry { token, interest, mode, fired: false });
+                table.insert(token, interest, mode, token.generation());
+                model.insert(token.index(), Entry { token, interest, mode, is_reported: false });
             }
         }
         Step::Modify(token, interest, mode) => {
@@ -85,7 +88,7 @@ fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model,
             );
             if found.is_ok() {
                 table.update(token, interest, mode);
-                model.insert(token.index(), Entry { token, interest, mode, fired: false });
+                model.insert(token.index(), Entry { token, interest, mode, is_reported: false });
             }
         }
         Step::Deregister(token) => {
@@ -101,11 +104,31 @@ fn apply(table: &mut Registrations<[Registration; CAPACITY]>, model: &mut Model,
         }
         Step::Report(index) => {
             let oneshot = model.get_mut(&index).filter(|entry| entry.mode == Mode::Oneshot);
-            assert_eq!(table.fired(index), oneshot.is_some());
+            assert_eq!(table.mark_fired(index), oneshot.is_some());
             if let Some(entry) = oneshot {
-                entry.fired = true;
+                entry.is_reported = true;
             }
         }
+    }
+}
+
+fn compare(table: &Table<'_>, model: &Model) {
+    assert_eq!((table.len(), table.is_empty()), (model.len(), model.is_empty()));
+    let is_armed = |entry: &&Entry| !entry.interest.is_empty() && !entry.is_reported;
+    assert_eq!(table.armed(), model.values().filter(is_armed).count());
+    let is_oneshot = |entry: &&Entry| entry.mode == Mode::Oneshot;
+    assert_eq!(table.oneshot(), model.values().filter(is_oneshot).count());
+    for index in 0..=CAPACITY {
+        let found = table.at(index).map(|(token, registration, value)| {
+            assert_eq!(*value, token.generation());
+            (token, registration.interest, registration.mode, registration.armed())
+        });
+        let expected = model.get(&index).map(|entry| {
+            let armed = if entry.is_reported { Interest::NONE } else { entry.interest };
+            (entry.token, entry.interest, entry.mode, armed)
+        });
+        assert_eq!(found, expected);
+        assert_eq!(table.tenant(index), model.get(&index).map(|entry| entry.token));
     }
 }
 
@@ -113,22 +136,17 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn the_table_agrees_with_the_contract(steps in prop::collection::vec(step(), 1..steps(100))) {
-        let mut table = Registrations::new([Registration::EMPTY; CAPACITY]);
-        let mut model = Model::new();
-        for step in steps {
-            apply(&mut table, &mut model, step);
-            prop_assert_eq!(table.len(), model.len());
-            prop_assert_eq!(table.is_empty(), model.is_empty());
-            let armed = model.values().filter(|entry| !entry.interest.is_empty() && !entry.fired).count();
-            prop_assert_eq!(table.armed(), armed);
-            prop_assert_eq!(table.oneshot(), model.values().filter(|entry| entry.mode == Mode::Oneshot).count());
-            for index in 0..=CAPACITY {
-                let entry = model.get(&index);
-                let expected = entry.map(|entry| (entry.token, entry.interest, entry.mode));
-                prop_assert_eq!(table.at(index).map(|(token, found)| (token, found.interest, found.mode)), expected);
-                let armed = entry.map(|entry| if entry.fired { Interest::NONE } else { entry.interest });
-                prop_assert_eq!(table.at(index).map(|(_, found)| found.armed()), armed);
+    fn the_table_agrees_with_the_contract(
+        lives in prop::collection::vec(prop::collection::vec(step(), 1..steps(100)), 1..3),
+    ) {
+        let mut entries = [SourceEntry::vacant(0); CAPACITY];
+        for steps in lives {
+            // The second life shows that nothing of the first is seen.
+            let mut table = SourceTable::new(&mut entries[..]);
+            let mut model = Model::new();
+            for step in steps {
+                apply(&mut table, &mut model, step);
+                compare(&table, &model);
             }
         }
     }

@@ -1,0 +1,275 @@
+//! The sources that a platform owns, and the handles that name them.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::num::NonZeroU32;
+
+use crate::contract::{Error, ErrorKind};
+use crate::event_loop::Storage;
+
+/// Names one source of a platform until that is removed, and nothing else ever after.
+///
+/// Eight bytes, also as an `Option`. A platform wraps it in a type of its own, so that handles of
+/// different platforms are not mixed up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Handle {
+    index: u32,
+    /// Odd, so never zero.
+    generation: NonZeroU32,
+}
+
+impl Handle {
+    /// Returns the place in the table: dense, and below the capacity.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+
+    /// Returns the generation of the place when the handle was issued.
+    #[inline]
+    #[must_use]
+    pub const fn generation(self) -> u32 {
+        self.generation.get()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Handle({}#{})", self.index, self.generation)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Handle {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "Handle({}#{})", self.index, self.generation.get());
+    }
+}
+
+/// One place in a [`HandleTable`]. All bits zero means vacant and never used, if they mean an empty
+/// `T`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HandleEntry<T> {
+    /// Odd while in use.
+    generation: u32,
+    /// While vacant: the next vacant place + 1, or 0.
+    next: u32,
+    value: T,
+}
+
+impl<T> HandleEntry<T> {
+    /// Makes a vacant place with a placeholder.
+    #[must_use]
+    pub const fn vacant(value: T) -> Self {
+        Self { generation: 0, next: 0, value }
+    }
+}
+
+/// The generation of a place that is used up. The last handle has the odd one before.
+const RETIRED: u32 = u32::MAX - 1;
+
+/// Issues handles for the sources that a platform owns.
+///
+/// All is O(1), and nothing allocates. Making a table is O(1) in any memory: places that it has
+/// not used yet count as vacant. Handles of an earlier table in the same memory stay stale, as
+/// generations go on. A place whose generations are used up is retired.
+///
+/// ```
+/// use selkie_core::ErrorKind;
+/// use selkie_core::backend::{HandleEntry, HandleTable};
+///
+/// let mut streams = HandleTable::new([HandleEntry::vacant("no stream"); 2]);
+/// let stream = streams.insert("a stream").expect("there is room");
+/// assert_eq!(streams.get(stream), Ok(&"a stream"));
+/// streams.remove(stream, "no stream")?;
+/// assert_eq!(streams.get(stream), Err(ErrorKind::Stale.into()));
+/// # Ok::<(), selkie_core::Error>(())
+/// ```
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct HandleTable<S, T> {
+    entries: S,
+    /// The most recently vacated place + 1, or 0.
+    vacant: u32,
+    /// The first place that this table never used.
+    fresh: u32,
+    len: u32,
+    values: PhantomData<T>,
+}
+
+impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
+    /// Makes an empty table with one place for each of `entries`, in any state, of which it uses at
+    /// most 2^32 - 1.
+    #[must_use]
+    pub const fn new(entries: S) -> Self {
+        Self { entries, vacant: 0, fresh: 0, len: 0, values: PhantomData }
+    }
+
+    /// Returns the places that were used.
+    #[inline]
+    fn used(&self) -> &[HandleEntry<T>] {
+        let entries = self.entries.as_ref();
+        entries.get(..self.fresh as usize).unwrap_or(entries)
+    }
+
+    /// Returns true if another source fits.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.vacant != 0 || self.has_fresh()
+    }
+
+    /// Returns true if a place is left that this table never used.
+    fn has_fresh(&self) -> bool {
+        self.fresh < u32::MAX && (self.fresh as usize) < self.entries.as_ref().len()
+    }
+
+    /// Adds a source.
+    ///
+    /// # Errors
+    ///
+    /// The source itself, when there is no room.
+    pub fn insert(&mut self, value: T) -> Result<Handle, T> {
+        loop {
+            let (index, is_fresh) = match self.vacant {
+                0 if self.has_fresh() => (self.fresh, true),
+                0 => return Err(value),
+                position => (position - 1, false),
+            };
+            let entry = &mut self.entries.as_mut()[index as usize];
+            if is_fresh {
+                self.fresh += 1;
+                // In use by an earlier table: its handle becomes stale.
+                entry.generation = entry.generation.saturating_add(entry.generation & 1);
+                entry.next = 0;
+            } else {
+                self.vacant = entry.next;
+            }
+            if entry.generation >= RETIRED {
+                // An earlier table has used it up.
+                continue;
+            }
+            // The entry is vacant, so its generation is even and this one is odd already.
+            let generation = NonZeroU32::MIN | (entry.generation + 1);
+            *entry = HandleEntry { generation: generation.get(), next: 0, value };
+            self.len += 1;
+            return Ok(Handle { index, generation });
+        }
+    }
+
+    /// Returns the source of a handle.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Stale`] if it was removed.
+    #[inline]
+    pub fn get(&self, handle: Handle) -> Result<&T, Error> {
+        match self.used().get(handle.index()) {
+            // A handle's generation is odd, so equality is enough.
+            Some(entry) if entry.generation == handle.generation.get() => Ok(&entry.value),
+            _ => Err(Error::new(ErrorKind::Stale)),
+        }
+    }
+
+    /// Returns the source of a handle, to be changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    #[inline]
+    pub fn get_mut(&mut self, handle: Handle) -> Result<&mut T, Error> {
+        self.get(handle)?;
+        Ok(&mut self.entries.as_mut()[handle.index()].value)
+    }
+
+    /// Removes a source, and leaves a placeholder. The handle is stale from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn remove(&mut self, handle: Handle, placeholder: T) -> Result<T, Error> {
+        let value = core::mem::replace(self.get_mut(handle)?, placeholder);
+        let entry = &mut self.entries.as_mut()[handle.index()];
+        entry.generation += 1;
+        // A retired place is not linked again.
+        if entry.generation < RETIRED {
+            entry.next = self.vacant;
+            self.vacant = handle.index + 1;
+        }
+        self.len -= 1;
+        Ok(value)
+    }
+
+    /// Returns the handle and the source at a place, if it is in use.
+    #[inline]
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<(Handle, &T)> {
+        let entry = self.used().get(index)?;
+        let generation =
+            NonZeroU32::new(entry.generation).filter(|number| number.get() & 1 == 1)?;
+        Some((Handle { index: u32::try_from(index).ok()?, generation }, &entry.value))
+    }
+
+    /// Returns the handles and sources in use, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = (Handle, &T)> + '_ {
+        (0..self.fresh as usize).filter_map(|index| self.at(index))
+    }
+
+    /// Returns the number of sources.
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Returns true if there is no source.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the number of places, the retired ones included.
+    #[inline]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.entries.as_ref().len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_are_eight_bytes() {
+        assert_eq!((size_of::<Handle>(), size_of::<Option<Handle>>()), (8, 8));
+    }
+
+    #[test]
+    fn a_place_without_generations_left_is_retired() {
+        let mut entries = [HandleEntry { generation: RETIRED - 2, next: 0, value: 0 }];
+        let mut table = HandleTable::new(&mut entries[..]);
+        let last = table.insert(1).unwrap();
+        assert_eq!(last.generation(), RETIRED - 1);
+        table.remove(last, 0).unwrap();
+        assert!(!table.has_room());
+        assert_eq!(table.insert(2), Err(2));
+        assert_eq!(table.get(last), Err(ErrorKind::Stale.into()));
+        let mut heir = HandleTable::new(&mut entries[..]);
+        assert_eq!(heir.insert(2), Err(2), "for good");
+    }
+
+    #[test]
+    fn an_heir_never_issues_the_handles_of_its_predecessor() {
+        let mut entries = [HandleEntry::vacant(0); 2];
+        let old = HandleTable::new(&mut entries[..]).insert(1).unwrap();
+        let mut heir = HandleTable::new(&mut entries[..]);
+        assert_eq!(heir.get(old), Err(ErrorKind::Stale.into()), "also before its place is used");
+        let new = heir.insert(2).unwrap();
+        assert_eq!((new.index(), heir.get(old)), (old.index(), Err(ErrorKind::Stale.into())));
+        assert_ne!(new, old);
+    }
+}
