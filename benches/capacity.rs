@@ -177,17 +177,18 @@ mod linux {
     /// A loop and a server.
     struct Stand {
         event_loop: EventLoop<Toy, HeapLoop>,
-        server: Server<'static, Toy, Echo>,
+        server: Server<Toy, Echo, &'static mut Memory>,
         next: usize,
     }
 
     impl Stand {
         fn new(platform: Toy, slots: usize, buffers: usize) -> Self {
-            let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, EVENTS));
-            let memory = Box::leak(Box::new(Memory::new(slots, buffers, BUFFER_SIZE)));
-            let config =
-                Config { connections_max: slots - 1, stall_timeout: None, ..Config::DEFAULT };
-            let mut server = Server::new(Echo, config, memory.storage());
+            let mut event_loop =
+                EventLoop::new(platform, HeapLoop::new(slots, EVENTS).expect("memory"));
+            let memory =
+                Box::leak(Box::new(Memory::new(slots, buffers, BUFFER_SIZE).expect("memory")));
+            let config = Config::DEFAULT.connections_max(slots - 1).stall_timeout(None);
+            let mut server = Server::new(Echo, config, memory);
             server.listen(&mut event_loop.context(), Toy::listener()).expect("room for a listener");
             Self { event_loop, server, next: 0 }
         }

@@ -174,3 +174,19 @@ msrv() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }
 packages() { python3 ci/workspace.py "$@" | sed 's/^/--package=/'; }
 
 have_libkqueue() { have pkg-config && pkg-config --exists libkqueue; }
+
+# test_sanitized SANITIZER: the native tests under a sanitizer of the nightly compiler. The standard
+# library is compiled with it, too: what it does with memory and threads is part of the picture.
+test_sanitized() {
+    local host
+    need_nightly rust-src ||
+        not_run "rustup could not install $nightly; check that it can reach its server"
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    # A sanitizer takes memory of its own, so the bound of the server's is not judged.
+    export RUSTFLAGS="-Zsanitizer=$1 -Cunsafe-allow-abi-mismatch=sanitizer"
+    export CARGO_TARGET_DIR="$target_folder/sanitized-$1" CARGO_PROFILE_DEV_DEBUG=line-tables-only
+    run cargo "+$nightly" test --locked --quiet -Zbuild-std --target "$host" \
+        --package selkie-std --lib --tests
+    run cargo "+$nightly" test --locked --quiet -Zbuild-std --target "$host" \
+        --package selkie-tests --test allocations --test echo -- --skip bounded_memory
+}

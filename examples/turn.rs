@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut loop_memory, mut server_memory) =
         (LOOP.lock().map_err(|_| "in use")?, SERVER.lock().map_err(|_| "in use")?);
     let mut event_loop = EventLoop::new(platform, &mut *loop_memory);
-    let config = Config { idle_timeout: Some(Duration::from_secs(60)), ..Config::DEFAULT };
+    let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(60)));
     let mut server = Server::new(Echo, config, server_memory.storage());
     server.listen(&mut event_loop.context(), listener)?;
 

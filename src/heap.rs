@@ -2,22 +2,37 @@
 
 use std::boxed::Box;
 
-use selkie_core::Event;
-use selkie_core::memory::{
-    Block, Connection, LoopMemory, LoopStorage, ServerStorage, Slot, TimerSlot,
+use selkie_core::Error;
+#[cfg(not(unix))]
+use selkie_core::ErrorKind;
+use selkie_core::{
+    Block, Connection, Entry, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 #[cfg(unix)]
-use selkie_std::zeroed_slice as table;
+use selkie_std::try_zeroed_slice as table;
 
 /// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
 #[cfg(not(unix))]
-fn table<T: Clone + Default>(len: usize) -> Box<[T]> {
-    std::vec![T::default(); len].into_boxed_slice()
+fn table<T: Clone + Default>(len: usize) -> Result<Box<[T]>, Error> {
+    let mut table = std::vec::Vec::new();
+    table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
+    table.resize(len, T::default());
+    Ok(table.into_boxed_slice())
 }
 
-/// Makes a table of nothing, for entries that only the user knows.
-fn nothing<T>(len: usize) -> Box<[Option<T>]> {
-    (0..len).map(|_| None).collect()
+/// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
+/// nothing is written to them.
+fn vacant<T>(len: usize) -> Result<Box<[Entry<T>]>, Error> {
+    #[cfg(unix)]
+    return table(len);
+    #[cfg(not(unix))]
+    {
+        let mut table = std::vec::Vec::new();
+        table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
+        table.resize_with(len, || Entry::Vacant);
+        Ok(table.into_boxed_slice())
+    }
 }
 
 /// The memory of a loop, on the heap.
@@ -32,9 +47,12 @@ pub struct HeapLoop {
 
 impl HeapLoop {
     /// Makes memory for `slots` sources, listeners and wakers included, and batches of `events`.
-    #[must_use]
-    pub fn new(slots: usize, events: usize) -> Self {
-        Self { slots: table(slots), timers: table(slots), events: table(events) }
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
+    pub fn new(slots: usize, events: usize) -> Result<Self, Error> {
+        Ok(Self { slots: table(slots)?, timers: table(slots)?, events: table(events)? })
     }
 }
 
@@ -52,8 +70,8 @@ impl LoopMemory for HeapLoop {
 #[derive(Debug)]
 pub struct HeapServer<Source, Session> {
     connections: Box<[Connection]>,
-    sources: Box<[Option<Source>]>,
-    sessions: Box<[Option<Session>]>,
+    sources: Box<[Entry<Source>]>,
+    sessions: Box<[Entry<Session>]>,
     blocks: Box<[Block]>,
     bytes: Box<[u8]>,
     scratch: Box<[u8]>,
@@ -62,16 +80,19 @@ pub struct HeapServer<Source, Session> {
 impl<Source, Session> HeapServer<Source, Session> {
     /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
     /// `block_size` bytes.
-    #[must_use]
-    pub fn new(slots: usize, blocks: usize, block_size: usize) -> Self {
-        Self {
-            connections: table(slots),
-            sources: nothing(slots),
-            sessions: nothing(slots),
-            blocks: table(blocks),
-            bytes: table(blocks * block_size),
-            scratch: table(block_size),
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
+    pub fn new(slots: usize, blocks: usize, block_size: usize) -> Result<Self, Error> {
+        Ok(Self {
+            connections: table(slots)?,
+            sources: vacant(slots)?,
+            sessions: vacant(slots)?,
+            blocks: table(blocks)?,
+            bytes: table(blocks.saturating_mul(block_size))?,
+            scratch: table(block_size)?,
+        })
     }
 
     /// Lends the memory to a server.
@@ -84,5 +105,17 @@ impl<Source, Session> HeapServer<Source, Session> {
             bytes: &mut self.bytes,
             scratch: &mut self.scratch,
         }
+    }
+}
+
+impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
+    #[inline]
+    fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        self.storage()
+    }
+
+    #[inline]
+    fn connections(&self) -> &[Connection] {
+        &self.connections
     }
 }

@@ -31,8 +31,8 @@
 //! let mut platform = Platform::new(DefaultSelector::new(slots)?, slots)?;
 //! let listener = platform.listen("127.0.0.1:7000".parse()?, 128)?;
 //!
-//! let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 256));
-//! let mut server_memory = HeapServer::new(slots, slots, 16 * 1024);
+//! let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 256)?);
+//! let mut server_memory = HeapServer::new(slots, 2 * slots, 16 * 1024)?;
 //! let mut server = Server::new(Echo, Config::DEFAULT, server_memory.storage());
 //! server.listen(&mut event_loop.context(), listener)?;
 //! event_loop.run(&mut server)?;
@@ -44,6 +44,8 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
+mod front_door;
 #[cfg(feature = "std")]
 mod heap;
 
@@ -52,6 +54,10 @@ mod heap;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(feature = "std", target_os = "wasi"))]
+pub use front_door::{Backend, UnknownBackend};
+#[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
+pub use front_door::{Builder, Finished, Handle, Listening, ServeError, serve};
 #[cfg(feature = "std")]
 pub use heap::{HeapLoop, HeapServer};
 pub use selkie_core::*;

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Cargo.lock is complete, so that every build below is of the versions that are committed.
+# The three lock files are complete, so that every build below is of the versions committed.
 set -euo pipefail
 source ci/common.sh
 
 run cargo fetch --locked
+run cargo fetch --locked --manifest-path guests/Cargo.toml
+run cargo fetch --locked --manifest-path fuzz/Cargo.toml

@@ -16,7 +16,8 @@ run cargo package --quiet --locked --no-verify --allow-dirty "${options[@]}"
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 patches="[patch.crates-io]"
 for crate in $crates; do
-    tar -xzf "$CARGO_TARGET_DIR/package/$crate-$version.crate" -C "$folder/unpacked"
+    # With the time of now: those in a package are all the same, and cargo goes by them.
+    tar -xmzf "$CARGO_TARGET_DIR/package/$crate-$version.crate" -C "$folder/unpacked"
     patches="$patches
 $crate = { path = \"../$crate-$version\" }"
 done

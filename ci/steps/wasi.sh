@@ -62,6 +62,12 @@ for toolchain in "" "+$oldest"; do
         --package wasm-conformance --target wasm32-wasip2
 done
 
+# What the round trips are measured against: nothing else compiles it.
+run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
+    --target wasm32-wasip1 --bin poll-oneoff -- -D warnings
+run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
+    --target wasm32-wasip2 --bin io-poll --bin mio --bin wstd -- -D warnings
+
 at_most 14336 "$folder/guest-0.1.wasm"
 at_most 24576 "$folder/guest-0.2.wasm"
 

@@ -6,7 +6,7 @@ use defmt::{Format, Formatter, write};
 use crate::adapters::{DevicePoller, StreamAdapter};
 use crate::contract::{Events, Selector, Token, Transport};
 use crate::event_loop::{Context, EventLoop, LoopMemory, LoopStorage, StaticLoop};
-use crate::server::{Peer, Server, ServerStorage, Service, StaticServer};
+use crate::server::{Peer, Server, ServerMemory, ServerStorage, Service, StaticServer};
 
 impl Format for Token {
     fn format(&self, formatter: Formatter<'_>) {
@@ -44,7 +44,12 @@ impl<const SLOTS: usize, const EVENTS: usize> Format for StaticLoop<SLOTS, EVENT
     }
 }
 
-impl<P: Transport, S: Service> Format for Server<'_, P, S> {
+impl<P, S, M> Format for Server<P, S, M>
+where
+    P: Transport,
+    S: Service,
+    M: ServerMemory<P::Source, S::Session>,
+{
     fn format(&self, formatter: Formatter<'_>) {
         write!(formatter, "Server({} open, {})", self.open_connections(), *self.counters());
     }

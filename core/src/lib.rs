@@ -95,7 +95,9 @@ mod server;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
-pub use server::{CloseReason, Config, Counters, Peer, SendError, Server, Service};
+pub use server::{
+    CloseReason, Config, Counters, Ending, Peer, PeerOps, SendError, Server, Service,
+};
 
 /// The contracts that platforms implement, and the values that only they and generic code name.
 pub mod platform {
@@ -109,7 +111,7 @@ pub mod memory {
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
-    pub use crate::server::{Block, Connection, ServerStorage, StaticServer};
+    pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
 }
 
 /// The paths of these names until every crate of the workspace names their modules.

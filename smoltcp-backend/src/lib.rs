@@ -52,7 +52,7 @@
 //!
 //! let mut server_memory = StaticServer::<Socket, (), 5, 0, 0, 512>::new();
 //! let mut event_loop = EventLoop::new_at(network, StaticLoop::<5, 8>::new(), now);
-//! let config = selkie_core::Config { connections_max: 4, ..selkie_core::Config::DEFAULT };
+//! let config = selkie_core::Config::DEFAULT.connections_max(4);
 //! let mut server = Server::new(Echo, config, server_memory.storage());
 //! server.listen(&mut event_loop.context(), listener)?;
 //!

@@ -102,6 +102,8 @@ impl<D: Device> Transport for Network<'_, D> {
     /// buffer what was not read.
     const OWNS_BUFFERS: bool = true;
 
+    const REPORTS_ROOM: bool = true;
+
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let number = self.listener(listener)?;
         match self.oldest_arrival(number) {

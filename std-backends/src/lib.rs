@@ -48,8 +48,8 @@
 //!
 //! # A source table of your own
 //!
-//! A [`Registry`](selkie_core::memory::Registry) issues tokens for a program that has no table of its
-//! sources. A program that has one needs none: any index below the selector's capacity makes a
+//! A [`Registry`](selkie_core::memory::Registry) issues tokens for a program that has no table of
+//! its sources. A program that has one needs none: any index below the selector's capacity makes a
 //! token, together with a generation that is not 0. The descriptor itself is such an index:
 //!
 //! ```

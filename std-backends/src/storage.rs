@@ -3,8 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 
 use selkie_core::backend::{HandleEntry, SourceEntry};
-use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
-use selkie_core::{Error, ErrorKind, Event};
+use selkie_core::{Block, Connection, Entry, Error, ErrorKind, Event, Slot, TimerSlot};
 
 /// A type of which all bits zero is a value.
 ///
@@ -31,6 +30,10 @@ zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,
 );
+
+// SAFETY: the first byte says if there is a value, and zero says that there is none; then the other
+// bytes mean nothing.
+unsafe impl<T> Zeroable for Entry<T> {}
 
 // SAFETY: no bytes at all.
 unsafe impl Zeroable for () {}

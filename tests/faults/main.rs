@@ -25,15 +25,22 @@ mod streams;
 mod waits;
 mod watching;
 
-/// The backends that Linux has.
-const BACKENDS: [&str; 3] = ["epoll", "poll", "select"];
+/// Lists the names of the backends.
+macro_rules! names {
+    ($($backend:ident $name:ident,)+) => {
+        /// The backends of the platform.
+        const BACKENDS: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+selkie::for_each_backend!(names);
 
 /// Makes a test of each fault, which is tried on every backend.
 macro_rules! faults {
     ($($name:ident: $case:expr;)+) => {
         $(#[test]
         fn $name() {
-            on(&BACKENDS, $case);
+            on(BACKENDS, $case);
         })+
     };
 }

@@ -39,20 +39,21 @@ const GROWTH_MAX: u64 = 256 << 10;
 /// The size of such a buffer, which takes no memory until it is used.
 const BLOCK_SIZE: u64 = 16 * 1024;
 
-#[test]
-fn epoll_ends_where_it_began() {
-    soak("epoll");
+/// Makes a test for each backend of the platform.
+macro_rules! ends_where_it_began {
+    ($($backend:ident $name:ident,)+) => {
+        $(
+            mod $name {
+                #[test]
+                fn ends_where_it_began() {
+                    super::soak(stringify!($name));
+                }
+            }
+        )+
+    };
 }
 
-#[test]
-fn poll_ends_where_it_began() {
-    soak("poll");
-}
-
-#[test]
-fn select_ends_where_it_began() {
-    soak("select");
-}
+selkie::for_each_backend!(ends_where_it_began);
 
 fn soak(backend: &str) {
     let Some(time) = std::env::var_os(SECONDS) else {

@@ -35,8 +35,10 @@ where
 {
     let mut chain = Chain::new(sources);
     let callbacks = chain.callbacks();
-    let mut event_loop =
-        EventLoop::new(platform.expect("a selector"), HeapLoop::new(sources.len(), BATCH));
+    let mut event_loop = EventLoop::new(
+        platform.expect("a selector"),
+        HeapLoop::new(sources.len(), BATCH).expect("memory"),
+    );
     for fd in sources.watched() {
         event_loop.context().register(fd, Interest::READABLE, Mode::Level).expect("a registration");
     }
@@ -55,7 +57,7 @@ pub(crate) fn churn<'s, P>(
 where
     P: Wait<Source = BorrowedFd<'s>>,
 {
-    let memory = HeapLoop::new(sources.len() + 1, BATCH);
+    let memory = HeapLoop::new(sources.len() + 1, BATCH).expect("memory");
     let mut event_loop = EventLoop::new(platform.expect("a selector"), memory);
     let mut context = event_loop.context();
     for fd in sources.watched() {

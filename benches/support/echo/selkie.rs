@@ -70,8 +70,8 @@ pub(crate) fn serve<P: FdSelector + Wait>(
     let mut platform =
         Platform::new(selector.expect("a selector"), slots).expect("memory for the sockets");
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
-    let mut server_memory = HeapServer::<Socket, ()>::new(slots, BLOCKS, READ_MAX);
-    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, BATCH));
+    let mut server_memory = HeapServer::<Socket, ()>::new(slots, BLOCKS, READ_MAX).expect("memory");
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, BATCH).expect("memory"));
     let service = Counted { service, closed: 0 };
     let mut server = Server::new(service, Config::DEFAULT, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("room for the listener");

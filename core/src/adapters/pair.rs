@@ -108,6 +108,7 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
     type Address = Either<A::Address, B::Address>;
 
     const OWNS_BUFFERS: bool = A::OWNS_BUFFERS && B::OWNS_BUFFERS;
+    const REPORTS_ROOM: bool = A::REPORTS_ROOM && B::REPORTS_ROOM;
     // A read too many finds nothing, and does no harm.
     const READABLE_UNTIL_EMPTY: bool = A::READABLE_UNTIL_EMPTY || B::READABLE_UNTIL_EMPTY;
 

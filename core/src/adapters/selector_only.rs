@@ -110,6 +110,7 @@ impl<S: Selector> Transport for SelectorOnly<S> {
 
     /// There is nothing that could wait.
     const OWNS_BUFFERS: bool = true;
+    const REPORTS_ROOM: bool = true;
 
     fn accept(&mut self, _listener: S::Source) -> Result<S::Source, Error> {
         Err(UNSUPPORTED)

@@ -40,6 +40,10 @@ pub trait Transport: Selector {
     /// times at most: that costs less than a wait that ends at once.
     const READABLE_UNTIL_EMPTY: bool = false;
 
+    /// The platform reports a source whose [`write_room`](Self::write_room) was too small as
+    /// writable when it has more, and not before. Elsewhere the server tries again after a while.
+    const REPORTS_ROOM: bool = false;
+
     /// Takes one waiting connection from a listener.
     ///
     /// # Errors
@@ -148,8 +152,9 @@ pub trait Transport: Selector {
     /// Not 0 for a source that is broken or whose stream was ended, so that the write is made and
     /// returns the error.
     ///
-    /// Unless that was all the room there can be, the source is writable again only once it has
-    /// more room than this, or after a write: who needs more is not called in vain.
+    /// Where [`REPORTS_ROOM`](Self::REPORTS_ROOM) says so, and unless that was all the room there
+    /// can be, the source is writable again only once it has more room than this, or after a
+    /// write: a writer that needs more is not called in vain.
     #[inline]
     fn write_room(&mut self, source: Self::Source) -> usize {
         let _ = source;

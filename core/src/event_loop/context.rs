@@ -242,6 +242,19 @@ impl<'a, P: Selector> Context<'a, P> {
         self.state.stop();
     }
 
+    /// Counts a server: the drain of another does not stop the loop.
+    pub(crate) const fn join(&mut self) {
+        self.state.servers += 1;
+    }
+
+    /// Records that a server has drained; when all have, the loop stops.
+    pub(crate) const fn leave(&mut self) {
+        self.state.servers -= 1;
+        if self.state.servers == 0 {
+            self.stop();
+        }
+    }
+
     #[inline]
     fn check_live(&self, token: Token) -> Result<(), Error> {
         if self.contains(token) { Ok(()) } else { Err(Error::new(ErrorKind::Stale)) }

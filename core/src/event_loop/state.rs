@@ -42,6 +42,8 @@ pub(super) struct LoopState<P> {
     /// The time before the first of them.
     pub(super) full_looks_since: Instant,
     phase: Phase,
+    /// The servers that serve in this loop and have not drained.
+    pub(super) servers: usize,
     pub(super) counters: LoopCounters,
 }
 
@@ -65,6 +67,7 @@ impl<P> LoopState<P> {
             full_looks: 0,
             full_looks_since: Instant::ZERO,
             phase: Phase::Running,
+            servers: 0,
             counters: LoopCounters::default(),
         }
     }

@@ -2,47 +2,184 @@
 
 use core::time::Duration;
 
+use crate::contract::Instant;
+
 /// What a server allows its peers, and itself per turn.
+///
+/// ```
+/// use core::time::Duration;
+/// use selkie_core::Config;
+///
+/// const CONFIG: Config =
+///     Config::DEFAULT.connections_max(100).idle_timeout(Some(Duration::from_secs(60)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Config {
-    /// How many connections are served at once; more wait in the platform's backlog. The loop's
-    /// capacity is a limit too, in which each listener and waker takes one slot.
-    pub connections_max: usize,
-    /// How long a connection may live without a byte moving on it in either direction; `None` for
-    /// ever.
-    pub idle_timeout: Option<Duration>,
-    /// How long bytes may be owed to a peer without it taking any; `None` for ever. Where the
-    /// platform owns the buffers
-    /// ([`Transport::OWNS_BUFFERS`](crate::platform::Transport::OWNS_BUFFERS)), the idle timeout serves for
-    /// this.
-    pub stall_timeout: Option<Duration>,
-    /// How long a connection that the server closes waits for the peer's end of the stream after
-    /// all was sent; zero closes at once, and risks that a reset overtakes the last bytes if
-    /// the peer is still sending.
-    pub linger: Duration,
-    /// How many connections are accepted from one listener in one turn.
-    pub accepts_per_turn: usize,
-    /// After how long a listener that could not accept for lack of descriptors or memory is tried
-    /// again, if nothing was freed before.
-    pub accept_retry: Duration,
+    connections_max: usize,
+    idle_timeout: Option<Duration>,
+    stall_timeout: Option<Duration>,
+    input_timeout: InputTimeout,
+    buffer_grace: Duration,
+    linger: Duration,
+    accepts_per_turn: usize,
+    accept_retry: Duration,
+    drain_accepts: usize,
+}
+
+/// When a service that takes nothing of a full inbox has had enough time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum InputTimeout {
+    /// As long as a peer may stall.
+    AsStall,
+    After(Option<Duration>),
 }
 
 impl Config {
-    /// No limit on connections and idle time, 30 seconds for stalled peers, 2 seconds of lingering,
-    /// 16 accepts per turn, a retry after 100 milliseconds.
+    /// No limit on connections and idle time, 30 seconds for stalled peers and for input that is
+    /// not taken, 1 second of grace for buffers, 2 seconds of lingering, 16 accepts per turn, a
+    /// retry after 100 milliseconds, 4,096 accepts per listener while draining.
     pub const DEFAULT: Self = Self {
         connections_max: usize::MAX,
         idle_timeout: None,
         stall_timeout: Some(Duration::from_secs(30)),
+        input_timeout: InputTimeout::AsStall,
+        buffer_grace: Duration::from_secs(1),
         linger: Duration::from_secs(2),
         accepts_per_turn: 16,
         accept_retry: Duration::from_millis(100),
+        drain_accepts: 4096,
     };
+
+    /// Sets how many connections are served at once, at least one; more wait in the platform's backlog. The
+    /// loop's capacity is a limit too, in which each listener and waker takes one slot.
+    #[must_use]
+    pub const fn connections_max(self, connections_max: usize) -> Self {
+        Self { connections_max, ..self }
+    }
+
+    /// Sets how long a connection may stand without a byte moving on it in either direction;
+    /// `None` is without limit. The clock is stopped while the service has
+    /// [paused reading](crate::Peer::pause_reading).
+    #[must_use]
+    pub const fn idle_timeout(self, idle_timeout: Option<Duration>) -> Self {
+        Self { idle_timeout, ..self }
+    }
+
+    /// Sets how long output may wait for a peer without it taking any of it; `None` is without
+    /// limit.
+    #[must_use]
+    pub const fn stall_timeout(self, stall_timeout: Option<Duration>) -> Self {
+        Self { stall_timeout, ..self }
+    }
+
+    /// Sets how long a service may take nothing of input that fills the inbox, or that is left
+    /// after the peer's end of the stream, before the connection is closed as
+    /// [`InputNotTaken`](crate::CloseReason::InputNotTaken); `None` is without limit. The default
+    /// is the stall timeout.
+    #[must_use]
+    pub const fn input_timeout(self, input_timeout: Option<Duration>) -> Self {
+        Self { input_timeout: InputTimeout::After(input_timeout), ..self }
+    }
+
+    /// Sets how long a connection waits for a buffer of the pool before the one that has held a
+    /// buffer longest, without once emptying it, is aborted as
+    /// [`BufferNeeded`](crate::CloseReason::BufferNeeded); one in each such time.
+    #[must_use]
+    pub const fn buffer_grace(self, buffer_grace: Duration) -> Self {
+        Self { buffer_grace, ..self }
+    }
+
+    /// Sets how long a connection that the server closes waits for the peer's end of the stream
+    /// after all was sent; zero closes at once, and risks that a reset overtakes the last bytes if
+    /// the peer is still sending.
+    #[must_use]
+    pub const fn linger(self, linger: Duration) -> Self {
+        Self { linger, ..self }
+    }
+
+    /// Sets how many connections are accepted from one listener in one turn; at least one.
+    #[must_use]
+    pub const fn accepts_per_turn(self, accepts_per_turn: usize) -> Self {
+        Self { accepts_per_turn, ..self }
+    }
+
+    /// Sets after how long a listener that could not accept for lack of slots, descriptors or
+    /// memory that others use is tried again, if nothing was freed before.
+    #[must_use]
+    pub const fn accept_retry(self, accept_retry: Duration) -> Self {
+        Self { accept_retry, ..self }
+    }
+
+    /// Sets how many connections a draining server accepts from its listeners at most, so that
+    /// clients in the backlog are served and newcomers without end do not hold the drain up.
+    #[must_use]
+    pub const fn drain_accepts(self, drain_accepts: usize) -> Self {
+        Self { drain_accepts, ..self }
+    }
+
+    /// Returns the limits in the units that the server calculates with.
+    pub(super) fn limits(&self) -> Limits {
+        let input = match self.input_timeout {
+            InputTimeout::AsStall => self.stall_timeout,
+            InputTimeout::After(timeout) => timeout,
+        };
+        Limits {
+            connections_max: self.connections_max.max(1),
+            accepts_per_turn: self.accepts_per_turn.max(1),
+            drain_accepts: self.drain_accepts,
+            idle: Span::new(self.idle_timeout),
+            stall: Span::new(self.stall_timeout),
+            input: Span::new(input),
+            grace: Span::new(Some(self.buffer_grace)),
+            linger: Span::new(Some(self.linger)),
+            accept_retry: Span::new(Some(self.accept_retry)),
+        }
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+/// The [`Config`], in the units that the server calculates with.
+#[derive(Debug)]
+pub(super) struct Limits {
+    pub(super) connections_max: usize,
+    pub(super) accepts_per_turn: usize,
+    pub(super) drain_accepts: usize,
+    pub(super) idle: Span,
+    pub(super) stall: Span,
+    pub(super) input: Span,
+    pub(super) grace: Span,
+    pub(super) linger: Span,
+    pub(super) accept_retry: Span,
+}
+
+/// A length of time in nanoseconds, of which the longest is without end. A sum with one is a
+/// single addition, which a sum with a `Duration` is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span(u64);
+
+impl Span {
+    pub(super) const ZERO: Self = Self(0);
+
+    /// Returns a length of time; `None` is without end.
+    pub(super) fn new(duration: Option<Duration>) -> Self {
+        Self(duration.map_or(Instant::MAX, |duration| Instant::ZERO + duration).as_nanos())
+    }
+
+    #[inline]
+    pub(super) const fn is_endless(self) -> bool {
+        self.0 == u64::MAX
+    }
+
+    /// Returns the time `self` after `start`; the end of time if that is never.
+    #[inline]
+    pub(super) const fn after(self, start: Instant) -> Instant {
+        Instant::from_nanos(start.as_nanos().saturating_add(self.0))
     }
 }

@@ -1,89 +1,425 @@
-//! What the server knows of one connection.
+//! The state of one slot, and the only ways in which it changes.
+//!
+//! ```text
+//!                 listen                          unlisten, close_listener
+//!   Free ------------------------> Listening ------------------------------> Free
+//!     |
+//!     | open
+//!     v        begin_closing              begin_lingering
+//!   Open ----------------------> Closing -----------------> Lingering
+//!     |    (close, read_closed,     |    (output flushed,       |
+//!     |     draining)               |     our FIN sent)         |
+//!     | fail                        | fail                      | fail
+//!     |   (a read failed, aborted,  v                           |
+//!     +-- timed out) ----------> Failed <-----------------------+
+//!                                   |
+//!   Closing, Lingering, Failed -----+---- close_connection ----> Free
+//!
+//!   While Open, two halves go their own ways:
+//!
+//!   ReadHalf    Open -- end_read (FIN read) --> Eof -- deliver_end (service told) --> EofDelivered
+//!   WriteHalf   Open -- begin_shutdown --> ShuttingDown -- end_write (flushed, FIN sent) --> ShutDown
+//!               any  -- fail_write (the peer takes nothing more; what it sent is still read) --> ShutDown
+//! ```
 
-use super::CloseReason;
-use super::pool::BlockId;
-use crate::bitset::bitset;
+use super::buffer_pool::BufferId;
+use super::counters::CloseReason;
 use crate::contract::{Instant, Interest};
 
-bitset! {
-    /// Where a connection, or a listener, is in its life.
-    pub struct Flags: u16 {
-        /// A connection lives here.
-        const OPEN = 0x0001;
-        /// A listener lives here.
-        const LISTENER = 0x0002;
-        /// Nothing more is read from the platform's inbox for now: an answer to what is there would not fit the outbox, or
-        /// the service has left as much as it can be offered.
-        const CRAMPED = 0x0004;
-        /// Bytes for the peer wait in the outbox.
-        const OWES = 0x0008;
-        /// Bytes that the service has not taken wait, in the inbox or in that of the platform.
-        const HOLDS = 0x0010;
-        /// The peer ended its stream.
-        const READ_ENDED = 0x0020;
-        /// The service was told that the peer ended its stream.
-        const END_TOLD = 0x0040;
-        /// The connection closes once nothing is owed.
-        const CLOSING = 0x0080;
-        /// The server ends its own stream once nothing is owed.
-        const ENDING = 0x0100;
-        /// The server ended its own stream.
-        const WRITE_ENDED = 0x0200;
-        /// All is sent; only the peer's end of the stream is awaited.
-        const LINGERING = 0x0400;
-        /// The service asked to be told when the peer takes bytes.
-        const WANTS_WRITABLE = 0x0800;
-        /// The pool had no block; reading goes on when one comes back.
-        const STARVED = 0x1000;
-        /// The connection failed or was aborted and goes at the first opportunity.
-        const BROKEN = 0x2000;
-        /// The service asked to be offered the held bytes again.
-        const RESUMED = 0x4000;
+/// Defines one axis of the state, and how it is packed.
+macro_rules! axis {
+    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $case:ident,)* }) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum $name { $($(#[$inner])* $case,)* }
+
+        impl $name {
+            pub(super) const ALL: &[Self] = &[$(Self::$case,)*];
+
+            const fn unpack(bits: u32) -> Self {
+                $(if bits == Self::$case as u32 { return Self::$case; })*
+                Self::ALL[0]
+            }
+        }
+    };
+}
+
+axis! {
+    /// What a slot is used for.
+    Phase {
+        Free,
+        Listening,
+        Open,
+        /// Output is flushed, then our stream is ended; nothing is read or offered any more.
+        Closing,
+        /// All is sent; what the peer still sends is thrown away until it ends its stream, as
+        /// closing with unread input sends RST, which can discard our last bytes.
+        Lingering,
+        /// Aborted at the next opportunity.
+        Failed,
     }
 }
 
-/// The server's bookkeeping for one slot: 24 bytes. All bits zero means that nothing lives there.
+axis! {
+    /// The peer's stream to us.
+    ReadHalf {
+        Open,
+        /// The peer has sent FIN, and the service does not know yet.
+        Eof,
+        EofDelivered,
+    }
+}
+
+axis! {
+    /// Our stream to the peer.
+    WriteHalf {
+        Open,
+        /// FIN is sent once the pending output is flushed.
+        ShuttingDown,
+        ShutDown,
+    }
+}
+
+axis! {
+    /// What a slot waits for, in one of the queues of the connection table.
+    Waiting {
+        Nothing,
+        /// A listener: a slot, a descriptor or memory.
+        Slot,
+        /// A buffer to send from.
+        Output,
+        /// A buffer to receive into.
+        Input,
+    }
+}
+
+/// One yes or no of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flag(u32);
+
+impl Flag {
+    /// The service asked to be called when the peer takes bytes.
+    pub(super) const WRITABLE_WANTED: Self = Self(1 << 18);
+    /// Unread input is offered again in the next turn.
+    pub(super) const OFFER_AGAIN: Self = Self(1 << 19);
+    /// The service has paused reading.
+    pub(super) const PAUSED: Self = Self(1 << 20);
+    /// The service has left as many bytes as are ever kept.
+    pub(super) const INBOX_FULL: Self = Self(1 << 21);
+    /// Where the platform owns the buffers: the service has left bytes there.
+    pub(super) const LEFT: Self = Self(1 << 22);
+    /// Where the platform owns the buffers: there is no room at all for what the service sends.
+    pub(super) const NO_ROOM: Self = Self(1 << 23);
+    /// A write has failed, so that output is thrown away; the reason is kept.
+    pub(super) const WRITE_FAILED: Self = Self(1 << 24);
+    /// The service was told that the server drains.
+    pub(super) const DRAIN_TOLD: Self = Self(1 << 25);
+    /// The connection closes when the reply in progress is finished.
+    pub(super) const FINISHING: Self = Self(1 << 26);
+}
+
+/// What is outside a connection and decides on what it is watched for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings {
+    /// Output is pending that the server keeps.
+    pub(super) has_output: bool,
+    /// Others wait for a buffer.
+    pub(super) buffers_scarce: bool,
+    /// The platform watches [`Interest::HANGUP`].
+    pub(super) hangups: bool,
+}
+
+/// The server's bookkeeping for one slot: 32 bytes. All bits zero is a free slot.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connection {
     /// When bytes last moved on the socket; only kept with an idle timeout.
     pub(super) progress: Instant,
-    /// When the service's own deadline is due, or that of lingering; zero is none.
+    /// When the service's own deadline is due, or that of closing and lingering; zero is none.
     pub(super) timer: Instant,
-    pub(super) outbox: BlockId,
-    pub(super) inbox: BlockId,
-    pub(super) flags: Flags,
-    /// What the platform was last told to watch.
-    pub(super) interest: Interest,
-    /// Why it closes, once it does.
-    pub(super) reason: CloseReason,
+    /// The buffer of pending output. A slot that waits has one of the two buffers at most, so the
+    /// other's place links it to whom it waits behind.
+    output: u32,
+    /// The buffer of unread input.
+    input: u32,
+    /// The slot that waits behind this one, as index + 1.
+    pub(super) next: u32,
+    /// Phase, halves, queue, interest, reason and flags, packed. One comparison tells the usual
+    /// state, which [`is_quiet`](Self::is_quiet) does for each message.
+    state: u32,
 }
 
+const PHASE: (u32, u32) = (0, 0x7);
+const READ: (u32, u32) = (3, 0x3);
+const WRITE: (u32, u32) = (5, 0x3);
+const WAITING: (u32, u32) = (7, 0x3);
+const INTEREST: (u32, u32) = (9, 0x1f);
+const REASON: (u32, u32) = (14, 0xf);
+
 impl Connection {
-    /// Nothing lives here: all bits zero.
+    /// A free slot: all bits zero.
     pub const EMPTY: Self = Self {
         progress: Instant::ZERO,
         timer: Instant::ZERO,
-        outbox: BlockId::NONE,
-        inbox: BlockId::NONE,
-        flags: Flags::NONE,
-        interest: Interest::NONE,
-        reason: CloseReason::Finished,
+        output: 0,
+        input: 0,
+        next: 0,
+        state: 0,
     };
 
+    /// Open, watched for reading, and nothing else.
+    const QUIET: u32 = Phase::Open as u32 | (Interest::READABLE.bits() as u32) << INTEREST.0;
+
+    const fn get(&self, (shift, mask): (u32, u32)) -> u32 {
+        (self.state >> shift) & mask
+    }
+
+    const fn put(&mut self, (shift, mask): (u32, u32), bits: u32) {
+        self.state = (self.state & !(mask << shift)) | (bits << shift);
+    }
+
+    pub(super) const fn phase(&self) -> Phase {
+        Phase::unpack(self.get(PHASE))
+    }
+
+    pub(super) const fn read_half(&self) -> ReadHalf {
+        ReadHalf::unpack(self.get(READ))
+    }
+
+    pub(super) const fn write_half(&self) -> WriteHalf {
+        WriteHalf::unpack(self.get(WRITE))
+    }
+
+    pub(super) const fn waiting(&self) -> Waiting {
+        Waiting::unpack(self.get(WAITING))
+    }
+
+    /// Returns what the platform was last told to watch.
+    pub(super) const fn watched(&self) -> Interest {
+        Interest::from_bits(self.get(INTEREST) as u8)
+    }
+
+    pub(super) fn reason(&self) -> CloseReason {
+        CloseReason::ALL[self.get(REASON) as usize]
+    }
+
+    pub(super) const fn has(&self, flag: Flag) -> bool {
+        self.state & flag.0 != 0
+    }
+
+    pub(super) const fn set(&mut self, flag: Flag) {
+        self.state |= flag.0;
+    }
+
+    pub(super) const fn clear(&mut self, flag: Flag) {
+        self.state &= !flag.0;
+    }
+
+    pub(super) const fn set_watched(&mut self, interest: Interest) {
+        self.put(INTEREST, interest.bits() as u32);
+    }
+
+    pub(super) const fn set_reason(&mut self, reason: CloseReason) {
+        self.put(REASON, reason as u32);
+    }
+
+    /// Returns whether the connection is open with nothing pending, unread, requested or ended:
+    /// the usual state between two messages. A watch for reading alone rules pending output out.
     #[inline]
-    pub(super) const fn is(&self, flags: Flags) -> bool {
-        self.flags.intersects(flags)
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.state == Self::QUIET && self.input == 0
     }
 
-    #[cfg_attr(target_family = "wasm", inline(never))]
-    pub(super) const fn set(&mut self, flags: Flags) {
-        self.flags = self.flags.union(flags);
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.phase() == Phase::Open
     }
 
-    #[cfg_attr(target_family = "wasm", inline(never))]
-    pub(super) const fn clear(&mut self, flags: Flags) {
-        self.flags = self.flags.difference(flags);
+    /// Returns whether the slot is free.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.phase() == Phase::Free
+    }
+
+    /// Returns whether a connection is served or closed in this slot.
+    pub(super) fn is_connection(&self) -> bool {
+        !matches!(self.phase(), Phase::Free | Phase::Listening)
+    }
+
+    /// Returns whether the service may still send.
+    pub(super) fn is_sendable(&self) -> bool {
+        self.is_open() && self.write_half() == WriteHalf::Open
+    }
+
+    /// Returns the buffer of pending output.
+    pub(super) fn output(&self) -> Option<BufferId> {
+        match self.waiting() {
+            Waiting::Slot | Waiting::Output => None,
+            _ => BufferId::unpack(self.output),
+        }
+    }
+
+    /// Returns the buffer of unread input.
+    pub(super) fn input(&self) -> Option<BufferId> {
+        match self.waiting() {
+            Waiting::Input => None,
+            _ => BufferId::unpack(self.input),
+        }
+    }
+
+    pub(super) fn set_output(&mut self, buffer: Option<BufferId>) {
+        debug_assert!(
+            self.waiting() != Waiting::Output,
+            "whoever waits has no buffer to send from"
+        );
+        self.output = BufferId::pack(buffer);
+    }
+
+    pub(super) fn set_input(&mut self, buffer: Option<BufferId>) {
+        debug_assert!(self.waiting() != Waiting::Input, "whoever waits has no buffer to read into");
+        self.input = BufferId::pack(buffer);
+    }
+
+    /// Returns since when the service's sends or its input stand still, where the platform owns
+    /// the buffers. The places of the ids are free there.
+    pub(super) const fn blocked_since(&self) -> Instant {
+        Instant::from_nanos((self.output as u64) << 32 | self.input as u64)
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "it is cut into halves")]
+    pub(super) const fn set_blocked_since(&mut self, since: Instant) {
+        self.output = (since.as_nanos() >> 32) as u32;
+        self.input = since.as_nanos() as u32;
+    }
+
+    /// Returns the slot that this one waits behind, as index + 1.
+    pub(super) fn previous(&mut self) -> &mut u32 {
+        if self.waiting() == Waiting::Input { &mut self.input } else { &mut self.output }
+    }
+
+    /// Enters or leaves a queue, with no links.
+    pub(super) fn set_waiting(&mut self, waiting: Waiting) {
+        if self.waiting() != Waiting::Nothing {
+            *self.previous() = 0;
+        }
+        self.put(WAITING, waiting as u32);
+        self.next = 0;
+        if waiting != Waiting::Nothing {
+            *self.previous() = 0;
+        }
+    }
+
+    /// Free -> Listening.
+    pub(super) fn listen(&mut self) {
+        debug_assert!(self.phase() == Phase::Free);
+        *self = Self::EMPTY;
+        self.put(PHASE, Phase::Listening as u32);
+    }
+
+    /// Free -> Open.
+    pub(super) fn open(&mut self) {
+        debug_assert!(self.phase() == Phase::Free);
+        *self = Self::EMPTY;
+        self.put(PHASE, Phase::Open as u32);
+    }
+
+    /// The peer has sent FIN.
+    pub(super) fn end_read(&mut self) {
+        debug_assert!(self.is_open() && self.read_half() == ReadHalf::Open);
+        self.put(READ, ReadHalf::Eof as u32);
+    }
+
+    /// The service is told of the peer's FIN.
+    pub(super) fn deliver_end(&mut self) {
+        debug_assert!(self.is_open() && self.read_half() == ReadHalf::Eof);
+        self.put(READ, ReadHalf::EofDelivered as u32);
+    }
+
+    /// The service ends its stream.
+    pub(super) fn begin_shutdown(&mut self) {
+        debug_assert!(self.is_sendable());
+        self.put(WRITE, WriteHalf::ShuttingDown as u32);
+        self.clear(Flag::WRITABLE_WANTED);
+    }
+
+    /// Our FIN is sent.
+    pub(super) fn end_write(&mut self) {
+        debug_assert!(matches!(self.phase(), Phase::Open | Phase::Closing));
+        self.put(WRITE, WriteHalf::ShutDown as u32);
+    }
+
+    /// The peer takes nothing more; what it has sent is still read.
+    pub(super) fn fail_write(&mut self, reason: CloseReason) {
+        debug_assert!(self.is_open());
+        self.put(WRITE, WriteHalf::ShutDown as u32);
+        self.set(Flag::WRITE_FAILED);
+        self.clear(Flag::WRITABLE_WANTED);
+        self.clear(Flag::NO_ROOM);
+        self.set_reason(reason);
+    }
+
+    /// Open -> Closing.
+    pub(super) fn begin_closing(&mut self, reason: CloseReason) {
+        debug_assert!(self.is_open());
+        self.put(PHASE, Phase::Closing as u32);
+        self.clear(Flag::WRITABLE_WANTED);
+        self.clear(Flag::OFFER_AGAIN);
+        self.timer = Instant::ZERO;
+        self.set_reason(reason);
+    }
+
+    /// Closing -> Lingering.
+    pub(super) fn begin_lingering(&mut self) {
+        debug_assert!(self.phase() == Phase::Closing);
+        self.put(PHASE, Phase::Lingering as u32);
+    }
+
+    /// Any connection -> Failed.
+    pub(super) fn fail(&mut self, reason: CloseReason) {
+        debug_assert!(self.is_connection());
+        self.put(PHASE, Phase::Failed as u32);
+        self.set_reason(reason);
+    }
+
+    /// Returns whether the peer's stream is read from, as far as the connection itself decides.
+    pub(super) fn reads(&self) -> bool {
+        self.is_open()
+            && self.read_half() == ReadHalf::Open
+            && self.waiting() == Waiting::Nothing
+            && !self.has(Flag::PAUSED)
+            && !self.has(Flag::INBOX_FULL)
+            && !self.has(Flag::FINISHING)
+    }
+
+    /// Returns what the platform has to watch.
+    pub(super) fn interest(&self, around: Surroundings) -> Interest {
+        match self.phase() {
+            Phase::Free | Phase::Failed => Interest::NONE,
+            Phase::Listening if self.waiting() == Waiting::Slot => Interest::NONE,
+            Phase::Listening | Phase::Lingering => Interest::READABLE,
+            Phase::Closing => Interest::WRITABLE,
+            Phase::Open => self.interest_while_open(around),
+        }
+    }
+
+    fn interest_while_open(&self, around: Surroundings) -> Interest {
+        let mut interest = Interest::NONE;
+        let wants = self.has(Flag::WRITABLE_WANTED) && self.waiting() != Waiting::Output;
+        let pending = around.has_output || self.write_half() == WriteHalf::ShuttingDown;
+        if wants || pending || self.has(Flag::NO_ROOM) {
+            interest |= Interest::WRITABLE;
+        }
+        // While others wait for a buffer, a slow peer with an endless supply has to empty its own
+        // before it is read from again.
+        if self.reads() && !(around.buffers_scarce && around.has_output) {
+            interest |= Interest::READABLE;
+        }
+        // A connection that waits for a buffer waits for a bounded time, and one whose write
+        // failed is known to hang up: level-triggered, it would be reported without end.
+        let deaf = interest.is_empty() && matches!(self.waiting(), Waiting::Nothing);
+        if deaf && around.hangups && !self.has(Flag::WRITE_FAILED) {
+            interest = Interest::HANGUP;
+        }
+        interest
     }
 }
 
@@ -99,7 +435,8 @@ mod tests {
     use crate::event_loop::{Slot, TimerSlot};
 
     #[test]
-    fn a_slot_costs_at_most_52_bytes() {
-        assert!(size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>() <= 52);
+    fn a_slot_costs_at_most_60_bytes() {
+        assert!(size_of::<Connection>() <= 32);
+        assert!(size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>() <= 60);
     }
 }

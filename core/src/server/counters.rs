@@ -5,29 +5,34 @@
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum CloseReason {
-    /// The peer ended its stream, and everything that was owed to it was handed over.
+    /// The peer ended its stream, and all output was handed to the platform.
     Finished = 0,
     /// The service closed it.
     Closed = 1,
     /// The service aborted it.
     Aborted = 2,
-    /// The peer reset it, or stopped to take bytes that were owed.
+    /// The peer reset it, or is gone.
     Reset = 3,
     /// The platform failed on it in another way.
     Failed = 4,
     /// No byte moved for the idle timeout.
     Idle = 5,
-    /// Bytes were owed, and the peer took none for the stall timeout.
+    /// Output was pending, and the peer took none of it for the stall timeout.
     Stalled = 6,
-    /// The server drained, and everything that was owed was handed over.
+    /// The server drained, and all output was handed to the platform.
     Drained = 7,
-    /// The server drained, and its deadline passed while bytes were owed.
+    /// The server drained, and its deadline passed before the connection was done.
     Expelled = 8,
+    /// The service took nothing of its input for the input timeout.
+    InputNotTaken = 9,
+    /// Another connection waited for a buffer for longer than the grace, and this one had held one
+    /// longest.
+    BufferNeeded = 10,
 }
 
 impl CloseReason {
     /// Every reason, in the order of [`Counters::closed`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Finished,
         Self::Closed,
         Self::Aborted,
@@ -37,9 +42,11 @@ impl CloseReason {
         Self::Stalled,
         Self::Drained,
         Self::Expelled,
+        Self::InputNotTaken,
+        Self::BufferNeeded,
     ];
 
-    /// The reason as one lower-case word.
+    /// Returns the reason as one lower-case word.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -52,6 +59,8 @@ impl CloseReason {
             Self::Stalled => "stalled",
             Self::Drained => "drained",
             Self::Expelled => "expelled",
+            Self::InputNotTaken => "input-not-taken",
+            Self::BufferNeeded => "buffer-needed",
         }
     }
 }
@@ -97,13 +106,13 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// How many connections were closed for this reason.
+    /// Returns the number of connections that were closed for this reason.
     #[must_use]
     pub const fn closed_for(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize]
     }
 
-    /// How many connections were closed.
+    /// Returns the number of connections that were closed.
     #[must_use]
     pub fn closed_total(&self) -> u64 {
         self.closed.iter().sum()
@@ -113,6 +122,6 @@ impl Counters {
 /// Adds to a counter. In one place where size counts: 64 bits take several instructions there.
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-pub(super) const fn tally(counter: &mut u64, more: usize) {
+pub(super) const fn bump(counter: &mut u64, more: usize) {
     *counter += more as u64;
 }

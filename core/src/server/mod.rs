@@ -1,43 +1,60 @@
-//! A server: accepts connections, feeds a service, sends what is owed, keeps deadlines, drains.
+//! A server: accepts connections, feeds a service, sends its answers, keeps deadlines, drains.
 //!
-//! | file | what it knows |
+//! | file | what is in it |
 //! | --- | --- |
-//! | `service.rs` | what users write, and what they are given |
-//! | `mod.rs` | the server as its user sees it |
-//! | `life.rs` | the life of a connection: open, serve, settle, close |
-//! | `receiving.rs` | how bytes come in: read, offered to the service, held |
-//! | `listener.rs` | the life of a listener: accept, pause, resume |
-//! | `table.rs` | the connections: what they are watched for, when they are looked at, how they end |
-//! | `outbox.rs` | what is sent to them, and all else that a service can ask for |
-//! | `blocks.rs` | what they borrow from the pool, and who waits while there is nothing to borrow |
-//! | `connection.rs` | the bookkeeping of one slot |
-//! | `pool.rs` | the blocks that waiting bytes are kept in |
-//! | `storage.rs`, `config.rs`, `counters.rs` | memory, limits, figures |
+//! | `mod.rs` | the server as its user sees it; routing of events |
+//! | `service.rs`, `peer.rs` | what users write, and what they are given |
+//! | `connection.rs` | the state of one slot, drawn; its transitions; what it is watched for |
+//! | `connections.rs` | the table of slots; the queues of those that wait |
+//! | `engine.rs` | the one context that everything acts with |
+//! | `fast_path.rs` | the usual message: read, call, write |
+//! | `reader.rs`, `writer.rs` | bytes in, bytes out |
+//! | `peer_ops.rs` | what a service asks for |
+//! | `lifecycle.rs` | open, serve, reconcile, close |
+//! | `deadlines.rs` | which deadline is next, which has passed |
+//! | `acceptor.rs` | listeners |
+//! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
+//! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
+//!
+//! Uses go one way: `config counters buffer_pool storage` <- `connection peer service` <-
+//! `connections` <- `engine` <- `buffers writer peer_ops` <- `reader` <- `lifecycle` <-
+//! `deadlines acceptor fast_path` <- `mod`.
 
-mod blocks;
+mod acceptor;
+mod buffer_pool;
+mod buffers;
 mod config;
 mod connection;
+mod connections;
 mod counters;
-mod life;
-mod listener;
-mod outbox;
-mod pool;
-mod receiving;
+mod deadlines;
+mod engine;
+mod fast_path;
+mod lifecycle;
+mod peer;
+mod peer_ops;
+mod reader;
 mod service;
 mod storage;
-mod table;
+mod writer;
 
+use core::fmt;
+use core::marker::PhantomData;
+
+pub use buffer_pool::Block;
 pub use config::Config;
 pub use connection::Connection;
 pub use counters::{CloseReason, Counters};
-pub use pool::Block;
-pub use service::{Peer, SendError, Service};
-pub use storage::{ServerStorage, StaticServer};
+pub use peer::{Ending, Peer, PeerOps};
+pub use service::{SendError, Service};
+pub use storage::{Entry, ServerMemory, ServerStorage, StaticServer};
 
-use connection::Flags;
-use table::{Driver, Limits, Span, Table};
+use buffer_pool::{Pool, PoolState};
+use connection::Phase;
+use connections::{Connections, Queues};
+use engine::{Application, Call, Drain, Engine, State};
 
-use crate::contract::{Error, Event, Instant, Readiness, Token, Transport};
+use crate::contract::{Error, ErrorKind, Event, Instant, Readiness, Token, Transport};
 use crate::event_loop::{Context, Handler};
 
 /// Serves many connections with one [`Service`], as a [`Handler`] of an
@@ -45,78 +62,69 @@ use crate::event_loop::{Context, Handler};
 ///
 /// What it promises:
 ///
-/// * **Bounded work per turn**: as many events as the batch holds, one read per connection, a
+/// * **Bounded work per turn**: as many events as the batch has, one read per connection, a
 ///   number of accepts per listener.
-/// * **Backpressure**: a peer that does not take what it is owed is not read from until it does.
-/// * **Full is no failure**: a listener is disarmed while every connection is in use or the
-///   platform has no descriptor, and armed again when something is freed. Clients wait in the
+/// * **Reading is limited by the inbox**: what the service does not take is kept and offered
+///   again, and nothing more is read once the inbox is full. So both directions of a connection
+///   flow independently.
+/// * **Full is no failure**: a listener is paused while every connection is in use or the
+///   platform has no descriptor, and resumed when something is freed. Clients wait in the
 ///   platform's backlog.
-/// * **Half-close**: a peer that ended its stream still gets what it is owed.
-/// * **Deadlines**: idle connections and stalled ones are closed. Only bytes that moved count as
-///   progress.
-/// * **Draining**: no new connections, what is owed is sent, then all is closed.
-#[derive(Debug)]
-pub struct Server<'a, P: Transport, S: Service> {
+/// * **Half-close**: a peer that ended its stream still gets all output, and a peer that takes
+///   nothing more is still read.
+/// * **Never deaf**: a peer that is gone is noticed while its connection is paused or full: by
+///   the platform's report, or by asking it every 5 seconds, where it has one of these
+///   [capabilities](crate::Capabilities).
+/// * **Deadlines**: idle connections, stalled ones, and those whose service takes nothing are
+///   closed, but only after one more look at them. Only bytes that moved count as progress.
+/// * **Draining**: the service is told, bytes received before are served, clients in the backlog
+///   are accepted, replies in progress are finished.
+pub struct Server<P: Transport, S: Service, M> {
     service: S,
-    sessions: &'a mut [Option<S::Session>],
-    scratch: &'a mut [u8],
-    table: Table<'a, P::Source>,
+    memory: M,
+    queues: Queues,
+    pool: PoolState,
+    state: State,
+    platform: PhantomData<fn(P)>,
 }
 
-impl<'a, P: Transport, S: Service> Server<'a, P, S> {
-    /// A server of `service` in the memory of `storage`.
+impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
+    /// Returns a server of `service` in `memory`, which is emptied: nothing of an earlier server
+    /// in the same memory is left.
     ///
     /// # Panics
     ///
-    /// If the tables of `storage` differ in length, if there is nothing to read into, or if the
-    /// platform does not keep what waits itself and there are fewer than two blocks to keep it
-    /// in (one for what is owed, one for what is held).
+    /// If the tables of `memory` differ in length, if there is nothing to read into, or if the
+    /// platform does not keep waiting bytes itself and there are fewer than two blocks to keep
+    /// them in (one for output, one for input).
     #[must_use]
-    #[allow(clippy::needless_pass_by_value, reason = "the server takes the memory over")]
-    pub fn new(
-        service: S,
-        config: Config,
-        storage: ServerStorage<'a, P::Source, S::Session>,
-    ) -> Self {
+    pub fn new(service: S, config: Config, mut memory: M) -> Self {
+        let storage = memory.storage();
         let slots = storage.connections.len();
-        assert_eq!(slots, storage.sources.len(), "a server has as many sources as connections");
-        assert_eq!(slots, storage.sessions.len(), "a server has as many sessions as connections");
+        let (sources, sessions) = (storage.sources.len(), storage.sessions.len());
+        assert_eq!(slots, sources, "a server has as many sources as connections");
+        assert_eq!(slots, sessions, "a server has as many sessions as connections");
         assert!(!storage.scratch.is_empty(), "a server needs memory to read into");
-        let pool = pool::Pool::new(storage.blocks, storage.bytes);
+        let pool = PoolState::new(storage.blocks.len(), storage.bytes.len());
         assert!(
             P::OWNS_BUFFERS || pool.free() >= 2,
-            "a server needs at least two blocks of bytes on this platform"
+            "a server needs at least two blocks of bytes on this platform: it has {} blocks in {} \
+             bytes",
+            storage.blocks.len(),
+            storage.bytes.len()
         );
-        let scratch_len = storage.scratch.len();
-        let received_max =
-            if pool.size() == 0 { scratch_len } else { scratch_len.min(pool.size()) };
-        Self {
-            service,
-            sessions: storage.sessions,
-            // What is read at once is offered and held at once.
-            scratch: &mut storage.scratch[..received_max],
-            table: Table {
-                connections: storage.connections,
-                sources: storage.sources,
-                pool,
-                limits: Limits {
-                    connections_max: config.connections_max,
-                    accepts_per_turn: config.accepts_per_turn.max(1),
-                    idle: Span::new(config.idle_timeout),
-                    stall: Span::new(config.stall_timeout),
-                    linger: Span::new(Some(config.linger)),
-                    accept_retry: Span::new(Some(config.accept_retry)),
-                },
-                counters: Counters::default(),
-                open: 0,
-                starved: 0,
-                starved_cursor: 0,
-                paused: false,
-                draining: false,
-                drained_by: Instant::MAX,
-                received_max,
-            },
+        for index in 0..slots {
+            // Only what was used is written to, so fresh pages stay untouched.
+            if !storage.connections[index].is_vacant() {
+                storage.connections[index] = Connection::EMPTY;
+                storage.sources[index] = Entry::Vacant;
+                storage.sessions[index] = Entry::Vacant;
+            }
         }
+        let scratch = storage.scratch.len();
+        let received_max = if pool.size() == 0 { scratch } else { scratch.min(pool.size()) };
+        let state = State::new(config.limits(), received_max);
+        Self { service, memory, queues: Queues::default(), pool, state, platform: PhantomData }
     }
 
     /// Accepts connections from `listener` from now on.
@@ -124,14 +132,28 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     /// # Errors
     ///
     /// As [`Context::register`]; the listener is still the caller's then.
+    ///
+    /// # Panics
+    ///
+    /// If the loop has not as many slots as the server, or has no slot for a connection beside
+    /// its listeners.
     pub fn listen(
         &mut self,
         context: &mut Context<'_, P>,
         listener: P::Source,
     ) -> Result<Token, Error> {
-        let mut task = self.task(context, NOBODY);
-        let token = task.driver.register(listener)?;
-        task.driver.connection(token.index()).set(Flags::LISTENER);
+        let (mut engine, _) = self.engine(context, NONE);
+        engine.join();
+        let token = engine.register(listener)?;
+        let connection = engine.connection(token.index());
+        connection.listen();
+        connection.set_watched(crate::contract::Interest::READABLE);
+        engine.state.listeners += 1;
+        let (listeners, slots) = (engine.state.listeners, engine.connections.len());
+        assert!(
+            listeners < slots,
+            "a loop of {slots} slots has none for a connection beside {listeners} listeners"
+        );
         Ok(token)
     }
 
@@ -141,148 +163,192 @@ impl<'a, P: Transport, S: Service> Server<'a, P, S> {
     /// # Errors
     ///
     /// As [`Context::register`]; the source is still the caller's then.
+    ///
+    /// # Panics
+    ///
+    /// If the loop has not as many slots as the server.
     pub fn adopt(
         &mut self,
         context: &mut Context<'_, P>,
         source: P::Source,
     ) -> Result<Token, Error> {
-        let mut task = self.task(context, NOBODY);
-        let token = task.driver.register(source)?;
-        task.driver.current = token;
-        task.open();
+        let (mut engine, mut app) = self.engine(context, NONE);
+        engine.join();
+        let token = engine.register(source)?;
+        engine.current = token;
+        engine.open(&mut app);
         Ok(token)
     }
 
-    /// Begins to drain: closes the listeners, sends what is owed, closes the connections; whatever
-    /// is left at `deadline` is aborted. When all are closed, the loop is
-    /// [stopped](Context::stop).
+    /// Stops accepting from a listener, and returns its source, which stays open: its backlog is
+    /// left to whoever listens on it next. A listener that others have inherited or handed over
+    /// is taken out so before [`drain`](Self::drain).
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](crate::ErrorKind::Stale) if the token names no listener of this server; as
+    /// [`Context::deregister`], and the listener is forgotten all the same.
+    pub fn unlisten(
+        &mut self,
+        context: &mut Context<'_, P>,
+        listener: Token,
+    ) -> Result<P::Source, Error> {
+        if !self.owns(context, listener) {
+            return Err(ErrorKind::Stale.into());
+        }
+        let (mut engine, _) = self.engine(context, NONE);
+        let index = listener.index();
+        if engine.connection(index).phase() != Phase::Listening {
+            return Err(ErrorKind::Stale.into());
+        }
+        engine.remove_listener(index);
+        let source = engine.connections.take_source(index);
+        let source = source.ok_or_else(|| Error::new(ErrorKind::Stale))?;
+        engine.context.deregister(source, listener)?;
+        engine.leave_if_drained();
+        Ok(source)
+    }
+
+    /// Begins to drain. Listeners are accepted from until none waits any more (or
+    /// [`Config::drain_accepts`] were taken), then closed. Connections are read until nothing
+    /// more has come, then the service is told by [`Service::draining`]. All that is not done at
+    /// `deadline` is aborted.
+    ///
+    /// When all are closed, the loop is [stopped](Context::stop), unless another server serves in
+    /// it that has not drained. Of two deadlines the earlier counts.
     pub fn drain(&mut self, context: &mut Context<'_, P>, deadline: Instant) {
-        self.table.draining = true;
-        self.table.drained_by = self.table.drained_by.min(deadline);
-        let mut driver = self.task(context, NOBODY).driver;
-        for index in 0..driver.table.connections.len() {
-            let connection = *driver.connection(index);
-            if connection.is(Flags::LISTENER) {
-                driver.close_listener(index);
-            } else if connection.is(Flags::OPEN) {
-                driver.look_soon(index);
+        let (mut engine, _) = self.engine(context, NONE);
+        let now = engine.context.now();
+        let accepts_left = engine.state.limits.drain_accepts;
+        let until = deadline.saturating_since(now);
+        let mut drain = Drain { deadline, tell_by: now + until / 2, accepts_left };
+        if let Some(earlier) = engine.state.drain {
+            drain = Drain { deadline: earlier.deadline.min(deadline), ..earlier };
+        }
+        engine.state.drain = Some(drain);
+        // No slot behind these was ever issued.
+        let used = engine.context.registry().len_max().min(engine.connections.len());
+        for index in 0..used {
+            if !engine.connection(index).is_vacant() {
+                engine.schedule_now(index);
             }
         }
-        driver.stop_when_drained();
+        engine.leave_if_drained();
     }
 
-    /// Whether draining has begun.
+    /// Returns whether draining has begun.
     #[must_use]
     pub const fn is_draining(&self) -> bool {
-        self.table.draining
+        self.state.drain.is_some()
     }
 
-    /// Whether draining has begun and all is closed.
+    /// Returns whether draining has begun and all is closed.
     #[must_use]
     pub const fn is_drained(&self) -> bool {
-        self.is_draining() && self.table.open == 0
+        self.is_draining() && self.state.open == 0 && self.state.listeners == 0
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     #[must_use]
     pub const fn open_connections(&self) -> usize {
-        self.table.open
+        self.state.open
     }
 
-    /// How many blocks of the pool are borrowed: none while nothing is owed and nothing held.
+    /// Returns the number of listeners.
+    #[must_use]
+    pub const fn listeners(&self) -> usize {
+        self.state.listeners
+    }
+
+    /// Returns the number of blocks that are borrowed: none while no output and no input waits.
     #[must_use]
     pub const fn blocks_borrowed(&self) -> usize {
-        self.table.pool.borrowed()
+        self.pool.borrowed()
     }
 
-    /// What the server has counted.
+    /// Returns what the server has counted.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
-        &self.table.counters
+        &self.state.counters
     }
 
-    /// The service.
+    /// Returns the service.
     #[must_use]
     pub const fn service(&self) -> &S {
         &self.service
     }
 
-    /// The service, to change it between turns.
+    /// Returns the service, to change it between turns.
     #[must_use]
     pub const fn service_mut(&mut self) -> &mut S {
         &mut self.service
     }
 
-    /// Whether a connection or listener of this server lives under `token`. For a handler that has
-    /// sources of its own beside the server's.
+    /// Returns whether a live token names a connection or listener of this server. For a handler
+    /// that has sources of its own beside the server's.
     #[must_use]
-    pub fn owns(&self, token: Token) -> bool {
-        self.table
-            .connections
-            .get(token.index())
-            .is_some_and(|connection| !connection.flags.is_empty())
+    pub fn owns(&self, context: &Context<'_, P>, token: Token) -> bool {
+        let connection = self.memory.connections().get(token.index());
+        context.contains(token) && connection.is_some_and(|connection| !connection.is_vacant())
     }
 
-    /// Takes the server apart, and gives the service back.
+    /// Takes the server apart, and returns the service.
     #[must_use]
     pub fn into_service(self) -> S {
         self.service
     }
 
-    /// What acts on the connection or listener under `current`.
+    /// Returns what acts on the connection or listener under `current`, and the service.
     #[inline]
-    fn task<'d, 'c>(
-        &'d mut self,
-        context: &'d mut Context<'c, P>,
+    fn engine<'e, 'a>(
+        &'e mut self,
+        context: &'e mut Context<'a, P>,
         current: Token,
-    ) -> Task<'d, 'c, 'a, P, S> {
-        Task {
-            driver: Driver { context, table: &mut self.table, current, quick: None },
-            service: &mut self.service,
-            sessions: self.sessions,
-            scratch: self.scratch,
-        }
+    ) -> (Engine<'e, 'a, P>, Application<'e, S>) {
+        let memory = self.memory.storage();
+        let engine = Engine {
+            context,
+            connections: Connections::new(memory.connections, memory.sources, &mut self.queues),
+            pool: Pool::new(memory.blocks, memory.bytes, &mut self.pool),
+            state: &mut self.state,
+            current,
+            call: Call::NEW,
+        };
+        // What is read at once is offered and kept at once.
+        let scratch = &mut memory.scratch[..engine.state.received_max];
+        let app = Application { service: &mut self.service, sessions: memory.sessions, scratch };
+        (engine, app)
     }
 
-    /// Serves an event, or without one a deadline, that needs more than the quick way.
+    /// Serves an event, or without one a deadline, that the fast path does not.
     #[inline(never)]
-    fn serve(&mut self, context: &mut Context<'_, P>, token: Token, readiness: Option<Readiness>) {
-        let mut task = self.task(context, token);
-        let Some(connection) = task.driver.table.connections.get(token.index()) else { return };
-        let flags = connection.flags;
-        match readiness {
-            Some(readiness) if flags.contains(Flags::OPEN) => task.serve(readiness),
-            None if flags.contains(Flags::OPEN) => task.look_after(),
-            Some(_) if flags.contains(Flags::LISTENER) => task.accept(),
-            _ => task.driver.resume_listener(token.index()),
+    fn serve(&mut self, context: &mut Context<'_, P>, token: Token, event: Option<Readiness>) {
+        let (mut engine, mut app) = self.engine(context, token);
+        let Some(connection) = engine.connections.get(token.index()) else { return };
+        match (connection.phase(), event) {
+            (Phase::Free, _) => {}
+            (Phase::Listening, Some(_)) => engine.accept(&mut app),
+            (Phase::Listening, None) => engine.retry_listener(&mut app),
+            (_, Some(readiness)) => engine.on_event(&mut app, readiness),
+            (_, None) => engine.on_deadline(&mut app),
         }
     }
 }
 
 /// No connection and no listener.
-const NOBODY: Token = Token::new(u32::MAX, 0);
+const NONE: Token = Token::new(u32::MAX, 0);
 
-/// One event, or one call from outside, and all that it acts with.
-struct Task<'d, 'c, 'a, P: Transport, S: Service> {
-    driver: Driver<'d, 'c, 'a, P>,
-    service: &'d mut S,
-    sessions: &'d mut [Option<S::Session>],
-    scratch: &'d mut [u8],
-}
-
-impl<P: Transport, S: Service> Handler<P> for Server<'_, P, S> {
+impl<P, S, M> Handler<P> for Server<P, S, M>
+where
+    P: Transport,
+    S: Service,
+    M: ServerMemory<P::Source, S::Session>,
+{
     #[inline]
     fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
-        if const { Driver::<P>::HAS_QUICK_WAY } && event.readiness == Readiness::READABLE {
-            let index = event.token.index();
-            if let (Some(connection), Some(Some(source))) =
-                (self.table.connections.get(index), self.table.sources.get(index))
-            {
-                if connection.flags == Flags::OPEN
-                    && self.table.pool.free() >= 2 * blocks::BLOCKS_PER_READ
-                {
-                    return self.receive_quickly(context, event.token, *source);
-                }
+        if const { Self::HAS_FAST_PATH } && event.readiness == Readiness::READABLE {
+            if let Some(source) = self.is_fast(event.token.index()) {
+                return self.receive_fast(context, event.token, source);
             }
         }
         self.serve(context, event.token, Some(event.readiness));
@@ -290,5 +356,15 @@ impl<P: Transport, S: Service> Handler<P> for Server<'_, P, S> {
 
     fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
         self.serve(context, token, None);
+    }
+}
+
+impl<P: Transport, S: Service + fmt::Debug, M> fmt::Debug for Server<P, S, M> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Server")
+            .field("service", &self.service)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,9 @@
-//! What users write: a service, and what it is given of its peer.
+//! What users write: a service.
 
 use core::fmt;
-use core::time::Duration;
 
-use super::CloseReason;
-use crate::contract::{Instant, Token};
+use super::counters::CloseReason;
+use super::peer::Peer;
 
 /// What a server does with bytes, without ever seeing a socket: memory in, memory out.
 ///
@@ -18,13 +17,17 @@ use crate::contract::{Instant, Token};
 ///     type Session = ();
 ///
 ///     fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
-///         peer.send(bytes).map_or(0, |()| bytes.len())
+///         peer.send_some(bytes)
 ///     }
 /// }
 /// ```
 ///
 /// The same service runs on every platform, and on a simulated one. Each call gets the peer that it
-/// is about, and that peer's session; everything that all peers share lives in the service itself.
+/// is about, and that peer's session; everything that all peers share is in the service itself.
+///
+/// A callback that panics fails its own connection, if the panic is caught and the loop goes on:
+/// the server aborts that connection in a later turn, calls [`closed`](Self::closed) unless that
+/// was the callback, and serves all others as before.
 pub trait Service {
     /// What the service keeps for each connection.
     type Session: Default;
@@ -34,16 +37,21 @@ pub trait Service {
         let _ = (peer, session);
     }
 
-    /// Bytes have come. Gives how many of them, from the first one on, the service is done with.
+    /// Bytes were received. Returns how many of them, from the first one on, the service is done
+    /// with.
     ///
-    /// The rest is held and offered again, in front of what comes next: when more has come, when
-    /// the outbox has drained, after [`timer_expired`](Self::timer_expired), and after
-    /// [`Peer::resume`]. So a service for lines takes whole lines, and leaves the last piece.
-    /// No more than [`Peer::received_max`] bytes are ever held; a service that cannot use that
-    /// many without more should close the connection.
+    /// The rest stays in the inbox and is offered again, in front of what is received next: when
+    /// more was received, when the outbox has drained, after
+    /// [`timer_expired`](Self::timer_expired) and [`writable`](Self::writable), and after
+    /// [`Peer::resume_reading`]. So a service for lines takes whole lines, and leaves the last
+    /// piece.
     ///
-    /// A service is offered no more bytes than its own outbox has room for, so that one that
-    /// answers with as many as it takes never finds the outbox full.
+    /// At most [`Peer::received_max`] bytes are kept. If that many are, and the service takes none
+    /// of them for the [input timeout](crate::Config::input_timeout), the connection is closed as
+    /// [`InputNotTaken`](CloseReason::InputNotTaken), unless the service has called
+    /// [`Peer::pause_reading`].
+    ///
+    /// Bytes are offered whether there is [room](Peer::room) for an answer or not.
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, bytes: &[u8])
     -> usize;
 
@@ -53,16 +61,30 @@ pub trait Service {
         let _ = (peer, session);
     }
 
-    /// The peer ended its stream; it still reads. Sends what is owed and closes, unless the service
-    /// does otherwise.
-    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
+    /// The peer ended its stream; it still reads. `untaken` bytes that it sent before were offered
+    /// and not taken; they go on being offered, and once the last of them is taken, this is called
+    /// again with 0.
+    ///
+    /// The default closes the connection, after pending output, if there are none.
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, untaken: usize) {
         let _ = session;
-        peer.close();
+        if untaken == 0 {
+            peer.close();
+        }
     }
 
     /// The deadline of [`Peer::set_timer`] has passed.
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
+    }
+
+    /// The server drains; all that the peer had sent before was offered. A service that does not
+    /// close the connection is served until the drain's deadline.
+    ///
+    /// The default closes when the reply in progress is [finished](crate::Ending::Finished).
+    fn draining(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
+        let _ = session;
+        peer.close_when_finished();
     }
 
     /// The connection is gone: nothing reaches this peer any more. Others can still be sent to.
@@ -77,6 +99,9 @@ pub trait Service {
 pub enum SendError {
     /// The outbox has no room for all of them: wait for [`Service::writable`], drop them, or close.
     Full,
+    /// The outbox never has room for all of them: send them in pieces, by
+    /// [`send_some`](crate::Peer::send_some).
+    TooLong,
     /// The connection is closed, closing, or was never open.
     Closed,
 }
@@ -85,141 +110,10 @@ impl fmt::Display for SendError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Full => "the outbox has no room for all of the bytes",
+            Self::TooLong => "the bytes are more than the outbox can ever take",
             Self::Closed => "the connection is closed",
         })
     }
 }
 
 impl core::error::Error for SendError {}
-
-/// What the server does for a service, whatever the platform.
-pub(super) trait Outlet {
-    fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError>;
-    fn room(&mut self, token: Token) -> usize;
-    fn received_max(&self) -> usize;
-    fn now(&mut self) -> Instant;
-    fn set_timer(&mut self, token: Token, deadline: Option<Instant>);
-    fn request_writable(&mut self, token: Token);
-    fn resume(&mut self, token: Token);
-    fn shutdown_write(&mut self, token: Token);
-    fn close(&mut self, token: Token);
-    fn abort(&mut self, token: Token);
-}
-
-/// The peer that a service's call is about, and the way to everything that a service can do.
-pub struct Peer<'p> {
-    token: Token,
-    outlet: &'p mut dyn Outlet,
-}
-
-impl<'p> Peer<'p> {
-    #[inline]
-    pub(super) fn new(token: Token, outlet: &'p mut dyn Outlet) -> Self {
-        Self { token, outlet }
-    }
-
-    /// The name of this connection; it never names another.
-    #[inline]
-    #[must_use]
-    pub const fn token(&self) -> Token {
-        self.token
-    }
-
-    /// Sends `bytes` to the peer: all of them, or none.
-    ///
-    /// They go to the platform at once, as far as it takes them; the rest waits in the outbox. Each
-    /// call is one write, so what belongs together is best gathered into one.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Full`] if they are more than [`room`](Self::room), [`SendError::Closed`] once
-    /// the connection is closed or closing.
-    #[inline]
-    pub fn send(&mut self, bytes: &[u8]) -> Result<(), SendError> {
-        self.outlet.send(self.token, bytes)
-    }
-
-    /// Sends `bytes` to another peer: all of them, or none, so that one stalled client never stops
-    /// the others.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send). Where blocks are few, two are left for this peer's own bytes, so
-    /// the other's outbox may be full although nothing is owed to it.
-    pub fn send_to(&mut self, other: Token, bytes: &[u8]) -> Result<(), SendError> {
-        self.outlet.send(other, bytes)
-    }
-
-    /// How many bytes [`send`](Self::send) takes now.
-    #[must_use]
-    pub fn room(&mut self) -> usize {
-        self.outlet.room(self.token)
-    }
-
-    /// How many bytes are held at most between two calls of [`Service::received`].
-    #[must_use]
-    pub fn received_max(&self) -> usize {
-        self.outlet.received_max()
-    }
-
-    /// Returns the time, read from the platform's clock where the loop owns one.
-    #[must_use]
-    pub fn now(&mut self) -> Instant {
-        self.outlet.now()
-    }
-
-    /// Asks for [`Service::timer_expired`] after `delay`, in place of any earlier request.
-    pub fn set_timer(&mut self, delay: Duration) {
-        let deadline = self.now() + delay;
-        self.outlet.set_timer(self.token, Some(deadline));
-    }
-
-    /// Takes back the request of [`set_timer`](Self::set_timer).
-    pub fn cancel_timer(&mut self) {
-        self.outlet.set_timer(self.token, None);
-    }
-
-    /// Asks for one call of [`Service::writable`] when the peer takes bytes, also if the outbox is
-    /// empty. A long reply is sent so: a piece per call, and the request renewed while there is
-    /// more.
-    pub fn request_writable(&mut self) {
-        self.outlet.request_writable(self.token);
-    }
-
-    /// Asks for the bytes that another peer's service call left to be offered again: what they
-    /// waited for has come.
-    pub fn resume(&mut self, other: Token) {
-        self.outlet.resume(other);
-    }
-
-    /// Ends the stream to the peer after what is owed; receiving goes on.
-    pub fn shutdown_write(&mut self) {
-        self.outlet.shutdown_write(self.token);
-    }
-
-    /// Closes the connection after what is owed.
-    pub fn close(&mut self) {
-        self.outlet.close(self.token);
-    }
-
-    /// Closes another connection after what is owed to it.
-    pub fn close_other(&mut self, other: Token) {
-        self.outlet.close(other);
-    }
-
-    /// Closes the connection at once; what is owed is thrown away, and the peer sees a reset.
-    pub fn abort(&mut self) {
-        self.outlet.abort(self.token);
-    }
-
-    /// Closes another connection at once; what is owed to it is thrown away.
-    pub fn abort_other(&mut self, other: Token) {
-        self.outlet.abort(other);
-    }
-}
-
-impl fmt::Debug for Peer<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Peer").field("token", &self.token).finish_non_exhaustive()
-    }
-}

@@ -1,6 +1,58 @@
 //! The memory of a server.
 
-use super::{Block, Connection};
+use super::buffer_pool::Block;
+use super::connection::Connection;
+
+/// A place for a value that may be absent, of which the empty one is all zero bits whatever the
+/// type. `Option` promises that for few types: one with a `bool` in it uses another value of that
+/// byte, and a large `static` would move from `.bss` to `.data`.
+#[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum Entry<T> {
+    /// Nothing.
+    #[default]
+    Vacant = 0,
+    /// A value.
+    Taken(T) = 1,
+}
+
+impl<T> Entry<T> {
+    /// Returns the value, if there is one.
+    #[inline]
+    pub const fn as_mut(&mut self) -> Option<&mut T> {
+        match self {
+            Self::Taken(value) => Some(value),
+            Self::Vacant => None,
+        }
+    }
+
+    /// Returns whether there is no value.
+    #[must_use]
+    pub const fn is_vacant(&self) -> bool {
+        matches!(self, Self::Vacant)
+    }
+
+    /// Takes the value out.
+    pub fn take(&mut self) -> Option<T> {
+        match core::mem::replace(self, Self::Vacant) {
+            Self::Taken(value) => Some(value),
+            Self::Vacant => None,
+        }
+    }
+}
+
+impl<T: Copy> Entry<T> {
+    /// Returns a copy of the value, if there is one.
+    #[inline]
+    #[must_use]
+    pub const fn get(&self) -> Option<T> {
+        match self {
+            Self::Taken(value) => Some(*value),
+            Self::Vacant => None,
+        }
+    }
+}
 
 /// The memory of a server, lent to it. The three tables have the length of the loop's capacity.
 #[derive(Debug)]
@@ -8,22 +60,65 @@ pub struct ServerStorage<'a, Source, Session> {
     /// The server's bookkeeping, one for each slot of the loop.
     pub connections: &'a mut [Connection],
     /// The platform's handles, one for each slot of the loop.
-    pub sources: &'a mut [Option<Source>],
-    /// What the service keeps, one for each slot of the loop.
-    pub sessions: &'a mut [Option<Session>],
-    /// The blocks that `bytes` is divided into: borrowed by connections that owe bytes or hold
-    /// some, and only then. None where the platform keeps what waits
-    /// ([`Transport::OWNS_BUFFERS`](crate::platform::Transport::OWNS_BUFFERS)). At most 65,535 are used.
+    pub sources: &'a mut [Entry<Source>],
+    /// The values that the service keeps, one for each slot of the loop.
+    pub sessions: &'a mut [Entry<Session>],
+    /// The blocks that `bytes` is divided into, each the memory of one buffer. Connections borrow
+    /// them while output or input waits, and only then. None where the platform keeps waiting
+    /// bytes ([`Transport::OWNS_BUFFERS`](crate::Transport::OWNS_BUFFERS)).
     ///
-    /// With two for each connection nobody ever waits for another. With fewer, those that find
-    /// none take turns. A service that always leaves a piece keeps one for that connection, so
-    /// have more blocks than there are such connections, or an idle timeout.
+    /// With two for each connection no connection ever waits for another. With fewer, those that
+    /// find none take turns, and the one that has held a block longest is aborted after
+    /// [`Config::buffer_grace`](crate::Config::buffer_grace).
     pub blocks: &'a mut [Block],
-    /// The bytes of the blocks, in equal parts. The part's size is a connection's outbox.
+    /// The bytes of the blocks, in equal parts. One part is the size of a connection's outbox.
     pub bytes: &'a mut [u8],
-    /// Where every read goes; what a service is offered at once is no more than this, nor than a
-    /// block.
+    /// The memory of every read. A service is offered no more at once than fits here, nor than
+    /// fits a block.
     pub scratch: &'a mut [u8],
+}
+
+/// Something that a server can keep its tables in: a [`StaticServer`], [`ServerStorage`] of
+/// borrowed tables, or a mutable reference to one of these.
+pub trait ServerMemory<Source, Session> {
+    /// Lends the tables. They are the same in each call, and keep what was written to them.
+    fn storage(&mut self) -> ServerStorage<'_, Source, Session>;
+
+    /// Lends the table of connections for a look.
+    fn connections(&self) -> &[Connection];
+}
+
+impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source, Session> {
+    #[inline]
+    fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        ServerStorage {
+            connections: self.connections,
+            sources: self.sources,
+            sessions: self.sessions,
+            blocks: self.blocks,
+            bytes: self.bytes,
+            scratch: self.scratch,
+        }
+    }
+
+    #[inline]
+    fn connections(&self) -> &[Connection] {
+        self.connections
+    }
+}
+
+impl<Source, Session, M: ServerMemory<Source, Session> + ?Sized> ServerMemory<Source, Session>
+    for &mut M
+{
+    #[inline]
+    fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        (**self).storage()
+    }
+
+    #[inline]
+    fn connections(&self) -> &[Connection] {
+        (**self).connections()
+    }
 }
 
 /// The memory of a server as one value, for a `static`: for a loop of `SLOTS` sources, with
@@ -38,8 +133,8 @@ pub struct StaticServer<
     const SCRATCH: usize,
 > {
     connections: [Connection; SLOTS],
-    sources: [Option<Source>; SLOTS],
-    sessions: [Option<Session>; SLOTS],
+    sources: [Entry<Source>; SLOTS],
+    sessions: [Entry<Session>; SLOTS],
     blocks: [Block; BLOCKS],
     bytes: [u8; BYTES],
     scratch: [u8; SCRATCH],
@@ -54,13 +149,13 @@ impl<
     const SCRATCH: usize,
 > StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
 {
-    /// Empty, so that a `static` of it lies in `.bss` if `None` is all zero bits for both types.
+    /// Returns empty memory: all zero bits, so that a `static` of it lies in `.bss`.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             connections: [Connection::EMPTY; SLOTS],
-            sources: [const { None }; SLOTS],
-            sessions: [const { None }; SLOTS],
+            sources: [const { Entry::Vacant }; SLOTS],
+            sessions: [const { Entry::Vacant }; SLOTS],
             blocks: [Block::EMPTY; BLOCKS],
             bytes: [0; BYTES],
             scratch: [0; SCRATCH],
@@ -77,6 +172,26 @@ impl<
             bytes: &mut self.bytes,
             scratch: &mut self.scratch,
         }
+    }
+}
+
+impl<
+    Source,
+    Session,
+    const SLOTS: usize,
+    const BLOCKS: usize,
+    const BYTES: usize,
+    const SCRATCH: usize,
+> ServerMemory<Source, Session> for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
+{
+    #[inline]
+    fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        self.storage()
+    }
+
+    #[inline]
+    fn connections(&self) -> &[Connection] {
+        &self.connections
     }
 }
 

@@ -133,6 +133,8 @@ fn the_buffers_are_the_platforms_if_they_are_for_both_and_reading_goes_on_if_it_
     const {
         assert!(<Pair<Recorder<true>, Recorder<true>>>::OWNS_BUFFERS);
         assert!(!Mixed::OWNS_BUFFERS && !MixedTheOtherWay::OWNS_BUFFERS);
+        assert!(<Pair<Recorder<true>, Recorder<true>>>::REPORTS_ROOM);
+        assert!(!Mixed::REPORTS_ROOM && !MixedTheOtherWay::REPORTS_ROOM);
         assert!(Mixed::READABLE_UNTIL_EMPTY && MixedTheOtherWay::READABLE_UNTIL_EMPTY);
         assert!(!Recorders::READABLE_UNTIL_EMPTY);
     }

@@ -115,6 +115,7 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
 
     const OWNS_BUFFERS: bool = OWNS;
     const READABLE_UNTIL_EMPTY: bool = OWNS;
+    const REPORTS_ROOM: bool = OWNS;
 
     fn accept(&mut self, listener: u8) -> Result<u8, Error> {
         self.answer(format!("accept {listener}"), self.number)

@@ -10,7 +10,7 @@ use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, abort, close};
 use crate::toy::{PLATFORM, SERVER};
 
-const LINGERING: Config = Config { linger: Duration::from_secs(2), ..UNLIMITED };
+const LINGERING: Config = UNLIMITED.linger(Duration::from_secs(2));
 
 on_all! {
     a_peer_that_ended_its_stream_gets_all_that_it_is_owed
@@ -50,8 +50,7 @@ fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const KIND: u8>() {
 fn closing_sends_what_is_owed_first<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
-        let count = bytes.len();
-        peer.send(&bytes[..count]).unwrap();
+        let count = peer.send_some(bytes);
         peer.close();
         assert!(peer.send(b"more").is_err(), "a closing connection takes nothing more");
         assert_eq!(peer.room(), 0);
@@ -74,10 +73,10 @@ fn closing_sends_what_is_owed_first<const KIND: u8>() {
 fn aborting_throws_away_what_is_owed<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
-        peer.send(bytes).unwrap();
+        let count = peer.send_some(bytes);
         peer.abort();
         assert!(peer.send(b"more").is_err());
-        bytes.len()
+        count
     });
     with_server::<_, KIND>(Shape::SMALL, LINGERING, service, |rig| {
         let client = rig.connected();
@@ -223,7 +222,7 @@ fn ending_the_own_stream_leaves_the_peers_open() {
 #[test]
 fn a_service_may_go_on_after_the_peers_end() {
     let mut service = Scripted::echo();
-    service.on_ended = Box::new(|peer| peer.set_timer(Duration::from_secs(5)));
+    service.on_ended = Some(Box::new(|peer| peer.set_timer(Duration::from_secs(5))));
     service.on_timed_out = Box::new(|peer| {
         peer.send(b"a late answer").unwrap();
         peer.close();
@@ -238,7 +237,7 @@ fn a_service_may_go_on_after_the_peers_end() {
             Some((token, Interest::NONE)),
             "the end is not reported for ever"
         );
-        assert_eq!(rig.server.service().count(|call| *call == Call::Ended(token)), 1);
+        assert_eq!(rig.server.service().count(|call| *call == Call::Ended(token, 0)), 1);
         rig.pass(Duration::from_secs(5));
         assert_eq!(rig.take(client), b"a late answer");
         assert_eq!(rig.closed_for(CloseReason::Finished), 1);

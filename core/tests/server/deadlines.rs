@@ -10,8 +10,8 @@ use crate::rig::{Shape, UNLIMITED, just_before, rounds, with_server};
 use crate::scripted::{Call, Scripted};
 use crate::toy::SERVER;
 
-const IDLE: Config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
-const STALL: Config = Config { stall_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
+const IDLE: Config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
+const STALL: Config = UNLIMITED.stall_timeout(Some(Duration::from_secs(10)));
 const TICK: Duration = Duration::from_nanos(1);
 
 on_all! { an_idle_connection_is_closed_exactly_in_time bytes_in_either_direction_are_progress }

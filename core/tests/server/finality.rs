@@ -11,7 +11,7 @@ use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
 use crate::toy::SERVER;
 
-const LINGERING: Config = Config { linger: Duration::from_secs(5), ..UNLIMITED };
+const LINGERING: Config = UNLIMITED.linger(Duration::from_secs(5));
 
 /// A service that answers once, and closes.
 fn answering() -> Scripted {
@@ -91,7 +91,6 @@ fn draining_does_not_change_why_it_closes() {
         rig.settle();
         let deadline = rig.now + Duration::from_secs(9);
         rig.server.drain(&mut rig.event_loop.context(), deadline);
-        rig.others = 0;
         rig.settle();
         rig.give_room(client, usize::MAX);
         rig.settle();
@@ -121,7 +120,7 @@ fn after_the_peers_end_there_is_nothing_to_linger_for<const KIND: u8>() {
 }
 
 fn lingering_is_not_idling<const KIND: u8>() {
-    let config = Config { idle_timeout: Some(Duration::from_secs(1)), ..LINGERING };
+    let config = LINGERING.idle_timeout(Some(Duration::from_secs(1)));
     with_server::<_, KIND>(Shape::SMALL, config, answering(), |rig| {
         let client = rig.connected();
         rig.send(client, b"x");

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{CloseReason, Config, Interest, Token};
+use selkie_core::{CloseReason, Interest, Token};
 
 use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, lines};
@@ -27,10 +27,10 @@ fn a_line_that_comes_in_pieces_is_offered_whole() {
 #[test]
 fn what_is_held_at_the_end_of_the_stream_is_offered_before_the_end_is_told() {
     let mut service = Scripted::lines();
-    service.on_ended = Box::new(|peer| {
+    service.on_ended = Some(Box::new(|peer| {
         peer.send(b"bye").unwrap();
         peer.close();
-    });
+    }));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"one\ntwo\nrest");
@@ -42,20 +42,27 @@ fn what_is_held_at_the_end_of_the_stream_is_offered_before_the_end_is_told() {
 }
 
 #[test]
-fn held_bytes_that_wait_for_room_come_before_the_end() {
+fn bytes_that_are_left_at_the_end_are_kept_until_they_are_taken() {
     let mut service = Scripted::echo();
-    // Takes one byte at a time, so that most of what came is held.
-    service.on_received = Box::new(|peer, bytes| peer.send(&bytes[..1]).map_or(0, |()| 1));
+    // Takes one byte at a time, so that most of them are left.
+    service.on_received = Box::new(|peer, bytes| {
+        peer.set_timer(Duration::from_millis(1));
+        peer.send_some(&bytes[..1])
+    });
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
-        rig.give_room(client, 0);
+        let token = rig.token(client);
         rig.send(client, b"0123456789");
         rig.end(client);
         rig.settle();
-        assert_eq!(rig.server.service().count(|call| matches!(call, Call::Ended(_))), 0);
-        rig.give_room(client, 1);
-        rig.settle();
-        assert!(rig.take(client).starts_with(b"0"));
+        assert_eq!(rig.take(client), b"01");
+        rig.pass(Duration::from_millis(10));
+        assert_eq!(rig.take(client), b"23456789");
+        let ends = |untaken: usize| Call::Ended(token, untaken);
+        let calls = &rig.server.service().calls;
+        let told: Vec<_> = calls.iter().filter(|call| matches!(call, Call::Ended(..))).collect();
+        assert!(matches!(told[..], [Call::Ended(_, 1..), last] if *last == ends(0)), "{told:?}");
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
 
@@ -163,7 +170,7 @@ fn held_bytes_are_offered_again_after_the_services_deadline() {
 
 #[test]
 fn what_is_held_goes_with_the_connection() {
-    let config = Config { idle_timeout: Some(Duration::from_secs(1)), ..UNLIMITED };
+    let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(1)));
     with_server::<_, SERVER>(
         Shape { blocks: 2, ..Shape::SMALL },
         config,

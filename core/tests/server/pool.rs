@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::{CloseReason, Config, Peer, SendError};
+use selkie_core::{CloseReason, Peer, SendError};
 
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Scripted, lines};
@@ -93,15 +93,20 @@ fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
 
 #[test]
 fn a_starved_connection_that_idles_out_is_no_longer_waited_for() {
-    let config = Config { idle_timeout: Some(Duration::from_secs(10)), ..UNLIMITED };
+    let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
     with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
         let (owes, starved) = (rig.connected(), rig.connected());
         rig.give_room(owes, 0);
         rig.send(owes, b"owed");
         rig.settle();
         rig.send(starved, b"x");
-        rig.pass(Duration::from_secs(10));
-        assert_eq!(rig.server.open_connections(), 0);
+        rig.pass(Duration::from_secs(5));
+        rig.give_room(owes, 1);
+        rig.pass(Duration::from_secs(5));
+        assert!(rig.closed(starved).is_some());
+        assert_eq!(rig.server.open_connections(), 1);
+        rig.give_room(owes, usize::MAX);
+        rig.settle();
         let client = rig.connected();
         rig.send(client, b"x");
         rig.settle();

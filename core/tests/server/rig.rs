@@ -3,9 +3,10 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use selkie_core::memory::{Block, Connection, LoopStorage, ServerStorage, Slot, TimerSlot};
-use selkie_core::platform::Close;
-use selkie_core::{CloseReason, Config, Event, EventLoop, Instant, Server, Service, Token};
+use selkie_core::{
+    Block, Close, CloseReason, Config, Connection, Entry, Event, EventLoop, Instant, LoopStorage,
+    Server, ServerStorage, Service, Slot, TimerSlot, Token,
+};
 
 use crate::toy::{Handle, Socket, Toy};
 
@@ -26,8 +27,11 @@ impl Shape {
 }
 
 /// The limits that most tests want: none.
-pub(crate) const UNLIMITED: Config =
-    Config { idle_timeout: None, stall_timeout: None, linger: Duration::ZERO, ..Config::DEFAULT };
+pub(crate) const UNLIMITED: Config = Config::DEFAULT
+    .idle_timeout(None)
+    .stall_timeout(None)
+    .linger(Duration::ZERO)
+    .buffer_grace(Duration::MAX);
 
 /// How often a test repeats itself: `usual`, or a tenth of that under Miri, which is hundreds of
 /// times slower.
@@ -40,13 +44,15 @@ pub(crate) const fn just_before(time: Duration) -> Duration {
     time.saturating_sub(Duration::from_nanos(1))
 }
 
+/// The memory of the server under test, lent to it.
+pub(crate) type Memory<'a, S> = ServerStorage<'a, Handle, <S as Service>::Session>;
+
 pub(crate) struct Rig<'a, S: Service, const KIND: u8> {
     pub(crate) event_loop: EventLoop<Toy<KIND>, LoopStorage<'a>>,
-    pub(crate) server: Server<'a, Toy<KIND>, S>,
+    pub(crate) server: Server<Toy<KIND>, S, Memory<'a, S>>,
     pub(crate) now: Instant,
     pub(crate) listener: Handle,
-    /// Tokens in the registry that are not the server's connections: the listener, and what a test
-    /// adds.
+    /// Tokens in the registry that are not the server's: what a test adds.
     pub(crate) others: usize,
 }
 
@@ -61,8 +67,8 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
     let mut timers = vec![TimerSlot::EMPTY; shape.slots];
     let mut events = vec![Event::EMPTY; shape.events];
     let mut connections = vec![Connection::EMPTY; shape.slots];
-    let mut sources = vec![None; shape.slots];
-    let mut sessions: Vec<Option<S::Session>> = (0..shape.slots).map(|_| None).collect();
+    let mut sources = vec![Entry::Vacant; shape.slots];
+    let mut sessions: Vec<Entry<S::Session>> = (0..shape.slots).map(|_| Entry::Vacant).collect();
     let mut blocks = vec![Block::EMPTY; shape.blocks];
     let mut bytes = vec![0; shape.blocks * shape.block_size];
     let mut scratch = vec![0; shape.scratch];
@@ -84,7 +90,7 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
     server
         .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
-    let mut rig = Rig { event_loop, server, now: Instant::from_millis(1000), listener, others: 1 };
+    let mut rig = Rig { event_loop, server, now: Instant::from_millis(1000), listener, others: 0 };
     test(&mut rig);
     rig.check();
 }
@@ -188,6 +194,11 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
             "a connection borrows an outbox and an inbox at most"
         );
         let live = self.event_loop.live_tokens();
-        assert_eq!(live, open + self.others, "every connection has a slot, and no slot is lost");
+        let listeners = self.server.listeners();
+        assert_eq!(
+            live,
+            open + listeners + self.others,
+            "every connection has a slot, and no slot is lost"
+        );
     }
 }

@@ -8,7 +8,9 @@ pub(crate) enum Call {
     Opened(Token),
     Received(Token, Vec<u8>),
     Writable(Token),
-    Ended(Token),
+    /// The end of the stream, and how many bytes were left then.
+    Ended(Token, usize),
+    Draining(Token),
     TimedOut(Token),
     Closed(Token, CloseReason),
 }
@@ -22,7 +24,9 @@ pub(crate) struct Scripted {
     pub(crate) on_opened: Act,
     pub(crate) on_received: Take,
     pub(crate) on_writable: Act,
-    pub(crate) on_ended: Act,
+    /// Without one, what a service does that does not say.
+    pub(crate) on_ended: Option<Act>,
+    pub(crate) on_draining: Option<Act>,
     pub(crate) on_timed_out: Act,
     pub(crate) on_closed: Act,
 }
@@ -34,7 +38,8 @@ impl Scripted {
             on_opened: Box::new(|_| ()),
             on_received: Box::new(echo),
             on_writable: Box::new(|_| ()),
-            on_ended: Box::new(close),
+            on_ended: None,
+            on_draining: None,
             on_timed_out: Box::new(|_| ()),
             on_closed: Box::new(|_| ()),
         }
@@ -81,16 +86,26 @@ pub(crate) fn abort(peer: &mut Peer<'_>) {
     peer.abort();
 }
 
-/// Sends back what came, all or nothing.
+/// Sends back what was received, as far as there is room.
 pub(crate) fn echo(peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
-    assert!(bytes.len() <= peer.room(), "no more is offered than can be answered");
-    peer.send(bytes).map_or(0, |()| bytes.len())
+    peer.send_some(bytes)
 }
 
 /// Sends back whole lines.
 pub(crate) fn lines(peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |position| position + 1);
     peer.send(&bytes[..whole]).map_or(0, |()| whole)
+}
+
+/// What a service does that is only a `received`.
+struct Default;
+
+impl Service for Default {
+    type Session = ();
+
+    fn received(&mut self, _peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
+        bytes.len()
+    }
 }
 
 impl Service for Scripted {
@@ -111,9 +126,20 @@ impl Service for Scripted {
         (self.on_writable)(peer);
     }
 
-    fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
-        self.calls.push(Call::Ended(peer.token()));
-        (self.on_ended)(peer);
+    fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut (), untaken: usize) {
+        self.calls.push(Call::Ended(peer.token(), untaken));
+        match &mut self.on_ended {
+            Some(act) => act(peer),
+            None => Default.read_closed(peer, &mut (), untaken),
+        }
+    }
+
+    fn draining(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        self.calls.push(Call::Draining(peer.token()));
+        match &mut self.on_draining {
+            Some(act) => act(peer),
+            None => Default.draining(peer, &mut ()),
+        }
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, (): &mut ()) {

@@ -11,6 +11,6 @@ impl Service for Echo {
 
     #[inline]
     fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
-        peer.send(bytes).map_or(0, |()| bytes.len())
+        peer.send_some(bytes)
     }
 }

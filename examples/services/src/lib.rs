@@ -3,6 +3,17 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod echo;
+#[cfg(test)]
+extern crate std;
 
+mod chat;
+mod decimal;
+mod echo;
+mod gather;
+mod http;
+mod kv;
+
+pub use chat::{Chat, ChatCounters, Member, Seat};
 pub use echo::Echo;
+pub use http::{Http, HttpSession};
+pub use kv::{Entry, Kv, Store, StoreError};

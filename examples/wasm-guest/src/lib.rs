@@ -61,7 +61,7 @@ fn serve() -> Result<(), Error> {
     // What it holds goes with the program.
     let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, &mut memory.event_loop));
     let listener = platform::listen(&mut event_loop.platform)?;
-    let config = Config { idle_timeout: Some(Duration::from_secs(600)), ..Config::DEFAULT };
+    let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(600)));
     let mut server = Server::new(Echo, config, memory.server.storage());
     server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)

@@ -80,7 +80,7 @@ fn arguments() -> Option<(SocketAddr, Config)> {
         None => None,
     };
     let fits = (1..=CAPACITY).contains(&connections_max);
-    fits.then_some((address, Config { connections_max, idle_timeout: idle, ..Config::DEFAULT }))
+    fits.then_some((address, Config::DEFAULT.connections_max(connections_max).idle_timeout(idle)))
 }
 
 /// An IPv4 address and a port.

@@ -53,7 +53,7 @@ impl Mixed {
             self.set_timer(peer, Duration::from_micros(300));
         }
         let token = peer.token();
-        if count == 0 || self.send(peer, token, &bytes[..count], true) { count } else { 0 }
+        if count == 0 || self.send(peer, token, &bytes[..count], false) { count } else { 0 }
     }
 
     fn chat(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> usize {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use selkie_core::memory::{Connection, LoopStorage, ServerStorage, Slot, TimerSlot};
-use selkie_core::{Config, Error, ErrorKind, Event, EventLoop, Instant, Server};
+use selkie_core::{
+    Config, Connection, Entry, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server,
+    ServerStorage, Service, Slot, TimerSlot,
+};
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket};
 use smoltcp::iface::SocketHandle;
@@ -31,23 +33,39 @@ pub(crate) enum Outcome {
 }
 
 /// A server, and the host beyond the wire.
-pub(crate) struct TestBench {
+pub(crate) struct TestBench<S: Service<Session = ()> = Echo> {
     pub(crate) event_loop: EventLoop<Network<'static, Wire>, LoopStorage<'static>>,
-    pub(crate) server: Server<'static, Network<'static, Wire>, Echo>,
+    pub(crate) server: Server<Network<'static, Wire>, S, ServerStorage<'static, Socket, ()>>,
     pub(crate) remote: Host,
     /// The remote end of the wire: what is lost at it never reaches the remote host.
     pub(crate) wire: Wire,
     pub(crate) now: Instant,
+    /// When the loop has to turn again.
+    next: Option<Instant>,
 }
 
 impl TestBench {
-    /// Creates a server for so many clients at once.
+    /// Creates an echo server for so many clients at once.
     pub(crate) fn new(connections: usize) -> Self {
+        let config = Config::DEFAULT.idle_timeout(Some(IDLE_TIMEOUT));
+        Self::with(Echo, connections, 1_024, config, selkie_smoltcp::Config::DEFAULT)
+    }
+}
+
+impl<S: Service<Session = ()>> TestBench<S> {
+    /// Creates a server for so many clients at once, over sockets of `bytes` in each direction.
+    pub(crate) fn with(
+        service: S,
+        connections: usize,
+        bytes: usize,
+        config: Config,
+        limits: selkie_smoltcp::Config,
+    ) -> Self {
         let (local, wire) = Wire::pair();
         let slots = connections + 1;
         let sockets = connections + BACKLOG;
-        let size = Size { sockets, listeners: 1, slots, bytes: 1_024 };
-        let mut network = world::network(local, size, selkie_smoltcp::Config::DEFAULT);
+        let size = Size { sockets, listeners: 1, slots, bytes };
+        let mut network = world::network(local, size, limits);
         let listener = network.listen(PORT, sockets).expect("the sockets are free");
         let storage = LoopStorage {
             slots: vec![Slot::EMPTY; slots].leak(),
@@ -55,30 +73,48 @@ impl TestBench {
             events: vec![Event::EMPTY; 4].leak(),
         };
         let mut event_loop = EventLoop::new_at(network, storage, Instant::ZERO);
-        let config = Config {
-            connections_max: connections,
-            idle_timeout: Some(IDLE_TIMEOUT),
-            ..Config::DEFAULT
-        };
         let storage = ServerStorage::<Socket, ()> {
             connections: vec![Connection::EMPTY; slots].leak(),
-            sources: vec![None; slots].leak(),
-            sessions: vec![None; slots].leak(),
+            sources: vec![Entry::Vacant; slots].leak(),
+            sessions: vec![Entry::Vacant; slots].leak(),
             blocks: &mut [],
             bytes: &mut [],
             scratch: vec![0; 512].leak(),
         };
-        let mut server = Server::new(Echo, config, storage);
+        let mut server = Server::new(service, config.connections_max(connections), storage);
         server
             .listen(&mut event_loop.context(), listener)
             .expect("there is a slot for the listener");
         let remote = Host::new(wire.clone());
-        Self { event_loop, server, remote, wire, now: Instant::from_millis(1) }
+        let now = Instant::from_millis(1);
+        Self { event_loop, server, remote, wire, now, next: Some(now) }
+    }
+
+    /// Removes the remote host from the world, its address included. Another one replaces it.
+    pub(crate) fn replace_remote(&mut self) {
+        self.remote = Host::with_address(self.wire.clone(), world::ANOTHER);
+    }
+
+    /// Lets time pass as on a board that sleeps: the loop turns only when it is due, or a frame
+    /// has arrived. Returns the number of turns.
+    pub(crate) fn sleep_for(&mut self, time: Duration) -> usize {
+        let (until, mut turns) = (self.now + time, 0);
+        while self.now < until {
+            self.now = self.now + Duration::from_millis(1);
+            while self.next.is_some_and(|next| next <= self.now) || self.waiting() > 0 {
+                turns += 1;
+                self.turn();
+            }
+            self.remote.poll(self.now);
+        }
+        turns
     }
 
     /// Makes one turn of the loop.
     pub(crate) fn turn(&mut self) -> Option<Instant> {
-        self.event_loop.turn(self.now, &mut self.server).expect("a network does not fail")
+        let next = self.event_loop.turn(self.now, &mut self.server);
+        self.next = next.expect("a network does not fail");
+        self.next
     }
 
     /// Moves the world on by milliseconds: in each, the loop turns until it would sleep, then the

@@ -2,6 +2,7 @@
 //! behave and misbehave.
 
 mod clients;
+mod misbehaving;
 #[path = "../world/mod.rs"]
 mod world;
 

@@ -140,7 +140,14 @@ pub(super) fn write_parts(fd: RawFd, is_socket: bool, parts: &[&[u8]]) -> Result
     // SAFETY: all bits zero is a valid value of this struct of integers and pointers.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = vector.as_mut_ptr();
-    message.msg_iovlen = count as _;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "at most 16 parts, in a type that differs from system to system"
+    )]
+    {
+        message.msg_iovlen = count as _;
+    }
     // SAFETY: the message has `count` parts, which are valid for reads of their lengths.
     retried(|| unsafe { libc::sendmsg(fd, &raw const message, SEND_FLAGS) })
 }

@@ -30,6 +30,7 @@ impl FdTable {
         #[allow(
             clippy::unnecessary_cast,
             clippy::cast_sign_loss,
+            clippy::cast_lossless,
             reason = "the type differs from system to system"
         )]
         let descriptors = (limit.rlim_max as u64).min(DESCRIPTORS_MAX);

@@ -59,8 +59,8 @@ use libc as sys;
 #[cfg(target_os = "linux")]
 use libkqueue as sys;
 
-/// Number of events at which a call may have left some behind (partial-fetch).
-const PARTIAL_FETCH: usize = if cfg!(target_os = "linux") { 512 } else { usize::MAX };
+/// Number of events at which a call of libkqueue may have left some behind (partial-fetch).
+const PARTIAL_FETCH: usize = 512;
 
 /// A selector over `kqueue`. Its cost does not grow with the number of sources that are silent.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl Kqueue<'_> {
         };
         match usize::try_from(count) {
             Ok(count) => {
-                self.is_partial = count >= self.fetched.len().min(PARTIAL_FETCH);
+                self.is_partial = cfg!(target_os = "linux") && count >= PARTIAL_FETCH;
                 self.end = count;
                 Ok(Woken::with(count))
             }

@@ -139,6 +139,7 @@ impl<T: Zeroable> SourceTable<T> {
     }
 
     /// Returns the number of registered sources that are oneshot.
+    #[cfg(has_epoll)]
     #[inline]
     pub(super) const fn oneshot(&self) -> usize {
         self.registrations.oneshot()

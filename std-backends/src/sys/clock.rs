@@ -61,6 +61,10 @@ pub(crate) fn timespec(sleep: Duration) -> libc::timespec {
 
 /// Converts a sleep to milliseconds; `-1` means without end. Rounds up: a wait that ended just
 /// before its deadline would be repeated at once, again and again.
+#[cfg_attr(
+    target_os = "freebsd",
+    allow(dead_code, reason = "its calls take nanoseconds, but for the tests")
+)]
 #[inline]
 pub(crate) fn milliseconds(sleep: Option<Duration>) -> libc::c_int {
     let Some(sleep) = sleep else { return -1 };

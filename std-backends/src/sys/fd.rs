@@ -79,7 +79,7 @@ fn prepare(fd: &OwnedFd) -> Result<(), Error> {
 
     // SAFETY: the call takes no pointers.
     errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
-    set_nonblocking(fd.as_fd())
+    set_nonblocking(fd.as_fd()).map(drop)
 }
 
 /// Makes the open file non-blocking, for its duplicates too. Returns true if it was blocking.

@@ -40,6 +40,7 @@ pub(crate) fn soft_limit() -> Result<u64, c_int> {
     #[allow(
         clippy::unnecessary_cast,
         clippy::cast_sign_loss,
+        clippy::cast_lossless,
         reason = "the type differs from system to system"
     )]
     Ok(limit.rlim_cur as u64)
@@ -62,6 +63,7 @@ pub fn raise_descriptor_limit(needed: u64) -> Result<u64, DescriptorLimit> {
     #[allow(
         clippy::unnecessary_cast,
         clippy::cast_sign_loss,
+        clippy::cast_lossless,
         reason = "the type differs from system to system"
     )]
     let (soft, hard) = (limit.rlim_cur as u64, limit.rlim_max as u64);

@@ -38,8 +38,8 @@ impl Near for Bare {
         world::unblock(&fd)?;
         let fd = world::moved(&fd)?.into_raw_fd();
         self.open.insert(fd);
-        // SAFETY: the descriptor is open. That some tests use it once it is not any more is what
-        // they are about, and its number is given to nobody else meanwhile.
+        // SAFETY: the descriptor is open. Some tests use it after it was closed on purpose; its
+        // number is not given to another file meanwhile.
         Ok(unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
@@ -65,7 +65,7 @@ impl Near for Bare {
         if !self.open.remove(&fd) {
             return Err(ErrorKind::InvalidSource.into());
         }
-        // SAFETY: the descriptor was owned here.
+        // SAFETY: the descriptor was owned by this fixture.
         world::check(unsafe { libc::close(fd) }).map(drop)
     }
 
@@ -77,7 +77,7 @@ impl Near for Bare {
 impl Drop for Bare {
     fn drop(&mut self) {
         for fd in self.open.drain() {
-            // SAFETY: the descriptor is owned here.
+            // SAFETY: the descriptor is owned by this fixture.
             unsafe { libc::close(fd) };
         }
     }

@@ -17,13 +17,13 @@ use crate::world::{self, World};
 pub(crate) trait Near: Sized {
     type Platform: Wait + Wake<Waker = Waker>;
 
-    /// Whether far ends can send urgent bytes.
+    /// True if far ends can send urgent bytes.
     const IS_TCP: bool;
 
     fn new(backend: Backend, capacity: usize) -> Result<Self, Error>;
     fn platform(&mut self) -> &mut Self::Platform;
 
-    /// A connection: its near end, and its far end.
+    /// Makes a connection, and returns its near end and its far end.
     fn pair(&mut self) -> Result<(<Self::Platform as Selector>::Source, OwnedFd), Error>;
 
     /// Makes a descriptor a near end.
@@ -59,22 +59,22 @@ pub(crate) trait Near: Sized {
 pub(crate) struct Over<N> {
     pub(crate) near: N,
     pub(crate) world: World,
-    /// What is only to be kept open.
+    /// Descriptors that only stay open.
     kept: Vec<OwnedFd>,
-    /// Whether a socket still tells its error after the selector reported it. Only libkqueue takes
-    /// it away.
-    tells_errors: bool,
+    /// True if a socket keeps its error after the selector has reported it. Only libkqueue takes it
+    /// away.
+    keeps_errors: bool,
 }
 
 impl<N: Near> Over<N> {
     pub(crate) fn new(backend: Backend, capacity: usize) -> Result<Self, Error> {
         world::raise_limit();
-        let tells_errors = !(cfg!(target_os = "linux") && backend.name() == "kqueue");
+        let keeps_errors = !(cfg!(target_os = "linux") && backend.name() == "kqueue");
         Ok(Self {
             near: N::new(backend, capacity)?,
             world: World::new(),
             kept: Vec::new(),
-            tells_errors,
+            keeps_errors,
         })
     }
 }
@@ -129,7 +129,7 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn peer_reset(&mut self, peer: usize) -> Result<(), Error> {
-        if N::IS_TCP && self.tells_errors {
+        if N::IS_TCP && self.keeps_errors {
             self.world.reset(peer)
         } else {
             Err(ErrorKind::Unsupported.into())
@@ -226,7 +226,7 @@ impl TransportFixture for Over<Tcp> {
     }
 
     fn refusing(&mut self) -> Result<SocketAddr, Error> {
-        if !self.tells_errors {
+        if !self.keeps_errors {
             return Err(ErrorKind::Unsupported.into());
         }
         let (socket, address) = world::refusing()?;

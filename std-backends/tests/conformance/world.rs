@@ -93,7 +93,7 @@ impl World {
         Ok(())
     }
 
-    /// Does something in another thread, after a while.
+    /// Runs `action` in another thread, after a while.
     pub(crate) fn later(&mut self, delay: Duration, action: impl FnOnce() + Send + 'static) {
         self.threads.push(thread::spawn(move || {
             thread::sleep(delay);
@@ -136,7 +136,7 @@ impl Drop for World {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            thread.join().expect("a thread of the world came to its end");
+            thread.join().expect("a thread of the world ends");
         }
     }
 }
@@ -146,7 +146,7 @@ pub(crate) fn settle() {
     thread::sleep(Duration::from_millis(1));
 }
 
-/// The processor time that this thread has used.
+/// Returns the processor time that this thread has used.
 pub(crate) fn busy_time() -> Result<Duration, Error> {
     // SAFETY: all bits zero is a valid value of this struct of integers.
     let mut time: libc::timespec = unsafe { mem::zeroed() };
@@ -156,8 +156,8 @@ pub(crate) fn busy_time() -> Result<Duration, Error> {
     Ok(Duration::new(seconds.expect("not negative"), nanos.expect("below a second")))
 }
 
-/// Numbers for descriptors that a test closes behind its selector's back. Each is used once before
-/// any is used again, so that no other test gets one while it is expected to be closed. Some
+/// Returns numbers for descriptors that a test closes behind its selector's back. Each is used once
+/// before any is used again, so that no other test gets one while it is expected to be closed. Some
 /// systems' `select` takes none from 1024 on.
 fn numbers() -> Range<RawFd> {
     static NUMBERS: OnceLock<Range<RawFd>> = OnceLock::new();
@@ -191,7 +191,7 @@ pub(crate) fn moved(fd: &OwnedFd) -> Result<OwnedFd, Error> {
     owned(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) })
 }
 
-/// An address at which nobody listens, for as long as the descriptor that has it is open.
+/// Returns an address without a listener, for as long as the descriptor that has it is open.
 pub(crate) fn refusing() -> Result<(OwnedFd, SocketAddr), Error> {
     // SAFETY: the call takes no pointers.
     let socket = owned(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) })?;
@@ -213,7 +213,7 @@ pub(crate) fn refusing() -> Result<(OwnedFd, SocketAddr), Error> {
 /// Takes the descriptor that a call has just made.
 pub(crate) fn owned(result: libc::c_int) -> Result<OwnedFd, Error> {
     let fd = check(result)?;
-    // SAFETY: the descriptor is new, so nobody else owns it.
+    // SAFETY: the descriptor is new, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

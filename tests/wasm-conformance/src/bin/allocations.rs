@@ -109,10 +109,10 @@ fn main() -> Result<(), selkie::Error> {
     // some to spare.
     let slots = 2 * CAPACITY;
     let (platform, listener, address) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
-    let mut server_memory = HeapServer::new(slots, slots, 4096);
+    let mut server_memory = HeapServer::new(slots, slots, 4096)?;
     let idle_timeout = Some(Duration::from_secs(1));
-    let config = Config { connections_max: CAPACITY, idle_timeout, ..Config::DEFAULT };
-    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16));
+    let config = Config::DEFAULT.connections_max(CAPACITY).idle_timeout(idle_timeout);
+    let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16)?);
     let is_asked = Rc::new(Cell::new(false));
     let mut server =
         Server::new(Echo { is_asked: is_asked.clone() }, config, server_memory.storage());

@@ -23,8 +23,8 @@ use selkie_core::adapters::{Device, DevicePoller, Either, Pair, SelectorOnly};
 use selkie_core::memory::{StaticLoop, StaticServer};
 use selkie_core::platform::Transport;
 use selkie_core::{
-    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Interest, Mode, Server,
-    Token,
+    CloseReason, Config, Context, Device, DevicePoller, Either, Event, EventLoop, Handler, Instant,
+    Interest, Mode, Pair, SelectorOnly, Server, ServerStorage, StaticLoop, StaticServer, Token, Transport,
 };
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
@@ -55,7 +55,7 @@ static EVENT_LOOP: StaticCell<EventLoop<Platform, &'static mut StaticLoop<SLOTS,
 
 /// The server, and the console beside it.
 struct Firmware {
-    server: Server<'static, Platform, Echo>,
+    server: Server<Platform, Echo, ServerStorage<'static, Source, ()>>,
     console: Console,
     uart: Device,
     uart_token: Token,
@@ -192,11 +192,7 @@ fn start() -> Started {
         let platform = Pair::new(network, SelectorOnly::new(devices));
         EventLoop::new_at(platform, LOOP.take(), clock.now())
     });
-    let config = Config {
-        connections_max: CONNECTIONS,
-        idle_timeout: Some(IDLE_TIMEOUT),
-        ..Config::DEFAULT
-    };
+    let config = Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(Some(IDLE_TIMEOUT));
     let mut server = Server::new(Echo, config, SERVER.take().storage());
     let context = &mut event_loop.context();
     let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);

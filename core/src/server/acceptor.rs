@@ -1,0 +1,200 @@
+//! Listeners: accepting, pausing while nothing more can be served, resuming when something is
+//! freed.
+
+use super::connection::{Connection, Phase, Waiting};
+use super::counters::bump;
+use super::engine::{Application, Engine};
+use super::service::Service;
+use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
+
+/// What came of accepting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepted {
+    /// All that waited.
+    All,
+    /// As many as one turn may.
+    Share,
+    /// As many as can be served.
+    UntilFull,
+    /// As many as a draining server accepts.
+    Last,
+    /// None more for want of descriptors or memory, or worse.
+    UntilError,
+}
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Takes waiting connections from the current listener, as many as one turn may, and decides
+    /// on what the listener is watched for.
+    pub(super) fn accept<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let listener = self.current;
+        let index = listener.index();
+        let Some(source) = self.source(index) else { return };
+        let accepted = self.accept_share(app, source);
+        self.current = listener;
+        match accepted {
+            Accepted::All if self.state.drain.is_some() => self.close_listener(index),
+            Accepted::Last => self.close_listener(index),
+            Accepted::All | Accepted::Share => self.arm(index),
+            Accepted::UntilFull => self.pause(index),
+            Accepted::UntilError => {
+                // The listener stays ready, so it must not be watched. A connection that closes
+                // resumes it; so does time, as others may free what is missing.
+                self.pause(index);
+                self.retry_later(index);
+            }
+        }
+    }
+
+    fn accept_share<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        source: P::Source,
+    ) -> Accepted {
+        let turn = self.context.counters().turns;
+        if self.state.accepts.0 != turn {
+            self.state.accepts = (turn, 0);
+        }
+        loop {
+            if self.is_full() {
+                return Accepted::UntilFull;
+            }
+            if self.state.drain.is_some_and(|drain| drain.accepts_left == 0) {
+                return Accepted::Last;
+            }
+            if self.state.accepts.1 >= self.state.limits.accepts_per_turn {
+                return Accepted::Share;
+            }
+            self.state.accepts.1 += 1;
+            match self.context.platform.accept(source) {
+                Ok(connection) => self.admit(app, connection),
+                Err(error) if error.is_would_block() => return Accepted::All,
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {
+                    bump(&mut self.state.counters.aborted_early, 1);
+                }
+                Err(_) => {
+                    bump(&mut self.state.counters.accept_failures, 1);
+                    return Accepted::UntilError;
+                }
+            }
+        }
+    }
+
+    /// Opens a connection that was just accepted, or closes it if it cannot be registered.
+    fn admit<S: Service>(&mut self, app: &mut Application<'_, S>, source: P::Source) {
+        if let Some(drain) = &mut self.state.drain {
+            drain.accepts_left -= 1;
+        }
+        if let Ok(token) = self.register(source) {
+            self.current = token;
+            self.call = super::engine::Call::NEW;
+            return self.open(app);
+        }
+        bump(&mut self.state.counters.refused, 1);
+        let closed = self.context.platform.close(source, Close::Abort);
+        bump(&mut self.state.counters.close_failures, usize::from(closed.is_err()));
+    }
+
+    /// Watches a source for reading, and remembers it.
+    #[inline(never)]
+    pub(super) fn register(&mut self, source: P::Source) -> Result<Token, Error> {
+        let token = self.context.register(source, Interest::READABLE, Mode::Level)?;
+        if token.index() >= self.connections.len() {
+            self.context.deregister(source, token)?;
+            return Err(Error::new(ErrorKind::Full));
+        }
+        *self.connection(token.index()) = Connection::EMPTY;
+        self.connections.set_source(token.index(), source);
+        Ok(token)
+    }
+
+    /// Returns whether no further connection can be served.
+    fn is_full(&self) -> bool {
+        let slots = self.context.registry();
+        self.state.open >= self.state.limits.connections_max
+            || slots.len() + slots.retired() >= slots.capacity()
+    }
+
+    /// Returns whether slots of the loop are used that are not this server's.
+    fn shares_slots(&self) -> bool {
+        self.context.registry().len() > self.state.open + self.state.listeners
+    }
+
+    /// Stops watching a listener until something is freed.
+    fn pause(&mut self, listener: usize) {
+        let slots = self.context.registry();
+        let is_loop_full = slots.len() + slots.retired() >= slots.capacity();
+        if self.connection(listener).waiting() == Waiting::Nothing {
+            let is_full = self.is_full();
+            bump(&mut self.state.counters.accept_pauses, usize::from(is_full));
+            self.connections.enqueue(listener, Waiting::Slot);
+        }
+        let fails = self.watch(listener, Interest::NONE).is_err();
+        // Nothing is noticed here when others free their slots.
+        if fails || (is_loop_full && self.shares_slots()) {
+            self.retry_later(listener);
+        }
+    }
+
+    /// Watches a listener again, and lets the next one have its turn. If that does not work, it is
+    /// tried later, or when something is freed.
+    fn arm(&mut self, listener: usize) {
+        if self.watch(listener, Interest::READABLE).is_err() {
+            if self.connection(listener).waiting() == Waiting::Nothing {
+                self.connections.enqueue(listener, Waiting::Slot);
+            }
+            return self.retry_later(listener);
+        }
+        if self.connections.dequeue(listener) == Waiting::Slot {
+            self.resume_listener();
+        }
+    }
+
+    /// Has the listener accept that has waited longest, if something more can be served.
+    #[inline]
+    pub(super) fn resume_listener(&mut self) {
+        if let Some(first) = self.connections.queues.first(Waiting::Slot) {
+            if !self.is_full() {
+                self.schedule_now(first);
+            }
+        }
+    }
+
+    /// Tries a listener again whose deadline has passed.
+    pub(super) fn retry_listener<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let index = self.current.index();
+        let now = self.context.now();
+        let deadline = self.state.drain.map_or(Instant::MAX, |drain| drain.deadline);
+        if deadline <= now {
+            return self.close_listener(index);
+        }
+        if self.state.drain.is_some() || self.current().waiting() == Waiting::Slot {
+            self.accept(app);
+        }
+        if self.connection(index).phase() == Phase::Listening {
+            self.schedule(index, deadline);
+        }
+    }
+
+    /// Has a listener tried again in a while.
+    fn retry_later(&mut self, listener: usize) {
+        let retry = self.state.limits.accept_retry.after(self.context.now());
+        self.schedule(listener, retry);
+    }
+
+    /// Forgets a listener, and returns its source.
+    pub(super) fn remove_listener(&mut self, listener: usize) {
+        let waited = self.connections.dequeue(listener);
+        *self.connection(listener) = Connection::EMPTY;
+        self.state.listeners -= 1;
+        if waited == Waiting::Slot {
+            self.resume_listener();
+        }
+    }
+
+    pub(super) fn close_listener(&mut self, listener: usize) {
+        self.remove_listener(listener);
+        self.close_source(listener, Close::Graceful);
+        self.resume_listener();
+        self.leave_if_drained();
+    }
+}

@@ -1,0 +1,266 @@
+//! The policy of buffers: who may borrow one for output or input, who waits, and who has to give
+//! one back.
+//!
+//! A connection has at most one buffer for output and one for input, each only while bytes wait in
+//! it. Where there are two for each connection, none ever waits. Where there are fewer:
+//!
+//! * the last free buffer is borrowed for input only while another holds output, so at least one
+//!   buffer is always free or will drain: connections that wait for each other, as in a relay,
+//!   always have one to send from;
+//! * a freed buffer goes to whoever waits longest for output, then to whoever waits longest for
+//!   input;
+//! * while the same connection is first in line for longer than the grace, the one that has held a
+//!   buffer longest is aborted, one in each such time.
+
+use super::buffer_pool::BufferId;
+use super::connection::{Connection, Flag, Waiting};
+use super::counters::{CloseReason, bump};
+use super::engine::Engine;
+use crate::contract::{Instant, Transport};
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Returns whether there is a buffer for a connection to send from, and its turn to take it.
+    pub(super) fn may_borrow_for_output(&self, index: usize) -> bool {
+        if P::OWNS_BUFFERS {
+            return true;
+        }
+        let first = self.connections.queues.first(Waiting::Output);
+        let mut reserved = usize::from(self.call.reserves_input);
+        if index != self.current.index() {
+            // What a service sends to others never costs the speaker its own answer.
+            let speaker = self.connections.get(self.current.index());
+            let may_answer = speaker.is_some_and(|one| one.is_open() && one.output().is_none());
+            reserved += usize::from(may_answer);
+        }
+        self.pool.free() > reserved && first.is_none_or(|first| first == index)
+    }
+
+    /// Returns whether enough buffers are free that one may be borrowed for input.
+    fn suffices_for_input(&self) -> bool {
+        self.pool.free() >= 2 || (self.pool.free() == 1 && self.state.outputs > 0)
+    }
+
+    /// Returns whether the current connection has a buffer to receive into, or may borrow one. If
+    /// not, it waits for one.
+    pub(super) fn prepare_input(&mut self) -> bool {
+        let index = self.current.index();
+        let connection = self.current();
+        if connection.input().is_some() {
+            return true;
+        }
+        let queues = &self.connections.queues;
+        let is_next = match (queues.first(Waiting::Output), queues.first(Waiting::Input)) {
+            (Some(first), _) | (None, Some(first)) => first == index,
+            (None, None) => true,
+        };
+        if !is_next || !self.suffices_for_input() {
+            if self.current().waiting() == Waiting::Nothing {
+                self.wait_for(index, Waiting::Input);
+            }
+            return false;
+        }
+        if self.connections.dequeue(index) == Waiting::Input {
+            self.state.scarce_since = self.context.now();
+        }
+        true
+    }
+
+    /// Has a connection wait for a buffer.
+    #[cold]
+    pub(super) fn wait_for(&mut self, index: usize, waiting: Waiting) {
+        let now = self.context.now();
+        if !self.connections.queues.are_buffers_scarce() {
+            self.state.scarce_since = now;
+        }
+        if self.connection(index).waiting() == Waiting::Nothing {
+            bump(&mut self.state.counters.starved, 1);
+        }
+        self.connections.enqueue(index, waiting);
+        let deadline = self.state.limits.grace.after(now);
+        self.schedule(index, deadline);
+        // The buffers may suffice for whoever is first now.
+        self.wake_next();
+    }
+
+    /// Has the connection looked at that is next to have a buffer, if one can be had.
+    #[inline]
+    pub(super) fn wake_next(&mut self) {
+        if !P::OWNS_BUFFERS && self.connections.queues.are_buffers_scarce() {
+            self.wake_first();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wake_first(&mut self) {
+        if let Some(first) = self.connections.queues.first(Waiting::Output) {
+            if self.pool.free() > 0 {
+                self.schedule_now(first);
+            }
+        } else if let Some(first) = self.connections.queues.first(Waiting::Input) {
+            if self.suffices_for_input() {
+                self.schedule_now(first);
+            }
+        }
+    }
+
+    /// Returns when the connection that has held a buffer longest is aborted, if the current one
+    /// still waits then.
+    pub(super) fn grace_ends_at(&mut self) -> Instant {
+        match self.current().waiting() {
+            Waiting::Output | Waiting::Input => {
+                let held_since =
+                    self.pool.oldest().map_or(Instant::ZERO, |block| block.borrowed_at);
+                self.state.limits.grace.after(self.state.scarce_since.max(held_since))
+            }
+            _ => Instant::MAX,
+        }
+    }
+
+    /// Aborts the connection that has held a buffer longest, if the current one has waited for too
+    /// long.
+    pub(super) fn enforce_grace(&mut self, now: Instant) {
+        if self.grace_ends_at() > now {
+            return;
+        }
+        if let Some(owner) = self.pool.oldest().map(|block| block.owner as usize) {
+            self.state.scarce_since = now;
+            self.abort(owner, CloseReason::BufferNeeded);
+        }
+    }
+
+    /// Borrows a buffer, and keeps the count. Without one the connection fails.
+    fn borrow(&mut self, index: usize) -> Option<BufferId> {
+        let now = self.context.now();
+        let buffer = self.pool.borrow(index, now);
+        if buffer.is_none() {
+            // The room was asked for before, so there is one; without it, better a reset than a
+            // gap.
+            self.abort(index, CloseReason::Failed);
+        }
+        let borrowed = self.pool.borrowed() as u64;
+        let most = &mut self.state.counters.blocks_max;
+        *most = (*most).max(borrowed);
+        buffer
+    }
+
+    /// Returns the buffer of a connection's pending output, and borrows one if it has none.
+    pub(super) fn borrow_for_output(&mut self, index: usize) -> Option<BufferId> {
+        let connection = self.connection(index);
+        if let Some(output) = connection.output() {
+            return Some(output);
+        }
+        if connection.waiting() == Waiting::Output {
+            self.connections.dequeue(index);
+            self.state.scarce_since = self.context.now();
+        }
+        let output = self.borrow(index)?;
+        self.state.outputs += 1;
+        self.connection(index).set_output(Some(output));
+        Some(output)
+    }
+
+    /// Gives the buffer of a connection's output back, with the bytes in it.
+    pub(super) fn release_output(&mut self, index: usize) {
+        if P::OWNS_BUFFERS {
+            return;
+        }
+        if let Some(output) = self.connection(index).output() {
+            self.connection(index).set_output(None);
+            self.state.outputs -= 1;
+            self.pool.give_back(output);
+            self.wake_next();
+        }
+    }
+
+    /// Gives the buffer of a connection's input back, with the bytes in it.
+    pub(super) fn release_input(&mut self, index: usize) {
+        if P::OWNS_BUFFERS {
+            return;
+        }
+        if let Some(input) = self.connection(index).input() {
+            self.connection(index).set_input(None);
+            self.pool.give_back(input);
+            self.wake_next();
+        }
+    }
+
+    /// Returns the number of bytes that the service has left, or where the platform keeps them,
+    /// whether there are any, as 1.
+    pub(super) fn unread(&mut self) -> usize {
+        let connection = self.current();
+        if P::OWNS_BUFFERS {
+            return usize::from(connection.has(Flag::LEFT));
+        }
+        let input = connection.input();
+        input.map_or(0, |input| self.pool.len(input))
+    }
+
+    /// Moves unread input out into `target`, and returns the number of bytes.
+    pub(super) fn take_input(&mut self, target: &mut [u8]) -> usize {
+        let input = self.current().input();
+        input.map_or(0, |input| self.pool.drain_into(input, target))
+    }
+
+    /// Keeps what the service has left of its input, which was [taken out](Self::take_input), and
+    /// without any gives the buffer back. The input timeout starts anew if the service took
+    /// something, or if the inbox is full now and was not before.
+    #[inline(never)]
+    pub(super) fn stash_input(&mut self, bytes: &[u8], took_some: bool) {
+        let index = self.current.index();
+        if bytes.is_empty() {
+            self.current().clear(Flag::INBOX_FULL);
+            return self.release_input(index);
+        }
+        let input = match self.current().input() {
+            Some(input) => input,
+            None => {
+                let Some(input) = self.borrow(index) else { return };
+                self.current().set_input(Some(input));
+                input
+            }
+        };
+        self.pool.push(input, bytes);
+        let is_full = bytes.len() >= self.state.received_max;
+        let was_full = self.current().has(Flag::INBOX_FULL);
+        self.set_inbox_full(is_full);
+        if took_some || (is_full && !was_full) {
+            self.pool.block(input).waiting_since = self.context.now();
+        }
+        if is_full {
+            let deadline = self.input_due_at();
+            self.schedule(index, deadline);
+        }
+    }
+
+    pub(super) fn set_inbox_full(&mut self, is_full: bool) {
+        let connection: &mut Connection = self.current();
+        if is_full {
+            connection.set(Flag::INBOX_FULL);
+        } else {
+            connection.clear(Flag::INBOX_FULL);
+        }
+    }
+
+    /// Returns when the service has had enough time to take its input; the end of time if nothing
+    /// presses: there is room for more, or the service has paused reading.
+    pub(super) fn input_due_at(&mut self) -> Instant {
+        let connection = *self.current();
+        let presses = connection.is_open()
+            && !connection.has(Flag::PAUSED)
+            && (connection.has(Flag::INBOX_FULL)
+                || connection.read_half() == super::connection::ReadHalf::EofDelivered);
+        if !presses {
+            return Instant::MAX;
+        }
+        if P::OWNS_BUFFERS {
+            let waits = connection.has(Flag::LEFT) && !connection.has(Flag::NO_ROOM);
+            let since = connection.blocked_since();
+            return if waits { self.state.limits.input.after(since) } else { Instant::MAX };
+        }
+        match connection.input() {
+            Some(input) => self.state.limits.input.after(self.pool.block(input).waiting_since),
+            None => Instant::MAX,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Which deadline is next, and which has passed.
+//!
+//! A deadline is judged only after a look that is newer: pending output is flushed and the
+//! connection read once more before it is closed as idle or stalled, or its service's timer fires.
+//! So a peer that has sent is served, even if this process was stopped meanwhile.
+
+use super::connection::{Flag, Phase, Waiting};
+use super::counters::CloseReason;
+use super::engine::{Application, Engine};
+use super::reader::Receive;
+use super::service::Service;
+use crate::contract::{Close, Instant, Transport};
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Serves a connection whose deadline has passed, or that was scheduled to be looked at.
+    #[inline(never)]
+    pub(super) fn on_deadline<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        self.judge(app);
+        // Whatever it did: it may have had its turn, and left the buffer to the next in line.
+        self.wake_next();
+    }
+
+    fn judge<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let now = self.context.now();
+        if self.current().phase() == Phase::Failed {
+            return self.close_connection(app, Close::Abort);
+        }
+        let has_more = self.must_look(now) && self.look(app);
+        self.tell_of_drain(app, has_more, now);
+        if self.current().phase() == Phase::Failed {
+            return self.close_connection(app, Close::Abort);
+        }
+        if let Some((reason, how)) = self.find_overdue(now) {
+            self.current().set_reason(reason);
+            return self.close_connection(app, how);
+        }
+        self.run_timer(app, now);
+        self.take_turn(app);
+        if self.current().is_open() && self.current().has(Flag::OFFER_AGAIN) {
+            self.current().clear(Flag::OFFER_AGAIN);
+            self.receive(app, Receive::Again);
+        }
+        if self.check_at() != Instant::MAX {
+            self.check_peer();
+        }
+        if self.current().phase() != Phase::Lingering {
+            self.reconcile(app);
+        }
+        self.enforce_grace_if_waiting(now);
+        self.schedule_next();
+    }
+
+    /// Returns whether the connection has to be looked at before anything else: something is to be
+    /// judged, or it may read what it waited to read.
+    fn must_look(&mut self, now: Instant) -> bool {
+        let connection = *self.current();
+        if connection.phase() == Phase::Lingering {
+            return false;
+        }
+        let is_timer_due = connection.timer != Instant::ZERO && connection.timer <= now;
+        is_timer_due
+            || self.idle_at() <= now
+            || self.stalled_at() <= now
+            || self.input_due_at() <= now
+            || self.state.drain.is_some_and(|drain| {
+                let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
+                drain.deadline <= now || !is_told
+            })
+            || connection.waiting() == Waiting::Input
+            || connection.has(Flag::WRITE_FAILED)
+    }
+
+    /// Flushes and reads once more. Returns whether there may be more to read.
+    fn look<S: Service>(&mut self, app: &mut Application<'_, S>) -> bool {
+        let is_called = self.flush_and_call(app, false);
+        if !self.current().is_open() {
+            return false;
+        }
+        let has_more = self.receive(app, Receive::More);
+        if is_called {
+            self.current().set(Flag::OFFER_AGAIN);
+        }
+        self.flush_gathered();
+        has_more
+    }
+
+    /// Tells the service that the server drains, once all was read that came before, and closes
+    /// the connection at the drain's deadline.
+    fn tell_of_drain<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        has_more: bool,
+        now: Instant,
+    ) {
+        let Some(drain) = self.state.drain else { return };
+        let index = self.current.index();
+        if !self.current().is_open() {
+            return;
+        }
+        if drain.deadline <= now {
+            if !self.is_replying() {
+                self.begin_closing(index, CloseReason::Drained);
+            }
+            return;
+        }
+        if self.current().has(Flag::DRAIN_TOLD) {
+            return;
+        }
+        let waits = self.current().waiting() == Waiting::Input;
+        if (has_more || waits) && now < drain.tell_by {
+            if has_more {
+                self.schedule_now(index);
+            }
+            return;
+        }
+        self.current().set(Flag::DRAIN_TOLD);
+        self.call.closes_as = CloseReason::Drained;
+        app.call(self, S::draining);
+        self.call.closes_as = CloseReason::Closed;
+    }
+
+    /// Returns why and how the current connection is closed now, if a deadline of it has passed.
+    fn find_overdue(&mut self, now: Instant) -> Option<(CloseReason, Close)> {
+        let connection = *self.current();
+        let is_timer_due = connection.timer != Instant::ZERO && connection.timer <= now;
+        let is_drain_due = self.state.drain.is_some_and(|drain| drain.deadline <= now);
+        let has_output = !P::OWNS_BUFFERS && connection.output().is_some();
+        let how = if has_output || connection.has(Flag::WRITE_FAILED) {
+            Close::Abort
+        } else {
+            Close::Graceful
+        };
+        let reason = match connection.phase() {
+            Phase::Lingering if is_timer_due || is_drain_due => connection.reason(),
+            Phase::Lingering => return None,
+            Phase::Open if is_drain_due && self.is_replying() => CloseReason::Expelled,
+            Phase::Closing if is_drain_due && has_output => CloseReason::Expelled,
+            Phase::Closing if is_drain_due || is_timer_due => connection.reason(),
+            _ if self.stalled_at() <= now => return Some((CloseReason::Stalled, Close::Abort)),
+            _ if self.input_due_at() <= now => CloseReason::InputNotTaken,
+            _ if self.idle_at() <= now => CloseReason::Idle,
+            _ => return None,
+        };
+        Some((reason, how))
+    }
+
+    /// Calls the service if its own deadline has passed.
+    fn run_timer<S: Service>(&mut self, app: &mut Application<'_, S>, now: Instant) {
+        let connection = self.current();
+        let is_due = connection.timer != Instant::ZERO && connection.timer <= now;
+        if is_due && connection.is_open() {
+            connection.timer = Instant::ZERO;
+            connection.set(Flag::OFFER_AGAIN);
+            app.call(self, S::timer_expired);
+        }
+    }
+
+    /// Lets a connection send that waited for a buffer, if it is first in line and there is one.
+    fn take_turn<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let index = self.current.index();
+        let waits = self.current().waiting() == Waiting::Output;
+        if P::OWNS_BUFFERS || !waits || !self.may_borrow_for_output(index) {
+            return;
+        }
+        // It stays first in line while it is called, so that the buffer is its own.
+        if self.current().has(Flag::WRITABLE_WANTED) && self.current().is_open() {
+            self.current().clear(Flag::WRITABLE_WANTED);
+            app.call(self, S::writable);
+        }
+        if self.current().is_open() {
+            self.receive(app, Receive::Again);
+        }
+        self.stop_waiting_for_output(index);
+    }
+
+    /// Takes a connection that had its turn out of the line.
+    fn stop_waiting_for_output(&mut self, index: usize) {
+        if self.current().waiting() == Waiting::Output {
+            self.stop_waiting(index);
+        }
+    }
+
+    fn enforce_grace_if_waiting(&mut self, now: Instant) {
+        if !P::OWNS_BUFFERS && self.current().is_connection() {
+            self.enforce_grace(now);
+        }
+    }
+
+    /// Returns when the current connection has been idle for too long; the end of time if never:
+    /// the clock is stopped while the server itself keeps it from being read.
+    pub(super) fn idle_at(&mut self) -> Instant {
+        let has_output = self.has_output();
+        let connection = *self.current();
+        let is_held_up = match connection.phase() {
+            Phase::Open => connection.has(Flag::PAUSED) || connection.waiting() != Waiting::Nothing,
+            Phase::Closing => !has_output,
+            _ => true,
+        };
+        if is_held_up {
+            return Instant::MAX;
+        }
+        self.state.limits.idle.after(connection.progress)
+    }
+
+    /// Returns when the current connection has to be looked at next, if nothing happens on it.
+    fn next_deadline(&mut self) -> Instant {
+        let connection = *self.current();
+        let timer = if connection.timer == Instant::ZERO { Instant::MAX } else { connection.timer };
+        let drain = self.state.drain.map_or(Instant::MAX, |drain| {
+            let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
+            if is_told { drain.deadline } else { drain.tell_by.min(drain.deadline) }
+        });
+        timer
+            .min(drain)
+            .min(self.idle_at())
+            .min(self.stalled_at())
+            .min(self.input_due_at())
+            .min(self.check_at())
+            .min(self.grace_ends_at())
+    }
+
+    /// Has a connection looked at when it next has to be, if it is still there.
+    pub(super) fn schedule_next(&mut self) {
+        if self.current().is_connection() {
+            let deadline = self.next_deadline();
+            self.schedule(self.current.index(), deadline);
+        }
+    }
+}

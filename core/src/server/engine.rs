@@ -1,0 +1,405 @@
+//! The one context that everything acts with: the loop, the tables and the service.
+
+use super::buffer_pool::Pool;
+use super::config::Limits;
+use super::connection::{Connection, Flag, Phase, Surroundings, Waiting, WriteHalf};
+use super::connections::Connections;
+use super::counters::{CloseReason, Counters};
+use super::peer::Peer;
+use super::service::Service;
+use super::storage::Entry;
+use crate::contract::{Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
+use crate::event_loop::Context;
+
+/// How often the platform is asked if a peer is still there, where it cannot report hang-ups by
+/// themselves and a connection is watched for nothing else.
+const CHECK_INTERVAL: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// The part of a server that stays between two turns, beside its tables.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) limits: Limits,
+    pub(super) counters: Counters,
+    /// The number of open connections.
+    pub(super) open: usize,
+    pub(super) listeners: usize,
+    /// The number of buffers that are borrowed for output.
+    pub(super) outputs: usize,
+    /// The most bytes that are kept for a service.
+    pub(super) received_max: usize,
+    /// The most bytes that can ever be sent at once. Where the platform owns the buffers, the most
+    /// room that one of them was seen to have.
+    pub(super) room_max: usize,
+    /// Since when the same connection is the first of those that wait for a buffer, and none was
+    /// aborted for it.
+    pub(super) scarce_since: Instant,
+    /// In which turn connections were accepted last, and their number.
+    pub(super) accepts: (u64, usize),
+    pub(super) drain: Option<Drain>,
+    /// The sizes of loop and server were compared, and the loop counts this server.
+    pub(super) has_joined: bool,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits, received_max: usize) -> Self {
+        Self {
+            limits,
+            counters: Counters::default(),
+            open: 0,
+            listeners: 0,
+            outputs: 0,
+            received_max,
+            room_max: 0,
+            scarce_since: Instant::ZERO,
+            accepts: (0, 0),
+            drain: None,
+            has_joined: false,
+        }
+    }
+}
+
+/// A drain that has begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drain {
+    pub(super) deadline: Instant,
+    /// When services are told, even if their peers have never stopped to send.
+    pub(super) tell_by: Instant,
+    /// The number of connections that are still accepted.
+    pub(super) accepts_left: usize,
+}
+
+/// The loop and the tables together: what acts on connections. It exists for one event, one
+/// deadline or one call from outside.
+pub(super) struct Engine<'e, 'a, P: Transport> {
+    pub(super) context: &'e mut Context<'a, P>,
+    pub(super) connections: Connections<'e, P::Source>,
+    pub(super) pool: Pool<'e>,
+    pub(super) state: &'e mut State,
+    /// The connection whose event or service call is under way: what it asked for is reconciled
+    /// at the end.
+    pub(super) current: Token,
+    pub(super) call: Call,
+}
+
+/// What happened in the callback that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    /// A send of the current connection went to the platform; later ones are gathered.
+    pub(super) has_sent: bool,
+    /// Gathered output has not been tried to be written.
+    pub(super) has_gathered: bool,
+    /// One buffer is kept free for what the service leaves.
+    pub(super) reserves_input: bool,
+    /// A send was refused because a write had failed.
+    pub(super) was_refused: bool,
+    /// The service was offered bytes.
+    pub(super) has_offered: bool,
+    /// The service has taken some of the bytes that it was offered.
+    pub(super) has_taken: bool,
+    /// Where the platform owns the buffers: the number of bytes that the service has left there.
+    pub(super) left: usize,
+    /// Why a connection closes that the service closes.
+    pub(super) closes_as: CloseReason,
+}
+
+impl Call {
+    pub(super) const NEW: Self = Self {
+        has_sent: false,
+        has_gathered: false,
+        reserves_input: false,
+        was_refused: false,
+        has_offered: false,
+        has_taken: false,
+        left: 0,
+        closes_as: CloseReason::Closed,
+    };
+}
+
+/// The service, its sessions, and the memory that it is offered bytes in.
+pub(super) struct Application<'e, S: Service> {
+    pub(super) service: &'e mut S,
+    pub(super) sessions: &'e mut [Entry<S::Session>],
+    pub(super) scratch: &'e mut [u8],
+}
+
+impl<S: Service> Application<'_, S> {
+    /// Calls the service about the current connection.
+    #[inline]
+    pub(super) fn call<P: Transport>(
+        &mut self,
+        engine: &mut Engine<'_, '_, P>,
+        call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session),
+    ) {
+        let index = engine.current.index();
+        if let Some(session) = self.sessions.get_mut(index).and_then(Entry::as_mut) {
+            let guard = PanicGuard(engine);
+            call(self.service, &mut Peer::new(guard.0.current, &mut *guard.0), session);
+            core::mem::forget(guard);
+        }
+    }
+
+    /// Offers the first bytes of the scratch to the service. Returns how many it is done with.
+    #[inline]
+    pub(super) fn offer<P: Transport>(
+        &mut self,
+        engine: &mut Engine<'_, '_, P>,
+        count: usize,
+    ) -> usize {
+        let index = engine.current.index();
+        let mut taken = 0;
+        if let Some(session) = self.sessions.get_mut(index).and_then(Entry::as_mut) {
+            let guard = PanicGuard(engine);
+            let mut peer = Peer::new(guard.0.current, &mut *guard.0);
+            taken = self.service.received(&mut peer, session, &self.scratch[..count]).min(count);
+            core::mem::forget(guard);
+        }
+        taken
+    }
+}
+
+/// Fails the current connection if the service panics.
+struct PanicGuard<'g, 'e, 'a, P: Transport>(&'g mut Engine<'e, 'a, P>);
+
+impl<P: Transport> Drop for PanicGuard<'_, '_, '_, P> {
+    fn drop(&mut self) {
+        self.0.fail_after_panic();
+    }
+}
+
+impl<'a, P: Transport> Engine<'_, 'a, P> {
+    /// Borrows everything once more, so that the original can be kept in registers.
+    pub(super) fn reborrow(&mut self) -> Engine<'_, 'a, P> {
+        Engine {
+            context: self.context,
+            connections: self.connections.reborrow(),
+            pool: self.pool.reborrow(),
+            state: self.state,
+            current: self.current,
+            call: self.call,
+        }
+    }
+
+    /// Has the loop count this server, and compares the sizes of the two, once.
+    pub(super) fn join(&mut self) {
+        if !core::mem::replace(&mut self.state.has_joined, true) {
+            let (slots, server) = (self.context.registry().capacity(), self.connections.len());
+            assert!(
+                server >= slots,
+                "the loop has {slots} slots, and the server only {server}: give both as many"
+            );
+            self.context.join();
+        }
+    }
+
+    #[inline]
+    pub(super) fn connection(&mut self, index: usize) -> &mut Connection {
+        self.connections.at(index)
+    }
+
+    /// Returns the connection that the event or call is about.
+    #[inline]
+    pub(super) fn current(&mut self) -> &mut Connection {
+        self.connections.at(self.current.index())
+    }
+
+    #[inline]
+    pub(super) fn source(&self, index: usize) -> Option<P::Source> {
+        self.connections.source(index)
+    }
+
+    /// Returns the slot of a token that names a connection, in whatever phase.
+    pub(super) fn find(&self, token: Token) -> Option<usize> {
+        let index = token.index();
+        let found = self.connections.get(index)?.is_connection()
+            && (token == self.current || self.context.contains(token));
+        found.then_some(index)
+    }
+
+    /// Returns the slot of a token that names a connection which the service may still act on.
+    pub(super) fn find_open(&self, token: Token) -> Option<usize> {
+        self.find(token)
+            .filter(|index| self.connections.get(*index).is_some_and(Connection::is_open))
+    }
+
+    /// Records that bytes moved on a connection.
+    #[inline]
+    pub(super) fn record_progress(&mut self, index: usize) {
+        if !self.state.limits.idle.is_endless() {
+            self.connections.at(index).progress = self.context.now();
+        }
+    }
+
+    /// Sees to it that the deadline of a connection or listener is no later than `deadline`.
+    #[inline(never)]
+    pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
+        if deadline != Instant::MAX {
+            self.context.set_slot_timer_earlier(index, deadline);
+        }
+    }
+
+    /// Has a connection or listener looked at in this turn, or if that is full, in the next.
+    pub(super) fn schedule_now(&mut self, index: usize) {
+        let now = self.context.now();
+        self.schedule(index, now);
+    }
+
+    /// Has a connection reconciled: the current one is at the end of the call anyway.
+    pub(super) fn reconcile_later(&mut self, index: usize) {
+        if index != self.current.index() {
+            self.schedule_now(index);
+        }
+    }
+
+    /// Any connection -> Failed, for a reason of the platform's.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn fail(&mut self, index: usize, error: Error) {
+        self.abort(index, reason_of(error));
+    }
+
+    /// Any connection -> Failed.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn abort(&mut self, index: usize, reason: CloseReason) {
+        let connection = self.connection(index);
+        if connection.phase() != Phase::Failed {
+            connection.fail(reason);
+            self.reconcile_later(index);
+        }
+    }
+
+    /// Fails the connection whose callback panicked; a later turn closes it.
+    #[cold]
+    pub(super) fn fail_after_panic(&mut self) {
+        let index = self.current.index();
+        if self.connections.get(index).is_some_and(Connection::is_connection) {
+            self.connection(index).fail(CloseReason::Failed);
+            self.schedule_now(index);
+        }
+    }
+
+    /// Open -> Closing; a connection whose write has failed has nothing to flush and fails.
+    #[inline(never)]
+    pub(super) fn begin_closing(&mut self, index: usize, reason: CloseReason) {
+        self.stop_waiting(index);
+        let connection = self.connection(index);
+        if connection.has(Flag::WRITE_FAILED) {
+            let reason = connection.reason();
+            connection.fail(reason);
+        } else {
+            connection.begin_closing(reason);
+        }
+        self.reconcile_later(index);
+    }
+
+    /// Has a slot wait for nothing, and whoever waits behind it have its turn.
+    pub(super) fn stop_waiting(&mut self, index: usize) {
+        let waiting = self.connections.dequeue(index);
+        if matches!(waiting, Waiting::Output | Waiting::Input) {
+            self.state.scarce_since = self.context.now();
+            self.wake_next();
+        }
+    }
+
+    /// Returns when the platform is next asked if the peer is still there; the end of time if it
+    /// would report that, or if something else is watched. Where it cannot tell, the deadline at
+    /// least keeps the loop from having nothing to wait for.
+    pub(super) fn check_at(&mut self) -> Instant {
+        let connection = *self.current();
+        if connection.is_open() && connection.watched().is_empty() {
+            self.context.now() + CHECK_INTERVAL
+        } else {
+            Instant::MAX
+        }
+    }
+
+    /// Tells the platform what a connection has to be watched for.
+    #[inline(never)]
+    pub(super) fn update_interest(&mut self, index: usize) {
+        let wants_buffer = {
+            let connection = self.connection(index);
+            connection.is_open()
+                && connection.has(Flag::WRITABLE_WANTED)
+                && connection.output().is_none()
+                && connection.waiting() != Waiting::Output
+        };
+        if wants_buffer && !self.may_borrow_for_output(index) {
+            self.wait_for(index, Waiting::Output);
+        }
+        if P::OWNS_BUFFERS && self.connection(index).has(Flag::LEFT) {
+            self.wait_for_drain(index);
+        }
+        let around = Surroundings {
+            has_output: !P::OWNS_BUFFERS && self.connection(index).output().is_some(),
+            buffers_scarce: self.connections.queues.are_buffers_scarce(),
+            hangups: self.context.platform.capabilities().contains(Capabilities::HANGUP),
+        };
+        let interest = self.connection(index).interest(around);
+        if let Err(error) = self.watch(index, interest) {
+            self.fail(index, error);
+        } else if interest.is_empty() && index == self.current.index() {
+            let deadline = self.check_at();
+            self.schedule(index, deadline);
+        }
+    }
+
+    /// Has what a service left offered again when the platform's full buffer has drained.
+    fn wait_for_drain(&mut self, index: usize) {
+        let is_sendable = self.connection(index).is_sendable();
+        if is_sendable
+            && !self.connection(index).has(Flag::NO_ROOM)
+            && self.platform_room(index) == 0
+        {
+            let now = self.context.now();
+            self.connection(index).set(Flag::NO_ROOM);
+            self.connection(index).set_blocked_since(now);
+            let deadline = self.state.limits.stall.after(now);
+            self.schedule(index, deadline);
+        }
+    }
+
+    /// Tells the platform what a connection or listener has to be watched for, if that has changed.
+    #[inline(never)]
+    pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
+        if self.connection(index).watched() != interest {
+            if let (Some(source), Some(token)) =
+                (self.source(index), self.context.registry().token_at(index))
+            {
+                self.context.platform.modify(source, token, interest, Mode::Level)?;
+                self.connection(index).set_watched(interest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the platform if the peer of the current connection is gone.
+    pub(super) fn check_peer(&mut self) {
+        let Some(source) = self.source(self.current.index()) else { return };
+        match self.context.platform.check(source) {
+            Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
+            _ => {}
+        }
+    }
+
+    /// Takes note that the peer of the current connection is gone. What it has sent is still
+    /// read and offered, unless the service has paused reading.
+    #[cold]
+    pub(super) fn hang_up(&mut self, reason: CloseReason) {
+        let connection = self.current();
+        if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
+            let over = connection.write_half() == WriteHalf::ShutDown;
+            let index = self.current.index();
+            self.fail_write(index, if over { CloseReason::Finished } else { reason });
+        }
+    }
+}
+
+/// Returns the reason to close a connection for an error of the platform.
+pub(super) fn reason_of(error: Error) -> CloseReason {
+    match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+            CloseReason::Reset
+        }
+        _ => CloseReason::Failed,
+    }
+}

@@ -1,0 +1,218 @@
+//! The usual message in as few steps as can be: read, call the service, write.
+//!
+//! Precondition ([`Server::is_fast`]): the connection is open, watched for reading and nothing
+//! else, with nothing pending, unread, requested or ended; and two buffers are free, for which
+//! no connection waits, so that whatever the service does can be kept. Everything that turns out
+//! otherwise is left to the [`Engine`].
+
+use super::Server;
+use super::connection::Phase;
+use super::counters::bump;
+use super::engine::{Call, Engine};
+use super::peer::{Ending, Peer, PeerOps};
+use super::service::{SendError, Service};
+use super::storage::{Entry, ServerMemory};
+use crate::contract::{Error, Instant, Token, Transport};
+use crate::event_loop::Context;
+
+/// The peer of a callback on the fast path.
+struct FastPeer<'e, 'a, P: Transport> {
+    engine: Engine<'e, 'a, P>,
+    /// Where the first answer goes.
+    unsent: Option<P::Source>,
+    /// Something besides the first answer was asked for, so the connection must be reconciled.
+    call: Option<Call>,
+}
+
+impl<'a, P: Transport> FastPeer<'_, 'a, P> {
+    /// Leaves the fast path: lends the engine, with what has happened so far.
+    #[inline]
+    fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R) -> R {
+        let unsent = self.unsent.take();
+        let started = Call { has_sent: unsent.is_none(), reserves_input: true, ..Call::NEW };
+        let mut engine = self.engine.reborrow();
+        engine.call = self.call.unwrap_or(started);
+        let result = act(&mut engine);
+        self.call = Some(engine.call);
+        result
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slowly(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        self.leave(|engine| engine.send_all(token, bytes))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_rest(
+        &mut self,
+        bytes: &[u8],
+        written: Result<usize, Error>,
+    ) -> Result<usize, SendError> {
+        self.leave(|engine| engine.keep_rest(engine.current.index(), bytes, written))
+    }
+
+    /// Writes the first answer of the current connection.
+    #[inline]
+    fn write(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
+        match self.engine.context.platform.write(source, bytes) {
+            Ok(count) => {
+                // That bytes moved was recorded when some were received.
+                bump(&mut self.engine.state.counters.bytes_out, count);
+                if count < bytes.len() { self.keep_rest(bytes, Ok(count)) } else { Ok(count) }
+            }
+            Err(error) => self.keep_rest(bytes, Err(error)),
+        }
+    }
+}
+
+impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
+    fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        if token == self.engine.current && bytes.len() <= self.engine.pool.size() {
+            if let Some(source) = self.unsent.take() {
+                return self.write(source, bytes).map(|_| ());
+            }
+        }
+        self.send_slowly(token, bytes)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
+    fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize {
+        if token == self.engine.current && bytes.len() <= self.engine.pool.size() {
+            if let Some(source) = self.unsent.take() {
+                return self.write(source, bytes).unwrap_or(0);
+            }
+        }
+        self.leave(|engine| engine.send_part(token, bytes))
+    }
+
+    fn room(&mut self, token: Token) -> usize {
+        if token == self.engine.current && self.unsent.is_some() {
+            return self.engine.pool.size();
+        }
+        self.leave(|engine| PeerOps::room(engine, token))
+    }
+
+    fn received_max(&self) -> usize {
+        self.engine.state.received_max
+    }
+
+    #[inline]
+    fn now(&mut self) -> Instant {
+        self.engine.context.now()
+    }
+
+    #[inline]
+    fn set_timer(&mut self, token: Token, deadline: Option<Instant>) {
+        // A deadline is no reason to reconcile.
+        self.engine.set_timer(token, deadline);
+    }
+
+    fn request_writable(&mut self, token: Token) {
+        self.leave(|engine| engine.request_writable(token));
+    }
+
+    fn set_reading(&mut self, token: Token, reads: bool) {
+        self.leave(|engine| engine.set_reading(token, reads));
+    }
+
+    fn shutdown_write(&mut self, token: Token) {
+        self.leave(|engine| engine.shutdown_write(token));
+    }
+
+    fn close(&mut self, token: Token, ending: Ending) {
+        self.leave(|engine| engine.close(token, ending));
+    }
+}
+
+/// Fails the connection if the service panics.
+struct PanicGuard<'g, 'e, 'a, P: Transport>(&'g mut FastPeer<'e, 'a, P>);
+
+impl<P: Transport> Drop for PanicGuard<'_, '_, '_, P> {
+    fn drop(&mut self) {
+        self.0.engine.fail_after_panic();
+    }
+}
+
+impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
+    /// Whether there is a fast path. Where size counts for more, all messages take the other one.
+    pub(super) const HAS_FAST_PATH: bool =
+        cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
+
+    /// Returns the source of a readable connection, if the fast path may serve it.
+    #[inline]
+    pub(super) fn is_fast(&mut self, index: usize) -> Option<P::Source> {
+        let is_plenty = self.pool.free() >= 2 && !self.queues.are_buffers_scarce();
+        let memory = self.memory.storage();
+        let connection = memory.connections.get(index)?;
+        let source = memory.sources.get(index)?.get()?;
+        (connection.is_quiet() && is_plenty).then_some(source)
+    }
+
+    /// Receives on the fast path.
+    #[inline]
+    pub(super) fn receive_fast<'a>(
+        &mut self,
+        context: &mut Context<'a, P>,
+        token: Token,
+        source: P::Source,
+    ) {
+        let (engine, app) = self.engine(context, token);
+        let read = engine.context.platform.read(source, app.scratch);
+        let count = match read {
+            Ok(count @ 1..) => count,
+            nothing => return self.finish_read(context, token, nothing),
+        };
+        bump(&mut engine.state.counters.bytes_in, count);
+        let Some(session) = app.sessions.get_mut(token.index()).and_then(Entry::as_mut) else {
+            return;
+        };
+        let mut fast = FastPeer { engine, unsent: Some(source), call: None };
+        fast.engine.record_progress(token.index());
+        let guard = PanicGuard(&mut fast);
+        let mut peer = Peer::new(token, &mut *guard.0);
+        let taken = app.service.received(&mut peer, session, &app.scratch[..count]);
+        core::mem::forget(guard);
+        let call = fast.call;
+        if taken < count || call.is_some() {
+            self.finish_fast(context, token, call.unwrap_or(Call::NEW), (taken, count));
+        }
+    }
+
+    /// Reconciles a connection of which nothing was read.
+    #[cold]
+    #[inline(never)]
+    fn finish_read<'a>(
+        &mut self,
+        context: &mut Context<'a, P>,
+        token: Token,
+        read: Result<usize, Error>,
+    ) {
+        let (mut engine, mut app) = self.engine(context, token);
+        engine.record_read(read);
+        engine.reconcile(&mut app);
+    }
+
+    /// Keeps what the service has left of what it was offered, and reconciles the connection.
+    #[cold]
+    #[inline(never)]
+    fn finish_fast<'a>(
+        &mut self,
+        context: &mut Context<'a, P>,
+        token: Token,
+        call: Call,
+        (taken, count): (usize, usize),
+    ) {
+        let (mut engine, mut app) = self.engine(context, token);
+        engine.call = Call { reserves_input: false, ..call };
+        if taken < count {
+            engine.stash_input(&app.scratch[taken..count], taken > 0);
+        }
+        debug_assert!(engine.current().phase() != Phase::Free);
+        engine.reconcile(&mut app);
+    }
+}

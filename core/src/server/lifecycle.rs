@@ -1,0 +1,242 @@
+//! The life of a connection: opened, served, reconciled with what was asked for, closed.
+
+use super::config::Span;
+use super::connection::{Connection, Flag, Phase, ReadHalf, Waiting, WriteHalf};
+use super::counters::{CloseReason, bump};
+use super::engine::{Application, Engine};
+use super::reader::Receive;
+use super::service::Service;
+use super::storage::Entry;
+use super::writer::Shutdown;
+use crate::contract::{Close, Instant, Interest, Readiness, Transport};
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Begins to serve the current source, which is registered.
+    pub(super) fn open<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let index = self.current.index();
+        let connection = self.current();
+        connection.open();
+        connection.set_watched(Interest::READABLE);
+        self.state.open += 1;
+        let open = self.state.open as u64;
+        bump(&mut self.state.counters.accepted, 1);
+        self.state.counters.open_max = self.state.counters.open_max.max(open);
+        app.sessions[index] = Entry::Taken(S::Session::default());
+        self.record_progress(index);
+        if P::OWNS_BUFFERS {
+            self.platform_room(index);
+        }
+        app.call(self, S::opened);
+        self.reconcile(app);
+        if self.state.drain.is_some() && self.current().is_connection() {
+            self.schedule_now(index);
+        }
+        self.schedule_next();
+    }
+
+    /// Serves one event of a connection in any phase.
+    #[inline(never)]
+    pub(super) fn on_event<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        readiness: Readiness,
+    ) {
+        if self.current().phase() == Phase::Lingering {
+            if self.discard_input(app.scratch) {
+                self.close_connection(app, Close::Graceful);
+            }
+            return;
+        }
+        let watched = self.current().watched();
+        let readable = readiness.is_readable() && watched.contains(Interest::READABLE);
+        if readiness.is_writable() {
+            let is_asked = self.current().has(Flag::WRITABLE_WANTED);
+            let is_called = self.flush_and_call(app, is_asked);
+            if is_called && !readable {
+                self.receive(app, Receive::Again);
+            }
+        }
+        let has_hung_up = readiness.intersects(Readiness::ERROR | Readiness::CLOSED);
+        if has_hung_up && !readable && self.current().waiting() == Waiting::Nothing {
+            self.hang_up(CloseReason::Reset);
+        }
+        if readable && self.current().is_open() {
+            self.receive(app, Receive::More);
+        }
+        self.reconcile(app);
+    }
+
+    /// Flushes pending output, and calls the service if all is drained, or if it asked for that.
+    /// Returns whether it was called.
+    pub(super) fn flush_and_call<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        is_asked: bool,
+    ) -> bool {
+        let has_drained = self.flush();
+        let calls = has_drained || self.regain_room() || is_asked;
+        let connection = self.current();
+        let is_free = P::OWNS_BUFFERS || connection.output().is_none();
+        if !calls || !is_free || !connection.is_open() {
+            return false;
+        }
+        connection.clear(Flag::WRITABLE_WANTED);
+        app.call(self, S::writable);
+        true
+    }
+
+    /// Brings the current connection to where its state says that it should be: the end delivered,
+    /// output flushed, closed, or watched for the right things.
+    #[inline(never)]
+    pub(super) fn reconcile<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        self.flush_gathered();
+        self.deliver_end(app);
+        self.flush_gathered();
+        self.finish_if_done(app);
+        if let Some(how) = self.advance() {
+            self.close_connection(app, how);
+        }
+    }
+
+    /// Closes a connection whose reply in progress is finished, if the service wanted that.
+    fn finish_if_done<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let index = self.current.index();
+        if !self.current().has(Flag::FINISHING) || self.waits_to_finish() {
+            return;
+        }
+        // What was offered a moment ago, and not taken, is not offered again at once.
+        if self.call.has_taken || !self.call.has_offered {
+            self.call.has_taken = false;
+            self.receive(app, Receive::Again);
+            self.flush_gathered();
+        }
+        if self.waits_to_finish() {
+            return;
+        }
+        if self.call.has_taken {
+            // It may take more, or answer later: once more in a moment.
+            return self.schedule_now(index);
+        }
+        let reason = self.current().reason();
+        self.begin_closing(index, reason);
+    }
+
+    /// Returns whether a connection that finishes cannot be closed yet: the service waits for room,
+    /// or may take more of its input once the output has drained or its timer has expired.
+    fn waits_to_finish(&mut self) -> bool {
+        let has_unread = self.unread() > 0;
+        let has_output = self.has_output();
+        let connection = self.current();
+        !connection.is_open()
+            || connection.has(Flag::WRITABLE_WANTED)
+            || connection.has(Flag::NO_ROOM)
+            || (has_unread && (has_output || connection.timer != Instant::ZERO))
+    }
+
+    /// Moves the current connection on in its phase. Returns how it is closed, if it is.
+    fn advance(&mut self) -> Option<Close> {
+        let index = self.current.index();
+        let has_output = self.has_output();
+        if self.current().is_open() {
+            let shuts_down = self.current().write_half() == WriteHalf::ShuttingDown;
+            if shuts_down && !has_output {
+                self.shut_down();
+            }
+            if self.is_over() {
+                self.begin_closing(index, CloseReason::Finished);
+            }
+        }
+        if self.current().phase() == Phase::Closing && !has_output {
+            if let Some(how) = self.advance_closing() {
+                return Some(how);
+            }
+        }
+        self.update_interest(index);
+        let connection = *self.current();
+        let goes_on = connection.reads() || connection.has(Flag::OFFER_AGAIN);
+        if connection.has(Flag::WRITE_FAILED) && connection.is_open() && goes_on {
+            // What was received before the failure is read without waiting for an event.
+            self.schedule_now(index);
+        }
+        (connection.phase() == Phase::Failed).then_some(Close::Abort)
+    }
+
+    /// Moves a closing connection on whose output is flushed. If the peer has sent FIN, it is
+    /// closed now; otherwise our stream is ended first, and the peer's FIN awaited.
+    fn advance_closing(&mut self) -> Option<Close> {
+        let connection = *self.current();
+        let linger = self.state.limits.linger;
+        if connection.read_half() != ReadHalf::Open || linger == Span::ZERO {
+            return Some(Close::Graceful);
+        }
+        let is_shut = connection.write_half() == WriteHalf::ShutDown;
+        let outcome = if is_shut { Shutdown::Done } else { self.shut_down() };
+        if outcome == Shutdown::Failed {
+            return Some(Close::Graceful);
+        }
+        if outcome == Shutdown::Done {
+            self.current().begin_lingering();
+            self.drop_input();
+        }
+        // A platform that never has room for the FIN is not waited for longer either.
+        if outcome == Shutdown::Done || connection.timer == Instant::ZERO {
+            let deadline = linger.after(self.context.now());
+            self.current().timer = deadline;
+            self.schedule(self.current.index(), deadline);
+        }
+        None
+    }
+
+    /// Throws unread input away.
+    fn drop_input(&mut self) {
+        let index = self.current.index();
+        if !P::OWNS_BUFFERS {
+            return self.release_input(index);
+        }
+        if let Some(source) = self.source(index) {
+            self.context.platform.consume(source, 0, 0);
+        }
+    }
+
+    /// Ends a connection, with whatever is pending. The service is called last, so that its panic
+    /// leaves nothing undone.
+    #[inline(never)]
+    pub(super) fn close_connection<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        how: Close,
+    ) {
+        let index = self.current.index();
+        self.stop_waiting(index);
+        self.release_output(index);
+        self.release_input(index);
+        let connection = core::mem::replace(self.current(), Connection::EMPTY);
+        let reason = connection.reason();
+        self.state.open -= 1;
+        bump(&mut self.state.counters.closed[reason as usize], 1);
+        self.close_source(index, how);
+        self.resume_listener();
+        self.leave_if_drained();
+        app.call(self, |service, peer, session| service.closed(peer, session, reason));
+        app.sessions[index] = Entry::Vacant;
+    }
+
+    /// Deregisters and closes a source.
+    #[inline(never)]
+    pub(super) fn close_source(&mut self, index: usize, how: Close) {
+        let Some(token) = self.context.registry().token_at(index) else { return };
+        let Some(source) = self.connections.take_source(index) else { return };
+        let deregistered = self.context.deregister(source, token);
+        let closed = self.context.platform.close(source, how);
+        let failed = deregistered.is_err() || closed.is_err();
+        bump(&mut self.state.counters.close_failures, usize::from(failed));
+    }
+
+    /// Lets the loop stop, if the server has drained and no other serves in it.
+    pub(super) fn leave_if_drained(&mut self) {
+        let is_drained = self.state.open == 0 && self.state.listeners == 0;
+        if is_drained && self.state.drain.is_some() && core::mem::take(&mut self.state.has_joined) {
+            self.context.leave();
+        }
+    }
+}

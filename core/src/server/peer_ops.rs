@@ -1,0 +1,102 @@
+//! What a service can ask for, as the server does it.
+
+use super::connection::{Flag, Phase};
+use super::counters::CloseReason;
+use super::engine::Engine;
+use super::peer::{Ending, PeerOps};
+use super::service::SendError;
+use crate::contract::{Instant, Token, Transport};
+
+impl<P: Transport> PeerOps for Engine<'_, '_, P> {
+    fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        self.send_all(token, bytes)
+    }
+
+    fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize {
+        self.send_part(token, bytes)
+    }
+
+    fn room(&mut self, token: Token) -> usize {
+        self.find_sendable(token).map_or(0, |index| Engine::room(self, index))
+    }
+
+    fn received_max(&self) -> usize {
+        self.state.received_max
+    }
+
+    fn now(&mut self) -> Instant {
+        self.context.now()
+    }
+
+    #[inline]
+    fn set_timer(&mut self, token: Token, deadline: Option<Instant>) {
+        let Some(index) = self.find_open(token) else { return };
+        // Zero is no deadline, and the time after it is as good.
+        let timer = deadline.map_or(Instant::ZERO, |deadline| deadline.max(Instant::from_nanos(1)));
+        self.connection(index).timer = timer;
+        if timer != Instant::ZERO {
+            self.schedule(index, timer);
+        }
+    }
+
+    fn request_writable(&mut self, token: Token) {
+        let Some(index) = self.find_sendable(token) else { return };
+        self.connection(index).set(Flag::WRITABLE_WANTED);
+        if index != self.current.index() {
+            self.update_interest(index);
+        }
+    }
+
+    fn set_reading(&mut self, token: Token, reads: bool) {
+        let Some(index) = self.find_open(token) else { return };
+        let is_current = index == self.current.index();
+        let connection = self.connection(index);
+        let was_paused = connection.has(Flag::PAUSED);
+        if !reads {
+            connection.set(Flag::PAUSED);
+            if !is_current {
+                self.schedule_now(index);
+            }
+            return;
+        }
+        connection.clear(Flag::PAUSED);
+        let has_input = !P::OWNS_BUFFERS && connection.input().is_some();
+        let has_unread = has_input || connection.has(Flag::LEFT);
+        // What the call that is under way leaves is not kept yet.
+        if is_current || has_unread || was_paused {
+            connection.set(Flag::OFFER_AGAIN);
+            self.schedule_now(index);
+        }
+    }
+
+    fn shutdown_write(&mut self, token: Token) {
+        if let Some(index) = self.find_sendable(token) {
+            self.connection(index).begin_shutdown();
+            self.reconcile_later(index);
+        }
+    }
+
+    fn close(&mut self, token: Token, ending: Ending) {
+        let Some(index) = self.find(token) else { return };
+        let connection = self.connection(index);
+        let has_ended =
+            connection.is_open() && connection.read_half() != super::connection::ReadHalf::Open;
+        let closes_as = self.call.closes_as;
+        let reason = if has_ended { CloseReason::Finished } else { closes_as };
+        match (ending, self.connection(index).phase()) {
+            (Ending::Aborted, Phase::Failed) => {}
+            (Ending::Aborted, _) => self.abort(index, CloseReason::Aborted),
+            (Ending::Flushed, Phase::Open) => self.begin_closing(index, reason),
+            (Ending::Finished, Phase::Open) => {
+                let connection = self.connection(index);
+                connection.set(Flag::FINISHING);
+                // The reason of a failed write is kept.
+                if !connection.has(Flag::WRITE_FAILED) {
+                    connection.set_reason(reason);
+                }
+                self.reconcile_later(index);
+            }
+            _ => {}
+        }
+    }
+}

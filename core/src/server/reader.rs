@@ -1,0 +1,278 @@
+//! Bytes from the peer: read, offered to the service, and kept as far as it leaves them.
+
+use super::connection::{Flag, ReadHalf, WriteHalf};
+use super::counters::bump;
+use super::engine::{Application, Engine};
+use super::service::Service;
+use crate::contract::{Error, Instant, Transport};
+
+/// How many reads a connection gets in one turn where a source stays readable until one has found
+/// nothing. There are few, so that a peer that sends a byte at a time, and never stops, keeps no
+/// other from its turn.
+const READS_MAX: usize = 4;
+
+/// What is offered to the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Receive {
+    /// What the platform has, behind what was left.
+    More,
+    /// Only what was left.
+    Again,
+}
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Receives for the current connection. Returns whether the platform may have more: the read
+    /// filled all the room that there was.
+    #[inline(never)]
+    pub(super) fn receive<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        what: Receive,
+    ) -> bool {
+        let reads = self.current().reads() || self.is_woken_to_read();
+        if !reads && self.current().waiting() == super::connection::Waiting::Input {
+            // It does not want to read any more.
+            self.stop_waiting(self.current.index());
+        }
+        let what = if reads { what } else { Receive::Again };
+        let had_unread = self.unread() > 0;
+        if what == Receive::Again && (!had_unread || self.current().has(Flag::PAUSED)) {
+            return false;
+        }
+        let more = if P::OWNS_BUFFERS {
+            self.receive_in_place(app, what)
+        } else {
+            self.receive_repeatedly(app, what)
+        };
+        self.finish_receive(app, had_unread);
+        more
+    }
+
+    /// Returns whether the current connection waits for a buffer to read into.
+    fn is_woken_to_read(&mut self) -> bool {
+        let mut connection = *self.current();
+        let waits = connection.waiting() == super::connection::Waiting::Input;
+        if waits {
+            connection.set_waiting(super::connection::Waiting::Nothing);
+        }
+        waits && connection.reads()
+    }
+
+    /// Reads once, or where a read leaves a source readable, until nothing is there; but no more
+    /// bytes together than one read may take.
+    fn receive_repeatedly<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        what: Receive,
+    ) -> bool {
+        let mut limit = self.state.received_max;
+        let mut reads = 0;
+        loop {
+            let count = self.receive_once(app, what, limit);
+            limit -= count;
+            reads += 1;
+            let goes_on = P::READABLE_UNTIL_EMPTY && reads < READS_MAX && count > 0 && limit > 0;
+            if !goes_on || !self.current().reads() || self.unread() > 0 {
+                return limit == 0;
+            }
+        }
+    }
+
+    /// Reads once, and offers the service all that there is. Returns the number of bytes read.
+    fn receive_once<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        what: Receive,
+        limit: usize,
+    ) -> usize {
+        if !self.prepare_input() {
+            return 0;
+        }
+        let max = self.state.received_max;
+        let unread = self.take_input(app.scratch);
+        let mut received = 0;
+        if what == Receive::More && unread < max {
+            let end = max.min(unread + limit);
+            if let Some(source) = self.source(self.current.index()) {
+                let read = self.context.platform.read(source, &mut app.scratch[unread..end]);
+                received = self.record_read(read);
+            }
+        }
+        let count = unread + received;
+        let mut taken = 0;
+        if count > 0 && self.current().is_open() {
+            let has_input = self.current().input().is_some();
+            self.call.reserves_input = !has_input;
+            taken = app.offer(self, count);
+            self.call.reserves_input = false;
+            self.call.has_offered = true;
+            self.call.has_taken |= taken > 0;
+        }
+        self.stash_input(&app.scratch[taken..count], taken > 0);
+        self.give_up_if_refused(taken);
+        received
+    }
+
+    /// Offers the service what the platform has in a buffer of its own.
+    fn receive_in_place<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        what: Receive,
+    ) -> bool {
+        let Some(source) = self.source(self.current.index()) else { return false };
+        if what == Receive::Again {
+            // All is shown again, not only what is new.
+            self.context.platform.consume(source, 0, 0);
+        }
+        let shown = match self.context.platform.peek(source, app.scratch) {
+            Ok(shown @ 1..) => shown,
+            nothing => {
+                self.record_read(nothing);
+                let has_ended = self.current().read_half() == ReadHalf::Eof;
+                if has_ended && what == Receive::More && self.current().has(Flag::LEFT) {
+                    self.receive_in_place(app, Receive::Again);
+                }
+                return false;
+            }
+        };
+        let taken = app.offer(self, shown);
+        self.call.has_offered = true;
+        self.call.has_taken |= taken > 0;
+        let left = shown - taken;
+        self.call.left = left;
+        self.context.platform.consume(source, taken, left);
+        bump(&mut self.state.counters.bytes_in, taken);
+        if what == Receive::More || taken > 0 {
+            self.record_progress(self.current.index());
+        }
+        let is_full = left == app.scratch.len();
+        self.record_left(left > 0, is_full, taken > 0);
+        self.give_up_if_refused(taken);
+        taken == app.scratch.len()
+    }
+
+    /// Takes note of what the service has left in the platform's buffer.
+    fn record_left(&mut self, left_some: bool, is_full: bool, took_some: bool) {
+        let index = self.current.index();
+        let was_full = self.current().has(Flag::INBOX_FULL);
+        self.set_inbox_full(is_full);
+        if !left_some {
+            self.current().clear(Flag::LEFT);
+            return;
+        }
+        self.current().set(Flag::LEFT);
+        if took_some || (is_full && !was_full) {
+            let now = self.context.now();
+            self.current().set_blocked_since(now);
+        }
+        if is_full {
+            let deadline = self.input_due_at();
+            self.schedule(index, deadline);
+        }
+    }
+
+    /// Records the outcome of a read, and returns the number of bytes.
+    pub(super) fn record_read(&mut self, read: Result<usize, Error>) -> usize {
+        let index = self.current.index();
+        match read {
+            // After a failed write, platforms report a reset as the end of the stream.
+            Ok(0) if self.current().has(Flag::WRITE_FAILED) => {
+                let reason = self.current().reason();
+                self.abort(index, reason);
+            }
+            Ok(0) => {
+                if self.current().is_open() && self.current().read_half() == ReadHalf::Open {
+                    self.current().end_read();
+                }
+            }
+            Ok(count) => {
+                bump(&mut self.state.counters.bytes_in, count);
+                self.record_progress(index);
+                return count;
+            }
+            Err(error) if error.is_would_block() => {
+                bump(&mut self.state.counters.reads_spurious, 1);
+                // After a failed write nothing more comes than what was received before it.
+                if self.current().has(Flag::WRITE_FAILED) {
+                    let reason = self.current().reason();
+                    self.abort(index, reason);
+                }
+            }
+            Err(error) => self.fail(index, error),
+        }
+        0
+    }
+
+    /// Fails a connection whose write has failed, and whose service took nothing because of that:
+    /// nothing can change any more.
+    fn give_up_if_refused(&mut self, taken: usize) {
+        let connection = self.current();
+        if taken == 0 && connection.has(Flag::WRITE_FAILED) && self.call.was_refused {
+            let (index, reason) = (self.current.index(), self.current().reason());
+            self.abort(index, reason);
+        }
+    }
+
+    /// Tells the service of the end once more, when it has taken the last bytes that it had left.
+    fn finish_receive<S: Service>(&mut self, app: &mut Application<'_, S>, had_unread: bool) {
+        let connection = *self.current();
+        let told = connection.is_open() && connection.read_half() == ReadHalf::EofDelivered;
+        if told && had_unread && self.unread() == 0 {
+            app.call(self, |service, peer, session| service.read_closed(peer, session, 0));
+        }
+    }
+
+    /// Tells the service that the peer has ended its stream. All that was read before was offered.
+    pub(super) fn deliver_end<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let connection = *self.current();
+        if !connection.is_open() || connection.read_half() != ReadHalf::Eof {
+            return;
+        }
+        self.current().deliver_end();
+        let untaken = if P::OWNS_BUFFERS { self.call.left } else { self.unread() };
+        if untaken > 0 {
+            self.restart_input_timeout();
+        }
+        app.call(self, |service, peer, session| service.read_closed(peer, session, untaken));
+    }
+
+    /// Gives the service the whole input timeout for what it left at the end of the stream.
+    fn restart_input_timeout(&mut self) {
+        let (index, now) = (self.current.index(), self.context.now());
+        if P::OWNS_BUFFERS {
+            self.current().set_blocked_since(now);
+        } else if let Some(input) = self.current().input() {
+            self.pool.block(input).waiting_since = now;
+        }
+        let deadline: Instant = self.input_due_at();
+        self.schedule(index, deadline);
+    }
+
+    /// Throws away what a peer sends after all was sent to it. Returns whether it has ended its
+    /// stream, or broken.
+    pub(super) fn discard_input(&mut self, scratch: &mut [u8]) -> bool {
+        let Some(source) = self.source(self.current.index()) else { return true };
+        match self.context.platform.read(source, scratch) {
+            Ok(0) => true,
+            Err(error) if !error.is_would_block() => true,
+            Ok(count) => {
+                bump(&mut self.state.counters.bytes_in, count);
+                false
+            }
+            Err(_) => {
+                bump(&mut self.state.counters.reads_spurious, 1);
+                false
+            }
+        }
+    }
+
+    /// Returns whether both streams have ended, and nothing is left in either direction.
+    pub(super) fn is_over(&mut self) -> bool {
+        let connection = *self.current();
+        let has_read_all = connection.read_half() == ReadHalf::EofDelivered && self.unread() == 0;
+        let failed = connection.has(Flag::WRITE_FAILED);
+        let takes_no_more = failed && connection.has(Flag::PAUSED);
+        takes_no_more
+            || (has_read_all && (failed || connection.write_half() == WriteHalf::ShutDown))
+    }
+}

@@ -1,0 +1,370 @@
+//! Bytes to the peer: handed to the platform at once, kept in the outbox as far as it does not
+//! take them, and flushed when it does.
+
+use core::time::Duration;
+
+use super::connection::{Connection, Flag, Phase, WriteHalf};
+use super::counters::{CloseReason, bump};
+use super::engine::{Engine, reason_of};
+use super::service::SendError;
+use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
+
+/// The shortest and the longest time after which bytes are offered again that the service could
+/// not answer for lack of room, where the platform owns the buffers: it does not report that there
+/// is more room than before.
+const ROOM_RETRY_MIN: Duration = Duration::from_millis(10);
+const ROOM_RETRY_MAX: Duration = Duration::from_secs(1);
+
+/// What came of a try to end the stream to the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    Done,
+    /// The platform has no room for it yet.
+    Blocked,
+    Failed,
+}
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Returns the number of bytes that can be sent to an open connection without loss.
+    #[inline(never)]
+    pub(super) fn room(&mut self, index: usize) -> usize {
+        if P::OWNS_BUFFERS {
+            return self.platform_room(index);
+        }
+        if let Some(output) = self.connection(index).output() {
+            if self.pool.room(output) == 0 && self.gathers(index) {
+                self.flush();
+            }
+        }
+        match self.connection(index).output() {
+            Some(output) => self.pool.room(output),
+            None if self.may_borrow_for_output(index) => self.pool.size(),
+            None => 0,
+        }
+    }
+
+    /// Returns the room in the platform's own buffer, and remembers the most that one has.
+    pub(super) fn platform_room(&mut self, index: usize) -> usize {
+        let room = self.source(index).map_or(0, |source| self.context.platform.write_room(source));
+        self.state.room_max = self.state.room_max.max(room);
+        room
+    }
+
+    /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
+    /// written.
+    fn gathers(&self, index: usize) -> bool {
+        self.call.has_gathered && index == self.current.index()
+    }
+
+    /// Returns the slot of a connection that takes bytes for its peer.
+    pub(super) fn find_sendable(&mut self, token: Token) -> Option<usize> {
+        let index = self.find_open(token)?;
+        let connection = self.connection(index);
+        if connection.is_sendable() {
+            return Some(index);
+        }
+        let failed = connection.has(Flag::WRITE_FAILED);
+        self.call.was_refused |= failed && index == self.current.index();
+        None
+    }
+
+    /// Sends all of `bytes`, or none.
+    #[inline(never)]
+    pub(super) fn send_all(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
+        if bytes.is_empty() {
+            // No byte moves, so nothing is written, and it is no progress.
+            return Ok(());
+        }
+        if bytes.len() > self.room(index) && !self.make_room(index, bytes.len()) {
+            self.refuse(index);
+            let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
+            return Err(if bytes.len() > ever { SendError::TooLong } else { SendError::Full });
+        }
+        self.hand_over(index, bytes).map(|_| ())
+    }
+
+    /// Sends as many of `bytes` as there is room for.
+    #[inline(never)]
+    pub(super) fn send_part(&mut self, token: Token, bytes: &[u8]) -> usize {
+        let Some(index) = self.find_sendable(token) else { return 0 };
+        let mut room = self.room(index);
+        if bytes.len() > room && self.make_room(index, bytes.len()) {
+            room = self.room(index);
+        }
+        let count = bytes.len().min(room);
+        let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
+        if count < bytes.len() {
+            self.refuse(index);
+        }
+        if is_sent { count } else { 0 }
+    }
+
+    /// Flushes what was gathered if that makes room for `count` bytes.
+    fn make_room(&mut self, index: usize, count: usize) -> bool {
+        if !self.gathers(index) {
+            return false;
+        }
+        self.flush();
+        self.connection(index).is_sendable() && count <= self.room(index)
+    }
+
+    /// Takes note that a service could not send for lack of room.
+    #[cold]
+    fn refuse(&mut self, index: usize) {
+        if !self.connection(index).is_sendable() {
+            return;
+        }
+        if P::OWNS_BUFFERS {
+            return self.wait_for_room(index);
+        }
+        // With output pending, the service is called when it has drained; without any, a buffer
+        // has to be waited for.
+        let is_current = index == self.current.index();
+        if is_current && self.connection(index).output().is_none() {
+            self.connection(index).set(Flag::WRITABLE_WANTED);
+        }
+    }
+
+    /// Waits until the platform's own buffer has room again.
+    fn wait_for_room(&mut self, index: usize) {
+        let now = self.context.now();
+        let is_full = self.platform_room(index) == 0;
+        let connection = self.connection(index);
+        if !connection.has(Flag::NO_ROOM) && !connection.has(Flag::OFFER_AGAIN) {
+            connection.set_blocked_since(now);
+        }
+        if is_full || P::REPORTS_ROOM {
+            connection.set(Flag::NO_ROOM);
+            let deadline = self.state.limits.stall.after(now);
+            self.schedule(index, deadline);
+            if index != self.current.index() {
+                self.update_interest(index);
+            }
+        } else {
+            connection.set(Flag::OFFER_AGAIN);
+            // Longer each time, so that a peer that never takes anything costs little.
+            let waited = now.saturating_since(connection.blocked_since());
+            let retry = now + waited.clamp(ROOM_RETRY_MIN, ROOM_RETRY_MAX);
+            self.schedule(index, retry);
+        }
+    }
+
+    /// Hands bytes, for which there is room, to the platform or to the outbox.
+    fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
+        let is_current = index == self.current.index();
+        let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
+        let is_later = is_current && self.call.has_sent && !P::OWNS_BUFFERS;
+        if has_output || is_later {
+            // Before, everything was taken by the platform: it is tried again at the end.
+            self.call.has_gathered |= is_later && !has_output;
+            self.append(index, bytes);
+            return Ok(bytes.len());
+        }
+        self.call.has_sent |= is_current;
+        let written = self.write(index, bytes);
+        self.keep_rest(index, bytes, written)
+    }
+
+    /// Hands bytes to the platform.
+    fn write(&mut self, index: usize, bytes: &[u8]) -> Result<usize, Error> {
+        let Some(source) = self.source(index) else { return Err(ErrorKind::Stale.into()) };
+        let count = self.context.platform.write(source, bytes)?;
+        bump(&mut self.state.counters.bytes_out, count);
+        self.record_progress(index);
+        if P::OWNS_BUFFERS {
+            // The bytes wait in the platform's buffer, and the peer may take none of them.
+            let deadline = self.state.limits.stall.after(self.context.now());
+            self.schedule(index, deadline);
+        }
+        Ok(count)
+    }
+
+    /// Keeps the bytes that the platform did not take.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn keep_rest(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        written: Result<usize, Error>,
+    ) -> Result<usize, SendError> {
+        let count = match written {
+            Ok(count) => count,
+            Err(error) if error.is_would_block() => 0,
+            Err(error) => {
+                self.fail_write(index, reason_of(error));
+                self.call.was_refused |= index == self.current.index();
+                return Err(SendError::Closed);
+            }
+        };
+        if let Some(rest @ [_, ..]) = bytes.get(count..) {
+            self.append(index, rest);
+            if index != self.current.index() {
+                self.update_interest(index);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    /// Appends bytes to the outbox.
+    fn append(&mut self, index: usize, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if P::OWNS_BUFFERS {
+            // The platform had the room, and broke its word. Better a reset than a gap.
+            return self.abort(index, CloseReason::Failed);
+        }
+        let is_new = self.connection(index).output().is_none();
+        let Some(output) = self.borrow_for_output(index) else { return };
+        self.pool.push(output, bytes);
+        if is_new {
+            let deadline = self.state.limits.stall.after(self.context.now());
+            self.schedule(index, deadline);
+        }
+    }
+
+    /// Writes what the current callback has gathered.
+    pub(super) fn flush_gathered(&mut self) {
+        if self.call.has_gathered {
+            self.flush();
+        }
+    }
+
+    /// Hands pending output of the current connection to the platform. Returns whether all of it
+    /// was taken just now.
+    pub(super) fn flush(&mut self) -> bool {
+        let index = self.current.index();
+        self.call.has_gathered = false;
+        if P::OWNS_BUFFERS {
+            return false;
+        }
+        let (Some(output), Some(source)) = (self.current().output(), self.source(index)) else {
+            return false;
+        };
+        let mut moved = 0;
+        let failed = loop {
+            let parts = self.pool.parts(output);
+            let written = if parts[1].is_empty() {
+                self.context.platform.write(source, parts[0])
+            } else {
+                self.context.platform.write_vectored(source, &parts)
+            };
+            let front = parts[0].len();
+            match written {
+                Ok(count) => {
+                    moved += count;
+                    self.pool.consume(output, count);
+                    // A platform that writes one part at a time is asked again for the second.
+                    if count != front || self.pool.len(output) == 0 {
+                        break None;
+                    }
+                }
+                Err(error) if error.is_would_block() => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        self.finish_flush(index, moved);
+        if let Some(error) = failed {
+            self.fail_write(index, reason_of(error));
+        }
+        moved > 0 && self.current().output().is_none()
+    }
+
+    /// Takes note that `moved` bytes of pending output were taken.
+    fn finish_flush(&mut self, index: usize, moved: usize) {
+        bump(&mut self.state.counters.bytes_out, moved);
+        let Some(output) = self.connection(index).output() else { return };
+        if moved == 0 {
+            return;
+        }
+        self.record_progress(index);
+        if self.pool.len(output) == 0 {
+            return self.release_output(index);
+        }
+        let now = self.context.now();
+        self.pool.block(output).waiting_since = now;
+        let deadline = self.state.limits.stall.after(now);
+        self.schedule(index, deadline);
+    }
+
+    /// Ends the sending half after a failure: pending output is thrown away, and what the peer has
+    /// sent is still read.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn fail_write(&mut self, index: usize, reason: CloseReason) {
+        self.release_output(index);
+        let connection = self.connection(index);
+        match connection.phase() {
+            Phase::Open if !connection.has(Flag::WRITE_FAILED) => {
+                connection.fail_write(reason);
+                connection.set(Flag::OFFER_AGAIN);
+                self.reconcile_later(index);
+            }
+            Phase::Closing => self.abort(index, reason),
+            _ => {}
+        }
+    }
+
+    /// Ends the stream of the current connection to its peer.
+    pub(super) fn shut_down(&mut self) -> Shutdown {
+        let Some(source) = self.source(self.current.index()) else { return Shutdown::Failed };
+        match self.context.platform.shutdown_write(source) {
+            Ok(()) => {
+                self.current().end_write();
+                Shutdown::Done
+            }
+            Err(error) if error.is_would_block() => Shutdown::Blocked,
+            Err(error) => {
+                self.fail_write(self.current.index(), reason_of(error));
+                Shutdown::Failed
+            }
+        }
+    }
+
+    /// Returns when the current connection has stalled for too long; the end of time if never.
+    pub(super) fn stalled_at(&mut self) -> Instant {
+        let connection: Connection = *self.current();
+        let since = if P::OWNS_BUFFERS {
+            let source = self.source(self.current.index());
+            match source.and_then(|source| self.context.platform.unacknowledged_since(source)) {
+                Some(since) => since,
+                // The platform may not know.
+                None if connection.has(Flag::NO_ROOM) => connection.blocked_since(),
+                None => return Instant::MAX,
+            }
+        } else {
+            let Some(output) = connection.output() else { return Instant::MAX };
+            self.pool.block(output).waiting_since
+        };
+        self.state.limits.stall.after(since)
+    }
+
+    /// Notes that the platform's own buffer has room again. Returns whether that was waited for.
+    pub(super) fn regain_room(&mut self) -> bool {
+        let waited = P::OWNS_BUFFERS && self.current().has(Flag::NO_ROOM);
+        let regained = waited && self.platform_room(self.current.index()) > 0;
+        if regained {
+            let now = self.context.now();
+            self.current().clear(Flag::NO_ROOM);
+            self.current().set_blocked_since(now);
+        }
+        regained
+    }
+
+    /// Returns whether output is pending that the server keeps.
+    pub(super) fn has_output(&mut self) -> bool {
+        !P::OWNS_BUFFERS && self.current().output().is_some()
+    }
+
+    /// Returns whether a reply is in progress: output is pending, or the service waits for room.
+    pub(super) fn is_replying(&mut self) -> bool {
+        let has_output = self.has_output();
+        let connection = self.current();
+        has_output
+            || connection.has(Flag::WRITABLE_WANTED)
+            || connection.has(Flag::NO_ROOM)
+            || connection.write_half() == WriteHalf::ShuttingDown
+    }
+}

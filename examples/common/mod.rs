@@ -1,0 +1,153 @@
+//! The common part of the examples that serve: the command line, the lines that they print, and
+//! Ctrl-C. What each example adds is its service.
+
+use std::io::{stderr, stdout};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use selkie::{Backend, Builder, CloseReason, Service};
+
+#[cfg_attr(unix, path = "native.rs")]
+#[cfg_attr(target_os = "wasi", path = "wasi.rs")]
+mod platform;
+
+/// The time that clients have to take their pending output once the server is asked to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The command line that the examples share.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// An IP address and a port to listen on; port 0 for any free one.
+    #[arg(default_value = "127.0.0.1:7000", value_parser = address)]
+    address: SocketAddr,
+
+    /// The system call to wait with; the best of the platform, if not given.
+    #[arg(long, value_name = "NAME")]
+    backend: Option<Backend>,
+
+    /// The number of clients to serve at once; more wait until one leaves.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clients)]
+    capacity: u32,
+
+    /// The seconds without a byte after which a client is disconnected; never, if not given.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    idle_timeout: Option<Duration>,
+}
+
+/// Serves what `service` makes, for as many clients as its argument says, until Ctrl-C.
+pub(crate) fn run<S: Service>(
+    name: &'static str,
+    about: &'static str,
+    service: impl FnOnce(usize) -> S,
+) -> ExitCode {
+    match arguments(name, about).and_then(|arguments| serve(&arguments, service)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            platform::print(stderr(), &format!("{name}: {message}\n"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Serves until asked to stop.
+fn serve<S: Service>(
+    arguments: &Arguments,
+    service: impl FnOnce(usize) -> S,
+) -> Result<(), String> {
+    let capacity = arguments.capacity as usize;
+    let mut builder = Builder::new().connections(capacity).idle_timeout(arguments.idle_timeout);
+    if let Some(backend) = arguments.backend {
+        builder = builder.backend(backend);
+    }
+    let service = service(builder.slots());
+    let mut server = builder.listen(arguments.address).map_err(|error| error.to_string())?;
+    platform::on_termination(server.handle(), DRAIN)?;
+    let address = server
+        .local_address()
+        .map_or_else(|_| "the socket that the host opened".to_owned(), |found| found.to_string());
+    let backend = server.backend();
+    let listening = format!("listening on {address} ({backend}, capacity {capacity})\n");
+    platform::print(stdout(), &listening);
+    let finished = server.run(service).map_err(|error| error.to_string())?;
+    platform::print(stdout(), &report(&finished.counters, finished.loop_counters));
+    Ok(())
+}
+
+/// Parses an address on the command line.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:7000 or [::1]:7000".to_owned()
+    })
+}
+
+/// Parses a number of clients on the command line.
+fn clients(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|&clients| clients > 0)
+        .ok_or_else(|| "expected a number of clients, 1 or more".to_owned())
+}
+
+/// Parses a time on the command line.
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected a number of seconds above 0, such as 30 or 0.5".to_owned())
+}
+
+/// Parses the command line. Like every error of the examples, its errors are one sentence.
+fn arguments(name: &'static str, about: &'static str) -> Result<Arguments, String> {
+    let command = Arguments::command().name(name).about(about);
+    let matches = command.try_get_matches();
+    matches.and_then(|matches| Arguments::from_arg_matches(&matches)).map_err(|error| {
+        if !error.use_stderr() {
+            // The text of `--help` is no error.
+            error.exit();
+        }
+        let text = error.to_string();
+        let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        match error.kind() {
+            ErrorKind::ValueValidation => sentence.to_owned(),
+            _ => format!("{sentence}; `--help` lists what can be given"),
+        }
+    })
+}
+/// Formats the counters.
+fn report(server: &selkie::Counters, turns: selkie::LoopCounters) -> String {
+    let closed: Vec<String> = CloseReason::ALL
+        .into_iter()
+        .filter(|&reason| server.closed_for(reason) > 0)
+        .map(|reason| format!("{} {reason}", server.closed_for(reason)))
+        .collect();
+    format!(
+        "accepted {}, refused {}, gone before accept {}, accept failures {}, \
+         pauses at capacity {}, at most {} open\n\
+         closed {}: {}\n\
+         bytes in {}, bytes out {}, at most {} buffers in use, {} waits for one\n\
+         turns {}, of which idle {}; events {}, of which stale {}; spurious reads {}; \
+         deadlines {}\n",
+        server.accepted,
+        server.refused,
+        server.aborted_early,
+        server.accept_failures,
+        server.accept_pauses,
+        server.open_max,
+        server.closed_total(),
+        closed.join(", "),
+        server.bytes_in,
+        server.bytes_out,
+        server.blocks_max,
+        server.starved,
+        turns.turns,
+        turns.turns_idle,
+        turns.events,
+        turns.events_stale,
+        server.reads_spurious,
+        turns.deadlines
+    )
+}

@@ -1,0 +1,32 @@
+//! The native part of the examples: signals, and output that never blocks.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use selkie::{Error, Event, Events, Handle, Interest, Mode, Poll, Selector, Token, Wait};
+
+/// Drains the server at SIGINT and SIGTERM.
+pub(super) fn on_termination(handle: Handle, grace: Duration) -> Result<(), String> {
+    ctrlc::set_handler(move || handle.drain(grace))
+        .map_err(|error| format!("cannot watch for signals: {error}"))
+}
+
+/// Prints if that is possible at once. A reader that has left, a full disk and a full pipe must not
+/// stop or delay the server.
+pub(super) fn print(mut output: impl Write + AsFd, text: &str) {
+    if is_writable(&output).unwrap_or(false) {
+        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    }
+}
+
+/// Returns whether `output` takes a page without blocking, as POSIX says of a pipe that is ready.
+fn is_writable(output: &impl AsFd) -> Result<bool, Error> {
+    let mut selector = Poll::new(1)?;
+    selector.register(output.as_fd(), Token::new(0, 1), Interest::WRITABLE, Mode::Level)?;
+    let mut batch = [Event::EMPTY];
+    let mut events = Events::new(&mut batch);
+    let now = selector.now();
+    selector.poll(now, &mut events)?;
+    Ok(!events.is_empty())
+}

@@ -1,0 +1,25 @@
+//! An HTTP/1.1 server: keep-alive, pipelining, long replies, and limits on what clients send. The
+//! service is `Http` of `examples/services`.
+//!
+//! ```text
+//! cargo run --release --example http -- 127.0.0.1:8080
+//! curl -i http://127.0.0.1:8080/
+//! curl -o /dev/null http://127.0.0.1:8080/bytes/10485760
+//! curl --data-binary @README.md http://127.0.0.1:8080/echo
+//! ```
+
+mod common;
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use selkie_services::Http;
+
+fn main() -> ExitCode {
+    common::run("http", "Serves HTTP/1.1 to many clients on one thread.", |_| Http::new(unix_time))
+}
+
+/// Reads the time of day for the `Date` of replies.
+fn unix_time() -> Option<u64> {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs())
+}

@@ -1,0 +1,99 @@
+//! The heads of replies.
+
+use selkie_core::{Peer, SendError};
+
+use super::date::DateLine;
+use crate::decimal::Decimal;
+use crate::gather::Gather;
+
+/// The longest head of a reply, with the text of a refusal.
+pub(super) const HEAD_MAX: usize = 320;
+
+/// The status of a reply, and for a refusal its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// 200.
+    Ok,
+    /// 400.
+    BadRequest,
+    /// 404.
+    NotFound,
+    /// 405, where only `GET` and `HEAD` are served.
+    OnlyGet,
+    /// 405, where only `POST` is served.
+    OnlyPost,
+    /// 408.
+    TimedOut,
+    /// 413.
+    BodyTooLarge,
+    /// 431.
+    HeadTooLarge,
+    /// 501.
+    NotImplemented,
+    /// 505.
+    VersionUnsupported,
+}
+
+impl Status {
+    /// Returns the status line, with the fields that only this status has.
+    const fn line(self) -> &'static [u8] {
+        match self {
+            Self::Ok => b"HTTP/1.1 200 OK\r\n",
+            Self::BadRequest => b"HTTP/1.1 400 Bad Request\r\n",
+            Self::NotFound => b"HTTP/1.1 404 Not Found\r\n",
+            Self::OnlyGet => b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\n",
+            Self::OnlyPost => b"HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\n",
+            Self::TimedOut => b"HTTP/1.1 408 Request Timeout\r\n",
+            Self::BodyTooLarge => b"HTTP/1.1 413 Content Too Large\r\n",
+            Self::HeadTooLarge => b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+            Self::NotImplemented => b"HTTP/1.1 501 Not Implemented\r\n",
+            Self::VersionUnsupported => b"HTTP/1.1 505 HTTP Version Not Supported\r\n",
+        }
+    }
+
+    /// Returns the body that says what was wrong.
+    pub(super) const fn text(self) -> &'static [u8] {
+        match self {
+            Self::Ok => b"",
+            Self::BadRequest => b"not a request of HTTP/1.1\n",
+            Self::NotFound => b"try /, /bytes/1000, or POST to /echo\n",
+            Self::OnlyGet => b"use GET or HEAD\n",
+            Self::OnlyPost => b"use POST\n",
+            Self::TimedOut => b"the request did not come in time\n",
+            Self::BodyTooLarge => b"the body is longer than 64 MiB\n",
+            Self::HeadTooLarge => b"the head is too long, or has more than 32 fields\n",
+            Self::NotImplemented => b"the only transfer coding here is chunked\n",
+            Self::VersionUnsupported => b"use HTTP/1.1 or HTTP/1.0\n",
+        }
+    }
+}
+
+/// The length of a reply's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    Bytes(u64),
+    Chunked,
+}
+
+/// Adds the head of a reply.
+pub(super) fn add_head(
+    output: &mut Gather,
+    peer: &mut Peer<'_>,
+    date: &mut DateLine,
+    status: Status,
+    length: Length,
+    keep_alive: bool,
+) -> Result<(), SendError> {
+    output.add(peer, status.line())?;
+    output.add(peer, date.line())?;
+    match length {
+        Length::Bytes(length) => {
+            output.add(peer, b"Content-Type: text/plain\r\nContent-Length: ")?;
+            output.add(peer, Decimal::new(length).digits())?;
+        }
+        Length::Chunked => {
+            output.add(peer, b"Content-Type: text/plain\r\nTransfer-Encoding: chunked")?;
+        }
+    }
+    output.add(peer, if keep_alive { b"\r\n\r\n" } else { b"\r\nConnection: close\r\n\r\n" })
+}

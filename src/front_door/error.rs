@@ -1,0 +1,107 @@
+//! Why a server could not be started, or ended.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use selkie_core::{Error, ErrorKind};
+
+/// A step that failed, the error, and what to do about it; in one sentence.
+#[derive(Clone, Debug)]
+pub struct ServeError {
+    step: Step,
+    error: Error,
+}
+
+/// What was to be done.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// Get memory for so many connections.
+    Memory(usize),
+    /// Raise the limit of descriptors for so many connections.
+    #[cfg(unix)]
+    Descriptors(usize, selkie_std::DescriptorLimit),
+    /// Open the selector or the platform over it.
+    Platform,
+    Listen(SocketAddr),
+    /// Take over the listener that the host has opened.
+    #[cfg(all(target_os = "wasi", target_env = "p1"))]
+    Preopened,
+    Wait,
+}
+
+impl ServeError {
+    pub(super) const fn new(step: Step, error: Error) -> Self {
+        Self { step, error }
+    }
+
+    /// Returns the kind of the error.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.error.kind()
+    }
+
+    /// Returns the error without the step that failed.
+    #[must_use]
+    pub const fn error(&self) -> Error {
+        self.error
+    }
+
+    /// Returns what the user can do about it.
+    const fn advice(&self) -> &'static str {
+        match (self.step, self.error.kind()) {
+            #[cfg(all(target_os = "wasi", target_env = "p1"))]
+            (Step::Preopened, ErrorKind::InvalidSource) => {
+                "the host opened no listening socket: run it with wasmtime 36 to 46 as `wasmtime \
+                 run -S preview2=n -S tcplisten=127.0.0.1:7000`, or with wasmi as `wasmi run \
+                 --tcplisten 127.0.0.1:7000`; later versions give sockets to WASI 0.2 only"
+            }
+            (Step::Listen(_), ErrorKind::AddressInUse) => {
+                "stop the program that listens there, or choose another port (0 for any free one)"
+            }
+            #[cfg(unix)]
+            (Step::Listen(_), ErrorKind::PermissionDenied) => {
+                "ports below 1024 need privileges: choose a higher one"
+            }
+            #[cfg(not(unix))]
+            (Step::Listen(_), ErrorKind::PermissionDenied) => {
+                "the host does not allow it: run it with `wasmtime run -S inherit-network`, and \
+                 choose a port above 1023"
+            }
+            (Step::Listen(_), ErrorKind::AddressUnavailable) => {
+                "that address is not one of this host: try 127.0.0.1 or 0.0.0.0"
+            }
+            (Step::Listen(_), _) => "try another address",
+            (Step::Memory(_), _) => "serve fewer connections, or with smaller buffers",
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Step::Memory(count) => write!(formatter, "no memory for {count} connections"),
+            #[cfg(unix)]
+            Step::Descriptors(count, limit) => {
+                // The limit's own text has the numbers, and says what to do.
+                return write!(formatter, "cannot serve {count} clients: {limit}");
+            }
+            Step::Platform => formatter.write_str("cannot open the platform"),
+            Step::Listen(address) => write!(formatter, "cannot listen on {address}"),
+            #[cfg(all(target_os = "wasi", target_env = "p1"))]
+            Step::Preopened => formatter.write_str("cannot use the listening socket of the host"),
+            Step::Wait => formatter.write_str("cannot wait for events"),
+        }?;
+        write!(formatter, ": {}", self.error)?;
+        match self.advice() {
+            "" => Ok(()),
+            advice => write!(formatter, "; {advice}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}

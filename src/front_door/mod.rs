@@ -1,0 +1,53 @@
+//! The front door: one owner of platform, loop, server and memory, for programs that only serve.
+
+mod builder;
+mod error;
+mod handle;
+#[cfg_attr(unix, path = "open/native.rs")]
+#[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
+#[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
+mod open;
+
+pub use builder::{Builder, Finished, Listening};
+pub use error::ServeError;
+pub use handle::Handle;
+#[cfg(target_os = "wasi")]
+pub use open::{Backend, UnknownBackend};
+
+use std::net::SocketAddr;
+
+use selkie_core::Service;
+
+/// Serves `service` at `address` with the defaults of [`Builder`], until an error ends it.
+///
+/// On WASI 0.1, where a guest cannot listen by itself, it serves the listener that the host has
+/// opened, whatever the address.
+///
+/// ```no_run
+/// use selkie::{Peer, Service};
+///
+/// /// Sends back whatever it receives.
+/// struct Echo;
+///
+/// impl Service for Echo {
+///     type Session = ();
+///
+///     fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
+///         peer.send(bytes).map_or(0, |()| bytes.len())
+///     }
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     selkie::serve("127.0.0.1:7000".parse()?, Echo)?;
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+///
+/// [`ServeError`]: the address, the platform or the memory that could not be had, or a wait that
+/// failed.
+pub fn serve<S: Service>(address: SocketAddr, service: S) -> Result<(), ServeError> {
+    Builder::new().listen(address)?.run(service)?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The native platform of the front door.
+
+use std::net::SocketAddr;
+
+use selkie_core::{Context, Error, ErrorKind};
+pub(in crate::front_door) use selkie_std::Backend;
+use selkie_std::{AnySelector, Socket};
+
+use crate::front_door::error::{ServeError, Step};
+
+/// A platform over whichever selector was chosen.
+pub(in crate::front_door) type Platform = selkie_std::Platform<AnySelector<'static>>;
+
+/// Two, so that no connection waits for another's: untouched pages take no memory.
+pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
+/// Clients that wait to be accepted; the system cuts it down to its own limit.
+const BACKLOG: i32 = 4096;
+/// Descriptors beside those of the connections: the standard streams, selector, waker, listeners,
+/// and some to spare.
+const DESCRIPTORS_BESIDE: u64 = 48;
+
+/// Opens a platform for `connections` connections in a loop of `slots` slots.
+pub(in crate::front_door) fn platform(
+    backend: Backend,
+    connections: usize,
+    slots: usize,
+) -> Result<Platform, ServeError> {
+    let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
+    selkie_std::raise_descriptor_limit(descriptors).map_err(|limit| {
+        let error = Error::with_code(ErrorKind::OutOfDescriptors, limit.code);
+        ServeError::new(Step::Descriptors(connections, limit), error)
+    })?;
+    let opened = AnySelector::new(backend, slots)
+        .and_then(|selector| selkie_std::Platform::new(selector, slots));
+    opened.map_err(|error| ServeError::new(Step::Platform, error))
+}
+
+pub(in crate::front_door) fn listen(
+    platform: &mut Platform,
+    address: SocketAddr,
+) -> Result<Socket, ServeError> {
+    platform.listen(address, BACKLOG).map_err(|error| ServeError::new(Step::Listen(address), error))
+}
+
+pub(in crate::front_door) fn local_address(
+    platform: &mut Platform,
+    listener: Socket,
+) -> Result<SocketAddr, Error> {
+    platform.local_address(listener)
+}
+
+/// Wakes the loop.
+#[derive(Clone, Debug)]
+pub(in crate::front_door) struct Waker(selkie_std::Waker);
+
+impl Waker {
+    pub(in crate::front_door) fn new(context: &mut Context<'_, Platform>) -> Result<Self, Error> {
+        context.waker().map(|(_, waker)| Self(waker))
+    }
+
+    pub(in crate::front_door) fn wake(&self) {
+        self.0.wake();
+    }
+}

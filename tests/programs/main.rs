@@ -1,0 +1,39 @@
+//! The examples that are programs of their own, as processes: what their clients see, also those
+//! that misbehave.
+#![cfg(unix)]
+
+#[path = "../clients/mod.rs"]
+#[allow(unused_imports, reason = "the cases are for echo servers")]
+mod clients;
+#[path = "../echo/server.rs"]
+#[allow(dead_code, reason = "the tests of the echo server ask for more")]
+mod server;
+
+mod chat;
+mod http;
+mod kv;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+
+use server::Server;
+
+/// Starts an example on the default backend.
+fn start(program: &str, options: &[&str]) -> Server {
+    Server::start_with(Command::new(program), selkie::Backend::default().name(), options)
+}
+
+/// Sends `request` and waits for exactly `answer`.
+fn ask(client: &mut TcpStream, request: &[u8], answer: &[u8]) {
+    client.write_all(request).expect("the server takes a request");
+    clients::expect(client, answer);
+}
+
+/// Sends `request`, and returns all that comes until the server ends its stream.
+fn ask_for_all(client: &mut TcpStream, request: &[u8]) -> String {
+    client.write_all(request).expect("the server takes a request");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("the server ends its stream in time");
+    String::from_utf8_lossy(&answer).into_owned()
+}
