@@ -346,7 +346,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 continue;
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
-            let idles = !evidence.write_ended && passed(evidence.moved_at, idle);
+            let idles = !evidence.write_ended
+                && !limits.is_scarce()
+                // Callbacks that take longer than the timeout make ever more connections overdue.
+                && limits.slow_callbacks == 0
+                && passed(evidence.moved_at, idle);
             let stalls = evidence.failed.is_none()
                 && evidence
                     .refused_since

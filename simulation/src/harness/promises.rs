@@ -63,6 +63,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Idle => (
                 closed.unread == 0
                     || left.is_full
+                    || evidence.write_failed
+                    || limits.is_scarce()
                     || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout),
                 "time is judged after a look",
             ),
@@ -73,11 +75,18 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ),
             CloseReason::Reset | CloseReason::Failed => (
                 // A service that takes nothing, as it cannot answer, is offered nothing more.
-                !evidence.write_failed || closed.unread == 0 || left.count > 0,
+                !evidence.write_failed
+                    || closed.unread == 0
+                    || left.count > 0
+                    || self.drain_until.is_some(),
                 "what was received is offered after a failed write",
             ),
             CloseReason::Drained => (
                 closed.offered >= evidence.arrived_before_drain
+                    // A short read, or a full inbox, is taken for the last one.
+                    || self.scenario.parameters.partial_reads != 0
+                    || left.count > 0
+                    || limits.is_scarce()
                     || self.drain_until.is_some_and(|deadline| closed.at >= deadline),
                 "a drain serves what was received",
             ),
