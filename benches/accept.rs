@@ -27,7 +27,7 @@ mod linux {
     /// Those whose cost does not grow with the number of connections, and the floor again.
     const CONTESTANTS: [Contestant; 5] = [
         Contestant::Floor,
-        Contestant::SelkieEpoll,
+        Contestant::SELKIE,
         Contestant::Mio,
         Contestant::Polling,
         Contestant::Floor,

@@ -177,7 +177,7 @@ mod linux {
     /// A loop and a server.
     struct Stand {
         event_loop: EventLoop<Toy, HeapLoop>,
-        server: Server<Toy, Echo, &'static mut Memory>,
+        server: Server<Toy, Echo, Memory>,
         next: usize,
     }
 
@@ -185,8 +185,7 @@ mod linux {
         fn new(platform: Toy, slots: usize, buffers: usize) -> Self {
             let mut event_loop =
                 EventLoop::new(platform, HeapLoop::new(slots, EVENTS).expect("memory"));
-            let memory =
-                Box::leak(Box::new(Memory::new(slots, buffers, BUFFER_SIZE).expect("memory")));
+            let memory = Memory::new(slots, buffers, BUFFER_SIZE).expect("memory");
             let config = Config::DEFAULT.connections_max(slots - 1).stall_timeout(None);
             let mut server = Server::new(Echo, config, memory);
             server.listen(&mut event_loop.context(), Toy::listener()).expect("room for a listener");

@@ -50,7 +50,7 @@ mod linux {
         if !arguments.wants(&title) {
             return;
         }
-        let contestants = with_second_floor(&Contestant::ALL);
+        let contestants = with_second_floor();
         let rounds = arguments.rounds(21);
         let values = interleave(rounds, contestants.len(), |position| {
             let contestant = contestants[position];
@@ -75,7 +75,7 @@ mod linux {
         if !arguments.wants(&title) {
             return;
         }
-        let contestants = with_second_floor(&Contestant::ALL);
+        let contestants = with_second_floor();
         let (rounds, times) = (arguments.rounds(41), arguments.scaled(30_000, 100));
         let sources = Sources::new(Kind::EventFd, SOURCES);
         let extra = Sources::new(Kind::EventFd, 1);
@@ -91,8 +91,8 @@ mod linux {
     }
 
     /// Adds the floor a second time: its difference from itself bounds what a ratio can show.
-    fn with_second_floor(contestants: &[Contestant]) -> Vec<Contestant> {
-        let mut all = contestants.to_vec();
+    fn with_second_floor() -> Vec<Contestant> {
+        let mut all = Contestant::all();
         all.push(Contestant::Floor);
         all
     }

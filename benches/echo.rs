@@ -95,7 +95,7 @@ mod linux {
         if !arguments.wants(&title) {
             return;
         }
-        let mut contestants = Contestant::ALL.to_vec();
+        let mut contestants = Contestant::all();
         // The difference of the floor from itself bounds what a ratio can show.
         contestants.push(Contestant::Floor);
         let mut pairs: Vec<Pair> =

@@ -66,7 +66,7 @@ mod linux {
             &explanation,
             &["", "idle", "ns CPU", "ratio to none idle (middle half)"],
         );
-        for contestant in [Contestant::Floor, Contestant::SelkieEpoll] {
+        for contestant in [Contestant::Floor, Contestant::SELKIE] {
             let idle = [0, most / 10, most];
             let mut pairs = idle.map(|idle| start(contestant, ACTIVE, idle));
             let values = interleave(rounds, pairs.len(), |position| {
@@ -104,7 +104,7 @@ mod linux {
             "Memory that the server wrote to, in user space; each connection echoed 64 bytes once.";
         let mut table =
             Table::new(title, explanation, &["", "connections", "KiB", "bytes per connection"]);
-        for contestant in Contestant::ALL {
+        for contestant in Contestant::all() {
             let connections =
                 if contestant == Contestant::Threads { most.min(THREADS_MAX) } else { most };
             let [one, many] = [1, connections].map(|connections| {

@@ -118,7 +118,7 @@ mod linux {
             let mut floor = None;
             // callgrind runs one thread at a time, and no more than 500 of them.
             let threads_fit = connections < 500;
-            let contestants = echo::Contestant::ALL.into_iter();
+            let contestants = echo::Contestant::all().into_iter();
             for contestant in contestants
                 .filter(|contestant| threads_fit || *contestant != echo::Contestant::Threads)
             {
@@ -144,7 +144,7 @@ mod linux {
             }
             let mut table = Table::new(&title, "", &["", "all", "by name"]);
             let (short, long) = (arguments.scaled(5_000, 2_000), arguments.scaled(25_000, 4_000));
-            for contestant in echo::Contestant::ALL {
+            for contestant in echo::Contestant::all() {
                 let calls = system_calls(contestant, connections, 64, (short, long));
                 let by_name: Vec<String> = calls
                     .iter()
@@ -173,7 +173,7 @@ mod linux {
         let mut table = Table::new(title, "", &["", "instructions", "ratio to no timer"]);
         let (short, long) = (arguments.scaled(10_000, 2_000), arguments.scaled(60_000, 4_000));
         let mut floor = None;
-        for contestant in [echo::Contestant::SelkieEpoll, echo::Contestant::SelkieTimers] {
+        for contestant in [echo::Contestant::SELKIE, echo::Contestant::SelkieTimers] {
             let instructions = instructions(contestant, CONNECTIONS, short, long);
             table.row(vec![
                 contestant.name().to_owned(),
@@ -192,7 +192,7 @@ mod linux {
         }
         let mut table = Table::new(title, "", &["", "calls that send"]);
         let range = (arguments.scaled(2_000, 500), arguments.scaled(8_000, 1_000));
-        for contestant in [echo::Contestant::SelkieEpoll, echo::Contestant::SelkiePieces] {
+        for contestant in [echo::Contestant::SELKIE, echo::Contestant::SelkiePieces] {
             let calls = system_calls(contestant, 1, 1_024, range);
             let sends = ["sendto", "sendmsg", "write", "writev"];
             let sends: u64 = sends.iter().filter_map(|&name| calls.get(name)).sum();

@@ -8,7 +8,7 @@
 //! cargo run --example selector
 //! ```
 
-use std::io::{Read, Write, pipe};
+use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
@@ -21,32 +21,25 @@ use selkie::{DefaultSelector, Event, Interest, Mode};
 const CAPACITY: usize = 4;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (mut news, mut newsroom) = pipe()?;
-    let (mut weather, mut station) = pipe()?;
+    let (news, newsroom) = pipe()?;
+    let (weather, station) = pipe()?;
 
     let mut registry = Registry::new([Slot::EMPTY; CAPACITY]);
     let mut timers = Timers::new([TimerSlot::EMPTY; CAPACITY]);
     let mut batch = [Event::EMPTY; CAPACITY];
     let mut events = Events::new(&mut batch);
-    // The selector borrows the pipes, so none of them can be closed before it is dropped.
-    let (news_fd, weather_fd) = (news.try_clone()?, weather.try_clone()?);
+    // It borrows the pipes, so none of them can be closed before it is dropped.
     let mut selector = DefaultSelector::new(CAPACITY)?;
 
-    // Register.
     let news_token = registry.insert()?;
-    selector.register(news_fd.as_fd(), news_token, Interest::READABLE, Mode::Level)?;
+    selector.register(news.as_fd(), news_token, Interest::READABLE, Mode::Level)?;
     let weather_token = registry.insert()?;
-    selector.register(weather_fd.as_fd(), weather_token, Interest::READABLE, Mode::Level)?;
+    selector.register(weather.as_fd(), weather_token, Interest::READABLE, Mode::Level)?;
     // A token without a source names a deadline.
     let closing_time = registry.insert()?;
     timers.set(closing_time.index(), selector.now() + Duration::from_millis(200));
+    let reporters = thread::spawn(move || report(newsroom, station));
 
-    let reporters = thread::spawn(move || -> std::io::Result<()> {
-        newsroom.write_all(b"seal seen in harbour")?;
-        station.write_all(b"fog until noon")
-    });
-
-    let mut buffer = [0; 64];
     loop {
         // Wait.
         events.clear();
@@ -56,18 +49,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             if !registry.contains(event.token) {
                 continue; // It was deregistered earlier in this batch.
             }
-            let (name, source, fd) = if event.token == news_token {
-                ("news", &mut news, news_fd.as_fd())
-            } else {
-                ("weather", &mut weather, weather_fd.as_fd())
-            };
-            let count = source.read(&mut buffer)?;
-            if count == 0 {
-                println!("{name}: the end");
+            let is_news = event.token == news_token;
+            let (name, pipe) = if is_news { ("news", &news) } else { ("weather", &weather) };
+            if print(name, pipe)? == 0 {
                 registry.remove(event.token)?;
-                selector.deregister(fd, event.token)?;
-            } else {
-                println!("{name}: {}", String::from_utf8_lossy(&buffer[..count]));
+                selector.deregister(pipe.as_fd(), event.token)?;
             }
         }
         if timers.pop_expired(selector.now()).is_some() {
@@ -77,4 +63,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     reporters.join().expect("the reporters do not panic")?;
     Ok(())
+}
+
+/// Writes to both pipes, and closes them.
+fn report(mut newsroom: PipeWriter, mut station: PipeWriter) -> io::Result<()> {
+    newsroom.write_all(b"seal seen in harbour")?;
+    station.write_all(b"fog until noon")
+}
+
+/// Prints what a pipe has; returns the number of bytes, which is 0 at the end.
+fn print(name: &str, mut pipe: &PipeReader) -> io::Result<usize> {
+    let mut buffer = [0; 64];
+    let count = pipe.read(&mut buffer)?;
+    match count {
+        0 => println!("{name}: the end"),
+        _ => println!("{name}: {}", String::from_utf8_lossy(&buffer[..count])),
+    }
+    Ok(count)
 }

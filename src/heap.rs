@@ -11,10 +11,22 @@ use selkie_core::{
 };
 #[cfg(unix)]
 use selkie_std::try_zeroed_slice as table;
+#[cfg(target_os = "wasi")]
+use selkie_wasi::ZeroedSlice as Table;
 
-/// Makes an empty table. Where fresh pages can be had, `selkie_std` has them instead.
-#[cfg(not(unix))]
-fn table<T: Clone + Default>(len: usize) -> Result<Box<[T]>, Error> {
+/// A table of zeros, in pages that cost nothing before they are used where there are such.
+#[cfg(not(target_os = "wasi"))]
+type Table<T> = Box<[T]>;
+
+/// Makes an empty table in pages that the host does not provide before they are used.
+#[cfg(target_os = "wasi")]
+fn table<T: selkie_wasi::Zeroable>(len: usize) -> Result<Table<T>, Error> {
+    Table::try_new(len)
+}
+
+/// Makes an empty table where no backend has fresh pages.
+#[cfg(not(any(unix, target_os = "wasi")))]
+fn table<T: Clone + Default>(len: usize) -> Result<Table<T>, Error> {
     let mut table = std::vec::Vec::new();
     table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
     table.resize(len, T::default());
@@ -40,9 +52,9 @@ fn vacant<T>(len: usize) -> Result<Box<[Entry<T>]>, Error> {
 /// Pages that the loop has not used yet cost nothing.
 #[derive(Debug)]
 pub struct HeapLoop {
-    slots: Box<[Slot]>,
-    timers: Box<[TimerSlot]>,
-    events: Box<[Event]>,
+    slots: Table<Slot>,
+    timers: Table<TimerSlot>,
+    events: Table<Event>,
 }
 
 impl HeapLoop {
@@ -69,12 +81,12 @@ impl LoopMemory for HeapLoop {
 /// connection.
 #[derive(Debug)]
 pub struct HeapServer<Source, Session> {
-    connections: Box<[Connection]>,
+    connections: Table<Connection>,
     sources: Box<[Entry<Source>]>,
     sessions: Box<[Entry<Session>]>,
-    blocks: Box<[Block]>,
-    bytes: Box<[u8]>,
-    scratch: Box<[u8]>,
+    blocks: Table<Block>,
+    bytes: Table<u8>,
+    scratch: Table<u8>,
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
@@ -96,7 +108,7 @@ impl<Source, Session> HeapServer<Source, Session> {
     }
 
     /// Lends the memory to a server.
-    pub const fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+    pub fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: &mut self.connections,
             sources: &mut self.sources,

@@ -8,6 +8,7 @@
 //! | `tools.rs` | counting instructions with callgrind and system calls with strace |
 //! | `epoll.rs` | the system calls of the hand-written loops |
 //! | `toy.rs` | a platform without a system, for what depends on the server alone |
+//! | `relay.rs` | a relay of two connections, by hand and as a service |
 //! | `dispatch/` | the dispatch benchmark: its sources, its load, its contestants |
 //! | `echo/` | the echo benchmark: its client, its contestants, and how they are started |
 #![allow(dead_code, unused_imports, reason = "each benchmark uses its part of this")]
@@ -17,6 +18,7 @@ pub(crate) mod dispatch;
 pub(crate) mod echo;
 pub(crate) mod epoll;
 pub(crate) mod process;
+pub(crate) mod relay;
 pub(crate) mod rounds;
 pub(crate) mod statistics;
 pub(crate) mod table;

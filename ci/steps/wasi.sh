@@ -29,6 +29,11 @@ wasm_tools_program=$(command -v wasm-tools || echo "$wheel")
 # What the linker is told of imports and exports is what the interface files say.
 run wasi-backend/wit/encode "$wasm_tools_program" wasi-backend/wit/imports.wit imports \
     wasi-backend/src/p2/imports.component-type --check
+for world in imports command; do
+    section=${world/command/run}
+    run wasi-backend/wit/encode "$wasm_tools_program" wasi-backend/wit/waitable-set.wit "$world" \
+        "wasi-backend/src/p3/$section.component-type" --check
+done
 run wasi-backend/wit/encode "$wasm_tools_program" examples/wasm-guest/wit/guest.wit guest \
     examples/wasm-guest/wit/guest.component-type --check
 
@@ -52,6 +57,13 @@ for version in 1 2; do
         ln -sf "$guests_folder/$target/suite/$program.wasm" "$folder/$program-0.$version.wasm"
     done
 done
+
+# The same example as a component for WASI 0.3, in a folder of its own as its name is the same.
+run cargo clippy --locked --package selkie --example echo --features waitable-set \
+    --target wasm32-wasip2 -- -D warnings
+run cargo build --locked --quiet --release --package selkie --example echo \
+    --features waitable-set --target wasm32-wasip2 --target-dir "$target_folder/echo-p3"
+ln -sf "$target_folder/echo-p3/wasm32-wasip2/release/examples/echo.wasm" "$folder/echo-0.3.wasm"
 
 # A component library links on the oldest compiler too; release builds are the hard case.
 oldest=$(msrv)

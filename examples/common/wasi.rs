@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use selkie::Handle;
 
+// A component for WASI 0.3 has no `main` that the host calls.
+#[cfg(feature = "waitable-set")]
+selkie::export_run!(crate::main);
+
 /// Does nothing: WASI has no signals, and the host ends the program.
 #[expect(clippy::unnecessary_wraps, reason = "other platforms can fail at this")]
 pub(super) fn on_termination(_handle: Handle, _grace: Duration) -> Result<(), String> {

@@ -111,3 +111,15 @@ fn a_privileged_port_is_refused_with_advice() {
     let message = sentence(command.arg("127.0.0.1:81"));
     assert!(message.contains("127.0.0.1:81") && message.contains("higher"), "{message}");
 }
+
+/// Needs a system that limits the address space of a process.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_lack_of_memory_is_an_error() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 16384 && exec timeout 20 \"$0\" 127.0.0.1:0", PROGRAM]);
+    let output = command.output().expect("every unix has a shell");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("memory") && message.lines().count() == 1, "{message}");
+}

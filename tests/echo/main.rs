@@ -4,10 +4,12 @@
 #![cfg(unix)]
 
 mod arguments;
+mod backlog;
 #[path = "../clients/mod.rs"]
 mod clients;
 #[cfg(target_os = "linux")]
 mod output;
+mod pausing;
 mod process;
 mod programs;
 mod server;
@@ -20,44 +22,42 @@ use std::time::Duration;
 use clients::Target;
 use server::Server;
 
-/// Makes a test for each backend of each case, so that a report names both.
-macro_rules! on_every_backend {
-    ($($case:path as $name:ident),+ $(,)?) => {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        mod epoll { $(#[test] fn $name() { $case("epoll"); })+ }
-        #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "netbsd", target_os = "openbsd"))]
-        mod kqueue { $(#[test] fn $name() { $case("kqueue"); })+ }
-        mod poll { $(#[test] fn $name() { $case("poll"); })+ }
-        mod select { $(#[test] fn $name() { $case("select"); })+ }
+/// Makes a module of tests for a backend, so that a report names both.
+macro_rules! cases {
+    ($backend:ident: $($case:path as $name:ident,)+) => {
+        mod $backend { $(#[test] fn $name() { $case(stringify!($backend)); })+ }
     };
 }
 
-on_every_backend! {
-    crate::interleaved as clients_that_interleave_get_their_own_bytes,
-    crate::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
-    crate::churn as clients_that_come_and_go_are_all_served,
-    crate::stalled_reader as a_stalled_reader_costs_bounded_memory_and_delays_no_other,
-    crate::reset_storm as a_storm_of_resets_harms_no_other,
-    crate::full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
-    crate::idle_timeout as a_silent_client_is_closed_in_time,
-    crate::stopping::pending_output_is_sent as pending_output_is_sent_before_it_stops,
-    crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
-    crate::process::without_descriptors_the_others_go_on as without_descriptors_the_others_go_on,
-    crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
-    crate::waiting::every_end_frees_a_slot as every_end_of_a_client_lets_the_next_one_in,
-    crate::waiting::an_idle_timeout_frees_a_slot as an_idle_timeout_lets_the_next_one_in,
-    crate::stalling::stalled_clients_delay_no_other as a_thousand_stalled_clients_delay_no_other,
+/// The cases, on every backend of the machine.
+macro_rules! on_every_backend {
+    ($($selector:ident $backend:ident,)+) => {
+        $(cases! {
+            $backend:
+            crate::interleaved as clients_that_interleave_get_their_own_bytes,
+            crate::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
+            crate::churn as clients_that_come_and_go_are_all_served,
+            crate::stalled_reader as a_stalled_reader_costs_bounded_memory_and_delays_no_other,
+            crate::reset_storm as a_storm_of_resets_harms_no_other,
+            crate::full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
+            crate::idle_timeout as a_silent_client_is_closed_in_time,
+            crate::stopping::pending_output_is_sent as pending_output_is_sent_before_it_stops,
+            crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
+            crate::process::without_descriptors_the_others_go_on as without_descriptors_the_others_go_on,
+            crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
+            crate::process::a_limit_below_its_descriptors_is_survived as a_limit_below_its_descriptors_is_survived,
+            crate::pausing::one_client as a_client_that_sent_during_a_pause_is_served,
+            crate::pausing::many_clients as all_of_1200_clients_that_sent_during_a_pause_are_served,
+            crate::backlog::the_backlog_is_served as clients_in_the_backlog_of_a_draining_server_are_served,
+            crate::backlog::the_backlog_is_served_at_capacity as a_full_server_that_drains_serves_its_backlog,
+            crate::waiting::every_end_frees_a_slot as every_end_of_a_client_lets_the_next_one_in,
+            crate::waiting::an_idle_timeout_frees_a_slot as an_idle_timeout_lets_the_next_one_in,
+            crate::stalling::stalled_clients_delay_no_other as a_thousand_stalled_clients_delay_no_other,
+        })+
+    };
 }
 
-#[test]
-fn every_backend_of_this_machine_is_tested() {
-    for backend in selkie::Backend::available() {
-        assert!(
-            ["epoll", "kqueue", "poll", "select"].contains(&backend.name()),
-            "{backend} has no tests here"
-        );
-    }
-}
+selkie::for_each_backend!(on_every_backend);
 
 fn interleaved(backend: &str) {
     let server = Server::start(backend, &[]);

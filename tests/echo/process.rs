@@ -2,12 +2,14 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on,
+    a_limit_below_its_descriptors_is_survived, an_idle_server_takes_no_turns, resident_bytes,
+    without_descriptors_the_others_go_on,
 };
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    an_idle_server_takes_no_turns, resident_bytes, without_descriptors_the_others_go_on,
+    a_limit_below_its_descriptors_is_survived, an_idle_server_takes_no_turns, resident_bytes,
+    without_descriptors_the_others_go_on,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -18,6 +20,12 @@ mod elsewhere {
     }
 
     pub(crate) fn without_descriptors_the_others_go_on(backend: &str) {
+        println!(
+            "not run with {backend}: the limit of a running process can only be lowered on Linux"
+        );
+    }
+
+    pub(crate) fn a_limit_below_its_descriptors_is_survived(backend: &str) {
         println!(
             "not run with {backend}: the limit of a running process can only be lowered on Linux"
         );
@@ -123,6 +131,28 @@ mod linux {
         let report = server.stop();
         assert!(report.figure("accept failures") >= 1, "{}", report.text);
         assert!(report.figure("turns") < 1000, "{}", report.text);
+    }
+
+    /// Shows that a server goes on whose limit of descriptors is set below what it has open.
+    pub(crate) fn a_limit_below_its_descriptors_is_survived(backend: &str) {
+        const LIMIT: u64 = 16;
+
+        let server = Server::start(backend, &["--capacity", "64"]);
+        let target = server.target();
+        let mut inside: Vec<_> = (0..3 * LIMIT).map(|_| target.connect()).collect();
+        for client in &mut inside {
+            echo(client, b"before");
+        }
+        limit_descriptors(server.id(), LIMIT);
+        for _ in 0..5 {
+            for client in &mut inside {
+                echo(client, b"meanwhile");
+            }
+        }
+        inside.drain(8..).for_each(leave);
+        target.serves();
+        inside.into_iter().for_each(leave);
+        server.stop();
     }
 
     /// Shows that connected and silent clients cost no processor time.

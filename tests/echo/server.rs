@@ -53,6 +53,22 @@ impl Server {
         signal(&self.child, "TERM");
     }
 
+    /// Suspends it until [`Server::resume`] is called.
+    pub(crate) fn suspend(&self) {
+        signal(&self.child, "STOP");
+        let id = self.child.id().to_string();
+        let is_stopped = || {
+            let output = Command::new("ps").args(["-o", "state=", "-p", &id]).output();
+            output.expect("every unix has ps").stdout.starts_with(b"T")
+        };
+        assert!(comes_true(is_stopped), "the server is not suspended");
+    }
+
+    /// Lets a suspended server go on.
+    pub(crate) fn resume(&self) {
+        signal(&self.child, "CONT");
+    }
+
     /// Asks it to stop, and shows that it does so without complaint.
     pub(crate) fn stop(self) -> Report {
         self.terminate();

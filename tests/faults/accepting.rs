@@ -113,7 +113,8 @@ pub(crate) fn disturbed(backend: &str, error: &str) {
     trace.assert_bounded(Work { connections: CONNECTIONS, messages: CONNECTIONS });
 }
 
-/// Makes every socket option fail, which ends no connection.
+/// Makes every socket option fail, which ends no connection: on Linux an accepted connection
+/// inherits what its listener was set to, and no call is made for it.
 pub(crate) fn without_options(backend: &str) {
     let server = traceable(backend, &[]);
     let strace = Strace::attach(&server, "setsockopt", "error=ENOBUFS", "1+");
@@ -121,6 +122,5 @@ pub(crate) fn without_options(backend: &str) {
     clients.into_iter().for_each(leave);
     let (report, trace) = strace.stop(server);
     assert!(report.text.contains("closed 3: 3 finished"), "{}", report.text);
-    assert_eq!(trace.faults(), 3);
-    trace.assert_bounded(Work { connections: 3, messages: 3 });
+    assert_eq!(trace.calls("setsockopt"), 0, "an option was set for each connection");
 }

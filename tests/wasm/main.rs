@@ -36,7 +36,6 @@ macro_rules! in_runtime {
             idle_timeout as a_silent_client_is_let_go_in_time,
             many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
             stalled_closed as a_stalled_client_is_closed_and_the_others_go_on,
-            allocations as nothing_is_allocated_while_it_serves,
             $($($case)::+ as $test,)*
         }
     };
@@ -49,7 +48,10 @@ macro_rules! in_runtime {
 }
 
 in_runtimes! {
-    { conformance::whole_suite as the_contract_holds }
+    {
+        allocations as nothing_is_allocated_while_it_serves,
+        conformance::whole_suite as the_contract_holds,
+    }
     wasmtime_36_wasi_01 = Runtime::Wasmtime01("wasmtime-36"),
     wasmi_wasi_01 = Runtime::Wasmi01,
     wasmtime_36_wasi_02 = Runtime::Wasmtime02("wasmtime-36"),
@@ -60,8 +62,15 @@ in_runtimes! {
 // Less the conformance suite, a few cases of which come out otherwise there: `docs/webassembly.md`
 // says which.
 in_runtimes! {
-    {}
+    { allocations as nothing_is_allocated_while_it_serves }
     jco_wasi_02 = Runtime::Jco02,
+}
+
+// The conformance suite of WASI 0.3 is a program of its own: `tests/wasm-p3`.
+in_runtimes! {
+    {}
+    wasmtime_48_wasi_03 = Runtime::Wasmtime03("wasmtime-48"),
+    wasmtime_49_wasi_03 = Runtime::Wasmtime03("wasmtime-49"),
 }
 
 fn interleaved(runtime: Runtime) {

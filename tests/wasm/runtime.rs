@@ -21,6 +21,8 @@ pub(crate) enum Runtime {
     Wasmi01,
     /// WASI 0.2 in a wasmtime of this name.
     Wasmtime02(&'static str),
+    /// WASI 0.3 in a wasmtime of this name.
+    Wasmtime03(&'static str),
     /// WASI 0.2 in Node, by way of jco, which has made a folder of JavaScript of each program.
     Jco02,
 }
@@ -35,7 +37,7 @@ impl Runtime {
     /// The name of the runtime's file.
     const fn name(self) -> &'static str {
         match self {
-            Self::Wasmtime01(name) | Self::Wasmtime02(name) => name,
+            Self::Wasmtime01(name) | Self::Wasmtime02(name) | Self::Wasmtime03(name) => name,
             Self::Wasmi01 => "wasmi",
             Self::Jco02 => "node",
         }
@@ -62,7 +64,7 @@ impl Runtime {
                         .flat_map(|address| ["--tcplisten".to_owned(), address.to_string()]),
                 );
             }
-            Self::Wasmtime02(_) => {
+            Self::Wasmtime02(_) | Self::Wasmtime03(_) => {
                 command.args(["run", "-S", "inherit-network"]);
             }
             Self::Jco02 => {}
@@ -77,10 +79,13 @@ impl Runtime {
 
     /// The file of a program in the version that this runtime takes.
     fn program(self, folder: &Path, name: &str) -> PathBuf {
-        if matches!(self, Self::Jco02) {
-            return folder.join(format!("jco-{name}/main.mjs"));
-        }
-        folder.join(format!("{name}-{}.wasm", if self.is_01() { "0.1" } else { "0.2" }))
+        let version = match self {
+            Self::Jco02 => return folder.join(format!("jco-{name}/main.mjs")),
+            Self::Wasmtime01(_) | Self::Wasmi01 => "0.1",
+            Self::Wasmtime02(_) => "0.2",
+            Self::Wasmtime03(_) => "0.3",
+        };
+        folder.join(format!("{name}-{version}.wasm"))
     }
 
     /// Where a server is asked to listen: anywhere, or where nobody does if the host has to be told

@@ -79,8 +79,13 @@ pub use p1::{PollOneoff, PollOneoffStorage, StaticPollOneoff};
 pub use p2::__cabi_realloc_without_allocator;
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
 pub use p2::{IoPoll, IoPollStorage, StaticIoPoll};
+#[cfg(all(target_os = "wasi", target_env = "p2", feature = "std", feature = "waitable-set"))]
+#[doc(hidden)]
+pub use p3::{__RUN_TYPE, __run_result};
 waitable_set! {
     pub use p3::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
 }
 #[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
 pub use shared::socket_table::Socket;
+#[cfg(all(target_os = "wasi", feature = "std"))]
+pub use shared::zeroed::{Zeroable, ZeroedSlice, zeroed_slice};

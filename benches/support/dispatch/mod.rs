@@ -11,7 +11,7 @@ mod selkie;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use ::selkie::{Epoll, Poll, Select};
+pub(crate) use ::selkie::Backend;
 pub(crate) use chain::{Kind, Load, Sources};
 
 /// An implementation.
@@ -24,34 +24,62 @@ pub(crate) enum Contestant {
     Polling,
 }
 
-/// A selector of ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Backend {
-    Epoll,
-    Poll,
-    Select,
+/// Makes what depends on the list of backends.
+macro_rules! backends {
+    ($($selector:ident $backend:ident,)+) => {
+        impl Contestant {
+            /// Ours, and their names.
+            const SELKIE: &[(Backend, &str)] =
+                &[$((Backend::$selector, concat!("selkie ", stringify!($backend)))),+];
+        }
+
+        fn dispatch_selkie(backend: Backend, sources: &Sources, load: Load) -> Duration {
+            let capacity = sources.len();
+            match backend {
+                $(Backend::$selector => {
+                    selkie::dispatch(::selkie::$selector::new(capacity), sources, load)
+                })+
+                _ => unreachable!("all backends are in the list"),
+            }
+        }
+
+        fn churn_selkie(
+            backend: Backend,
+            sources: &Sources,
+            extra: BorrowedFd<'_>,
+            times: u64,
+        ) -> Duration {
+            let capacity = sources.len() + 1;
+            match backend {
+                $(Backend::$selector => {
+                    selkie::churn(::selkie::$selector::new(capacity), sources, extra, times)
+                })+
+                _ => unreachable!("all backends are in the list"),
+            }
+        }
+    };
 }
 
+::selkie::for_each_backend!(backends);
+
 impl Contestant {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Floor,
-        Self::Selkie(Backend::Epoll),
-        Self::Selkie(Backend::Poll),
-        Self::Selkie(Backend::Select),
-        Self::Mio,
-        Self::Polling,
-    ];
+    /// Returns all contestants, the floor first.
+    pub(crate) fn all() -> Vec<Self> {
+        let ours = Self::SELKIE.iter().map(|&(backend, _)| Self::Selkie(backend));
+        [Self::Floor].into_iter().chain(ours).chain([Self::Mio, Self::Polling]).collect()
+    }
 
     /// The contestants whose cost does not grow with the number of sources.
     pub(crate) const EPOLL: [Self; 4] =
         [Self::Floor, Self::Selkie(Backend::Epoll), Self::Mio, Self::Polling];
 
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "hand-written epoll",
-            Self::Selkie(Backend::Epoll) => "selkie epoll",
-            Self::Selkie(Backend::Poll) => "selkie poll",
-            Self::Selkie(Backend::Select) => "selkie select",
+            Self::Selkie(backend) => {
+                let ours = Self::SELKIE.iter().find(|(other, _)| *other == backend);
+                ours.map_or("selkie", |(_, name)| name)
+            }
             Self::Mio => "mio",
             Self::Polling => "polling",
         }
@@ -63,7 +91,7 @@ impl Contestant {
     }
 
     pub(crate) fn named(name: &str) -> Self {
-        Self::ALL
+        Self::all()
             .into_iter()
             .find(|contestant| contestant.name() == name)
             .expect("a contestant's name")
@@ -74,15 +102,7 @@ impl Contestant {
     pub(crate) fn dispatch(self, sources: &Sources, load: Load) -> Duration {
         match self {
             Self::Floor => floor::dispatch(sources, load),
-            Self::Selkie(Backend::Epoll) => {
-                selkie::dispatch(Epoll::new(sources.len()), sources, load)
-            }
-            Self::Selkie(Backend::Poll) => {
-                selkie::dispatch(Poll::new(sources.len()), sources, load)
-            }
-            Self::Selkie(Backend::Select) => {
-                selkie::dispatch(Select::new(sources.len()), sources, load)
-            }
+            Self::Selkie(backend) => dispatch_selkie(backend, sources, load),
             Self::Mio => mio::dispatch(sources, load),
             Self::Polling => polling::dispatch(sources, load),
         }
@@ -91,18 +111,9 @@ impl Contestant {
     /// Registers and deregisters one source so many times, while all of `sources` are registered;
     /// gives the CPU time.
     pub(crate) fn churn(self, sources: &Sources, extra: BorrowedFd<'_>, times: u64) -> Duration {
-        let capacity = sources.len() + 1;
         match self {
             Self::Floor => floor::churn(sources, extra, times),
-            Self::Selkie(Backend::Epoll) => {
-                selkie::churn(Epoll::new(capacity), sources, extra, times)
-            }
-            Self::Selkie(Backend::Poll) => {
-                selkie::churn(Poll::new(capacity), sources, extra, times)
-            }
-            Self::Selkie(Backend::Select) => {
-                selkie::churn(Select::new(capacity), sources, extra, times)
-            }
+            Self::Selkie(backend) => churn_selkie(backend, sources, extra, times),
             Self::Mio => mio::churn(sources, extra, times),
             Self::Polling => polling::churn(sources, extra, times),
         }

@@ -13,7 +13,7 @@ mod threads;
 use std::io::Write;
 use std::net::TcpListener;
 
-use ::selkie::{Epoll, Poll};
+use ::selkie::{Backend, Epoll};
 pub(crate) use processes::{Client, Load, Server, Wrapper};
 use selkie::{Pieces, Timers};
 use selkie_services::Echo;
@@ -29,8 +29,7 @@ const READ_MAX: usize = 64 * 1024;
 pub(crate) enum Contestant {
     /// The hand-written loop.
     Floor,
-    SelkieEpoll,
-    SelkiePoll,
+    Selkie(Backend),
     Mio,
     Polling,
     /// A blocking thread for each connection.
@@ -42,17 +41,26 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Floor, Self::SelkieEpoll, Self::SelkiePoll, Self::Mio, Self::Polling, Self::Threads];
+    /// Ours on the best backend.
+    pub(crate) const SELKIE: Self = Self::Selkie(Backend::Epoll);
+
+    /// Returns all contestants, the floor first.
+    pub(crate) fn all() -> Vec<Self> {
+        let ours = Self::BACKENDS.iter().map(|&(backend, _)| Self::Selkie(backend));
+        let others = [Self::Mio, Self::Polling, Self::Threads];
+        [Self::Floor].into_iter().chain(ours).chain(others).collect()
+    }
 
     /// Ours with other services, to compare with its echo.
     const VARIANTS: [Self; 2] = [Self::SelkiePieces, Self::SelkieTimers];
 
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "hand-written epoll",
-            Self::SelkieEpoll => "selkie epoll",
-            Self::SelkiePoll => "selkie poll",
+            Self::Selkie(backend) => {
+                let ours = Self::BACKENDS.iter().find(|(other, _)| *other == backend);
+                ours.map_or("selkie", |(_, name)| name)
+            }
             Self::Mio => "mio",
             Self::Polling => "polling",
             Self::Threads => "thread per connection",
@@ -65,12 +73,7 @@ impl Contestant {
     fn serve(self, listener: TcpListener, connections: usize) {
         match self {
             Self::Floor => floor::serve(&listener, connections),
-            Self::SelkieEpoll => {
-                selkie::serve(Epoll::new(connections + 1), Echo, listener, connections)
-            }
-            Self::SelkiePoll => {
-                selkie::serve(Poll::new(connections + 1), Echo, listener, connections)
-            }
+            Self::Selkie(backend) => serve_selkie(backend, listener, connections),
             Self::SelkiePieces => {
                 selkie::serve(Epoll::new(connections + 1), Pieces, listener, connections)
             }
@@ -83,6 +86,29 @@ impl Contestant {
         }
     }
 }
+
+/// Makes what depends on the list of backends.
+macro_rules! backends {
+    ($($selector:ident $backend:ident,)+) => {
+        impl Contestant {
+            /// The backends, and the names of ours on them.
+            const BACKENDS: &[(Backend, &str)] =
+                &[$((Backend::$selector, concat!("selkie ", stringify!($backend)))),+];
+        }
+
+        fn serve_selkie(backend: Backend, listener: TcpListener, connections: usize) {
+            let slots = connections + 1;
+            match backend {
+                $(Backend::$selector => {
+                    selkie::serve(::selkie::$selector::new(slots), Echo, listener, connections)
+                })+
+                _ => unreachable!("all backends are in the list"),
+            }
+        }
+    };
+}
+
+::selkie::for_each_backend!(backends);
 
 /// Plays the part of a process that this benchmark started. Returns whether the role is one of this
 /// benchmark's.
@@ -97,7 +123,7 @@ pub(crate) fn play(role: &Role) -> bool {
 
 /// Plays `serve CONTESTANT CONNECTIONS`: prints its port first.
 fn serve(role: &Role) {
-    let mut contestants = Contestant::ALL.into_iter().chain(Contestant::VARIANTS);
+    let mut contestants = Contestant::all().into_iter().chain(Contestant::VARIANTS);
     let contestant = contestants
         .find(|contestant| contestant.name() == role.word(1))
         .expect("a contestant's name");

@@ -212,6 +212,16 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
         Some((Handle { index: u32::try_from(index).ok()?, generation }, &entry.value))
     }
 
+    /// Returns the handle and the source at a place, to be changed, if it is in use.
+    #[inline]
+    #[must_use]
+    pub fn at_mut(&mut self, index: usize) -> Option<(Handle, &mut T)> {
+        let entry = self.entries.as_mut().get_mut(index).filter(|_| index < self.fresh as usize)?;
+        let generation =
+            NonZeroU32::new(entry.generation).filter(|number| number.get() & 1 == 1)?;
+        Some((Handle { index: u32::try_from(index).ok()?, generation }, &mut entry.value))
+    }
+
     /// Returns the handles and sources in use, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Handle, &T)> + '_ {
         (0..self.fresh as usize).filter_map(|index| self.at(index))

@@ -122,6 +122,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Borrows the same pool for a shorter time.
+    #[inline]
     pub(super) const fn reborrow(&mut self) -> Pool<'_> {
         Pool { blocks: self.blocks, bytes: self.bytes, state: self.state }
     }

@@ -25,13 +25,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             return true;
         }
         let first = self.connections.queues.first(Waiting::Output);
-        let mut reserved = usize::from(self.call.reserves_input);
-        if index != self.current.index() {
-            // What a service sends to others never costs the speaker its own answer.
-            let speaker = self.connections.get(self.current.index());
-            let may_answer = speaker.is_some_and(|one| one.is_open() && one.output().is_none());
-            reserved += usize::from(may_answer);
-        }
+        // What a service sends, to whomever, never costs the speaker its own input. No more is kept
+        // back: a relay that has input waits for nothing but one buffer to send from.
+        let reserved = usize::from(self.call.reserves_input);
         self.pool.free() > reserved && first.is_none_or(|first| first == index)
     }
 

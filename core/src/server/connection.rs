@@ -430,13 +430,4 @@ impl Default for Connection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event_loop::{Slot, TimerSlot};
-
-    #[test]
-    fn a_slot_costs_at_most_60_bytes() {
-        assert!(size_of::<Connection>() <= 32);
-        assert!(size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>() <= 60);
-    }
-}
+mod tests;

@@ -50,6 +50,7 @@ impl<'e, Source: Copy> Connections<'e, Source> {
     }
 
     /// Borrows the same table for a shorter time.
+    #[inline]
     pub(super) const fn reborrow(&mut self) -> Connections<'_, Source> {
         Connections { slots: self.slots, sources: self.sources, queues: self.queues }
     }

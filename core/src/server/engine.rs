@@ -168,6 +168,8 @@ impl<P: Transport> Drop for PanicGuard<'_, '_, '_, P> {
 
 impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Borrows everything once more, so that the original can be kept in registers.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call would put the original into memory")]
     pub(super) fn reborrow(&mut self) -> Engine<'_, 'a, P> {
         Engine {
             context: self.context,

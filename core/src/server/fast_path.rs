@@ -25,32 +25,18 @@ struct FastPeer<'e, 'a, P: Transport> {
 }
 
 impl<'a, P: Transport> FastPeer<'_, 'a, P> {
-    /// Leaves the fast path: lends the engine, with what has happened so far.
-    #[inline]
-    fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R) -> R {
-        let unsent = self.unsent.take();
-        let started = Call { has_sent: unsent.is_none(), reserves_input: true, ..Call::NEW };
+    /// Leaves the fast path: calls `act` with an engine that knows what has happened so far. It is
+    /// a copy, so that this one can be kept in registers.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
+    fn leave<R>(&mut self, act: impl FnOnce(Engine<'_, 'a, P>) -> (R, Call)) -> R {
+        let has_sent = self.unsent.take().is_none();
+        let started = Call { has_sent, reserves_input: true, ..Call::NEW };
         let mut engine = self.engine.reborrow();
         engine.call = self.call.unwrap_or(started);
-        let result = act(&mut engine);
-        self.call = Some(engine.call);
+        let (result, call) = act(engine);
+        self.call = Some(call);
         result
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn send_slowly(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
-        self.leave(|engine| engine.send_all(token, bytes))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn keep_rest(
-        &mut self,
-        bytes: &[u8],
-        written: Result<usize, Error>,
-    ) -> Result<usize, SendError> {
-        self.leave(|engine| engine.keep_rest(engine.current.index(), bytes, written))
     }
 
     /// Writes the first answer of the current connection.
@@ -60,11 +46,38 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
             Ok(count) => {
                 // That bytes moved was recorded when some were received.
                 bump(&mut self.engine.state.counters.bytes_out, count);
-                if count < bytes.len() { self.keep_rest(bytes, Ok(count)) } else { Ok(count) }
+                if count < bytes.len() {
+                    self.leave(|engine| keep_rest(engine, bytes, Ok(count)))
+                } else {
+                    Ok(count)
+                }
             }
-            Err(error) => self.keep_rest(bytes, Err(error)),
+            Err(error) => self.leave(|engine| keep_rest(engine, bytes, Err(error))),
         }
     }
+}
+
+/// Acts off the fast path.
+#[cold]
+#[inline(never)]
+fn apart<'a, P: Transport, R>(
+    mut engine: Engine<'_, 'a, P>,
+    act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
+) -> (R, Call) {
+    let result = act(&mut engine);
+    (result, engine.call)
+}
+
+/// Keeps the bytes of the first answer that the platform did not take.
+#[cold]
+#[inline(never)]
+fn keep_rest<P: Transport>(
+    mut engine: Engine<'_, '_, P>,
+    bytes: &[u8],
+    written: Result<usize, Error>,
+) -> (Result<usize, SendError>, Call) {
+    let result = engine.keep_rest(engine.current.index(), bytes, written);
+    (result, engine.call)
 }
 
 impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
@@ -76,7 +89,7 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
                 return self.write(source, bytes).map(|_| ());
             }
         }
-        self.send_slowly(token, bytes)
+        self.leave(|engine| apart(engine, |engine| engine.send_all(token, bytes)))
     }
 
     #[inline(always)]
@@ -87,14 +100,14 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
                 return self.write(source, bytes).unwrap_or(0);
             }
         }
-        self.leave(|engine| engine.send_part(token, bytes))
+        self.leave(|engine| apart(engine, |engine| engine.send_part(token, bytes)))
     }
 
     fn room(&mut self, token: Token) -> usize {
         if token == self.engine.current && self.unsent.is_some() {
             return self.engine.pool.size();
         }
-        self.leave(|engine| PeerOps::room(engine, token))
+        self.leave(|engine| apart(engine, |engine| PeerOps::room(engine, token)))
     }
 
     fn received_max(&self) -> usize {
@@ -109,23 +122,30 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     #[inline]
     fn set_timer(&mut self, token: Token, deadline: Option<Instant>) {
         // A deadline is no reason to reconcile.
-        self.engine.set_timer(token, deadline);
+        if token != self.engine.current || self.call.is_some() {
+            return self.leave(|engine| apart(engine, |engine| engine.set_timer(token, deadline)));
+        }
+        let timer = deadline.map_or(Instant::ZERO, |deadline| deadline.max(Instant::from_nanos(1)));
+        self.engine.current().timer = timer;
+        if timer != Instant::ZERO {
+            self.engine.context.set_slot_timer_earlier(token.index(), timer);
+        }
     }
 
     fn request_writable(&mut self, token: Token) {
-        self.leave(|engine| engine.request_writable(token));
+        self.leave(|engine| apart(engine, |engine| engine.request_writable(token)));
     }
 
     fn set_reading(&mut self, token: Token, reads: bool) {
-        self.leave(|engine| engine.set_reading(token, reads));
+        self.leave(|engine| apart(engine, |engine| engine.set_reading(token, reads)));
     }
 
     fn shutdown_write(&mut self, token: Token) {
-        self.leave(|engine| engine.shutdown_write(token));
+        self.leave(|engine| apart(engine, |engine| engine.shutdown_write(token)));
     }
 
     fn close(&mut self, token: Token, ending: Ending) {
-        self.leave(|engine| engine.close(token, ending));
+        self.leave(|engine| apart(engine, |engine| engine.close(token, ending)));
     }
 }
 
@@ -134,7 +154,8 @@ struct PanicGuard<'g, 'e, 'a, P: Transport>(&'g mut FastPeer<'e, 'a, P>);
 
 impl<P: Transport> Drop for PanicGuard<'_, '_, '_, P> {
     fn drop(&mut self) {
-        self.0.engine.fail_after_panic();
+        // As everywhere, a copy.
+        self.0.engine.reborrow().fail_after_panic();
     }
 }
 

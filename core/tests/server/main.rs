@@ -12,6 +12,7 @@ mod finality;
 mod holding;
 mod peers;
 mod pool;
+mod promises;
 mod rig;
 mod scripted;
 mod simulation;

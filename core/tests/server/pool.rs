@@ -92,7 +92,7 @@ fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
 }
 
 #[test]
-fn a_starved_connection_that_idles_out_is_no_longer_waited_for() {
+fn a_connection_that_waits_for_a_buffer_is_not_idle() {
     let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
     with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
         let (owes, starved) = (rig.connected(), rig.connected());
@@ -100,18 +100,34 @@ fn a_starved_connection_that_idles_out_is_no_longer_waited_for() {
         rig.send(owes, b"owed");
         rig.settle();
         rig.send(starved, b"x");
-        rig.pass(Duration::from_secs(5));
+        rig.pass(Duration::from_secs(9));
         rig.give_room(owes, 1);
-        rig.pass(Duration::from_secs(5));
-        assert!(rig.closed(starved).is_some());
-        assert_eq!(rig.server.open_connections(), 1);
+        rig.pass(Duration::from_secs(9));
+        assert_eq!(rig.closed(starved), None);
         rig.give_room(owes, usize::MAX);
         rig.settle();
-        let client = rig.connected();
-        rig.send(client, b"x");
-        rig.settle();
-        assert_eq!(rig.take(client), b"x");
-        assert_eq!(rig.server.blocks_borrowed(), 0);
+        assert_eq!(rig.take(starved), b"x");
+    });
+}
+
+#[test]
+fn who_holds_a_buffer_longest_gives_it_up_after_the_grace() {
+    let config = UNLIMITED.buffer_grace(Duration::from_secs(1));
+    with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
+        let (first, second, waits) = (rig.connected(), rig.connected(), rig.connected());
+        for client in [first, second] {
+            rig.give_room(client, 0);
+            rig.send(client, b"owed");
+            rig.settle();
+        }
+        rig.send(waits, b"x");
+        rig.pass(Duration::from_millis(999));
+        assert_eq!(rig.closed(first), None);
+        rig.pass(Duration::from_millis(3001));
+        assert_eq!(rig.take(waits), b"x", "the waiting is bounded");
+        assert!(rig.closed_for(CloseReason::BufferNeeded) >= 1);
+        assert!(rig.closed(first).is_some());
+        assert_eq!(rig.closed(waits), None);
     });
 }
 
@@ -153,11 +169,11 @@ fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
                 "the speaker is not broken by what it sends to others"
             );
             rig.give_room(speaker, usize::MAX);
-            rig.settle();
-            assert_eq!(rig.take(speaker), b"line\n");
             for &target in &targets {
                 rig.give_room(target, usize::MAX);
             }
+            rig.settle();
+            assert_eq!(rig.take(speaker), b"line\n", "its own bytes are kept meanwhile");
             rig.send(speaker, b" of news\n");
             rig.settle();
             assert_eq!(rig.take(speaker), b"piece of news\n");

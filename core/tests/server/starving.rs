@@ -50,23 +50,6 @@ fn who_was_served_is_not_waited_for() {
 }
 
 #[test]
-fn who_is_gone_is_not_waited_for() {
-    let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
-    with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
-        let (owes, starved) = (rig.connected(), rig.connected());
-        owe(rig, owes);
-        rig.send(starved, b"x");
-        rig.pass(Duration::from_secs(5));
-        rig.give_room(owes, 1);
-        rig.pass(Duration::from_secs(5));
-        assert!(rig.closed(starved).is_some(), "it waited for too long");
-        rig.give_room(owes, usize::MAX);
-        rig.settle();
-        check_that_nobody_waits(rig, owes);
-    });
-}
-
-#[test]
 fn a_newcomer_does_not_overtake() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let (owes, starved, newcomer) = (rig.connected(), rig.connected(), rig.connected());

@@ -40,6 +40,9 @@ pub(crate) struct Socket {
     pub(crate) shutdowns_blocked: usize,
     pub(crate) shutdown_error: Option<ErrorKind>,
     pub(crate) write_ended: bool,
+    /// The peer is gone, which is told by an event and by a check.
+    pub(crate) hung_up: bool,
+    pub(crate) checks: usize,
     pub(crate) closed: Option<Close>,
     pub(crate) watched: Option<(Token, Interest)>,
     /// How many calls changed what it is watched for.
@@ -68,6 +71,8 @@ impl Socket {
             shutdowns_blocked: 0,
             shutdown_error: None,
             write_ended: false,
+            hung_up: false,
+            checks: 0,
             closed: None,
             watched: None,
             modifies: 0,
@@ -112,6 +117,9 @@ impl Socket {
         if interest.contains(Interest::WRITABLE) {
             readiness |= self.readiness() & Readiness::WRITABLE;
         }
+        if self.hung_up && !interest.is_empty() {
+            readiness |= Readiness::ERROR;
+        }
         (!readiness.is_empty()).then_some(Event { token, readiness })
     }
 }
@@ -133,6 +141,9 @@ pub(crate) struct Toy<const KIND: u8> {
     pub(crate) register_errors: VecDeque<ErrorKind>,
     /// Events that come first in the next batch, whether they are true or not.
     pub(crate) made_up: Vec<Event>,
+    /// Whether polls report nothing, as when a wait is interrupted.
+    pub(crate) is_silent: bool,
+    pub(crate) capabilities: Capabilities,
     first: usize,
 }
 
@@ -226,7 +237,7 @@ impl<const KIND: u8> Selector for Toy<KIND> {
         for event in core::mem::take(&mut self.made_up) {
             events.push(event).expect("made-up events fit");
         }
-        let count = self.sockets.len();
+        let count = if self.is_silent { 0 } else { self.sockets.len() };
         for step in 0..count {
             let index = (self.first + step) % count;
             let Some(event) = self.sockets[index].event() else { continue };
@@ -239,7 +250,7 @@ impl<const KIND: u8> Selector for Toy<KIND> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::NONE
+        self.capabilities
     }
 
     fn capacity(&self) -> usize {
@@ -363,6 +374,16 @@ impl<const KIND: u8> Transport for Toy<KIND> {
         }
         socket.write_ended = true;
         Ok(())
+    }
+
+    fn check(&mut self, source: Handle) -> Result<(), Error> {
+        let socket = self.open(source)?;
+        socket.checks += 1;
+        if socket.hung_up { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    }
+
+    fn write_vectored(&mut self, source: Handle, parts: &[&[u8]]) -> Result<usize, Error> {
+        self.write(source, &parts.concat())
     }
 
     fn close(&mut self, source: Handle, how: Close) -> Result<(), Error> {

@@ -7,8 +7,8 @@ use core::time::Duration;
 
 use selkie_core::memory::{StaticLoop, StaticServer};
 use selkie_core::{Config, Error, EventLoop, Server};
-use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet};
 use selkie_services::Echo;
+use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet};
 use static_cell::ConstStaticCell;
 
 use crate::console;
@@ -57,30 +57,29 @@ const fn digits(text: &[u8]) -> Option<(usize, &[u8])> {
     if rest.len() == text.len() { None } else { Some((value, rest)) }
 }
 
-/// `run` of `wasi:cli`: 0 for success, 1 for failure.
+/// Implements `run` of `wasi:cli`: 0 for success, 1 for failure.
 #[unsafe(export_name = "wasi:cli/run@0.3.0#run")]
 extern "C" fn run() -> u32 {
-    let Some((address, config)) = arguments() else {
+    let Some((address, capacity, idle_timeout)) = arguments() else {
         console::print(
             b"expected: [ADDRESS [CAPACITY [IDLE_SECONDS]]], such as 127.0.0.1:7000 64 60\n",
         );
         return 1;
     };
-    u32::from(serve(address, config).is_err())
+    u32::from(serve(address, capacity, idle_timeout).is_err())
 }
 
-/// What the command line asks for: where to listen, how many clients to serve at once, and after
-/// how many seconds without a byte to disconnect one.
-fn arguments() -> Option<(SocketAddr, Config)> {
+/// Parses the command line: the address to listen on, the number of clients to serve at once, and
+/// the time without a byte after which one is disconnected.
+fn arguments() -> Option<(SocketAddr, usize, Option<Duration>)> {
     let mut text = [0; console::ARGUMENT_MAX];
     let address = address(console::argument(1, &mut text).unwrap_or(b"127.0.0.1:7000"))?;
-    let connections_max = console::argument(2, &mut text).map_or(Some(CAPACITY), number)?;
+    let capacity = console::argument(2, &mut text).map_or(Some(CAPACITY), number)?;
     let idle = match console::argument(3, &mut text) {
         Some(seconds) => Some(Duration::from_secs(number(seconds)? as u64)),
         None => None,
     };
-    let fits = (1..=CAPACITY).contains(&connections_max);
-    fits.then_some((address, Config::DEFAULT.connections_max(connections_max).idle_timeout(idle)))
+    (1..=CAPACITY).contains(&capacity).then_some((address, capacity, idle))
 }
 
 /// An IPv4 address and a port.
@@ -95,8 +94,12 @@ fn address(mut text: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets), port)))
 }
 
-/// Serves for ever, or as long as the host lets it.
-fn serve(address: SocketAddr, config: Config) -> Result<(), Error> {
+/// Serves without end, or as long as the host permits.
+fn serve(
+    address: SocketAddr,
+    capacity: usize,
+    idle_timeout: Option<Duration>,
+) -> Result<(), Error> {
     // Neither this nor the loop is dropped: what they have open ends with the component.
     let mut platform = ManuallyDrop::new(WaitableSet::new(PLATFORM.take().storage()));
     let listener = platform.listen(address, 4096).inspect_err(|_| {
@@ -104,7 +107,8 @@ fn serve(address: SocketAddr, config: Config) -> Result<(), Error> {
             b"cannot listen there; is the address in use, or `-S inherit-network` missing?\n",
         );
     })?;
-    console::announce(platform.local_address(listener)?, config.connections_max);
+    console::announce(platform.local_address(listener)?, capacity);
+    let config = Config::DEFAULT.connections_max(capacity).idle_timeout(idle_timeout);
     let event_loop = EventLoop::new(ManuallyDrop::into_inner(platform), LOOP.take());
     let mut event_loop = ManuallyDrop::new(event_loop);
     let mut server = Server::new(Echo, config, SERVER.take().storage());

@@ -1,4 +1,4 @@
-//! The WASI 0.2 platform of the front door.
+//! The platform of the front door on WASI 0.2, and with the feature `waitable-set` on WASI 0.3.
 
 #[path = "wasi.rs"]
 mod wasi;
@@ -6,13 +6,16 @@ mod wasi;
 use std::net::SocketAddr;
 
 use selkie_core::Error;
-use selkie_wasi::{IoPoll, IoPollStorage, Socket};
+use selkie_wasi::Socket;
 pub(in crate::front_door) use wasi::Waker;
 pub use wasi::{Backend, UnknownBackend};
 
 use crate::front_door::error::{ServeError, Step};
 
-pub(in crate::front_door) type Platform = IoPoll<'static>;
+#[cfg(not(feature = "waitable-set"))]
+pub(in crate::front_door) type Platform = selkie_wasi::IoPoll<'static>;
+#[cfg(feature = "waitable-set")]
+pub(in crate::front_door) type Platform = selkie_wasi::WaitableSet;
 
 /// One: the memory of a guest is written to when it grows.
 pub(in crate::front_door) const BUFFERS_EACH: usize = 1;
@@ -20,13 +23,20 @@ pub(in crate::front_door) const BUFFERS_EACH: usize = 1;
 const BACKLOG: u32 = 4096;
 
 /// Opens a platform for a loop of `slots` slots. Its memory is never given back.
+#[cfg_attr(
+    feature = "waitable-set",
+    expect(clippy::unnecessary_wraps, reason = "that of WASI 0.2 can fail")
+)]
 pub(in crate::front_door) fn platform(
     _backend: Backend,
     _connections: usize,
     slots: usize,
 ) -> Result<Platform, ServeError> {
-    IoPoll::new(IoPollStorage::leaked(slots))
-        .map_err(|error| ServeError::new(Step::Platform, error))
+    #[cfg(not(feature = "waitable-set"))]
+    return Platform::new(selkie_wasi::IoPollStorage::leaked(slots))
+        .map_err(|error| ServeError::new(Step::Platform, error));
+    #[cfg(feature = "waitable-set")]
+    Ok(Platform::new(selkie_wasi::WaitableSetStorage::leaked(slots)))
 }
 
 pub(in crate::front_door) fn listen(

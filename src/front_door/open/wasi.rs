@@ -1,4 +1,4 @@
-//! The common part of the platforms of WASI 0.1 and 0.2: one backend, and no waker.
+//! The common part of the platforms of WASI 0.1, 0.2 and 0.3: one backend, and no waker.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +12,10 @@ pub struct Backend;
 impl Backend {
     #[cfg(target_env = "p1")]
     const NAME: &'static str = "poll_oneoff";
-    #[cfg(target_env = "p2")]
+    #[cfg(all(target_env = "p2", not(feature = "waitable-set")))]
     const NAME: &'static str = "io_poll";
+    #[cfg(all(target_env = "p2", feature = "waitable-set"))]
+    const NAME: &'static str = "waitable_set";
 }
 
 impl FromStr for Backend {

@@ -88,11 +88,12 @@ trait SysWait {
     /// Returns the clock of the deadlines.
     fn clock(&self) -> Clock;
 
-    /// Performs [`Selector::poll`].
+    /// Performs [`Selector::poll`]. A pending signal may interrupt a call that does not sleep too:
+    /// it is repeated, since the caller wants to know what is ready.
     #[inline]
     fn poll_now(&mut self, events: &mut Events<'_>) -> Result<(), Error> {
         if events.room() > 0 {
-            self.wait_once(events, Some(Duration::ZERO))?;
+            while self.wait_once(events, Some(Duration::ZERO))? == Woken::Interrupted {}
         }
         Ok(())
     }

@@ -111,9 +111,9 @@ impl Transport for PollOneoff<'_> {
 impl Drop for PollOneoff<'_> {
     fn drop(&mut self) {
         for slot in 0..self.list.sockets.capacity() {
-            if self.list.sockets.is_in_use(slot) {
+            if let Some(source) = self.list.sockets.find(slot) {
                 // Nothing is left to be done about an error.
-                let _ = close(self.list.sockets.at(slot).platform.fd);
+                let _ = close(source.platform.fd);
             }
         }
     }

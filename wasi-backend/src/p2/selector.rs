@@ -191,9 +191,8 @@ impl Drop for IoPoll<'_> {
         const LINGER: u64 = 1_000_000_000;
 
         for slot in 0..self.list.sockets.capacity() {
-            if self.list.sockets.is_in_use(slot)
-                && self.list.sockets.at(slot).platform.state != State::Closing
-            {
+            let state = self.list.sockets.find(slot).map(|source| source.platform.state);
+            if state.is_some_and(|state| state != State::Closing) {
                 self.list.arm(slot, Interest::NONE);
                 self.close_source(slot);
             }

@@ -13,6 +13,7 @@
 //! | `timer.rs`, `waker.rs` | the deadline of a wait, and the waker |
 //! | `waitable_owners.rs` | the source that a handle of the host belongs to |
 //! | `storage.rs` | memory |
+//! | `command.rs` | the entry of programs with a standard library |
 //! | `abi.rs`, `address.rs` | imports, and their values in memory |
 //! | `error.rs` | errors of the host |
 //! | `host.rs`, `tests.rs` | a scripted host, and the tests that use it |
@@ -48,6 +49,8 @@
 
 mod abi;
 mod address;
+#[cfg(all(target_os = "wasi", target_env = "p2", feature = "std"))]
+mod command;
 mod endpoint;
 mod error;
 #[cfg(test)]
@@ -64,6 +67,9 @@ mod transport;
 mod waitable_owners;
 mod waker;
 
+#[cfg(all(target_os = "wasi", target_env = "p2", feature = "std"))]
+#[doc(hidden)]
+pub use self::command::{__RUN_TYPE, __run_result};
 pub use self::selector::WaitableSet;
 pub use self::storage::{StaticWaitableSet, WaitableSetStorage};
 pub use self::waker::Waker;

@@ -3,7 +3,7 @@
 use selkie_core::backend::SourceEntry;
 
 use super::endpoint::{Endpoint, ReadAhead};
-use crate::shared::socket_table::Entry;
+use crate::shared::socket_table::{Entry, vacant};
 use super::waitable_owners::WaitableOwner;
 
 /// Places for handles per source: twice the number of its handles.
@@ -23,6 +23,22 @@ pub struct WaitableSetStorage {
 }
 
 impl WaitableSetStorage {
+    /// Allocates memory for `capacity` sources, which is never freed.
+    #[cfg(all(target_os = "wasi", feature = "std"))]
+    #[must_use]
+    pub fn leaked(capacity: usize) -> Self {
+        use std::boxed::Box;
+
+        Self {
+            registrations: Box::leak(std::vec![SourceEntry::EMPTY; capacity].into()),
+            endpoints: Box::leak(std::vec![vacant(Endpoint::VACANT); capacity].into()),
+            read_aheads: Box::leak((0..capacity).map(|_| ReadAhead::EMPTY).collect()),
+            owners: Box::leak(
+                std::vec![WaitableOwner::VACANT; PLACES_PER_SOURCE * capacity].into(),
+            ),
+        }
+    }
+
     /// Limits the loop to `slots` sources. The rest of the memory is for sources that are open and
     /// not registered.
     #[must_use]
@@ -48,7 +64,7 @@ impl<const SLOTS: usize> StaticWaitableSet<SLOTS> {
     pub const fn new() -> Self {
         Self {
             registrations: [SourceEntry::EMPTY; SLOTS],
-            endpoints: [Entry::vacant(Endpoint::VACANT); SLOTS],
+            endpoints: [vacant(Endpoint::VACANT); SLOTS],
             read_aheads: [const { ReadAhead::EMPTY }; SLOTS],
             owners: [[WaitableOwner::VACANT; PLACES_PER_SOURCE]; SLOTS],
         }

@@ -6,3 +6,5 @@ pub(crate) mod pair_array;
 pub(crate) mod poll_list;
 pub(crate) mod socket_table;
 pub(crate) mod storage;
+#[cfg(all(target_os = "wasi", feature = "std"))]
+pub(crate) mod zeroed;

@@ -1,92 +1,89 @@
 //! The sources that a platform owns, and their handles.
 
-use core::num::NonZeroU32;
+use core::fmt;
 
+use selkie_core::backend::{Handle, HandleEntry, HandleTable};
 use selkie_core::{Error, ErrorKind, Token};
 
 /// The handle of a source that a platform of this crate owns: a listener or a stream.
 ///
 /// Eight bytes, also as an `Option`. Once the source is closed the handle is stale, and never names
 /// another source. It is valid only for the platform that issued it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Socket {
-    /// The place in the table.
-    index: u32,
-    /// The generation of the place when the handle was issued: odd.
-    generation: NonZeroU32,
-}
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Socket(Handle);
 
 impl Socket {
     /// Returns the place in the table.
     #[inline]
     pub(crate) const fn slot(self) -> usize {
-        self.index as usize
+        self.0.index()
     }
 }
 
-/// One place for a source. All bits zero means vacant and never used.
+impl fmt::Debug for Socket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Socket({}#{})", self.0.index(), self.0.generation())
+    }
+}
+
+/// The token of a source that is not registered.
+pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
+
+/// A source of a platform.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<T> {
+pub(crate) struct Source<T> {
     /// The token that the source is registered under, or [`UNREGISTERED`].
     pub(crate) token: Token,
-    /// Odd while there is a source, even while there is none.
-    generation: u32,
-    /// While vacant: the distance of the next vacant place from the one behind this.
-    next: u32,
     /// The position of each direction in the list of what is polled, plus one; 0 for none.
     pub(crate) positions: [u32; 2],
     /// The index of the source's event in the current batch, if it has one.
     pub(crate) batch_position: u32,
     /// Set if it is reported once.
     pub(crate) oneshot: bool,
+    /// Set if its handle counts as stale, while the source stays in its place.
+    is_disowned: bool,
     /// The data of the platform.
     pub(crate) platform: T,
 }
 
-/// The token of a source that is not registered.
-pub(crate) const UNREGISTERED: Token = Token::from_u64(0);
-
-impl<T> Entry<T> {
-    /// Creates a vacant place with placeholder data.
-    pub(crate) const fn vacant(platform: T) -> Self {
+impl<T> Source<T> {
+    /// Creates a source that is not registered.
+    const fn new(platform: T) -> Self {
         Self {
             token: UNREGISTERED,
-            generation: 0,
-            next: 0,
             positions: [0; 2],
             batch_position: 0,
             oneshot: false,
+            is_disowned: false,
             platform,
         }
     }
 }
 
-/// A table of sources.
-#[derive(Debug)]
-pub(crate) struct SocketTable<'a, T> {
-    entries: &'a mut [Entry<T>],
-    /// The next place to use: the last vacated one, or else the first that was never used. The
-    /// table is full if there is no such place.
-    vacant: u32,
+/// One place for a source. All bits zero means vacant and never used.
+pub(crate) type Entry<T> = HandleEntry<Source<T>>;
+
+/// Creates a vacant place with placeholder data.
+pub(crate) const fn vacant<T>(platform: T) -> Entry<T> {
+    Entry::vacant(Source::new(platform))
 }
+
+/// The table of sources of a platform: a [`HandleTable`] whose places are looked up by number too,
+/// since hosts know sources by that.
+#[derive(Debug)]
+pub(crate) struct SocketTable<'a, T>(HandleTable<&'a mut [Entry<T>], Source<T>>);
 
 impl<'a, T: Copy> SocketTable<'a, T> {
     /// Creates an empty table in the memory of `entries`, of which it uses at most 2^31 - 1.
     pub(crate) fn new(entries: &'a mut [Entry<T>]) -> Self {
         let count = entries.len().min(i32::MAX as usize);
-        let entries = &mut entries[..count];
-        for entry in entries.iter_mut() {
-            // Handles of an earlier table in the same memory stay stale.
-            entry.generation += entry.generation % 2;
-            entry.next = 0;
-        }
-        Self { entries, vacant: 0 }
+        Self(HandleTable::new(&mut entries[..count]))
     }
 
     /// Returns whether there is room for another source.
     #[inline]
-    pub(crate) const fn has_room(&self) -> bool {
-        (self.vacant as usize) < self.entries.len()
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.has_room()
     }
 
     /// Adds a source. Check first whether [there is room](Self::has_room).
@@ -95,69 +92,65 @@ impl<'a, T: Copy> SocketTable<'a, T> {
     ///
     /// If there is none.
     pub(crate) fn insert(&mut self, platform: T) -> Socket {
-        let index = self.vacant;
-        let entry = &mut self.entries[index as usize];
-        let generation = entry.generation.wrapping_add(1);
-        self.vacant = index.wrapping_add(1).wrapping_add(entry.next);
-        *entry = Entry { generation, ..Entry::vacant(platform) };
-        // It is odd already.
-        Socket { index, generation: NonZeroU32::MIN | generation }
+        let Ok(handle) = self.0.insert(Source::new(platform)) else {
+            panic!("the caller has checked the room")
+        };
+        Socket(handle)
     }
 
     /// Returns the source of a handle and its place.
     #[inline]
-    pub(crate) fn get(&mut self, socket: Socket) -> Result<(usize, &mut Entry<T>), Error> {
-        match self.entries.get_mut(socket.slot()) {
-            // A handle's generation is odd, so equality is enough.
-            Some(entry) if entry.generation == socket.generation.get() => {
-                Ok((socket.slot(), entry))
-            }
-            _ => Err(Error::new(ErrorKind::Stale)),
+    pub(crate) fn get(&mut self, socket: Socket) -> Result<(usize, &mut Source<T>), Error> {
+        let source = self.0.get_mut(socket.0)?;
+        if source.is_disowned {
+            return Err(Error::new(ErrorKind::Stale));
         }
+        Ok((socket.slot(), source))
+    }
+
+    /// Returns the source at a place, if there is one.
+    #[inline]
+    pub(crate) fn find(&mut self, slot: usize) -> Option<&mut Source<T>> {
+        self.0.at_mut(slot).map(|(_, source)| source)
     }
 
     /// Returns the source at a place that is in use.
+    ///
+    /// # Panics
+    ///
+    /// If it is vacant.
     #[inline]
-    pub(crate) const fn at(&mut self, slot: usize) -> &mut Entry<T> {
-        &mut self.entries[slot]
-    }
-
-    /// Returns the source at a place, if there is such a place.
-    #[inline]
-    pub(crate) fn find(&mut self, slot: usize) -> Option<&mut Entry<T>> {
-        self.entries.get_mut(slot)
+    pub(crate) fn at(&mut self, slot: usize) -> &mut Source<T> {
+        match self.find(slot) {
+            Some(source) => source,
+            None => panic!("the place is in use"),
+        }
     }
 
     /// Returns the number of places.
-    pub(crate) const fn capacity(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Returns whether there is a source at a place.
-    pub(crate) const fn is_in_use(&self, slot: usize) -> bool {
-        self.entries[slot].generation % 2 == 1
+    pub(crate) fn capacity(&self) -> usize {
+        self.0.capacity()
     }
 
     /// Makes the handle of a place stale. Its source stays until the place is
     /// [vacated](Self::vacate).
     pub(crate) fn disown(&mut self, slot: usize) {
-        let entry = &mut self.entries[slot];
-        // Plus two stays odd: in use, under no handle that was issued.
-        entry.generation = entry.generation.wrapping_add(2);
+        self.at(slot).is_disowned = true;
     }
 
     /// Removes the source at a place that is in use. Its handle is stale from now on.
-    #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^31 places")]
+    ///
+    /// # Panics
+    ///
+    /// If it is vacant.
     pub(crate) fn vacate(&mut self, slot: usize) -> T {
-        let entry = &mut self.entries[slot];
-        entry.generation = entry.generation.wrapping_add(1);
-        // A place whose generations are nearly used up is never used again: a wrapped generation
-        // would make an old handle valid.
-        if entry.generation < u32::MAX - 4 {
-            entry.next = self.vacant.wrapping_sub(slot as u32 + 1);
-            self.vacant = slot as u32;
+        let found = self.0.at(slot).map(|(handle, &source)| (handle, source));
+        // A vacant place is never read, so the source is its own placeholder.
+        let removed = found.and_then(|(handle, source)| self.0.remove(handle, source).ok());
+        match removed {
+            Some(source) => source.platform,
+            None => panic!("the place is in use"),
         }
-        entry.platform
     }
 }
 
@@ -166,7 +159,7 @@ mod tests {
     use super::*;
 
     fn table() -> [Entry<u8>; 2] {
-        [Entry::vacant(0); 2]
+        [vacant(0); 2]
     }
 
     #[test]
@@ -189,37 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn places_are_used_again_before_fresh_ones() {
-        let mut entries = [Entry::vacant(0); 4];
-        let mut handles = SocketTable::new(&mut entries);
-        let sockets = [7, 8, 9].map(|source| handles.insert(source));
-        for socket in [sockets[0], sockets[2]] {
-            handles.vacate(socket.slot());
-        }
-        assert_eq!([10, 11, 12].map(|source| handles.insert(source).slot()), [2, 0, 3]);
-        assert!(!handles.has_room());
-    }
-
-    #[test]
-    fn what_is_disowned_stays_until_it_is_vacated() {
+    fn a_disowned_source_stays_until_its_place_is_vacated() {
         let mut entries = table();
         let mut handles = SocketTable::new(&mut entries[..1]);
         let socket = handles.insert(7);
         handles.disown(0);
         assert!(handles.get(socket).is_err());
         assert!(!handles.has_room());
-        assert!(handles.is_in_use(0));
+        assert!(handles.find(0).is_some());
         handles.vacate(0);
         assert!(handles.has_room());
-        assert!(!handles.is_in_use(0));
-    }
-
-    #[test]
-    fn an_heir_keeps_the_handles_of_its_predecessor_stale() {
-        let mut entries = table();
-        let old = SocketTable::new(&mut entries).insert(7);
-        let mut heir = SocketTable::new(&mut entries);
-        assert!(heir.get(old).is_err());
-        assert_ne!(heir.insert(8), old);
+        assert!(handles.find(0).is_none());
     }
 }

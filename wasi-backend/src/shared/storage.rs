@@ -3,7 +3,7 @@
 use crate::shared::pair_array::PairArray;
 use crate::shared::poll_list::PollSource;
 use crate::shared::poll_list::SubscriptionId;
-use crate::shared::socket_table::Entry;
+use crate::shared::socket_table::{Entry, vacant};
 
 /// The memory of a platform, from a [`StaticStorage`] or, with the feature `std`, from the heap.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<T: PollSource, const SLOTS: usize> StaticStorage<T, SLOTS> {
     pub const fn new() -> Self {
         Self {
             token_slots: [0; SLOTS],
-            sources: [Entry::vacant(T::NONE); SLOTS],
+            sources: [vacant(T::NONE); SLOTS],
             items: PairArray::new(T::NO_ITEM),
             reports: PairArray::new(T::NO_REPORT),
             ids: [[SubscriptionId(0); 2]; SLOTS],
@@ -78,7 +78,7 @@ impl<T: PollSource> Storage<'static, T> {
     pub fn leaked(capacity: usize) -> Self {
         Self {
             token_slots: leaked(capacity, 0),
-            sources: leaked(capacity, Entry::vacant(T::NONE)),
+            sources: leaked(capacity, vacant(T::NONE)),
             items: leaked(2 * capacity + 1, T::NO_ITEM),
             reports: leaked(2 * capacity + 1, T::NO_REPORT),
             ids: leaked(2 * capacity, SubscriptionId(0)),

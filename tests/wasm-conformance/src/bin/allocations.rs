@@ -1,13 +1,15 @@
-//! An echo server that counts how often it asks for memory while it serves: never, it should be.
+//! An echo server that counts the memory requests while it serves: there should be none.
 //!
 //! ```text
 //! allocations [ADDRESS]
 //! ```
 //!
-//! It says where it listens, serves until a client sends `count` and nothing else, and prints how
-//! often the allocator was called since the first wait. On WASI 0.2, what the host asks for by
-//! `cabi_realloc` comes from the same allocator of the system, and grows the memory of the program
-//! if it is not given back; so that is printed too.
+//! It prints its address, serves until a client sends `count` and nothing else, and prints the number
+//! of allocator calls since the first wait. On WASI 0.2, requests of the host by `cabi_realloc` use
+//! the same allocator of the system, and grow the memory of the program if they are not freed; so
+//! that growth is printed too.
+//!
+//! Before that it checks that the memory of dropped tables is cleared and used again.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -33,27 +35,25 @@ impl Counting {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         self.count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
-        // layout.
+        // SAFETY: `memory` is from this allocator, so from the system's, with this layout.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.count();
-        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same here.
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is the same.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         self.count();
-        // SAFETY: the caller got `memory` from here, so from the system's allocator, with this
-        // layout.
+        // SAFETY: `memory` is from this allocator, so from the system's, with this layout.
         unsafe { System.realloc(memory, layout, size) }
     }
 }
@@ -61,12 +61,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting { calls: AtomicU64::new(0) };
 
-/// How many clients are served at once; more wait.
+/// Number of clients served at once; more wait.
 const CAPACITY: usize = 8;
-/// What a client sends to have the count printed.
+/// The message that asks for the count.
 const QUESTION: &[u8] = b"count";
 
-/// Sends back whatever it receives, until it is asked for the count.
+/// Sends back all that it receives, until it is asked for the count.
 struct Echo {
     is_asked: Rc<Cell<bool>>,
 }
@@ -80,7 +80,7 @@ impl Service for Echo {
     }
 }
 
-/// The platform, its listener, and where that listens.
+/// The platform, its listener, and the address of that.
 type Opened<P> = (P, selkie::Socket, String);
 
 #[cfg(target_env = "p1")]
@@ -99,14 +99,31 @@ fn open(slots: usize, address: &str) -> Result<Opened<selkie::IoPoll<'static>>, 
     Ok((platform, listener, address.to_string()))
 }
 
-/// How many pages of memory the program has.
+/// Returns the number of pages of memory.
 fn pages() -> usize {
     core::arch::wasm32::memory_size(0)
 }
 
+/// Checks that a table in the memory of a dropped one is all zero, and that the memory of the
+/// program does not grow again.
+fn check_dropped_tables() {
+    const LEN: usize = 1 << 20;
+
+    let mut pages_after = None;
+    for _ in 0..3 {
+        let mut table = selkie::zeroed_slice::<u8>(LEN);
+        assert!(table.iter().all(|&byte| byte == 0), "a new table is empty");
+        table.fill(0xff);
+        drop(table);
+        assert_eq!(*pages_after.get_or_insert(pages()), pages(), "its pages are used again");
+    }
+    assert!(selkie::ZeroedSlice::<u8>::try_new(usize::MAX).is_err(), "too much is an error");
+}
+
 fn main() -> Result<(), selkie::Error> {
-    // A closed connection may keep its place until the host has sent what it holds, so there are
-    // some to spare.
+    check_dropped_tables();
+    // A closed connection may keep its place until the host has sent its bytes, so there are some
+    // to spare.
     let slots = 2 * CAPACITY;
     let (platform, listener, address) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
     let mut server_memory = HeapServer::new(slots, slots, 4096)?;

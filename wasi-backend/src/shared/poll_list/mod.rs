@@ -10,6 +10,7 @@ mod subscription_id;
 #[cfg(test)]
 mod tests;
 
+use selkie_core::backend::check_vacant;
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Token};
 
 pub(crate) use self::subscription_id::SubscriptionId;
@@ -78,31 +79,20 @@ impl<'a, T: PollSource> PollList<'a, T> {
         mode: Mode,
     ) -> Result<(), Error> {
         let is_registered = self.sockets.get(socket)?.1.token != UNREGISTERED;
-        let Some(place) = self.token_slots.get_mut(token.index()) else {
-            return Err(Error::new(ErrorKind::Full));
-        };
-        if is_registered || *place != 0 || token.generation() == 0 {
-            return Err(self.registration_error(token));
+        check_vacant(self.tenant(token.index()), token, self.token_slots.len())?;
+        if is_registered {
+            return Err(Error::new(ErrorKind::AlreadyRegistered));
         }
         check_supported(interest, mode)?;
-        *place = plus_one(socket.slot());
+        self.token_slots[token.index()] = plus_one(socket.slot());
         self.set_interest(socket.slot(), token, interest, mode);
         Ok(())
     }
 
-    /// Returns why a source cannot be registered under a token with an index of this table.
-    #[cold]
-    fn registration_error(&mut self, token: Token) -> Error {
-        let tenant = match self.token_slots[token.index()] {
-            0 => UNREGISTERED,
-            place => self.sockets.at(place as usize - 1).token,
-        };
-        Error::new(match token.generation() {
-            // No registry issues such tokens.
-            0 => ErrorKind::NotRegistered,
-            generation if generation < tenant.generation() => ErrorKind::Stale,
-            _ => ErrorKind::AlreadyRegistered,
-        })
+    /// Returns the token that is registered at an index.
+    fn tenant(&mut self, index: usize) -> Option<Token> {
+        let place = *self.token_slots.get(index)?;
+        self.sockets.find((place as usize).checked_sub(1)?).map(|source| source.token)
     }
 
     /// Implements [`selkie_core::platform::Selector::modify`].

@@ -4,7 +4,7 @@ use selkie_core::platform::Events;
 use selkie_core::{Event, Interest};
 
 use super::{PollList, PollSource};
-use crate::shared::socket_table::Entry;
+use crate::shared::socket_table::Source;
 
 impl<T: PollSource> PollList<'_, T> {
     /// Adds reported sources to `events`, as far as there is room, and returns whether some were
@@ -55,7 +55,7 @@ impl<T: PollSource> PollList<'_, T> {
     clippy::cast_possible_truncation,
     reason = "a batch of 2^32 events would not fit into memory"
 )]
-fn push<T>(entry: &mut Entry<T>, event: Event, events: &mut Events<'_>) -> bool {
+fn push<T>(entry: &mut Source<T>, event: Event, events: &mut Events<'_>) -> bool {
     if events.merge(entry.batch_position as usize, event) {
         return true;
     }

@@ -20,11 +20,10 @@ use firmware::board::{self, Board, clock::Clock, ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use selkie_core::adapters::{Device, DevicePoller, Either, Pair, SelectorOnly};
-use selkie_core::memory::{StaticLoop, StaticServer};
+use selkie_core::memory::{ServerStorage, StaticLoop, StaticServer};
 use selkie_core::platform::Transport;
 use selkie_core::{
-    CloseReason, Config, Context, Device, DevicePoller, Either, Event, EventLoop, Handler, Instant,
-    Interest, Mode, Pair, SelectorOnly, Server, ServerStorage, StaticLoop, StaticServer, Token, Transport,
+    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Interest, Mode, Server, Token,
 };
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket, StaticNetwork};

@@ -1,0 +1,180 @@
+//! Promises that each have ended a fault: nothing late, nothing lost, nothing deaf.
+
+use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use selkie_core::platform::Capabilities;
+use selkie_core::{CloseReason, ErrorKind, Interest};
+
+use crate::on_all;
+use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
+use crate::scripted::{Call, Scripted};
+use crate::toy::SERVER;
+
+fn received<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
+    let bytes = |call: &Call| if let Call::Received(_, bytes) = call { bytes.len() } else { 0 };
+    rig.server.service().calls.iter().map(bytes).sum()
+}
+
+on_all! {
+    a_peer_that_has_sent_is_served_although_its_deadline_has_passed
+    both_ended_streams_close_the_connection
+    a_full_inbox_that_is_not_taken_is_closed_in_time
+}
+
+fn a_peer_that_has_sent_is_served_although_its_deadline_has_passed<const KIND: u8>() {
+    let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(2)));
+    with_server::<_, KIND>(Shape::SMALL, config, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.send(client, b"hello");
+        rig.event_loop.platform.is_silent = true;
+        rig.now = rig.now + Duration::from_secs(3);
+        for _ in 0..50 {
+            rig.turn();
+        }
+        assert_eq!(rig.closed(client), None);
+        assert_eq!(rig.take(client), b"hello");
+        rig.event_loop.platform.is_silent = false;
+        rig.pass(Duration::from_secs(2));
+        assert_eq!(rig.closed_for(CloseReason::Idle), 1);
+    });
+}
+
+fn both_ended_streams_close_the_connection<const KIND: u8>() {
+    let mut service = Scripted::sink();
+    service.on_ended = Some(Box::new(|peer| peer.shutdown_write()));
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.end(client);
+        rig.settle();
+        assert_eq!(rig.closed_for(CloseReason::Finished), 1);
+    });
+}
+
+fn a_full_inbox_that_is_not_taken_is_closed_in_time<const KIND: u8>() {
+    let config = UNLIMITED.input_timeout(Some(Duration::from_secs(3)));
+    with_server::<_, KIND>(Shape::SMALL, config, Scripted::lines(), |rig| {
+        let (full, fine) = (rig.connected(), rig.connected());
+        rig.send(full, &[b'x'; 40]);
+        rig.send(fine, b"a piece");
+        rig.pass(just_before(Duration::from_secs(3)));
+        assert_eq!(rig.closed(full), None);
+        rig.pass(Duration::from_nanos(1));
+        assert_eq!(rig.closed_for(CloseReason::InputNotTaken), 1);
+        rig.pass(Duration::from_secs(60));
+        assert_eq!(rig.closed(fine), None, "there is room for more of its line");
+    });
+}
+
+#[test]
+fn what_was_received_is_served_although_a_write_failed() {
+    let mut service = Scripted::sink();
+    service.on_received = Box::new(|peer, bytes| {
+        let _ = peer.send(b"thanks");
+        bytes.len()
+    });
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.socket(client).write_error = Some(ErrorKind::BrokenPipe);
+        rig.send(client, &[b'x'; 100]);
+        rig.end(client);
+        rig.settle();
+        assert_eq!(received(rig), 100);
+        assert_eq!(rig.closed_for(CloseReason::Reset), 1);
+    });
+}
+
+#[test]
+fn many_sends_of_one_call_are_two_writes() {
+    let mut service = Scripted::sink();
+    service.on_received = Box::new(|peer, bytes| {
+        for _ in 0..16 {
+            peer.send(b"!").unwrap();
+        }
+        bytes.len()
+    });
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"x");
+        rig.settle();
+        assert_eq!(rig.take(client), [b'!'; 16]);
+        assert_eq!(rig.socket(client).writes, 2);
+        assert_eq!(rig.server.blocks_borrowed(), 0);
+    });
+}
+
+#[test]
+fn an_end_that_never_finds_room_is_not_waited_for_without_limit() {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(|peer| peer.close());
+    let config = UNLIMITED.linger(Duration::from_secs(2));
+    with_server::<_, SERVER>(Shape::SMALL, config, service, |rig| {
+        let client = rig.connect();
+        rig.socket(client).shutdowns_blocked = usize::MAX;
+        for _ in 0..3 {
+            rig.turn();
+        }
+        assert_eq!(rig.closed(client), None);
+        rig.now = rig.now + Duration::from_secs(2);
+        rig.turn();
+        assert!(rig.closed(client).is_some());
+    });
+}
+
+/// A service that has paused reading, as a relay does.
+fn paused() -> Scripted {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(|peer| peer.pause_reading());
+    service
+}
+
+#[test]
+fn a_hang_up_is_noticed_while_reading_is_paused() {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, paused(), |rig| {
+        rig.event_loop.platform.capabilities = Capabilities::HANGUP;
+        let client = rig.connected();
+        assert_eq!(rig.socket(client).watched.unwrap().1, Interest::HANGUP);
+        rig.pass(Duration::from_secs(3600));
+        assert_eq!(rig.closed(client), None, "a live peer is never closed");
+        rig.socket(client).hung_up = true;
+        rig.settle();
+        assert_eq!(rig.closed_for(CloseReason::Reset), 1);
+    });
+}
+
+#[test]
+fn a_peer_is_asked_for_where_hang_ups_are_not_reported() {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, paused(), |rig| {
+        rig.event_loop.platform.capabilities = Capabilities::CHECK;
+        let client = rig.connected();
+        rig.pass(Duration::from_secs(60));
+        assert_eq!(rig.closed(client), None);
+        assert!((11..=13).contains(&rig.socket(client).checks));
+        rig.socket(client).hung_up = true;
+        rig.pass(Duration::from_secs(5));
+        assert_eq!(rig.closed_for(CloseReason::Reset), 1);
+    });
+}
+
+#[test]
+fn a_callback_that_panics_costs_its_own_connection_only() {
+    let mut service = Scripted::echo();
+    service.on_received = Box::new(|peer, bytes| {
+        assert_ne!(bytes, b"panic", "as the test wants");
+        peer.send_some(bytes)
+    });
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let (bad, good) = (rig.connected(), rig.connected());
+        rig.send(bad, b"panic");
+        assert!(catch_unwind(AssertUnwindSafe(|| rig.turn())).is_err());
+        rig.send(good, b"hello");
+        rig.settle();
+        assert_eq!(rig.take(good), b"hello");
+        assert!(rig.closed(bad).is_some());
+        assert_eq!(rig.closed_for(CloseReason::Failed), 1);
+        let late = rig.connected();
+        rig.send(late, b"x");
+        rig.settle();
+        assert_eq!(rig.take(late), b"x");
+    });
+}

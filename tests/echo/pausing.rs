@@ -1,0 +1,50 @@
+//! A server that is suspended for longer than its idle time-out.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::clients::{echo, expect};
+use crate::server::Server;
+
+/// Far longer than the clients take to connect and to be served once.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10_500);
+
+/// Shows that one client that sends during the pause is served.
+pub(crate) fn one_client(backend: &str) {
+    pause_idle(backend, 1);
+}
+
+/// Shows that many more clients than one wait reports are served.
+pub(crate) fn many_clients(backend: &str) {
+    pause_idle(backend, 1_200);
+}
+
+/// Suspends the server for longer than the idle time-out. Clients send meanwhile, and are served
+/// when it goes on.
+fn pause_idle(backend: &str, count: usize) {
+    selkie::raise_descriptor_limit(8_000).expect("the limit can be raised");
+    let seconds = IDLE_TIMEOUT.as_secs().to_string();
+    let options = ["--capacity", &count.to_string(), "--idle-timeout", &seconds];
+    let server = Server::start(backend, &options);
+    let target = server.target();
+    let mut clients: Vec<_> = (0..count).map(|_| target.connect()).collect();
+    for client in &mut clients {
+        echo(client, b"before");
+    }
+    server.suspend();
+    let pause = Instant::now();
+    for client in &mut clients {
+        client.write_all(b"meanwhile").expect("the kernel takes a message");
+    }
+    thread::sleep(PAUSE.saturating_sub(pause.elapsed()));
+    server.resume();
+    for client in &mut clients {
+        expect(client, b"meanwhile");
+    }
+    drop(clients);
+    let report = server.stop();
+    let closed = report.text.lines().find(|line| line.starts_with("closed "));
+    assert!(closed.is_some_and(|line| !line.contains("idle")), "{}", report.text);
+}
