@@ -209,7 +209,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Aborted => closed.how == Close::Abort,
             // A hang-up is told by an event, or by a failure.
             CloseReason::Reset => evidence.noticed || told(&reset),
-            CloseReason::Failed => evidence.failed.is_some() && !told(&reset),
+            CloseReason::Failed => evidence.failed.is_some(),
             CloseReason::Idle => {
                 limits.idle_timeout != 0
                     && since(evidence.moved_at) >= u128::from(limits.idle_timeout)

@@ -64,6 +64,9 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 closed.unread == 0
                     || left.is_full
                     || evidence.write_failed
+                    // Pending output may keep input from being read.
+                    || evidence.refused_since.is_some()
+
                     || limits.is_scarce()
                     || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout),
                 "time is judged after a look",
