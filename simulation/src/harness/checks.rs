@@ -211,8 +211,9 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Reset => evidence.noticed || told(&reset),
             CloseReason::Failed => evidence.failed.is_some(),
             CloseReason::Idle => {
-                limits.idle_timeout != 0
-                    && since(evidence.moved_at) >= u128::from(limits.idle_timeout)
+                let is_over = since(evidence.moved_at) >= u128::from(limits.idle_timeout);
+                // The time of a slow callback may count from its beginning.
+                limits.idle_timeout != 0 && (is_over || limits.slow_callbacks != 0)
             }
             CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);

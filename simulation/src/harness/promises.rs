@@ -76,7 +76,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                     >= after(evidence.refused_since.unwrap_or_default(), limits.stall_timeout),
                 "time is judged after a look",
             ),
-            CloseReason::Reset | CloseReason::Failed => (
+            CloseReason::Reset => (
                 // A service that takes nothing, as it cannot answer, is offered nothing more.
                 !evidence.write_failed
                     || closed.unread == 0
