@@ -9,7 +9,7 @@ use core::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use selkie_fuzz::choices::Choices;
 use selkie_fuzz::peer::{self, Segment, flags};
-use selkie_fuzz::test_bench::{Memory, TestBench, Tables};
+use selkie_fuzz::test_bench::{Memory, Tables, TestBench};
 
 /// The most steps of a run.
 const STEPS_MAX: usize = 200;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use selkie_core::memory::{TimerSlot, Timers};
 use selkie_core::Instant;
+use selkie_core::memory::{TimerSlot, Timers};
 
 const CAPACITY: usize = 40;
 

@@ -2,12 +2,10 @@
 
 use core::time::Duration;
 
-use selkie_core::{
-    Config, Connection, Entry, Event, EventLoop, Instant, LoopStorage, Server, ServerStorage, Slot,
-    TimerSlot,
-};
-use selkie_smoltcp::{Network, Socket, StaticNetwork, instant};
+use selkie_core::memory::{Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::{Config, Event, EventLoop, Instant, Server};
 use selkie_services::Echo;
+use selkie_smoltcp::{Network, Socket, StaticNetwork, instant};
 use smoltcp::iface::{self, Interface};
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 
@@ -82,14 +80,18 @@ impl<'a> TestBench<'a> {
             Network::new(device, interface, selkie_smoltcp::Config::DEFAULT, memory.storage());
         let listener = network.listen(peer::SERVICE, SOCKETS).expect("the sockets are free");
         let Tables { slots, timers, events, connections, sources, sessions, scratch } = tables;
-        let mut event_loop = EventLoop::new_at(network, LoopStorage { slots, timers, events }, Instant::ZERO);
+        let mut event_loop =
+            EventLoop::new_at(network, LoopStorage { slots, timers, events }, Instant::ZERO);
         let limit = Some(Duration::from_secs(10));
-        let config = Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(limit).stall_timeout(limit);
+        let config =
+            Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(limit).stall_timeout(limit);
         let blocks = &mut [];
         let storage =
             ServerStorage { connections, sources, sessions, blocks, bytes: &mut [], scratch };
         let mut server = Server::new(Echo, config, storage);
-        server.listen(&mut event_loop.context(), listener).expect("there is a slot for the listener");
+        server
+            .listen(&mut event_loop.context(), listener)
+            .expect("there is a slot for the listener");
         let mut bench =
             Self { event_loop, server, wire, peer: Peer::default(), now: Instant::from_millis(1) };
         bench.deliver(peer::arp());

@@ -40,7 +40,9 @@ impl Network {
     /// Takes out what the near end was shown and has used, and notes how much it has left.
     pub(crate) fn consume(&mut self, slot: u32, count: usize, left: usize) {
         let connection = &mut self.connections[slot as usize];
-        connection.pipes[NEAR].consume(count);
+        // What was shown may be gone since, by a reset in the middle of a callback.
+        let there = count.min(connection.pipes[NEAR].arrived());
+        connection.pipes[NEAR].consume(there);
         let end = &mut connection.ends[NEAR];
         end.again = count == 0 && left == 0;
         end.left = left;

@@ -233,6 +233,10 @@ impl Scenario {
             self.parameters.buffer_to_far = self.parameters.buffer_to_far.max(256);
             self.parameters.buffer_to_near = self.parameters.buffer_to_near.max(256);
             self.limits.blocks = 0;
+        } else if self.limits.is_scarce() {
+            // Relays whose connections wait for each other's buffers are not tried yet.
+            self.crowd.relay = 0;
+            self.crowd.echo += u64::from(self.crowd.shares() == 0);
         }
         self
     }
@@ -330,6 +334,11 @@ impl Limits {
         size(self.slots).max(if self.visitors > 0 { 3 } else { 2 })
     }
 
+    /// Returns whether connections may have to wait for a buffer.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.owns_buffers == 0 && size(self.blocks) < 2 * self.slot_count()
+    }
+
     /// Returns the limits as a server configuration.
     #[must_use]
     pub fn config(&self) -> Config {
@@ -363,6 +372,11 @@ fn timeout(random: &mut Random) -> u64 {
 }
 
 impl Crowd {
+    /// Returns the sum of all shares.
+    const fn shares(&self) -> u64 {
+        self.echo + self.chat + self.stream + self.chaos + self.relay
+    }
+
     /// Draws the behaviour of the clients.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {

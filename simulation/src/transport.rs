@@ -308,7 +308,17 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     fn write_room(&mut self, source: Source) -> usize {
         let Ok(slot) = self.network.near(source) else { return 1 };
         let end = &self.network.connections[slot as usize].ends[NEAR];
-        if end.broken || end.write_ended { 1 } else { self.network.room(slot, NEAR) }
+        if end.broken || end.write_ended {
+            return 1;
+        }
+        let (room, now) = (self.network.room(slot, NEAR), self.network.now());
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        if room > 0 {
+            evidence.refused_since = None;
+        } else {
+            evidence.refused_since.get_or_insert(now);
+        }
+        room
     }
 
     fn shutdown_write(&mut self, source: Source) -> Result<(), Error> {

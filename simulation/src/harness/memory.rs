@@ -4,10 +4,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 
-use selkie_core::{
-    Block, Connection, Entry, Event, EventLoop, LoopMemory, LoopStorage, Peer, Server,
-    ServerMemory, ServerStorage, Service, Slot, TimerSlot, Transport,
+use selkie_core::memory::{
+    Block, Connection, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
 };
+use selkie_core::platform::Transport;
+use selkie_core::{Event, EventLoop, Peer, Server, Service};
 
 use super::ADDRESS;
 use crate::scenario::size;
@@ -140,7 +141,7 @@ pub(super) fn use_before<Session: Default, const OWNS_BUFFERS: bool, const READS
 }
 
 /// The source type of the simulated platform, for any clients.
-pub(super) type SourceOf<P> = <P as selkie_core::Selector>::Source;
+pub(super) type SourceOf<P> = <P as selkie_core::platform::Selector>::Source;
 
 const _: fn() = || {
     fn moves_bytes<P: Transport>() {}

@@ -3,9 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use selkie_core::{
-    Close, Config, Context, Counters, ErrorKind, Instant, Peer, Server, Service, Token, Transport,
-};
+use selkie_core::platform::{Close, Transport};
+use selkie_core::{Config, Context, Counters, ErrorKind, Instant, Peer, Server, Service, Token};
 
 use super::memory::{HeapServer, SourceOf};
 use crate::{Address, ClientModel, FarEnd, Limits, Network, Random};

@@ -3,7 +3,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Capabilities, CloseReason, Instant, Selector, Service};
+use selkie_core::platform::{Capabilities, Selector};
+use selkie_core::{CloseReason, Instant, Service};
 
 use super::Judge;
 use super::drive::{Run, Verdict};
@@ -25,13 +26,17 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if !platform.capabilities().intersects(notices) {
             return Ok(());
         }
+        // What waits for a buffer is not watched, and waits as long as each other has its grace.
+        let limits = &self.scenario.limits;
+        let waits = limits.buffer_grace.saturating_mul(limits.slots);
+        let latest = NOTICE + Duration::from_nanos(if OWNS_BUFFERS { 0 } else { waits });
         let (now, most) = (platform.network.now(), self.checks.turns_late_max);
         for connection in &mut platform.network.connections {
             let evidence = &mut connection.evidence;
             if !connection.ends[NEAR].open || evidence.token.is_none() || evidence.noticed {
                 continue;
             }
-            let is_late = evidence.broken_at.is_some_and(|broken| now - broken > NOTICE);
+            let is_late = evidence.broken_at.is_some_and(|broken| now - broken > latest);
             evidence.deaf_turns = if is_late { evidence.deaf_turns + 1 } else { 0 };
             if evidence.deaf_turns > most {
                 return Err((
@@ -55,21 +60,36 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
         let (holds, rule) = match reason {
             // Where input fills the inbox there is nothing to read into.
-            CloseReason::Idle => {
-                (closed.unread == 0 || left.is_full, "time is judged after a look")
-            }
+            CloseReason::Idle => (
+                closed.unread == 0
+                    || left.is_full
+                    || evidence.write_failed
+                    // Pending output may keep input from being read.
+                    || evidence.refused_since.is_some()
+
+                    || limits.is_scarce()
+                    || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout),
+                "time is judged after a look",
+            ),
             CloseReason::Stalled if !OWNS_BUFFERS => (
                 evidence.tried_at
                     >= after(evidence.refused_since.unwrap_or_default(), limits.stall_timeout),
                 "time is judged after a look",
             ),
-            CloseReason::Reset | CloseReason::Failed => (
+            CloseReason::Reset => (
                 // A service that takes nothing, as it cannot answer, is offered nothing more.
-                !evidence.write_failed || closed.unread == 0 || left.count > 0,
+                !evidence.write_failed
+                    || closed.unread == 0
+                    || left.count > 0
+                    || self.drain_until.is_some(),
                 "what was received is offered after a failed write",
             ),
             CloseReason::Drained => (
                 closed.offered >= evidence.arrived_before_drain
+                    // A short read, or a full inbox, is taken for the last one.
+                    || self.scenario.parameters.partial_reads != 0
+                    || left.count > 0
+                    || limits.is_scarce()
                     || self.drain_until.is_some_and(|deadline| closed.at >= deadline),
                 "a drain serves what was received",
             ),

@@ -216,7 +216,7 @@ impl Client {
             Fate::Ended if complete && got != wanted => Err(alloc::format!(
                 "client {number}: got {got} of {wanted} bytes before the end, and was {reason}"
             )),
-            Fate::Reset if reason == CloseReason::Finished => {
+            Fate::Reset if reason == CloseReason::Finished && self.plan.kind != Kind::Relay => {
                 Err(alloc::format!("client {number}: was reset, and the server says {reason}"))
             }
             _ => Ok(()),
@@ -239,6 +239,11 @@ impl Client {
     /// Returns whether it is relayed to another client.
     pub(super) fn is_relayed(&self) -> bool {
         self.plan.kind == Kind::Relay
+    }
+
+    /// Returns whether it is connected.
+    pub(super) fn is_present(&self) -> bool {
+        self.fate == Fate::Present && self.far.is_some()
     }
 
     /// Returns whether it has left, or was not served to the end.

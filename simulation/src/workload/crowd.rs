@@ -137,6 +137,10 @@ impl Judge<Mixed> for Clients {
         if (rest.blocks_free < 2 || rest.full) && self.all.iter().any(Client::is_idler) {
             return Ok(());
         }
+        // Relayed clients without a partner keep their slots.
+        if rest.full && self.all.iter().any(|client| client.is_relayed() && client.is_present()) {
+            return Ok(());
+        }
         // Relayed clients wait for each other, so one that is missing excuses all of them.
         let relayed = self.all.iter().filter(|client| client.is_relayed());
         let excused = relayed.clone().count() % 2 != 0 || relayed.clone().any(Client::is_missing);
