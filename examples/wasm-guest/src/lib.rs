@@ -30,8 +30,8 @@ use core::time::Duration;
 use platform::StaticGuest;
 use selkie_core::memory::{StaticLoop, StaticServer};
 use selkie_core::{Config, Error, EventLoop, Server};
-use selkie_wasi::Socket;
 use selkie_services::Echo;
+use selkie_wasi::Socket;
 use static_cell::ConstStaticCell;
 
 /// 64 clients and the listener.
