@@ -241,6 +241,11 @@ impl Connection {
         self.phase() == Phase::Free
     }
 
+    /// Returns whether the service's own deadline has passed, or that of closing or lingering.
+    pub(super) fn is_timer_due(&self, now: Instant) -> bool {
+        self.timer != Instant::ZERO && self.timer <= now
+    }
+
     /// Returns whether a connection is served or closed in this slot.
     pub(super) fn is_connection(&self) -> bool {
         !matches!(self.phase(), Phase::Free | Phase::Listening)
@@ -383,9 +388,13 @@ impl Connection {
 
     /// Returns whether the peer's stream is read from, as far as the connection itself decides.
     pub(super) fn reads(&self) -> bool {
+        self.waiting() == Waiting::Nothing && self.wants_to_read()
+    }
+
+    /// Returns whether the peer's stream is read from once there is a buffer for it.
+    pub(super) fn wants_to_read(&self) -> bool {
         self.is_open()
             && self.read_half() == ReadHalf::Open
-            && self.waiting() == Waiting::Nothing
             && !self.has(Flag::PAUSED)
             && !self.has(Flag::INBOX_FULL)
             && !self.has(Flag::FINISHING)

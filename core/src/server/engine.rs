@@ -240,6 +240,12 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
+    /// Has a connection looked at when it has stalled for too long, counted from `since`.
+    pub(super) fn schedule_stall(&mut self, index: usize, since: Instant) {
+        let deadline = self.state.limits.stall.after(since);
+        self.schedule(index, deadline);
+    }
+
     /// Has a connection or listener looked at in this turn, or if that is full, in the next.
     pub(super) fn schedule_now(&mut self, index: usize) {
         let now = self.context.now();
@@ -298,7 +304,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Has a slot wait for nothing, and whoever waits behind it have its turn.
     pub(super) fn stop_waiting(&mut self, index: usize) {
         let waiting = self.connections.dequeue(index);
-        if matches!(waiting, Waiting::Output | Waiting::Input) {
+        if !P::OWNS_BUFFERS && matches!(waiting, Waiting::Output | Waiting::Input) {
             self.state.scarce_since = self.context.now();
             self.wake_next();
         }
@@ -356,8 +362,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             let now = self.context.now();
             self.connection(index).set(Flag::NO_ROOM);
             self.connection(index).set_blocked_since(now);
-            let deadline = self.state.limits.stall.after(now);
-            self.schedule(index, deadline);
+            self.schedule_stall(index, now);
         }
     }
 
