@@ -87,6 +87,7 @@ extern crate std;
 pub mod adapters;
 pub mod backend;
 mod bitset;
+mod compact;
 mod contract;
 #[cfg(feature = "defmt")]
 mod defmt;

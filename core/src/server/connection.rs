@@ -24,6 +24,7 @@
 
 use super::buffer_pool::BufferId;
 use super::counters::CloseReason;
+use crate::compact::compact;
 use crate::contract::{Instant, Interest};
 
 /// Defines one axis of the state, and how it is packed.
@@ -256,19 +257,21 @@ impl Connection {
         self.is_open() && self.write_half() == WriteHalf::Open
     }
 
-    /// Returns the buffer of pending output.
-    pub(super) fn output(&self) -> Option<BufferId> {
-        match self.waiting() {
-            Waiting::Slot | Waiting::Output => None,
-            _ => BufferId::unpack(self.output),
+    compact! {
+        /// Returns the buffer of pending output.
+        pub(super) fn output(&self) -> Option<BufferId> {
+            match self.waiting() {
+                Waiting::Slot | Waiting::Output => None,
+                _ => BufferId::unpack(self.output),
+            }
         }
-    }
 
-    /// Returns the buffer of unread input.
-    pub(super) fn input(&self) -> Option<BufferId> {
-        match self.waiting() {
-            Waiting::Input => None,
-            _ => BufferId::unpack(self.input),
+        /// Returns the buffer of unread input.
+        pub(super) fn input(&self) -> Option<BufferId> {
+            match self.waiting() {
+                Waiting::Input => None,
+                _ => BufferId::unpack(self.input),
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::counters::{CloseReason, Counters};
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::Entry;
+use crate::compact::compact;
 use crate::contract::{Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 use crate::event_loop::Context;
 
@@ -402,12 +403,14 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     }
 }
 
-/// Returns the reason to close a connection for an error of the platform.
-pub(super) fn reason_of(error: Error) -> CloseReason {
-    match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-            CloseReason::Reset
+compact! {
+    /// Returns the reason to close a connection for an error of the platform.
+    pub(super) fn reason_of(error: Error) -> CloseReason {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+                CloseReason::Reset
+            }
+            _ => CloseReason::Failed,
         }
-        _ => CloseReason::Failed,
     }
 }
