@@ -8,12 +8,12 @@ use crate::server::Server;
 use crate::waiting::knock;
 
 /// Suspends a server while clients connect and send, and stops it: each client that waits is
-/// clients_served, then gets FIN.
+/// served, then gets FIN.
 pub(crate) fn the_backlog_is_served(backend: &str) {
     drain_with_backlog(backend, 1024, 0);
 }
 
-/// The same at capacity: each client is clients_served as soon as a slot is free.
+/// The same at capacity: each client is served as soon as a slot is free.
 pub(crate) fn the_backlog_is_served_at_capacity(backend: &str) {
     drain_with_backlog(backend, 4, 4);
 }
