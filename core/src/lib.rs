@@ -114,7 +114,3 @@ pub mod memory {
     };
     pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
 }
-
-/// The paths of these names until every crate of the workspace names their modules.
-#[doc(hidden)]
-pub use self::{adapters::*, memory::*, platform::*};

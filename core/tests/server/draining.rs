@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, CloseReason, Instant, Service};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, Instant, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
