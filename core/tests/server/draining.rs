@@ -1,4 +1,4 @@
-//! Draining: no new connections, what is owed is sent, then all is closed.
+//! Draining: no new connections, what is pending is sent, then all is closed.
 
 use core::time::Duration;
 
@@ -17,7 +17,7 @@ fn drain<S: Service, const KIND: u8>(rig: &mut Rig<'_, S, KIND>, within: Duratio
     deadline
 }
 
-on_all! { idle_connections_are_closed_at_once owed_bytes_are_sent_before_the_close }
+on_all! { idle_connections_are_closed_at_once pending_bytes_are_sent_before_the_close }
 
 fn idle_connections_are_closed_at_once<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
@@ -34,7 +34,7 @@ fn idle_connections_are_closed_at_once<const KIND: u8>() {
     });
 }
 
-fn owed_bytes_are_sent_before_the_close<const KIND: u8>() {
+fn pending_bytes_are_sent_before_the_close<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 3);
@@ -51,7 +51,7 @@ fn owed_bytes_are_sent_before_the_close<const KIND: u8>() {
 }
 
 #[test]
-fn who_still_is_owed_at_the_deadline_is_expelled() {
+fn pending_output_at_the_deadline_is_cut_off() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let (stalled, idle) = (rig.connected(), rig.connected());
         rig.give_room(stalled, 0);
