@@ -118,7 +118,7 @@ mod linux {
         let platform = Toy::new(connections, usize::MAX);
         let resident = || process::anonymous_bytes(std::process::id());
         let (before, start) = (resident(), Instant::now());
-        let mut stand = Stand::new(platform, slots, BUFFERS);
+        let mut stand = TestBench::new(platform, slots, BUFFERS);
         let start = start.elapsed();
         let resident_at_start = resident().saturating_sub(before);
         let accept = time(|| stand.connect(connections - 2)) / number(connections as u64 - 2);
@@ -158,7 +158,7 @@ mod linux {
         const MESSAGE: usize = 600;
 
         let platform = Toy::new(CONNECTIONS, MESSAGE / 2);
-        let mut stand = Stand::new(platform, slots, buffers);
+        let mut stand = TestBench::new(platform, slots, buffers);
         stand.connect(CONNECTIONS);
         let mut turns = |repeats| {
             for _ in 0..repeats {
@@ -175,13 +175,13 @@ mod linux {
     }
 
     /// A loop and a server.
-    struct Stand {
+    struct TestBench {
         event_loop: EventLoop<Toy, HeapLoop>,
         server: Server<Toy, Echo, Memory>,
         next: usize,
     }
 
-    impl Stand {
+    impl TestBench {
         fn new(platform: Toy, slots: usize, buffers: usize) -> Self {
             let mut event_loop =
                 EventLoop::new(platform, HeapLoop::new(slots, EVENTS).expect("memory"));

@@ -1,5 +1,5 @@
 //! A chat: the first line of a client is its nickname, all others go to everybody. A client that
-//! does not take what it is sent is disconnected, so nobody else waits. The service is `Chat` of
+//! does not take what it is sent is disconnected, so no one else waits. The service is `Chat` of
 //! `examples/services`.
 //!
 //! ```text

@@ -5,9 +5,9 @@ use std::boxed::Box;
 use selkie_core::Error;
 #[cfg(not(unix))]
 use selkie_core::ErrorKind;
-use selkie_core::{
-    Block, Connection, Entry, Event, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
-    TimerSlot,
+use selkie_core::Event;
+use selkie_core::memory::{
+    Block, Connection, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
 };
 #[cfg(unix)]
 use selkie_std::try_zeroed_slice as table;

@@ -119,11 +119,11 @@ impl ByHand {
         let other = &self.sides[1 - side];
         let mut interest = Interest::NONE;
         if other.start == other.end && !other.is_last {
-            interest = interest | Interest::READABLE;
+            interest |= Interest::READABLE;
         }
         let side = &mut self.sides[side];
         if side.start < side.end {
-            interest = interest | Interest::WRITABLE;
+            interest |= Interest::WRITABLE;
         }
         if side.interest != interest {
             side.interest = interest;

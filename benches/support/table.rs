@@ -40,7 +40,7 @@ impl Table {
             let again = position > 0 && name == names[0];
             let name = if again { "the floor against itself" } else { name };
             let median = Summary::of(values_of_one.iter().copied()).median;
-            let digits = if median < 100.0 { 1 } else { 0 };
+            let digits = usize::from(median < 100.0);
             let ratio = ratio(Summary::of_ratios(values_of_one, &values[0]));
             table.row(vec![name.to_owned(), format!("{median:.digits$}"), ratio]);
         }

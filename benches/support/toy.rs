@@ -107,10 +107,10 @@ impl Toy {
         };
         let mut readiness = Readiness::NONE;
         if is_readable && interest.contains(Interest::READABLE) {
-            readiness = readiness | Readiness::READABLE;
+            readiness |= Readiness::READABLE;
         }
         if stream.room > 0 && interest.contains(Interest::WRITABLE) {
-            readiness = readiness | Readiness::WRITABLE;
+            readiness |= Readiness::WRITABLE;
         }
         (readiness != Readiness::NONE).then_some((token, readiness))
     }

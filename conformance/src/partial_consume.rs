@@ -44,7 +44,7 @@ impl<F: TransportFixture> Harness<F> {
                     );
                 }
                 Err(error) => {
-                    ensure!(error.kind() == ErrorKind::WouldBlock, "looking failed: {error}")
+                    ensure!(error.kind() == ErrorKind::WouldBlock, "looking failed: {error}");
                 }
             }
             self.fixture.settle();

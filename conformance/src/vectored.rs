@@ -18,6 +18,7 @@ const TOTAL: usize = 300_000;
 
 impl<F: TransportFixture> Harness<F> {
     /// Writes the bytes from `offset` of a pattern as parts of unequal sizes.
+    #[allow(clippy::large_stack_arrays, reason = "40 KB, and the suite has no allocator")]
     fn write_parts(&mut self, source: crate::SourceOf<F>, offset: usize) -> Check<usize> {
         let mut bytes = [0; PARTS * PART];
         let len = bytes.len().min(TOTAL - offset);

@@ -295,7 +295,7 @@ pub(crate) fn releasing_another_token_is_refused<F: WakeFixture>(
     for other in [watched.token, stale] {
         match harness.platform().release_waker(other) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                Err(error).ability("way to give a waker back")?
+                Err(error).ability("way to give a waker back")?;
             }
             refused => refused.must_fail(
                 "giving back a waker under another token",

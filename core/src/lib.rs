@@ -87,6 +87,7 @@ extern crate std;
 pub mod adapters;
 pub mod backend;
 mod bitset;
+mod compact;
 mod contract;
 #[cfg(feature = "defmt")]
 mod defmt;
@@ -113,7 +114,3 @@ pub mod memory {
     };
     pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
 }
-
-/// The paths of these names until every crate of the workspace names their modules.
-#[doc(hidden)]
-pub use self::{adapters::*, memory::*, platform::*};

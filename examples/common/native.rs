@@ -4,7 +4,8 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use selkie::{Error, Event, Events, Handle, Interest, Mode, Poll, Selector, Token, Wait};
+use selkie::platform::{Events, Selector, Wait};
+use selkie::{Error, Event, Handle, Interest, Mode, Poll, Token};
 
 /// Drains the server at SIGINT and SIGTERM.
 pub(super) fn on_termination(handle: Handle, grace: Duration) -> Result<(), String> {

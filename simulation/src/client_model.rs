@@ -17,7 +17,7 @@ pub trait ClientModel {
     fn act(&mut self, network: &mut Network);
 }
 
-/// NoClients: the test drives the far ends by hand, through
+/// `NoClients`: the test drives the far ends by hand, through
 /// [`Simulated::network`](crate::Simulated::network).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoClients;

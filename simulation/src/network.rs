@@ -79,6 +79,7 @@ impl End {
 
 /// Evidence about a near end, by which the rules are judged.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an observation of its own")]
 pub struct ConnectionEvidence {
     /// The token under which it is, or was, registered.
     pub token: Option<Token>,

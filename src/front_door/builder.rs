@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::vec::Vec;
 
+use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
 use selkie_core::{
-    Block, Config, Connection, Counters, Error, ErrorKind, Event, EventLoop, LoopCounters, Server,
-    Service, Slot, TimerSlot,
+    Config, Counters, Error, ErrorKind, Event, EventLoop, LoopCounters, Server, Service,
 };
 
 use super::error::{ServeError, Step};

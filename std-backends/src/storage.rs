@@ -3,7 +3,8 @@
 use std::alloc::{Layout, alloc_zeroed};
 
 use selkie_core::backend::{HandleEntry, SourceEntry};
-use selkie_core::{Block, Connection, Entry, Error, ErrorKind, Event, Slot, TimerSlot};
+use selkie_core::memory::{Block, Connection, Entry, Slot, TimerSlot};
+use selkie_core::{Error, ErrorKind, Event};
 
 /// A type of which all bits zero is a value.
 ///

@@ -18,11 +18,11 @@ pub(crate) fn the_backlog_is_served_at_capacity(backend: &str) {
     drain_with_backlog(backend, 4, 4);
 }
 
-fn drain_with_backlog(backend: &str, capacity: usize, served: usize) {
+fn drain_with_backlog(backend: &str, capacity: usize, clients_served: usize) {
     const WAITING: usize = 40;
     let server = Server::start(backend, &["--capacity", &capacity.to_string()]);
     let target = server.target();
-    let mut inside: Vec<_> = (0..served).map(|_| target.connect()).collect();
+    let mut inside: Vec<_> = (0..clients_served).map(|_| target.connect()).collect();
     for client in &mut inside {
         echo(client, b"I am in");
     }
@@ -36,7 +36,7 @@ fn drain_with_backlog(backend: &str, capacity: usize, served: usize) {
         read_fin(client);
     }
     let report = server.stopped();
-    assert_eq!(report.figure("accepted"), (served + WAITING) as u64, "{}", report.text);
+    assert_eq!(report.figure("accepted"), (clients_served + WAITING) as u64, "{}", report.text);
 }
 
 /// Waits for the server's FIN, and closes the connection, so that its slot is free.

@@ -51,7 +51,7 @@ fn a_line_reaches_everybody_but_its_speaker() {
 }
 
 #[test]
-fn a_member_who_does_not_read_is_disconnected_and_nobody_waits() {
+fn a_member_who_does_not_read_is_disconnected_and_no_other_waits() {
     let server = crate::start(PROGRAM, &[]);
     let mut speaker = Member::join(&server, "speaker");
     let slow = Member::join(&server, "slow");

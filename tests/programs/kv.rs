@@ -65,8 +65,9 @@ fn a_key_expires() {
 fn requests_are_pipelined_and_come_in_pieces() {
     let server = crate::start(PROGRAM, &[]);
     let mut client = server.target().connect();
-    let (requests, answers) = ("INCR n\r\n".repeat(5000), (1..=5000));
-    let answers: String = answers.map(|number| format!(":{number}\r\n")).collect();
+    let requests = "INCR n\r\n".repeat(5000);
+    let answers: Vec<_> = (1..=5000).map(|number| format!(":{number}\r\n")).collect();
+    let answers = answers.concat();
     ask(&mut client, requests.as_bytes(), answers.as_bytes());
     for byte in b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\na\r\n\r\n" {
         use std::io::Write;

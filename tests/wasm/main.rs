@@ -30,8 +30,8 @@ macro_rules! in_runtime {
             interleaved as clients_that_interleave_get_their_own_bytes,
             large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
             churn as clients_that_come_and_go_are_all_served,
-            stalled_reader as a_stalled_reader_costs_nobody_else,
-            reset_storm as a_storm_of_resets_harms_nobody_else,
+            stalled_reader as a_stalled_reader_costs_no_other_client,
+            reset_storm as a_storm_of_resets_harms_no_other_client,
             full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
             idle_timeout as a_silent_client_is_let_go_in_time,
             many_at_once as five_hundred_and_twelve_clients_are_served_at_once,
@@ -154,7 +154,7 @@ fn stalled_closed(runtime: Runtime) {
     assert!(server.is_up());
 }
 
-/// Whatever its clients do, the program asks nobody for memory, and neither does the host on its
+/// While its clients do anything at all, the program asks no one for memory, and neither does the host on its
 /// behalf. (The guest without an allocator, below, could not even be linked if it did.)
 fn allocations(runtime: Runtime) {
     let Some((server, mut output)) = runtime.counting() else { return };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// How much a far end holds that nobody has read. Little, so that connections are soon full.
+/// How much a far end holds that no one has read. Little, so that connections are soon full.
 const RECEIVED_MAX: usize = 64 * 1024;
 
 /// Any free port of this host.
@@ -23,7 +23,7 @@ pub(crate) struct Partner {
     /// By the numbers that the program knows them by.
     streams: Vec<Option<TcpStream>>,
     listener: Option<TcpListener>,
-    /// Sockets at addresses where nobody listens.
+    /// Sockets at addresses where no one listens.
     deaf: Vec<Socket>,
 }
 

@@ -88,7 +88,7 @@ impl Runtime {
         folder.join(format!("{name}-{version}.wasm"))
     }
 
-    /// Where a server is asked to listen: anywhere, or where nobody does if the host has to be told
+    /// Where a server is asked to listen: anywhere, or where no one does if the host has to be told
     /// a number.
     fn address(self) -> SocketAddr {
         if self.is_01() { free_address() } else { ([127, 0, 0, 1], 0).into() }
@@ -246,7 +246,7 @@ fn folder() -> Option<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Taken;
 
-/// What comes of `run`, which chooses an address that nobody has, and begins anew when it was not
+/// What comes of `run`, which chooses an address that no one has, and begins anew when it was not
 /// the first to take it.
 pub(crate) fn first_that_is_not_taken<T>(mut run: impl FnMut() -> Result<T, Taken>) -> T {
     /// More than that are no coincidence.
@@ -263,13 +263,13 @@ pub(crate) fn is_taken(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
-/// An address at which nobody listens at the moment.
+/// An address at which no one listens at the moment.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound")
 }
 
-/// As many addresses as the conformance suite has listeners, at which nobody listens. Each has a
+/// As many addresses as the conformance suite has listeners, at which no one listens. Each has a
 /// host of its own in the loopback network, so that no connection that is made meanwhile from an
 /// address of 127.0.0.1 takes one of them away.
 fn many_addresses() -> Vec<SocketAddr> {

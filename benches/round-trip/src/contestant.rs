@@ -123,7 +123,7 @@ impl Contestant {
     }
 }
 
-/// An address at which nobody listens.
+/// An address at which no one listens.
 fn free_address() -> Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -5,8 +5,8 @@
 //!
 //! `ci/round-trip` builds the servers, runs this, and puts the chart where the documentation has
 //! it. All servers run at once, and each has its turn in short bursts, one after the other, so that
-//! whatever else the machine does harms them alike; ratios are of bursts of the same pass. A server
-//! that nobody talks to sleeps. Only those with 10,000 clients are measured one by one.
+//! everything else on the machine harms them alike; ratios are of bursts of the same pass. A server
+//! that no one talks to sleeps. Only those with 10,000 clients are measured one by one.
 
 #![forbid(unsafe_code)]
 

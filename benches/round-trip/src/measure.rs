@@ -107,7 +107,7 @@ impl Busy {
         Ok(messages as f64 / start.elapsed().as_secs_f64())
     }
 
-    /// Talks for so long, and says how many messages were sent and came back.
+    /// Talks for so long, and says how many messages were sent and arrived back.
     fn talk(&mut self, span: Duration) -> Result<usize> {
         let start = Instant::now();
         let mut messages = 0;

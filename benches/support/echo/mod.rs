@@ -75,10 +75,10 @@ impl Contestant {
             Self::Floor => floor::serve(&listener, connections),
             Self::Selkie(backend) => serve_selkie(backend, listener, connections),
             Self::SelkiePieces => {
-                selkie::serve(Epoll::new(connections + 1), Pieces, listener, connections)
+                selkie::serve(Epoll::new(connections + 1), Pieces, listener, connections);
             }
             Self::SelkieTimers => {
-                selkie::serve(Epoll::new(connections + 1), Timers, listener, connections)
+                selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
             Self::Mio => mio::serve(listener, connections),
             Self::Polling => polling::serve(&listener, connections),

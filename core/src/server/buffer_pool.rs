@@ -2,6 +2,7 @@
 
 use core::num::NonZeroU32;
 
+use crate::compact::compact;
 use crate::contract::Instant;
 
 /// The bookkeeping of one block of bytes, the memory of one buffer. All bits zero is unused.
@@ -208,23 +209,24 @@ impl<'a> Pool<'a> {
         self.state.size - self.len(id)
     }
 
-    /// Adds `bytes`, which must fit, behind those that wait.
-    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-    #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
-    pub(super) fn push(&mut self, id: BufferId, bytes: &[u8]) {
-        let size = self.state.size;
-        let start = id.index() * size;
-        let block = &mut self.blocks[id.index()];
-        let ring = &mut self.bytes[start..start + size];
-        debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");
-        let mut rest = bytes;
-        // Up to the end of the ring, and from its beginning.
-        while !rest.is_empty() {
-            let tail = wrap(block.head as usize + block.len as usize, size);
-            let (piece, behind) = rest.split_at(rest.len().min(size - tail));
-            ring[tail..tail + piece.len()].copy_from_slice(piece);
-            block.len += piece.len() as u32;
-            rest = behind;
+    compact! {
+        /// Adds `bytes`, which must fit, behind those that wait.
+        #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
+        pub(super) fn push(&mut self, id: BufferId, bytes: &[u8]) {
+            let size = self.state.size;
+            let start = id.index() * size;
+            let block = &mut self.blocks[id.index()];
+            let ring = &mut self.bytes[start..start + size];
+            debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");
+            let mut rest = bytes;
+            // Up to the end of the ring, and from its beginning.
+            while !rest.is_empty() {
+                let tail = wrap(block.head as usize + block.len as usize, size);
+                let (piece, behind) = rest.split_at(rest.len().min(size - tail));
+                ring[tail..tail + piece.len()].copy_from_slice(piece);
+                block.len += piece.len() as u32;
+                rest = behind;
+            }
         }
     }
 

@@ -103,6 +103,9 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns when the connection that has held a buffer longest is aborted, if the current one
     /// still waits then.
     pub(super) fn grace_ends_at(&mut self) -> Instant {
+        if P::OWNS_BUFFERS {
+            return Instant::MAX;
+        }
         match self.current().waiting() {
             Waiting::Output | Waiting::Input => {
                 let held_since =

@@ -24,6 +24,7 @@
 
 use super::buffer_pool::BufferId;
 use super::counters::CloseReason;
+use crate::compact::compact;
 use crate::contract::{Instant, Interest};
 
 /// Defines one axis of the state, and how it is packed.
@@ -241,6 +242,11 @@ impl Connection {
         self.phase() == Phase::Free
     }
 
+    /// Returns whether the service's own deadline has passed, or that of closing or lingering.
+    pub(super) fn is_timer_due(&self, now: Instant) -> bool {
+        self.timer != Instant::ZERO && self.timer <= now
+    }
+
     /// Returns whether a connection is served or closed in this slot.
     pub(super) fn is_connection(&self) -> bool {
         !matches!(self.phase(), Phase::Free | Phase::Listening)
@@ -251,19 +257,21 @@ impl Connection {
         self.is_open() && self.write_half() == WriteHalf::Open
     }
 
-    /// Returns the buffer of pending output.
-    pub(super) fn output(&self) -> Option<BufferId> {
-        match self.waiting() {
-            Waiting::Slot | Waiting::Output => None,
-            _ => BufferId::unpack(self.output),
+    compact! {
+        /// Returns the buffer of pending output.
+        pub(super) fn output(&self) -> Option<BufferId> {
+            match self.waiting() {
+                Waiting::Slot | Waiting::Output => None,
+                _ => BufferId::unpack(self.output),
+            }
         }
-    }
 
-    /// Returns the buffer of unread input.
-    pub(super) fn input(&self) -> Option<BufferId> {
-        match self.waiting() {
-            Waiting::Input => None,
-            _ => BufferId::unpack(self.input),
+        /// Returns the buffer of unread input.
+        pub(super) fn input(&self) -> Option<BufferId> {
+            match self.waiting() {
+                Waiting::Input => None,
+                _ => BufferId::unpack(self.input),
+            }
         }
     }
 
@@ -383,9 +391,13 @@ impl Connection {
 
     /// Returns whether the peer's stream is read from, as far as the connection itself decides.
     pub(super) fn reads(&self) -> bool {
+        self.waiting() == Waiting::Nothing && self.wants_to_read()
+    }
+
+    /// Returns whether the peer's stream is read from once there is a buffer for it.
+    pub(super) fn wants_to_read(&self) -> bool {
         self.is_open()
             && self.read_half() == ReadHalf::Open
-            && self.waiting() == Waiting::Nothing
             && !self.has(Flag::PAUSED)
             && !self.has(Flag::INBOX_FULL)
             && !self.has(Flag::FINISHING)

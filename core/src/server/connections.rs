@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_waits_longest_is_first_and_anybody_can_leave() {
+    fn the_longest_waiter_is_first_and_any_can_leave() {
         let mut slots = [Connection::EMPTY; 5];
         let mut sources = [Entry::Vacant::<u8>; 5];
         let mut queues = Queues::default();

@@ -57,17 +57,16 @@ impl<P: Transport> Engine<'_, '_, P> {
         if connection.phase() == Phase::Lingering {
             return false;
         }
-        let is_timer_due = connection.timer != Instant::ZERO && connection.timer <= now;
-        is_timer_due
-            || self.idle_at() <= now
-            || self.stalled_at() <= now
-            || self.input_due_at() <= now
-            || self.state.drain.is_some_and(|drain| {
-                let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
-                drain.deadline <= now || !is_told
-            })
+        self.due_at() <= now
+            || self.is_to_be_told()
             || connection.waiting() == Waiting::Input
             || connection.has(Flag::WRITE_FAILED)
+    }
+
+    /// Returns whether the server drains, and the service of the current connection does not know.
+    fn is_to_be_told(&mut self) -> bool {
+        let connection = *self.current();
+        self.state.drain.is_some() && connection.is_open() && !connection.has(Flag::DRAIN_TOLD)
     }
 
     /// Flushes and reads once more. Returns whether there may be more to read.
@@ -128,7 +127,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns why and how the current connection is closed now, if a deadline of it has passed.
     fn find_overdue(&mut self, now: Instant) -> Option<(CloseReason, Close)> {
         let connection = *self.current();
-        let is_timer_due = connection.timer != Instant::ZERO && connection.timer <= now;
+        let is_timer_due = connection.is_timer_due(now);
         let is_drain_due = self.state.drain.is_some_and(|drain| drain.deadline <= now);
         let has_output = !P::OWNS_BUFFERS && connection.output().is_some();
         let how = if has_output || connection.has(Flag::WRITE_FAILED) {
@@ -153,8 +152,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Calls the service if its own deadline has passed.
     fn run_timer<S: Service>(&mut self, app: &mut Application<'_, S>, now: Instant) {
         let connection = self.current();
-        let is_due = connection.timer != Instant::ZERO && connection.timer <= now;
-        if is_due && connection.is_open() {
+        if connection.is_timer_due(now) && connection.is_open() {
             connection.timer = Instant::ZERO;
             connection.set(Flag::OFFER_AGAIN);
             app.call(self, S::timer_expired);
@@ -208,21 +206,24 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.state.limits.idle.after(connection.progress)
     }
 
+    /// Returns the first deadline of the current connection that is judged.
+    #[inline(never)]
+    fn due_at(&mut self) -> Instant {
+        let timer = match self.current().timer {
+            Instant::ZERO => Instant::MAX,
+            timer => timer,
+        };
+        let is_to_be_told = self.is_to_be_told();
+        let drain = self.state.drain.map_or(Instant::MAX, |drain| {
+            if is_to_be_told { drain.tell_by.min(drain.deadline) } else { drain.deadline }
+        });
+        let idle_or_stalled = self.idle_at().min(self.stalled_at());
+        timer.min(drain).min(idle_or_stalled).min(self.input_due_at())
+    }
+
     /// Returns when the current connection has to be looked at next, if nothing happens on it.
     fn next_deadline(&mut self) -> Instant {
-        let connection = *self.current();
-        let timer = if connection.timer == Instant::ZERO { Instant::MAX } else { connection.timer };
-        let drain = self.state.drain.map_or(Instant::MAX, |drain| {
-            let is_told = !connection.is_open() || connection.has(Flag::DRAIN_TOLD);
-            if is_told { drain.deadline } else { drain.tell_by.min(drain.deadline) }
-        });
-        timer
-            .min(drain)
-            .min(self.idle_at())
-            .min(self.stalled_at())
-            .min(self.input_due_at())
-            .min(self.check_at())
-            .min(self.grace_ends_at())
+        self.due_at().min(self.check_at()).min(self.grace_ends_at())
     }
 
     /// Has a connection looked at when it next has to be, if it is still there.

@@ -8,6 +8,7 @@ use super::counters::{CloseReason, Counters};
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::Entry;
+use crate::compact::compact;
 use crate::contract::{Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 use crate::event_loop::Context;
 
@@ -240,6 +241,12 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
+    /// Has a connection looked at when it has stalled for too long, counted from `since`.
+    pub(super) fn schedule_stall(&mut self, index: usize, since: Instant) {
+        let deadline = self.state.limits.stall.after(since);
+        self.schedule(index, deadline);
+    }
+
     /// Has a connection or listener looked at in this turn, or if that is full, in the next.
     pub(super) fn schedule_now(&mut self, index: usize) {
         let now = self.context.now();
@@ -298,7 +305,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Has a slot wait for nothing, and whoever waits behind it have its turn.
     pub(super) fn stop_waiting(&mut self, index: usize) {
         let waiting = self.connections.dequeue(index);
-        if matches!(waiting, Waiting::Output | Waiting::Input) {
+        if !P::OWNS_BUFFERS && matches!(waiting, Waiting::Output | Waiting::Input) {
             self.state.scarce_since = self.context.now();
             self.wake_next();
         }
@@ -356,8 +363,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             let now = self.context.now();
             self.connection(index).set(Flag::NO_ROOM);
             self.connection(index).set_blocked_since(now);
-            let deadline = self.state.limits.stall.after(now);
-            self.schedule(index, deadline);
+            self.schedule_stall(index, now);
         }
     }
 
@@ -397,12 +403,14 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     }
 }
 
-/// Returns the reason to close a connection for an error of the platform.
-pub(super) fn reason_of(error: Error) -> CloseReason {
-    match error.kind() {
-        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-            CloseReason::Reset
+compact! {
+    /// Returns the reason to close a connection for an error of the platform.
+    pub(super) fn reason_of(error: Error) -> CloseReason {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+                CloseReason::Reset
+            }
+            _ => CloseReason::Failed,
         }
-        _ => CloseReason::Failed,
     }
 }

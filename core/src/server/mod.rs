@@ -74,7 +74,7 @@ use crate::event_loop::{Context, Handler};
 ///   nothing more is still read.
 /// * **Never deaf**: a peer that is gone is noticed while its connection is paused or full: by
 ///   the platform's report, or by asking it every 5 seconds, where it has one of these
-///   [capabilities](crate::Capabilities).
+///   [capabilities](crate::platform::Capabilities).
 /// * **Deadlines**: idle connections, stalled ones, and those whose service takes nothing are
 ///   closed, but only after one more look at them. Only bytes that moved count as progress.
 /// * **Draining**: the service is told, bytes received before are served, clients in the backlog

@@ -1,6 +1,6 @@
 //! Bytes from the peer: read, offered to the service, and kept as far as it leaves them.
 
-use super::connection::{Flag, ReadHalf, WriteHalf};
+use super::connection::{Flag, ReadHalf, Waiting, WriteHalf};
 use super::counters::bump;
 use super::engine::{Application, Engine};
 use super::service::Service;
@@ -29,8 +29,10 @@ impl<P: Transport> Engine<'_, '_, P> {
         app: &mut Application<'_, S>,
         what: Receive,
     ) -> bool {
-        let reads = self.current().reads() || self.is_woken_to_read();
-        if !reads && self.current().waiting() == super::connection::Waiting::Input {
+        let connection = self.current();
+        let waits = !P::OWNS_BUFFERS && connection.waiting() == Waiting::Input;
+        let reads = connection.reads() || (waits && connection.wants_to_read());
+        if waits && !reads {
             // It does not want to read any more.
             self.stop_waiting(self.current.index());
         }
@@ -46,16 +48,6 @@ impl<P: Transport> Engine<'_, '_, P> {
         };
         self.finish_receive(app, had_unread);
         more
-    }
-
-    /// Returns whether the current connection waits for a buffer to read into.
-    fn is_woken_to_read(&mut self) -> bool {
-        let mut connection = *self.current();
-        let waits = connection.waiting() == super::connection::Waiting::Input;
-        if waits {
-            connection.set_waiting(super::connection::Waiting::Nothing);
-        }
-        waits && connection.reads()
     }
 
     /// Reads once, or where a read leaves a source readable, until nothing is there; but no more

@@ -65,7 +65,7 @@ pub struct ServerStorage<'a, Source, Session> {
     pub sessions: &'a mut [Entry<Session>],
     /// The blocks that `bytes` is divided into, each the memory of one buffer. Connections borrow
     /// them while output or input waits, and only then. None where the platform keeps waiting
-    /// bytes ([`Transport::OWNS_BUFFERS`](crate::Transport::OWNS_BUFFERS)).
+    /// bytes ([`Transport::OWNS_BUFFERS`](crate::platform::Transport::OWNS_BUFFERS)).
     ///
     /// With two for each connection no connection ever waits for another. With fewer, those that
     /// find none take turns, and the one that has held a block longest is aborted after

@@ -136,8 +136,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         if is_full || P::REPORTS_ROOM {
             connection.set(Flag::NO_ROOM);
-            let deadline = self.state.limits.stall.after(now);
-            self.schedule(index, deadline);
+            self.schedule_stall(index, now);
             if index != self.current.index() {
                 self.update_interest(index);
             }
@@ -174,8 +173,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.record_progress(index);
         if P::OWNS_BUFFERS {
             // The bytes wait in the platform's buffer, and the peer may take none of them.
-            let deadline = self.state.limits.stall.after(self.context.now());
-            self.schedule(index, deadline);
+            let now = self.context.now();
+            self.schedule_stall(index, now);
         }
         Ok(count)
     }
@@ -220,8 +219,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         let Some(output) = self.borrow_for_output(index) else { return };
         self.pool.push(output, bytes);
         if is_new {
-            let deadline = self.state.limits.stall.after(self.context.now());
-            self.schedule(index, deadline);
+            let now = self.context.now();
+            self.schedule_stall(index, now);
         }
     }
 
@@ -285,8 +284,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
-        let deadline = self.state.limits.stall.after(now);
-        self.schedule(index, deadline);
+        self.schedule_stall(index, now);
     }
 
     /// Ends the sending half after a failure: pending output is thrown away, and what the peer has

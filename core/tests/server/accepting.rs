@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use selkie_core::{Close, CloseReason, ErrorKind, Interest};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, ErrorKind, Interest};
 
 use crate::rig::{Rig, Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};

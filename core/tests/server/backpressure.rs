@@ -1,4 +1,4 @@
-//! A peer that does not take what it is owed.
+//! A peer that does not take what it is pending.
 
 use core::time::Duration;
 
@@ -121,7 +121,7 @@ fn read_interest_is_dropped_while_the_outbox_is_full_and_comes_back() {
         assert_eq!(
             interest(rig, client),
             Interest::READABLE,
-            "nothing is owed, so nothing else is watched"
+            "nothing is pending, so nothing else is watched"
         );
         assert_eq!(rig.take(client), [b'x'; 100]);
     });
@@ -157,7 +157,7 @@ fn the_service_is_told_when_the_outbox_has_drained() {
         assert_eq!(
             rig.server.service().count(|call| *call == Call::Writable(token)),
             0,
-            "one byte is still owed"
+            "one byte is still pending"
         );
         rig.give_room(client, 1);
         rig.settle();

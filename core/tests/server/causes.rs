@@ -110,7 +110,7 @@ fn what_does_not_fit_the_outbox_waits_until_it_drains() {
 }
 
 #[test]
-fn a_peer_that_is_owed_something_is_read_while_there_is_room() {
+fn a_peer_with_pending_output_is_read_while_there_is_room() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);

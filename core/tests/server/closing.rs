@@ -13,14 +13,14 @@ use crate::toy::{PLATFORM, SERVER};
 const LINGERING: Config = UNLIMITED.linger(Duration::from_secs(2));
 
 on_all! {
-    a_peer_that_ended_its_stream_gets_all_that_it_is_owed
-    closing_sends_what_is_owed_first
-    aborting_throws_away_what_is_owed
+    a_peer_that_ended_its_stream_gets_all_pending_output
+    closing_sends_pending_output_first
+    aborting_discards_pending_output
     closing_when_opened_works
     aborting_when_opened_works
 }
 
-fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const KIND: u8>() {
+fn a_peer_that_ended_its_stream_gets_all_pending_output<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
@@ -47,7 +47,7 @@ fn a_peer_that_ended_its_stream_gets_all_that_it_is_owed<const KIND: u8>() {
     });
 }
 
-fn closing_sends_what_is_owed_first<const KIND: u8>() {
+fn closing_sends_pending_output_first<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
         let count = peer.send_some(bytes);
@@ -70,7 +70,7 @@ fn closing_sends_what_is_owed_first<const KIND: u8>() {
     });
 }
 
-fn aborting_throws_away_what_is_owed<const KIND: u8>() {
+fn aborting_discards_pending_output<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
         let count = peer.send_some(bytes);
@@ -203,7 +203,7 @@ fn ending_the_own_stream_leaves_the_peers_open() {
         let client = rig.connect();
         rig.give_room(client, 4);
         rig.settle();
-        assert!(!rig.socket(client).write_ended, "bytes are owed");
+        assert!(!rig.socket(client).write_ended, "bytes are pending");
         rig.give_room(client, 100);
         rig.settle();
         assert!(rig.socket(client).write_ended);

@@ -92,7 +92,7 @@ fn a_stalled_peer_is_aborted_in_time_and_any_byte_starts_anew() {
 }
 
 #[test]
-fn a_peer_that_is_owed_nothing_never_stalls() {
+fn a_peer_without_pending_output_never_stalls() {
     with_server::<_, SERVER>(Shape::SMALL, STALL, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);

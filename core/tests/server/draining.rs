@@ -1,8 +1,9 @@
-//! Draining: no new connections, what is owed is sent, then all is closed.
+//! Draining: no new connections, what is pending is sent, then all is closed.
 
 use core::time::Duration;
 
-use selkie_core::{Close, CloseReason, Instant, Service};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, Instant, Service};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
@@ -18,7 +19,7 @@ fn drain<S: Service, const KIND: u8>(rig: &mut Rig<'_, S, KIND>, within: Duratio
 
 on_all! {
     idle_connections_are_closed_at_once
-    owed_bytes_are_sent_before_the_close
+    pending_bytes_are_sent_before_the_close
     what_was_received_behind_a_full_inbox_is_served_while_draining
 }
 
@@ -55,7 +56,7 @@ fn idle_connections_are_closed_at_once<const KIND: u8>() {
     });
 }
 
-fn owed_bytes_are_sent_before_the_close<const KIND: u8>() {
+fn pending_bytes_are_sent_before_the_close<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 3);
@@ -72,7 +73,7 @@ fn owed_bytes_are_sent_before_the_close<const KIND: u8>() {
 }
 
 #[test]
-fn who_still_is_owed_at_the_deadline_is_expelled() {
+fn pending_output_at_the_deadline_is_cut_off() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let (stalled, idle) = (rig.connected(), rig.connected());
         rig.give_room(stalled, 0);

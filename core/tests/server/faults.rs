@@ -49,7 +49,7 @@ fn a_failing_write_closes<const KIND: u8>() {
 }
 
 #[test]
-fn a_reset_while_bytes_are_owed_closes() {
+fn a_reset_with_pending_output_closes() {
     with_server::<_, SERVER>(Shape::SMALL, LINGERING, Scripted::echo(), |rig| {
         for ended in [false, true] {
             let client = rig.connected();
@@ -194,18 +194,18 @@ fn every_readiness_in_every_state_is_harmless() {
     ];
     for readiness in all {
         with_server::<_, SERVER>(Shape::SMALL, LINGERING, Scripted::lines(), |rig| {
-            let [idle, owed, held, ended, closing] = core::array::from_fn(|_| rig.connected());
-            rig.give_room(owed, 0);
-            rig.send(owed, b"a line\n");
+            let [idle, pending, held, ended, closing] = core::array::from_fn(|_| rig.connected());
+            rig.give_room(pending, 0);
+            rig.send(pending, b"a line\n");
             rig.send(held, b"a piece");
             rig.give_room(ended, 0);
             rig.send(ended, b"another line\n");
             rig.end(ended);
             rig.give_room(closing, 0);
-            rig.send(closing, b"owed\n");
+            rig.send(closing, b"pending\n");
             rig.settle();
             let open = rig.server.open_connections();
-            for client in [idle, owed, held, ended, closing, rig.listener] {
+            for client in [idle, pending, held, ended, closing, rig.listener] {
                 let token = rig.token(client);
                 rig.event_loop.platform.made_up.push(Event { token, readiness });
             }
@@ -215,11 +215,11 @@ fn every_readiness_in_every_state_is_harmless() {
                 open,
                 "{readiness:?} closes nobody by itself"
             );
-            rig.give_room(owed, 100);
+            rig.give_room(pending, 100);
             rig.give_room(ended, 100);
             rig.send(held, b" of it\n");
             rig.settle();
-            assert_eq!(rig.take(owed), b"a line\n");
+            assert_eq!(rig.take(pending), b"a line\n");
             assert_eq!(rig.take(held), b"a piece of it\n");
             assert_eq!(rig.take(ended), b"another line\n");
         });

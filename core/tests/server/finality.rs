@@ -43,7 +43,7 @@ fn what_is_asked_for_after_the_closing_is_ignored() {
         rig.give_room(client, 0);
         rig.send(client, b"hello");
         rig.pass(Duration::from_secs(2));
-        assert_eq!(rig.closed(client), None, "it is owed something");
+        assert_eq!(rig.closed(client), None, "it is pending something");
         rig.give_room(client, usize::MAX);
         rig.settle();
         assert_eq!(rig.take(client), b"hello");
@@ -73,7 +73,7 @@ fn what_was_left_is_not_offered_after_the_closing() {
         rig.settle();
         rig.give_room(client, 2);
         rig.settle();
-        assert_eq!(rig.closed(client), None, "two bytes are owed");
+        assert_eq!(rig.closed(client), None, "two bytes are pending");
         assert_eq!(rig.server.service().count(|call| matches!(call, Call::Received(..))), 1);
         rig.give_room(client, 2);
         rig.settle();

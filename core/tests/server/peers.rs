@@ -126,7 +126,7 @@ fn an_interest_that_cannot_be_changed_for_another_peer_closes_that_one() {
 }
 
 #[test]
-fn another_peer_is_closed_after_what_it_is_owed() {
+fn another_peer_is_closed_after_its_pending_output() {
     let (service, roster) = acting(|peer, first, bytes| {
         peer.send_to(first, bytes).unwrap();
         peer.close_other(first);

@@ -15,7 +15,7 @@ fn a_block_that_comes_back_serves_everyone_who_waits() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let clients: Vec<_> = (0..5).map(|_| rig.connected()).collect();
         rig.give_room(clients[0], 0);
-        rig.send(clients[0], b"owed");
+        rig.send(clients[0], b"pending");
         rig.settle();
         for &client in &clients[1..] {
             rig.send(client, b"hello");
@@ -34,56 +34,56 @@ fn a_block_that_comes_back_serves_everyone_who_waits() {
 #[test]
 fn who_needs_one_block_is_not_kept_from_it_by_who_needs_two() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::lines(), |rig| {
-        // In the order of slots, whoever needs two comes first.
-        let (needs_two, owes, holds) = (rig.connected(), rig.connected(), rig.connected());
+        // In the order of slots, the one that needs two comes first.
+        let (needs_two, pending, holds) = (rig.connected(), rig.connected(), rig.connected());
         rig.send(holds, b"a piece");
         rig.settle();
-        rig.give_room(owes, 0);
-        rig.send(owes, b"x\n");
+        rig.give_room(pending, 0);
+        rig.send(pending, b"x\n");
         rig.settle();
         rig.send(needs_two, b"two\n");
         rig.send(holds, b" more\n");
         rig.settle();
-        rig.give_room(owes, usize::MAX);
+        rig.give_room(pending, usize::MAX);
         rig.settle();
         rig.pass(Duration::from_secs(1));
         assert_eq!(rig.take(holds), b"a piece more\n");
         rig.settle();
         assert_eq!(rig.take(needs_two), b"two\n");
-        assert_eq!(rig.take(owes), b"x\n");
+        assert_eq!(rig.take(pending), b"x\n");
     });
 }
 
 #[test]
-fn a_starved_connection_is_not_watched() {
+fn a_connection_that_waits_for_a_buffer_is_not_watched() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (owes, starved) = (rig.connected(), rig.connected());
-        rig.give_room(owes, 0);
-        rig.send(owes, &[0; 100]);
+        let (pending, starved) = (rig.connected(), rig.connected());
+        rig.give_room(pending, 0);
+        rig.send(pending, &[0; 100]);
         rig.settle();
         rig.send(starved, b"x");
         rig.settle();
         let turns = rig.event_loop.counters().turns;
         rig.settle();
         assert_eq!(rig.event_loop.counters().turns, turns + 1, "no spinning");
-        rig.end(owes);
-        rig.socket(owes).write_error = Some(selkie_core::ErrorKind::BrokenPipe);
+        rig.end(pending);
+        rig.socket(pending).write_error = Some(selkie_core::ErrorKind::BrokenPipe);
         rig.settle();
         assert_eq!(rig.take(starved), b"x", "the block of a connection that broke comes back too");
     });
 }
 
 #[test]
-fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
+fn a_connection_that_waited_for_a_buffer_hears_of_its_end_once_served() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (owes, starved) = (rig.connected(), rig.connected());
-        rig.give_room(owes, 0);
-        rig.send(owes, b"owed");
+        let (pending, starved) = (rig.connected(), rig.connected());
+        rig.give_room(pending, 0);
+        rig.send(pending, b"pending");
         rig.settle();
         rig.send(starved, b"x");
         rig.end(starved);
         rig.settle();
-        rig.give_room(owes, 100);
+        rig.give_room(pending, 100);
         rig.settle();
         assert_eq!(rig.take(starved), b"x");
         assert!(rig.closed(starved).is_some());
@@ -95,16 +95,16 @@ fn a_starved_connection_is_told_of_its_end_once_it_was_served() {
 fn a_connection_that_waits_for_a_buffer_is_not_idle() {
     let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
     with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
-        let (owes, starved) = (rig.connected(), rig.connected());
-        rig.give_room(owes, 0);
-        rig.send(owes, b"owed");
+        let (pending, starved) = (rig.connected(), rig.connected());
+        rig.give_room(pending, 0);
+        rig.send(pending, b"pending");
         rig.settle();
         rig.send(starved, b"x");
         rig.pass(Duration::from_secs(9));
-        rig.give_room(owes, 1);
+        rig.give_room(pending, 1);
         rig.pass(Duration::from_secs(9));
         assert_eq!(rig.closed(starved), None);
-        rig.give_room(owes, usize::MAX);
+        rig.give_room(pending, usize::MAX);
         rig.settle();
         assert_eq!(rig.take(starved), b"x");
     });
@@ -117,7 +117,7 @@ fn who_holds_a_buffer_longest_gives_it_up_after_the_grace() {
         let (first, second, waits) = (rig.connected(), rig.connected(), rig.connected());
         for client in [first, second] {
             rig.give_room(client, 0);
-            rig.send(client, b"owed");
+            rig.send(client, b"pending");
             rig.settle();
         }
         rig.send(waits, b"x");

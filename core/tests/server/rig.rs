@@ -3,10 +3,9 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use selkie_core::{
-    Block, Close, CloseReason, Config, Connection, Entry, Event, EventLoop, Instant, LoopStorage,
-    Server, ServerStorage, Service, Slot, TimerSlot, Token,
-};
+use selkie_core::memory::{Block, Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::platform::Close;
+use selkie_core::{CloseReason, Config, Event, EventLoop, Instant, Server, Service, Token};
 
 use crate::toy::{Handle, Socket, Toy};
 

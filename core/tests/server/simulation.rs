@@ -135,7 +135,7 @@ impl Run {
         for &handle in &self.order {
             rig.give_room(handle, usize::MAX);
         }
-        // Whoever holds a piece of a line keeps its block, and may keep others waiting until it
+        // The one that holds a piece of a line keeps its block, and may keep others waiting until it
         // ends.
         rig.pass(Duration::from_secs(1));
         for &handle in &self.order {
@@ -143,7 +143,7 @@ impl Run {
         }
         rig.pass(Duration::from_secs(1));
         rig.event_loop.platform.register_errors.clear();
-        // Whoever sent only a piece of a line is kept for as long as the service may still take it,
+        // The one that sent only a piece of a line is kept for as long as the service may still take it,
         // and others may wait for its buffer.
         for _ in &self.order {
             rig.pass(Duration::from_secs(3601));

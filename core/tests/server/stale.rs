@@ -1,4 +1,4 @@
-//! Tokens of connections that are gone, and tokens that never named one: whoever has the slot now
+//! Tokens of connections that are gone, and tokens that never named one: the present tenant of the slot
 //! notices nothing.
 
 use std::cell::Cell;

@@ -15,52 +15,52 @@ fn ask_to_write(peer: &mut Peer<'_>) {
     peer.request_writable();
 }
 
-/// Has a client borrow one block, as it is owed something that it does not take.
+/// Has a client borrow one block, as it is pending something that it does not take.
 fn owe(rig: &mut Rig<'_, Scripted, SERVER>, client: Handle) {
     rig.give_room(client, 0);
-    rig.send(client, b"owed");
+    rig.send(client, b"pending");
     rig.settle();
     assert_eq!(rig.server.blocks_borrowed(), 1);
 }
 
-/// Once nobody waits any more, a peer that is owed something is read from as before.
-fn check_that_nobody_waits(rig: &mut Rig<'_, Scripted, SERVER>, client: Handle) {
+/// Once no one waits any more, a peer that is pending something is read from as before.
+fn check_that_no_client_waits(rig: &mut Rig<'_, Scripted, SERVER>, client: Handle) {
     owe(rig, client);
     rig.send(client, b" more");
     rig.settle();
     assert!(rig.socket(client).incoming.is_empty(), "others are not waited for");
     rig.give_room(client, usize::MAX);
     rig.settle();
-    assert!(rig.take(client).ends_with(b"owed more"));
+    assert!(rig.take(client).ends_with(b"pending more"));
 }
 
 #[test]
 fn who_was_served_is_not_waited_for() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (owes, starved) = (rig.connected(), rig.connected());
-        owe(rig, owes);
+        let (pending, starved) = (rig.connected(), rig.connected());
+        owe(rig, pending);
         rig.send(starved, b"x");
         rig.settle();
         assert_eq!(rig.server.counters().starved, 1);
-        rig.give_room(owes, usize::MAX);
+        rig.give_room(pending, usize::MAX);
         rig.settle();
         assert_eq!(rig.take(starved), b"x");
-        check_that_nobody_waits(rig, owes);
+        check_that_no_client_waits(rig, pending);
     });
 }
 
 #[test]
 fn a_newcomer_does_not_overtake() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (owes, starved, newcomer) = (rig.connected(), rig.connected(), rig.connected());
-        owe(rig, owes);
+        let (pending, starved, newcomer) = (rig.connected(), rig.connected(), rig.connected());
+        owe(rig, pending);
         rig.send(starved, b"x");
         rig.settle();
         // In one batch the block comes back, and the newcomer, who would keep one, has something to
         // be read.
         rig.give_room(newcomer, 0);
         rig.send(newcomer, b"y");
-        rig.give_room(owes, usize::MAX);
+        rig.give_room(pending, usize::MAX);
         rig.settle();
         assert_eq!(rig.take(starved), b"x");
         rig.give_room(newcomer, usize::MAX);
@@ -72,15 +72,15 @@ fn a_newcomer_does_not_overtake() {
 #[test]
 fn those_who_wait_are_served_in_turn() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (owes, one, two, three) =
+        let (pending, one, two, three) =
             (rig.connected(), rig.connected(), rig.connected(), rig.connected());
-        owe(rig, owes);
+        owe(rig, pending);
         for client in [one, two, three] {
             rig.give_room(client, 0);
             rig.send(client, &[b'x'; 48]);
         }
         rig.settle();
-        rig.give_room(owes, usize::MAX);
+        rig.give_room(pending, usize::MAX);
         rig.settle();
         assert_eq!(rig.socket(one).writes, 1);
         // Each keeps the block until its peer takes the bytes, and has more to be read then.
@@ -99,12 +99,12 @@ fn those_who_wait_are_served_in_turn() {
 fn who_waits_is_not_read_when_it_is_looked_after() {
     let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
     with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
-        let (owes, starved) = (rig.connected(), rig.connected());
+        let (pending, starved) = (rig.connected(), rig.connected());
         rig.pass(Duration::from_secs(5));
         rig.send(starved, b"x");
         rig.settle();
-        rig.give_room(owes, 0);
-        rig.send(owes, &[0; 100]);
+        rig.give_room(pending, 0);
+        rig.send(pending, &[0; 100]);
         rig.settle();
         assert_eq!(rig.server.blocks_borrowed(), 2);
         rig.send(starved, b"y");

@@ -12,6 +12,7 @@ pub(crate) struct Handle(pub(crate) usize);
 
 /// A stream or a listener, and what the test wants of it.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub(crate) struct Socket {
     pub(crate) is_listener: bool,
     /// Of a listener: who waits to be accepted.

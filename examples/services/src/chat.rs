@@ -13,7 +13,7 @@ const MESSAGE_MAX: usize = NICK_MAX + 2 + LINE_MAX;
 const TOO_LONG: &[u8] = b"a line has at most 511 bytes\n";
 
 /// Passes lines on to everybody else. Who does not take them in time is disconnected, so that
-/// nobody else waits.
+/// no one else waits.
 #[derive(Debug)]
 pub struct Chat<'a> {
     seats: &'a mut [Seat],

@@ -2,7 +2,7 @@
 
 use selkie_core::{Peer, Service};
 
-/// Sends back whatever it receives.
+/// Sends back all bytes that it receives.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Echo;
 

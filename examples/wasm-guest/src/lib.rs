@@ -36,9 +36,9 @@ use static_cell::ConstStaticCell;
 
 /// 64 clients and the listener.
 const SLOTS: usize = 65;
-/// How much one read takes, and how much may be owed to a client.
+/// How much one read takes, and how much may be pending to a client.
 const BLOCK_SIZE: usize = 4096;
-/// How many clients can be owed bytes at once; the others wait.
+/// How many clients can be pending bytes at once; the others wait.
 const BLOCKS: usize = 16;
 
 /// All memory that is used, as one.
@@ -67,7 +67,7 @@ fn serve() -> Result<(), Error> {
     event_loop.run(&mut server)
 }
 
-/// Nobody is there to be told.
+/// No one is there to be told.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()

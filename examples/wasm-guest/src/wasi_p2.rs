@@ -23,7 +23,7 @@ pub(crate) fn listen(platform: &mut Guest) -> Result<Socket, Error> {
     platform.listen(ADDRESS, 128)
 }
 
-/// Tells the linker of components what is exported here; see `wit/guest.wit`.
+/// Reports the linker of components what is exported here; see `wit/guest.wit`.
 #[unsafe(link_section = "component-type:wasm-guest")]
 #[expect(dead_code, reason = "it is there for the linker, and takes no memory")]
 static COMPONENT_TYPE: [u8; include_bytes!("../wit/guest.component-type").len()] =

@@ -43,7 +43,7 @@ unsafe extern "C" {
 pub(crate) const ARGUMENT_MAX: usize = 64;
 
 /// Where the host puts lists and texts that it returns: arguments, and the words of an error that
-/// has no number. Nobody keeps them, so the memory is used over and over.
+/// has no number. No one keeps them, so the memory is used over and over.
 struct Arena {
     bytes: UnsafeCell<[u8; 4096]>,
     used: UnsafeCell<usize>,
@@ -57,7 +57,7 @@ static ARENA: Arena = Arena { bytes: UnsafeCell::new([0; 4096]), used: UnsafeCel
 /// How the host asks for memory for what it returns.
 #[unsafe(export_name = "cabi_realloc")]
 extern "C" fn reallocate(_old: *mut u8, _old_size: usize, align: usize, size: usize) -> *mut u8 {
-    // SAFETY: nobody else has a reference to the number, as a component has one thread and the host
+    // SAFETY: no one else has a reference to the number, as a component has one thread and the host
     // calls this alone.
     let used = unsafe { &mut *ARENA.used.get() };
     let start = ARENA.bytes.get().cast::<u8>();
@@ -107,7 +107,7 @@ pub(crate) fn print(mut bytes: &[u8]) {
     stream_drop(writable);
     let mut result = [0; 2];
     // SAFETY: there is room for the result until the call is done, which is awaited. That the
-    // console fails is nobody's concern.
+    // console fails is no one's concern.
     done(future, unsafe { result_read(future, &raw mut result) });
     result_drop(future);
 }

@@ -26,7 +26,7 @@ const EVENTS: usize = 32;
 /// How many blocks there are for bytes that wait: two for each client that stalls, or as many as
 /// will do.
 const BLOCKS: usize = if SLOTS < 1024 { 2 * SLOTS } else { 2048 };
-/// How many bytes may be owed to a client before nothing more is read from it.
+/// How many bytes may be pending to a client before nothing more is read from it.
 const BLOCK_SIZE: usize = 1024;
 
 static PLATFORM: ConstStaticCell<StaticWaitableSet<SLOTS>> =

@@ -133,7 +133,7 @@ pub(super) fn use_before<Session: Default, const OWNS_BUFFERS: bool, const READS
         }
         let at = network.now() + core::time::Duration::from_micros(100);
         event_loop.platform.advance(at);
-        // Whatever fails is of no matter: the memory was used.
+        // Failures do not matter: the memory was used.
         if event_loop.turn(at, &mut server).is_err() || turn == TURNS {
             return;
         }

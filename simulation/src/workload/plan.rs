@@ -63,10 +63,9 @@ impl Plan {
     /// Returns the number of bytes it gets from an undisturbed connection, where that is known.
     pub(super) fn expected(&self) -> u64 {
         match self.kind {
-            Kind::Echo => self.request.len() as u64 - 1,
+            // The partner of a relayed client sends as much as it does.
+            Kind::Echo | Kind::Relay => self.request.len() as u64 - 1,
             Kind::Stream => self.reply_total,
-            // Its partner sends as much as it does.
-            Kind::Relay => self.request.len() as u64 - 1,
             Kind::Chat | Kind::Chaos => 0,
         }
     }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use selkie_core::{
-    Config, Connection, Entry, Error, ErrorKind, Event, EventLoop, Instant, LoopStorage, Server,
-    ServerStorage, Service, Slot, TimerSlot,
-};
+use selkie_core::memory::{Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::{Config, Error, ErrorKind, Event, EventLoop, Instant, Server, Service};
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket};
 use smoltcp::iface::SocketHandle;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use selkie_core::{Context, Error, Selector};
+use selkie_core::platform::Selector;
+use selkie_core::{Context, Error};
 
 /// The backend, of which a guest has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

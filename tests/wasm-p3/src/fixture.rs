@@ -33,7 +33,7 @@ fn memory<const SLOTS: usize>() -> WaitableSetStorage {
     let pages = size_of::<StaticWaitableSet<SLOTS>>().div_ceil(PAGE);
     let first = core::arch::wasm32::memory_grow(0, pages);
     let place: *mut StaticWaitableSet<SLOTS> = core::ptr::without_provenance_mut(first * PAGE);
-    // SAFETY: the pages are fresh, large enough, and nobody else's.
+    // SAFETY: the pages are fresh, large enough, and no one else's.
     let memory = unsafe {
         place.write(StaticWaitableSet::new());
         &mut *place

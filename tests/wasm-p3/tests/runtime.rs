@@ -93,14 +93,14 @@ fn clients_that_come_and_go_are_all_served() {
 }
 
 #[test]
-fn a_stalled_reader_costs_nobody_else() {
+fn a_stalled_reader_costs_no_other_client() {
     let server = Server::start(16, None);
     clients::stalled_reader(&server.target, || {});
     server.still_serves();
 }
 
 #[test]
-fn many_stalled_readers_cost_nobody_else() {
+fn many_stalled_readers_cost_no_other_client() {
     let server = Server::start(64, None);
     let mut stalled: Vec<TcpStream> = (0..20).map(|_| server.target.connect()).collect();
     let sent: Vec<u64> = std::thread::scope(|scope| {
@@ -114,14 +114,14 @@ fn many_stalled_readers_cost_nobody_else() {
     for (mut client, sent) in stalled.into_iter().zip(sent) {
         client.shutdown(Shutdown::Write).expect("the connection is still there");
         let came = std::io::copy(&mut client, &mut std::io::sink())
-            .expect("the server sends what it owes");
+            .expect("the server sends what it pending");
         assert_eq!(came, sent, "bytes of a stalled reader are lost");
     }
     server.still_serves();
 }
 
 #[test]
-fn a_storm_of_resets_harms_nobody_else() {
+fn a_storm_of_resets_harms_no_other_client() {
     let server = Server::start(64, None);
     clients::reset_storm(&server.target, 400);
     server.still_serves();
@@ -142,8 +142,8 @@ fn a_silent_client_is_let_go_in_time() {
 }
 
 /// The runtime hands out the event with the smallest handle first, and looks after what is in
-/// flight only while the guest sleeps: clients that came first and never pause must not starve the
-/// one that came last.
+/// flight only while the guest sleeps: clients that arrived first and never pause must not starve the
+/// one that arrived last.
 #[test]
 fn busy_clients_that_came_first_do_not_starve_a_late_one() {
     let server = Server::start(64, None);

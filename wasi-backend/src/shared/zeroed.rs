@@ -11,7 +11,8 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::{fmt, ptr, slice};
 use std::boxed::Box;
 
-use selkie_core::{Block, Connection, Error, ErrorKind, Event, Slot, TimerSlot};
+use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
+use selkie_core::{Error, ErrorKind, Event};
 
 /// The size of a page, in bytes.
 const PAGE: usize = 65_536;

@@ -36,7 +36,7 @@ const PATTERN: [u8; 16 * 1024] = pattern();
 
 /// Serves `GET /`, `GET /bytes/N` (N bytes), `POST /echo`, and `HEAD`.
 ///
-/// Whatever else is asked for is answered with 404 or 405; what is no request with 400, 413, 431,
+/// Everything else that is asked for is answered with 404 or 405; what is no request with 400, 413, 431,
 /// 501 or 505, and what does not come in time with 408, after which the connection is closed.
 #[derive(Debug)]
 pub struct Http {

@@ -116,7 +116,7 @@ impl<'a, const KEY: usize, const VALUE: usize> Store<'a, KEY, VALUE> {
         true
     }
 
-    /// Stores `value` under `key` until `expires` (zero for ever), in place of what was there.
+    /// Stores `value` under `key` until `expires` (zero forever), in place of what was there.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
 //! An echo server straight on `wasi:io/poll`, `wasi:io/streams` and `wasi:sockets`: what a careful
-//! author writes who wants nothing but this, so that whatever a library takes longer is the
+//! author writes who wants nothing but this, so that the time that a library takes longer is the
 //! library's.
 //!
 //! Its calls for a message are one poll, one read, one question for room, one write, and one read
@@ -42,7 +42,7 @@ struct Connection {
     _socket: TcpSocket,
     /// What its peer has not taken yet. As long as there is any, the pollable is the one for
     /// writing.
-    owed: Vec<u8>,
+    pending: Vec<u8>,
 }
 
 fn main() {
@@ -104,18 +104,18 @@ fn accept(socket: &TcpSocket, connections: &mut Vec<Connection>, pollables: &mut
         let Ok((socket, input, output)) = socket.accept() else { return };
         let pollable = input.subscribe();
         pollables.push(pollable.handle());
-        connections.push(Connection { pollable, input, output, _socket: socket, owed: Vec::new() });
+        connections.push(Connection { pollable, input, output, _socket: socket, pending: Vec::new() });
     }
 }
 
 impl Connection {
-    /// Sends what is owed or what has come, and waits for what comes next. Says whether the
+    /// Sends what is pending or what has come, and waits for what comes next. Says whether the
     /// connection goes on.
     fn serve(&mut self, buffer: &mut [u8]) -> bool {
-        let owed = take(&mut self.owed);
-        if !owed.is_empty() {
-            let goes_on = self.send(&owed);
-            if goes_on && self.owed.is_empty() {
+        let pending = take(&mut self.pending);
+        if !pending.is_empty() {
+            let goes_on = self.send(&pending);
+            if goes_on && self.pending.is_empty() {
                 self.pollable = self.input.subscribe();
             }
             return goes_on;
@@ -126,7 +126,7 @@ impl Connection {
                 Some(count) if self.send(&buffer[..count]) => {}
                 _ => return false,
             }
-            if !self.owed.is_empty() {
+            if !self.pending.is_empty() {
                 self.pollable = self.output.subscribe();
                 return true;
             }
@@ -150,7 +150,7 @@ impl Connection {
         if count > 0 && self.output.write(&bytes[..count]).is_err() {
             return false;
         }
-        self.owed.extend_from_slice(&bytes[count..]);
+        self.pending.extend_from_slice(&bytes[count..]);
         true
     }
 }

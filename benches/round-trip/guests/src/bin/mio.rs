@@ -38,12 +38,12 @@ fn main() -> Result<()> {
             }
             let Some(place) = connections.get_mut(token.0) else { continue };
             let Some(connection) = place else { continue };
-            let owed_before = !connection.owed.is_empty();
+            let pending_before = !connection.pending.is_empty();
             if connection.serve(&mut buffer).is_err() {
                 poll.registry().deregister(&mut connection.stream)?;
                 *place = None;
-            } else if owed_before == connection.owed.is_empty() {
-                let interest = if owed_before { Interest::READABLE } else { Interest::WRITABLE };
+            } else if pending_before == connection.pending.is_empty() {
+                let interest = if pending_before { Interest::READABLE } else { Interest::WRITABLE };
                 poll.registry().reregister(&mut connection.stream, token, interest)?;
             }
         }
@@ -64,7 +64,7 @@ fn accept(
                 let vacant =
                     connections.iter().position(Option::is_none).unwrap_or(connections.len());
                 poll.registry().register(&mut stream, Token(vacant), Interest::READABLE)?;
-                let connection = Some(Connection { stream, owed: Vec::new() });
+                let connection = Some(Connection { stream, pending: Vec::new() });
                 match connections.get_mut(vacant) {
                     Some(place) => *place = connection,
                     None => connections.push(connection),
@@ -79,16 +79,16 @@ fn accept(
 /// A stream, and the bytes that it did not take.
 struct Connection {
     stream: TcpStream,
-    owed: Vec<u8>,
+    pending: Vec<u8>,
 }
 
 impl Connection {
-    /// Sends what is owed, then echoes until the stream has nothing more. An error is the end of
+    /// Sends what is pending, then echoes until the stream has nothing more. An error is the end of
     /// the connection, as is the end of what the peer sends.
     fn serve(&mut self, buffer: &mut [u8]) -> Result<()> {
-        while !self.owed.is_empty() {
-            match self.stream.write(&self.owed) {
-                Ok(count) => drop(self.owed.drain(..count)),
+        while !self.pending.is_empty() {
+            match self.stream.write(&self.pending) {
+                Ok(count) => drop(self.pending.drain(..count)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -105,10 +105,10 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
                 Err(error) => return Err(error),
             };
-            self.owed.extend_from_slice(&buffer[written..count]);
+            self.pending.extend_from_slice(&buffer[written..count]);
             // Only a read that finds nothing makes mio wait for the stream again here: one that
             // does not fill the buffer is not enough, as it is with epoll.
-            if !self.owed.is_empty() {
+            if !self.pending.is_empty() {
                 return Ok(());
             }
         }

@@ -20,7 +20,7 @@ struct Connection {
     descriptor: Fd,
     /// What its peer has not taken yet. As long as there is any, the subscription is the one for
     /// writing.
-    owed: Vec<u8>,
+    pending: Vec<u8>,
 }
 
 fn main() {
@@ -47,13 +47,13 @@ fn main() {
                 continue;
             };
             if connections[place].serve(&mut buffer).is_ok() {
-                let is_owing = !connections[place].owed.is_empty();
+                let is_owing = !connections[place].pending.is_empty();
                 let kind =
                     if is_owing { wasi::EVENTTYPE_FD_WRITE } else { wasi::EVENTTYPE_FD_READ };
                 subscriptions[position].u.tag = kind.raw();
             } else {
                 let gone = connections.swap_remove(place);
-                // SAFETY: the descriptor is that of the connection that goes, and nobody else's.
+                // SAFETY: the descriptor is that of the connection that goes, and no one else's.
                 let _ = unsafe { wasi::fd_close(gone.descriptor) };
                 subscriptions.swap_remove(position);
                 if let Some(moved) = subscriptions.get_mut(position) {
@@ -76,18 +76,18 @@ fn subscription(position: usize, descriptor: Fd) -> Subscription {
 fn accept(connections: &mut Vec<Connection>, subscriptions: &mut Vec<Subscription>) {
     // SAFETY: the call takes numbers.
     while let Ok(descriptor) = unsafe { wasi::sock_accept(LISTENER, wasi::FDFLAGS_NONBLOCK) } {
-        connections.push(Connection { descriptor, owed: Vec::new() });
+        connections.push(Connection { descriptor, pending: Vec::new() });
         subscriptions.push(subscription(connections.len(), descriptor));
     }
 }
 
 impl Connection {
-    /// Sends what is owed or what has come. An error is the end of the connection, as is the end of
+    /// Sends what is pending or what has come. An error is the end of the connection, as is the end of
     /// what the peer sends.
     fn serve(&mut self, buffer: &mut [u8]) -> Result<(), Errno> {
-        let owed = take(&mut self.owed);
-        if !owed.is_empty() {
-            return self.send(&owed);
+        let pending = take(&mut self.pending);
+        if !pending.is_empty() {
+            return self.send(&pending);
         }
         let iovec = Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() };
         // SAFETY: the buffer is there for the call.
@@ -107,7 +107,7 @@ impl Connection {
             Err(wasi::ERRNO_AGAIN) => 0,
             result => result?,
         };
-        self.owed.extend_from_slice(&bytes[count..]);
+        self.pending.extend_from_slice(&bytes[count..]);
         Ok(())
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn accept() -> Result<Peer, Error> {
     ask_for("accept", &[]).map(Peer)
 }
 
-/// An address at which nobody listens.
+/// An address at which no one listens.
 #[cfg(target_env = "p2")]
 pub(crate) fn refusing() -> Result<SocketAddr, Error> {
     ask_for("refusing", &[])

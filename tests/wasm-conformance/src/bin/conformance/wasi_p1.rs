@@ -50,7 +50,7 @@ pub(crate) fn listener(platform: &mut Platform, given: &Given) -> Result<Listene
 /// Closes a descriptor under the platform.
 pub(crate) fn break_source(platform: &mut Platform, source: Socket) -> Result<(), Error> {
     let fd = platform.fd(source)?;
-    // SAFETY: nobody but the platform owns the descriptor. That its number is no descriptor's then,
+    // SAFETY: no one but the platform owns the descriptor. That its number is no descriptor's then,
     // or another's when the suite opens one, is what the suite is about.
     unsafe { wasi::fd_close(fd) }.map_err(|_| ErrorKind::Other.into())
 }
