@@ -75,7 +75,12 @@ impl<P: Transport> Engine<'_, '_, P> {
         if !self.current().is_open() {
             return false;
         }
-        let has_more = self.receive(app, Receive::More);
+        let was_full = self.current().has(Flag::INBOX_FULL);
+        let mut has_more = self.receive(app, Receive::More);
+        if was_full && self.current().reads() {
+            // There was no room to read into before the service took some.
+            has_more |= self.receive(app, Receive::More);
+        }
         if is_called {
             self.current().set(Flag::OFFER_AGAIN);
         }
@@ -105,9 +110,10 @@ impl<P: Transport> Engine<'_, '_, P> {
         if self.current().has(Flag::DRAIN_TOLD) {
             return;
         }
-        let waits = self.current().waiting() == Waiting::Input;
+        // What was left may hide more, in an inbox that is full.
+        let waits = self.holds_up_input();
         if (has_more || waits) && now < drain.tell_by {
-            if has_more {
+            if has_more && !waits {
                 self.schedule_now(index);
             }
             return;

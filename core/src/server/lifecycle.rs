@@ -49,9 +49,14 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         let watched = self.current().watched();
         let readable = readiness.is_readable() && watched.contains(Interest::READABLE);
+        // A platform that owns the buffers shows only what is new: what was left is asked for.
+        let mut offers = Receive::More;
         if readiness.is_writable() {
             let is_asked = self.current().has(Flag::WRITABLE_WANTED);
             let is_called = self.flush_and_call(app, is_asked);
+            if is_called && P::OWNS_BUFFERS && self.current().has(Flag::LEFT) {
+                offers = Receive::Again;
+            }
             if is_called && !readable {
                 self.receive(app, Receive::Again);
             }
@@ -61,9 +66,25 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.hang_up(CloseReason::Reset);
         }
         if readable && self.current().is_open() {
-            self.receive(app, Receive::More);
+            self.receive(app, offers);
         }
         self.reconcile(app);
+        self.resume_drain();
+    }
+
+    /// Has a connection looked at once more that was not told of the drain, as the reply in
+    /// progress kept its service from taking the rest.
+    fn resume_drain(&mut self) {
+        let waits = self.state.drain.is_some() && self.current().is_open();
+        if waits && !self.current().has(Flag::DRAIN_TOLD) && !self.holds_up_input() {
+            self.schedule_now(self.current.index());
+        }
+    }
+
+    /// Returns whether the service has left input, and a reply in progress may be why.
+    pub(super) fn holds_up_input(&mut self) -> bool {
+        let waits_for_buffer = self.current().waiting() != Waiting::Nothing;
+        waits_for_buffer || (self.unread() > 0 && self.is_replying())
     }
 
     /// Flushes pending output, and calls the service if all is drained, or if it asked for that.

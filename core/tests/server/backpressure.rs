@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use selkie_core::{CloseReason, Interest};
+use selkie_core::{CloseReason, Event, Interest, Readiness};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, rounds, with_server};
 use crate::scripted::{Call, Scripted};
-use crate::toy::{READS_ON, SERVER};
+use crate::toy::{PLATFORM, READS_ON, SERVER};
 
 fn interest(
     rig: &mut crate::rig::Rig<'_, Scripted, SERVER>,
@@ -231,5 +231,25 @@ fn a_stalled_peer_leaves_the_others_alone() {
             assert_eq!(rig.take(lively), b"hello");
         }
         assert!(rig.server.counters().blocks_max <= 2);
+    });
+}
+
+#[test]
+fn what_was_left_is_offered_though_a_stray_report_comes_with_the_room() {
+    with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 3);
+        rig.send(client, b"0123456789");
+        rig.settle();
+        assert_eq!(rig.take(client), b"012");
+        let token = rig.token(client);
+        rig.event_loop.platform.is_silent = true;
+        rig.give_room(client, usize::MAX);
+        let readiness = Readiness::READABLE | Readiness::WRITABLE;
+        rig.event_loop.platform.made_up.push(Event { token, readiness });
+        rig.turn();
+        rig.event_loop.platform.is_silent = false;
+        rig.settle();
+        assert_eq!(rig.take(client), b"3456789");
     });
 }

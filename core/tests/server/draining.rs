@@ -17,7 +17,29 @@ fn drain<S: Service, const KIND: u8>(rig: &mut Rig<'_, S, KIND>, within: Duratio
     deadline
 }
 
-on_all! { idle_connections_are_closed_at_once pending_bytes_are_sent_before_the_close }
+on_all! {
+    idle_connections_are_closed_at_once
+    pending_bytes_are_sent_before_the_close
+    what_was_received_behind_a_full_inbox_is_served_while_draining
+}
+
+fn what_was_received_behind_a_full_inbox_is_served_while_draining<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 0);
+        rig.send(client, &[b'x'; 400]);
+        rig.settle();
+        drain(rig, Duration::from_secs(60));
+        assert_eq!(rig.closed(client), None);
+        for _ in 0..100 {
+            rig.give_room(client, 20);
+            rig.settle();
+        }
+        assert_eq!(rig.take(client).len(), 400);
+        assert_eq!(rig.closed(client), Some(Close::Graceful));
+        assert_eq!(rig.closed_for(CloseReason::Drained), 1);
+    });
+}
 
 fn idle_connections_are_closed_at_once<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {

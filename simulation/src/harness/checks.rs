@@ -204,7 +204,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let reset =
             [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
         let holds = match reason {
-            CloseReason::Finished => evidence.end_read,
+            // A platform that reports a hang-up tells of both directions.
+            CloseReason::Finished => {
+                evidence.end_read || (evidence.write_ended && evidence.noticed)
+            }
             CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
             CloseReason::Aborted => closed.how == Close::Abort,
             // A hang-up is told by an event, or by a failure.
@@ -212,12 +215,17 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Failed => evidence.failed.is_some(),
             CloseReason::Idle => {
                 let is_over = since(evidence.moved_at) >= u128::from(limits.idle_timeout);
-                // The time of a slow callback may count from its beginning.
+                // The loop's time is that of the turn: a slow callback counts from its beginning.
                 limits.idle_timeout != 0 && (is_over || limits.slow_callbacks != 0)
             }
             CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);
-                limits.stall_timeout != 0 && span >= u128::from(limits.stall_timeout)
+                // A platform that owns the buffers tells since when its peer has taken nothing;
+                // elsewhere bytes that the platform did not take wait from the last that it did.
+                let span =
+                    span.max(if evidence.written > 0 { since(evidence.moved_at) } else { 0 });
+                let is_over = OWNS_BUFFERS || span >= u128::from(limits.stall_timeout);
+                limits.stall_timeout != 0 && is_over
             }
             CloseReason::InputNotTaken => {
                 let timeout = if limits.input_timeout == 0 {
@@ -348,9 +356,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
             let idles = !evidence.write_ended
-                && !limits.is_scarce()
                 // Callbacks that take longer than the timeout make ever more connections overdue.
                 && limits.slow_callbacks == 0
+                // It does not run while a connection waits for a buffer.
+                && !limits.is_scarce()
                 && passed(evidence.moved_at, idle);
             let stalls = evidence.failed.is_none()
                 && evidence

@@ -58,6 +58,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     ) -> Verdict {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
         let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
+        let half = Duration::from_nanos(limits.drain_timeout / 2);
         let (holds, rule) = match reason {
             // Where input fills the inbox there is nothing to read into.
             CloseReason::Idle => (
@@ -66,14 +67,14 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                     || evidence.write_failed
                     // Pending output may keep input from being read.
                     || evidence.refused_since.is_some()
-
-                    || limits.is_scarce()
                     || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout),
                 "time is judged after a look",
             ),
+            // A late event lets bytes that the platform took in part be refused only now.
             CloseReason::Stalled if !OWNS_BUFFERS => (
-                evidence.tried_at
-                    >= after(evidence.refused_since.unwrap_or_default(), limits.stall_timeout),
+                evidence.tried_at == closed.at
+                    || evidence.tried_at
+                        >= after(evidence.refused_since.unwrap_or_default(), limits.stall_timeout),
                 "time is judged after a look",
             ),
             CloseReason::Reset => (
@@ -86,11 +87,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ),
             CloseReason::Drained => (
                 closed.offered >= evidence.arrived_before_drain
-                    // A short read, or a full inbox, is taken for the last one.
-                    || self.scenario.parameters.partial_reads != 0
                     || left.count > 0
-                    || limits.is_scarce()
-                    || self.drain_until.is_some_and(|deadline| closed.at >= deadline),
+                    // Services are told after half of the time, though their connections may
+                    // still wait for a buffer, or have never found an end.
+                    || self.drain_until.is_some_and(|deadline| closed.at + half >= deadline),
                 "a drain serves what was received",
             ),
             _ => (true, ""),
