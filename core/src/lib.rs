@@ -24,7 +24,8 @@
 //! # A loop of your own
 //!
 //! Without the server layer, a [`Handler`] is told which sources are ready and which deadlines have
-//! passed. This one runs over [`DevicePoller`](adapters::DevicePoller), which asks [`embedded_io`] devices:
+//! passed. This one runs over [`DevicePoller`](adapters::DevicePoller), which asks [`embedded_io`]
+//! devices:
 //!
 //! ```
 //! use selkie_core::adapters::DevicePoller;

@@ -1,15 +1,13 @@
-//! Plays seeds: some that are always the same, and some that never were before.
+//! Plays seeds that are always the same. Fresh ones are played by `ci/test campaign`.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use selkie_simulation::{Scenario, Trace, play, shrink};
 
 /// Seeds that are always played.
 const FIXED: u64 = 1_500;
-/// Time for which fresh seeds are played.
-const FRESH: Duration = Duration::from_secs(20);
 
-/// Plays a seed. Gives the turns, or a line that says what was broken and how to see it again.
+/// Plays a seed. Returns the turns, or a line that says what was broken and how to see it again.
 fn turns(seed: u64) -> Result<u64, String> {
     let scenario = Scenario::draw(seed);
     let outcome = play(&scenario, Trace::off());
@@ -29,19 +27,6 @@ fn fixed_seeds_break_no_rule() {
     let turns: u64 =
         (0..FIXED).map(|seed| turns(seed).unwrap_or_else(|broken| panic!("{broken}"))).sum();
     report("seeds from 0", FIXED, turns, start.elapsed());
-}
-
-#[test]
-fn fresh_seeds_break_no_rule() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let first = now.as_secs() * 1_000_000;
-    println!("fresh seeds begin with {first}");
-    let (start, mut played, mut total) = (Instant::now(), 0, 0);
-    while start.elapsed() < FRESH {
-        total += turns(first + played).unwrap_or_else(|broken| panic!("{broken}"));
-        played += 1;
-    }
-    report("fresh seeds", played, total, start.elapsed());
 }
 
 #[test]

@@ -104,7 +104,13 @@ fn accept(socket: &TcpSocket, connections: &mut Vec<Connection>, pollables: &mut
         let Ok((socket, input, output)) = socket.accept() else { return };
         let pollable = input.subscribe();
         pollables.push(pollable.handle());
-        connections.push(Connection { pollable, input, output, _socket: socket, pending: Vec::new() });
+        connections.push(Connection {
+            pollable,
+            input,
+            output,
+            _socket: socket,
+            pending: Vec::new(),
+        });
     }
 }
 

@@ -23,8 +23,7 @@ use selkie_core::adapters::{Device, DevicePoller, Either, Pair, SelectorOnly};
 use selkie_core::memory::{ServerStorage, StaticLoop, StaticServer};
 use selkie_core::platform::Transport;
 use selkie_core::{
-    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Interest, Mode, Server,
-    Token,
+    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Interest, Mode, Server, Token,
 };
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
