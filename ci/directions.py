@@ -39,12 +39,13 @@ CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless"}
 # them.
 INSIDE_CORE = {
     "bitset": set(),
-    "contract": {"bitset"},
+    "compact": set(),
+    "contract": {"bitset", "compact"},
     # The memory of a table is lent through `event_loop::Storage`.
     "backend": {"contract", "event_loop", "bitset"},
     "event_loop": {"contract", "bitset"},
     "adapters": {"contract", "event_loop", "backend", "bitset"},
-    "server": {"contract", "event_loop", "bitset"},
+    "server": {"contract", "event_loop", "bitset", "compact"},
     "layers": {"contract", "server"},
 }
 ABOVE_ALL = {"lib", "defmt"}

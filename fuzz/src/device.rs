@@ -13,7 +13,7 @@ pub type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
 /// Maximum number of frames that wait for the far end; beyond, the device takes none.
 const SENT_MAX: usize = 64;
 
-/// The device. NoClients computes checksums, or a fuzzer would find little else than wrong ones.
+/// The device. The stack computes no checksums, or a fuzzer would find little else than wrong ones.
 #[derive(Clone, Debug, Default)]
 pub struct Wire {
     /// Frames to be received.

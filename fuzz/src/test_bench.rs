@@ -74,7 +74,7 @@ impl<'a> TestBench<'a> {
         let mut interface = Interface::new(config, &mut device, instant(Instant::ZERO));
         let address = Ipv4Cidr::new(Ipv4Address::from(peer::NEAR_IP), 24);
         interface.update_ip_addrs(|list| {
-            list.push(address.into()).expect("there is room for an address")
+            list.push(address.into()).expect("there is room for an address");
         });
         let mut network =
             Network::new(device, interface, selkie_smoltcp::Config::DEFAULT, memory.storage());

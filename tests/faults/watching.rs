@@ -80,18 +80,6 @@ pub(crate) fn still_armed(error: &str) {
     let_in(server, strace, vec![first, second], outside);
 }
 
-/// Makes arming the listener fail three times once there is room again.
-pub(crate) fn still_disarmed(error: &str) {
-    let server = traceable("epoll", &["--capacity", "2"]);
-    let target = server.target();
-    let inside = served(&target, 2);
-    let outside = knock(&target);
-    assert!(!is_answered_within(&outside, MOMENT), "the server serves more than its capacity");
-    // First the one who leaves is taken out.
-    let strace = Strace::attach(&server, "epoll_ctl", &format!("error={error}"), "2..4");
-    let_in(server, strace, inside, outside);
-}
-
 /// Connects a client that wants to be served.
 fn knock(target: &Target) -> TcpStream {
     let mut client = target.connect();

@@ -13,7 +13,7 @@ pub(super) const NO_WAKER: Token = Token::from_u64(0);
 enum Phase {
     /// The loop was not asked to stop.
     Running,
-    /// [`Context::stop`] was called: `run` returns after this turn.
+    /// `Context::stop` was called: `run` returns after this turn.
     Stopping,
     /// `run` has returned because of that: the next `run` starts anew.
     Stopped,
