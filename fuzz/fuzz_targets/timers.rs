@@ -69,7 +69,7 @@ fn apply(timers: &mut Timers<&mut [TimerSlot]>, model: &mut Model, step: &Step) 
             }
         }
         Step::Cancel(key) => {
-            assert_eq!(timers.cancel(key.into()), model.remove(&key.into()).is_some())
+            assert_eq!(timers.cancel(key.into()), model.remove(&key.into()).is_some());
         }
         Step::Expire(time, most) => expire(timers, model, time.nanos(), most),
         Step::Heir => {}
