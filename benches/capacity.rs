@@ -1,6 +1,6 @@
 //! Costs that must not grow with the capacity: closing and accepting at the limit, a lack of
 //! buffers, draining, starting. On a toy platform, as no machine has a million descriptors to
-//! spare. Each capacity is measured in processes of its own, so that their memory can be told.
+//! spare. Each capacity is measured in processes of its own, so that its memory can be measured.
 //!
 //! `cargo bench --bench capacity`, and `-- --quick` to see only that it runs.
 
