@@ -7,7 +7,7 @@ use super::engine::{Application, Engine};
 use super::service::Service;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
-/// What came of accepting.
+/// The reason why accepting stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Accepted {
     /// All that waited.
@@ -129,7 +129,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.connections.enqueue(listener, Waiting::Slot);
         }
         let fails = self.watch(listener, Interest::NONE).is_err();
-        // Nothing is noticed here when others free their slots.
+        // When others free their slots, no event says so.
         if fails || (is_loop_full && self.shares_slots()) {
             self.retry_later(listener);
         }
@@ -149,7 +149,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Has the listener accept that has waited longest, if something more can be served.
+    /// Schedules the listener that has waited longest, if another connection can be served.
     #[inline]
     pub(super) fn resume_listener(&mut self) {
         if let Some(first) = self.connections.queues.first(Waiting::Slot) {
@@ -175,7 +175,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Has a listener tried again in a while.
+    /// Schedules another try to accept, after the retry interval.
     fn retry_later(&mut self, listener: usize) {
         let retry = self.state.limits.accept_retry.after(self.context.now());
         self.schedule(listener, retry);

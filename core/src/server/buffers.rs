@@ -4,11 +4,11 @@
 //! A connection has at most one buffer for output and one for input, each only while bytes wait in
 //! it. Where there are two for each connection, none ever waits. Where there are fewer:
 //!
-//! * the last free buffer is borrowed for input only while another holds output, so at least one
-//!   buffer is always free or will drain: connections that wait for each other, as in a relay,
+//! * the last free buffer is borrowed for input only while another contains output, so at least
+//!   one buffer is always free or will drain: connections that wait for each other, as in a relay,
 //!   always have one to send from;
-//! * a freed buffer goes to whoever waits longest for output, then to whoever waits longest for
-//!   input;
+//! * a freed buffer goes to the connection that waits longest for output, or if there is none, to
+//!   the one that waits longest for input;
 //! * while the same connection is first in line for longer than the grace, the one that has held a
 //!   buffer longest is aborted, one in each such time.
 
@@ -61,7 +61,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         true
     }
 
-    /// Has a connection wait for a buffer.
+    /// Puts a connection into the queue for a buffer.
     #[cold]
     pub(super) fn wait_for(&mut self, index: usize, waiting: Waiting) {
         let now = self.context.now();
@@ -69,16 +69,16 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.state.scarce_since = now;
         }
         if self.connection(index).waiting() == Waiting::Nothing {
-            bump(&mut self.state.counters.starved, 1);
+            bump(&mut self.state.counters.buffer_waits, 1);
         }
         self.connections.enqueue(index, waiting);
         let deadline = self.state.limits.grace.after(now);
         self.schedule(index, deadline);
-        // The buffers may suffice for whoever is first now.
+        // The buffers may suffice for the connection that is first now.
         self.wake_next();
     }
 
-    /// Has the connection looked at that is next to have a buffer, if one can be had.
+    /// Schedules the connection that is next in line for a buffer, if one can be borrowed.
     #[inline]
     pub(super) fn wake_next(&mut self) {
         if !P::OWNS_BUFFERS && self.connections.queues.are_buffers_scarce() {
@@ -167,7 +167,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if let Some(output) = self.connection(index).output() {
             self.connection(index).set_output(None);
             self.state.outputs -= 1;
-            self.pool.give_back(output);
+            self.pool.release(output);
             self.wake_next();
         }
     }
@@ -179,7 +179,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         if let Some(input) = self.connection(index).input() {
             self.connection(index).set_input(None);
-            self.pool.give_back(input);
+            self.pool.release(input);
             self.wake_next();
         }
     }

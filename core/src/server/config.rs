@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::contract::Instant;
 
-/// What a server allows its peers, and itself per turn.
+/// The limits that a server sets its peers, and itself per turn.
 ///
 /// ```
 /// use core::time::Duration;
@@ -52,8 +52,9 @@ impl Config {
         drain_accepts: 4096,
     };
 
-    /// Sets how many connections are served at once, at least one; more wait in the platform's backlog. The
-    /// loop's capacity is a limit too, in which each listener and waker takes one slot.
+    /// Sets how many connections are served at once, at least one; more wait in the platform's
+    /// backlog. The loop's capacity is a limit too, in which each listener and waker takes one
+    /// slot.
     #[must_use]
     pub const fn connections_max(self, connections_max: usize) -> Self {
         Self { connections_max, ..self }

@@ -83,7 +83,7 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         self.sources.get_mut(index)?.take()
     }
 
-    /// Has a slot wait behind all others that wait for the same.
+    /// Appends a slot to a queue, and takes it out of any other.
     #[allow(clippy::cast_possible_truncation, reason = "slots have numbers of 32 bits")]
     pub(super) fn enqueue(&mut self, index: usize, waiting: Waiting) {
         self.dequeue(index);
@@ -99,7 +99,7 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         *self.slots[index].previous() = last;
     }
 
-    /// Has a slot wait for nothing. Returns what it waited for.
+    /// Removes a slot from its queue. Returns the queue that it was in.
     pub(super) fn dequeue(&mut self, index: usize) -> Waiting {
         let waiting = self.slots[index].waiting();
         if waiting == Waiting::Nothing {

@@ -16,7 +16,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     #[inline(never)]
     pub(super) fn on_deadline<S: Service>(&mut self, app: &mut Application<'_, S>) {
         self.judge(app);
-        // Whatever it did: it may have had its turn, and left the buffer to the next in line.
+        // It may have had its turn, and left the buffer to the next in line.
         self.wake_next();
     }
 
@@ -88,8 +88,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         has_more
     }
 
-    /// Tells the service that the server drains, once all was read that came before, and closes
-    /// the connection at the drain's deadline.
+    /// Calls [`Service::draining`] once everything that arrived before is read, and closes the
+    /// connection at the drain's deadline.
     fn tell_of_drain<S: Service>(
         &mut self,
         app: &mut Application<'_, S>,
@@ -226,7 +226,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.due_at().min(self.check_at()).min(self.grace_ends_at())
     }
 
-    /// Has a connection looked at when it next has to be, if it is still there.
+    /// Schedules the next deadline of the current connection, if it is still there.
     pub(super) fn schedule_next(&mut self) {
         if self.current().is_connection() {
             let deadline = self.next_deadline();

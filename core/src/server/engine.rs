@@ -12,8 +12,8 @@ use crate::compact::compact;
 use crate::contract::{Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 use crate::event_loop::Context;
 
-/// How often the platform is asked if a peer is still there, where it cannot report hang-ups by
-/// themselves and a connection is watched for nothing else.
+/// The interval at which the platform is asked if a peer is still there, where it cannot report
+/// hang-ups by themselves and a connection is watched for nothing else.
 const CHECK_INTERVAL: core::time::Duration = core::time::Duration::from_secs(5);
 
 /// The part of a server that stays between two turns, beside its tables.
@@ -82,7 +82,7 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     pub(super) call: Call,
 }
 
-/// What happened in the callback that is under way.
+/// The facts about the callback that is under way.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
@@ -98,9 +98,9 @@ pub(super) struct Call {
     pub(super) has_offered: bool,
     /// The service has taken some of the bytes that it was offered.
     pub(super) has_taken: bool,
-    /// Where the platform owns the buffers: the number of bytes that the service has left there.
+    /// The number of bytes that the service has left in a buffer that the platform owns.
     pub(super) left: usize,
-    /// Why a connection closes that the service closes.
+    /// The reason that is recorded if the service closes the connection.
     pub(super) closes_as: CloseReason,
 }
 
@@ -183,7 +183,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Has the loop count this server, and compares the sizes of the two, once.
+    /// Adds this server to the loop's count, and compares the sizes of the two, once.
     pub(super) fn join(&mut self) {
         if !core::mem::replace(&mut self.state.has_joined, true) {
             let (slots, server) = (self.context.registry().capacity(), self.connections.len());
@@ -211,7 +211,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         self.connections.source(index)
     }
 
-    /// Returns the slot of a token that names a connection, in whatever phase.
+    /// Returns the slot of a token that names a connection, in any phase.
     pub(super) fn find(&self, token: Token) -> Option<usize> {
         let index = token.index();
         let found = self.connections.get(index)?.is_connection()
@@ -241,33 +241,33 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Has a connection looked at when it has stalled for too long, counted from `since`.
+    /// Schedules the end of the stall timeout that runs from `since`.
     pub(super) fn schedule_stall(&mut self, index: usize, since: Instant) {
         let deadline = self.state.limits.stall.after(since);
         self.schedule(index, deadline);
     }
 
-    /// Has a connection or listener looked at in this turn, or if that is full, in the next.
+    /// Schedules a connection or listener for this turn, or if that is full, for the next.
     pub(super) fn schedule_now(&mut self, index: usize) {
         let now = self.context.now();
         self.schedule(index, now);
     }
 
-    /// Has a connection reconciled: the current one is at the end of the call anyway.
+    /// Schedules a connection to be reconciled; the current one is so at the end of the call.
     pub(super) fn reconcile_later(&mut self, index: usize) {
         if index != self.current.index() {
             self.schedule_now(index);
         }
     }
 
-    /// Any connection -> Failed, for a reason of the platform's.
+    /// Fails a connection for an error of the platform.
     #[cold]
     #[inline(never)]
     pub(super) fn fail(&mut self, index: usize, error: Error) {
         self.abort(index, reason_of(error));
     }
 
-    /// Any connection -> Failed.
+    /// Fails a connection: any phase -> Failed.
     #[cold]
     #[inline(never)]
     pub(super) fn abort(&mut self, index: usize, reason: CloseReason) {
@@ -288,7 +288,8 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Open -> Closing; a connection whose write has failed has nothing to flush and fails.
+    /// Begins to close: Open -> Closing. A connection whose write has failed has nothing to flush,
+    /// and fails.
     #[inline(never)]
     pub(super) fn begin_closing(&mut self, index: usize, reason: CloseReason) {
         self.stop_waiting(index);
@@ -302,7 +303,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         self.reconcile_later(index);
     }
 
-    /// Has a slot wait for nothing, and whoever waits behind it have its turn.
+    /// Takes a slot out of its queue, and lets the next one in line have its turn.
     pub(super) fn stop_waiting(&mut self, index: usize) {
         let waiting = self.connections.dequeue(index);
         if !P::OWNS_BUFFERS && matches!(waiting, Waiting::Output | Waiting::Input) {
@@ -312,7 +313,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     }
 
     /// Returns when the platform is next asked if the peer is still there; the end of time if it
-    /// would report that, or if something else is watched. Where it cannot tell, the deadline at
+    /// would report that, or if something else is watched. Where it does not know, the deadline at
     /// least keeps the loop from having nothing to wait for.
     pub(super) fn check_at(&mut self) -> Instant {
         let connection = *self.current();
@@ -323,7 +324,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Tells the platform what a connection has to be watched for.
+    /// Watches a connection for what its state asks for.
     #[inline(never)]
     pub(super) fn update_interest(&mut self, index: usize) {
         let wants_buffer = {
@@ -353,7 +354,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Has what a service left offered again when the platform's full buffer has drained.
+    /// Waits for the platform's full send buffer to drain before unread input is offered again.
     fn wait_for_drain(&mut self, index: usize) {
         let is_sendable = self.connection(index).is_sendable();
         if is_sendable
@@ -367,7 +368,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Tells the platform what a connection or listener has to be watched for, if that has changed.
+    /// Modifies the registration of a connection or listener, if its interest has changed.
     #[inline(never)]
     pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
         if self.connection(index).watched() != interest {

@@ -72,8 +72,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.resume_drain();
     }
 
-    /// Has a connection looked at once more that was not told of the drain, as the reply in
-    /// progress kept its service from taking the rest.
+    /// Schedules a connection that was not told of the drain because the reply in progress kept
+    /// its service from taking the rest.
     fn resume_drain(&mut self) {
         let waits = self.state.drain.is_some() && self.current().is_open();
         if waits && !self.current().has(Flag::DRAIN_TOLD) && !self.holds_up_input() {
@@ -219,8 +219,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Ends a connection, with whatever is pending. The service is called last, so that its panic
-    /// leaves nothing undone.
+    /// Ends a connection, and discards pending output and unread input. The service is called
+    /// last, so that its panic leaves nothing undone.
     #[inline(never)]
     pub(super) fn close_connection<S: Service>(
         &mut self,

@@ -180,9 +180,9 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         Ok(token)
     }
 
-    /// Stops accepting from a listener, and returns its source, which stays open: its backlog is
-    /// left to whoever listens on it next. A listener that others have inherited or handed over
-    /// is taken out so before [`drain`](Self::drain).
+    /// Stops accepting from a listener, and returns its source, which stays open with its backlog.
+    /// A listener that another process has inherited, or handed over, is taken out so before
+    /// [`drain`](Self::drain).
     ///
     /// # Errors
     ///
@@ -266,7 +266,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.pool.borrowed()
     }
 
-    /// Returns what the server has counted.
+    /// Returns the counts since the start.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.state.counters
@@ -292,7 +292,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context.contains(token) && connection.is_some_and(|connection| !connection.is_vacant())
     }
 
-    /// Takes the server apart, and returns the service.
+    /// Consumes the server, and returns the service.
     #[must_use]
     pub fn into_service(self) -> S {
         self.service

@@ -80,7 +80,7 @@ pub trait PeerOps {
     fn close(&mut self, token: Token, ending: Ending);
 }
 
-/// How a service ends a connection.
+/// The way in which a service ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Ending {

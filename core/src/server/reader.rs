@@ -6,17 +6,17 @@ use super::engine::{Application, Engine};
 use super::service::Service;
 use crate::contract::{Error, Instant, Transport};
 
-/// How many reads a connection gets in one turn where a source stays readable until one has found
+/// The most reads of a connection in one turn, where a source stays readable until one has found
 /// nothing. There are few, so that a peer that sends a byte at a time, and never stops, keeps no
 /// other from its turn.
 const READS_MAX: usize = 4;
 
-/// What is offered to the service.
+/// The input that is offered to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receive {
-    /// What the platform has, behind what was left.
+    /// The bytes that were left, and behind them those that the platform has.
     More,
-    /// Only what was left.
+    /// Only the bytes that were left.
     Again,
 }
 
@@ -205,7 +205,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Tells the service of the end once more, when it has taken the last bytes that it had left.
+    /// Delivers the end once more, when the service has taken the last bytes that it had left.
     fn finish_receive<S: Service>(&mut self, app: &mut Application<'_, S>, had_unread: bool) {
         let connection = *self.current();
         let told = connection.is_open() && connection.read_half() == ReadHalf::EofDelivered;
@@ -214,7 +214,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Tells the service that the peer has ended its stream. All that was read before was offered.
+    /// Delivers the end of the peer's stream to the service. All that was read before was offered.
     pub(super) fn deliver_end<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let connection = *self.current();
         if !connection.is_open() || connection.read_half() != ReadHalf::Eof {

@@ -15,7 +15,7 @@ use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 const ROOM_RETRY_MIN: Duration = Duration::from_millis(10);
 const ROOM_RETRY_MAX: Duration = Duration::from_secs(1);
 
-/// What came of a try to end the stream to the peer.
+/// The outcome of an attempt to end the stream to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shutdown {
     Done,
