@@ -10,7 +10,6 @@
 mod any_selector;
 #[cfg(has_epoll)]
 mod epoll;
-mod fd_table;
 #[cfg(has_kqueue)]
 mod kqueue;
 mod poll;

@@ -5,8 +5,8 @@ use std::os::fd::RawFd;
 use selkie_core::backend::{self, Registration, SourceEntry};
 use selkie_core::{Error, ErrorKind, Interest, Mode, Token};
 
-use super::fd_table::FdTable;
 use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::sys::fd_table::FdTable;
 use crate::waker::WakeSource;
 
 /// The tokens and descriptors that a selector watches, each with a `T` of the selector's own, and

@@ -16,14 +16,14 @@ const DESCRIPTORS_MAX: u64 = 1 << 22;
 /// There is an entry for each descriptor that the process may ever have, by its hard limit; the
 /// memory is untouched until descriptors that high are registered.
 #[derive(Debug)]
-pub(super) struct FdTable {
+pub(crate) struct FdTable {
     /// Index of the token, + 1; 0 for a descriptor that is not registered.
     indices: Box<[u32]>,
 }
 
 impl FdTable {
     /// Makes an empty table.
-    pub(super) fn new() -> Result<Self, Error> {
+    pub(crate) fn new() -> Result<Self, Error> {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: `limit` is a valid place for the result.
         errno::check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
@@ -40,7 +40,7 @@ impl FdTable {
 
     /// Checks that `fd` can be registered: [`ErrorKind::AlreadyRegistered`] if it is,
     /// [`ErrorKind::Full`] if it is above the limit that the process had when the table was made.
-    pub(super) fn check_vacant(&self, fd: RawFd) -> Result<(), Error> {
+    pub(crate) fn check_vacant(&self, fd: RawFd) -> Result<(), Error> {
         match self.entry(fd) {
             Some(0) => Ok(()),
             Some(_) => Err(Error::new(ErrorKind::AlreadyRegistered)),
@@ -49,7 +49,7 @@ impl FdTable {
     }
 
     /// Records a descriptor that [`check_vacant`](Self::check_vacant) allowed.
-    pub(super) fn insert(&mut self, fd: RawFd, token: Token) {
+    pub(crate) fn insert(&mut self, fd: RawFd, token: Token) {
         if let Some(entry) = usize::try_from(fd).ok().and_then(|fd| self.indices.get_mut(fd)) {
             *entry = stored(token);
         }
@@ -57,7 +57,7 @@ impl FdTable {
 
     /// Checks that `fd` is registered under `token`: [`ErrorKind::InvalidSource`] if not.
     #[inline]
-    pub(super) fn check(&self, fd: RawFd, token: Token) -> Result<(), Error> {
+    pub(crate) fn check(&self, fd: RawFd, token: Token) -> Result<(), Error> {
         if self.entry(fd) == Some(stored(token)) {
             Ok(())
         } else {
@@ -66,7 +66,7 @@ impl FdTable {
     }
 
     /// Removes a descriptor.
-    pub(super) fn remove(&mut self, fd: RawFd) {
+    pub(crate) fn remove(&mut self, fd: RawFd) {
         if let Some(entry) = usize::try_from(fd).ok().and_then(|fd| self.indices.get_mut(fd)) {
             *entry = 0;
         }
@@ -74,12 +74,12 @@ impl FdTable {
 
     /// Returns the index of the token of `fd`.
     #[inline]
-    pub(super) fn index(&self, fd: RawFd) -> Option<usize> {
+    pub(crate) fn index(&self, fd: RawFd) -> Option<usize> {
         (self.entry(fd)? as usize).checked_sub(1)
     }
 
     /// Returns the number of entries.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.indices.len()
     }
 
