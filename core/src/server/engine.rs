@@ -136,6 +136,7 @@ impl<S: Service> Application<'_, S> {
         if let Some(session) = self.sessions.get_mut(index).and_then(Entry::as_mut) {
             let guard = PanicGuard(engine);
             call(self.service, &mut Peer::new(guard.0.current, &mut *guard.0), session);
+            // Only an unwinding callback drops the guard.
             core::mem::forget(guard);
         }
     }
@@ -152,6 +153,7 @@ impl<S: Service> Application<'_, S> {
         if let Some(session) = self.sessions.get_mut(index).and_then(Entry::as_mut) {
             let guard = PanicGuard(engine);
             let mut peer = Peer::new(guard.0.current, &mut *guard.0);
+            // A service that takes more than it was offered is wrong, but must not break the ring.
             taken = self.service.received(&mut peer, session, &self.scratch[..count]).min(count);
             core::mem::forget(guard);
         }
@@ -185,6 +187,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
 
     /// Adds this server to the loop's count, and compares the sizes of the two, once.
     pub(super) fn join(&mut self) {
+        // A server has no loop when it is made, so its sizes are compared when it is first used.
         if !core::mem::replace(&mut self.state.has_joined, true) {
             let (slots, server) = (self.context.registry().capacity(), self.connections.len());
             assert!(
@@ -214,6 +217,8 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Returns the slot of a token that names a connection, in any phase.
     pub(super) fn find(&self, token: Token) -> Option<usize> {
         let index = token.index();
+        // A service may keep a token for longer than its connection; the current one is live, and
+        // needs no look at the registry.
         let found = self.connections.get(index)?.is_connection()
             && (token == self.current || self.context.contains(token));
         found.then_some(index)
@@ -228,6 +233,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Records that bytes moved on a connection.
     #[inline]
     pub(super) fn record_progress(&mut self, index: usize) {
+        // Without an idle timeout nothing uses this time, and the clock need not be read.
         if !self.state.limits.idle.is_endless() {
             self.connections.at(index).progress = self.context.now();
         }
@@ -236,6 +242,8 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Sees to it that the deadline of a connection or listener is no later than `deadline`.
     #[inline(never)]
     pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
+        // Later deadlines are found when the earlier one is judged: a timer that each message moved
+        // would cost more than a look in vain now and then.
         if deadline != Instant::MAX {
             self.context.set_slot_timer_earlier(index, deadline);
         }
@@ -272,6 +280,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     #[inline(never)]
     pub(super) fn abort(&mut self, index: usize, reason: CloseReason) {
         let connection = self.connection(index);
+        // The first reason counts. The slot is freed later, as callers still use it.
         if connection.phase() != Phase::Failed {
             connection.fail(reason);
             self.reconcile_later(index);
@@ -282,6 +291,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     #[cold]
     pub(super) fn fail_after_panic(&mut self) {
         let index = self.current.index();
+        // The panic may be that of `closed`, whose slot is free already.
         if self.connections.get(index).is_some_and(Connection::is_connection) {
             self.connection(index).fail(CloseReason::Failed);
             self.schedule_now(index);
@@ -292,6 +302,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// and fails.
     #[inline(never)]
     pub(super) fn begin_closing(&mut self, index: usize, reason: CloseReason) {
+        // The service sends and reads nothing more, so it needs no buffer.
         self.stop_waiting(index);
         let connection = self.connection(index);
         if connection.has(Flag::WRITE_FAILED) {
@@ -307,6 +318,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     pub(super) fn stop_waiting(&mut self, index: usize) {
         let waiting = self.connections.dequeue(index);
         if !P::OWNS_BUFFERS && matches!(waiting, Waiting::Output | Waiting::Input) {
+            // The grace is that of the connection which is first in line now.
             self.state.scarce_since = self.context.now();
             self.wake_next();
         }
@@ -334,6 +346,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
                 && connection.output().is_none()
                 && connection.waiting() != Waiting::Output
         };
+        // To watch for room in the socket would be a busy loop: the buffer is what is missing.
         if wants_buffer && !self.may_borrow_for_output(index) {
             self.wait_for(index, Waiting::Output);
         }
@@ -347,6 +360,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         };
         let interest = self.connection(index).interest(around);
         if let Err(error) = self.watch(index, interest) {
+            // Watched for the wrong things, it could be deaf or turn the loop without end.
             self.fail(index, error);
         } else if interest.is_empty() && index == self.current.index() {
             let deadline = self.check_at();
@@ -357,6 +371,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Waits for the platform's full send buffer to drain before unread input is offered again.
     fn wait_for_drain(&mut self, index: usize) {
         let is_sendable = self.connection(index).is_sendable();
+        // The service may have left its input because it found no room to answer.
         if is_sendable
             && !self.connection(index).has(Flag::NO_ROOM)
             && self.platform_room(index) == 0
@@ -371,6 +386,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Modifies the registration of a connection or listener, if its interest has changed.
     #[inline(never)]
     pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
+        // A system call, which the usual message must not cost.
         if self.connection(index).watched() != interest {
             if let (Some(source), Some(token)) =
                 (self.source(index), self.context.registry().token_at(index))
@@ -397,6 +413,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     pub(super) fn hang_up(&mut self, reason: CloseReason) {
         let connection = self.current();
         if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
+            // All was sent and the peer left: that is no reset from the service's point of view.
             let over = connection.write_half() == WriteHalf::ShutDown;
             let index = self.current.index();
             self.fail_write(index, if over { CloseReason::Finished } else { reason });
