@@ -64,14 +64,7 @@ where
     Fut: Future<Output = ()>,
     P: DerefMut<Target = [Option<Fut>]>,
 {
-    /// Makes a service that runs the future of `start` for each connection, in the memory
-    /// `futures`.
-    ///
-    /// # Panics
-    ///
-    /// If there are not as many futures as slots.
-    #[must_use]
-    pub fn new(table: &'h TaskTable<'h>, futures: Pin<P>, start: F) -> Self {
+    fn with_futures(table: &'h TaskTable<'h>, futures: Pin<P>, start: F) -> Self {
         let (slots, places) = (table.slots.len(), futures.len());
         assert_eq!(slots, places, "a table of {slots} slots has memory for {places} futures");
         Self { table, futures, start }
@@ -80,11 +73,16 @@ where
     /// Returns the place of a task's future.
     #[inline]
     fn place(futures: &mut Pin<P>, index: usize) -> Option<Pin<&mut Option<Fut>>> {
-        // SAFETY: the places are borrowed from the pinned slice, each is pinned again at once, and
-        // none is moved.
-        let places = unsafe { futures.as_mut().get_unchecked_mut() };
-        // SAFETY: a part of a pinned value is pinned.
-        places.get_mut(index).map(|place| unsafe { Pin::new_unchecked(place) })
+        // SAFETY: nothing is moved: the reference becomes a pointer at once. (A shared reference to
+        // all places, which `get_mut` would make, would end the references that futures have into
+        // themselves.)
+        let places: *mut [Option<Fut>] = unsafe { futures.as_mut().get_unchecked_mut() };
+        if index >= places.len() {
+            return None;
+        }
+        // SAFETY: the place is one of the slice, which is borrowed as long as the result; a part of
+        // a pinned value is pinned.
+        Some(unsafe { Pin::new_unchecked(&mut *places.cast::<Option<Fut>>().add(index)) })
     }
 
     /// Polls the task of `lent`. Returns the number of bytes that it has taken.
@@ -140,6 +138,23 @@ where
     }
 }
 
+impl<'h, 'p, F, Fut> AsyncService<'h, F, &'p mut [Option<Fut>]>
+where
+    F: Fn(Conn<'h>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    /// Makes a service that runs the future of `start` for each connection, in the memory
+    /// `futures`, which has a place for each slot of the loop.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many places as the table has slots.
+    #[must_use]
+    pub fn new(table: &'h TaskTable<'h>, futures: Pin<&'p mut [Option<Fut>]>, start: F) -> Self {
+        Self::with_futures(table, futures, start)
+    }
+}
+
 #[cfg(feature = "alloc")]
 impl<F, Fut> AsyncService<'static, F, alloc::boxed::Box<[Option<Fut>]>>
 where
@@ -162,7 +177,7 @@ where
         let table: Box<[TaskSlot]> = repeat_with(|| TaskSlot::EMPTY).take(slots).collect();
         let table = Box::leak(Box::new(TaskTable::new(Box::leak(table), wakes)));
         let futures: Box<[Option<Fut>]> = repeat_with(|| None).take(slots).collect();
-        Self::new(table, Box::into_pin(futures), start)
+        Self::with_futures(table, Box::into_pin(futures), start)
     }
 }
 

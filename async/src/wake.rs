@@ -267,3 +267,124 @@ unsafe fn wake(flag: *const ()) {
         notify();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn flags<const GROUPS: usize>() -> Wakes {
+        Box::leak(Box::new(WakeFlags::<GROUPS>::new())).wakes()
+    }
+
+    fn drained(wakes: Wakes) -> Vec<usize> {
+        let mut woken = Vec::new();
+        wakes.drain(|task| woken.push(task));
+        woken
+    }
+
+    #[test]
+    fn exactly_those_that_were_woken_are_found_in_order() {
+        let wakes = flags::<3>();
+        assert!(!wakes.is_any_woken());
+        for task in [95, 0, 31, 32, 64, 0] {
+            wakes.waker(task).wake_by_ref();
+        }
+        assert!(wakes.is_any_woken());
+        assert_eq!(drained(wakes), [0, 31, 32, 64, 95]);
+        assert!(!wakes.is_any_woken());
+        assert_eq!(drained(wakes), []);
+    }
+
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn tasks_are_found_at_every_level_of_the_tree() {
+        let slots = if cfg!(miri) { 2 * 32 * 32 + 40 } else { 3 * 32 * 32 * 32 + 40 };
+        let wakes = Wakes::leaked(slots, || ());
+        assert!(wakes.len() >= slots);
+        let tasks = [5, 1_023, 1_024, 2_047, slots / 2, slots - 1];
+        for task in tasks {
+            wakes.waker(task).wake_by_ref();
+            assert_eq!(drained(wakes), [task]);
+        }
+        for task in tasks {
+            wakes.waker(task).wake_by_ref();
+        }
+        let mut sorted = tasks.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(drained(wakes), sorted);
+    }
+
+    #[test]
+    fn a_wake_while_the_flags_are_cleared_is_not_lost() {
+        let wakes = flags::<2>();
+        wakes.waker(3).wake_by_ref();
+        wakes.waker(40).wake_by_ref();
+        let mut woken = Vec::new();
+        wakes.drain(|task| {
+            if woken.is_empty() {
+                wakes.waker(3).wake_by_ref();
+            }
+            woken.push(task);
+        });
+        assert_eq!(woken, [3, 40]);
+        assert!(wakes.is_any_woken());
+        assert_eq!(drained(wakes), [3]);
+    }
+
+    #[test]
+    #[cfg(feature = "alloc")]
+    fn the_loop_is_notified_unless_a_task_is_polled() {
+        use core::sync::atomic::AtomicUsize;
+
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+        let wakes = Wakes::leaked(1, || {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+        });
+        wakes.begin_poll();
+        wakes.waker(0).wake_by_ref();
+        assert_eq!(COUNT.load(Ordering::Relaxed), 0);
+        assert!(wakes.end_poll(), "it is seen by who has polled");
+        wakes.waker(0).wake_by_ref();
+        assert_eq!(COUNT.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn no_wake_of_another_thread_is_lost() {
+        extern crate std;
+
+        const ROUNDS: u32 = if cfg!(miri) { 50 } else { 50_000 };
+
+        let wakes = flags::<40>();
+        let done = AtomicU32::new(0);
+        let seen = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    done.store(round, Ordering::SeqCst);
+                    wakes.waker((round as usize * 37) % 1_200).wake_by_ref();
+                    while seen.load(Ordering::SeqCst) < round {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+            let mut expected = 1;
+            while expected <= ROUNDS {
+                if wakes.is_any_woken() {
+                    for task in drained(wakes) {
+                        assert_eq!(task, (expected as usize * 37) % 1_200);
+                        seen.store(expected, Ordering::SeqCst);
+                        expected += 1;
+                    }
+                } else {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        assert_eq!(done.load(Ordering::SeqCst), ROUNDS);
+    }
+}
