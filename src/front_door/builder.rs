@@ -134,6 +134,38 @@ impl Builder {
         self.connections.saturating_add(LISTENERS_MAX + TOKENS_BESIDE)
     }
 
+    /// Returns the number of connections.
+    #[cfg(unix)]
+    pub(super) const fn connections_max(&self) -> usize {
+        self.connections
+    }
+
+    /// Returns the backend to wait with.
+    pub(super) fn backend_or_default(&self) -> Backend {
+        self.backend.unwrap_or_default()
+    }
+
+    /// Takes the memory of a loop.
+    pub(super) fn loop_memory(&self) -> Result<HeapLoop, ServeError> {
+        HeapLoop::new(self.slots(), self.events).map_err(|error| self.no_memory(error))
+    }
+
+    /// Takes the memory of a server.
+    pub(super) fn server_memory<T>(&self) -> Result<HeapServer<Socket, T>, ServeError> {
+        let buffers = self.slots().saturating_mul(self.buffers_each);
+        HeapServer::new(self.slots(), buffers, self.buffer_size)
+            .map_err(|error| self.no_memory(error))
+    }
+
+    /// Makes a server.
+    pub(super) fn server<S: Service>(
+        &self,
+        service: S,
+        memory: HeapServer<Socket, S::Session>,
+    ) -> Server<Platform, S, HeapServer<Socket, S::Session>> {
+        Server::new(service, self.config.connections_max(self.connections), memory)
+    }
+
     const fn no_memory(&self, error: Error) -> ServeError {
         ServeError::new(Step::Memory(self.connections), error)
     }
@@ -146,10 +178,9 @@ impl Builder {
     /// [`ServeError`]: too few descriptors, too little memory, an address that cannot be had.
     pub fn listen(self, address: SocketAddr) -> Result<Listening, ServeError> {
         let slots = self.slots();
-        let backend = self.backend.unwrap_or_default();
+        let backend = self.backend_or_default();
         let platform = open::platform(backend, self.connections, slots)?;
-        let memory = HeapLoop::new(slots, self.events).map_err(|error| self.no_memory(error))?;
-        let mut event_loop = EventLoop::new(platform, memory);
+        let mut event_loop = EventLoop::new(platform, self.loop_memory()?);
         let waker = open::Waker::new(&mut event_loop.context())
             .map_err(|error| ServeError::new(Step::Platform, error))?;
         let handle = Handle::new(waker);
@@ -216,12 +247,8 @@ impl Listening {
     /// [`ServeError`] if the platform cannot wait.
     pub fn run<S: Service>(self, service: S) -> Result<Finished<S>, ServeError> {
         let Self { settings, mut event_loop, listeners, handle, .. } = self;
-        let slots = settings.slots();
-        let buffers = slots.saturating_mul(settings.buffers_each);
-        let memory = HeapServer::new(slots, buffers, settings.buffer_size)
-            .map_err(|error| settings.no_memory(error))?;
-        let config = settings.config.connections_max(settings.connections);
-        let mut server = Server::new(service, config, memory);
+        let memory = settings.server_memory()?;
+        let mut server = settings.server(service, memory);
         let failed = |error| ServeError::new(Step::Wait, error);
         for listener in listeners {
             server.listen(&mut event_loop.context(), listener).map_err(failed)?;

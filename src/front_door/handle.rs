@@ -46,6 +46,12 @@ impl Handle {
         self.waker.wake();
     }
 
+    /// Ends the wait of the server's loop.
+    #[cfg(unix)]
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Takes the request to drain, and returns the time for it.
     pub(super) fn take_drain(&self) -> Option<Duration> {
         if self.requests.drain.load(Ordering::Relaxed) == NONE {

@@ -7,12 +7,16 @@ mod handle;
 #[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
 mod open;
+#[cfg(unix)]
+mod shards;
 
 pub use builder::{Builder, Finished, Listening};
 pub use error::ServeError;
 pub use handle::Handle;
 #[cfg(target_os = "wasi")]
 pub use open::{Backend, UnknownBackend};
+#[cfg(unix)]
+pub use shards::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
 
 use std::net::SocketAddr;
 

@@ -46,6 +46,17 @@ pub struct LoopCounters {
     pub deadlines: u64,
 }
 
+impl core::ops::AddAssign for LoopCounters {
+    /// Adds what another loop has counted.
+    fn add_assign(&mut self, other: Self) {
+        self.turns += other.turns;
+        self.turns_idle += other.turns_idle;
+        self.events += other.events;
+        self.events_stale += other.events_stale;
+        self.deadlines += other.deadlines;
+    }
+}
+
 /// One loop over one platform: waits or polls, dispatches what is ready, and expires deadlines.
 ///
 /// A platform that can sleep drives itself with [`run`](Self::run) or [`run_once`](Self::run_once).

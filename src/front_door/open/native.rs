@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use selkie_core::{Context, Error, ErrorKind};
+use selkie_core::{Context, Error, ErrorKind, Token};
 pub(in crate::front_door) use selkie_std::Backend;
 use selkie_std::{AnySelector, Socket};
 
@@ -19,17 +19,22 @@ const BACKLOG: i32 = 4096;
 /// and some to spare.
 const DESCRIPTORS_BESIDE: u64 = 48;
 
+/// Lets the process have the descriptors of `connections` connections.
+pub(in crate::front_door) fn raise_descriptor_limit(connections: usize) -> Result<(), ServeError> {
+    let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
+    selkie_std::raise_descriptor_limit(descriptors).map(drop).map_err(|limit| {
+        let error = Error::with_code(ErrorKind::OutOfDescriptors, limit.code);
+        ServeError::new(Step::Descriptors(connections, limit), error)
+    })
+}
+
 /// Opens a platform for `connections` connections in a loop of `slots` slots.
 pub(in crate::front_door) fn platform(
     backend: Backend,
     connections: usize,
     slots: usize,
 ) -> Result<Platform, ServeError> {
-    let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
-    selkie_std::raise_descriptor_limit(descriptors).map_err(|limit| {
-        let error = Error::with_code(ErrorKind::OutOfDescriptors, limit.code);
-        ServeError::new(Step::Descriptors(connections, limit), error)
-    })?;
+    raise_descriptor_limit(connections)?;
     let opened = AnySelector::new(backend, slots)
         .and_then(|selector| selkie_std::Platform::new(selector, slots));
     opened.map_err(|error| ServeError::new(Step::Platform, error))
@@ -40,6 +45,17 @@ pub(in crate::front_door) fn listen(
     address: SocketAddr,
 ) -> Result<Socket, ServeError> {
     platform.listen(address, BACKLOG).map_err(|error| ServeError::new(Step::Listen(address), error))
+}
+
+/// Opens one of several listeners at the same address, among which the system shares out the
+/// connections.
+pub(in crate::front_door) fn listen_shared(
+    platform: &mut Platform,
+    address: SocketAddr,
+) -> Result<Socket, ServeError> {
+    platform
+        .listen_shared(address, BACKLOG)
+        .map_err(|error| ServeError::new(Step::Listen(address), error))
 }
 
 pub(in crate::front_door) fn local_address(
@@ -55,7 +71,14 @@ pub(in crate::front_door) struct Waker(selkie_std::Waker);
 
 impl Waker {
     pub(in crate::front_door) fn new(context: &mut Context<'_, Platform>) -> Result<Self, Error> {
-        context.waker().map(|(_, waker)| Self(waker))
+        Self::with_token(context).map(|(_, waker)| waker)
+    }
+
+    /// Makes a waker, and returns the token under which the loop reports its wakes.
+    pub(in crate::front_door) fn with_token(
+        context: &mut Context<'_, Platform>,
+    ) -> Result<(Token, Self), Error> {
+        context.waker().map(|(token, waker)| (token, Self(waker)))
     }
 
     pub(in crate::front_door) fn wake(&self) {

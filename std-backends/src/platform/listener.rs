@@ -45,6 +45,25 @@ impl<S: FdSelector> Platform<S> {
         self.insert_socket(socket)
     }
 
+    /// TEMP
+    ///
+    /// # Errors
+    ///
+    /// TEMP
+    pub fn listen_shared(&mut self, address: SocketAddr, backlog: i32) -> Result<Socket, Error> {
+        let raw = RawAddress::new(&address);
+        let socket = fd::socket(raw.domain(), libc::SOCK_STREAM)?;
+        fd::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+        set_v6_only(&socket, &address)?;
+        if fd::INHERITS_NO_DELAY {
+            set_no_delay(socket.as_raw_fd());
+        }
+        bind(&socket, &raw)?;
+        // SAFETY: the call takes no pointers.
+        errno::check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
+        self.insert_socket(socket)
+    }
+
     /// Accepts one connection that waits at a listener.
     pub(super) fn accept_stream(&mut self, listener: Socket) -> Result<Socket, Error> {
         let entry = *self.sockets.get(listener)?;
