@@ -90,7 +90,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         if let Ok(token) = self.register(source) {
             self.current = token;
-            self.call = super::engine::Call::NEW;
+            self.state.call = super::engine::Call::NEW;
             return self.open(app);
         }
         bump(&mut self.state.counters.refused, 1);
