@@ -13,7 +13,7 @@
 //!   buffer longest is aborted, one in each such time.
 
 use super::buffer_pool::BufferId;
-use super::connection::{Connection, Flag, Waiting};
+use super::connection::{Connection, Flag, ReadHalf, Waiting};
 use super::counters::{CloseReason, bump};
 use super::engine::Engine;
 use crate::contract::{Instant, Transport};
@@ -258,7 +258,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let presses = connection.is_open()
             && !connection.has(Flag::PAUSED)
             && (connection.has(Flag::INBOX_FULL)
-                || connection.read_half() == super::connection::ReadHalf::EofDelivered);
+                || connection.read_half() == ReadHalf::EofDelivered);
         if !presses {
             return Instant::MAX;
         }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::connection::{Connection, Flag, Phase, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Engine, reason_of};
-use super::service::SendError;
+use super::peer::SendError;
 use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
 /// The shortest and the longest time after which bytes are offered again that the service could
