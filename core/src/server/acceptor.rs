@@ -3,7 +3,7 @@
 
 use super::connection::{Connection, Phase, Waiting};
 use super::counters::bump;
-use super::engine::{Application, Engine};
+use super::engine::{Application, Call, Engine};
 use super::service::Service;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
@@ -90,7 +90,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         if let Ok(token) = self.register(source) {
             self.current = token;
-            self.call = super::engine::Call::NEW;
+            // Each callback gathers its own output.
+            self.state.call = Call::NEW;
             return self.open(app);
         }
         bump(&mut self.state.counters.refused, 1);

@@ -147,6 +147,7 @@ impl<'a> Pool<'a> {
             return None;
         }
         self.state.free -= 1;
+        // Freed blocks first: a block that was never borrowed is in pages that were never touched.
         let number = match self.state.vacant {
             0 => {
                 self.state.fresh += 1;
@@ -177,6 +178,7 @@ impl<'a> Pool<'a> {
             0 => self.state.newest = block.previous,
             next => self.blocks[next as usize - 1].previous = block.previous,
         }
+        // A free block has no bytes, so its length is free for the link.
         self.blocks[id.index()].len = self.state.vacant;
         self.state.vacant = id.0.get();
         self.state.free += 1;
@@ -246,6 +248,7 @@ impl<'a> Pool<'a> {
         let block = &mut self.blocks[id.index()];
         debug_assert!(count <= block.len as usize, "no more than there is");
         block.len -= count as u32;
+        // An empty ring begins at the front again, so that most output is written in one part.
         block.head =
             if block.len == 0 { 0 } else { wrap(block.head as usize + count, size) as u32 };
     }

@@ -13,7 +13,7 @@
 //!   buffer longest is aborted, one in each such time.
 
 use super::buffer_pool::BufferId;
-use super::connection::{Connection, Flag, Waiting};
+use super::connection::{Connection, Flag, ReadHalf, Waiting};
 use super::counters::{CloseReason, bump};
 use super::engine::Engine;
 use crate::contract::{Instant, Transport};
@@ -27,7 +27,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let first = self.connections.queues.first(Waiting::Output);
         // What a service sends, to whomever, never costs the speaker its own input. No more is kept
         // back: a relay that has input waits for nothing but one buffer to send from.
-        let reserved = usize::from(self.call.reserves_input);
+        let reserved = usize::from(self.state.call.reserves_input);
         self.pool.free() > reserved && first.is_none_or(|first| first == index)
     }
 
@@ -258,7 +258,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let presses = connection.is_open()
             && !connection.has(Flag::PAUSED)
             && (connection.has(Flag::INBOX_FULL)
-                || connection.read_half() == super::connection::ReadHalf::EofDelivered);
+                || connection.read_half() == ReadHalf::EofDelivered);
         if !presses {
             return Instant::MAX;
         }

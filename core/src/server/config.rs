@@ -127,6 +127,7 @@ impl Config {
             InputTimeout::After(timeout) => timeout,
         };
         Limits {
+            // With zero a listener would wait for a slot that is never freed.
             connections_max: self.connections_max.max(1),
             accepts_per_turn: self.accepts_per_turn.max(1),
             drain_accepts: self.drain_accepts,

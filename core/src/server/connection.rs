@@ -310,6 +310,7 @@ impl Connection {
 
     /// Enters or leaves a queue, with no links.
     pub(super) fn set_waiting(&mut self, waiting: Waiting) {
+        // Link and buffer id share a place: no old link may be read as a buffer.
         if self.waiting() != Waiting::Nothing {
             *self.previous() = 0;
         }
@@ -364,6 +365,7 @@ impl Connection {
         debug_assert!(self.is_open());
         self.put(WRITE, WriteHalf::ShutDown as u32);
         self.set(Flag::WRITE_FAILED);
+        // Nothing is waited for that only a write could bring.
         self.clear(Flag::WRITABLE_WANTED);
         self.clear(Flag::NO_ROOM);
         self.set_reason(reason);
@@ -373,8 +375,10 @@ impl Connection {
     pub(super) fn begin_closing(&mut self, reason: CloseReason) {
         debug_assert!(self.is_open());
         self.put(PHASE, Phase::Closing as u32);
+        // The service is called once more only, by `closed`.
         self.clear(Flag::WRITABLE_WANTED);
         self.clear(Flag::OFFER_AGAIN);
+        // From now on the timer is that of closing and lingering.
         self.timer = Instant::ZERO;
         self.set_reason(reason);
     }
@@ -410,6 +414,7 @@ impl Connection {
     pub(super) fn interest(&self, around: Surroundings) -> Interest {
         match self.phase() {
             Phase::Free | Phase::Failed => Interest::NONE,
+            // Level-triggered, a listener whose clients cannot be accepted is reported without end.
             Phase::Listening if self.waiting() == Waiting::Slot => Interest::NONE,
             Phase::Listening | Phase::Lingering => Interest::READABLE,
             Phase::Closing => Interest::WRITABLE,
@@ -420,6 +425,7 @@ impl Connection {
     fn interest_while_open(&self, around: Surroundings) -> Interest {
         let mut interest = Interest::NONE;
         let wants = self.has(Flag::WRITABLE_WANTED) && self.waiting() != Waiting::Output;
+        // A FIN too may have to wait for room.
         let pending = around.has_output || self.write_half() == WriteHalf::ShuttingDown;
         if wants || pending || self.has(Flag::NO_ROOM) {
             interest |= Interest::WRITABLE;

@@ -86,6 +86,7 @@ impl<'e, Source: Copy> Connections<'e, Source> {
     /// Appends a slot to a queue, and takes it out of any other.
     #[allow(clippy::cast_possible_truncation, reason = "slots have numbers of 32 bits")]
     pub(super) fn enqueue(&mut self, index: usize, waiting: Waiting) {
+        // The links are in the slot, so it can be in one queue only.
         self.dequeue(index);
         let number = index as u32 + 1;
         let ends = &mut self.queues.ends[waiting as usize - 1];
@@ -95,6 +96,7 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         } else {
             self.slots[last as usize - 1].next = number;
         }
+        // In this order: `set_waiting` clears the link, whose place depends on the queue.
         self.slots[index].set_waiting(waiting);
         *self.slots[index].previous() = last;
     }

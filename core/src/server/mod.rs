@@ -45,8 +45,8 @@ pub use buffer_pool::Block;
 pub use config::Config;
 pub use connection::Connection;
 pub use counters::{CloseReason, Counters};
-pub use peer::{Ending, Peer, PeerOps};
-pub use service::{SendError, Service};
+pub use peer::{Ending, Peer, PeerOps, SendError};
+pub use service::Service;
 pub use storage::{Entry, ServerMemory, ServerStorage, StaticServer};
 
 use buffer_pool::{Pool, PoolState};
@@ -121,6 +121,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
                 storage.sessions[index] = Entry::Vacant;
             }
         }
+        // What a service leaves of a full scratch must fit into one buffer.
         let scratch = storage.scratch.len();
         let received_max = if pool.size() == 0 { scratch } else { scratch.min(pool.size()) };
         let state = State::new(config.limits(), received_max);
@@ -143,6 +144,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         listener: P::Source,
     ) -> Result<Token, Error> {
         let (mut engine, _) = self.engine(context, NONE);
+        // Before anything is registered, as it panics if the sizes do not fit.
         engine.join();
         let token = engine.register(listener)?;
         let connection = engine.connection(token.index());
@@ -201,10 +203,12 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         if engine.connection(index).phase() != Phase::Listening {
             return Err(ErrorKind::Stale.into());
         }
+        // First, so that the listener is gone also if the platform fails to deregister it.
         engine.remove_listener(index);
         let source = engine.connections.take_source(index);
         let source = source.ok_or_else(|| Error::new(ErrorKind::Stale))?;
         engine.context.deregister(source, listener)?;
+        // A draining server may have waited for this listener only.
         engine.leave_if_drained();
         Ok(source)
     }
@@ -221,6 +225,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let now = engine.context.now();
         let accepts_left = engine.state.limits.drain_accepts;
         let until = deadline.saturating_since(now);
+        // Services have half of the time to finish, also if their peers never stop to send.
         let mut drain = Drain { deadline, tell_by: now + until / 2, accepts_left };
         if let Some(earlier) = engine.state.drain {
             drain = Drain { deadline: earlier.deadline.min(deadline), ..earlier };
@@ -229,6 +234,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         // No slot behind these was ever issued.
         let used = engine.context.registry().len_max().min(engine.connections.len());
         for index in 0..used {
+            // Scheduled, not served: `drain` may be called from within a callback or a handler.
             if !engine.connection(index).is_vacant() {
                 engine.schedule_now(index);
             }
@@ -298,9 +304,21 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.service
     }
 
-    /// Returns what acts on the connection or listener under `current`, and the service.
+    /// Returns what acts on the connection or listener under `current`, and the service. Nothing
+    /// has happened in a callback yet.
     #[inline]
     fn engine<'e, 'a>(
+        &'e mut self,
+        context: &'e mut Context<'a, P>,
+        current: Token,
+    ) -> (Engine<'e, 'a, P>, Application<'e, S>) {
+        self.state.call = Call::NEW;
+        self.engine_again(context, current)
+    }
+
+    /// Returns what acts further on the connection whose callback is under way.
+    #[inline]
+    fn engine_again<'e, 'a>(
         &'e mut self,
         context: &'e mut Context<'a, P>,
         current: Token,
@@ -312,11 +330,12 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             pool: Pool::new(memory.blocks, memory.bytes, &mut self.pool),
             state: &mut self.state,
             current,
-            call: Call::NEW,
         };
-        // What is read at once is offered and kept at once.
-        let scratch = &mut memory.scratch[..engine.state.received_max];
-        let app = Application { service: &mut self.service, sessions: memory.sessions, scratch };
+        let app = Application {
+            service: &mut self.service,
+            sessions: memory.sessions,
+            scratch: memory.scratch,
+        };
         (engine, app)
     }
 
@@ -326,6 +345,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let (mut engine, mut app) = self.engine(context, token);
         let Some(connection) = engine.connections.get(token.index()) else { return };
         match (connection.phase(), event) {
+            // A token of another handler in the same loop.
             (Phase::Free, _) => {}
             (Phase::Listening, Some(_)) => engine.accept(&mut app),
             (Phase::Listening, None) => engine.retry_listener(&mut app),

@@ -1,7 +1,5 @@
 //! What users write: a service.
 
-use core::fmt;
-
 use super::counters::CloseReason;
 use super::peer::Peer;
 
@@ -93,28 +91,3 @@ pub trait Service {
         let _ = (peer, session, reason);
     }
 }
-
-/// The reason why bytes were not sent. None of them were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum SendError {
-    /// The outbox has no room for all of them: wait for [`Service::writable`], drop them, or close.
-    Full,
-    /// The outbox never has room for all of them: send them in pieces, by
-    /// [`send_some`](crate::Peer::send_some).
-    TooLong,
-    /// The connection is closed, closing, or was never open.
-    Closed,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Full => "the outbox has no room for all of the bytes",
-            Self::TooLong => "the bytes are more than the outbox can ever take",
-            Self::Closed => "the connection is closed",
-        })
-    }
-}
-
-impl core::error::Error for SendError {}

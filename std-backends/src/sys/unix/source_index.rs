@@ -16,14 +16,14 @@ const DESCRIPTORS_MAX: u64 = 1 << 22;
 /// There is an entry for each descriptor that the process may ever have, by its hard limit; the
 /// memory is untouched until descriptors that high are registered.
 #[derive(Debug)]
-pub(crate) struct FdTable {
+pub(crate) struct SourceIndex {
     /// Index of the token, + 1; 0 for a descriptor that is not registered.
     indices: Box<[u32]>,
 }
 
-impl FdTable {
-    /// Makes an empty table.
-    pub(crate) fn new() -> Result<Self, Error> {
+impl SourceIndex {
+    /// Makes an empty table. Its size is that of the limit, not of the selector.
+    pub(crate) fn new(_capacity: usize) -> Result<Self, Error> {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: `limit` is a valid place for the result.
         errno::check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_has_one_token() {
-        let mut table = FdTable::new().unwrap();
+        let mut table = SourceIndex::new(1).unwrap();
         let token = Token::new(7, 1);
         assert_eq!(table.check_vacant(3), Ok(()));
         table.insert(3, token);
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn descriptors_beyond_the_table_are_refused() {
-        let mut table = FdTable::new().unwrap();
+        let mut table = SourceIndex::new(1).unwrap();
         assert_eq!(table.check_vacant(-1), Err(ErrorKind::Full.into()));
         assert_eq!(table.check_vacant(RawFd::MAX), Err(ErrorKind::Full.into()));
         table.insert(-1, Token::new(0, 1));
