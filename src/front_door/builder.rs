@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
+use selkie_core::platform::ListenOptions;
 use selkie_core::{
     Config, Counters, Error, ErrorKind, Event, EventLoop, LoopCounters, Server, Service,
 };
@@ -49,6 +50,7 @@ pub struct Builder {
     buffer_size: usize,
     events: usize,
     backend: Option<Backend>,
+    listen_options: ListenOptions,
     config: Config,
 }
 
@@ -67,6 +69,7 @@ impl Builder {
             buffer_size: 16 << 10,
             events: 512,
             backend: None,
+            listen_options: ListenOptions::DEFAULT,
             config: Config::DEFAULT,
         }
     }
@@ -101,6 +104,13 @@ impl Builder {
     /// Sets the backend to wait with; the best that the platform has, if not set.
     pub const fn backend(mut self, backend: Backend) -> Self {
         self.backend = Some(backend);
+        self
+    }
+
+    /// Sets how listeners are opened. The default probes silent peers, so that one that vanishes
+    /// does not keep its slot. On WASI 0.1 the host opens the listener, in its own way.
+    pub const fn listen_options(mut self, listen_options: ListenOptions) -> Self {
+        self.listen_options = listen_options;
         self
     }
 
@@ -143,6 +153,12 @@ impl Builder {
     /// Returns the backend to wait with.
     pub(super) fn backend_or_default(&self) -> Backend {
         self.backend.unwrap_or_default()
+    }
+
+    /// Returns how listeners are opened.
+    #[cfg(unix)]
+    pub(super) const fn options(&self) -> &ListenOptions {
+        &self.listen_options
     }
 
     /// Takes the memory of a loop.
@@ -210,7 +226,8 @@ impl Listening {
         if self.listeners.len() == LISTENERS_MAX {
             return Err(ServeError::new(Step::Listen(address), ErrorKind::Full.into()));
         }
-        let listener = open::listen(self.event_loop.context().platform, address)?;
+        let options = &self.settings.listen_options;
+        let listener = open::listen(self.event_loop.context().platform, address, options)?;
         self.listeners.push(listener);
         Ok(self)
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use selkie::shards::Distribution;
 use selkie::{Builder, FinishedShards, Peer, Service, Shards, ShardsHandle};
 
-/// The most time that anything here may take.
+/// The most time that a step of these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers each byte with the number of its shard, and panics at `!`.
@@ -30,7 +30,7 @@ impl Service for WhichShard {
     /// Serves a client that has not asked yet. It leaves when it has its answer.
     fn draining(&mut self, _: &mut Peer<'_>, (): &mut ()) {}
 
-    fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+    fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
         assert!(!bytes.contains(&b'!'), "asked to panic");
         peer.send_some(&vec![b'0' + self.shard; bytes.len()])
     }
@@ -90,9 +90,8 @@ pub(crate) fn shard_of(client: &mut TcpStream) -> Option<usize> {
     client.write_all(b"?").ok()?;
     match client.read(&mut answer) {
         Ok(1) => Some(usize::from(answer[0] - b'0')),
-        Ok(_) => None,
         Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no answer in time"),
-        Err(_) => None,
+        Ok(_) | Err(_) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use selkie_core::platform::ListenOptions;
 use selkie_core::{Context, Error, ErrorKind, Token};
 pub(in crate::front_door) use selkie_std::Backend;
 use selkie_std::{AnySelector, Socket};
@@ -13,8 +14,6 @@ pub(in crate::front_door) type Platform = selkie_std::Platform<AnySelector<'stat
 
 /// Two, so that no connection waits for another's: untouched pages take no memory.
 pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
-/// Clients that wait to be accepted; the system cuts it down to its own limit.
-const BACKLOG: i32 = 4096;
 /// Descriptors beside those of the connections: the standard streams, selector, waker, listeners,
 /// and some to spare.
 const DESCRIPTORS_BESIDE: u64 = 48;
@@ -43,18 +42,10 @@ pub(in crate::front_door) fn platform(
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,
     address: SocketAddr,
-) -> Result<Socket, ServeError> {
-    platform.listen(address, BACKLOG).map_err(|error| ServeError::new(Step::Listen(address), error))
-}
-
-/// Opens one of several listeners at the same address, among which the system shares out the
-/// connections.
-pub(in crate::front_door) fn listen_shared(
-    platform: &mut Platform,
-    address: SocketAddr,
+    options: &ListenOptions,
 ) -> Result<Socket, ServeError> {
     platform
-        .listen_shared(address, BACKLOG)
+        .listen_with(address, options)
         .map_err(|error| ServeError::new(Step::Listen(address), error))
 }
 

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use selkie_core::platform::Transport;
+use selkie_core::platform::{ListenOptions, Transport};
 use selkie_core::{Context, ErrorKind, Event, EventLoop, Handler, Instant, Interest, Mode, Token};
 
 use super::handle::ShardsHandle;
@@ -33,14 +33,17 @@ pub(super) struct Acceptor {
 
 impl Acceptor {
     /// Opens the listener, and returns its address.
-    pub(super) fn open(address: SocketAddr) -> Result<(SocketAddr, Self), ServeError> {
+    pub(super) fn open(
+        address: SocketAddr,
+        options: &ListenOptions,
+    ) -> Result<(SocketAddr, Self), ServeError> {
         let failed = |error| ServeError::new(Step::Platform, error);
         let platform = open::platform(Backend::default(), SLOTS, SLOTS)?;
         let memory = HeapLoop::new(SLOTS, SLOTS).map_err(failed)?;
         let mut event_loop = EventLoop::new(platform, memory);
         let waker = open::Waker::new(&mut event_loop.context()).map_err(failed)?;
         let platform = event_loop.context().platform;
-        let listener = open::listen(platform, address)?;
+        let listener = open::listen(platform, address, options)?;
         let address = open::local_address(platform, listener).map_err(failed)?;
         Ok((address, Self { event_loop, listener, handle: Handle::new(waker) }))
     }
@@ -85,7 +88,7 @@ struct Accepting<'a> {
     shards: &'a ShardsHandle,
     listener: Socket,
     token: Token,
-    /// What the listener is watched for.
+    /// The interest that the listener is registered with.
     watched: Interest,
     /// Set while the system has no descriptor or no memory.
     is_resting: bool,
@@ -96,7 +99,7 @@ struct Accepting<'a> {
 
 impl Handler<Platform> for Accepting<'_> {
     fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {
-        // The waker has ended the wait, and has done its part.
+        // The waker's event has done its part: the wait has ended.
         if event.token == self.token {
             self.accept(context);
         }
@@ -148,7 +151,7 @@ impl Accepting<'_> {
             return true;
         }
         links.iter().for_each(Link::await_less);
-        // One that was freed before it was asked for has woken nobody.
+        // A slot that was freed before that has not woken this loop.
         has_room()
     }
 

@@ -23,7 +23,7 @@ impl ShardsHandle {
         &self.links
     }
 
-    /// Has the thread that accepts for all look at the shards again.
+    /// Wakes the thread that accepts for all, which then looks at the shards again.
     pub(super) fn wake_acceptor(&self) {
         if let Some(acceptor) = &self.acceptor {
             acceptor.wake();

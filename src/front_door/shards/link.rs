@@ -12,7 +12,7 @@ use crate::front_door::open::Waker;
 /// Messages that wait for a shard at once. An acceptor pauses at that.
 const QUEUE: usize = 256;
 
-/// What is given to a shard by another thread. The descriptor is open, and nobody watches it.
+/// A descriptor that another thread gives to a shard. It is open, and no selector watches it.
 #[derive(Debug)]
 pub(super) enum Handed {
     Connection(OwnedFd),
@@ -108,7 +108,7 @@ impl Link {
         self.is_awaited.load(Ordering::SeqCst) && self.is_awaited.swap(false, Ordering::SeqCst)
     }
 
-    /// Has the next [`remove_load`](Self::remove_load) return true.
+    /// Makes the next [`remove_load`](Self::remove_load) return true.
     pub(super) fn await_less(&self) {
         self.is_awaited.store(true, Ordering::SeqCst);
     }

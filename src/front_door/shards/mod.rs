@@ -113,7 +113,7 @@ impl Shards {
         }
         let (address, acceptor) = match self.distribution {
             Distribution::LeastLoaded => {
-                let (address, acceptor) = Acceptor::open(address)?;
+                let (address, acceptor) = Acceptor::open(address, self.settings.options())?;
                 (address, Some(acceptor))
             }
             _ => (self.open_listeners(&mut parts, address)?, None),
@@ -141,9 +141,10 @@ impl Shards {
         parts: &mut [Part],
         mut address: SocketAddr,
     ) -> Result<SocketAddr, ServeError> {
+        let options = self.settings.options().reuse_port(true);
         for part in &mut *parts {
             let platform = part.event_loop.context().platform;
-            let listener = open::listen_shared(platform, address)?;
+            let listener = open::listen(platform, address, &options)?;
             // The first one chooses the port, if it is 0.
             address = open::local_address(platform, listener)
                 .map_err(|error| ServeError::new(Step::Listen(address), error))?;
@@ -160,19 +161,19 @@ impl Shards {
     }
 }
 
-/// Has the kernel choose among the shards' listeners by the core.
+/// Makes the kernel choose among the shards' listeners by the core.
 #[cfg(target_os = "linux")]
 fn steer_by_cpu(platform: &Platform, listener: Socket, shards: usize) -> Result<(), Error> {
     selkie_std::shards::steer_by_cpu(platform.fd(listener)?, shards)
 }
 
-/// No other system has it.
+/// Returns an error: no other system has it.
 #[cfg(not(target_os = "linux"))]
 fn steer_by_cpu(_: &Platform, _: Socket, _: usize) -> Result<(), Error> {
     Err(selkie_core::ErrorKind::Unsupported.into())
 }
 
-/// What one thread will own.
+/// The parts that one thread will own.
 #[derive(Debug)]
 struct Part {
     event_loop: EventLoop<Platform, HeapLoop>,

@@ -11,7 +11,7 @@ use selkie_core::{Counters, LoopCounters};
 use crate::front_door::builder::Finished;
 use crate::front_door::error::ServeError;
 
-/// What is left of shards that have ended.
+/// The results of shards that have ended.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FinishedShards<S> {
@@ -37,7 +37,7 @@ impl<S> FinishedShards<S> {
     }
 }
 
-/// Why a shard has ended before it was asked to.
+/// The reason for which a shard has ended before it was asked to.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ShardFailure {

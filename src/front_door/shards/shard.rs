@@ -27,16 +27,16 @@ pub(super) struct Shard<S: Service> {
 /// The handler of a shard's loop: its server, and the queue from other threads.
 struct Work<S: Service> {
     server: ShardServer<S>,
-    /// The token of the waker, which tells of the queue.
+    /// The token of the waker, which is woken when the queue has something.
     wake: Token,
-    has_work: bool,
+    is_woken: bool,
 }
 
 impl<S: Service> Handler<Platform> for Work<S> {
     #[inline]
     fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {
         if event.token == self.wake {
-            self.has_work = true;
+            self.is_woken = true;
         } else {
             self.server.ready(context, event);
         }
@@ -61,7 +61,7 @@ impl Membership {
         &self.handle.links()[self.index]
     }
 
-    /// Has the link count the connections that are open.
+    /// Records in the link how many connections are open.
     fn count(&mut self, open: usize) {
         let before = std::mem::replace(&mut self.counted, open);
         if open > before {
@@ -73,10 +73,10 @@ impl Membership {
 }
 
 impl Drop for Membership {
-    /// Tells the others that the shard has ended, also when it panics.
+    /// Marks the shard as ended, also when it panics, and passes on its queue.
     fn drop(&mut self) {
         for handed in self.link().close() {
-            // Where nobody stays it is closed, which the client sees as a reset.
+            // Without a shard that stays it is closed, which the client sees as a reset.
             drop(push_to_any(self.handle.links(), handed));
         }
         self.handle.wake_acceptor();
@@ -93,7 +93,7 @@ impl<S: Service> Shard<S> {
         Self {
             event_loop: part.event_loop,
             listener: part.listener,
-            work: Work { server, wake: part.wake, has_work: false },
+            work: Work { server, wake: part.wake, is_woken: false },
             membership: Membership { handle, index, counted: 0 },
         }
     }
@@ -111,7 +111,7 @@ impl<S: Service> Shard<S> {
         }
         while !self.is_over() {
             self.event_loop.run_once(&mut self.work).map_err(failed)?;
-            if std::mem::take(&mut self.work.has_work) {
+            if std::mem::take(&mut self.work.is_woken) {
                 self.take_handed(&mut listeners);
                 if let Some(grace) = self.membership.link().handle().take_drain() {
                     self.drain(&mut listeners, grace);
@@ -213,7 +213,7 @@ fn pin_to_cpu(index: usize) -> Result<(), Error> {
     selkie_std::shards::pin_to_cpu(index)
 }
 
-/// No other system has it.
+/// Returns an error: no other system has it.
 #[cfg(not(target_os = "linux"))]
 fn pin_to_cpu(_: usize) -> Result<(), Error> {
     Err(selkie_core::ErrorKind::Unsupported.into())

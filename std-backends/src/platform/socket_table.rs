@@ -58,7 +58,7 @@ impl Properties {
     pub(super) const SOCKET: Self = Self {
         is_socket: true,
         was_blocking: false,
-        // inherited-no-delay: set once on the listener instead.
+        // inherited-options: set once on the listener instead.
         sets_no_delay: !socket::INHERITS_NO_DELAY,
         clears_linger: false,
     };

@@ -74,7 +74,8 @@ impl<T> Inbox<T> {
         self.lock().is_closed
     }
 
-    /// A thread that panicked has left the queue whole: no call here can panic half-way.
+    /// Locks the queue. A thread that panicked has left it whole, as no call of this type panics
+    /// half-way.
     fn lock(&self) -> MutexGuard<'_, Queue<T>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,7 +13,7 @@ pub use inbox::Inbox;
 #[cfg(target_os = "linux")]
 pub use steering::{pin_to_cpu, steer_by_cpu};
 
-/// How connections are shared out among the loops of one address.
+/// The way in which connections are shared out among the loops of one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Distribution {

@@ -32,9 +32,9 @@ pub fn pin_to_cpu(index: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Has the kernel choose among the `listeners` of one address (all with `SO_REUSEPORT`) by the core
-/// on which a connection arrives: that of core 0 goes to the listener that was opened first, and
-/// so on, modulo their number. It is set for all of them through any one.
+/// Makes the kernel choose among the `listeners` of one address (all with `SO_REUSEPORT`) by the
+/// core on which a connection arrives. That of core 0 goes to the listener that was opened first,
+/// and so on, modulo their number. It is set for all of them through any one.
 ///
 /// When a listener of the address is closed, call it again with the number that is left.
 ///
