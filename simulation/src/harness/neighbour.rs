@@ -149,6 +149,11 @@ impl Visitor {
             self.has_ended = true;
             let _ = network.far_end(far);
         }
+        self.read(network, far)
+    }
+
+    /// Reads what there is. Returns what was wrong with it.
+    fn read(&mut self, network: &mut Network, far: FarEnd) -> Option<String> {
         let mut buffer = [0; 32];
         loop {
             match network.far_read(far, &mut buffer) {
