@@ -89,9 +89,51 @@ fn idle_after_two_seconds() -> Config {
 }
 
 on_all! {
+    an_adopted_connection_has_all_its_idle_time_however_late_it_is_adopted
+    a_drain_from_outside_has_all_its_time_however_long_the_pause_before
     a_client_whose_callback_took_longer_than_the_idle_time_is_not_idle
     who_sent_during_a_callback_of_another_is_served_before_it_is_judged
     whoever_is_silent_for_the_idle_time_is_closed_although_callbacks_are_slow
+}
+
+fn an_adopted_connection_has_all_its_idle_time_however_late_it_is_adopted<const KIND: u8>() {
+    let mut bench = Bench::<KIND>::new(UNLIMITED, Duration::ZERO);
+    // Before the first turn, and after one.
+    for pause in [3 * IDLE, 5 * IDLE] {
+        let platform = &mut bench.event_loop.platform;
+        platform.clock = platform.clock + pause;
+        let adopted_at = platform.clock;
+        let stream = platform.stream();
+        let config = idle_after_two_seconds();
+        let service = Echo { sleeps: IDLE, slept: platform.slept.clone(), closed: Vec::new() };
+        let mut server = Server::new(service, config, Memory::new());
+        let token = server.adopt(&mut bench.event_loop.context(), stream).unwrap();
+        while server.service().closed.is_empty() {
+            bench.event_loop.run_once(&mut server).unwrap();
+        }
+        assert!(!bench.event_loop.context().contains(token));
+        assert_eq!(bench.event_loop.context().now(), adopted_at + IDLE);
+    }
+}
+
+fn a_drain_from_outside_has_all_its_time_however_long_the_pause_before<const KIND: u8>() {
+    const GRACE: Duration = Duration::from_secs(5);
+    let mut bench = Bench::<KIND>::new(UNLIMITED, Duration::ZERO);
+    bench.event_loop.platform.socket(bench.clients[0]).room = 2;
+    bench.send(0, b"hello");
+    bench.round();
+    bench.event_loop.platform.clock = bench.event_loop.platform.clock + 3 * GRACE;
+    let mut context = bench.event_loop.context();
+    let began = context.now();
+    bench.server.drain(&mut context, began + GRACE);
+    while bench.event_loop.context().now() < began + GRACE {
+        assert_eq!(bench.event_loop.platform.socket(bench.clients[0]).closed, None);
+        bench.round();
+    }
+    while !bench.server.is_drained() {
+        assert_eq!(bench.round(), began + GRACE);
+    }
+    assert_eq!(bench.closed().last(), Some(&CloseReason::Expelled));
 }
 
 fn a_client_whose_callback_took_longer_than_the_idle_time_is_not_idle<const KIND: u8>() {
