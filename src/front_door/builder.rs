@@ -186,8 +186,8 @@ impl Builder {
         ServeError::new(Step::Memory(self.connections), error)
     }
 
-    /// Opens the platform and a listener. On WASI 0.1 that is the one that the host has opened,
-    /// whatever `address` says.
+    /// Opens the platform and a listener at `address`. WASI 0.1 ignores the address, and takes the
+    /// listener that the host has opened.
     ///
     /// # Errors
     ///
@@ -283,14 +283,14 @@ impl Listening {
     }
 }
 
-/// What is left of a server that has ended.
+/// The rest of a server that has ended: its service and its counts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Finished<S> {
     /// The service.
     pub service: S,
-    /// What the server has counted.
+    /// The counts of the server.
     pub counters: Counters,
-    /// What its loop has counted.
+    /// The counts of its loop.
     pub loop_counters: LoopCounters,
 }

@@ -12,7 +12,7 @@ pub struct ServeError {
     error: Error,
 }
 
-/// What was to be done.
+/// The step that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// Get memory for so many connections.

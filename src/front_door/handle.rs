@@ -16,7 +16,7 @@ pub struct Handle {
     waker: Waker,
 }
 
-/// What was asked for and is not done yet.
+/// The requests that are not carried out yet.
 #[derive(Debug)]
 struct Requests {
     /// The nanoseconds that a drain may take, or [`NONE`].

@@ -25,12 +25,12 @@ use selkie_core::Service;
 /// Serves `service` at `address` with the defaults of [`Builder`], until an error ends it.
 ///
 /// On WASI 0.1, where a guest cannot listen by itself, it serves the listener that the host has
-/// opened, whatever the address.
+/// opened, and ignores the address.
 ///
 /// ```no_run
 /// use selkie::{Peer, Service};
 ///
-/// /// Sends back whatever it receives.
+/// /// Sends back what it receives.
 /// struct Echo;
 ///
 /// impl Service for Echo {

@@ -32,8 +32,8 @@ pub(crate) const UNLIMITED: Config = Config::DEFAULT
     .linger(Duration::ZERO)
     .buffer_grace(Duration::MAX);
 
-/// Returns the number of rounds of a test: `usual`, or a tenth of that under Miri, which is hundreds
-/// of times slower.
+/// Returns the number of rounds of a test: `usual`, or a tenth of that under Miri, which is
+/// hundreds of times slower.
 pub(crate) const fn rounds(usual: u64) -> u64 {
     if cfg!(miri) { usual / 10 } else { usual }
 }

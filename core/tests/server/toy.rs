@@ -1,7 +1,10 @@
 //! A platform in memory: streams are byte queues, the network is the test itself, and everything
 //! can be made to fail.
 
+use core::cell::Cell;
+use core::time::Duration;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
@@ -137,6 +140,8 @@ pub(crate) const PLATFORM: u8 = 2;
 pub(crate) struct Toy<const KIND: u8> {
     pub(crate) sockets: Vec<Socket>,
     pub(crate) clock: Instant,
+    /// How long callbacks have slept since the clock was read last.
+    pub(crate) slept: Rc<Cell<Duration>>,
     pub(crate) capacity: usize,
     /// The errors of the next registrations.
     pub(crate) register_errors: VecDeque<ErrorKind>,
@@ -261,6 +266,7 @@ impl<const KIND: u8> Selector for Toy<KIND> {
 
 impl<const KIND: u8> Wait for Toy<KIND> {
     fn now(&mut self) -> Instant {
+        self.clock = self.clock + self.slept.take();
         self.clock
     }
 

@@ -219,7 +219,7 @@ impl<S: FdSelector> Selector for Platform<S> {
     }
 
     fn capacity(&self) -> usize {
-        self.selector.capacity()
+        self.selector.capacity().min(self.sockets.capacity())
     }
 }
 

@@ -96,6 +96,11 @@ impl SocketTable {
         Ok(Self { entries, last: None, last_fd: source::NONE })
     }
 
+    /// Returns the number of descriptors that fit.
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity()
+    }
+
     /// Returns true if another descriptor fits.
     pub(super) fn has_room(&self) -> bool {
         self.entries.has_room()
