@@ -16,15 +16,23 @@ import workspace
 LAYERS = {
     "core": re.compile(r"^core$"),
     "backend": re.compile(r"^([a-z]+-backends?|simulation)$"),
+    "adapter": re.compile(r"^async$"),
     "suite": re.compile(r"^conformance$"),
     "service": re.compile(r"^examples/services$"),
 }
 
 # What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of
 # it.
-MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"core"}}
+MAY_USE = {
+    "core": set(),
+    "adapter": {"core"},
+    "backend": {"core"},
+    "suite": {"core"},
+    "service": {"core", "adapter"},
+}
 TESTS_MAY_USE = {
     "core": {"suite"},
+    "adapter": set(),
     "backend": {"suite", "service"},
     "suite": {"backend"},
     "service": set(),

@@ -4,7 +4,7 @@ use core::fmt;
 
 use embedded_io_async::ErrorKind;
 
-/// Why a call on a connection has failed.
+/// The reason why a call on a connection has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Error {
@@ -12,7 +12,7 @@ pub enum Error {
     Closed,
     /// The peer has ended its stream in the middle of what was to be read whole.
     UnexpectedEnd,
-    /// What is to be read whole is longer than the inbox.
+    /// A message that is to be read whole is longer than the inbox.
     TooLong,
     /// There is no room for all of the bytes now.
     Full,

@@ -35,7 +35,7 @@ use crate::wake::Wakes;
 ///
 /// static WAKES: WakeFlags<1> = WakeFlags::new();
 ///
-/// let slots = [const { TaskSlot::EMPTY }; 9];
+/// let slots = [const { TaskSlot::new() }; 9];
 /// let table = TaskTable::new(&slots, WAKES.wakes());
 /// let futures = pin!([const { None }; 9]);
 /// let service = AsyncService::new(&table, futures, echo);
@@ -123,18 +123,8 @@ where
         let Some(slot) = self.table.find(token) else { return };
         let mut lent = Lent::new(peer.ops(), token, slot.task.get());
         lent.offers_again = offers_again;
-        self.obey(slot, &mut lent);
+        obey(slot, &mut lent);
         self.poll(lent);
-    }
-
-    /// Closes a connection that was given up while its task was not polled.
-    fn obey(&self, slot: &TaskSlot, lent: &mut Lent<'_>) {
-        if slot.take(Flag::TO_CLOSE) {
-            lent.ops.close(lent.token, Ending::Flushed);
-        }
-        if slot.take(Flag::TO_ABORT) {
-            lent.ops.close(lent.token, Ending::Aborted);
-        }
     }
 }
 
@@ -174,7 +164,7 @@ where
         use core::iter::repeat_with;
 
         let wakes = Wakes::leaked(slots, notify);
-        let table: Box<[TaskSlot]> = repeat_with(|| TaskSlot::EMPTY).take(slots).collect();
+        let table: Box<[TaskSlot]> = repeat_with(TaskSlot::new).take(slots).collect();
         let table = Box::leak(Box::new(TaskTable::new(Box::leak(table), wakes)));
         let futures: Box<[Option<Fut>]> = repeat_with(|| None).take(slots).collect();
         Self::with_futures(table, Box::into_pin(futures), start)
@@ -187,7 +177,7 @@ struct Turn<'t, 'l> {
     table: &'t TaskTable<'t>,
     lent: Lent<'l>,
     token: Token,
-    /// How the connection is closed: by a reset, if the poll does not come to its end.
+    /// The way to close the connection: a reset, if the poll does not come to its end.
     ending: Option<Ending>,
 }
 
@@ -203,7 +193,17 @@ impl Drop for Turn<'_, '_> {
     }
 }
 
-/// Has the tasks polled that were woken, each in a callback of its own.
+/// Closes a connection that was given up while its task was not polled.
+fn obey(slot: &TaskSlot, lent: &mut Lent<'_>) {
+    if slot.take(Flag::TO_CLOSE) {
+        lent.ops.close(lent.token, Ending::Flushed);
+    }
+    if slot.take(Flag::TO_ABORT) {
+        lent.ops.close(lent.token, Ending::Aborted);
+    }
+}
+
+/// Schedules the tasks that were woken, each for a callback of its own.
 #[cold]
 fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
     let now = ops.now().max(Instant::from_nanos(1));
@@ -249,11 +249,11 @@ where
         slot.clear(Flag::LEFT);
         let mut lent = Lent::new(peer.ops(), token, slot.task.get());
         lent.input = bytes;
-        let taken = self.poll(lent);
-        if taken < bytes.len() {
+        let count = self.poll(lent);
+        if count < bytes.len() {
             slot.set(Flag::LEFT);
         }
-        taken
+        count
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, (): &mut ()) {

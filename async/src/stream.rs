@@ -44,7 +44,7 @@ impl Stream<'_> {
         })
     }
 
-    /// Has the task polled when there is something to read, unless nothing more comes.
+    /// Waits for something to read, unless nothing more comes.
     #[inline]
     fn await_input<T>(
         self,
@@ -223,7 +223,7 @@ impl Stream<'_> {
     }
 }
 
-/// Has the task polled when the peer takes bytes, unless it takes none any more.
+/// Waits until the peer takes bytes, unless it takes none any more.
 #[cold]
 fn await_room(lent: &mut Lent<'_>, token: Token) -> Poll<Result<usize, Error>> {
     if lent.ops.send(token, &[]).is_err() {

@@ -49,14 +49,17 @@ pub struct TaskSlot {
 }
 
 impl TaskSlot {
-    /// A free slot.
-    pub const EMPTY: Self = Self {
-        deadline: Cell::new(Instant::ZERO),
-        generation: Cell::new(0),
-        task: Cell::new(0),
-        stranger: Cell::new(0),
-        flags: Cell::new(0),
-    };
+    /// Returns a free slot.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            deadline: Cell::new(Instant::ZERO),
+            generation: Cell::new(0),
+            task: Cell::new(0),
+            stranger: Cell::new(0),
+            flags: Cell::new(0),
+        }
+    }
 
     /// Begins to describe a connection that belongs to the task in slot `task`.
     pub(crate) fn open(&self, generation: u32, task: u32) {
@@ -89,6 +92,12 @@ impl TaskSlot {
     }
 }
 
+impl Default for TaskSlot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl fmt::Debug for TaskSlot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -99,7 +108,7 @@ impl fmt::Debug for TaskSlot {
     }
 }
 
-/// What tasks and the service share: the slots, the wake flags, and the place where the peer of a
+/// The things that tasks and the service share: the slots, the wake flags, and the place where the peer of a
 /// callback is lent to the task that is polled.
 ///
 /// ```
@@ -107,7 +116,7 @@ impl fmt::Debug for TaskSlot {
 ///
 /// static WAKES: WakeFlags<1> = WakeFlags::new();
 ///
-/// let slots = [const { TaskSlot::EMPTY }; 9];
+/// let slots = [const { TaskSlot::new() }; 9];
 /// let table = TaskTable::new(&slots, WAKES.wakes());
 /// ```
 pub struct TaskTable<'h> {
@@ -169,8 +178,9 @@ impl<'h> TaskTable<'h> {
     /// Returns an error; or after many in the same poll, has the task wait for a turn, so that one
     /// that repeats what cannot succeed does not stop the loop.
     #[cold]
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime")]
     pub(crate) fn refuse<R>(&self, context: &Context<'_>) -> Poll<Result<R, Error>> {
-        if self.desk.with(|lent| lent.has_patience()).unwrap_or(true) {
+        if self.desk.with(|lent: &mut Lent<'_>| lent.has_patience()).unwrap_or(true) {
             return Poll::Ready(Err(Error::Closed));
         }
         context.waker().wake_by_ref();

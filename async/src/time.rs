@@ -87,10 +87,9 @@ impl Sleep<'_> {
     /// Decides if the time has passed, and otherwise has the task polled at that time.
     fn poll_lent(&mut self, lent: &mut Lent<'_>) -> Poll<()> {
         let deadline = match self.until {
-            Until::New(deadline) => deadline,
             Until::After(duration) => lent.ops.now() + duration,
             Until::At(deadline) if deadline <= lent.ops.now() => return Poll::Ready(()),
-            Until::At(deadline) => deadline,
+            Until::New(deadline) | Until::At(deadline) => deadline,
         };
         self.until = Until::At(deadline);
         let table = self.timer.table;

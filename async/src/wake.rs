@@ -13,8 +13,8 @@
 //!   Group.woken[n]        this one
 //! ```
 //!
-//! Whoever sets flags begins at the bottom, whoever clears them at the top: so a flag that is set
-//! is either seen, or the ones above it are set again.
+//! Flags are set from the bottom up and cleared from the top down: so a flag that is set is either
+//! seen, or the ones above it are set again.
 
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -25,8 +25,8 @@ use core::task::{RawWaker, RawWakerVTable, Waker};
 /// The number of tasks of a group, and of branches of a node.
 const BRANCHES: usize = 32;
 
-/// The flags of 32 tasks. It is aligned so that the address of a task's flag also tells where its
-/// group is.
+/// The flags of 32 tasks. It is aligned so that the address of a task's flag also gives that of its
+/// group.
 #[repr(C, align(64))]
 struct Group {
     woken: [AtomicBool; BRANCHES],
@@ -38,12 +38,14 @@ struct Group {
 }
 
 impl Group {
-    const EMPTY: Self = Self {
-        woken: [const { AtomicBool::new(false) }; BRANCHES],
-        levels: [const { AtomicBool::new(false) }; 3],
-        index: AtomicU32::new(0),
-        shared: AtomicPtr::new(ptr::null_mut()),
-    };
+    const fn new() -> Self {
+        Self {
+            woken: [const { AtomicBool::new(false) }; BRANCHES],
+            levels: [const { AtomicBool::new(false) }; 3],
+            index: AtomicU32::new(0),
+            shared: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
 }
 
 /// A function that ends the sleep of the loop.
@@ -96,7 +98,7 @@ impl<const GROUPS: usize> WakeFlags<GROUPS> {
 
     const fn build(notify: Option<&'static Notify>) -> Self {
         let (any, polling) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { shared: Shared { any, polling, notify }, groups: [Group::EMPTY; GROUPS] }
+        Self { shared: Shared { any, polling, notify }, groups: [const { Group::new() }; GROUPS] }
     }
 
     /// Returns the flags, to be lent to a [`TaskTable`](crate::TaskTable).
@@ -144,7 +146,7 @@ impl Wakes {
 
         let flags = WakeFlags::<0>::with_notify(Box::leak(Box::new(notify)));
         let count = WakeFlags::groups(slots);
-        let groups: Box<[Group]> = repeat_with(|| Group::EMPTY).take(count).collect();
+        let groups: Box<[Group]> = repeat_with(Group::new).take(count).collect();
         Self::new(&Box::leak(Box::new(flags)).shared, Box::leak(groups))
     }
 
@@ -187,9 +189,10 @@ impl Wakes {
     pub(crate) fn drain(self, mut visit: impl FnMut(usize)) {
         self.shared.any.store(false, Ordering::SeqCst);
         let heads = |first: usize, level: usize| {
-            let (step, end) = (BRANCHES.pow(level as u32), first + BRANCHES.pow(level as u32 + 1));
-            (first..end.min(self.groups.len()))
+            let step = [1, BRANCHES, BRANCHES * BRANCHES][level];
+            (first..self.groups.len())
                 .step_by(step)
+                .take(BRANCHES)
                 .filter(move |&head| take(&self.groups[head].levels[level]))
         };
         for top in (0..self.groups.len()).step_by(BRANCHES * BRANCHES * BRANCHES) {

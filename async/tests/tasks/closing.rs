@@ -141,7 +141,7 @@ fn draining_waits_for_a_reply_in_progress<const KIND: u8>() {
     let task = |mut conn: Conn<'static>| async move {
         while let Ok(1..) = conn.read(&mut [0; 8]).await {
             conn.sleep(Duration::from_secs(3)).await;
-            assert_eq!(conn.is_draining(), true);
+            assert!(conn.is_draining());
             assert_eq!(conn.write_all(b"reply").await, Ok(()));
         }
     };

@@ -66,7 +66,7 @@ fn a_task_that_is_never_woken_is_timed_out<const KIND: u8>() {
         let drops = &drops;
         async move {
             let (_conn, _dropped) = (conn, Dropped(drops));
-            pending().await
+            pending::<()>().await;
         }
     };
     let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
@@ -81,7 +81,7 @@ fn a_task_that_is_never_woken_is_timed_out<const KIND: u8>() {
 fn a_task_that_takes_nothing_of_a_full_inbox_is_timed_out<const KIND: u8>() {
     let task = |conn: Conn<'static>| async move {
         let _conn = conn;
-        pending().await
+        pending::<()>().await;
     };
     let config = UNLIMITED.input_timeout(Some(Duration::from_secs(10)));
     serve_with::<_, _, KIND>(config, task, |rig| {

@@ -23,7 +23,7 @@ pub(crate) fn serve<F, Fut, const KIND: u8>(
     serve_with(UNLIMITED, start, test);
 }
 
-/// The same, with other limits.
+/// Serves like [`serve`], with other limits.
 pub(crate) fn serve_with<F, Fut, const KIND: u8>(
     config: Config,
     start: F,
