@@ -258,7 +258,7 @@ pub(crate) fn set_v6_only(socket: RawFd, is_v6_only: bool) -> Result<(), Error> 
     set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, c_int::from(is_v6_only))
 }
 
-/// Has silent peers probed (keep-alive-names).
+/// Enables probes of silent peers (keep-alive-names).
 pub(crate) fn set_keep_alive(socket: RawFd, keep_alive: &KeepAlive) -> Result<(), Error> {
     #[cfg(target_vendor = "apple")]
     const IDLE: c_int = libc::TCP_KEEPALIVE;
