@@ -108,8 +108,8 @@ impl fmt::Debug for TaskSlot {
     }
 }
 
-/// The things that tasks and the service share: the slots, the wake flags, and the place where the peer of a
-/// callback is lent to the task that is polled.
+/// The things that tasks and the service share: the slots, the wake flags, and the place where the
+/// peer of a callback is lent to the task that is polled.
 ///
 /// ```
 /// use selkie_async::{TaskSlot, TaskTable, WakeFlags};

@@ -26,7 +26,7 @@ on_all! {
     another_connection_can_be_sent_to
 }
 
-/// Plays a client that sends send a text in pieces, with little room for the answer, and end its stream.
+/// Plays a client that sends a text in pieces, with little room for the answer.
 fn converse<const KIND: u8, F, Fut>(start: F) -> Vec<u8>
 where
     F: Fn(Conn<'static>) -> Fut,
