@@ -233,10 +233,6 @@ impl Scenario {
             self.parameters.buffer_to_far = self.parameters.buffer_to_far.max(256);
             self.parameters.buffer_to_near = self.parameters.buffer_to_near.max(256);
             self.limits.blocks = 0;
-        } else if self.limits.is_scarce() {
-            // Relays whose connections wait for each other's buffers are not tried yet.
-            self.crowd.relay = 0;
-            self.crowd.echo += u64::from(self.crowd.shares() == 0);
         }
         self
     }

@@ -318,6 +318,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         } else {
             evidence.refused_since.get_or_insert(now);
         }
+        evidence.tried_at = now;
         room
     }
 

@@ -89,6 +89,13 @@ impl Mixed {
             .is_some_and(|account| account.tenant == Some(token) && account.interrupted)
     }
 
+    /// Returns whether the service has closed or aborted a connection.
+    #[must_use]
+    pub fn is_dismissed(&self, token: Token) -> bool {
+        let account = self.accounts.get(token.index());
+        account.is_some_and(|account| account.tenant == Some(token) && account.dismissed)
+    }
+
     /// Returns the earliest timer that was due before `now`, and is still to come.
     #[must_use]
     pub fn overdue(&self, now: Instant) -> Option<Instant> {
@@ -236,6 +243,5 @@ impl Service for Mixed {
         }
         // The account stays for those who judge, until the slot has another tenant.
         self.account(token).timer = None;
-        self.account(token).dismissed = true;
     }
 }
