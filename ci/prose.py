@@ -254,10 +254,13 @@ class Checker:
             function = FUNCTION.match(line)
             if not function:
                 continue
-            end = line[: len(line) - len(line.lstrip())] + "}"
+            indent = line[: len(line) - len(line.lstrip())]
             last = number
-            while last < len(lines) and lines[last] != end:
+            while last < len(lines) and lines[last] != indent + "}":
                 if lines[last].rstrip().endswith((";", "}")) and last == number:
+                    break
+                # A declaration without a body, over several lines.
+                if lines[last].startswith(indent + ")") and lines[last].endswith(";"):
                     break
                 last += 1
             if last - number + 1 > FUNCTION_LINES and last < len(lines):

@@ -1,19 +1,10 @@
-//! One name for Selkie on every platform: the core, and the backends of the platform that is
-//! compiled for.
+//! An event loop that serves many clients on one thread, with fixed memory, by the same code on
+//! Linux, the BSDs and macOS, in a WebAssembly sandbox and on a microcontroller.
 //!
-//! | compiled for | this crate is |
-//! | --- | --- |
-//! | Linux, the BSDs, macOS | [`selkie_core`] and `selkie_std` |
-//! | WebAssembly with WASI 0.1 or 0.2 | [`selkie_core`] and `selkie_wasi` |
-//! | anything else | [`selkie_core`] |
-//!
-//! A program that uses only what is in both halves of its platform's row compiles for every row.
-//! Without the feature `std` (on by default), it is the core alone.
+//! The smallest program:
 //!
 //! ```no_run
-//! use selkie::{
-//!     Config, DefaultSelector, EventLoop, HeapLoop, HeapServer, Peer, Platform, Server, Service,
-//! };
+//! use selkie::{Peer, Service};
 //!
 //! /// Sends back what it receives.
 //! struct Echo;
@@ -22,22 +13,75 @@
 //!     type Session = ();
 //!
 //!     fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
-//!         peer.send(bytes).map_or(0, |()| bytes.len())
+//!         peer.send_some(bytes)
 //!     }
 //! }
 //!
-//! // A thousand clients, one listener, and no waker.
-//! let slots = 1001;
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     selkie::serve("127.0.0.1:7000".parse()?, Echo)?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where to go for what
+//!
+//! | to | read |
+//! | --- | --- |
+//! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
+#![cfg_attr(
+    all(feature = "std", any(unix, target_os = "wasi")),
+    doc = "| set sizes, time-outs, a backend, and stop the server | [`Builder`], [`Handle`] |"
+)]
+//! | set every limit, and read the counters | [`Config`], [`Counters`], [`CloseReason`] |
+//! | watch sources of your own beside the server, or without one | [`EventLoop`], [`Handler`] |
+#![cfg_attr(
+    all(feature = "std", unix),
+    doc = "| wait for descriptors, and nothing else | a selector: [`DefaultSelector`] |"
+)]
+//! | have all memory in a `static` | [`memory`] |
+//! | bring a platform of your own | [`platform`], [`backend`], [`adapters`] |
+//!
+//! # The parts by themselves
+//!
+//! `serve` builds this. A program that watches sources of its own, or that is called from outside,
+//! builds it by hand:
+//!
+//! ```no_run
+//! use selkie::{
+//!     Config, DefaultSelector, EventLoop, HeapLoop, HeapServer, Platform, Server,
+//! };
+//! # use selkie::{Peer, Service};
+//! # struct Echo;
+//! # impl Service for Echo {
+//! #     type Session = ();
+//! #     fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+//! #         peer.send_some(bytes)
+//! #     }
+//! # }
+//!
+//! let slots = 1025; // 1,024 clients, and the listener.
 //! let mut platform = Platform::new(DefaultSelector::new(slots)?, slots)?;
 //! let listener = platform.listen("127.0.0.1:7000".parse()?, 128)?;
 //!
+//! // Two buffers a connection, so that none waits for the buffer of another.
+//! let memory = HeapServer::new(slots, 2 * slots, 16 << 10)?;
 //! let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 256)?);
-//! let mut server_memory = HeapServer::new(slots, 2 * slots, 16 * 1024)?;
-//! let mut server = Server::new(Echo, Config::DEFAULT, server_memory.storage());
+//! let mut server = Server::new(Echo, Config::DEFAULT, memory);
 //! server.listen(&mut event_loop.context(), listener)?;
 //! event_loop.run(&mut server)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Platforms
+//!
+//! | compiled for | this crate is |
+//! | --- | --- |
+//! | Linux, the BSDs, macOS | [`selkie_core`] and `selkie_std` |
+//! | WebAssembly with WASI 0.1, 0.2 or 0.3 | [`selkie_core`] and `selkie_wasi` |
+//! | anything else | [`selkie_core`] |
+//!
+//! A program that uses only what is in both halves of its platform's row compiles for every row.
+//! Without the feature `std` (on by default), it is the core alone.
 #![no_std]
 #![forbid(unsafe_code)]
 

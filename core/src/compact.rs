@@ -3,7 +3,10 @@
 /// Keeps the functions in it out of line on targets of less than 64 bits: microcontrollers and
 /// WebAssembly. Use it where the copies cost at least 1 % of a guest's or the firmware's bytes.
 macro_rules! compact {
-    ($($(#[$meta:meta])* $visibility:vis fn $name:ident $signature:tt $(-> $result:ty)? $body:block)*)
+    ($(
+        $(#[$meta:meta])*
+        $visibility:vis fn $name:ident $signature:tt $(-> $result:ty)? $body:block
+    )*)
         => {
         $(
             #[cfg_attr(not(target_pointer_width = "64"), inline(never))]

@@ -40,7 +40,9 @@
 //! # }
 //! # impl WriteReady for Uart { fn write_ready(&mut self) -> Result<bool, ErrorKind> { Ok(true) } }
 //! # impl Read for Uart {
-//! #     fn read(&mut self, b: &mut [u8]) -> Result<usize, ErrorKind> { Ok(self.0.read(b).unwrap()) }
+//! #     fn read(&mut self, b: &mut [u8]) -> Result<usize, ErrorKind> {
+//! #         Ok(self.0.read(b).unwrap())
+//! #     }
 //! # }
 //! # impl Write for Uart {
 //! #     fn write(&mut self, b: &[u8]) -> Result<usize, ErrorKind> { Ok(b.len()) }

@@ -142,7 +142,7 @@ fn report(server: &selkie::Counters, turns: selkie::LoopCounters) -> String {
         server.bytes_in,
         server.bytes_out,
         server.blocks_max,
-        server.starved,
+        server.buffer_waits,
         turns.turns,
         turns.turns_idle,
         turns.events,

@@ -26,7 +26,7 @@ macro_rules! zeroable {
 }
 
 zeroable!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-zeroable!(Slot, TimerSlot, Event, Connection, Block, libc::pollfd);
+zeroable!(Slot, TimerSlot, Event, Connection, Block, crate::sys::poll::Entry);
 zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,

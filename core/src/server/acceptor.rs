@@ -3,11 +3,11 @@
 
 use super::connection::{Connection, Phase, Waiting};
 use super::counters::bump;
-use super::engine::{Application, Engine};
+use super::engine::{Application, Call, Engine};
 use super::service::Service;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
-/// What came of accepting.
+/// The reason why accepting stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Accepted {
     /// All that waited.
@@ -51,10 +51,12 @@ impl<P: Transport> Engine<'_, '_, P> {
         source: P::Source,
     ) -> Accepted {
         let turn = self.context.counters().turns;
+        // The share is that of a turn, not of an event: a listener may be scheduled more than once.
         if self.state.accepts.0 != turn {
             self.state.accepts = (turn, 0);
         }
         loop {
+            // Before `accept`: a client that waits in the backlog need not be refused.
             if self.is_full() {
                 return Accepted::UntilFull;
             }
@@ -64,6 +66,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             if self.state.accepts.1 >= self.state.limits.accepts_per_turn {
                 return Accepted::Share;
             }
+            // Failed attempts count too, or clients that give up at once could keep the turn going.
             self.state.accepts.1 += 1;
             match self.context.platform.accept(source) {
                 Ok(connection) => self.admit(app, connection),
@@ -72,6 +75,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                     bump(&mut self.state.counters.aborted_early, 1);
                 }
                 Err(_) => {
+                    // EMFILE, ENFILE, ENOMEM and the like: the client stays in the backlog.
                     bump(&mut self.state.counters.accept_failures, 1);
                     return Accepted::UntilError;
                 }
@@ -86,7 +90,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         if let Ok(token) = self.register(source) {
             self.current = token;
-            self.call = super::engine::Call::NEW;
+            // Each callback gathers its own output.
+            self.call = Call::NEW;
             return self.open(app);
         }
         bump(&mut self.state.counters.refused, 1);
@@ -98,6 +103,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     #[inline(never)]
     pub(super) fn register(&mut self, source: P::Source) -> Result<Token, Error> {
         let token = self.context.register(source, Interest::READABLE, Mode::Level)?;
+        // `join` has compared the sizes, but a caller may pass the context of a larger loop.
         if token.index() >= self.connections.len() {
             self.context.deregister(source, token)?;
             return Err(Error::new(ErrorKind::Full));
@@ -129,7 +135,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.connections.enqueue(listener, Waiting::Slot);
         }
         let fails = self.watch(listener, Interest::NONE).is_err();
-        // Nothing is noticed here when others free their slots.
+        // When others free their slots, no event says so.
         if fails || (is_loop_full && self.shares_slots()) {
             self.retry_later(listener);
         }
@@ -139,17 +145,19 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// tried later, or when something is freed.
     fn arm(&mut self, listener: usize) {
         if self.watch(listener, Interest::READABLE).is_err() {
+            // Left as it is, the listener would be deaf.
             if self.connection(listener).waiting() == Waiting::Nothing {
                 self.connections.enqueue(listener, Waiting::Slot);
             }
             return self.retry_later(listener);
         }
         if self.connections.dequeue(listener) == Waiting::Slot {
+            // One is resumed at a time: each may use up the last slot.
             self.resume_listener();
         }
     }
 
-    /// Has the listener accept that has waited longest, if something more can be served.
+    /// Schedules the listener that has waited longest, if another connection can be served.
     #[inline]
     pub(super) fn resume_listener(&mut self) {
         if let Some(first) = self.connections.queues.first(Waiting::Slot) {
@@ -165,6 +173,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let now = self.context.now();
         let deadline = self.state.drain.map_or(Instant::MAX, |drain| drain.deadline);
         if deadline <= now {
+            // The clients that are still in the backlog see a reset.
             return self.close_listener(index);
         }
         if self.state.drain.is_some() || self.current().waiting() == Waiting::Slot {
@@ -175,7 +184,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Has a listener tried again in a while.
+    /// Schedules another try to accept, after the retry interval.
     fn retry_later(&mut self, listener: usize) {
         let retry = self.state.limits.accept_retry.after(self.context.now());
         self.schedule(listener, retry);
@@ -186,6 +195,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let waited = self.connections.dequeue(listener);
         *self.connection(listener) = Connection::EMPTY;
         self.state.listeners -= 1;
+        // It may have been woken for a slot, which the next one can use.
         if waited == Waiting::Slot {
             self.resume_listener();
         }

@@ -147,6 +147,7 @@ impl<'a> Pool<'a> {
             return None;
         }
         self.state.free -= 1;
+        // Freed blocks first: a block that was never borrowed is in pages that were never touched.
         let number = match self.state.vacant {
             0 => {
                 self.state.fresh += 1;
@@ -170,19 +171,20 @@ impl<'a> Pool<'a> {
     }
 
     /// Takes a buffer back, with the bytes in it.
-    pub(super) fn give_back(&mut self, id: BufferId) {
+    pub(super) fn release(&mut self, id: BufferId) {
         let block = self.blocks[id.index()];
         self.link(block.previous, block.next);
         match block.next {
             0 => self.state.newest = block.previous,
             next => self.blocks[next as usize - 1].previous = block.previous,
         }
+        // A free block has no bytes, so its length is free for the link.
         self.blocks[id.index()].len = self.state.vacant;
         self.state.vacant = id.0.get();
         self.state.free += 1;
     }
 
-    /// Has `next` follow `previous` in the order of borrowing; 0 is the end on either side.
+    /// Links `next` behind `previous` in the order of borrowing; 0 is the end on either side.
     fn link(&mut self, previous: u32, next: u32) {
         match previous {
             0 => self.state.oldest = next,
@@ -246,6 +248,7 @@ impl<'a> Pool<'a> {
         let block = &mut self.blocks[id.index()];
         debug_assert!(count <= block.len as usize, "no more than there is");
         block.len -= count as u32;
+        // An empty ring begins at the front again, so that most output is written in one part.
         block.head =
             if block.len == 0 { 0 } else { wrap(block.head as usize + count, size) as u32 };
     }
@@ -315,8 +318,8 @@ mod tests {
             let [first, second] = [0, 1].map(|owner| pool.borrow(owner, Instant::ZERO).unwrap());
             assert_eq!(pool.borrow(2, Instant::ZERO), None);
             pool.push(first, b"old");
-            pool.give_back(first);
-            pool.give_back(second);
+            pool.release(first);
+            pool.release(second);
             assert_eq!(pool.free(), 2);
             assert_eq!(pool.borrow(3, Instant::ZERO), Some(second), "the one that is warmest");
             assert_eq!(pool.borrow(4, Instant::ZERO), Some(first));
@@ -331,13 +334,13 @@ mod tests {
                 [1, 2, 3].map(|owner| pool.borrow(owner, Instant::ZERO).unwrap());
             let owner = |pool: &Pool<'_>| pool.oldest().map(|block| block.owner);
             assert_eq!(owner(pool), Some(1));
-            pool.give_back(two);
-            pool.give_back(one);
+            pool.release(two);
+            pool.release(one);
             assert_eq!(owner(pool), Some(3));
             let four = pool.borrow(4, Instant::ZERO).unwrap();
-            pool.give_back(three);
+            pool.release(three);
             assert_eq!(owner(pool), Some(4));
-            pool.give_back(four);
+            pool.release(four);
             assert_eq!(owner(pool), None);
         });
     }

@@ -4,16 +4,16 @@
 //! A connection has at most one buffer for output and one for input, each only while bytes wait in
 //! it. Where there are two for each connection, none ever waits. Where there are fewer:
 //!
-//! * the last free buffer is borrowed for input only while another holds output, so at least one
-//!   buffer is always free or will drain: connections that wait for each other, as in a relay,
+//! * the last free buffer is borrowed for input only while another contains output, so at least
+//!   one buffer is always free or will drain: connections that wait for each other, as in a relay,
 //!   always have one to send from;
-//! * a freed buffer goes to whoever waits longest for output, then to whoever waits longest for
-//!   input;
+//! * a freed buffer goes to the connection that waits longest for output, or if there is none, to
+//!   the one that waits longest for input;
 //! * while the same connection is first in line for longer than the grace, the one that has held a
 //!   buffer longest is aborted, one in each such time.
 
 use super::buffer_pool::BufferId;
-use super::connection::{Connection, Flag, Waiting};
+use super::connection::{Connection, Flag, ReadHalf, Waiting};
 use super::counters::{CloseReason, bump};
 use super::engine::Engine;
 use crate::contract::{Instant, Transport};
@@ -45,6 +45,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return true;
         }
         let queues = &self.connections.queues;
+        // Output goes first: it drains, and gives its buffer back, while input may stay.
         let is_next = match (queues.first(Waiting::Output), queues.first(Waiting::Input)) {
             (Some(first), _) | (None, Some(first)) => first == index,
             (None, None) => true,
@@ -56,29 +57,32 @@ impl<P: Transport> Engine<'_, '_, P> {
             return false;
         }
         if self.connections.dequeue(index) == Waiting::Input {
+            // The next in line has a grace of its own.
             self.state.scarce_since = self.context.now();
         }
         true
     }
 
-    /// Has a connection wait for a buffer.
+    /// Puts a connection into the queue for a buffer.
     #[cold]
     pub(super) fn wait_for(&mut self, index: usize, waiting: Waiting) {
         let now = self.context.now();
+        // Those behind the first wait in its grace, so that one buffer is taken in each.
         if !self.connections.queues.are_buffers_scarce() {
             self.state.scarce_since = now;
         }
+        // A change of queues is the same wait.
         if self.connection(index).waiting() == Waiting::Nothing {
-            bump(&mut self.state.counters.starved, 1);
+            bump(&mut self.state.counters.buffer_waits, 1);
         }
         self.connections.enqueue(index, waiting);
         let deadline = self.state.limits.grace.after(now);
         self.schedule(index, deadline);
-        // The buffers may suffice for whoever is first now.
+        // The buffers may suffice for the connection that is first now.
         self.wake_next();
     }
 
-    /// Has the connection looked at that is next to have a buffer, if one can be had.
+    /// Schedules the connection that is next in line for a buffer, if one can be borrowed.
     #[inline]
     pub(super) fn wake_next(&mut self) {
         if !P::OWNS_BUFFERS && self.connections.queues.are_buffers_scarce() {
@@ -89,6 +93,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     #[cold]
     #[inline(never)]
     fn wake_first(&mut self) {
+        // Called by what frees a buffer, maybe within a callback: so the waiter is only scheduled.
         if let Some(first) = self.connections.queues.first(Waiting::Output) {
             if self.pool.free() > 0 {
                 self.schedule_now(first);
@@ -108,6 +113,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         match self.current().waiting() {
             Waiting::Output | Waiting::Input => {
+                // The one that has held a buffer longest has the whole grace to drain it too.
                 let held_since =
                     self.pool.oldest().map_or(Instant::ZERO, |block| block.borrowed_at);
                 self.state.limits.grace.after(self.state.scarce_since.max(held_since))
@@ -123,6 +129,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         if let Some(owner) = self.pool.oldest().map(|block| block.owner as usize) {
+            // One victim is enough for now: the next one has a whole grace again.
             self.state.scarce_since = now;
             self.abort(owner, CloseReason::BufferNeeded);
         }
@@ -149,6 +156,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if let Some(output) = connection.output() {
             return Some(output);
         }
+        // It leaves the queue first, as a link of the queue is in the place of the buffer's id.
         if connection.waiting() == Waiting::Output {
             self.connections.dequeue(index);
             self.state.scarce_since = self.context.now();
@@ -167,7 +175,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         if let Some(output) = self.connection(index).output() {
             self.connection(index).set_output(None);
             self.state.outputs -= 1;
-            self.pool.give_back(output);
+            self.pool.release(output);
+            // Otherwise the waiters would sleep until their grace ends.
             self.wake_next();
         }
     }
@@ -179,7 +188,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         if let Some(input) = self.connection(index).input() {
             self.connection(index).set_input(None);
-            self.pool.give_back(input);
+            self.pool.release(input);
             self.wake_next();
         }
     }
@@ -209,6 +218,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let index = self.current.index();
         if bytes.is_empty() {
             self.current().clear(Flag::INBOX_FULL);
+            // A connection without unread input has no buffer, so idle ones cost none.
             return self.release_input(index);
         }
         let input = if let Some(input) = self.current().input() {
@@ -222,6 +232,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let is_full = bytes.len() >= self.state.received_max;
         let was_full = self.current().has(Flag::INBOX_FULL);
         self.set_inbox_full(is_full);
+        // Part of a message that grows is no fault of the service's until the inbox is full.
         if took_some || (is_full && !was_full) {
             self.pool.block(input).waiting_since = self.context.now();
         }
@@ -247,11 +258,12 @@ impl<P: Transport> Engine<'_, '_, P> {
         let presses = connection.is_open()
             && !connection.has(Flag::PAUSED)
             && (connection.has(Flag::INBOX_FULL)
-                || connection.read_half() == super::connection::ReadHalf::EofDelivered);
+                || connection.read_half() == ReadHalf::EofDelivered);
         if !presses {
             return Instant::MAX;
         }
         if P::OWNS_BUFFERS {
+            // Without room the service cannot answer: then the stall timeout runs instead.
             let waits = connection.has(Flag::LEFT) && !connection.has(Flag::NO_ROOM);
             let since = connection.blocked_since();
             return if waits { self.state.limits.input.after(since) } else { Instant::MAX };

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::contract::Instant;
 
-/// What a server allows its peers, and itself per turn.
+/// The limits that a server sets its peers, and itself per turn.
 ///
 /// ```
 /// use core::time::Duration;
@@ -52,8 +52,9 @@ impl Config {
         drain_accepts: 4096,
     };
 
-    /// Sets how many connections are served at once, at least one; more wait in the platform's backlog. The
-    /// loop's capacity is a limit too, in which each listener and waker takes one slot.
+    /// Sets how many connections are served at once, at least one; more wait in the platform's
+    /// backlog. The loop's capacity is a limit too, in which each listener and waker takes one
+    /// slot.
     #[must_use]
     pub const fn connections_max(self, connections_max: usize) -> Self {
         Self { connections_max, ..self }
@@ -126,6 +127,7 @@ impl Config {
             InputTimeout::After(timeout) => timeout,
         };
         Limits {
+            // With zero a listener would wait for a slot that is never freed.
             connections_max: self.connections_max.max(1),
             accepts_per_turn: self.accepts_per_turn.max(1),
             drain_accepts: self.drain_accepts,

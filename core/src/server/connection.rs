@@ -18,8 +18,8 @@
 //!   While Open, two halves go their own ways:
 //!
 //!   ReadHalf    Open -- end_read (FIN read) --> Eof -- deliver_end (service told) --> EofDelivered
-//!   WriteHalf   Open -- begin_shutdown --> ShuttingDown -- end_write (flushed, FIN sent) --> ShutDown
-//!               any  -- fail_write (the peer takes nothing more; what it sent is still read) --> ShutDown
+//!   WriteHalf   Open -- begin_shutdown --> ShuttingDown -- end_write (FIN sent) --> ShutDown
+//!               any  -- fail_write (the peer takes nothing more; we still read) --> ShutDown
 //! ```
 
 use super::buffer_pool::BufferId;
@@ -46,7 +46,7 @@ macro_rules! axis {
 }
 
 axis! {
-    /// What a slot is used for.
+    /// The use of a slot, and how far its connection has got.
     Phase {
         Free,
         Listening,
@@ -82,7 +82,7 @@ axis! {
 }
 
 axis! {
-    /// What a slot waits for, in one of the queues of the connection table.
+    /// The queue of the connection table that a slot is in.
     Waiting {
         Nothing,
         /// A listener: a slot, a descriptor or memory.
@@ -107,9 +107,9 @@ impl Flag {
     pub(super) const PAUSED: Self = Self(1 << 20);
     /// The service has left as many bytes as are ever kept.
     pub(super) const INBOX_FULL: Self = Self(1 << 21);
-    /// Where the platform owns the buffers: the service has left bytes there.
+    /// The service has left bytes in a buffer that the platform owns.
     pub(super) const LEFT: Self = Self(1 << 22);
-    /// Where the platform owns the buffers: there is no room at all for what the service sends.
+    /// The send buffer that the platform owns is full.
     pub(super) const NO_ROOM: Self = Self(1 << 23);
     /// A write has failed, so that output is thrown away; the reason is kept.
     pub(super) const WRITE_FAILED: Self = Self(1 << 24);
@@ -119,7 +119,7 @@ impl Flag {
     pub(super) const FINISHING: Self = Self(1 << 26);
 }
 
-/// What is outside a connection and decides on what it is watched for.
+/// The facts outside a connection that its interest depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings {
     /// Output is pending that the server keeps.
@@ -145,8 +145,8 @@ pub struct Connection {
     input: u32,
     /// The slot that waits behind this one, as index + 1.
     pub(super) next: u32,
-    /// Phase, halves, queue, interest, reason and flags, packed. One comparison tells the usual
-    /// state, which [`is_quiet`](Self::is_quiet) does for each message.
+    /// Phase, halves, queue, interest, reason and flags, packed. So
+    /// [`is_quiet`](Self::is_quiet), which runs for each message, is one comparison.
     state: u32,
 }
 
@@ -278,13 +278,16 @@ impl Connection {
     pub(super) fn set_output(&mut self, buffer: Option<BufferId>) {
         debug_assert!(
             self.waiting() != Waiting::Output,
-            "whoever waits has no buffer to send from"
+            "a connection that waits has no buffer to send from"
         );
         self.output = BufferId::pack(buffer);
     }
 
     pub(super) fn set_input(&mut self, buffer: Option<BufferId>) {
-        debug_assert!(self.waiting() != Waiting::Input, "whoever waits has no buffer to read into");
+        debug_assert!(
+            self.waiting() != Waiting::Input,
+            "a connection that waits has no buffer to read into"
+        );
         self.input = BufferId::pack(buffer);
     }
 
@@ -307,6 +310,7 @@ impl Connection {
 
     /// Enters or leaves a queue, with no links.
     pub(super) fn set_waiting(&mut self, waiting: Waiting) {
+        // Link and buffer id share a place: no old link may be read as a buffer.
         if self.waiting() != Waiting::Nothing {
             *self.previous() = 0;
         }
@@ -317,72 +321,75 @@ impl Connection {
         }
     }
 
-    /// Free -> Listening.
+    /// Makes a free slot a listener: Free -> Listening.
     pub(super) fn listen(&mut self) {
         debug_assert!(self.phase() == Phase::Free);
         *self = Self::EMPTY;
         self.put(PHASE, Phase::Listening as u32);
     }
 
-    /// Free -> Open.
+    /// Makes a free slot a connection: Free -> Open.
     pub(super) fn open(&mut self) {
         debug_assert!(self.phase() == Phase::Free);
         *self = Self::EMPTY;
         self.put(PHASE, Phase::Open as u32);
     }
 
-    /// The peer has sent FIN.
+    /// Records that the peer has sent FIN.
     pub(super) fn end_read(&mut self) {
         debug_assert!(self.is_open() && self.read_half() == ReadHalf::Open);
         self.put(READ, ReadHalf::Eof as u32);
     }
 
-    /// The service is told of the peer's FIN.
+    /// Records that the service is told of the peer's FIN.
     pub(super) fn deliver_end(&mut self) {
         debug_assert!(self.is_open() && self.read_half() == ReadHalf::Eof);
         self.put(READ, ReadHalf::EofDelivered as u32);
     }
 
-    /// The service ends its stream.
+    /// Lets the service send nothing more; FIN follows the pending output.
     pub(super) fn begin_shutdown(&mut self) {
         debug_assert!(self.is_sendable());
         self.put(WRITE, WriteHalf::ShuttingDown as u32);
         self.clear(Flag::WRITABLE_WANTED);
     }
 
-    /// Our FIN is sent.
+    /// Records that our FIN is sent.
     pub(super) fn end_write(&mut self) {
         debug_assert!(matches!(self.phase(), Phase::Open | Phase::Closing));
         self.put(WRITE, WriteHalf::ShutDown as u32);
     }
 
-    /// The peer takes nothing more; what it has sent is still read.
+    /// Records that the peer takes nothing more; the bytes that it has sent are still read.
     pub(super) fn fail_write(&mut self, reason: CloseReason) {
         debug_assert!(self.is_open());
         self.put(WRITE, WriteHalf::ShutDown as u32);
         self.set(Flag::WRITE_FAILED);
+        // Nothing is waited for that only a write could bring.
         self.clear(Flag::WRITABLE_WANTED);
         self.clear(Flag::NO_ROOM);
         self.set_reason(reason);
     }
 
-    /// Open -> Closing.
+    /// Begins to close: Open -> Closing.
     pub(super) fn begin_closing(&mut self, reason: CloseReason) {
         debug_assert!(self.is_open());
         self.put(PHASE, Phase::Closing as u32);
+        // The service is called once more only, by `closed`.
         self.clear(Flag::WRITABLE_WANTED);
         self.clear(Flag::OFFER_AGAIN);
+        // From now on the timer is that of closing and lingering.
         self.timer = Instant::ZERO;
         self.set_reason(reason);
     }
 
-    /// Closing -> Lingering.
+    /// Begins to wait for the peer's FIN: Closing -> Lingering.
     pub(super) fn begin_lingering(&mut self) {
         debug_assert!(self.phase() == Phase::Closing);
         self.put(PHASE, Phase::Lingering as u32);
     }
 
-    /// Any connection -> Failed.
+    /// Marks a connection for closing by a reset: any phase -> Failed.
     pub(super) fn fail(&mut self, reason: CloseReason) {
         debug_assert!(self.is_connection());
         self.put(PHASE, Phase::Failed as u32);
@@ -407,6 +414,7 @@ impl Connection {
     pub(super) fn interest(&self, around: Surroundings) -> Interest {
         match self.phase() {
             Phase::Free | Phase::Failed => Interest::NONE,
+            // Level-triggered, a listener whose clients cannot be accepted is reported without end.
             Phase::Listening if self.waiting() == Waiting::Slot => Interest::NONE,
             Phase::Listening | Phase::Lingering => Interest::READABLE,
             Phase::Closing => Interest::WRITABLE,
@@ -417,6 +425,7 @@ impl Connection {
     fn interest_while_open(&self, around: Surroundings) -> Interest {
         let mut interest = Interest::NONE;
         let wants = self.has(Flag::WRITABLE_WANTED) && self.waiting() != Waiting::Output;
+        // A FIN too may have to wait for room.
         let pending = around.has_output || self.write_half() == WriteHalf::ShuttingDown;
         if wants || pending || self.has(Flag::NO_ROOM) {
             interest |= Interest::WRITABLE;

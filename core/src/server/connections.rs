@@ -83,9 +83,10 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         self.sources.get_mut(index)?.take()
     }
 
-    /// Has a slot wait behind all others that wait for the same.
+    /// Appends a slot to a queue, and takes it out of any other.
     #[allow(clippy::cast_possible_truncation, reason = "slots have numbers of 32 bits")]
     pub(super) fn enqueue(&mut self, index: usize, waiting: Waiting) {
+        // The links are in the slot, so it can be in one queue only.
         self.dequeue(index);
         let number = index as u32 + 1;
         let ends = &mut self.queues.ends[waiting as usize - 1];
@@ -95,11 +96,12 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         } else {
             self.slots[last as usize - 1].next = number;
         }
+        // In this order: `set_waiting` clears the link, whose place depends on the queue.
         self.slots[index].set_waiting(waiting);
         *self.slots[index].previous() = last;
     }
 
-    /// Has a slot wait for nothing. Returns what it waited for.
+    /// Removes a slot from its queue. Returns the queue that it was in.
     pub(super) fn dequeue(&mut self, index: usize) -> Waiting {
         let waiting = self.slots[index].waiting();
         if waiting == Waiting::Nothing {

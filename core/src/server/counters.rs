@@ -1,6 +1,6 @@
 //! What the server has counted, and why connections close.
 
-/// Why a connection was closed.
+/// The reason why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -71,7 +71,7 @@ impl core::fmt::Display for CloseReason {
     }
 }
 
-/// What a server has counted since its start.
+/// The counts of a server since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Counters {
@@ -95,10 +95,11 @@ pub struct Counters {
     /// Bytes that were handed to the platform.
     pub bytes_out: u64,
     /// Reads that found nothing, after readiness was reported: about one for each message where a
-    /// source is readable [until then](crate::platform::Transport::READABLE_UNTIL_EMPTY), few elsewhere.
+    /// source is readable [until then](crate::platform::Transport::READABLE_UNTIL_EMPTY), few
+    /// elsewhere.
     pub reads_spurious: u64,
     /// Times that a connection had to wait for a block of the pool.
-    pub starved: u64,
+    pub buffer_waits: u64,
     /// The most connections that were open at once.
     pub open_max: u64,
     /// The most blocks that were borrowed at once.

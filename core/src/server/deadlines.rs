@@ -16,7 +16,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     #[inline(never)]
     pub(super) fn on_deadline<S: Service>(&mut self, app: &mut Application<'_, S>) {
         self.judge(app);
-        // Whatever it did: it may have had its turn, and left the buffer to the next in line.
+        // It may have had its turn, and left the buffer to the next in line.
         self.wake_next();
     }
 
@@ -27,6 +27,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         let has_more = self.must_look(now) && self.look(app);
         self.tell_of_drain(app, has_more, now);
+        // The look may have found a reset.
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
         }
@@ -43,6 +44,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if self.check_at() != Instant::MAX {
             self.check_peer();
         }
+        // A lingering connection waits for one thing only, which `on_event` serves.
         if self.current().phase() != Phase::Lingering {
             self.reconcile(app);
         }
@@ -82,14 +84,15 @@ impl<P: Transport> Engine<'_, '_, P> {
             has_more |= self.receive(app, Receive::More);
         }
         if is_called {
+            // There is room now for the answer to input that was left.
             self.current().set(Flag::OFFER_AGAIN);
         }
         self.flush_gathered();
         has_more
     }
 
-    /// Tells the service that the server drains, once all was read that came before, and closes
-    /// the connection at the drain's deadline.
+    /// Calls [`Service::draining`] once everything that arrived before is read, and closes the
+    /// connection at the drain's deadline.
     fn tell_of_drain<S: Service>(
         &mut self,
         app: &mut Application<'_, S>,
@@ -102,6 +105,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         if drain.deadline <= now {
+            // A reply in progress is cut off; `find_overdue` reports that as `Expelled`.
             if !self.is_replying() {
                 self.begin_closing(index, CloseReason::Drained);
             }
@@ -113,6 +117,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         // What was left may hide more, in an inbox that is full.
         let waits = self.holds_up_input();
         if (has_more || waits) && now < drain.tell_by {
+            // If it waits, what it waits for schedules it.
             if has_more && !waits {
                 self.schedule_now(index);
             }
@@ -130,17 +135,20 @@ impl<P: Transport> Engine<'_, '_, P> {
         let is_timer_due = connection.is_timer_due(now);
         let is_drain_due = self.state.drain.is_some_and(|drain| drain.deadline <= now);
         let has_output = !P::OWNS_BUFFERS && connection.output().is_some();
+        // With a FIN the peer would take a cut-off reply for a complete one.
         let how = if has_output || connection.has(Flag::WRITE_FAILED) {
             Close::Abort
         } else {
             Close::Graceful
         };
         let reason = match connection.phase() {
+            // All was sent: the connection counts as closed for its own reason.
             Phase::Lingering if is_timer_due || is_drain_due => connection.reason(),
             Phase::Lingering => return None,
             Phase::Open if is_drain_due && self.is_replying() => CloseReason::Expelled,
             Phase::Closing if is_drain_due && has_output => CloseReason::Expelled,
             Phase::Closing if is_drain_due || is_timer_due => connection.reason(),
+            // A graceful close would wait for the peer that takes nothing.
             _ if self.stalled_at() <= now => return Some((CloseReason::Stalled, Close::Abort)),
             _ if self.input_due_at() <= now => CloseReason::InputNotTaken,
             _ if self.idle_at() <= now => CloseReason::Idle,
@@ -153,6 +161,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn run_timer<S: Service>(&mut self, app: &mut Application<'_, S>, now: Instant) {
         let connection = self.current();
         if connection.is_timer_due(now) && connection.is_open() {
+            // Before the callback, which may set the next deadline.
             connection.timer = Instant::ZERO;
             connection.set(Flag::OFFER_AGAIN);
             app.call(self, S::timer_expired);
@@ -197,6 +206,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = *self.current();
         let is_held_up = match connection.phase() {
             Phase::Open => connection.has(Flag::PAUSED) || connection.waiting() != Waiting::Nothing,
+            // Without output it waits for room for the FIN, which has a deadline of its own.
             Phase::Closing => !has_output,
             _ => true,
         };
@@ -226,7 +236,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.due_at().min(self.check_at()).min(self.grace_ends_at())
     }
 
-    /// Has a connection looked at when it next has to be, if it is still there.
+    /// Schedules the next deadline of the current connection, if it is still there.
     pub(super) fn schedule_next(&mut self) {
         if self.current().is_connection() {
             let deadline = self.next_deadline();

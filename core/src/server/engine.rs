@@ -12,8 +12,8 @@ use crate::compact::compact;
 use crate::contract::{Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 use crate::event_loop::Context;
 
-/// How often the platform is asked if a peer is still there, where it cannot report hang-ups by
-/// themselves and a connection is watched for nothing else.
+/// The interval at which the platform is asked if a peer is still there, where it cannot report
+/// hang-ups by themselves and a connection is watched for nothing else.
 const CHECK_INTERVAL: core::time::Duration = core::time::Duration::from_secs(5);
 
 /// The part of a server that stays between two turns, beside its tables.
@@ -82,7 +82,7 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     pub(super) call: Call,
 }
 
-/// What happened in the callback that is under way.
+/// The facts about the callback that is under way.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
@@ -98,9 +98,9 @@ pub(super) struct Call {
     pub(super) has_offered: bool,
     /// The service has taken some of the bytes that it was offered.
     pub(super) has_taken: bool,
-    /// Where the platform owns the buffers: the number of bytes that the service has left there.
+    /// The number of bytes that the service has left in a buffer that the platform owns.
     pub(super) left: usize,
-    /// Why a connection closes that the service closes.
+    /// The reason that is recorded if the service closes the connection.
     pub(super) closes_as: CloseReason,
 }
 
@@ -136,6 +136,7 @@ impl<S: Service> Application<'_, S> {
         if let Some(session) = self.sessions.get_mut(index).and_then(Entry::as_mut) {
             let guard = PanicGuard(engine);
             call(self.service, &mut Peer::new(guard.0.current, &mut *guard.0), session);
+            // Only an unwinding callback drops the guard.
             core::mem::forget(guard);
         }
     }
@@ -152,6 +153,7 @@ impl<S: Service> Application<'_, S> {
         if let Some(session) = self.sessions.get_mut(index).and_then(Entry::as_mut) {
             let guard = PanicGuard(engine);
             let mut peer = Peer::new(guard.0.current, &mut *guard.0);
+            // A service that takes more than it was offered is wrong, but must not break the ring.
             taken = self.service.received(&mut peer, session, &self.scratch[..count]).min(count);
             core::mem::forget(guard);
         }
@@ -183,8 +185,9 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Has the loop count this server, and compares the sizes of the two, once.
+    /// Adds this server to the loop's count, and compares the sizes of the two, once.
     pub(super) fn join(&mut self) {
+        // A server has no loop when it is made, so its sizes are compared when it is first used.
         if !core::mem::replace(&mut self.state.has_joined, true) {
             let (slots, server) = (self.context.registry().capacity(), self.connections.len());
             assert!(
@@ -211,9 +214,11 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         self.connections.source(index)
     }
 
-    /// Returns the slot of a token that names a connection, in whatever phase.
+    /// Returns the slot of a token that names a connection, in any phase.
     pub(super) fn find(&self, token: Token) -> Option<usize> {
         let index = token.index();
+        // A service may keep a token for longer than its connection; the current one is live, and
+        // needs no look at the registry.
         let found = self.connections.get(index)?.is_connection()
             && (token == self.current || self.context.contains(token));
         found.then_some(index)
@@ -228,6 +233,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Records that bytes moved on a connection.
     #[inline]
     pub(super) fn record_progress(&mut self, index: usize) {
+        // Without an idle timeout nothing uses this time, and the clock need not be read.
         if !self.state.limits.idle.is_endless() {
             self.connections.at(index).progress = self.context.now();
         }
@@ -236,42 +242,45 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Sees to it that the deadline of a connection or listener is no later than `deadline`.
     #[inline(never)]
     pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
+        // Later deadlines are found when the earlier one is judged: a timer that each message moved
+        // would cost more than a look in vain now and then.
         if deadline != Instant::MAX {
             self.context.set_slot_timer_earlier(index, deadline);
         }
     }
 
-    /// Has a connection looked at when it has stalled for too long, counted from `since`.
+    /// Schedules the end of the stall timeout that runs from `since`.
     pub(super) fn schedule_stall(&mut self, index: usize, since: Instant) {
         let deadline = self.state.limits.stall.after(since);
         self.schedule(index, deadline);
     }
 
-    /// Has a connection or listener looked at in this turn, or if that is full, in the next.
+    /// Schedules a connection or listener for this turn, or if that is full, for the next.
     pub(super) fn schedule_now(&mut self, index: usize) {
         let now = self.context.now();
         self.schedule(index, now);
     }
 
-    /// Has a connection reconciled: the current one is at the end of the call anyway.
+    /// Schedules a connection to be reconciled; the current one is so at the end of the call.
     pub(super) fn reconcile_later(&mut self, index: usize) {
         if index != self.current.index() {
             self.schedule_now(index);
         }
     }
 
-    /// Any connection -> Failed, for a reason of the platform's.
+    /// Fails a connection for an error of the platform.
     #[cold]
     #[inline(never)]
     pub(super) fn fail(&mut self, index: usize, error: Error) {
         self.abort(index, reason_of(error));
     }
 
-    /// Any connection -> Failed.
+    /// Fails a connection: any phase -> Failed.
     #[cold]
     #[inline(never)]
     pub(super) fn abort(&mut self, index: usize, reason: CloseReason) {
         let connection = self.connection(index);
+        // The first reason counts. The slot is freed later, as callers still use it.
         if connection.phase() != Phase::Failed {
             connection.fail(reason);
             self.reconcile_later(index);
@@ -282,15 +291,18 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     #[cold]
     pub(super) fn fail_after_panic(&mut self) {
         let index = self.current.index();
+        // The panic may be that of `closed`, whose slot is free already.
         if self.connections.get(index).is_some_and(Connection::is_connection) {
             self.connection(index).fail(CloseReason::Failed);
             self.schedule_now(index);
         }
     }
 
-    /// Open -> Closing; a connection whose write has failed has nothing to flush and fails.
+    /// Begins to close: Open -> Closing. A connection whose write has failed has nothing to flush,
+    /// and fails.
     #[inline(never)]
     pub(super) fn begin_closing(&mut self, index: usize, reason: CloseReason) {
+        // The service sends and reads nothing more, so it needs no buffer.
         self.stop_waiting(index);
         let connection = self.connection(index);
         if connection.has(Flag::WRITE_FAILED) {
@@ -302,17 +314,18 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         self.reconcile_later(index);
     }
 
-    /// Has a slot wait for nothing, and whoever waits behind it have its turn.
+    /// Takes a slot out of its queue, and lets the next one in line have its turn.
     pub(super) fn stop_waiting(&mut self, index: usize) {
         let waiting = self.connections.dequeue(index);
         if !P::OWNS_BUFFERS && matches!(waiting, Waiting::Output | Waiting::Input) {
+            // The grace is that of the connection which is first in line now.
             self.state.scarce_since = self.context.now();
             self.wake_next();
         }
     }
 
     /// Returns when the platform is next asked if the peer is still there; the end of time if it
-    /// would report that, or if something else is watched. Where it cannot tell, the deadline at
+    /// would report that, or if something else is watched. Where it does not know, the deadline at
     /// least keeps the loop from having nothing to wait for.
     pub(super) fn check_at(&mut self) -> Instant {
         let connection = *self.current();
@@ -323,7 +336,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Tells the platform what a connection has to be watched for.
+    /// Watches a connection for what its state asks for.
     #[inline(never)]
     pub(super) fn update_interest(&mut self, index: usize) {
         let wants_buffer = {
@@ -333,6 +346,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
                 && connection.output().is_none()
                 && connection.waiting() != Waiting::Output
         };
+        // To watch for room in the socket would be a busy loop: the buffer is what is missing.
         if wants_buffer && !self.may_borrow_for_output(index) {
             self.wait_for(index, Waiting::Output);
         }
@@ -346,6 +360,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         };
         let interest = self.connection(index).interest(around);
         if let Err(error) = self.watch(index, interest) {
+            // Watched for the wrong things, it could be deaf or turn the loop without end.
             self.fail(index, error);
         } else if interest.is_empty() && index == self.current.index() {
             let deadline = self.check_at();
@@ -353,9 +368,10 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Has what a service left offered again when the platform's full buffer has drained.
+    /// Waits for the platform's full send buffer to drain before unread input is offered again.
     fn wait_for_drain(&mut self, index: usize) {
         let is_sendable = self.connection(index).is_sendable();
+        // The service may have left its input because it found no room to answer.
         if is_sendable
             && !self.connection(index).has(Flag::NO_ROOM)
             && self.platform_room(index) == 0
@@ -367,9 +383,10 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
     }
 
-    /// Tells the platform what a connection or listener has to be watched for, if that has changed.
+    /// Modifies the registration of a connection or listener, if its interest has changed.
     #[inline(never)]
     pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
+        // A system call, which the usual message must not cost.
         if self.connection(index).watched() != interest {
             if let (Some(source), Some(token)) =
                 (self.source(index), self.context.registry().token_at(index))
@@ -396,6 +413,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     pub(super) fn hang_up(&mut self, reason: CloseReason) {
         let connection = self.current();
         if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
+            // All was sent and the peer left: that is no reset from the service's point of view.
             let over = connection.write_half() == WriteHalf::ShutDown;
             let index = self.current.index();
             self.fail_write(index, if over { CloseReason::Finished } else { reason });

@@ -2,15 +2,15 @@
 //!
 //! Precondition ([`Server::is_fast`]): the connection is open, watched for reading and nothing
 //! else, with nothing pending, unread, requested or ended; and two buffers are free, for which
-//! no connection waits, so that whatever the service does can be kept. Everything that turns out
-//! otherwise is left to the [`Engine`].
+//! no connection waits, so that unsent output and unread input can be kept. Everything that turns
+//! out otherwise is left to the [`Engine`].
 
 use super::Server;
 use super::connection::Phase;
 use super::counters::bump;
 use super::engine::{Call, Engine};
-use super::peer::{Ending, Peer, PeerOps};
-use super::service::{SendError, Service};
+use super::peer::{Ending, Peer, PeerOps, SendError};
+use super::service::Service;
 use super::storage::{Entry, ServerMemory};
 use crate::contract::{Error, Instant, Token, Transport};
 use crate::event_loop::Context;
@@ -18,7 +18,7 @@ use crate::event_loop::Context;
 /// The peer of a callback on the fast path.
 struct FastPeer<'e, 'a, P: Transport> {
     engine: Engine<'e, 'a, P>,
-    /// Where the first answer goes.
+    /// The source that takes the first answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     call: Option<Call>,
@@ -161,7 +161,7 @@ impl<P: Transport> Drop for PanicGuard<'_, '_, '_, P> {
 }
 
 impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
-    /// Whether there is a fast path. Where size counts for more, all messages take the other one.
+    /// True if there is a fast path. Where size counts for more, all messages take the other one.
     pub(super) const HAS_FAST_PATH: bool =
         cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
 

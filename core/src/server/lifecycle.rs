@@ -24,11 +24,13 @@ impl<P: Transport> Engine<'_, '_, P> {
         app.sessions[index] = Entry::Taken(S::Session::default());
         self.record_progress(index);
         if P::OWNS_BUFFERS {
+            // An empty buffer shows the most room that there can be, which decides on `TooLong`.
             self.platform_room(index);
         }
         app.call(self, S::opened);
         self.reconcile(app);
         if self.state.drain.is_some() && self.current().is_connection() {
+            // Opened after `drain` went through the table, so it must be told by itself.
             self.schedule_now(index);
         }
         self.schedule_next();
@@ -42,15 +44,18 @@ impl<P: Transport> Engine<'_, '_, P> {
         readiness: Readiness,
     ) {
         if self.current().phase() == Phase::Lingering {
+            // Unread input at close would send RST, which can discard our last bytes.
             if self.discard_input(app.scratch) {
                 self.close_connection(app, Close::Graceful);
             }
             return;
         }
         let watched = self.current().watched();
+        // A hang-up counts as readable, also for a connection that has paused reading.
         let readable = readiness.is_readable() && watched.contains(Interest::READABLE);
         // A platform that owns the buffers shows only what is new: what was left is asked for.
         let mut offers = Receive::More;
+        // Output first: it frees the buffer and the room that the answer to new input needs.
         if readiness.is_writable() {
             let is_asked = self.current().has(Flag::WRITABLE_WANTED);
             let is_called = self.flush_and_call(app, is_asked);
@@ -58,10 +63,13 @@ impl<P: Transport> Engine<'_, '_, P> {
                 offers = Receive::Again;
             }
             if is_called && !readable {
+                // The service may have left its input for want of the room that there is now.
                 self.receive(app, Receive::Again);
             }
         }
         let has_hung_up = readiness.intersects(Readiness::ERROR | Readiness::CLOSED);
+        // If it is read from, the read says what has happened, after the last bytes. If it waits
+        // for a buffer, it reads when it has one.
         if has_hung_up && !readable && self.current().waiting() == Waiting::Nothing {
             self.hang_up(CloseReason::Reset);
         }
@@ -72,8 +80,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.resume_drain();
     }
 
-    /// Has a connection looked at once more that was not told of the drain, as the reply in
-    /// progress kept its service from taking the rest.
+    /// Schedules a connection that was not told of the drain because the reply in progress kept
+    /// its service from taking the rest.
     fn resume_drain(&mut self) {
         let waits = self.state.drain.is_some() && self.current().is_open();
         if waits && !self.current().has(Flag::DRAIN_TOLD) && !self.holds_up_input() {
@@ -98,6 +106,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let calls = has_drained || self.regain_room() || is_asked;
         let connection = self.current();
         let is_free = P::OWNS_BUFFERS || connection.output().is_none();
+        // With output pending the service could only add to it: it is called when that has drained.
         if !calls || !is_free || !connection.is_open() {
             return false;
         }
@@ -110,6 +119,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// output flushed, closed, or watched for the right things.
     #[inline(never)]
     pub(super) fn reconcile<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        // Output is gathered for one callback: it is sent before the next one.
         self.flush_gathered();
         self.deliver_end(app);
         self.flush_gathered();
@@ -160,6 +170,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let has_output = self.has_output();
         if self.current().is_open() {
             let shuts_down = self.current().write_half() == WriteHalf::ShuttingDown;
+            // FIN stands behind the last byte.
             if shuts_down && !has_output {
                 self.shut_down();
             }
@@ -172,6 +183,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 return Some(how);
             }
         }
+        // Last, as everything above may change it, and a change is a system call.
         self.update_interest(index);
         let connection = *self.current();
         let goes_on = connection.reads() || connection.has(Flag::OFFER_AGAIN);
@@ -187,6 +199,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn advance_closing(&mut self) -> Option<Close> {
         let connection = *self.current();
         let linger = self.state.limits.linger;
+        // After the peer's FIN nothing can arrive that would make the close a reset.
         if connection.read_half() != ReadHalf::Open || linger == Span::ZERO {
             return Some(Close::Graceful);
         }
@@ -215,12 +228,13 @@ impl<P: Transport> Engine<'_, '_, P> {
             return self.release_input(index);
         }
         if let Some(source) = self.source(index) {
+            // With nothing marked as left, the platform reports its buffer again, and it is read.
             self.context.platform.consume(source, 0, 0);
         }
     }
 
-    /// Ends a connection, with whatever is pending. The service is called last, so that its panic
-    /// leaves nothing undone.
+    /// Ends a connection, and discards pending output and unread input. The service is called
+    /// last, so that its panic leaves nothing undone.
     #[inline(never)]
     pub(super) fn close_connection<S: Service>(
         &mut self,
@@ -231,6 +245,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.stop_waiting(index);
         self.release_output(index);
         self.release_input(index);
+        // Free before the callback: it may send to this token, which names nothing any more.
         let connection = core::mem::replace(self.current(), Connection::EMPTY);
         let reason = connection.reason();
         self.state.open -= 1;
@@ -247,6 +262,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn close_source(&mut self, index: usize, how: Close) {
         let Some(token) = self.context.registry().token_at(index) else { return };
         let Some(source) = self.connections.take_source(index) else { return };
+        // In this order: a descriptor that is closed first may be reused before it is deregistered.
         let deregistered = self.context.deregister(source, token);
         let closed = self.context.platform.close(source, how);
         let failed = deregistered.is_err() || closed.is_err();
@@ -256,6 +272,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Lets the loop stop, if the server has drained and no other serves in it.
     pub(super) fn leave_if_drained(&mut self) {
         let is_drained = self.state.open == 0 && self.state.listeners == 0;
+        // It leaves once, as the loop counts the servers in it.
         if is_drained && self.state.drain.is_some() && core::mem::take(&mut self.state.has_joined) {
             self.context.leave();
         }

@@ -45,8 +45,8 @@ pub use buffer_pool::Block;
 pub use config::Config;
 pub use connection::Connection;
 pub use counters::{CloseReason, Counters};
-pub use peer::{Ending, Peer, PeerOps};
-pub use service::{SendError, Service};
+pub use peer::{Ending, Peer, PeerOps, SendError};
+pub use service::Service;
 pub use storage::{Entry, ServerMemory, ServerStorage, StaticServer};
 
 use buffer_pool::{Pool, PoolState};
@@ -121,6 +121,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
                 storage.sessions[index] = Entry::Vacant;
             }
         }
+        // What a service leaves of a full scratch must fit into one buffer.
         let scratch = storage.scratch.len();
         let received_max = if pool.size() == 0 { scratch } else { scratch.min(pool.size()) };
         let state = State::new(config.limits(), received_max);
@@ -143,6 +144,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         listener: P::Source,
     ) -> Result<Token, Error> {
         let (mut engine, _) = self.engine(context, NONE);
+        // Before anything is registered, as it panics if the sizes do not fit.
         engine.join();
         let token = engine.register(listener)?;
         let connection = engine.connection(token.index());
@@ -180,9 +182,9 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         Ok(token)
     }
 
-    /// Stops accepting from a listener, and returns its source, which stays open: its backlog is
-    /// left to whoever listens on it next. A listener that others have inherited or handed over
-    /// is taken out so before [`drain`](Self::drain).
+    /// Stops accepting from a listener, and returns its source, which stays open with its backlog.
+    /// A listener that another process has inherited, or handed over, is taken out so before
+    /// [`drain`](Self::drain).
     ///
     /// # Errors
     ///
@@ -201,10 +203,12 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         if engine.connection(index).phase() != Phase::Listening {
             return Err(ErrorKind::Stale.into());
         }
+        // First, so that the listener is gone also if the platform fails to deregister it.
         engine.remove_listener(index);
         let source = engine.connections.take_source(index);
         let source = source.ok_or_else(|| Error::new(ErrorKind::Stale))?;
         engine.context.deregister(source, listener)?;
+        // A draining server may have waited for this listener only.
         engine.leave_if_drained();
         Ok(source)
     }
@@ -221,6 +225,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let now = engine.context.now();
         let accepts_left = engine.state.limits.drain_accepts;
         let until = deadline.saturating_since(now);
+        // Services have half of the time to finish, also if their peers never stop to send.
         let mut drain = Drain { deadline, tell_by: now + until / 2, accepts_left };
         if let Some(earlier) = engine.state.drain {
             drain = Drain { deadline: earlier.deadline.min(deadline), ..earlier };
@@ -229,6 +234,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         // No slot behind these was ever issued.
         let used = engine.context.registry().len_max().min(engine.connections.len());
         for index in 0..used {
+            // Scheduled, not served: `drain` may be called from within a callback or a handler.
             if !engine.connection(index).is_vacant() {
                 engine.schedule_now(index);
             }
@@ -266,7 +272,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.pool.borrowed()
     }
 
-    /// Returns what the server has counted.
+    /// Returns the counts since the start.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.state.counters
@@ -292,7 +298,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context.contains(token) && connection.is_some_and(|connection| !connection.is_vacant())
     }
 
-    /// Takes the server apart, and returns the service.
+    /// Consumes the server, and returns the service.
     #[must_use]
     pub fn into_service(self) -> S {
         self.service
@@ -326,6 +332,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let (mut engine, mut app) = self.engine(context, token);
         let Some(connection) = engine.connections.get(token.index()) else { return };
         match (connection.phase(), event) {
+            // A token of another handler in the same loop.
             (Phase::Free, _) => {}
             (Phase::Listening, Some(_)) => engine.accept(&mut app),
             (Phase::Listening, None) => engine.retry_listener(&mut app),

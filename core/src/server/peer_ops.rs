@@ -1,10 +1,9 @@
 //! What a service can ask for, as the server does it.
 
-use super::connection::{Flag, Phase};
+use super::connection::{Flag, Phase, ReadHalf};
 use super::counters::CloseReason;
 use super::engine::Engine;
-use super::peer::{Ending, PeerOps};
-use super::service::SendError;
+use super::peer::{Ending, PeerOps, SendError};
 use crate::contract::{Instant, Token, Transport};
 
 impl<P: Transport> PeerOps for Engine<'_, '_, P> {
@@ -42,6 +41,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
     fn request_writable(&mut self, token: Token) {
         let Some(index) = self.find_sendable(token) else { return };
         self.connection(index).set(Flag::WRITABLE_WANTED);
+        // The current connection is reconciled at the end of its call.
         if index != self.current.index() {
             self.update_interest(index);
         }
@@ -54,6 +54,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
         let was_paused = connection.has(Flag::PAUSED);
         if !reads {
             connection.set(Flag::PAUSED);
+            // Scheduled, since it may wait for a buffer that another could have.
             if !is_current {
                 self.schedule_now(index);
             }
@@ -79,11 +80,12 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
     fn close(&mut self, token: Token, ending: Ending) {
         let Some(index) = self.find(token) else { return };
         let connection = self.connection(index);
-        let has_ended =
-            connection.is_open() && connection.read_half() != super::connection::ReadHalf::Open;
+        // A service that closes after the peer's FIN ends a complete exchange.
+        let has_ended = connection.is_open() && connection.read_half() != ReadHalf::Open;
         let closes_as = self.call.closes_as;
         let reason = if has_ended { CloseReason::Finished } else { closes_as };
         match (ending, self.connection(index).phase()) {
+            // The first reason counts.
             (Ending::Aborted, Phase::Failed) => {}
             (Ending::Aborted, _) => self.abort(index, CloseReason::Aborted),
             (Ending::Flushed, Phase::Open) => self.begin_closing(index, reason),

@@ -6,17 +6,17 @@ use super::engine::{Application, Engine};
 use super::service::Service;
 use crate::contract::{Error, Instant, Transport};
 
-/// How many reads a connection gets in one turn where a source stays readable until one has found
+/// The most reads of a connection in one turn, where a source stays readable until one has found
 /// nothing. There are few, so that a peer that sends a byte at a time, and never stops, keeps no
 /// other from its turn.
 const READS_MAX: usize = 4;
 
-/// What is offered to the service.
+/// The input that is offered to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receive {
-    /// What the platform has, behind what was left.
+    /// The bytes that were left, and behind them those that the platform has.
     More,
-    /// Only what was left.
+    /// Only the bytes that were left.
     Again,
 }
 
@@ -33,11 +33,12 @@ impl<P: Transport> Engine<'_, '_, P> {
         let waits = !P::OWNS_BUFFERS && connection.waiting() == Waiting::Input;
         let reads = connection.reads() || (waits && connection.wants_to_read());
         if waits && !reads {
-            // It does not want to read any more.
+            // It has paused or closed meanwhile: the next in line can have the buffer.
             self.stop_waiting(self.current.index());
         }
         let what = if reads { what } else { Receive::Again };
         let had_unread = self.unread() > 0;
+        // A service that has paused is offered nothing, not even what it left.
         if what == Receive::Again && (!had_unread || self.current().has(Flag::PAUSED)) {
             return false;
         }
@@ -63,6 +64,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             let count = self.receive_once(app, what, limit);
             limit -= count;
             reads += 1;
+            // Elsewhere the platform reports again, and the next connection has its turn.
             let goes_on = P::READABLE_UNTIL_EMPTY && reads < READS_MAX && count > 0 && limit > 0;
             if !goes_on || !self.current().reads() || self.unread() > 0 {
                 return limit < self.state.received_max;
@@ -81,6 +83,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return 0;
         }
         let max = self.state.received_max;
+        // Unread input and what is read now are offered as one piece, which a ring cannot do.
         let unread = self.take_input(app.scratch);
         let mut received = 0;
         if what == Receive::More && unread < max {
@@ -94,6 +97,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let mut taken = 0;
         if count > 0 && self.current().is_open() {
             let has_input = self.current().input().is_some();
+            // The service may send, but not with the last buffer that its own input may need.
             self.call.reserves_input = !has_input;
             taken = app.offer(self, count);
             self.call.reserves_input = false;
@@ -121,6 +125,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             nothing => {
                 self.record_read(nothing);
                 let has_ended = self.current().read_half() == ReadHalf::Eof;
+                // The service may have waited for more, which will not follow: its last chance.
                 if has_ended && what == Receive::More && self.current().has(Flag::LEFT) {
                     self.receive_in_place(app, Receive::Again);
                 }
@@ -134,6 +139,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.call.left = left;
         self.context.platform.consume(source, taken, left);
         bump(&mut self.state.counters.bytes_in, taken);
+        // Old bytes that are offered again are no progress.
         if what == Receive::More || taken > 0 {
             self.record_progress(self.current.index());
         }
@@ -153,6 +159,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         self.current().set(Flag::LEFT);
+        // More input behind what was left does not give the service more time.
         if took_some || (is_full && !was_full) {
             let now = self.context.now();
             self.current().set_blocked_since(now);
@@ -173,6 +180,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 self.abort(index, reason);
             }
             Ok(0) => {
+                // A platform may report the end of a stream more than once.
                 if self.current().is_open() && self.current().read_half() == ReadHalf::Open {
                     self.current().end_read();
                 }
@@ -205,16 +213,17 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Tells the service of the end once more, when it has taken the last bytes that it had left.
+    /// Delivers the end once more, when the service has taken the last bytes that it had left.
     fn finish_receive<S: Service>(&mut self, app: &mut Application<'_, S>, had_unread: bool) {
         let connection = *self.current();
         let told = connection.is_open() && connection.read_half() == ReadHalf::EofDelivered;
+        // The service did not close at the end because of these bytes.
         if told && had_unread && self.unread() == 0 {
             app.call(self, |service, peer, session| service.read_closed(peer, session, 0));
         }
     }
 
-    /// Tells the service that the peer has ended its stream. All that was read before was offered.
+    /// Delivers the end of the peer's stream to the service. All that was read before was offered.
     pub(super) fn deliver_end<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let connection = *self.current();
         if !connection.is_open() || connection.read_half() != ReadHalf::Eof {
@@ -223,6 +232,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.current().deliver_end();
         let untaken = if P::OWNS_BUFFERS { self.call.left } else { self.unread() };
         if untaken > 0 {
+            // Nothing more can follow that would make the service take them.
             self.restart_input_timeout();
         }
         app.call(self, |service, peer, session| service.read_closed(peer, session, untaken));
@@ -244,6 +254,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// stream, or broken.
     pub(super) fn discard_input(&mut self, scratch: &mut [u8]) -> bool {
         let Some(source) = self.source(self.current.index()) else { return true };
+        // One read in a turn, as everywhere: a peer that never stops costs no more than any other.
         match self.context.platform.read(source, scratch) {
             Ok(0) => true,
             Err(error) if !error.is_would_block() => true,
@@ -263,6 +274,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = *self.current();
         let has_read_all = connection.read_half() == ReadHalf::EofDelivered && self.unread() == 0;
         let failed = connection.has(Flag::WRITE_FAILED);
+        // Paused by the service, to whose peer nothing can be sent: no event will change that.
         let takes_no_more = failed && connection.has(Flag::PAUSED);
         takes_no_more
             || (has_read_all && (failed || connection.write_half() == WriteHalf::ShutDown))

@@ -1,16 +1,14 @@
 //! What users write: a service.
 
-use core::fmt;
-
 use super::counters::CloseReason;
 use super::peer::Peer;
 
-/// What a server does with bytes, without ever seeing a socket: memory in, memory out.
+/// The protocol of a server: bytes in, bytes out, and no socket in sight.
 ///
 /// ```
 /// use selkie_core::{Peer, Service};
 ///
-/// /// Sends back whatever it receives.
+/// /// Sends back what it receives.
 /// struct Echo;
 ///
 /// impl Service for Echo {
@@ -29,16 +27,16 @@ use super::peer::Peer;
 /// the server aborts that connection in a later turn, calls [`closed`](Self::closed) unless that
 /// was the callback, and serves all others as before.
 pub trait Service {
-    /// What the service keeps for each connection.
+    /// The values that the service keeps for each connection.
     type Session: Default;
 
-    /// A connection was opened.
+    /// Called when a connection is opened.
     fn opened(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
     }
 
-    /// Bytes were received. Returns how many of them, from the first one on, the service is done
-    /// with.
+    /// Called when bytes are received. Returns how many of them, from the first one on, the service
+    /// is done with.
     ///
     /// The rest stays in the inbox and is offered again, in front of what is received next: when
     /// more was received, when the outbox has drained, after
@@ -55,15 +53,15 @@ pub trait Service {
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, bytes: &[u8])
     -> usize;
 
-    /// The outbox has drained, or the peer takes bytes and [`Peer::request_writable`] asked for it:
-    /// go on with a reply that did not fit.
+    /// Called when the outbox has drained, or when the peer takes bytes and
+    /// [`Peer::request_writable`] asked for it: go on with a reply that did not fit.
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
     }
 
-    /// The peer ended its stream; it still reads. `untaken` bytes that it sent before were offered
-    /// and not taken; they go on being offered, and once the last of them is taken, this is called
-    /// again with 0.
+    /// Called when the peer has ended its stream; it still reads. `untaken` bytes that it sent
+    /// before were offered and not taken. They are offered again, and once the last of them is
+    /// taken, this is called again with 0.
     ///
     /// The default closes the connection, after pending output, if there are none.
     fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, untaken: usize) {
@@ -73,13 +71,13 @@ pub trait Service {
         }
     }
 
-    /// The deadline of [`Peer::set_timer`] has passed.
+    /// Called when the deadline of [`Peer::set_timer`] has passed.
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
     }
 
-    /// The server drains; all that the peer had sent before was offered. A service that does not
-    /// close the connection is served until the drain's deadline.
+    /// Called when the server drains, after all that the peer had sent before was offered. A
+    /// service that does not close the connection is served until the drain's deadline.
     ///
     /// The default closes when the reply in progress is [finished](crate::Ending::Finished).
     fn draining(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
@@ -87,33 +85,9 @@ pub trait Service {
         peer.close_when_finished();
     }
 
-    /// The connection is gone: nothing reaches this peer any more. Others can still be sent to.
+    /// Called when the connection is gone: nothing reaches this peer any more. Others can still be
+    /// sent to.
     fn closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, reason: CloseReason) {
         let _ = (peer, session, reason);
     }
 }
-
-/// Why bytes were not sent. None of them were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum SendError {
-    /// The outbox has no room for all of them: wait for [`Service::writable`], drop them, or close.
-    Full,
-    /// The outbox never has room for all of them: send them in pieces, by
-    /// [`send_some`](crate::Peer::send_some).
-    TooLong,
-    /// The connection is closed, closing, or was never open.
-    Closed,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Full => "the outbox has no room for all of the bytes",
-            Self::TooLong => "the bytes are more than the outbox can ever take",
-            Self::Closed => "the connection is closed",
-        })
-    }
-}
-
-impl core::error::Error for SendError {}

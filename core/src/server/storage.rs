@@ -3,9 +3,9 @@
 use super::buffer_pool::Block;
 use super::connection::Connection;
 
-/// A place for a value that may be absent, of which the empty one is all zero bits whatever the
-/// type. `Option` promises that for few types: one with a `bool` in it uses another value of that
-/// byte, and a large `static` would move from `.bss` to `.data`.
+/// A place for a value that may be absent. An empty one is all zero bits for every type. `Option`
+/// promises that for few types: one with a `bool` in it uses another value of that byte, and a
+/// large `static` would move from `.bss` to `.data`.
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
@@ -73,8 +73,8 @@ pub struct ServerStorage<'a, Source, Session> {
     pub blocks: &'a mut [Block],
     /// The bytes of the blocks, in equal parts. One part is the size of a connection's outbox.
     pub bytes: &'a mut [u8],
-    /// The memory of every read. A service is offered no more at once than fits here, nor than
-    /// fits a block.
+    /// The memory of every read. A service is offered no more at once than fits into it, nor than
+    /// fits into a block.
     pub scratch: &'a mut [u8],
 }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::connection::{Connection, Flag, Phase, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Engine, reason_of};
-use super::service::SendError;
+use super::peer::SendError;
 use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
 /// The shortest and the longest time after which bytes are offered again that the service could
@@ -15,7 +15,7 @@ use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 const ROOM_RETRY_MIN: Duration = Duration::from_millis(10);
 const ROOM_RETRY_MAX: Duration = Duration::from_secs(1);
 
-/// What came of a try to end the stream to the peer.
+/// The outcome of an attempt to end the stream to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shutdown {
     Done,
@@ -32,6 +32,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return self.platform_room(index);
         }
         if let Some(output) = self.connection(index).output() {
+            // Gathered bytes were not yet offered to the platform: it may take them and make room.
             if self.pool.room(output) == 0 && self.gathers(index) {
                 self.flush();
             }
@@ -64,6 +65,8 @@ impl<P: Transport> Engine<'_, '_, P> {
             return Some(index);
         }
         let failed = connection.has(Flag::WRITE_FAILED);
+        // A service that takes no input because it cannot answer would stay so for good: the reader
+        // closes the connection then.
         self.call.was_refused |= failed && index == self.current.index();
         None
     }
@@ -78,6 +81,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         if bytes.len() > self.room(index) && !self.make_room(index, bytes.len()) {
             self.refuse(index);
+            // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
             let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
             return Err(if bytes.len() > ever { SendError::TooLong } else { SendError::Full });
         }
@@ -95,6 +99,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let count = bytes.len().min(room);
         let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
+            // The service leaves the rest as input, and must be called when there is room again.
             self.refuse(index);
         }
         if is_sent { count } else { 0 }
@@ -106,6 +111,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return false;
         }
         self.flush();
+        // The flush may have found that the connection is broken.
         self.connection(index).is_sendable() && count <= self.room(index)
     }
 
@@ -116,6 +122,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         if P::OWNS_BUFFERS {
+            // The server has no outbox that could drain: only the platform knows of its room.
             return self.wait_for_room(index);
         }
         // With output pending, the service is called when it has drained; without any, a buffer
@@ -131,6 +138,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let now = self.context.now();
         let is_full = self.platform_room(index) == 0;
         let connection = self.connection(index);
+        // Each refused send of one wait would otherwise restart the stall timeout.
         if !connection.has(Flag::NO_ROOM) && !connection.has(Flag::OFFER_AGAIN) {
             connection.set_blocked_since(now);
         }
@@ -138,9 +146,11 @@ impl<P: Transport> Engine<'_, '_, P> {
             connection.set(Flag::NO_ROOM);
             self.schedule_stall(index, now);
             if index != self.current.index() {
+                // The current connection is reconciled at the end of its call, others are not.
                 self.update_interest(index);
             }
         } else {
+            // There is room, but too little: no event says when there is more.
             connection.set(Flag::OFFER_AGAIN);
             // Longer each time, so that a peer that never takes anything costs little.
             let waited = now.saturating_since(connection.blocked_since());
@@ -154,6 +164,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         let is_current = index == self.current.index();
         let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
         let is_later = is_current && self.call.has_sent && !P::OWNS_BUFFERS;
+        // Bytes keep their order, so none overtakes the outbox; and the second send of a callback
+        // is gathered, so that many small ones cost two system calls.
         if has_output || is_later {
             // Before, everything was taken by the platform: it is tried again at the end.
             self.call.has_gathered |= is_later && !has_output;
@@ -192,6 +204,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             Ok(count) => count,
             Err(error) if error.is_would_block() => 0,
             Err(error) => {
+                // Only our stream has failed: the peer's last bytes may still be unread.
                 self.fail_write(index, reason_of(error));
                 self.call.was_refused |= index == self.current.index();
                 return Err(SendError::Closed);
@@ -218,6 +231,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let is_new = self.connection(index).output().is_none();
         let Some(output) = self.borrow_for_output(index) else { return };
         self.pool.push(output, bytes);
+        // More bytes behind others are no progress of the peer's.
         if is_new {
             let now = self.context.now();
             self.schedule_stall(index, now);
@@ -237,6 +251,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let index = self.current.index();
         self.call.has_gathered = false;
         if P::OWNS_BUFFERS {
+            // The stack sends its buffer by itself.
             return false;
         }
         let (Some(output), Some(source)) = (self.current().output(), self.source(index)) else {
@@ -245,6 +260,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let mut moved = 0;
         let failed = loop {
             let parts = self.pool.parts(output);
+            // One call for a ring that wraps; a plain write is cheaper for one that does not.
             let written = if parts[1].is_empty() {
                 self.context.platform.write(source, parts[0])
             } else {
@@ -282,6 +298,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if self.pool.len(output) == 0 {
             return self.release_output(index);
         }
+        // The peer took some, so the stall timeout starts anew.
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
         self.schedule_stall(index, now);
@@ -297,9 +314,11 @@ impl<P: Transport> Engine<'_, '_, P> {
         match connection.phase() {
             Phase::Open if !connection.has(Flag::WRITE_FAILED) => {
                 connection.fail_write(reason);
+                // A service that left its input until it can answer may take it now that it cannot.
                 connection.set(Flag::OFFER_AGAIN);
                 self.reconcile_later(index);
             }
+            // Nothing is read while closing, so there is nothing left to wait for.
             Phase::Closing => self.abort(index, reason),
             _ => {}
         }
@@ -346,6 +365,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if regained {
             let now = self.context.now();
             self.current().clear(Flag::NO_ROOM);
+            // From now on the time counts for the input timeout, no longer for the stall timeout.
             self.current().set_blocked_since(now);
         }
         regained

@@ -21,7 +21,7 @@ fn a_block_that_comes_back_serves_everyone_who_waits() {
             rig.send(client, b"hello");
         }
         rig.settle();
-        assert_eq!(rig.server.counters().starved, 4, "one block is not enough to read safely");
+        assert_eq!(rig.server.counters().buffer_waits, 4, "one block is not enough to read safely");
         rig.give_room(clients[0], usize::MAX);
         rig.settle();
         for &client in &clients[1..] {
@@ -57,11 +57,11 @@ fn who_needs_one_block_is_not_kept_from_it_by_who_needs_two() {
 #[test]
 fn a_connection_that_waits_for_a_buffer_is_not_watched() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (pending, starved) = (rig.connected(), rig.connected());
+        let (pending, waiter) = (rig.connected(), rig.connected());
         rig.give_room(pending, 0);
         rig.send(pending, &[0; 100]);
         rig.settle();
-        rig.send(starved, b"x");
+        rig.send(waiter, b"x");
         rig.settle();
         let turns = rig.event_loop.counters().turns;
         rig.settle();
@@ -69,24 +69,24 @@ fn a_connection_that_waits_for_a_buffer_is_not_watched() {
         rig.end(pending);
         rig.socket(pending).write_error = Some(selkie_core::ErrorKind::BrokenPipe);
         rig.settle();
-        assert_eq!(rig.take(starved), b"x", "the block of a connection that broke comes back too");
+        assert_eq!(rig.take(waiter), b"x", "the block of a connection that broke comes back too");
     });
 }
 
 #[test]
 fn a_connection_that_waited_for_a_buffer_hears_of_its_end_once_served() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (pending, starved) = (rig.connected(), rig.connected());
+        let (pending, waiter) = (rig.connected(), rig.connected());
         rig.give_room(pending, 0);
         rig.send(pending, b"pending");
         rig.settle();
-        rig.send(starved, b"x");
-        rig.end(starved);
+        rig.send(waiter, b"x");
+        rig.end(waiter);
         rig.settle();
         rig.give_room(pending, 100);
         rig.settle();
-        assert_eq!(rig.take(starved), b"x");
-        assert!(rig.closed(starved).is_some());
+        assert_eq!(rig.take(waiter), b"x");
+        assert!(rig.closed(waiter).is_some());
         assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
@@ -95,18 +95,18 @@ fn a_connection_that_waited_for_a_buffer_hears_of_its_end_once_served() {
 fn a_connection_that_waits_for_a_buffer_is_not_idle() {
     let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
     with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
-        let (pending, starved) = (rig.connected(), rig.connected());
+        let (pending, waiter) = (rig.connected(), rig.connected());
         rig.give_room(pending, 0);
         rig.send(pending, b"pending");
         rig.settle();
-        rig.send(starved, b"x");
+        rig.send(waiter, b"x");
         rig.pass(Duration::from_secs(9));
         rig.give_room(pending, 1);
         rig.pass(Duration::from_secs(9));
-        assert_eq!(rig.closed(starved), None);
+        assert_eq!(rig.closed(waiter), None);
         rig.give_room(pending, usize::MAX);
         rig.settle();
-        assert_eq!(rig.take(starved), b"x");
+        assert_eq!(rig.take(waiter), b"x");
     });
 }
 

@@ -37,14 +37,14 @@ fn check_that_no_client_waits(rig: &mut Rig<'_, Scripted, SERVER>, client: Handl
 #[test]
 fn who_was_served_is_not_waited_for() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (pending, starved) = (rig.connected(), rig.connected());
+        let (pending, waiter) = (rig.connected(), rig.connected());
         owe(rig, pending);
-        rig.send(starved, b"x");
+        rig.send(waiter, b"x");
         rig.settle();
-        assert_eq!(rig.server.counters().starved, 1);
+        assert_eq!(rig.server.counters().buffer_waits, 1);
         rig.give_room(pending, usize::MAX);
         rig.settle();
-        assert_eq!(rig.take(starved), b"x");
+        assert_eq!(rig.take(waiter), b"x");
         check_that_no_client_waits(rig, pending);
     });
 }
@@ -52,9 +52,9 @@ fn who_was_served_is_not_waited_for() {
 #[test]
 fn a_newcomer_does_not_overtake() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
-        let (pending, starved, newcomer) = (rig.connected(), rig.connected(), rig.connected());
+        let (pending, waiter, newcomer) = (rig.connected(), rig.connected(), rig.connected());
         owe(rig, pending);
-        rig.send(starved, b"x");
+        rig.send(waiter, b"x");
         rig.settle();
         // In one batch the block comes back, and the newcomer, who would keep one, has something to
         // be read.
@@ -62,7 +62,7 @@ fn a_newcomer_does_not_overtake() {
         rig.send(newcomer, b"y");
         rig.give_room(pending, usize::MAX);
         rig.settle();
-        assert_eq!(rig.take(starved), b"x");
+        assert_eq!(rig.take(waiter), b"x");
         rig.give_room(newcomer, usize::MAX);
         rig.settle();
         assert_eq!(rig.take(newcomer), b"y");
@@ -99,22 +99,22 @@ fn those_who_wait_are_served_in_turn() {
 fn who_waits_is_not_read_when_it_is_looked_after() {
     let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
     with_server::<_, SERVER>(SCARCE, config, Scripted::echo(), |rig| {
-        let (pending, starved) = (rig.connected(), rig.connected());
+        let (pending, waiter) = (rig.connected(), rig.connected());
         rig.pass(Duration::from_secs(5));
-        rig.send(starved, b"x");
+        rig.send(waiter, b"x");
         rig.settle();
         rig.give_room(pending, 0);
         rig.send(pending, &[0; 100]);
         rig.settle();
         assert_eq!(rig.server.blocks_borrowed(), 2);
-        rig.send(starved, b"y");
+        rig.send(waiter, b"y");
         rig.pass(Duration::from_secs(6));
         assert_eq!(
-            rig.socket(starved).incoming.len(),
+            rig.socket(waiter).incoming.len(),
             1,
             "it may have been idle, but there is no block"
         );
-        assert_eq!(rig.closed(starved), None);
+        assert_eq!(rig.closed(waiter), None);
     });
 }
 
@@ -130,7 +130,7 @@ fn a_full_inbox_is_offered_and_not_read_into() {
         rig.give_room(has_both, 0);
         rig.send(has_both, b"line\npiece");
         rig.pass(Duration::from_secs(1));
-        assert_eq!(rig.server.counters().starved, 1, "to write takes a block");
+        assert_eq!(rig.server.counters().buffer_waits, 1, "to write takes a block");
         rig.give_room(has_both, usize::MAX);
         rig.settle();
         assert_eq!(rig.socket(full).incoming.len(), 4);

@@ -229,7 +229,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 };
                 timeout != 0 && since(evidence.opened_at) >= u128::from(timeout)
             }
-            CloseReason::BufferNeeded => self.server.counters().starved > 0,
+            CloseReason::BufferNeeded => self.server.counters().buffer_waits > 0,
             CloseReason::Drained => self.drain_until.is_some(),
             // A peer that was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {

@@ -1,19 +1,15 @@
 //! Datagrams.
-//!
-//! Quirks, each repeated at the line that it concerns:
-//!
-//! * *no-name*: a datagram of a Unix socket that was not bound has no address.
 
 use std::net::SocketAddr;
 
 use selkie_core::Error;
 use selkie_core::platform::{Datagram, Datagrams};
 
-use super::io::retried;
 use super::{Platform, Socket};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::fd::{RECEIVE_FLAGS, SEND_FLAGS};
+use crate::sys::io;
+use crate::sys::retry::retried;
 
 impl<S: FdSelector> Datagrams for Platform<S> {
     type Address = SocketAddr;
@@ -24,42 +20,13 @@ impl<S: FdSelector> Datagrams for Platform<S> {
         buffer: &mut [u8],
     ) -> Result<Datagram<SocketAddr>, Error> {
         let fd = self.sockets.get(source)?.fd;
-        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-        // SAFETY: all bits zero is a valid value of this struct of integers and pointers.
-        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        let (address, received) = RawAddress::ask_with(|address, length| {
-            message.msg_name = address.cast();
-            // SAFETY: the length of the place for the address is valid for reads.
-            message.msg_namelen = unsafe { *length };
-            // SAFETY: the message has one part, which is valid for writes of its length, and so is
-            // the place for the address.
-            retried(|| unsafe { libc::recvmsg(fd, &raw mut message, RECEIVE_FLAGS) })
-        });
-        Ok(Datagram {
-            length: received?,
-            is_truncated: message.msg_flags & libc::MSG_TRUNC != 0,
-            // no-name: the sender has no address, or none of the Internet.
-            sender: if message.msg_namelen == 0 { None } else { address.decode().ok() },
-        })
+        io::receive_from(fd, buffer)
     }
 
     fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> Result<(), Error> {
         let fd = self.sockets.get(source)?.fd;
         let to = RawAddress::new(address);
-        // SAFETY: the bytes and the address are valid for reads of their lengths.
-        retried(|| unsafe {
-            libc::sendto(
-                fd,
-                bytes.as_ptr().cast(),
-                bytes.len(),
-                SEND_FLAGS,
-                to.as_ptr(),
-                to.length(),
-            )
-        })?;
-        Ok(())
+        retried(|| io::send_to(fd, bytes, &to)).map(drop)
     }
 }
 

@@ -10,15 +10,14 @@
 //!   from `accept`. They are that connection's, not the listener's.
 
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 
 use selkie_core::{Error, ErrorKind};
 
-use super::stream::set_no_delay;
-use super::{Platform, Socket, bind, set_v6_only};
+use super::{Platform, Socket, set_v6_only};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::{errno, fd};
+use crate::sys::source::raw;
+use crate::sys::{errno, socket};
 
 impl<S: FdSelector> Platform<S> {
     /// Opens a TCP listener at `address`; port 0 asks the system for a free one, which
@@ -32,17 +31,16 @@ impl<S: FdSelector> Platform<S> {
     /// [`PermissionDenied`](ErrorKind::PermissionDenied) for a privileged port,
     /// [`Full`](ErrorKind::Full), or another error of the system.
     pub fn listen(&mut self, address: SocketAddr, backlog: i32) -> Result<Socket, Error> {
-        let raw = RawAddress::new(&address);
-        let socket = fd::socket(raw.domain(), libc::SOCK_STREAM)?;
-        fd::set_option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
-        set_v6_only(&socket, &address)?;
-        if fd::INHERITS_NO_DELAY {
-            set_no_delay(socket.as_raw_fd());
+        let bound = RawAddress::new(&address);
+        let listener = socket::stream(&bound)?;
+        socket::set_reuse_address(raw(&listener))?;
+        set_v6_only(&listener, &address)?;
+        if socket::INHERITS_NO_DELAY {
+            socket::set_no_delay(raw(&listener));
         }
-        bind(&socket, &raw)?;
-        // SAFETY: the call takes no pointers.
-        errno::check(unsafe { libc::listen(socket.as_raw_fd(), backlog) })?;
-        self.insert_socket(socket)
+        socket::bind(raw(&listener), &bound)?;
+        socket::listen(raw(&listener), backlog)?;
+        self.insert_socket(listener)
     }
 
     /// Accepts one connection that waits at a listener.
@@ -53,18 +51,18 @@ impl<S: FdSelector> Platform<S> {
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         let stream = loop {
-            match fd::accept(entry.fd) {
+            match socket::accept(entry.fd) {
                 Ok(stream) => break stream,
                 Err(error) => accept_error(error)?,
             }
         };
         // inherited-no-delay: nothing to do for a listener of our own.
         if entry.properties.sets_no_delay {
-            set_no_delay(stream.as_raw_fd());
+            socket::set_no_delay(raw(&stream));
         }
         // inherited-linger: closing must not block. A connection that is gone has no options.
         if entry.properties.clears_linger {
-            let _ = fd::clear_linger(stream.as_raw_fd());
+            let _ = socket::clear_linger(raw(&stream));
         }
         self.insert_socket(stream)
     }
@@ -74,24 +72,13 @@ impl<S: FdSelector> Platform<S> {
 fn accept_error(error: Error) -> Result<(), Error> {
     let Some(code) = error.code() else { return Err(error) };
     match code {
-        libc::EINTR => return Ok(()),
-        libc::EAGAIN => return Err(Error::WOULD_BLOCK),
+        errno::INTERRUPTED => return Ok(()),
+        errno::WOULD_BLOCK => return Err(Error::WOULD_BLOCK),
         _ => {}
     }
     // pending-errors: the connection failed, and the listener goes on.
-    let is_of_the_connection = matches!(
-        code,
-        libc::EPROTO
-            | libc::ENETDOWN
-            | libc::ENOPROTOOPT
-            | libc::EHOSTDOWN
-            | libc::EHOSTUNREACH
-            | libc::ENETUNREACH
-            | libc::ETIMEDOUT
-            | libc::ECONNRESET
-            | libc::EPERM
-    );
-    let kind = if is_of_the_connection { ErrorKind::ConnectionAborted } else { error.kind() };
+    let is_of_connection = errno::is_of_connection(code);
+    let kind = if is_of_connection { ErrorKind::ConnectionAborted } else { error.kind() };
     Err(Error::with_code(kind, code))
 }
 
@@ -103,15 +90,11 @@ mod tests {
     use crate::DefaultSelector;
 
     #[test]
-    fn a_failed_accept_is_the_connections_or_the_listeners() {
+    fn a_failed_accept_is_repeated_or_returned() {
         let failed = |code| accept_error(errno::from_errno(code)).map_err(Error::kind);
-        assert_eq!(failed(libc::EINTR), Ok(()));
-        assert_eq!(failed(libc::EAGAIN), Err(ErrorKind::WouldBlock));
-        assert_eq!(failed(libc::EPROTO), Err(ErrorKind::ConnectionAborted));
-        assert_eq!(failed(libc::ECONNABORTED), Err(ErrorKind::ConnectionAborted));
-        assert_eq!(failed(libc::EMFILE), Err(ErrorKind::OutOfDescriptors));
-        assert_eq!(failed(libc::ENOBUFS), Err(ErrorKind::OutOfMemory));
-        assert_eq!(failed(libc::EBADF), Err(ErrorKind::InvalidSource));
+        assert_eq!(failed(errno::INTERRUPTED), Ok(()));
+        assert_eq!(failed(errno::WOULD_BLOCK), Err(ErrorKind::WouldBlock));
+        assert_eq!(failed(errno::ABORTED), Err(ErrorKind::ConnectionAborted));
     }
 
     #[test]
@@ -122,8 +105,7 @@ mod tests {
         let _clients: Vec<_> =
             (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
         let first = platform.accept(listener).unwrap();
-        let fd = platform.fd(first).unwrap().as_raw_fd();
-        assert_ne!(fd::option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY), Ok(0));
+        assert_eq!(socket::no_delay(raw(&platform.fd(first).unwrap())), Ok(true));
         let full = platform.accept(listener).unwrap_err();
         assert!(full.kind() == ErrorKind::OutOfDescriptors, "{full:?}");
         platform.close(first, Close::Abort).unwrap();

@@ -7,7 +7,6 @@ mod socket_table;
 mod stream;
 
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
@@ -15,7 +14,8 @@ use selkie_core::{Error, ErrorKind, Instant, Interest, Mode, Token};
 
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::{errno, fd};
+use crate::sys::source::{self, BorrowedSource, OwnedSource, RawSource, raw};
+use crate::sys::{file, socket};
 use socket_table::{Properties, SocketTable};
 
 pub use socket_table::Socket;
@@ -34,10 +34,10 @@ pub struct Platform<S> {
 }
 
 /// Lends a descriptor to the selector.
-fn lent(fd: RawFd) -> BorrowedFd<'static> {
+fn lent(fd: RawSource) -> BorrowedSource<'static> {
     // SAFETY: the platform owns the descriptor, and deregisters it before it closes or releases it;
     // `FdSelector` promises that the selector uses it no longer than that.
-    unsafe { BorrowedFd::borrow_raw(fd) }
+    unsafe { source::borrowed(fd) }
 }
 
 impl<S: FdSelector> Platform<S> {
@@ -63,11 +63,11 @@ impl<S: FdSelector> Platform<S> {
     ///
     /// As [`listen`](Self::listen).
     pub fn bind_udp(&mut self, address: SocketAddr) -> Result<Socket, Error> {
-        let raw = RawAddress::new(&address);
-        let socket = fd::socket(raw.domain(), libc::SOCK_DGRAM)?;
-        set_v6_only(&socket, &address)?;
-        bind(&socket, &raw)?;
-        self.insert_socket(socket)
+        let bound = RawAddress::new(&address);
+        let datagrams = socket::datagram(&bound)?;
+        set_v6_only(&datagrams, &address)?;
+        socket::bind(raw(&datagrams), &bound)?;
+        self.insert_socket(datagrams)
     }
 
     /// Takes ownership of a descriptor that was opened elsewhere, and makes it non-blocking: a Unix
@@ -83,7 +83,7 @@ impl<S: FdSelector> Platform<S> {
     /// # Errors
     ///
     /// [`Full`](ErrorKind::Full), with the descriptor, unchanged.
-    pub fn adopt(&mut self, fd: OwnedFd) -> Result<Socket, (Error, OwnedFd)> {
+    pub fn adopt(&mut self, fd: OwnedSource) -> Result<Socket, (Error, OwnedSource)> {
         if !self.sockets.has_room() {
             return Err((Error::new(ErrorKind::Full), fd));
         }
@@ -101,7 +101,7 @@ impl<S: FdSelector> Platform<S> {
     /// # Errors
     ///
     /// [`Stale`](ErrorKind::Stale).
-    pub fn release(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
+    pub fn release(&mut self, socket: Socket) -> Result<OwnedSource, Error> {
         let fd = lent(self.sockets.get(socket)?.fd);
         if let Some(token) = self.selector.token_of(fd) {
             // A selector that fails has no more use for the descriptor either.
@@ -115,7 +115,7 @@ impl<S: FdSelector> Platform<S> {
     /// # Errors
     ///
     /// [`Stale`](ErrorKind::Stale).
-    pub fn fd(&self, socket: Socket) -> Result<BorrowedFd<'_>, Error> {
+    pub fn fd(&self, socket: Socket) -> Result<BorrowedSource<'_>, Error> {
         self.sockets.get(socket).map(|entry| lent(entry.fd))
     }
 
@@ -127,8 +127,7 @@ impl<S: FdSelector> Platform<S> {
     /// without an Internet address, or another error of the system.
     pub fn local_address(&self, socket: Socket) -> Result<SocketAddr, Error> {
         let fd = self.sockets.get(socket)?.fd;
-        // SAFETY: the pointers that `ask` gives are valid for the call.
-        RawAddress::ask(|address, length| unsafe { libc::getsockname(fd, address, length) })
+        socket::local_address(fd)
     }
 
     /// Returns the address of the other end of a connection.
@@ -138,12 +137,11 @@ impl<S: FdSelector> Platform<S> {
     /// [`NotConnected`](ErrorKind::NotConnected), and as [`local_address`](Self::local_address).
     pub fn peer_address(&self, socket: Socket) -> Result<SocketAddr, Error> {
         let fd = self.sockets.get(socket)?.fd;
-        // SAFETY: the pointers that `ask` gives are valid for the call.
-        RawAddress::ask(|address, length| unsafe { libc::getpeername(fd, address, length) })
+        socket::peer_address(fd)
     }
 
     /// Takes ownership of a socket that was just opened.
-    pub(crate) fn insert_socket(&mut self, socket: OwnedFd) -> Result<Socket, Error> {
+    pub(crate) fn insert_socket(&mut self, socket: OwnedSource) -> Result<Socket, Error> {
         self.sockets
             .insert(socket, Properties::SOCKET)
             .map_err(|_closed| Error::new(ErrorKind::Full))
@@ -151,34 +149,26 @@ impl<S: FdSelector> Platform<S> {
 }
 
 /// Prepares a descriptor that was opened elsewhere, and returns its properties.
-fn adopted(fd: &OwnedFd) -> Result<Properties, Error> {
-    let is_socket = fd::is_socket(fd.as_fd());
+fn adopted(fd: &OwnedSource) -> Result<Properties, Error> {
+    let borrowed = lent(raw(fd));
+    let is_socket = socket::is_socket(borrowed);
     let mut properties = Properties { is_socket, ..Properties::FILE };
     if is_socket {
-        fd::silence(fd.as_raw_fd())?;
-        // A socket stays non-blocking: another owner of it may rely on that by now.
-        fd::set_nonblocking(fd.as_fd())?;
+        socket::adopt(borrowed)?;
         properties.sets_no_delay = true;
-        properties.clears_linger = fd::clear_linger(fd.as_raw_fd())?;
+        properties.clears_linger = socket::clear_linger(raw(fd))?;
     } else {
-        properties.was_blocking = fd::set_nonblocking(fd.as_fd())?;
+        properties.was_blocking = file::set_nonblocking(borrowed)?;
     }
     Ok(properties)
 }
 
 /// Restricts a socket with an IPv6 address to IPv6, which is the default of some systems only.
-fn set_v6_only(socket: &OwnedFd, address: &SocketAddr) -> Result<(), Error> {
+fn set_v6_only(bound: &OwnedSource, address: &SocketAddr) -> Result<(), Error> {
     if address.is_ipv4() {
         return Ok(());
     }
-    fd::set_option(socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
-}
-
-/// Binds a socket to its address.
-fn bind(socket: &OwnedFd, address: &RawAddress) -> Result<(), Error> {
-    // SAFETY: the pointer and the length are those of a valid address.
-    errno::check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr(), address.length()) })
-        .map(drop)
+    socket::set_v6_only(raw(bound))
 }
 
 impl<S: FdSelector> Selector for Platform<S> {
@@ -266,7 +256,7 @@ mod tests {
     use super::*;
     use crate::DefaultSelector;
     use crate::selector::recorder;
-    use crate::sys::fd::pipe;
+    use crate::sys::testing::pair;
 
     const TOKEN: Token = Token::new(0, 1);
 
@@ -277,7 +267,7 @@ mod tests {
     #[test]
     fn closing_deregisters_what_was_forgotten() {
         let mut platform = platform();
-        let (read, write) = pipe().unwrap();
+        let (read, write) = pair();
         let socket = platform.adopt(read).unwrap();
         platform.register(socket, TOKEN, Interest::READABLE, Mode::Level).unwrap();
         let again = platform.register(socket, Token::new(1, 1), Interest::READABLE, Mode::Level);
@@ -291,7 +281,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_comes_back() {
         let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 1).unwrap();
-        let (read, write) = pipe().unwrap();
+        let (read, write) = pair();
         let socket = platform.adopt(read).unwrap();
         let (error, write) = platform.adopt(write).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Full);
@@ -299,20 +289,6 @@ mod tests {
         assert_eq!(platform.fd(socket).unwrap_err().kind(), ErrorKind::Stale);
         assert!(platform.adopt(write).is_ok());
         drop(read);
-    }
-
-    #[test]
-    fn a_pipe_is_read_and_written_like_a_socket() {
-        let mut platform = platform();
-        let (read, write) = pipe().unwrap();
-        let (read, write) = (platform.adopt(read).unwrap(), platform.adopt(write).unwrap());
-        let mut buffer = [0; 8];
-        assert_eq!(platform.read(read, &mut buffer), Err(Error::WOULD_BLOCK));
-        assert_eq!(platform.write(write, b"bytes"), Ok(5));
-        assert_eq!(platform.read(read, &mut buffer), Ok(5));
-        platform.close(read, Close::Abort).unwrap();
-        let broken = platform.write(write, b"bytes").unwrap_err();
-        assert!(broken.kind() == ErrorKind::BrokenPipe, "{broken:?}");
     }
 
     #[test]
@@ -327,7 +303,7 @@ mod tests {
     #[test]
     fn every_item_of_the_traits_is_forwarded() {
         let mut platform = Platform::new(recorder::Recorder::default(), 1).unwrap();
-        let source = platform.adopt(pipe().unwrap().0).unwrap();
+        let source = platform.adopt(pair().0).unwrap();
         recorder::call_every_item(&mut platform, source);
         assert_eq!(platform.selector().calls(), recorder::EVERY_ITEM);
     }

@@ -1,13 +1,13 @@
 //! The descriptors that a platform owns, and the handles that name them.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use selkie_core::backend::{Handle, HandleEntry, HandleTable};
 use selkie_core::{Error, ErrorKind};
 
 use crate::storage::{Zeroable, try_zeroed_slice};
-use crate::sys::fd;
+use crate::sys::source::{self, OwnedSource, RawSource, raw};
+use crate::sys::{file, socket};
 
 /// The handle of a descriptor that a [`Platform`](crate::Platform) owns: a listener, a stream, or
 /// anything else that it adopted.
@@ -26,13 +26,13 @@ impl fmt::Debug for Socket {
 /// A descriptor in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) fd: RawFd,
+    pub(super) fd: RawSource,
     pub(super) properties: Properties,
 }
 
 impl Entry {
     /// The content of a vacant place.
-    const VACANT: Self = Self { fd: -1, properties: Properties::FILE };
+    const VACANT: Self = Self { fd: source::NONE, properties: Properties::FILE };
 }
 
 /// The properties of a descriptor.
@@ -59,15 +59,16 @@ impl Properties {
         is_socket: true,
         was_blocking: false,
         // inherited-no-delay: set once on the listener instead.
-        sets_no_delay: !fd::INHERITS_NO_DELAY,
+        sets_no_delay: !socket::INHERITS_NO_DELAY,
         clears_linger: false,
     };
 
     /// Makes the open file blocking again, if it was before it was adopted. A failure leaves it
     /// non-blocking, and is no reason to keep it.
-    fn restore(self, fd: &OwnedFd) {
+    fn restore(self, fd: &OwnedSource) {
         if self.was_blocking {
-            let _ = fd::set_blocking(fd.as_fd());
+            // SAFETY: the source is open for as long as `fd` is.
+            let _ = file::set_blocking(unsafe { source::borrowed(raw(fd)) });
         }
     }
 }
@@ -82,7 +83,7 @@ pub(super) struct SocketTable {
     /// The socket that was last read from, if it is still open: an answer usually follows.
     last: Option<Socket>,
     /// The descriptor of `last`.
-    last_fd: RawFd,
+    last_fd: RawSource,
 }
 
 impl SocketTable {
@@ -92,7 +93,7 @@ impl SocketTable {
             return Err(Error::new(ErrorKind::InvalidInput));
         }
         let entries = HandleTable::new(try_zeroed_slice(capacity)?);
-        Ok(Self { entries, last: None, last_fd: -1 })
+        Ok(Self { entries, last: None, last_fd: source::NONE })
     }
 
     /// Returns true if another descriptor fits.
@@ -103,18 +104,15 @@ impl SocketTable {
     /// Adds a descriptor, or returns it if there is no room.
     pub(super) fn insert(
         &mut self,
-        fd: OwnedFd,
+        fd: OwnedSource,
         properties: Properties,
-    ) -> Result<Socket, OwnedFd> {
+    ) -> Result<Socket, OwnedSource> {
         if !self.has_room() {
             return Err(fd);
         }
-        let entry = Entry { fd: fd.into_raw_fd(), properties };
+        let entry = Entry { fd: source::into_raw(fd), properties };
         // SAFETY: the descriptor was given up a line above.
-        self.entries
-            .insert(entry)
-            .map(Socket)
-            .map_err(|_| unsafe { OwnedFd::from_raw_fd(entry.fd) })
+        self.entries.insert(entry).map(Socket).map_err(|_| unsafe { source::owned(entry.fd) })
     }
 
     /// Returns the entry of a handle, unless the handle is stale.
@@ -131,7 +129,7 @@ impl SocketTable {
 
     /// Returns the descriptor of a handle for reading, and true if it is a socket.
     #[inline]
-    pub(super) fn reading(&mut self, socket: Socket) -> Option<(RawFd, bool)> {
+    pub(super) fn reading(&mut self, socket: Socket) -> Option<(RawSource, bool)> {
         let &Entry { fd, properties: Properties { is_socket, .. } } = self.find(socket)?;
         if is_socket {
             self.last = Some(socket);
@@ -142,7 +140,7 @@ impl SocketTable {
 
     /// Returns the descriptor of a handle for writing, and true if it is a socket.
     #[inline]
-    pub(super) fn writing(&self, socket: Socket) -> Option<(RawFd, bool)> {
+    pub(super) fn writing(&self, socket: Socket) -> Option<(RawSource, bool)> {
         if self.last == Some(socket) {
             return Some((self.last_fd, true));
         }
@@ -151,26 +149,26 @@ impl SocketTable {
 
     /// Performs [`writing`](Self::writing) for a socket that was not read from just before.
     #[inline(never)]
-    fn writing_first(&self, socket: Socket) -> Option<(RawFd, bool)> {
+    fn writing_first(&self, socket: Socket) -> Option<(RawSource, bool)> {
         self.find(socket).map(|entry| (entry.fd, entry.properties.is_socket))
     }
 
     /// Returns the descriptor of a handle that is no socket, after making sure that it does not
     /// block: another process that has the same open file may have changed it.
-    pub(super) fn nonblocking_file(&mut self, socket: Socket) -> Result<RawFd, Error> {
+    pub(super) fn nonblocking_file(&mut self, socket: Socket) -> Result<RawSource, Error> {
         let entry = self.entries.get_mut(socket.0)?;
         // SAFETY: the table owns the descriptor.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(entry.fd) };
-        entry.properties.was_blocking |= fd::set_nonblocking(borrowed)?;
+        let borrowed = unsafe { source::borrowed(entry.fd) };
+        entry.properties.was_blocking |= file::set_nonblocking(borrowed)?;
         Ok(entry.fd)
     }
 
     /// Removes a descriptor. Its handle is stale from now on.
-    pub(super) fn remove(&mut self, socket: Socket) -> Result<OwnedFd, Error> {
+    pub(super) fn remove(&mut self, socket: Socket) -> Result<OwnedSource, Error> {
         let Entry { fd, properties } = self.entries.remove(socket.0, Entry::VACANT)?;
         self.last = None;
         // SAFETY: the table owned the descriptor, and its entry is vacant now.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let fd = unsafe { source::owned(fd) };
         properties.restore(&fd);
         Ok(fd)
     }
@@ -180,7 +178,7 @@ impl Drop for SocketTable {
     fn drop(&mut self) {
         for (_, entry) in self.entries.iter() {
             // SAFETY: the table owns the descriptor, and is not used any more.
-            let fd = unsafe { OwnedFd::from_raw_fd(entry.fd) };
+            let fd = unsafe { source::owned(entry.fd) };
             entry.properties.restore(&fd);
         }
     }
@@ -188,12 +186,12 @@ impl Drop for SocketTable {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsRawFd;
-
     use super::*;
+    use crate::sys::io;
+    use crate::sys::testing::pair;
 
-    fn descriptor() -> OwnedFd {
-        fd::pipe().unwrap().0
+    fn descriptor() -> OwnedSource {
+        pair().0
     }
 
     #[test]
@@ -239,19 +237,17 @@ mod tests {
         let mut table = SocketTable::new(1).unwrap();
         table.insert(descriptor(), Properties::FILE).unwrap();
         let fd = descriptor();
-        let number = fd.as_raw_fd();
-        assert_eq!(table.insert(fd, Properties::FILE).unwrap_err().as_raw_fd(), number);
+        let number = raw(&fd);
+        assert_eq!(raw(&table.insert(fd, Properties::FILE).unwrap_err()), number);
     }
 
     #[test]
     fn what_is_left_is_closed() {
-        let (read, write) = fd::pipe().unwrap();
+        let (read, write) = pair();
         let mut table = SocketTable::new(2).unwrap();
         table.insert(write, Properties::FILE).unwrap();
         drop(table);
-        let mut byte = 0_u8;
-        // SAFETY: `byte` is valid for a write of one byte.
-        let count = unsafe { libc::read(read.as_raw_fd(), (&raw mut byte).cast(), 1) };
+        let count = io::receive(raw(&read), &mut [0]);
         assert_eq!(count, 0, "the end of the stream");
     }
 }

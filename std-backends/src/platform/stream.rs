@@ -4,27 +4,26 @@
 //!
 //! * *error-once*: a failed connection attempt gives its reason once, by `SO_ERROR`, and has no
 //!   peer. A pending one has neither an error nor a peer, and is not writable yet.
-//! * *interrupted-connect*: a `connect` that is interrupted goes on by itself.
 //! * *unread-resets*: closing a socket with unread input resets the connection on most systems. To
 //!   end gracefully, a stream is shut down for writing and read to its end before it is closed.
 //! * *self-connect*: an attempt to reach an own ephemeral port can get that port as its source, and
 //!   then connects to itself. The server that was meant does not run, so this is a refusal.
 //! * *blocking-close*: closing a socket with `SO_LINGER` blocks, also a non-blocking one. So the
 //!   option is removed from what is adopted.
-//! * *hup-half*: HUP means that both directions are closed only on Linux and FreeBSD.
 
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
 
 use selkie_core::platform::{Close, Transport};
 use selkie_core::{Error, ErrorKind};
 
-use super::io::{error_of, moved, receive, send, stale, write_parts};
+use super::io::{moved, stale};
 use super::{Platform, Socket};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::errno;
-use crate::sys::fd;
+use crate::sys::io::{receive, send, send_parts};
+use crate::sys::retry::{error_of, retried};
+use crate::sys::source::{self, raw};
+use crate::sys::{file, socket};
 
 impl<S: FdSelector> Transport for Platform<S> {
     type Address = SocketAddr;
@@ -37,28 +36,18 @@ impl<S: FdSelector> Transport for Platform<S> {
         if !self.sockets.has_room() {
             return Err(Error::new(ErrorKind::Full));
         }
-        let raw = RawAddress::new(address);
-        let stream = fd::socket(raw.domain(), libc::SOCK_STREAM)?;
-        set_no_delay(stream.as_raw_fd());
-        // SAFETY: the pointer and the length are those of a valid address.
-        let result = unsafe { libc::connect(stream.as_raw_fd(), raw.as_ptr(), raw.length()) };
-        match errno::check(result) {
-            // interrupted-connect: the attempt is pending, and is not repeated.
-            Err(error) if !matches!(error.code(), Some(libc::EINPROGRESS | libc::EINTR)) => {
-                Err(error)
-            }
-            _ => self.insert_socket(stream),
-        }
+        let remote = RawAddress::new(address);
+        let stream = socket::stream(&remote)?;
+        socket::set_no_delay(raw(&stream));
+        socket::connect(raw(&stream), &remote)?;
+        self.insert_socket(stream)
     }
 
     fn connected(&mut self, source: Socket) -> Result<(), Error> {
         let fd = self.sockets.get(source)?.fd;
         // error-once: only the first question has this answer.
-        match fd::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
-            0 => {}
-            code => return Err(errno::from_errno(code)),
-        }
-        let has_ended = has_ended(fd);
+        socket::pending_error(fd)?;
+        let has_ended = socket::has_ended(fd);
         match self.peer_address(source) {
             Err(error) if error.kind() == ErrorKind::NotConnected && !has_ended => {
                 Err(Error::WOULD_BLOCK)
@@ -115,82 +104,32 @@ impl<S: FdSelector> Transport for Platform<S> {
         if parts.iter().all(|part| part.is_empty()) {
             return Ok(0);
         }
-        if !entry.properties.is_socket {
-            self.sockets.nonblocking_file(source)?;
+        if entry.properties.is_socket {
+            return retried(|| send_parts(entry.fd, parts));
         }
-        write_parts(entry.fd, entry.properties.is_socket, parts)
+        let fd = self.sockets.nonblocking_file(source)?;
+        retried(|| file::write_parts(fd, parts))
     }
 
     fn check(&mut self, source: Socket) -> Result<(), Error> {
         let entry = *self.sockets.get(source)?;
-        if entry.properties.is_socket { check_socket(entry.fd) } else { check_file(entry.fd) }
+        if entry.properties.is_socket { socket::check(entry.fd) } else { file::check(entry.fd) }
     }
 
     fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let fd = self.sockets.get(source)?.fd;
-        // SAFETY: the call takes no pointers.
-        errno::check(unsafe { libc::shutdown(fd, libc::SHUT_WR) })?;
-        Ok(())
+        socket::shutdown_write(fd)
     }
 
     fn close(&mut self, source: Socket, how: Close) -> Result<(), Error> {
         let is_socket = self.sockets.get(source)?.properties.is_socket;
         let fd = self.release(source)?;
         let reset = match how {
-            Close::Abort if is_socket => fd::reset_on_close(fd.as_raw_fd()),
+            Close::Abort if is_socket => socket::reset_on_close(raw(&fd)),
             _ => Ok(()),
         };
-        // SAFETY: the descriptor was owned, and this call gives it up even if it fails.
-        let closed = unsafe { libc::close(fd.into_raw_fd()) };
-        match errno::check(closed) {
-            Err(error) if error.code() != Some(libc::EINTR) => Err(error),
-            _ => reset,
-        }
-    }
-}
-
-/// Makes small messages leave at once. Failures are ignored: a source that is no TCP socket has no
-/// such delay, and the first read of a connection that is gone returns the reason.
-pub(super) fn set_no_delay(stream: RawFd) {
-    let _ = fd::set_option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
-}
-
-/// Returns true if a connection attempt has ended, either way.
-fn has_ended(fd: RawFd) -> bool {
-    fd::poll(fd, libc::POLLOUT) != 0
-}
-
-/// Returns the failure of a socket whose peer is gone.
-fn check_socket(fd: RawFd) -> Result<(), Error> {
-    let reported = fd::poll(fd, 0);
-    if reported == 0 && fd::HUP_IS_CLOSED {
-        return Ok(());
-    }
-    match fd::option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
-        0 => {}
-        code => return Err(errno::from_errno(code)),
-    }
-    if !fd::HUP_IS_CLOSED {
-        // hup-half: a look at the next byte, which takes nothing, finds out.
-        return fd::peek(fd);
-    }
-    // Both directions have ended. Input that was received before is still there to be read.
-    if reported & libc::POLLHUP == 0 || fd::unread(fd) > 0 {
-        Ok(())
-    } else {
-        Err(Error::new(ErrorKind::NotConnected))
-    }
-}
-
-/// Returns the failure of a pipe or terminal whose other end is gone.
-fn check_file(fd: RawFd) -> Result<(), Error> {
-    let reported = fd::poll(fd, 0);
-    if reported & libc::POLLERR != 0 {
-        Err(Error::new(ErrorKind::BrokenPipe))
-    } else if reported & libc::POLLHUP != 0 && fd::unread(fd) == 0 {
-        Err(Error::new(ErrorKind::NotConnected))
-    } else {
-        Ok(())
+        source::close(fd)?;
+        reset
     }
 }
 

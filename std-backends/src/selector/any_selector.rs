@@ -1,7 +1,6 @@
 //! A selector that is chosen when the program runs.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::FdSelector;
 #[cfg(test)]
 use super::recorder::Recorder;
 use crate::Waker;
+use crate::sys::source::BorrowedSource;
 
 /// Makes [`Backend`] and [`AnySelector`] from the list of native backends in `build.rs`. The first
 /// argument is a `$`, for the macro within.
@@ -145,7 +145,7 @@ impl FromStr for Backend {
 }
 
 impl<'fd> Selector for AnySelector<'fd> {
-    type Source = BorrowedFd<'fd>;
+    type Source = BorrowedSource<'fd>;
 
     fn register(
         &mut self,
@@ -221,7 +221,7 @@ impl Wake for AnySelector<'_> {
 
 // SAFETY: each variant keeps the promise, and a source is only passed on to it.
 unsafe impl FdSelector for AnySelector<'static> {
-    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token> {
+    fn token_of(&self, fd: BorrowedSource<'_>) -> Option<Token> {
         forward!(self, selector => selector.token_of(fd))
     }
 }

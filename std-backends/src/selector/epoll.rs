@@ -275,7 +275,7 @@ impl Wake for Epoll<'_> {
         let source = WakeSource::new(token)?;
         // eventfd-edge: an edge for each wake, so nothing has to be drained.
         let asked = interest_to_epoll(Interest::READABLE, Mode::Edge);
-        self.epoll_ctl(libc::EPOLL_CTL_ADD, source.fd(), token, asked)?;
+        self.epoll_ctl(libc::EPOLL_CTL_ADD, source.source(), token, asked)?;
         let waker = source.waker();
         self.sources.insert_waker(source, ());
         self.cache_wait_args();
@@ -286,7 +286,7 @@ impl Wake for Epoll<'_> {
         let waker = self.sources.remove_waker(token)?;
         self.cache_wait_args();
         // open-file: handles keep the eventfd open, so it has to be removed.
-        self.epoll_del(waker.fd(), token)
+        self.epoll_del(waker.source(), token)
     }
 }
 

@@ -50,7 +50,7 @@ use super::{FdSelector, SysWait, Woken, interrupted_or_error};
 use crate::storage::try_zeroed_slice;
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
-use crate::sys::fd::HUP_IS_CLOSED;
+use crate::sys::socket::HUP_IS_CLOSED;
 use crate::waker::{WakeSource, Waker};
 use ends::{Ends, Own};
 use filters::{Flags, counted, direction, directions, readiness, supported, watchable};
@@ -338,7 +338,7 @@ impl Wake for Kqueue<'_> {
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
         self.sources.check_waker_vacant(token)?;
         let source = WakeSource::new(token)?;
-        self.add(source.fd(), token, Interest::READABLE, Mode::Level)?;
+        self.add(source.source(), token, Interest::READABLE, Mode::Level)?;
         let waker = source.waker();
         self.sources.insert_waker(source, Own { position: 0, ends: Ends::NONE });
         Ok(waker)
@@ -347,7 +347,7 @@ impl Wake for Kqueue<'_> {
     fn release_waker(&mut self, token: Token) -> Result<(), Error> {
         let waker = self.sources.remove_waker(token)?;
         // Handles keep the descriptor open, so the filter has to be deleted.
-        self.delete(waker.fd(), token, Interest::READABLE)
+        self.delete(waker.source(), token, Interest::READABLE)
     }
 }
 
@@ -411,13 +411,13 @@ impl SysWait for Kqueue<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys::fd;
+    use crate::sys::file;
 
     use super::*;
 
     #[test]
     fn what_does_not_fit_comes_with_the_next_batch_unless_it_is_gone() {
-        let pipes: Vec<_> = (0..4).map(|_| fd::pipe().unwrap()).collect();
+        let pipes: Vec<_> = (0..4).map(|_| file::pipe().unwrap()).collect();
         let mut selector = Kqueue::new(4).unwrap();
         for (index, (_, write)) in (0..).zip(&pipes) {
             selector

@@ -10,7 +10,6 @@
 mod any_selector;
 #[cfg(has_epoll)]
 mod epoll;
-mod fd_table;
 #[cfg(has_kqueue)]
 mod kqueue;
 mod poll;
@@ -19,8 +18,6 @@ pub(crate) mod recorder;
 mod select;
 mod source_table;
 
-use std::ffi::c_int;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use selkie_core::platform::{Events, Selector};
@@ -28,6 +25,7 @@ use selkie_core::{Error, ErrorKind, Instant, Interest, Token};
 
 use crate::sys::clock::Clock;
 use crate::sys::errno;
+use crate::sys::source::BorrowedSource;
 
 pub use any_selector::{AnySelector, Backend, UnknownBackend};
 #[cfg(has_epoll)]
@@ -48,9 +46,9 @@ pub use select::Select;
 ///
 /// [`token_of`](Self::token_of) finds the token of every registered descriptor: the platform
 /// deregisters by it.
-pub unsafe trait FdSelector: Selector<Source = BorrowedFd<'static>> {
+pub unsafe trait FdSelector: Selector<Source = BorrowedSource<'static>> {
     /// Returns the token that `fd` is registered under.
-    fn token_of(&self, fd: BorrowedFd<'_>) -> Option<Token>;
+    fn token_of(&self, fd: BorrowedSource<'_>) -> Option<Token>;
 }
 
 /// The way in which a waiting system call ended.
@@ -140,13 +138,13 @@ const MEMORY_PAUSE: Duration = Duration::from_millis(1);
 
 /// Classifies the error number of a waiting call.
 ///
-/// `poll` and `select` need memory for what they wait for, and may find none for a moment: Linux
-/// then returns ENOMEM, other systems EAGAIN. The call is repeated after a pause.
+/// `poll` and `select` need memory for what they wait for, and may find none for a moment. The call
+/// is repeated after a pause.
 #[cold]
-fn interrupted_or_error(code: c_int, timeout: Option<Duration>) -> Result<Woken, Error> {
+fn interrupted_or_error(code: i32, timeout: Option<Duration>) -> Result<Woken, Error> {
     match code {
-        libc::EINTR => Ok(Woken::Interrupted),
-        libc::EAGAIN | libc::ENOMEM => {
+        errno::INTERRUPTED => Ok(Woken::Interrupted),
+        code if errno::is_memory_shortage(code) => {
             std::thread::sleep(timeout.map_or(MEMORY_PAUSE, |timeout| timeout.min(MEMORY_PAUSE)));
             Ok(Woken::Empty)
         }

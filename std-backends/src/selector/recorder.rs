@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
@@ -11,6 +10,7 @@ use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use super::FdSelector;
 use crate::Waker;
+use crate::sys::source::{self, BorrowedSource};
 
 /// The items of [`Selector`], [`Wait`] and [`Wake`], in the order of
 /// [`call_every_item`].
@@ -33,7 +33,7 @@ pub(crate) const EVERY_ITEM: &[&str] = &[
 #[derive(Debug, Default)]
 pub struct Recorder<'fd> {
     calls: RefCell<Vec<&'static str>>,
-    borrowed: PhantomData<BorrowedFd<'fd>>,
+    borrowed: PhantomData<BorrowedSource<'fd>>,
 }
 
 impl Recorder<'_> {
@@ -48,9 +48,9 @@ impl Recorder<'_> {
 }
 
 /// Returns a descriptor for calls that do not use it.
-pub(crate) fn source() -> BorrowedFd<'static> {
+pub(crate) fn source() -> BorrowedSource<'static> {
     // SAFETY: standard error stays open while the tests run, and a recorder uses no descriptor.
-    unsafe { BorrowedFd::borrow_raw(libc::STDERR_FILENO) }
+    unsafe { source::borrowed(2) }
 }
 
 /// Invokes every item of the traits once.
@@ -73,7 +73,7 @@ pub(crate) fn call_every_item<S: Wait + Wake>(selector: &mut S, source: S::Sourc
 }
 
 impl<'fd> Selector for Recorder<'fd> {
-    type Source = BorrowedFd<'fd>;
+    type Source = BorrowedSource<'fd>;
 
     fn register(
         &mut self,
@@ -156,7 +156,7 @@ impl Wake for Recorder<'_> {
 
 // SAFETY: a recorder uses no source at all.
 unsafe impl FdSelector for Recorder<'static> {
-    fn token_of(&self, _fd: BorrowedFd<'_>) -> Option<Token> {
+    fn token_of(&self, _fd: BorrowedSource<'_>) -> Option<Token> {
         self.record("token_of");
         Some(Token::new(0, 1))
     }

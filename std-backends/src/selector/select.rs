@@ -228,16 +228,16 @@ impl Wake for Select<'_> {
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
         self.sources.check_waker_vacant(token)?;
         let source = WakeSource::new(token)?;
-        Self::supported(source.fd(), Mode::Level)?;
+        Self::supported(source.source(), Mode::Level)?;
         let waker = source.waker();
-        self.watch(source.fd(), Interest::READABLE);
+        self.watch(source.source(), Interest::READABLE);
         self.sources.insert_waker(source, ());
         Ok(waker)
     }
 
     fn release_waker(&mut self, token: Token) -> Result<(), Error> {
         let waker = self.sources.remove_waker(token)?;
-        self.watch(waker.fd(), Interest::NONE);
+        self.watch(waker.source(), Interest::NONE);
         Ok(())
     }
 }
@@ -302,7 +302,7 @@ mod tests {
     use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 
     use super::*;
-    use crate::sys::fd;
+    use crate::sys::file;
 
     /// Returns a duplicate of a descriptor that has at least this number.
     fn at_least(fd: &OwnedFd, number: RawFd) -> OwnedFd {
@@ -336,7 +336,7 @@ mod tests {
             eprintln!("not checked beyond descriptor 1023: {limit}");
             return;
         }
-        let (_read, write) = fd::pipe().unwrap();
+        let (_read, write) = file::pipe().unwrap();
         let high = at_least(&write, 2500);
         let mut selector = Select::new(1).unwrap();
         let token = Token::new(0, 1);
@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_bad_descriptor_is_reported_and_the_others_go_on() {
-        let (_read, write) = fd::pipe().unwrap();
+        let (_read, write) = file::pipe().unwrap();
         // A number that no other test is given while this one has it closed.
         let bad = at_least(&write, 900).into_raw_fd();
         // SAFETY: the descriptor was open a moment ago; that it is used when it is not any more is

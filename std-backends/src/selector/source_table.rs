@@ -1,24 +1,23 @@
-//! The table of a selector: what is registered, by token and by descriptor, and the waker.
-
-use std::os::fd::RawFd;
+//! The table of a selector: what is registered, by token and by source, and the waker.
 
 use selkie_core::backend::{self, Registration, SourceEntry};
 use selkie_core::{Error, ErrorKind, Interest, Mode, Token};
 
-use super::fd_table::FdTable;
 use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::sys::source::RawSource;
+use crate::sys::source_index::SourceIndex;
 use crate::waker::WakeSource;
 
-/// The tokens and descriptors that a selector watches, each with a `T` of the selector's own, and
+/// The tokens and sources that a selector watches, each with a `T` of the selector's own, and
 /// its waker. A selector checks this table before it calls the system and records the change
 /// afterwards, so that a failure changes nothing.
 #[derive(Debug)]
 pub(super) struct SourceTable<T = ()> {
     /// Registrations, by the index of the token.
     registrations: backend::SourceTable<Box<[SourceEntry<T>]>, T>,
-    /// Indices of tokens, by the descriptor.
-    fds: FdTable,
-    /// The waker, which is registered like a source, under a descriptor that no caller can name.
+    /// Indices of tokens, by the source.
+    index: SourceIndex,
+    /// The waker, which is registered like a source, under a source that no caller can name.
     waker: Option<WakeSource>,
 }
 
@@ -29,32 +28,32 @@ impl<T: Zeroable> SourceTable<T> {
             return Err(Error::new(ErrorKind::InvalidInput));
         }
         let registrations = backend::SourceTable::new(try_zeroed_slice(capacity)?);
-        Ok(Self { registrations, fds: FdTable::new()?, waker: None })
+        Ok(Self { registrations, index: SourceIndex::new(capacity)?, waker: None })
     }
 
-    /// Checks that `fd` can be registered under `token`.
-    pub(super) fn check_vacant(&self, fd: RawFd, token: Token) -> Result<(), Error> {
+    /// Checks that `source` can be registered under `token`.
+    pub(super) fn check_vacant(&self, source: RawSource, token: Token) -> Result<(), Error> {
         self.registrations.check_vacant(token)?;
-        self.fds.check_vacant(fd)
+        self.index.check_vacant(source)
     }
 
     /// Records what [`check_vacant`](Self::check_vacant) allowed.
     pub(super) fn insert(
         &mut self,
-        fd: RawFd,
+        source: RawSource,
         token: Token,
         interest: Interest,
         mode: Mode,
         value: T,
     ) {
         self.registrations.insert(token, interest, mode, value);
-        self.fds.insert(fd, token);
+        self.index.insert(source, token);
     }
 
-    /// Returns the registration of `token`, which must be for `fd`.
-    pub(super) fn get(&self, fd: RawFd, token: Token) -> Result<Registration, Error> {
+    /// Returns the registration of `token`, which must be for `source`.
+    pub(super) fn get(&self, source: RawSource, token: Token) -> Result<Registration, Error> {
         let registration = self.registrations.get(token)?;
-        self.fds.check(fd, token)?;
+        self.index.check(source, token)?;
         Ok(registration)
     }
 
@@ -70,21 +69,21 @@ impl<T: Zeroable> SourceTable<T> {
     }
 
     /// Removes what [`get`](Self::get) found.
-    pub(super) fn remove(&mut self, fd: RawFd, token: Token) {
+    pub(super) fn remove(&mut self, source: RawSource, token: Token) {
         self.registrations.remove(token);
-        self.fds.remove(fd);
+        self.index.remove(source);
     }
 
-    /// Returns the token that `fd` is registered under, with the registration and the selector's
+    /// Returns the token that `source` is registered under, with the registration and the selector's
     /// own value.
     #[inline]
-    pub(super) fn find(&self, fd: RawFd) -> Option<(Token, Registration, &T)> {
-        self.registrations.at(self.fds.index(fd)?)
+    pub(super) fn find(&self, source: RawSource) -> Option<(Token, Registration, &T)> {
+        self.registrations.at(self.index.index(source)?)
     }
 
-    /// Returns the token that `fd` is registered under.
-    pub(super) fn token_of(&self, fd: RawFd) -> Option<Token> {
-        self.find(fd).map(|(token, ..)| token)
+    /// Returns the token that `source` is registered under.
+    pub(super) fn token_of(&self, source: RawSource) -> Option<Token> {
+        self.find(source).map(|(token, ..)| token)
     }
 
     /// Records that the source at `index` was reported. Returns true if that silences it.
@@ -103,7 +102,7 @@ impl<T: Zeroable> SourceTable<T> {
 
     /// Records a waker. It counts as an armed source: a wait that only a wake can end is allowed.
     pub(super) fn insert_waker(&mut self, waker: WakeSource, value: T) {
-        self.insert(waker.fd(), waker.token(), Interest::READABLE, Mode::Level, value);
+        self.insert(waker.source(), waker.token(), Interest::READABLE, Mode::Level, value);
         self.waker = Some(waker);
     }
 
@@ -115,7 +114,7 @@ impl<T: Zeroable> SourceTable<T> {
         }
         self.registrations.get(token)?;
         let waker = self.waker.take().ok_or(Error::new(ErrorKind::NotRegistered))?;
-        self.remove(waker.fd(), token);
+        self.remove(waker.source(), token);
         Ok(waker)
     }
 
@@ -151,7 +150,8 @@ impl<T: Zeroable> SourceTable<T> {
     }
 
     /// Returns the number of descriptors that the table has entries for.
+    #[cfg(unix)]
     pub(super) fn descriptors(&self) -> usize {
-        self.fds.len()
+        self.index.len()
     }
 }

@@ -1,8 +1,7 @@
-//! The operating system: its error numbers, descriptors, addresses, clock and limits, in functions
-//! that the selectors and the platform share.
+//! The operating system: its error numbers, sources, addresses, clock and limits, in functions that
+//! the selectors and the platform share. Each system has the same modules.
 
-pub(crate) mod address;
-pub(crate) mod clock;
-pub(crate) mod errno;
-pub(crate) mod fd;
-pub(crate) mod rlimit;
+pub(crate) mod retry;
+mod unix;
+
+pub(crate) use unix::*;

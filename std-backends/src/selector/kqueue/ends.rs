@@ -8,7 +8,7 @@ use super::filters::is_end;
 use super::sys;
 use crate::storage::Zeroable;
 use crate::sys::errno;
-use crate::sys::fd::{self, HUP_IS_CLOSED};
+use crate::sys::socket::{self, HUP_IS_CLOSED};
 
 /// The directions of one source that have ended, as its filters reported.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ impl Ends {
             let is_read = kernel.filter == sys::EVFILT_READ;
             self.0 |= if is_read { Self::READ } else { Self::WRITE };
             let other = if is_read && HUP_IS_CLOSED { kernel.ident } else { usize::MAX };
-            if RawFd::try_from(other).is_ok_and(|fd| fd::poll(fd, 0) & libc::POLLHUP != 0) {
+            if RawFd::try_from(other).is_ok_and(|fd| socket::poll(fd, 0) & libc::POLLHUP != 0) {
                 self.0 |= Self::WRITE;
             }
         }

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use selkie_core::{Error, ErrorKind};
 
+use super::socket::length_of;
 use crate::sys::errno;
-use crate::sys::fd::length_of;
 
 /// A socket address in the system's form. It has room for every kind of address.
 pub(crate) struct RawAddress {

@@ -36,6 +36,38 @@ pub const fn from_errno(code: i32) -> Error {
     Error::with_code(kind, code)
 }
 
+/// The number of a call that a signal interrupted.
+pub(crate) const INTERRUPTED: i32 = libc::EINTR;
+
+/// The number of a call that would block.
+pub(crate) const WOULD_BLOCK: i32 = libc::EAGAIN;
+
+/// The number of an `accept` whose connection is gone already.
+#[cfg(test)]
+pub(crate) const ABORTED: i32 = libc::ECONNABORTED;
+
+/// Returns true for the number of a waiting call that found no memory. `poll` and `select` need
+/// memory for what they wait for: Linux then returns ENOMEM, other systems EAGAIN.
+pub(crate) const fn is_memory_shortage(code: i32) -> bool {
+    matches!(code, libc::EAGAIN | libc::ENOMEM)
+}
+
+/// Returns true for the number of an `accept` that failed for the new connection only.
+pub(crate) const fn is_of_connection(code: i32) -> bool {
+    matches!(
+        code,
+        libc::EPROTO
+            | libc::ENETDOWN
+            | libc::ENOPROTOOPT
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::ETIMEDOUT
+            | libc::ECONNRESET
+            | libc::EPERM
+    )
+}
+
 /// Returns the place of the calling thread's error number.
 fn location() -> *mut libc::c_int {
     // SAFETY: the function has no preconditions.
@@ -86,6 +118,14 @@ mod tests {
         assert_eq!(from_errno(libc::ENOBUFS).kind(), ErrorKind::OutOfMemory);
         assert_eq!(from_errno(libc::EMFILE).code(), Some(libc::EMFILE));
         assert_eq!(from_errno(i32::MAX).kind(), ErrorKind::Other);
+    }
+
+    #[test]
+    fn a_failed_accept_is_the_connections_or_the_listeners() {
+        assert!(is_of_connection(libc::EPROTO));
+        for code in [libc::EMFILE, libc::ENOBUFS, libc::EBADF] {
+            assert!(!is_of_connection(code));
+        }
     }
 
     #[test]

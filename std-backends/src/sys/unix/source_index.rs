@@ -16,14 +16,14 @@ const DESCRIPTORS_MAX: u64 = 1 << 22;
 /// There is an entry for each descriptor that the process may ever have, by its hard limit; the
 /// memory is untouched until descriptors that high are registered.
 #[derive(Debug)]
-pub(super) struct FdTable {
+pub(crate) struct SourceIndex {
     /// Index of the token, + 1; 0 for a descriptor that is not registered.
     indices: Box<[u32]>,
 }
 
-impl FdTable {
-    /// Makes an empty table.
-    pub(super) fn new() -> Result<Self, Error> {
+impl SourceIndex {
+    /// Makes an empty table. Its size is that of the limit, not of the selector.
+    pub(crate) fn new(_capacity: usize) -> Result<Self, Error> {
         let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: `limit` is a valid place for the result.
         errno::check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
@@ -40,7 +40,7 @@ impl FdTable {
 
     /// Checks that `fd` can be registered: [`ErrorKind::AlreadyRegistered`] if it is,
     /// [`ErrorKind::Full`] if it is above the limit that the process had when the table was made.
-    pub(super) fn check_vacant(&self, fd: RawFd) -> Result<(), Error> {
+    pub(crate) fn check_vacant(&self, fd: RawFd) -> Result<(), Error> {
         match self.entry(fd) {
             Some(0) => Ok(()),
             Some(_) => Err(Error::new(ErrorKind::AlreadyRegistered)),
@@ -49,7 +49,7 @@ impl FdTable {
     }
 
     /// Records a descriptor that [`check_vacant`](Self::check_vacant) allowed.
-    pub(super) fn insert(&mut self, fd: RawFd, token: Token) {
+    pub(crate) fn insert(&mut self, fd: RawFd, token: Token) {
         if let Some(entry) = usize::try_from(fd).ok().and_then(|fd| self.indices.get_mut(fd)) {
             *entry = stored(token);
         }
@@ -57,7 +57,7 @@ impl FdTable {
 
     /// Checks that `fd` is registered under `token`: [`ErrorKind::InvalidSource`] if not.
     #[inline]
-    pub(super) fn check(&self, fd: RawFd, token: Token) -> Result<(), Error> {
+    pub(crate) fn check(&self, fd: RawFd, token: Token) -> Result<(), Error> {
         if self.entry(fd) == Some(stored(token)) {
             Ok(())
         } else {
@@ -66,7 +66,7 @@ impl FdTable {
     }
 
     /// Removes a descriptor.
-    pub(super) fn remove(&mut self, fd: RawFd) {
+    pub(crate) fn remove(&mut self, fd: RawFd) {
         if let Some(entry) = usize::try_from(fd).ok().and_then(|fd| self.indices.get_mut(fd)) {
             *entry = 0;
         }
@@ -74,12 +74,12 @@ impl FdTable {
 
     /// Returns the index of the token of `fd`.
     #[inline]
-    pub(super) fn index(&self, fd: RawFd) -> Option<usize> {
+    pub(crate) fn index(&self, fd: RawFd) -> Option<usize> {
         (self.entry(fd)? as usize).checked_sub(1)
     }
 
     /// Returns the number of entries.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.indices.len()
     }
 
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_has_one_token() {
-        let mut table = FdTable::new().unwrap();
+        let mut table = SourceIndex::new(1).unwrap();
         let token = Token::new(7, 1);
         assert_eq!(table.check_vacant(3), Ok(()));
         table.insert(3, token);
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn descriptors_beyond_the_table_are_refused() {
-        let mut table = FdTable::new().unwrap();
+        let mut table = SourceIndex::new(1).unwrap();
         assert_eq!(table.check_vacant(-1), Err(ErrorKind::Full.into()));
         assert_eq!(table.check_vacant(RawFd::MAX), Err(ErrorKind::Full.into()));
         table.insert(-1, Token::new(0, 1));

@@ -1,18 +1,22 @@
-//! Descriptors: making them non-blocking and close-on-exec, and socket options.
+//! Sockets: making them, and their options.
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *no-flags*: Apple's systems have neither `accept4` nor `pipe2` nor the flags of `socket`.
-//!   There a descriptor is prepared after it was made; a program that is executed in between
-//!   inherits it.
+//! * *no-flags*: Apple's systems have neither `accept4` nor the flags of `socket`. There a socket
+//!   is prepared after it was made; a program that is executed in between inherits it.
 //! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket
 //!   gets `SO_NOSIGPIPE`.
+//! * *hup-half*: HUP means that both directions are closed only on Linux and FreeBSD.
+//! * *interrupted-connect*: a `connect` that is interrupted goes on by itself.
 
 use std::ffi::c_int;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use selkie_core::Error;
+use selkie_core::{Error, ErrorKind};
 
+use super::address::RawAddress;
+use super::file::set_nonblocking;
 use crate::sys::errno;
 
 /// Takes ownership of the descriptor that a call has just made, or returns its error.
@@ -20,25 +24,6 @@ pub(crate) fn owned(result: c_int) -> Result<OwnedFd, Error> {
     let fd = errno::check(result)?;
     // SAFETY: the descriptor is new, so it has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Makes a pipe: the end to read from, and the end to write to.
-#[cfg(any(test, not(any(target_os = "linux", target_os = "android"))))]
-pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
-    let mut ends: [c_int; 2] = [-1; 2];
-    // SAFETY: `ends` has room for two descriptors.
-    #[cfg(not(target_vendor = "apple"))]
-    errno::check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_NONBLOCK | libc::O_CLOEXEC) })?;
-    // SAFETY: as above.
-    #[cfg(target_vendor = "apple")]
-    errno::check(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
-    let (read, write) = (owned(ends[0])?, owned(ends[1])?);
-    #[cfg(target_vendor = "apple")]
-    {
-        prepare(&read)?;
-        prepare(&write)?;
-    }
-    Ok((read, write))
 }
 
 /// Makes a socket of a domain (`AF_INET`) and a type (`SOCK_STREAM`).
@@ -51,6 +36,44 @@ pub(crate) fn socket(domain: c_int, kind: c_int) -> Result<OwnedFd, Error> {
     prepare(&socket)?;
     silence(socket.as_raw_fd())?;
     Ok(socket)
+}
+
+/// Makes a socket for streams to or from an address.
+pub(crate) fn stream(address: &RawAddress) -> Result<OwnedFd, Error> {
+    socket(address.domain(), libc::SOCK_STREAM)
+}
+
+/// Makes a socket for datagrams to or from an address.
+pub(crate) fn datagram(address: &RawAddress) -> Result<OwnedFd, Error> {
+    socket(address.domain(), libc::SOCK_DGRAM)
+}
+
+/// Binds a socket to its address.
+pub(crate) fn bind(socket: RawFd, address: &RawAddress) -> Result<(), Error> {
+    // SAFETY: the pointer and the length are those of a valid address.
+    errno::check(unsafe { libc::bind(socket, address.as_ptr(), address.length()) }).map(drop)
+}
+
+/// Makes a bound socket a listener.
+pub(crate) fn listen(socket: RawFd, backlog: c_int) -> Result<(), Error> {
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::listen(socket, backlog) }).map(drop)
+}
+
+/// Begins to connect a socket.
+pub(crate) fn connect(socket: RawFd, address: &RawAddress) -> Result<(), Error> {
+    // SAFETY: the pointer and the length are those of a valid address.
+    match errno::check(unsafe { libc::connect(socket, address.as_ptr(), address.length()) }) {
+        // interrupted-connect: the attempt is pending, and is not repeated.
+        Err(error) if !matches!(error.code(), Some(libc::EINPROGRESS | libc::EINTR)) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Ends the stream of a socket to its peer.
+pub(crate) fn shutdown_write(socket: RawFd) -> Result<(), Error> {
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::shutdown(socket, libc::SHUT_WR) }).map(drop)
 }
 
 /// Accepts a waiting connection.
@@ -72,41 +95,21 @@ pub(crate) fn accept(listener: RawFd) -> Result<OwnedFd, Error> {
     Ok(socket)
 }
 
+/// Prepares a socket that was opened elsewhere. It stays non-blocking: another owner of it may rely
+/// on that by now.
+pub(crate) fn adopt(socket: BorrowedFd<'_>) -> Result<(), Error> {
+    silence(socket.as_raw_fd())?;
+    set_nonblocking(socket).map(drop)
+}
+
 /// Makes a descriptor non-blocking and close-on-exec (no-flags).
 #[cfg(target_vendor = "apple")]
-fn prepare(fd: &OwnedFd) -> Result<(), Error> {
+pub(super) fn prepare(fd: &OwnedFd) -> Result<(), Error> {
     use std::os::fd::AsFd;
 
     // SAFETY: the call takes no pointers.
     errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
     set_nonblocking(fd.as_fd()).map(drop)
-}
-
-/// Makes the open file non-blocking, for its duplicates too. Returns true if it was blocking.
-pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<bool, Error> {
-    // SAFETY: the call takes no pointers.
-    let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
-    if flags & libc::O_NONBLOCK != 0 {
-        return Ok(false);
-    }
-    // SAFETY: the call takes no pointers.
-    errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
-    Ok(true)
-}
-
-/// Makes the open file blocking, for its duplicates too.
-pub(crate) fn set_blocking(fd: BorrowedFd<'_>) -> Result<(), Error> {
-    // SAFETY: the call takes no pointers.
-    let flags = errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
-    // SAFETY: the call takes no pointers.
-    errno::check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags & !libc::O_NONBLOCK) })?;
-    Ok(())
-}
-
-/// Returns true if a descriptor is a terminal.
-pub(crate) fn is_terminal(fd: RawFd) -> bool {
-    // SAFETY: the call takes no pointers.
-    unsafe { libc::isatty(fd) == 1 }
 }
 
 /// True if POLLHUP means that both directions are closed. Apple's systems report it also for one,
@@ -131,8 +134,40 @@ pub(crate) fn unread(fd: RawFd) -> c_int {
     if unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) } < 0 { 0 } else { count }
 }
 
+/// Returns true if a connection attempt has ended, either way.
+pub(crate) fn has_ended(socket: RawFd) -> bool {
+    poll(socket, libc::POLLOUT) != 0
+}
+
+/// Returns the failure that is pending on a socket. Only the first question has this answer.
+pub(crate) fn pending_error(socket: RawFd) -> Result<(), Error> {
+    match option(socket, libc::SOL_SOCKET, libc::SO_ERROR)? {
+        0 => Ok(()),
+        code => Err(errno::from_errno(code)),
+    }
+}
+
+/// Returns the failure of a socket whose peer is gone.
+pub(crate) fn check(socket: RawFd) -> Result<(), Error> {
+    let reported = poll(socket, 0);
+    if reported == 0 && HUP_IS_CLOSED {
+        return Ok(());
+    }
+    pending_error(socket)?;
+    if !HUP_IS_CLOSED {
+        // hup-half: a look at the next byte, which takes nothing, finds out.
+        return peek(socket);
+    }
+    // Both directions have ended. Input that was received before is still there to be read.
+    if reported & libc::POLLHUP == 0 || unread(socket) > 0 {
+        Ok(())
+    } else {
+        Err(Error::new(ErrorKind::NotConnected))
+    }
+}
+
 /// Returns the failure of a socket that its next read would return, and takes nothing.
-pub(crate) fn peek(fd: RawFd) -> Result<(), Error> {
+fn peek(fd: RawFd) -> Result<(), Error> {
     let mut byte = 0_u8;
     // SAFETY: `byte` is valid for a write of one byte.
     let result =
@@ -173,6 +208,40 @@ pub(crate) fn silence(socket: RawFd) -> Result<(), Error> {
 /// Returns true if a descriptor is a socket.
 pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
     option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE).is_ok()
+}
+
+/// Makes small messages leave at once. Failures are ignored: a source that is no TCP socket has no
+/// such delay, and the first read of a connection that is gone returns the reason.
+pub(crate) fn set_no_delay(stream: RawFd) {
+    let _ = set_option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1);
+}
+
+/// Returns true if small messages leave at once.
+#[cfg(test)]
+pub(crate) fn no_delay(stream: RawFd) -> Result<bool, Error> {
+    option(stream, libc::IPPROTO_TCP, libc::TCP_NODELAY).map(|value| value != 0)
+}
+
+/// Lets a listener take an address whose earlier connections are not over yet.
+pub(crate) fn set_reuse_address(listener: RawFd) -> Result<(), Error> {
+    set_option(listener, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)
+}
+
+/// Restricts a socket with an IPv6 address to IPv6.
+pub(crate) fn set_v6_only(socket: RawFd) -> Result<(), Error> {
+    set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
+}
+
+/// Returns the address of this end of a socket.
+pub(crate) fn local_address(socket: RawFd) -> Result<SocketAddr, Error> {
+    // SAFETY: the pointers that `ask` gives are valid for the call.
+    RawAddress::ask(|address, length| unsafe { libc::getsockname(socket, address, length) })
+}
+
+/// Returns the address of the other end of a connection.
+pub(crate) fn peer_address(socket: RawFd) -> Result<SocketAddr, Error> {
+    // SAFETY: the pointers that `ask` gives are valid for the call.
+    RawAddress::ask(|address, length| unsafe { libc::getpeername(socket, address, length) })
 }
 
 /// Sets a socket option that is a number.
@@ -248,6 +317,7 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
+    use crate::sys::file::pipe;
 
     #[test]
     fn new_descriptors_neither_block_nor_are_inherited() {
