@@ -204,8 +204,17 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn idle_at(&mut self) -> Instant {
         let has_output = self.has_output();
         let connection = *self.current();
+        // An inbox that the service does not empty has a time-out of its own. While the peer takes
+        // nothing of what is pending, the peer may be why.
+        let is_unread = connection.has(Flag::INBOX_FULL)
+            && !has_output
+            && !connection.has(Flag::NO_ROOM);
         let is_held_up = match connection.phase() {
-            Phase::Open => connection.has(Flag::PAUSED) || connection.waiting() != Waiting::Nothing,
+            Phase::Open => {
+                is_unread
+                    || connection.has(Flag::PAUSED)
+                    || connection.waiting() != Waiting::Nothing
+            }
             // Without output it waits for room for the FIN, which has a deadline of its own.
             Phase::Closing => !has_output,
             _ => true,

@@ -45,7 +45,8 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
     fn write(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
         match self.engine.context.platform.write(source, bytes) {
             Ok(count) => {
-                // That bytes moved was recorded when some were received.
+                // The callback may have taken its time since some were received.
+                self.engine.record_progress(self.engine.current.index());
                 bump(&mut self.engine.state.counters.bytes_out, count);
                 if count < bytes.len() {
                     self.leave(|engine| keep_rest(engine, bytes, Ok(count)))

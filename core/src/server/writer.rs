@@ -138,11 +138,14 @@ impl<P: Transport> Engine<'_, '_, P> {
         let now = self.context.now();
         let is_full = self.platform_room(index) == 0;
         let connection = self.connection(index);
-        // Each refused send of one wait would otherwise restart the stall timeout.
-        if !connection.has(Flag::NO_ROOM) && !connection.has(Flag::OFFER_AGAIN) {
+        // Each refused send of one wait would otherwise restart the stall timeout. The wait for
+        // enough room is none for any, in which the peer takes nothing.
+        let waits_for_any = is_full || P::REPORTS_ROOM;
+        let is_retried = connection.has(Flag::OFFER_AGAIN) && !waits_for_any;
+        if !connection.has(Flag::NO_ROOM) && !is_retried {
             connection.set_blocked_since(now);
         }
-        if is_full || P::REPORTS_ROOM {
+        if waits_for_any {
             connection.set(Flag::NO_ROOM);
             self.schedule_stall(index, now);
             if index != self.current.index() {
@@ -249,7 +252,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// was taken just now.
     pub(super) fn flush(&mut self) -> bool {
         let index = self.current.index();
-        self.call.has_gathered = false;
+        let is_first_try = core::mem::take(&mut self.call.has_gathered);
         if P::OWNS_BUFFERS {
             // The stack sends its buffer by itself.
             return false;
@@ -280,7 +283,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 Err(error) => break Some(error),
             }
         };
-        self.finish_flush(index, moved);
+        self.finish_flush(index, moved, is_first_try);
         if let Some(error) = failed {
             self.fail_write(index, reason_of(error));
         }
@@ -288,17 +291,20 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Takes note that `moved` bytes of pending output were taken.
-    fn finish_flush(&mut self, index: usize, moved: usize) {
+    fn finish_flush(&mut self, index: usize, moved: usize, is_first_try: bool) {
         bump(&mut self.state.counters.bytes_out, moved);
         let Some(output) = self.connection(index).output() else { return };
-        if moved == 0 {
+        if moved == 0 && !is_first_try {
             return;
         }
-        self.record_progress(index);
+        if moved > 0 {
+            self.record_progress(index);
+        }
         if self.pool.len(output) == 0 {
             return self.release_output(index);
         }
-        // The peer took some, so the stall timeout starts anew.
+        // The stall timeout starts anew if the peer took some, and only now if what a slow callback
+        // gathered is tried for the first time.
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
         self.schedule_stall(index, now);
