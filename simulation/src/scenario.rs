@@ -368,11 +368,6 @@ fn timeout(random: &mut Random) -> u64 {
 }
 
 impl Crowd {
-    /// Returns the sum of all shares.
-    const fn shares(&self) -> u64 {
-        self.echo + self.chat + self.stream + self.chaos + self.relay
-    }
-
     /// Draws the behaviour of the clients.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {

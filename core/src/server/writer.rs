@@ -48,7 +48,13 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn platform_room(&mut self, index: usize) -> usize {
         let room = self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         self.state.room_max = self.state.room_max.max(room);
+        self.record_room(index, room);
         room
+    }
+
+    /// Records that a service has so much room left for output, where the platform owns the buffers.
+    fn record_room(&mut self, index: usize, room: usize) {
+        self.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }
 
     /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
@@ -79,12 +85,14 @@ impl<P: Transport> Engine<'_, '_, P> {
             // No byte moves, so nothing is written, and it is no progress.
             return Ok(());
         }
-        if bytes.len() > self.room(index) && !self.make_room(index, bytes.len()) {
+        let room = self.room(index);
+        if bytes.len() > room && !self.make_room(index, bytes.len()) {
             self.refuse(index);
             // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
             let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
             return Err(if bytes.len() > ever { SendError::TooLong } else { SendError::Full });
         }
+        self.record_room(index, room.saturating_sub(bytes.len()));
         self.hand_over(index, bytes).map(|_| ())
     }
 
@@ -97,6 +105,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             room = self.room(index);
         }
         let count = bytes.len().min(room);
+        self.record_room(index, room - count);
         let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
             // The service leaves the rest as input, and must be called when there is room again.

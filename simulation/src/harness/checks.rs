@@ -350,11 +350,16 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 continue;
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
-            // The server stops the clock while it keeps its peer from being read itself.
+            // The server stops the clock while it keeps its peer from being read itself. One with
+            // output pending may do so for want of a buffer.
+            let heard = if limits.is_scarce() {
+                Interest::READABLE
+            } else {
+                Interest::READABLE | Interest::WRITABLE
+            };
             let armed = evidence.token.and_then(|token| platform.registrations.get(token).ok());
-            let is_heard = armed.is_some_and(|registration| {
-                registration.interest.intersects(Interest::READABLE | Interest::WRITABLE)
-            });
+            let is_heard =
+                armed.is_some_and(|registration| registration.interest.intersects(heard));
             let idles = !evidence.write_ended
                 && is_heard
                 && passed(evidence.moved_at, idle);

@@ -79,10 +79,12 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ),
             CloseReason::Stalled => (evidence.tried_at >= stalled, "time is judged after a look"),
             CloseReason::Reset | CloseReason::Failed => (
-                // A service that takes nothing, as it cannot answer, is offered nothing more.
+                // A service that takes nothing, as it cannot answer, is offered nothing more; nor
+                // is one whose connection cannot be watched.
                 !evidence.write_failed
                     || is_read
                     || is_cut_off
+                    || evidence.unwatchable
                     || (left.count > 0 && left.took_nothing),
                 "what was received is offered after a failed write",
             ),
