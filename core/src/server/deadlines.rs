@@ -65,10 +65,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             || connection.has(Flag::WRITE_FAILED)
     }
 
-    /// Returns whether the server drains, and the service of the current connection does not know.
+    /// Returns whether the server drains, and the current connection has to be read first.
     fn is_to_be_told(&mut self) -> bool {
-        let connection = *self.current();
-        self.state.drain.is_some() && connection.is_open() && !connection.has(Flag::DRAIN_TOLD)
+        self.state.drain.is_some() && self.current().is_open() && self.is_to_be_read_out()
     }
 
     /// Flushes and reads once more. Returns whether there may be more to read.
@@ -111,16 +110,25 @@ impl<P: Transport> Engine<'_, '_, P> {
             }
             return;
         }
-        if self.current().has(Flag::DRAIN_TOLD) {
+        // Whoever waits for a buffer has not been read: only the drain's deadline cuts it off.
+        let waits_for_buffer = self.current().waiting() != Waiting::Nothing;
+        if waits_for_buffer || !self.is_to_be_read_out() {
             return;
         }
         // What was left may hide more, in an inbox that is full.
         let waits = self.holds_up_input();
-        if (has_more || waits) && now < drain.tell_by {
-            // If it waits, what it waits for schedules it.
-            if has_more && !waits {
-                self.schedule_now(index);
-            }
+        // If it waits, what it waits for schedules it.
+        if has_more && !waits {
+            self.schedule_now(index);
+        }
+        let is_read_out = !has_more && !waits;
+        let is_told = self.current().has(Flag::DRAIN_TOLD);
+        if is_read_out {
+            self.current().clear(Flag::TOLD_EARLY);
+        } else if now >= drain.tell_by {
+            self.current().set(Flag::TOLD_EARLY);
+        }
+        if is_told || (!is_read_out && now < drain.tell_by) {
             return;
         }
         self.current().set(Flag::DRAIN_TOLD);
@@ -232,7 +240,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             Instant::ZERO => Instant::MAX,
             timer => timer,
         };
-        let is_to_be_told = self.is_to_be_told();
+        let connection = self.current();
+        let waits = connection.waiting() != Waiting::Nothing || connection.has(Flag::DRAIN_TOLD);
+        let is_to_be_told = self.is_to_be_told() && !waits;
         let drain = self.state.drain.map_or(Instant::MAX, |drain| {
             if is_to_be_told { drain.tell_by.min(drain.deadline) } else { drain.deadline }
         });

@@ -89,7 +89,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 "what was received is offered after a failed write",
             ),
             CloseReason::Drained => (
-                closed.offered >= evidence.arrived_before_drain || is_cut_off,
+                // A service that takes nothing of a full inbox is offered nothing more.
+                closed.offered >= evidence.arrived_before_drain
+                    || is_cut_off
+                    || (left.is_full && left.took_nothing),
                 "a drain serves what was received",
             ),
             _ => (true, ""),
