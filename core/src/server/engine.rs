@@ -310,8 +310,9 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         self.stop_waiting(index);
         let connection = self.connection(index);
         if connection.has(Flag::WRITE_FAILED) {
-            let reason = connection.reason();
-            connection.fail(reason);
+            // After a hang-up in order nothing has failed: it closes for what it is closed for.
+            let failure = Some(connection.reason()).filter(|why| *why != CloseReason::Finished);
+            connection.fail(failure.unwrap_or(reason));
         } else {
             connection.begin_closing(reason);
         }

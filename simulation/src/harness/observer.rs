@@ -39,6 +39,8 @@ pub(super) struct Left {
     pub(super) took_nothing: bool,
     /// The service was told of the drain, at which it closes the connection.
     pub(super) drain_told: bool,
+    /// It took nothing of a full inbox then, so that nothing more could be read.
+    pub(super) told_when_full: bool,
 }
 
 /// What is known of the connection in a slot.
@@ -52,6 +54,7 @@ struct Seat {
     offered: u64,
     took_nothing: bool,
     drain_told: bool,
+    told_when_full: bool,
 }
 
 /// How slow the callbacks are.
@@ -154,7 +157,9 @@ impl<S: Service> Service for Observer<S> {
 
     fn draining(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         self.expect(peer.token(), "draining");
-        self.seats[peer.token().index()].drain_told = true;
+        let seat = &mut self.seats[peer.token().index()];
+        let is_full = seat.offered - seat.got >= peer.received_max() as u64;
+        (seat.drain_told, seat.told_when_full) = (true, is_full && seat.took_nothing);
         self.pace.dawdle();
         self.service.draining(peer, session);
         self.pace.dawdle();
@@ -171,10 +176,12 @@ impl<S: Service> Service for Observer<S> {
         let token = peer.token();
         self.expect(token, "closed");
         self.seats[token.index()].tenant = None;
-        let Seat { got, offered, took_nothing, drain_told, .. } = self.seats[token.index()];
+        let Seat { got, offered, took_nothing, drain_told, told_when_full, .. } =
+            self.seats[token.index()];
         let count = offered - got;
         let is_full = count >= peer.received_max() as u64;
-        self.closings.push((token, reason, Left { count, is_full, took_nothing, drain_told }));
+        let left = Left { count, is_full, took_nothing, drain_told, told_when_full };
+        self.closings.push((token, reason, left));
         self.pace.dawdle();
         self.service.closed(peer, session, reason);
         self.pace.dawdle();

@@ -92,7 +92,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 // A service that takes nothing of a full inbox is offered nothing more.
                 closed.offered >= evidence.arrived_before_drain
                     || is_cut_off
-                    || (left.is_full && left.took_nothing),
+                    || left.told_when_full,
                 "a drain serves what was received",
             ),
             _ => (true, ""),
