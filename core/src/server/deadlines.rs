@@ -76,10 +76,10 @@ impl<P: Transport> Engine<'_, '_, P> {
         if !self.current().is_open() {
             return false;
         }
-        let was_full = self.current().has(Flag::INBOX_FULL);
+        let could_not_read = !self.current().reads();
         let mut has_more = self.receive(app, Receive::More);
-        if was_full && self.current().reads() {
-            // There was no room to read into before the service took some.
+        if could_not_read && self.current().reads() {
+            // The inbox was full before the service took some, or it waited for a buffer to answer.
             has_more |= self.receive(app, Receive::More);
         }
         if is_called {
