@@ -76,7 +76,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         if !self.current().is_open() {
             return false;
         }
-        let could_not_read = !self.current().reads();
+        let connection = self.current();
+        let could_not_read = !connection.reads() && connection.waiting() != Waiting::Input;
         let mut has_more = self.receive(app, Receive::More);
         if could_not_read && self.current().reads() {
             // The inbox was full before the service took some, or it waited for a buffer to answer.
@@ -132,9 +133,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         self.current().set(Flag::DRAIN_TOLD);
-        self.call.closes_as = CloseReason::Drained;
+        self.state.call.closes_as = CloseReason::Drained;
         app.call(self, S::draining);
-        self.call.closes_as = CloseReason::Closed;
+        self.state.call.closes_as = CloseReason::Closed;
     }
 
     /// Returns why and how the current connection is closed now, if a deadline of it has passed.

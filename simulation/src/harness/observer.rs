@@ -57,7 +57,7 @@ struct Seat {
     told_when_full: bool,
 }
 
-/// How slow the callbacks are.
+/// The time that the callbacks take.
 #[derive(Debug)]
 pub(super) struct Pace {
     random: Random,

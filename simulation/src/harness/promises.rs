@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use selkie_core::platform::{Capabilities, Selector};
-use selkie_core::{CloseReason, Service};
+use selkie_core::{CloseReason, Instant, Service};
 
 use super::Judge;
 use super::drive::{Run, Verdict};
@@ -58,31 +58,17 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         reason: CloseReason,
         left: Left,
     ) -> Verdict {
-        let clients = &self.event_loop.platform.client_model.clients;
-        let service = &self.server.service().service;
-        // Whatever a peer sends after its connection was closed is of no use.
-        let is_dismissed =
-            closed.token.is_some_and(|token| clients.is_dismissed(service, token));
-        let is_read = closed.unread == 0 || is_dismissed || left.drain_told;
+        let evidence = &closed.evidence;
         let is_cut_off = self.drain_until.is_some_and(|deadline| deadline <= closed.at);
-        let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
-        let idle = evidence.moved_at + Duration::from_nanos(limits.idle_timeout);
-        let stalled = evidence.refused_since.unwrap_or_default()
-            + Duration::from_nanos(limits.stall_timeout);
         let (holds, rule) = match reason {
-            // A full inbox has no room to read into: there the peer has to take what is pending.
-            CloseReason::Idle => (
-                is_read
-                    || evidence.looked_at >= idle
-                    || (left.is_full && evidence.refused_since.is_some() && evidence.tried_at >= idle),
-                "time is judged after a look",
-            ),
-            CloseReason::Stalled => (evidence.tried_at >= stalled, "time is judged after a look"),
+            CloseReason::Idle | CloseReason::Stalled => {
+                (self.is_judged_after_look(closed, reason, left), "time is judged after a look")
+            }
             CloseReason::Reset | CloseReason::Failed => (
                 // A service that takes nothing, as it cannot answer, is offered nothing more; nor
                 // is one whose connection cannot be watched.
                 !evidence.write_failed
-                    || is_read
+                    || self.is_read(closed, left)
                     || is_cut_off
                     || evidence.unwatchable
                     || (left.count > 0 && left.took_nothing),
@@ -101,6 +87,31 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             return Ok(());
         }
         Err((rule, alloc::format!("{:?} was {reason}: {closed:?}, {left:?}", closed.token)))
+    }
+
+    /// Returns whether all was read that arrived before a service had its connection closed: what
+    /// arrives later is of no use.
+    fn is_read(&self, closed: &Closed, left: Left) -> bool {
+        let clients = &self.event_loop.platform.client_model.clients;
+        let service = &self.server.service().service;
+        let is_dismissed = closed.token.is_some_and(|token| clients.is_dismissed(service, token));
+        closed.unread == 0 || is_dismissed || left.drain_told
+    }
+
+    /// Returns whether a connection that is closed as idle or stalled was looked at after its
+    /// deadline.
+    fn is_judged_after_look(&self, closed: &Closed, reason: CloseReason, left: Left) -> bool {
+        let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
+        let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
+        let refused_since = evidence.refused_since;
+        if reason == CloseReason::Stalled {
+            let stalled = after(refused_since.unwrap_or_default(), limits.stall_timeout);
+            return evidence.tried_at >= stalled;
+        }
+        let idle = after(evidence.moved_at, limits.idle_timeout);
+        // A full inbox has no room to read into: there the peer has to take what is pending.
+        let is_blocked = left.is_full && refused_since.is_some() && evidence.tried_at >= idle;
+        self.is_read(closed, left) || evidence.looked_at >= idle || is_blocked
     }
 
     /// Checks, at rest, that no connection is open of which both directions have ended.
