@@ -215,9 +215,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = *self.current();
         // An inbox that the service does not empty has a time-out of its own. While the peer takes
         // nothing of what is pending, the peer may be why.
-        let is_unread = connection.has(Flag::INBOX_FULL)
-            && !has_output
-            && !connection.has(Flag::NO_ROOM);
+        let is_unread =
+            connection.has(Flag::INBOX_FULL) && !has_output && !connection.has(Flag::NO_ROOM);
         let is_held_up = match connection.phase() {
             Phase::Open => {
                 is_unread

@@ -360,9 +360,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             let armed = evidence.token.and_then(|token| platform.registrations.get(token).ok());
             let is_heard =
                 armed.is_some_and(|registration| registration.interest.intersects(heard));
-            let idles = !evidence.write_ended
-                && is_heard
-                && passed(evidence.moved_at, idle);
+            let idles = !evidence.write_ended && is_heard && passed(evidence.moved_at, idle);
             let stalls = evidence.failed.is_none()
                 && evidence
                     .refused_since
