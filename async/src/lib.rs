@@ -21,7 +21,7 @@
 //! # #[cfg(feature = "alloc")]
 //! # {
 //! // In memory from the heap, taken once: `selkie::serve(address, service)` serves it.
-//! let service = AsyncService::boxed(1024, || (), echo);
+//! let service = AsyncService::boxed(1024, echo);
 //! # drop(service);
 //! # }
 //! ```

@@ -6,13 +6,17 @@ use core::ops::DerefMut;
 use core::pin::Pin;
 use core::task::Context;
 
-use selkie_core::{CloseReason, Ending, Instant, Peer, PeerOps, Service, Token};
+use selkie_core::{CloseReason, Ending, Instant, Peer, PeerOps, Service};
 
 use crate::conn::Conn;
 use crate::lent::Lent;
 use crate::table::{Flag, TaskSlot, TaskTable};
 #[cfg(feature = "alloc")]
 use crate::wake::Wakes;
+
+/// Whether a task is polled in the server's own function. Where size counts for more, there is one
+/// copy of it.
+const IS_FAST: bool = cfg!(target_pointer_width = "64");
 
 /// A [`Service`] that runs an `async fn` for each connection.
 ///
@@ -86,42 +90,49 @@ where
     }
 
     /// Polls the task of `lent`. Returns the number of bytes that it has taken.
-    #[inline]
-    fn poll(&mut self, lent: Lent<'_>) -> usize {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "to receive is a part of the server's fast path")]
+    fn poll_here(&mut self, lent: Lent<'_>) -> usize {
         let (table, index) = (self.table, lent.task as usize);
         let slot = match table.slots.get(index) {
-            // Without the flag the task has ended, has panicked, or is polled further up.
+            // Without the flag the task has ended, or has panicked.
             Some(slot) if slot.has(Flag::TASK) => slot,
             _ => return lent.input.len(),
         };
         let Some(mut place) = Self::place(&mut self.futures, index) else { return 0 };
-        slot.clear(Flag::TASK);
         table.wakes.begin_poll();
         let waker = table.wakes.waker(index);
-        let mut turn =
-            Turn { token: table.token(index), table, lent, ending: Some(Ending::Aborted) };
-        let has_ended = table.desk.lend(&mut turn.lent, || {
-            let Some(future) = place.as_mut().as_pin_mut() else { return true };
-            let has_ended = future.poll(&mut Context::from_waker(&waker)).is_ready();
-            if has_ended {
-                place.set(None);
-            }
-            has_ended
-        });
+        let mut turn = Turn { table, slot, lent };
+        let loan = table.desk.lend(&mut turn.lent);
+        let has_ended = match place.as_mut().as_pin_mut() {
+            Some(future) => future.poll(&mut Context::from_waker(&waker)).is_ready(),
+            None => true,
+        };
+        drop(loan);
         if has_ended {
-            turn.ending = Some(Ending::Flushed);
-        } else {
-            turn.ending = None;
-            slot.set(Flag::TASK);
+            turn.end(Ending::Flushed);
+            let _loan = table.desk.lend(&mut turn.lent);
+            place.set(None);
         }
-        turn.lent.taken
+        if table.wakes.end_poll() {
+            schedule_woken(table, turn.lent.ops);
+        }
+        let taken = turn.lent.taken;
+        core::mem::forget(turn);
+        taken
+    }
+
+    /// Polls the task of `lent`, out of line.
+    #[inline(never)]
+    fn poll(&mut self, lent: Lent<'_>) -> usize {
+        self.poll_here(lent)
     }
 
     /// Polls the task of a connection in a callback that offers no bytes.
     fn poll_for(&mut self, peer: &mut Peer<'_>, offers_again: bool) {
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return };
-        let mut lent = Lent::new(peer.ops(), token, slot.task.get());
+        let mut lent = Lent::new(peer.ops(), token, slot, &[]);
         lent.offers_again = offers_again;
         obey(slot, &mut lent);
         self.poll(lent);
@@ -152,18 +163,27 @@ where
     Fut: Future<Output = ()>,
 {
     /// Makes a service that runs the future of `start` for each connection, in memory from the
-    /// heap for a loop of `slots` slots. Nothing is taken from the heap later. `notify` ends the
-    /// sleep of the loop when another thread wakes a task; it is the loop's waker, or nothing if
-    /// tasks wake only each other.
+    /// heap for a loop of `slots` slots. Nothing is taken from the heap later. Tasks can wake each
+    /// other.
     ///
     /// The slots and their wake flags stay on the heap for good, since wakers may outlive the
     /// service: 26 bytes a slot.
     #[must_use]
-    pub fn boxed(slots: usize, notify: impl Fn() + Sync + 'static, start: F) -> Self {
+    pub fn boxed(slots: usize, start: F) -> Self {
+        Self::boxed_with_wakes(slots, Wakes::leaked(slots), start)
+    }
+
+    /// Makes a service as [`boxed`](Self::boxed) does, with wake flags that notify the loop when
+    /// another thread wakes a task.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer wake flags than slots.
+    #[must_use]
+    pub fn boxed_with_wakes(slots: usize, wakes: Wakes, start: F) -> Self {
         use alloc::boxed::Box;
         use core::iter::repeat_with;
 
-        let wakes = Wakes::leaked(slots, notify);
         let table: Box<[TaskSlot]> = repeat_with(TaskSlot::new).take(slots).collect();
         let table = Box::leak(Box::new(TaskTable::new(Box::leak(table), wakes)));
         let futures: Box<[Option<Fut>]> = repeat_with(|| None).take(slots).collect();
@@ -171,22 +191,27 @@ where
     }
 }
 
-/// A task that is polled. At the end, also if that is a panic, the connection of a task that has
-/// ended is closed, and what was woken is scheduled.
+/// A task that is polled. It is dropped only if that ends in a panic: then the connection of the
+/// task is reset, and the task is not polled again.
 struct Turn<'t, 'l> {
     table: &'t TaskTable<'t>,
+    slot: &'t TaskSlot,
     lent: Lent<'l>,
-    token: Token,
-    /// The way to close the connection: a reset, if the poll does not come to its end.
-    ending: Option<Ending>,
+}
+
+impl Turn<'_, '_> {
+    /// Ends the task, and its connection.
+    fn end(&mut self, ending: Ending) {
+        self.slot.clear(Flag::TASK);
+        let token = self.table.token(self.lent.task as usize);
+        self.lent.ops.close(token, ending);
+    }
 }
 
 impl Drop for Turn<'_, '_> {
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
-        if let Some(ending) = self.ending {
-            self.lent.ops.close(self.token, ending);
-        }
+        self.end(Ending::Aborted);
         if self.table.wakes.end_poll() {
             schedule_woken(self.table, self.lent.ops);
         }
@@ -247,9 +272,8 @@ where
             return 0;
         }
         slot.clear(Flag::LEFT);
-        let mut lent = Lent::new(peer.ops(), token, slot.task.get());
-        lent.input = bytes;
-        let count = self.poll(lent);
+        let lent = Lent::new(peer.ops(), token, slot, bytes);
+        let count = if IS_FAST { self.poll_here(lent) } else { self.poll(lent) };
         if count < bytes.len() {
             slot.set(Flag::LEFT);
         }
@@ -288,15 +312,16 @@ where
         slot.generation.set(0);
         slot.deadline.set(Instant::ZERO);
         let task = slot.task.get();
-        self.poll(Lent::new(peer.ops(), Lent::NONE, task));
+        self.poll(Lent::new(peer.ops(), Lent::NONE, slot, &[]));
         slot.clear(Flag::TASK);
         let stranger = slot.stranger.replace(0);
         if let Some(task) = stranger.checked_sub(1) {
             self.table.wakes.waker(task as usize).wake_by_ref();
         }
-        let mut lent = Lent::new(peer.ops(), Lent::NONE, task);
+        let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, &[]);
         if let Some(mut place) = Self::place(&mut self.futures, task as usize) {
-            self.table.desk.lend(&mut lent, || place.set(None));
+            let _loan = self.table.desk.lend(&mut lent);
+            place.set(None);
         }
         if self.table.wakes.is_any_woken() {
             schedule_woken(self.table, lent.ops);

@@ -160,17 +160,22 @@ impl<'h> TaskTable<'h> {
         context: &Context<'_>,
         act: impl FnOnce(&mut Lent<'_>, &TaskSlot) -> Poll<Result<R, Error>>,
     ) -> Poll<Result<R, Error>> {
-        let Some(slot) = self.find(token) else { return self.refuse(context) };
         let outcome = self.desk.with(|lent| {
+            if lent.token == token {
+                return Some(act(lent, lent.slot));
+            }
+            let slot = self.find(token)?;
             if slot.task.get() == lent.task {
-                return act(lent, slot);
+                return Some(act(lent, slot));
             }
             slot.stranger.set(lent.task + 1);
-            Poll::Pending
+            Some(Poll::Pending)
         });
         match outcome {
-            Some(Poll::Ready(Err(error))) => self.refuse(context).map_err(|_: Error| error),
-            Some(outcome) => outcome,
+            Some(Some(Poll::Ready(Err(error)))) => self.refuse(context).map_err(|_: Error| error),
+            Some(Some(outcome)) => outcome,
+            Some(None) => self.refuse(context),
+            None if self.find(token).is_none() => self.refuse(context),
             None => Poll::Pending,
         }
     }
