@@ -13,6 +13,7 @@ mod pausing;
 mod process;
 mod programs;
 mod server;
+mod sharded;
 mod stalling;
 mod stopping;
 mod waiting;

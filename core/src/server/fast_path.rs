@@ -34,7 +34,7 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         if !core::mem::replace(&mut self.has_left, true) {
             self.engine.state.call = Call { has_sent, reserves_input: true, ..Call::NEW };
         }
-        apart(self.engine.reborrow(), act)
+        outlined(self.engine.reborrow(), act)
     }
 
     /// Writes the first answer of the current connection.
@@ -57,10 +57,10 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
     }
 }
 
-/// Acts off the fast path.
+/// Acts off the fast path, in a function of its own.
 #[cold]
 #[inline(never)]
-fn apart<'a, P: Transport, R>(
+fn outlined<'a, P: Transport, R>(
     mut engine: Engine<'_, 'a, P>,
     act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
 ) -> R {
