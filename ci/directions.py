@@ -44,6 +44,8 @@ INSIDE_CORE = {
     # The memory of a table is lent through `event_loop::Storage`.
     "backend": {"contract", "event_loop", "bitset"},
     "event_loop": {"contract", "bitset"},
+    "datagrams": {"contract", "event_loop", "bitset"},
+    "front_door": {"contract", "event_loop", "server"},
     "adapters": {"contract", "event_loop", "backend", "bitset"},
     "server": {"contract", "event_loop", "bitset", "compact"},
     "layers": {"contract", "server"},
@@ -52,7 +54,8 @@ ABOVE_ALL = {"lib", "defmt"}
 COMMENT = re.compile(r"//.*")
 # The tests of a file stand at its end, and may know more.
 TESTS = re.compile(r"^#\[cfg\(test\)\]\s*mod \w+ \{.*", re.MULTILINE | re.DOTALL)
-IMPORT = re.compile(r"\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
+# Macros name what they use by `$crate` and the public path.
+IMPORT = re.compile(r"(?<!\$)\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
 
 # The crates that know neither the operating system nor an allocator, and what their first file must
 # say.
