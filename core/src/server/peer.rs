@@ -66,6 +66,13 @@ impl<'p> Peer<'p> {
         self.token
     }
 
+    /// Returns the operations, for a layer that wraps a service: on any connection, by its token.
+    #[inline]
+    #[must_use]
+    pub const fn ops(&mut self) -> &mut (dyn PeerOps + 'p) {
+        self.ops
+    }
+
     /// Sends `bytes` to the peer: all of them, or none.
     ///
     /// The first call in a callback goes to the platform at once; what it does not take, and what
@@ -223,6 +230,7 @@ impl fmt::Debug for Peer<'_> {
 /// The way in which a service ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Ending {
     /// When the reply in progress is finished: no output is pending,
     /// [`Service::writable`](super::Service::writable) is not requested, and the service takes
@@ -237,6 +245,7 @@ pub enum Ending {
 /// The reason why bytes were not sent. None of them were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum SendError {
     /// The outbox has no room for all of them: wait for
     /// [`Service::writable`](super::Service::writable), drop them, or close.
