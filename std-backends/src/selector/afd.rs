@@ -31,9 +31,6 @@ use crate::sys::wake::Channel;
 use crate::waker::{WakeSource, Waker};
 use polls::Polls;
 
-/// Largest number of packets that one call takes.
-const PACKETS_MAX: usize = 1024;
-
 /// A selector over AFD. A wait costs in proportion to the sources that are ready, and to those that
 /// were reported by the one before.
 #[derive(Debug)]
@@ -42,7 +39,8 @@ pub struct Afd<'fd> {
     polls: Polls,
     /// Each with its base socket (base-socket).
     sources: SourceTable<usize>,
-    /// Room for what a call takes from the port.
+    /// Room for what a call takes from the port. Its pages are untouched until so many sources are
+    /// ready at once.
     packets: Box<[Packet]>,
     /// Key of the packets of the newest waker. The first keys are those of polls.
     waker_key: usize,
@@ -87,7 +85,7 @@ impl Afd<'_> {
     fn over(sources: SourceTable<usize>, polls: Polls) -> Result<Self, Error> {
         Ok(Self {
             port: Arc::new(Port::new()?),
-            packets: try_zeroed_slice(polls.capacity().clamp(1, PACKETS_MAX))?,
+            packets: try_zeroed_slice(polls.capacity().max(1))?,
             polls,
             sources,
             waker_key: polls::FAILED,
@@ -112,8 +110,9 @@ impl Afd<'_> {
         Ok(())
     }
 
-    /// Takes packets from the port, and adds their events to `events`, which has room.
-    fn take(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<(), Error> {
+    /// Takes packets from the port, and adds their events to `events`, which has room. Returns true
+    /// if more packets may be waiting, and there is room for their events.
+    fn take(&mut self, events: &mut Events<'_>, timeout: Option<Duration>) -> Result<bool, Error> {
         // Each packet is at most one event.
         let room = events.room().min(self.packets.len());
         let count = self.port.take(&mut self.packets[..room], timeout)?;
@@ -129,7 +128,7 @@ impl Afd<'_> {
                 debug_assert!(added.is_ok(), "no more packets were taken than there was room");
             }
         }
-        Ok(())
+        Ok(count == room && events.room() > 0)
     }
 
     /// Returns the event of a wake, unless it was for a waker that was given back.
@@ -268,11 +267,19 @@ impl SysWait for Afd<'_> {
     ) -> Result<Woken, Error> {
         let before = events.len();
         self.begin_due()?;
-        self.take(events, timeout)?;
-        while events.len() == before && self.polls.has_due() {
-            // Only cancelled polls have completed. Their successors had no look at their sources.
-            self.begin_due()?;
-            self.take(events, Some(Duration::ZERO))?;
+        let mut has_more = self.take(events, timeout)?;
+        loop {
+            if events.len() == before && self.polls.has_due() {
+                // Only cancelled polls have completed. Their successors look at their sources now.
+                self.begin_due()?;
+            } else if !has_more {
+                break;
+            }
+            has_more = match self.take(events, Some(Duration::ZERO)) {
+                // An error beside events would lose them.
+                Err(error) if events.len() == before => return Err(error),
+                taken => taken.unwrap_or(false),
+            };
         }
         Ok(Woken::with(events.len() - before))
     }
