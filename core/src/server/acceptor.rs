@@ -91,7 +91,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if let Ok(token) = self.register(source) {
             self.current = token;
             // Each callback gathers its own output.
-            self.call = Call::NEW;
+            self.state.call = Call::NEW;
             return self.open(app);
         }
         bump(&mut self.state.counters.refused, 1);

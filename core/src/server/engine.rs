@@ -37,6 +37,8 @@ pub(super) struct State {
     /// In which turn connections were accepted last, and their number.
     pub(super) accepts: (u64, usize),
     pub(super) drain: Option<Drain>,
+    /// The facts about the callback that is under way.
+    pub(super) call: Call,
     /// The sizes of loop and server were compared, and the loop counts this server.
     pub(super) has_joined: bool,
 }
@@ -54,6 +56,7 @@ impl State {
             scarce_since: Instant::ZERO,
             accepts: (0, 0),
             drain: None,
+            call: Call::NEW,
             has_joined: false,
         }
     }
@@ -79,7 +82,6 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     /// The connection whose event or service call is under way: what it asked for is reconciled
     /// at the end.
     pub(super) current: Token,
-    pub(super) call: Call,
 }
 
 /// The facts about the callback that is under way.
@@ -181,7 +183,6 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             pool: self.pool.reborrow(),
             state: self.state,
             current: self.current,
-            call: self.call,
         }
     }
 

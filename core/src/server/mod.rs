@@ -304,9 +304,21 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.service
     }
 
-    /// Returns what acts on the connection or listener under `current`, and the service.
+    /// Returns what acts on the connection or listener under `current`, and the service. Nothing
+    /// has happened in a callback yet.
     #[inline]
     fn engine<'e, 'a>(
+        &'e mut self,
+        context: &'e mut Context<'a, P>,
+        current: Token,
+    ) -> (Engine<'e, 'a, P>, Application<'e, S>) {
+        self.state.call = Call::NEW;
+        self.engine_again(context, current)
+    }
+
+    /// Returns what acts further on the connection whose callback is under way.
+    #[inline]
+    fn engine_again<'e, 'a>(
         &'e mut self,
         context: &'e mut Context<'a, P>,
         current: Token,
@@ -318,11 +330,12 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             pool: Pool::new(memory.blocks, memory.bytes, &mut self.pool),
             state: &mut self.state,
             current,
-            call: Call::NEW,
         };
-        // What is read at once is offered and kept at once.
-        let scratch = &mut memory.scratch[..engine.state.received_max];
-        let app = Application { service: &mut self.service, sessions: memory.sessions, scratch };
+        let app = Application {
+            service: &mut self.service,
+            sessions: memory.sessions,
+            scratch: memory.scratch,
+        };
         (engine, app)
     }
 
