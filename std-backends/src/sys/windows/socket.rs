@@ -7,6 +7,8 @@
 //!   changed afterwards.
 //! * *reuse-hijacks*: `SO_REUSEADDR` lets a listener take the port of another that still listens.
 //!   An address in `TIME_WAIT` can be taken without it.
+//! * *ten-probes*: systems before version 1703 of Windows 10 send ten probes to a silent peer, and
+//!   take no other number.
 //! * *udp-reset*: a datagram that no one took makes a later `recvfrom` fail with WSAECONNRESET,
 //!   unless that is switched off.
 
@@ -14,13 +16,16 @@ use std::net::SocketAddr;
 use std::ptr::{null, null_mut};
 use std::sync::Once;
 
+use selkie_core::platform::KeepAlive;
 use selkie_core::{Error, ErrorKind};
 use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation};
+#[cfg(test)]
+use windows_sys::Win32::Networking::WinSock::SO_KEEPALIVE;
 use windows_sys::Win32::Networking::WinSock::{
     self, FIONBIO, IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, LINGER, MSG_PEEK, SD_SEND,
-    SIO_UDP_CONNRESET, SO_ERROR, SO_LINGER, SO_TYPE, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET,
-    TCP_NODELAY, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSADATA, WSAEWOULDBLOCK,
-    WSAIoctl, WSASocketW, WSAStartup,
+    SIO_KEEPALIVE_VALS, SIO_UDP_CONNRESET, SO_ERROR, SO_LINGER, SO_TYPE, SOCK_DGRAM, SOCK_STREAM,
+    SOL_SOCKET, TCP_KEEPCNT, TCP_NODELAY, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSADATA,
+    WSAEWOULDBLOCK, WSAIoctl, WSASocketW, WSAStartup, tcp_keepalive,
 };
 
 use super::address::RawAddress;
@@ -70,22 +75,8 @@ pub(crate) fn stream(address: &RawAddress) -> Result<OwnedSource, Error> {
 /// Makes a socket for datagrams to or from an address.
 pub(crate) fn datagram(address: &RawAddress) -> Result<OwnedSource, Error> {
     let socket = socket(address.domain(), SOCK_DGRAM)?;
-    let (off, mut length) = (0_u32, 0);
     // udp-reset: a system that does not know the option has no such error either.
-    // SAFETY: `off` is valid for reads of its size, and `length` for the result.
-    unsafe {
-        WSAIoctl(
-            winsock(raw(&socket)),
-            SIO_UDP_CONNRESET,
-            (&raw const off).cast(),
-            length_of::<u32>().cast_unsigned(),
-            null_mut(),
-            0,
-            &raw mut length,
-            null_mut(),
-            None,
-        )
-    };
+    let _ = control(raw(&socket), SIO_UDP_CONNRESET, &0_u32);
     Ok(socket)
 }
 
@@ -192,9 +183,53 @@ pub(crate) const fn set_reuse_address(_listener: RawSource) -> Result<(), Error>
     Ok(())
 }
 
-/// Restricts a socket with an IPv6 address to IPv6.
-pub(crate) fn set_v6_only(socket: RawSource) -> Result<(), Error> {
-    set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+/// Refuses (reuse-hijacks): no option of this system shares out connections.
+pub(crate) const fn set_reuse_port(_listener: RawSource) -> Result<(), Error> {
+    Err(Error::new(ErrorKind::Unsupported))
+}
+
+/// Restricts a socket with an IPv6 address to IPv6, or not.
+pub(crate) fn set_v6_only(socket: RawSource, is_v6_only: bool) -> Result<(), Error> {
+    set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, i32::from(is_v6_only))
+}
+
+/// Has silent peers probed (ten-probes).
+pub(crate) fn set_keep_alive(socket: RawSource, keep_alive: &KeepAlive) -> Result<(), Error> {
+    let times = tcp_keepalive {
+        onoff: 1,
+        keepalivetime: keep_alive.idle_seconds().saturating_mul(1000),
+        keepaliveinterval: keep_alive.interval_seconds().saturating_mul(1000),
+    };
+    // ten-probes: the number of probes is refused by older systems.
+    let _ = set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, i32::from(keep_alive.probes_max()));
+    control(socket, SIO_KEEPALIVE_VALS, &times)
+}
+
+/// Returns true if silent peers are probed.
+#[cfg(test)]
+pub(crate) fn keeps_alive(socket: RawSource) -> Result<bool, Error> {
+    option(socket, SOL_SOCKET, SO_KEEPALIVE).map(|value| value & 0xff != 0)
+}
+
+/// Passes a value to a control code of Winsock.
+fn control<T>(socket: RawSource, code: u32, value: &T) -> Result<(), Error> {
+    let mut length = 0;
+    // SAFETY: the value is valid for reads of its size, and `length` is a valid place for the
+    // result. Without an OVERLAPPED the call is over when it returns.
+    let result = unsafe {
+        WSAIoctl(
+            winsock(socket),
+            code,
+            std::ptr::from_ref(value).cast(),
+            length_of::<T>().cast_unsigned(),
+            null_mut(),
+            0,
+            &raw mut length,
+            null_mut(),
+            None,
+        )
+    };
+    errno::check(result).map(drop)
 }
 
 /// Returns the address of this end of a socket.
