@@ -82,6 +82,13 @@ impl Afd<'_> {
         Self::over(SourceTable::new(operations.len())?, Polls::in_memory(operations)?)
     }
 
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap.
+    pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
+        SourceTable::<usize>::memory(capacity, hard_limit)
+            .saturating_add(Polls::memory(capacity))
+            .saturating_add(capacity.saturating_mul(size_of::<Packet>()))
+    }
+
     fn over(sources: SourceTable<usize>, polls: Polls) -> Result<Self, Error> {
         Ok(Self {
             port: Arc::new(Port::new()?),
@@ -301,3 +308,6 @@ impl Drop for Afd<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,14 @@ impl Select<'_> {
         })
     }
 
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap.
+    pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
+        let each = size_of::<RawSource>() + size_of::<u32>();
+        SourceTable::<u32>::memory(capacity, hard_limit)
+            .saturating_add(capacity.saturating_mul(each))
+            .saturating_add(3 * Set::memory(capacity))
+    }
+
     /// Refuses edges, and hang-ups alone (no-hangup).
     fn supported(interest: Interest, mode: Mode) -> Result<Interest, Error> {
         if mode == Mode::Edge {

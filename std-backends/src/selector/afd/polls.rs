@@ -118,6 +118,13 @@ impl Polls {
         Self::over(Memory::new(memory, false))
     }
 
+    /// Returns the bytes of the polls of `capacity` sources.
+    pub(super) fn memory(capacity: usize) -> usize {
+        let each = size_of::<AfdOperation>() + size_of::<Entry>() + size_of::<u32>();
+        let devices = capacity.div_ceil(POLLS_PER_DEVICE) * size_of::<Option<Device>>();
+        capacity.saturating_mul(each).saturating_add(devices)
+    }
+
     fn over(mut memory: Memory) -> Result<Self, Error> {
         let tables = (|| {
             let mut devices = Vec::new();

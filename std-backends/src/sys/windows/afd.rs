@@ -267,6 +267,17 @@ pub(crate) unsafe fn found(operation: *const AfdOperation) -> Found {
     }
 }
 
+/// Returns true until the kernel has completed a poll.
+///
+/// # Safety
+///
+/// The memory is valid for reads.
+#[cfg(test)]
+pub(crate) unsafe fn is_pending(operation: *const AfdOperation) -> bool {
+    // SAFETY: as the caller promises; every bit pattern is a valid status.
+    unsafe { (&raw const (*operation).status.Anonymous.Status).read_volatile() == STATUS_PENDING }
+}
+
 /// Returns the socket that AFD knows (base-socket).
 pub(crate) fn base_socket(source: RawSource) -> Result<SOCKET, Error> {
     start_up();

@@ -29,6 +29,11 @@ impl Set {
         Ok(Self { words: try_zeroed_slice(capacity + 1)? })
     }
 
+    /// Returns the bytes of a set for `capacity` sockets.
+    pub(crate) const fn memory(capacity: usize) -> usize {
+        capacity.saturating_add(1).saturating_mul(size_of::<SOCKET>())
+    }
+
     /// Returns the number of sockets.
     pub(crate) fn len(&self) -> usize {
         // SAFETY: the words begin with the count, which the system writes too.

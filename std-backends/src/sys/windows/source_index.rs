@@ -5,6 +5,12 @@ use selkie_core::{Error, ErrorKind, Token};
 use super::source::RawSource;
 use crate::storage::{Zeroable, try_zeroed_slice};
 
+/// Returns 0: the size of a table does not depend on a limit of the process.
+#[expect(clippy::unnecessary_wraps, reason = "other systems can fail at this")]
+pub(crate) const fn hard_limit() -> Result<u64, Error> {
+    Ok(0)
+}
+
 /// A place of the table.
 #[derive(Clone, Copy, Debug)]
 struct Place {
@@ -31,9 +37,18 @@ pub(crate) struct SourceIndex {
 impl SourceIndex {
     /// Makes an empty table for `capacity` sockets.
     pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
-        let places = capacity.max(1).checked_mul(2).and_then(usize::checked_next_power_of_two);
-        let places = places.ok_or(Error::new(ErrorKind::OutOfMemory))?;
+        let places = Self::places(capacity).ok_or(Error::new(ErrorKind::OutOfMemory))?;
         Ok(Self { places: try_zeroed_slice(places)? })
+    }
+
+    /// Returns the bytes of a table for `capacity` sockets.
+    pub(crate) fn memory(capacity: usize, _hard_limit: u64) -> usize {
+        Self::places(capacity).unwrap_or(usize::MAX).saturating_mul(size_of::<Place>())
+    }
+
+    /// Returns the number of places for `capacity` sockets.
+    fn places(capacity: usize) -> Option<usize> {
+        capacity.max(1).checked_mul(2).and_then(usize::checked_next_power_of_two)
     }
 
     /// Checks that `source` can be registered: [`ErrorKind::AlreadyRegistered`] if it is.
