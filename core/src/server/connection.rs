@@ -117,6 +117,9 @@ impl Flag {
     pub(super) const DRAIN_TOLD: Self = Self(1 << 25);
     /// The connection closes when the reply in progress is finished.
     pub(super) const FINISHING: Self = Self(1 << 26);
+    /// The service was told of the drain while there was still more to read, as that took too long.
+    /// It is read on, also while it finishes.
+    pub(super) const TOLD_EARLY: Self = Self(1 << 27);
 }
 
 /// The facts outside a connection that its interest depends on.
@@ -407,7 +410,7 @@ impl Connection {
             && self.read_half() == ReadHalf::Open
             && !self.has(Flag::PAUSED)
             && !self.has(Flag::INBOX_FULL)
-            && !self.has(Flag::FINISHING)
+            && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))
     }
 
     /// Returns what the platform has to watch.

@@ -34,7 +34,7 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         if !core::mem::replace(&mut self.has_left, true) {
             self.engine.state.call = Call { has_sent, reserves_input: true, ..Call::NEW };
         }
-        apart(self.engine.reborrow(), act)
+        outlined(self.engine.reborrow(), act)
     }
 
     /// Writes the first answer of the current connection.
@@ -44,7 +44,8 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         let index = self.engine.current.index();
         match self.engine.context.platform.write(source, bytes) {
             Ok(count) => {
-                // That bytes moved was recorded when some were received.
+                // The callback may have taken its time since some were received.
+                self.engine.record_progress(self.engine.current.index());
                 bump(&mut self.engine.state.counters.bytes_out, count);
                 if count < bytes.len() {
                     self.leave(move |engine| engine.keep_rest(index, bytes, Ok(count)))
@@ -57,10 +58,10 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
     }
 }
 
-/// Acts off the fast path.
+/// Acts off the fast path, in a function of its own.
 #[cold]
 #[inline(never)]
-fn apart<'a, P: Transport, R>(
+fn outlined<'a, P: Transport, R>(
     mut engine: Engine<'_, 'a, P>,
     act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
 ) -> R {

@@ -1,24 +1,25 @@
 //! A server: accepts connections, feeds a service, sends its answers, keeps deadlines, drains.
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! | --- | --- |
 //! | `mod.rs` | the server as its user sees it; routing of events |
-//! | `service.rs`, `peer.rs` | what users write, and what they are given |
-//! | `connection.rs` | the state of one slot, drawn; its transitions; what it is watched for |
-//! | `connections.rs` | the table of slots; the queues of those that wait |
-//! | `engine.rs` | the one context that everything acts with |
+//! | `service.rs`, `peer.rs` | the trait that users write; the requests that they can make |
+//! | `connection.rs` | the state of one slot, drawn; its transitions; its interest |
+//! | `connections.rs` | the table of slots; the queues of waiting slots |
+//! | `engine.rs` | the context of all that follows: loop, tables, current connection |
 //! | `fast_path.rs` | the usual message: read, call, write |
 //! | `reader.rs`, `writer.rs` | bytes in, bytes out |
-//! | `peer_ops.rs` | what a service asks for |
+//! | `peer_ops.rs` | a service's requests, carried out |
 //! | `lifecycle.rs` | open, serve, reconcile, close |
 //! | `deadlines.rs` | which deadline is next, which has passed |
 //! | `acceptor.rs` | listeners |
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
-//! Uses go one way: `config counters buffer_pool storage` <- `connection peer service` <-
-//! `connections` <- `engine` <- `buffers writer peer_ops` <- `reader` <- `lifecycle` <-
-//! `deadlines acceptor fast_path` <- `mod`.
+//! Imports go one way: `buffer_pool config counters peer` <- `connection service` <- `storage` <-
+//! `connections` <- `engine` <- `buffers mod peer_ops reader writer` <-
+//! `acceptor deadlines fast_path lifecycle`. The last two groups extend `Engine` or `Server`, and
+//! are imported by no other file, but for a type of `reader` and `writer`.
 
 mod acceptor;
 mod buffer_pool;
@@ -60,7 +61,10 @@ use crate::event_loop::{Context, Handler};
 /// Serves many connections with one [`Service`], as a [`Handler`] of an
 /// [`EventLoop`](crate::EventLoop).
 ///
-/// What it promises:
+/// Make one with [`Server::new`], give it a listener with [`listen`](Self::listen), and pass it to
+/// [`EventLoop::run`](crate::EventLoop::run). End it with [`drain`](Self::drain).
+///
+/// Its promises:
 ///
 /// * **Bounded work per turn**: as many events as the batch has, one read per connection, a
 ///   number of accepts per listener.

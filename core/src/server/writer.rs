@@ -48,7 +48,13 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn platform_room(&mut self, index: usize) -> usize {
         let room = self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         self.state.room_max = self.state.room_max.max(room);
+        self.record_room(index, room);
         room
+    }
+
+    /// Records that a service has so much room left for output, where the platform owns the buffers.
+    fn record_room(&mut self, index: usize, room: usize) {
+        self.state.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }
 
     /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
@@ -79,12 +85,14 @@ impl<P: Transport> Engine<'_, '_, P> {
             // No byte moves, so nothing is written, and it is no progress.
             return Ok(());
         }
-        if bytes.len() > self.room(index) && !self.make_room(index, bytes.len()) {
+        let room = self.room(index);
+        if bytes.len() > room && !self.make_room(index, bytes.len()) {
             self.refuse(index);
             // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
             let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
             return Err(if bytes.len() > ever { SendError::TooLong } else { SendError::Full });
         }
+        self.record_room(index, room.saturating_sub(bytes.len()));
         self.hand_over(index, bytes).map(|_| ())
     }
 
@@ -97,6 +105,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             room = self.room(index);
         }
         let count = bytes.len().min(room);
+        self.record_room(index, room - count);
         let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
             // The service leaves the rest as input, and must be called when there is room again.
@@ -138,11 +147,14 @@ impl<P: Transport> Engine<'_, '_, P> {
         let now = self.context.now();
         let is_full = self.platform_room(index) == 0;
         let connection = self.connection(index);
-        // Each refused send of one wait would otherwise restart the stall timeout.
-        if !connection.has(Flag::NO_ROOM) && !connection.has(Flag::OFFER_AGAIN) {
+        // Each refused send of one wait would otherwise restart the stall timeout. The wait for
+        // enough room is none for any, in which the peer takes nothing.
+        let waits_for_any = is_full || P::REPORTS_ROOM;
+        let is_retried = connection.has(Flag::OFFER_AGAIN) && !waits_for_any;
+        if !connection.has(Flag::NO_ROOM) && !is_retried {
             connection.set_blocked_since(now);
         }
-        if is_full || P::REPORTS_ROOM {
+        if waits_for_any {
             connection.set(Flag::NO_ROOM);
             self.schedule_stall(index, now);
             if index != self.current.index() {
@@ -249,7 +261,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// was taken just now.
     pub(super) fn flush(&mut self) -> bool {
         let index = self.current.index();
-        self.state.call.has_gathered = false;
+        let is_first_try = core::mem::take(&mut self.state.call.has_gathered);
         if P::OWNS_BUFFERS {
             // The stack sends its buffer by itself.
             return false;
@@ -280,7 +292,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 Err(error) => break Some(error),
             }
         };
-        self.finish_flush(index, moved);
+        self.finish_flush(index, moved, is_first_try);
         if let Some(error) = failed {
             self.fail_write(index, reason_of(error));
         }
@@ -288,17 +300,20 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Takes note that `moved` bytes of pending output were taken.
-    fn finish_flush(&mut self, index: usize, moved: usize) {
+    fn finish_flush(&mut self, index: usize, moved: usize, is_first_try: bool) {
         bump(&mut self.state.counters.bytes_out, moved);
         let Some(output) = self.connection(index).output() else { return };
-        if moved == 0 {
+        if moved == 0 && !is_first_try {
             return;
         }
-        self.record_progress(index);
+        if moved > 0 {
+            self.record_progress(index);
+        }
         if self.pool.len(output) == 0 {
             return self.release_output(index);
         }
-        // The peer took some, so the stall timeout starts anew.
+        // The stall timeout starts anew if the peer took some, and only now if what a slow callback
+        // gathered is tried for the first time.
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
         self.schedule_stall(index, now);
