@@ -159,7 +159,7 @@ pub(crate) fn write(source: Borrowed<'_>, bytes: &[u8]) -> Result<usize, Error> 
 /// The caller owns it.
 pub(crate) unsafe fn close(raw: Raw) -> Result<(), Error> {
     // SAFETY: as the caller promises.
-    check(unsafe { closesocket(raw as SOCKET) }).map(drop)
+    check(unsafe { closesocket(number(raw)) }).map(drop)
 }
 
 /// False: the number of a closed socket is given to the next one at once, which would be that of
@@ -215,7 +215,13 @@ fn last() -> Error {
 }
 
 fn winsock(source: &impl AsRawSocket) -> SOCKET {
-    source.as_raw_socket() as SOCKET
+    number(source.as_raw_socket())
+}
+
+/// Returns the number of a socket as Winsock takes it.
+#[expect(clippy::cast_possible_truncation, reason = "both have the size of a pointer")]
+const fn number(raw: Raw) -> SOCKET {
+    raw as SOCKET
 }
 
 fn length_of<T>() -> i32 {
