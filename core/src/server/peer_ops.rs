@@ -33,6 +33,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
         // Zero is no deadline, and the time after it is as good.
         let timer = deadline.map_or(Instant::ZERO, |deadline| deadline.max(Instant::from_nanos(1)));
         self.connection(index).timer = timer;
+        // An old deadline of the loop's stays, and is found to be too early when it passes.
         if timer != Instant::ZERO {
             self.schedule(index, timer);
         }

@@ -52,7 +52,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         room
     }
 
-    /// Records that a service has so much room left for output, where the platform owns the buffers.
+    /// Records the room that a service has left for output, where the platform owns the buffers.
     fn record_room(&mut self, index: usize, room: usize) {
         self.state.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }

@@ -235,6 +235,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Expelled => {
                 !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
             }
+            // A reason without a rule is a fault of this check.
+            _ => false,
         };
         ensure!(
             holds,

@@ -143,7 +143,13 @@ mod tests {
     fn listeners_share_an_address_if_all_of_them_say_so() {
         let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
         let shared = ListenOptions::DEFAULT.reuse_port(true);
-        let first = platform.listen_with(([127, 0, 0, 1], 0).into(), &shared).unwrap();
+        let first = match platform.listen_with(([127, 0, 0, 1], 0).into(), &shared) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                eprintln!("not checked: this system shares out no connections");
+                return;
+            }
+            first => first.unwrap(),
+        };
         let address = platform.local_address(first).unwrap();
         assert!(platform.listen_with(address, &shared).is_ok());
         let alone = platform.listen_with(address, &ListenOptions::DEFAULT).unwrap_err();

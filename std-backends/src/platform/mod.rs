@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn every_item_of_the_traits_is_forwarded() {
-        let mut platform = Platform::new(recorder::Recorder::default(), 1).unwrap();
+        let mut platform = Platform::new(recorder::Recorder::default(), 7).unwrap();
         let source = platform.adopt(pair().0).unwrap();
         recorder::call_every_item(&mut platform, source);
         assert_eq!(platform.selector().calls(), recorder::EVERY_ITEM);
