@@ -95,19 +95,16 @@ impl<'t, A: Copy + PartialEq> Dns<'t, A> {
     /// Asks the resolver.
     fn forward(&mut self, socket: &mut DatagramSocket<'_, A>, query: &[u8], from: A, to: A) {
         let now = socket.now();
-        match self.pending.begin(query, from, now) {
-            Some(query) => {
-                self.counters.forwarded += 1;
-                // What is lost here is repeated by the timer.
-                let _ = socket.send_to(query, &to);
-                self.arm(socket);
-            }
-            None => {
-                self.counters.failed += 1;
-                let mut reply = [0; UDP_MAX];
-                let len = refuse(query, Code::ServerFailure, &mut reply);
-                let _ = socket.send_to(&reply[..len], &from);
-            }
+        if let Some(query) = self.pending.begin(query, from, now) {
+            self.counters.forwarded += 1;
+            // The timer repeats a query that is lost.
+            let _ = socket.send_to(query, &to);
+            self.arm(socket);
+        } else {
+            self.counters.failed += 1;
+            let mut reply = [0; UDP_MAX];
+            let len = refuse(query, Code::ServerFailure, &mut reply);
+            let _ = socket.send_to(&reply[..len], &from);
         }
     }
 

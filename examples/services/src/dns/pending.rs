@@ -35,7 +35,7 @@ pub(super) struct Pending<'t, A> {
     seed: u64,
 }
 
-/// What is to be done about a query without an answer.
+/// The next step for a query without an answer.
 #[derive(Debug)]
 pub(super) enum Retry<'p, A> {
     /// Ask again.
