@@ -100,7 +100,7 @@ mod server;
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
 pub use server::{
-    CloseReason, Config, Counters, Ending, Peer, PeerOps, SendError, Server, Service,
+    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, SendError, Server, Service,
 };
 
 /// The contracts that platforms implement, and the values that only they and generic code name.

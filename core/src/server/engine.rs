@@ -1,10 +1,13 @@
 //! The one context that everything acts with: the loop, the tables and the service.
 
+use core::net::SocketAddr;
+
 use super::buffer_pool::Pool;
 use super::config::Limits;
 use super::connection::{Connection, Flag, Phase, Surroundings, Waiting, WriteHalf};
 use super::connections::Connections;
 use super::counters::{CloseReason, Counters};
+use super::origin::Origin;
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::Entry;
@@ -24,6 +27,12 @@ pub(super) struct State {
     /// The number of open connections.
     pub(super) open: usize,
     pub(super) listeners: usize,
+    /// The number of connections that the service asked for, of those that are open.
+    pub(super) connects: usize,
+    /// The connection that was closed last, and how it began.
+    pub(super) closed: (Token, Origin),
+    /// The token of the clock that ticks.
+    pub(super) ticker: Option<Token>,
     /// The number of buffers that are borrowed for output.
     pub(super) outputs: usize,
     /// The most bytes that are kept for a service.
@@ -48,6 +57,9 @@ impl State {
             counters: Counters::default(),
             open: 0,
             listeners: 0,
+            connects: 0,
+            closed: (Token::new(0, 0), Origin::Adopted),
+            ticker: None,
             outputs: 0,
             received_max,
             room_max: 0,
@@ -80,7 +92,13 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     /// at the end.
     pub(super) current: Token,
     pub(super) call: Call,
+    /// How a service connects, if it does: as a function that is part of the program only then.
+    pub(super) connect: Option<Connect<P>>,
 }
+
+/// Connects to an address for a connection.
+pub(super) type Connect<P> =
+    fn(&mut Engine<'_, '_, P>, Option<Token>, SocketAddr) -> Result<Token, Error>;
 
 /// The facts about the callback that is under way.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
@@ -182,6 +200,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             state: self.state,
             current: self.current,
             call: self.call,
+            connect: self.connect,
         }
     }
 

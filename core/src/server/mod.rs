@@ -21,16 +21,20 @@
 //! `deadlines acceptor fast_path` <- `mod`.
 
 mod acceptor;
+mod access;
 mod buffer_pool;
 mod buffers;
 mod config;
 mod connection;
 mod connections;
+mod connector;
 mod counters;
 mod deadlines;
 mod engine;
 mod fast_path;
 mod lifecycle;
+mod ops;
+mod origin;
 mod peer;
 mod peer_ops;
 mod reader;
@@ -45,7 +49,9 @@ pub use buffer_pool::Block;
 pub use config::Config;
 pub use connection::Connection;
 pub use counters::{CloseReason, Counters};
-pub use peer::{Ending, Peer, PeerOps, SendError};
+pub use ops::{Ending, PeerOps, SendError};
+pub use origin::Origin;
+pub use peer::{Peer, Peers};
 pub use service::Service;
 pub use storage::{Entry, ServerMemory, ServerStorage, StaticServer};
 
@@ -54,7 +60,7 @@ use connection::Phase;
 use connections::{Connections, Queues};
 use engine::{Application, Call, Drain, Engine, State};
 
-use crate::contract::{Error, ErrorKind, Event, Instant, Readiness, Token, Transport};
+use crate::contract::{Error, ErrorKind, Event, Instant, Interest, Readiness, Token, Transport};
 use crate::event_loop::{Context, Handler};
 
 /// Serves many connections with one [`Service`], as a [`Handler`] of an
@@ -124,7 +130,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         // What a service leaves of a full scratch must fit into one buffer.
         let scratch = storage.scratch.len();
         let received_max = if pool.size() == 0 { scratch } else { scratch.min(pool.size()) };
-        let state = State::new(config.limits(), received_max);
+        let reserved = if S::CONNECTS { slots / 2 } else { 0 };
+        let state = State::new(config.limits(reserved), received_max);
         Self { service, memory, queues: Queues::default(), pool, state, platform: PhantomData }
     }
 
@@ -143,13 +150,13 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context: &mut Context<'_, P>,
         listener: P::Source,
     ) -> Result<Token, Error> {
-        let (mut engine, _) = self.engine(context, NONE);
         // Before anything is registered, as it panics if the sizes do not fit.
-        engine.join();
-        let token = engine.register(listener)?;
+        self.join(context)?;
+        let (mut engine, _) = self.engine(context, NONE);
+        let token = engine.register(listener, Interest::READABLE)?;
         let connection = engine.connection(token.index());
         connection.listen();
-        connection.set_watched(crate::contract::Interest::READABLE);
+        connection.set_watched(Interest::READABLE);
         engine.state.listeners += 1;
         let (listeners, slots) = (engine.state.listeners, engine.connections.len());
         assert!(
@@ -174,11 +181,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context: &mut Context<'_, P>,
         source: P::Source,
     ) -> Result<Token, Error> {
+        self.join(context)?;
         let (mut engine, mut app) = self.engine(context, NONE);
-        engine.join();
-        let token = engine.register(source)?;
+        let token = engine.register(source, Interest::READABLE)?;
         engine.current = token;
-        engine.open(&mut app);
+        engine.open(&mut app, Origin::Adopted);
         Ok(token)
     }
 
@@ -295,7 +302,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     #[must_use]
     pub fn owns(&self, context: &Context<'_, P>, token: Token) -> bool {
         let connection = self.memory.connections().get(token.index());
-        context.contains(token) && connection.is_some_and(|connection| !connection.is_vacant())
+        let is_used = connection.is_some_and(|connection| !connection.is_vacant());
+        context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
     /// Consumes the server, and returns the service.
@@ -319,6 +327,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             state: &mut self.state,
             current,
             call: Call::NEW,
+            connect: if S::CONNECTS { Some(connector::connect) } else { None },
         };
         // What is read at once is offered and kept at once.
         let scratch = &mut memory.scratch[..engine.state.received_max];
@@ -333,7 +342,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let Some(connection) = engine.connections.get(token.index()) else { return };
         match (connection.phase(), event) {
             // A token of another handler in the same loop.
+            (Phase::Free, None) if S::TICK.is_some() && engine.state.ticker == Some(token) => {
+                self.tick(context, token);
+            }
             (Phase::Free, _) => {}
+            (Phase::Connecting, _) if S::CONNECTS => engine.on_attempt(&mut app),
             (Phase::Listening, Some(_)) => engine.accept(&mut app),
             (Phase::Listening, None) => engine.retry_listener(&mut app),
             (_, Some(readiness)) => engine.on_event(&mut app, readiness),

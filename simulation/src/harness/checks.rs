@@ -236,6 +236,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 timeout != 0 && since(evidence.opened_at) >= u128::from(timeout)
             }
             CloseReason::BufferNeeded => self.server.counters().buffer_waits > 0,
+            // No service of the campaign connects.
+            CloseReason::Refused
+            | CloseReason::TimedOut
+            | CloseReason::Unreachable
+            | CloseReason::Denied => false,
             CloseReason::Drained => self.drain_until.is_some(),
             // A peer that was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {

@@ -31,6 +31,10 @@ pub struct Platform<S> {
     /// Dropped before the descriptors that it watches.
     selector: S,
     sockets: SocketTable,
+    /// The connection that was accepted last, if there was one.
+    accepted: Option<Socket>,
+    /// The address of its other end, as accepting told it.
+    accepted_from: RawAddress,
 }
 
 /// Lends a descriptor to the selector.
@@ -48,7 +52,8 @@ impl<S: FdSelector> Platform<S> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory), or [`InvalidInput`](ErrorKind::InvalidInput) for a
     /// number beyond 2^32 - 2.
     pub fn new(selector: S, sockets: usize) -> Result<Self, Error> {
-        Ok(Self { selector, sockets: SocketTable::new(sockets)? })
+        let sockets = SocketTable::new(sockets)?;
+        Ok(Self { selector, sockets, accepted: None, accepted_from: RawAddress::room() })
     }
 
     /// Returns the selector.
