@@ -62,7 +62,7 @@ pub struct Connection {
     pub(super) next: u32,
     /// The listener that accepted the connection, or the connection whose callback asked for it;
     /// all zero is neither. Of the latter the highest bit of the index is set.
-    origin: Token,
+    pub(super) origin: Token,
     /// Phase, halves, queue, interest, reason and flags, packed. So
     /// [`is_quiet`](Self::is_quiet), which runs for each message, is one comparison.
     state: u32,

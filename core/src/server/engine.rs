@@ -7,7 +7,6 @@ use super::config::Limits;
 use super::connection::{Connection, Flag, Phase, Surroundings, Waiting, WriteHalf};
 use super::connections::Connections;
 use super::counters::{CloseReason, Counters};
-use super::origin::Origin;
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::Entry;
@@ -29,8 +28,8 @@ pub(super) struct State {
     pub(super) listeners: usize,
     /// The number of connections that the service asked for, of those that are open.
     pub(super) connects: usize,
-    /// The connection that was closed last, and how it began.
-    pub(super) closed: (Token, Origin),
+    /// The connection that was closed last, and how it began, packed.
+    pub(super) closed: (Token, Token),
     /// The token of the clock that ticks.
     pub(super) ticker: Option<Token>,
     /// The number of buffers that are borrowed for output.
@@ -58,7 +57,7 @@ impl State {
             open: 0,
             listeners: 0,
             connects: 0,
-            closed: (Token::new(0, 0), Origin::Adopted),
+            closed: (Token::new(0, 0), Token::new(0, 0)),
             ticker: None,
             outputs: 0,
             received_max,

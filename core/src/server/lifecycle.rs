@@ -261,10 +261,9 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = core::mem::replace(self.current(), Connection::EMPTY);
         let reason = connection.reason();
         self.state.open -= 1;
-        let (token, origin) = (self.current, connection.origin());
-        self.state.closed = (token, origin);
+        self.state.closed = (self.current, connection.origin);
         if const { S::CONNECTS } {
-            self.finish_connect(app, origin);
+            self.finish_connect(app, connection.origin());
         }
         bump(&mut self.state.counters.closed[reason as usize], 1);
         self.close_source(index, how);
@@ -272,7 +271,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.leave_if_drained();
         app.call(self, |service, peer, session| service.closed(peer, session, reason));
         // A service that connects in this callback may have got the same slot.
-        self.current = token;
+        self.current = self.state.closed.0;
         app.sessions[index] = Entry::Vacant;
     }
 

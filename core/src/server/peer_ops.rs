@@ -114,7 +114,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
         let connection = self.find(token).and_then(|index| self.connections.get(index));
         match connection {
             Some(connection) => connection.origin(),
-            None if self.state.closed.0 == token => self.state.closed.1,
+            None if self.state.closed.0 == token => Origin::unpack(self.state.closed.1),
             None => Origin::Adopted,
         }
     }
