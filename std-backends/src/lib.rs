@@ -110,10 +110,13 @@ include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
 
 mod platform;
 mod selector;
+pub mod shards;
 mod storage;
 mod sys;
 mod waker;
 
+#[cfg(unix)]
+pub use platform::SocketFile;
 pub use platform::{Platform, Socket};
 #[cfg(has_epoll)]
 pub use selector::Epoll;

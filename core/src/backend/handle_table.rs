@@ -166,9 +166,14 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
     /// [`ErrorKind::Stale`] if it was removed.
     #[inline]
     pub fn get(&self, handle: Handle) -> Result<&T, Error> {
-        match self.used().get(handle.index()) {
-            // A handle's generation is odd, so equality is enough.
-            Some(entry) if entry.generation == handle.generation.get() => Ok(&entry.value),
+        match self.entries.as_ref().get(handle.index()) {
+            // A handle's generation is odd, so equality is enough. What an earlier table in the
+            // same memory has used is not in use.
+            Some(entry)
+                if entry.generation == handle.generation.get() && handle.index < self.fresh =>
+            {
+                Ok(&entry.value)
+            }
             _ => Err(Error::new(ErrorKind::Stale)),
         }
     }

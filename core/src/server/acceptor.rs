@@ -98,7 +98,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if let Ok(token) = self.register(source, Interest::READABLE) {
             self.current = token;
             // Each callback gathers its own output.
-            self.call = Call::NEW;
+            self.state.call = Call::NEW;
             return self.open(app, Origin::Accepted(listener));
         }
         bump(&mut self.state.counters.refused, 1);

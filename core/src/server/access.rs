@@ -1,7 +1,8 @@
 //! Calls of the service from outside its callbacks: by a main, another handler, or a clock.
 
 use super::Server;
-use super::engine::Engine;
+use super::connection::Connection;
+use super::engine::{Engine, NONE};
 use super::peer::{Peer, Peers};
 use super::service::Service;
 use super::storage::ServerMemory;
@@ -59,13 +60,39 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context: &mut Context<'_, P>,
         call: impl FnOnce(&mut S, &mut Peers<'_>) -> R,
     ) -> R {
-        let (mut engine, app) = self.engine(context, super::NONE);
+        let (mut engine, app) = self.engine(context, NONE);
         call(app.service, &mut Peers::new(&mut engine))
     }
 
-    /// Has the loop count this server, and starts its clock, once.
+    /// Connects to an address of the platform, and returns the token of the new connection at once.
+    /// The service is told as for [`Peer::connect`](crate::Peer::connect); such a connection is
+    /// [opened by](crate::Peer::opened_by) no peer.
+    ///
+    /// A service whose server connects sets [`CONNECTS`](Service::CONNECTS); without it this does
+    /// not compile.
+    ///
+    /// # Errors
+    ///
+    /// What can be told at once, and then the service is not called:
+    /// [`Full`](crate::ErrorKind::Full) if there is no slot, and as [`Transport::connect`].
+    ///
+    /// # Panics
+    ///
+    /// If the loop has not as many slots as the server.
+    pub fn connect(
+        &mut self,
+        context: &mut Context<'_, P>,
+        address: &P::Address,
+    ) -> Result<Token, Error> {
+        const { assert!(S::CONNECTS, "a service whose server connects sets `CONNECTS`") }
+        self.join(context)?;
+        let (mut engine, _) = self.engine(context, NONE);
+        engine.connect_to(None, address)
+    }
+
+    /// Makes the loop count this server, and starts its clock, once.
     pub(super) fn join(&mut self, context: &mut Context<'_, P>) -> Result<(), Error> {
-        self.engine(context, super::NONE).0.join();
+        self.engine(context, NONE).0.join();
         if let (Some(interval), None) = (S::TICK, self.state.ticker) {
             let ticker = context.issue()?;
             let first = context.now() + interval;
@@ -96,6 +123,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns whether a token names an open connection of this server.
     fn is_served(&self, token: Token) -> bool {
         let connection = self.connections.get(token.index());
-        self.context.contains(token) && connection.is_some_and(super::Connection::is_open)
+        self.context.contains(token) && connection.is_some_and(Connection::is_open)
     }
 }

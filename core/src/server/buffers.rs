@@ -27,7 +27,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let first = self.connections.queues.first(Waiting::Output);
         // What a service sends, to whomever, never costs the speaker its own input. No more is kept
         // back: a relay that has input waits for nothing but one buffer to send from.
-        let reserved = usize::from(self.call.reserves_input);
+        let reserved = usize::from(self.state.call.reserves_input);
         self.pool.free() > reserved && first.is_none_or(|first| first == index)
     }
 

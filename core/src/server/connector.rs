@@ -3,43 +3,13 @@
 
 use core::net::SocketAddr;
 
-use super::Server;
 use super::connection::Phase;
 use super::counters::{CloseReason, bump};
-use super::engine::{Application, Engine, reason_of};
+use super::engine::{Application, Engine, NONE, reason_of};
 use super::origin::Origin;
 use super::service::Service;
-use super::storage::{Entry, ServerMemory};
+use super::storage::Entry;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Token, Transport};
-use crate::event_loop::Context;
-
-impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
-    /// Connects to an address of the platform, and returns the token of the new connection at once.
-    /// The service is told as for [`Peer::connect`](crate::Peer::connect); such a connection is
-    /// opened by nobody.
-    ///
-    /// A service whose server connects sets [`CONNECTS`](Service::CONNECTS); without it this does
-    /// not compile.
-    ///
-    /// # Errors
-    ///
-    /// What can be told at once, and then the service is not called:
-    /// [`Full`](ErrorKind::Full) if there is no slot, and as [`Transport::connect`].
-    ///
-    /// # Panics
-    ///
-    /// If the loop has not as many slots as the server.
-    pub fn connect(
-        &mut self,
-        context: &mut Context<'_, P>,
-        address: &P::Address,
-    ) -> Result<Token, Error> {
-        const { assert!(S::CONNECTS, "a service whose server connects sets `CONNECTS`") }
-        self.join(context)?;
-        let (mut engine, _) = self.engine(context, super::NONE);
-        engine.connect_to(None, address)
-    }
-}
 
 /// Connects to an Internet address, for a service.
 pub(super) fn connect<P: Transport>(
@@ -54,7 +24,11 @@ pub(super) fn connect<P: Transport>(
 impl<P: Transport> Engine<'_, '_, P> {
     /// Begins to connect: Free -> Connecting.
     #[inline(never)]
-    fn connect_to(&mut self, by: Option<Token>, address: &P::Address) -> Result<Token, Error> {
+    pub(super) fn connect_to(
+        &mut self,
+        by: Option<Token>,
+        address: &P::Address,
+    ) -> Result<Token, Error> {
         if self.state.open >= self.state.limits.connections_max {
             return Err(Error::new(ErrorKind::Full));
         }
@@ -71,7 +45,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if index == self.current.index() {
             // The service is told that the connection of this slot is closed, and that names
             // nothing any more.
-            self.current = super::NONE;
+            self.current = NONE;
         }
         let deadline = self.state.limits.connect.after(self.context.now());
         let connection = self.connection(index);
@@ -107,7 +81,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Connecting -> Failed, if its time or that of the server is over.
+    /// Fails an attempt whose time is over, or that of the server: Connecting -> Failed.
     fn give_up_if_late(&mut self) {
         let now = self.context.now();
         if self.state.drain.is_some_and(|drain| drain.deadline <= now) {

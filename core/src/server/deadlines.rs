@@ -124,9 +124,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         self.current().set(Flag::DRAIN_TOLD);
-        self.call.closes_as = CloseReason::Drained;
+        self.state.call.closes_as = CloseReason::Drained;
         app.call(self, S::draining);
-        self.call.closes_as = CloseReason::Closed;
+        self.state.call.closes_as = CloseReason::Closed;
     }
 
     /// Returns why and how the current connection is closed now, if a deadline of it has passed.

@@ -18,6 +18,9 @@ use crate::event_loop::Context;
 /// hang-ups by themselves and a connection is watched for nothing else.
 const CHECK_INTERVAL: core::time::Duration = core::time::Duration::from_secs(5);
 
+/// No connection and no listener.
+pub(super) const NONE: Token = Token::new(u32::MAX, 0);
+
 /// The part of a server that stays between two turns, beside its tables.
 #[derive(Debug)]
 pub(super) struct State {
@@ -45,6 +48,8 @@ pub(super) struct State {
     /// In which turn connections were accepted last, and their number.
     pub(super) accepts: (u64, usize),
     pub(super) drain: Option<Drain>,
+    /// The facts about the callback that is under way.
+    pub(super) call: Call,
     /// The sizes of loop and server were compared, and the loop counts this server.
     pub(super) has_joined: bool,
 }
@@ -65,6 +70,7 @@ impl State {
             scarce_since: Instant::ZERO,
             accepts: (0, 0),
             drain: None,
+            call: Call::NEW,
             has_joined: false,
         }
     }
@@ -90,12 +96,11 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     /// The connection whose event or service call is under way: what it asked for is reconciled
     /// at the end.
     pub(super) current: Token,
-    pub(super) call: Call,
-    /// How a service connects, if it does: as a function that is part of the program only then.
+    /// The function by which a service connects, if it does. It is part of the program only then.
     pub(super) connect: Option<Connect<P>>,
 }
 
-/// Connects to an address for a connection.
+/// A function that connects to an address for a connection.
 pub(super) type Connect<P> =
     fn(&mut Engine<'_, '_, P>, Option<Token>, SocketAddr) -> Result<Token, Error>;
 
@@ -198,7 +203,6 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             pool: self.pool.reborrow(),
             state: self.state,
             current: self.current,
-            call: self.call,
             connect: self.connect,
         }
     }

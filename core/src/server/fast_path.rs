@@ -25,7 +25,7 @@ struct FastPeer<'e, 'a, P: Transport> {
     /// The source that takes the first answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
-    call: Option<Call>,
+    has_left: bool,
 }
 
 impl<'a, P: Transport> FastPeer<'_, 'a, P> {
@@ -33,56 +33,42 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
     /// a copy, so that this one can be kept in registers.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
-    fn leave<R>(&mut self, act: impl FnOnce(Engine<'_, 'a, P>) -> (R, Call)) -> R {
+    fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R) -> R {
         let has_sent = self.unsent.take().is_none();
-        let started = Call { has_sent, reserves_input: true, ..Call::NEW };
-        let mut engine = self.engine.reborrow();
-        engine.call = self.call.unwrap_or(started);
-        let (result, call) = act(engine);
-        self.call = Some(call);
-        result
+        if !core::mem::replace(&mut self.has_left, true) {
+            self.engine.state.call = Call { has_sent, reserves_input: true, ..Call::NEW };
+        }
+        outlined(self.engine.reborrow(), act)
     }
 
     /// Writes the first answer of the current connection.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
     fn write(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
+        let index = self.engine.current.index();
         match self.engine.context.platform.write(source, bytes) {
             Ok(count) => {
                 // That bytes moved was recorded when some were received.
                 bump(&mut self.engine.state.counters.bytes_out, count);
                 if count < bytes.len() {
-                    self.leave(|engine| keep_rest(engine, bytes, Ok(count)))
+                    self.leave(move |engine| engine.keep_rest(index, bytes, Ok(count)))
                 } else {
                     Ok(count)
                 }
             }
-            Err(error) => self.leave(|engine| keep_rest(engine, bytes, Err(error))),
+            Err(error) => self.leave(move |engine| engine.keep_rest(index, bytes, Err(error))),
         }
     }
 }
 
-/// Acts off the fast path.
+/// Acts off the fast path, in a function of its own.
 #[cold]
 #[inline(never)]
-fn apart<'a, P: Transport, R>(
+fn outlined<'a, P: Transport, R>(
     mut engine: Engine<'_, 'a, P>,
     act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
-) -> (R, Call) {
-    let result = act(&mut engine);
-    (result, engine.call)
-}
-
-/// Keeps the bytes of the first answer that the platform did not take.
-#[cold]
-#[inline(never)]
-fn keep_rest<P: Transport>(
-    mut engine: Engine<'_, '_, P>,
-    bytes: &[u8],
-    written: Result<usize, Error>,
-) -> (Result<usize, SendError>, Call) {
-    let result = engine.keep_rest(engine.current.index(), bytes, written);
-    (result, engine.call)
+) -> R {
+    act(&mut engine)
 }
 
 impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
@@ -94,7 +80,7 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
                 return self.write(source, bytes).map(|_| ());
             }
         }
-        self.leave(|engine| apart(engine, |engine| engine.send_all(token, bytes)))
+        self.leave(move |engine| engine.send_all(token, bytes))
     }
 
     #[inline(always)]
@@ -105,14 +91,14 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
                 return self.write(source, bytes).unwrap_or(0);
             }
         }
-        self.leave(|engine| apart(engine, |engine| engine.send_part(token, bytes)))
+        self.leave(move |engine| engine.send_part(token, bytes))
     }
 
     fn room(&mut self, token: Token) -> usize {
         if token == self.engine.current && self.unsent.is_some() {
             return self.engine.pool.size();
         }
-        self.leave(|engine| apart(engine, |engine| PeerOps::room(engine, token)))
+        self.leave(move |engine| PeerOps::room(engine, token))
     }
 
     fn received_max(&self) -> usize {
@@ -127,8 +113,8 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     #[inline]
     fn set_timer(&mut self, token: Token, deadline: Option<Instant>) {
         // A deadline is no reason to reconcile.
-        if token != self.engine.current || self.call.is_some() {
-            return self.leave(|engine| apart(engine, |engine| engine.set_timer(token, deadline)));
+        if token != self.engine.current || self.has_left {
+            return self.leave(move |engine| engine.set_timer(token, deadline));
         }
         let timer = deadline.map_or(Instant::ZERO, |deadline| deadline.max(Instant::from_nanos(1)));
         self.engine.current().timer = timer;
@@ -138,23 +124,23 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     }
 
     fn request_writable(&mut self, token: Token) {
-        self.leave(|engine| apart(engine, |engine| engine.request_writable(token)));
+        self.leave(move |engine| engine.request_writable(token));
     }
 
     fn set_reading(&mut self, token: Token, reads: bool) {
-        self.leave(|engine| apart(engine, |engine| engine.set_reading(token, reads)));
+        self.leave(move |engine| engine.set_reading(token, reads));
     }
 
     fn shutdown_write(&mut self, token: Token) {
-        self.leave(|engine| apart(engine, |engine| engine.shutdown_write(token)));
+        self.leave(move |engine| engine.shutdown_write(token));
     }
 
     fn close(&mut self, token: Token, ending: Ending) {
-        self.leave(|engine| apart(engine, |engine| engine.close(token, ending)));
+        self.leave(move |engine| engine.close(token, ending));
     }
 
     fn send_parts(&mut self, token: Token, parts: &[&[u8]]) -> Result<(), SendError> {
-        self.leave(|engine| apart(engine, |engine| engine.send_all_parts(token, parts)))
+        self.leave(move |engine| engine.send_all_parts(token, parts))
     }
 
     fn origin(&self, token: Token) -> Origin {
@@ -163,21 +149,36 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
 
     fn remote_address(&mut self, token: Token) -> Option<SocketAddr> {
         // Nothing is changed, so there is nothing to reconcile.
-        apart(self.engine.reborrow(), |engine| engine.remote_address(token)).0
+        outlined(self.engine.reborrow(), move |engine| engine.remote_address(token))
     }
 
     fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
-        self.leave(|engine| apart(engine, |engine| PeerOps::connect(engine, by, address)))
+        self.leave(move |engine| PeerOps::connect(engine, by, address))
     }
 }
 
-/// Fails the connection if the service panics.
-struct PanicGuard<'g, 'e, 'a, P: Transport>(&'g mut FastPeer<'e, 'a, P>);
+/// Fails the connection if the service panics. It has nothing of the peer, so that the peer can be
+/// kept in registers.
+struct PanicGuard<'g, 'a, P, S, M>
+where
+    P: Transport,
+    S: Service,
+    M: ServerMemory<P::Source, S::Session>,
+{
+    server: &'g mut Server<P, S, M>,
+    context: &'g mut Context<'a, P>,
+    token: Token,
+}
 
-impl<P: Transport> Drop for PanicGuard<'_, '_, '_, P> {
+impl<P, S, M> Drop for PanicGuard<'_, '_, P, S, M>
+where
+    P: Transport,
+    S: Service,
+    M: ServerMemory<P::Source, S::Session>,
+{
+    #[inline]
     fn drop(&mut self) {
-        // As everywhere, a copy.
-        self.0.engine.reborrow().fail_after_panic();
+        self.server.fail_after_panic(self.context, self.token);
     }
 }
 
@@ -204,54 +205,60 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         token: Token,
         source: P::Source,
     ) {
-        let (engine, app) = self.engine(context, token);
-        let read = engine.context.platform.read(source, app.scratch);
-        let count = match read {
+        let scratch = &mut self.memory.storage().scratch[..self.state.received_max];
+        let count = match context.platform.read(source, scratch) {
             Ok(count @ 1..) => count,
-            nothing => return self.finish_read(context, token, nothing),
+            nothing => return self.finish_read(context, token, nothing.err()),
         };
-        bump(&mut engine.state.counters.bytes_in, count);
-        let Some(session) = app.sessions.get_mut(token.index()).and_then(Entry::as_mut) else {
-            return;
-        };
-        let mut fast = FastPeer { engine, unsent: Some(source), call: None };
-        fast.engine.record_progress(token.index());
-        let guard = PanicGuard(&mut fast);
-        let mut peer = Peer::new(token, &mut *guard.0);
-        let consumed = app.service.received(&mut peer, session, &app.scratch[..count]);
-        core::mem::forget(guard);
-        let call = fast.call;
-        if consumed < count || call.is_some() {
-            self.finish_fast(context, token, call.unwrap_or(Call::NEW), (consumed, count));
+        bump(&mut self.state.counters.bytes_in, count);
+        if !self.state.limits.idle.is_endless() {
+            self.engine_again(context, token).0.record_progress(token.index());
         }
+        let guard = PanicGuard { server: self, context, token };
+        let (engine, app) = guard.server.engine_again(guard.context, token);
+        let session = app.sessions.get_mut(token.index()).and_then(Entry::as_mut);
+        let mut fast = FastPeer { engine, unsent: Some(source), has_left: false };
+        let consumed = session.map_or(count, |session| {
+            app.service.received(&mut Peer::new(token, &mut fast), session, &app.scratch[..count])
+        });
+        let has_left = fast.has_left;
+        core::mem::forget(guard);
+        if has_left {
+            self.finish_fast(context, token, consumed, count);
+        } else if consumed < count {
+            self.state.call = Call::NEW;
+            self.finish_fast(context, token, consumed, count);
+        }
+    }
+
+    /// Fails a connection whose service has panicked.
+    #[cold]
+    #[inline(never)]
+    fn fail_after_panic(&mut self, context: &mut Context<'_, P>, token: Token) {
+        self.engine(context, token).0.fail_after_panic();
     }
 
     /// Reconciles a connection of which nothing was read.
     #[cold]
     #[inline(never)]
-    fn finish_read(
-        &mut self,
-        context: &mut Context<'_, P>,
-        token: Token,
-        read: Result<usize, Error>,
-    ) {
+    fn finish_read(&mut self, context: &mut Context<'_, P>, token: Token, failure: Option<Error>) {
         let (mut engine, mut app) = self.engine(context, token);
-        engine.record_read(read);
+        engine.record_read(failure.map_or(Ok(0), Err));
         engine.reconcile(&mut app);
     }
 
-    /// Keeps what the service has left of what it was offered, and reconciles the connection.
+    /// Keeps what the service has left of `count` bytes, and reconciles the connection.
     #[cold]
     #[inline(never)]
     fn finish_fast(
         &mut self,
         context: &mut Context<'_, P>,
         token: Token,
-        call: Call,
-        (consumed, count): (usize, usize),
+        consumed: usize,
+        count: usize,
     ) {
-        let (mut engine, mut app) = self.engine(context, token);
-        engine.call = Call { reserves_input: false, ..call };
+        let (mut engine, mut app) = self.engine_again(context, token);
+        engine.state.call.reserves_input = false;
         if consumed < count {
             engine.stash_input(&app.scratch[consumed..count], consumed > 0);
         }

@@ -31,7 +31,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.state.counters.open_max = self.state.counters.open_max.max(open);
     }
 
-    /// Tells the service of the current connection, which has just been opened.
+    /// Calls the service for the current connection, which has just been opened.
     pub(super) fn begin_service<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let index = self.current.index();
         self.record_progress(index);
@@ -148,15 +148,15 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         // What was offered a moment ago, and not taken, is not offered again at once.
-        if self.call.has_taken || !self.call.has_offered {
-            self.call.has_taken = false;
+        if self.state.call.has_taken || !self.state.call.has_offered {
+            self.state.call.has_taken = false;
             self.receive(app, Receive::Again);
             self.flush_gathered();
         }
         if self.waits_to_finish() {
             return;
         }
-        if self.call.has_taken {
+        if self.state.call.has_taken {
             // It may take more, or answer later: once more in a moment.
             return self.schedule_now(index);
         }

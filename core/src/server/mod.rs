@@ -1,24 +1,28 @@
 //! A server: accepts connections, feeds a service, sends its answers, keeps deadlines, drains.
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! | --- | --- |
 //! | `mod.rs` | the server as its user sees it; routing of events |
-//! | `service.rs`, `peer.rs` | what users write, and what they are given |
-//! | `connection.rs` | the state of one slot, drawn; its transitions; what it is watched for |
-//! | `connections.rs` | the table of slots; the queues of those that wait |
-//! | `engine.rs` | the one context that everything acts with |
+//! | `service.rs`, `peer.rs` | the trait that users write; the requests that they can make |
+//! | `ops.rs`, `origin.rs` | the operations behind a peer; how a connection began |
+//! | `access.rs` | calls of the service from outside, and by its clock |
+//! | `connection.rs` | the state of one slot, drawn; its transitions; its interest |
+//! | `connections.rs` | the table of slots; the queues of waiting slots |
+//! | `engine.rs` | the context of all that follows: loop, tables, current connection |
 //! | `fast_path.rs` | the usual message: read, call, write |
 //! | `reader.rs`, `writer.rs` | bytes in, bytes out |
-//! | `peer_ops.rs` | what a service asks for |
+//! | `peer_ops.rs` | a service's requests, carried out |
 //! | `lifecycle.rs` | open, serve, reconcile, close |
 //! | `deadlines.rs` | which deadline is next, which has passed |
-//! | `acceptor.rs` | listeners |
+//! | `acceptor.rs`, `connector.rs` | listeners; connections that the server opens |
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
-//! Uses go one way: `config counters buffer_pool storage` <- `connection peer service` <-
-//! `connections` <- `engine` <- `buffers writer peer_ops` <- `reader` <- `lifecycle` <-
-//! `deadlines acceptor fast_path` <- `mod`.
+//! Imports go one way: `buffer_pool config counters origin` <- `connection ops` <- `peer` <-
+//! `service storage` <- `connections` <- `engine` <- `connector` <-
+//! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle`. The
+//! last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
+//! of `reader` and `writer`.
 
 mod acceptor;
 mod access;
@@ -58,7 +62,7 @@ pub use storage::{Entry, ServerMemory, ServerStorage, StaticServer};
 use buffer_pool::{Pool, PoolState};
 use connection::Phase;
 use connections::{Connections, Queues};
-use engine::{Application, Call, Drain, Engine, State};
+use engine::{Application, Call, Drain, Engine, NONE, State};
 
 use crate::contract::{Error, ErrorKind, Event, Instant, Interest, Readiness, Token, Transport};
 use crate::event_loop::{Context, Handler};
@@ -66,7 +70,10 @@ use crate::event_loop::{Context, Handler};
 /// Serves many connections with one [`Service`], as a [`Handler`] of an
 /// [`EventLoop`](crate::EventLoop).
 ///
-/// What it promises:
+/// Make one with [`Server::new`], give it a listener with [`listen`](Self::listen), and pass it to
+/// [`EventLoop::run`](crate::EventLoop::run). End it with [`drain`](Self::drain).
+///
+/// Its promises:
 ///
 /// * **Bounded work per turn**: as many events as the batch has, one read per connection, a
 ///   number of accepts per listener.
@@ -312,9 +319,21 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.service
     }
 
-    /// Returns what acts on the connection or listener under `current`, and the service.
+    /// Returns what acts on the connection or listener under `current`, and the service. Nothing
+    /// has happened in a callback yet.
     #[inline]
     fn engine<'e, 'a>(
+        &'e mut self,
+        context: &'e mut Context<'a, P>,
+        current: Token,
+    ) -> (Engine<'e, 'a, P>, Application<'e, S>) {
+        self.state.call = Call::NEW;
+        self.engine_again(context, current)
+    }
+
+    /// Returns what acts further on the connection whose callback is under way.
+    #[inline]
+    fn engine_again<'e, 'a>(
         &'e mut self,
         context: &'e mut Context<'a, P>,
         current: Token,
@@ -326,12 +345,13 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             pool: Pool::new(memory.blocks, memory.bytes, &mut self.pool),
             state: &mut self.state,
             current,
-            call: Call::NEW,
             connect: if S::CONNECTS { Some(connector::connect) } else { None },
         };
-        // What is read at once is offered and kept at once.
-        let scratch = &mut memory.scratch[..engine.state.received_max];
-        let app = Application { service: &mut self.service, sessions: memory.sessions, scratch };
+        let app = Application {
+            service: &mut self.service,
+            sessions: memory.sessions,
+            scratch: memory.scratch,
+        };
         (engine, app)
     }
 
@@ -354,9 +374,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
     }
 }
-
-/// No connection and no listener.
-const NONE: Token = Token::new(u32::MAX, 0);
 
 impl<P, S, M> Handler<P> for Server<P, S, M>
 where

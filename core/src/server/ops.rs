@@ -46,9 +46,9 @@ impl fmt::Display for SendError {
 
 impl core::error::Error for SendError {}
 
-/// The operations behind a [`Peer`](super::Peer), each on the connection of a token. The server implements
-/// them; so does a layer that wraps a service (TLS, framing), and a test that records what a
-/// service does:
+/// The operations behind a [`Peer`](super::Peer), each on the connection of a token. The server
+/// implements them; so does a layer that wraps a service (TLS, framing), and a test that records
+/// what a service does:
 ///
 /// ```
 /// use selkie_core::{Ending, Instant, Peer, PeerOps, SendError, Service, Token};

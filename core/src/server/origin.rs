@@ -2,7 +2,7 @@
 
 use crate::contract::Token;
 
-/// How a connection began.
+/// The way in which a connection began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Origin {

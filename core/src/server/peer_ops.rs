@@ -85,7 +85,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
         let connection = self.connection(index);
         // A service that closes after the peer's FIN ends a complete exchange.
         let has_ended = connection.is_open() && connection.read_half() != ReadHalf::Open;
-        let closes_as = self.call.closes_as;
+        let closes_as = self.state.call.closes_as;
         let reason = if has_ended { CloseReason::Finished } else { closes_as };
         match (ending, self.connection(index).phase()) {
             // The first reason counts.

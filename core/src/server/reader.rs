@@ -98,11 +98,11 @@ impl<P: Transport> Engine<'_, '_, P> {
         if count > 0 && self.current().is_open() {
             let has_input = self.current().input().is_some();
             // The service may send, but not with the last buffer that its own input may need.
-            self.call.reserves_input = !has_input;
+            self.state.call.reserves_input = !has_input;
             taken = app.offer(self, count);
-            self.call.reserves_input = false;
-            self.call.has_offered = true;
-            self.call.has_taken |= taken > 0;
+            self.state.call.reserves_input = false;
+            self.state.call.has_offered = true;
+            self.state.call.has_taken |= taken > 0;
         }
         self.stash_input(&app.scratch[taken..count], taken > 0);
         self.give_up_if_refused(taken);
@@ -133,10 +133,10 @@ impl<P: Transport> Engine<'_, '_, P> {
             }
         };
         let taken = app.offer(self, shown);
-        self.call.has_offered = true;
-        self.call.has_taken |= taken > 0;
+        self.state.call.has_offered = true;
+        self.state.call.has_taken |= taken > 0;
         let left = shown - taken;
-        self.call.left = left;
+        self.state.call.left = left;
         self.context.platform.consume(source, taken, left);
         bump(&mut self.state.counters.bytes_in, taken);
         // Old bytes that are offered again are no progress.
@@ -207,7 +207,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// nothing can change any more.
     fn give_up_if_refused(&mut self, taken: usize) {
         let connection = self.current();
-        if taken == 0 && connection.has(Flag::WRITE_FAILED) && self.call.was_refused {
+        if taken == 0 && connection.has(Flag::WRITE_FAILED) && self.state.call.was_refused {
             let (index, reason) = (self.current.index(), self.current().reason());
             self.abort(index, reason);
         }
@@ -230,7 +230,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         self.current().deliver_end();
-        let untaken = if P::OWNS_BUFFERS { self.call.left } else { self.unread() };
+        let untaken = if P::OWNS_BUFFERS { self.state.call.left } else { self.unread() };
         if untaken > 0 {
             // Nothing more can follow that would make the service take them.
             self.restart_input_timeout();

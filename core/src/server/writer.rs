@@ -54,7 +54,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
     /// written.
     fn gathers(&self, index: usize) -> bool {
-        self.call.has_gathered && index == self.current.index()
+        self.state.call.has_gathered && index == self.current.index()
     }
 
     /// Returns the slot of a connection that takes bytes for its peer.
@@ -67,7 +67,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let failed = connection.has(Flag::WRITE_FAILED);
         // A service that takes no input because it cannot answer would stay so for good: the reader
         // closes the connection then.
-        self.call.was_refused |= failed && index == self.current.index();
+        self.state.call.was_refused |= failed && index == self.current.index();
         None
     }
 
@@ -140,7 +140,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Hands several parts to the platform at once. Returns the number of bytes that it took.
     fn write_parts(&mut self, index: usize, parts: &[&[u8]]) -> Result<usize, SendError> {
         let Some(source) = self.source(index) else { return Err(SendError::Closed) };
-        self.call.has_sent |= index == self.current.index();
+        self.state.call.has_sent |= index == self.current.index();
         match self.context.platform.write_vectored(source, parts) {
             Ok(count) => {
                 bump(&mut self.state.counters.bytes_out, count);
@@ -153,7 +153,7 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Returns whether bytes for a connection have to be kept behind others.
     fn keeps_order(&mut self, index: usize) -> bool {
-        let is_later = index == self.current.index() && self.call.has_sent;
+        let is_later = index == self.current.index() && self.state.call.has_sent;
         is_later || self.connection(index).output().is_some()
     }
 
@@ -215,16 +215,16 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
         let is_current = index == self.current.index();
         let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
-        let is_later = is_current && self.call.has_sent && !P::OWNS_BUFFERS;
+        let is_later = is_current && self.state.call.has_sent && !P::OWNS_BUFFERS;
         // Bytes keep their order, so none overtakes the outbox; and the second send of a callback
         // is gathered, so that many small ones cost two system calls.
         if has_output || is_later {
             // Before, everything was taken by the platform: it is tried again at the end.
-            self.call.has_gathered |= is_later && !has_output;
+            self.state.call.has_gathered |= is_later && !has_output;
             self.append(index, bytes);
             return Ok(bytes.len());
         }
-        self.call.has_sent |= is_current;
+        self.state.call.has_sent |= is_current;
         let written = self.write(index, bytes);
         self.keep_rest(index, bytes, written)
     }
@@ -258,7 +258,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             Err(error) => {
                 // Only our stream has failed: the peer's last bytes may still be unread.
                 self.fail_write(index, reason_of(error));
-                self.call.was_refused |= index == self.current.index();
+                self.state.call.was_refused |= index == self.current.index();
                 return Err(SendError::Closed);
             }
         };
@@ -292,7 +292,7 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Writes what the current callback has gathered.
     pub(super) fn flush_gathered(&mut self) {
-        if self.call.has_gathered {
+        if self.state.call.has_gathered {
             self.flush();
         }
     }
@@ -301,7 +301,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// was taken just now.
     pub(super) fn flush(&mut self) -> bool {
         let index = self.current.index();
-        self.call.has_gathered = false;
+        self.state.call.has_gathered = false;
         if P::OWNS_BUFFERS {
             // The stack sends its buffer by itself.
             return false;

@@ -44,7 +44,7 @@ fn upstream() -> SocketAddr {
     SocketAddr::from(([10, 0, 0, 1], 80))
 }
 
-/// A service that connects for each message, and the answers that it got.
+/// Returns a service that connects for each message, and the answers that it gets.
 fn dialing(address: SocketAddr) -> (Scripted, Answers) {
     let answers = Answers::default();
     let log = Rc::clone(&answers);
@@ -58,7 +58,7 @@ fn dialing(address: SocketAddr) -> (Scripted, Answers) {
     (service, answers)
 }
 
-/// A client that has asked for a connection, and the token of that.
+/// Makes a client ask for a connection. Returns the tokens of both, and the attempt.
 fn dialed<const KIND: u8>(
     rig: &mut Rig<'_, Dialer, KIND>,
     answers: &Answers,
@@ -75,7 +75,7 @@ on_all! {
     a_connection_is_opened_when_it_stands an_attempt_that_fails_is_closed_without_being_opened
     an_attempt_that_takes_too_long_times_out an_attempt_that_stands_at_the_last_look_is_opened
     what_can_be_told_at_once_is_an_error_and_no_callback an_attempt_can_be_given_up
-    accepting_leaves_a_share_of_the_slots the_server_connects_for_nobody
+    accepting_leaves_a_share_of_the_slots a_server_connects_by_itself
     an_attempt_outlives_its_opener another_is_tried_when_one_has_failed
     a_drain_waits_for_an_attempt_until_its_deadline
 }
@@ -285,7 +285,7 @@ fn accepting_leaves_a_share_of_the_slots<const KIND: u8>() {
     }
 }
 
-fn the_server_connects_for_nobody<const KIND: u8>() {
+fn a_server_connects_by_itself<const KIND: u8>() {
     let origins = Rc::new(RefCell::new(Vec::new()));
     let log = Rc::clone(&origins);
     let mut service = Scripted::echo();

@@ -204,7 +204,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let reset =
             [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
         let holds = match reason {
-            // A platform that reports a hang-up tells of both directions.
+            // A hang-up that a platform reports is one of both directions.
             CloseReason::Finished => {
                 evidence.end_read || (evidence.write_ended && evidence.noticed)
             }
@@ -220,7 +220,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             }
             CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);
-                // A platform that owns the buffers tells since when its peer has taken nothing;
+                // A platform that owns the buffers knows since when its peer has taken nothing;
                 // elsewhere bytes that the platform did not take wait from the last that it did.
                 let span =
                     span.max(if evidence.written > 0 { since(evidence.moved_at) } else { 0 });
@@ -236,16 +236,13 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 timeout != 0 && since(evidence.opened_at) >= u128::from(timeout)
             }
             CloseReason::BufferNeeded => self.server.counters().buffer_waits > 0,
-            // No service of the campaign connects.
-            CloseReason::Refused
-            | CloseReason::TimedOut
-            | CloseReason::Unreachable
-            | CloseReason::Denied => false,
             CloseReason::Drained => self.drain_until.is_some(),
             // A peer that was sent everything, the end included, is not expelled.
             CloseReason::Expelled => {
                 !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
             }
+            // Those of connections that a service asks for: none does.
+            _ => false,
         };
         ensure!(
             holds,

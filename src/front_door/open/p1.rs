@@ -5,6 +5,7 @@ mod wasi;
 
 use std::net::SocketAddr;
 
+use selkie_core::platform::ListenOptions;
 use selkie_core::{Error, ErrorKind};
 use selkie_wasi::{PollOneoff, PollOneoffStorage, Socket};
 pub(in crate::front_door) use wasi::Waker;
@@ -27,10 +28,16 @@ pub(in crate::front_door) fn platform(
     Ok(PollOneoff::new(PollOneoffStorage::leaked(slots)))
 }
 
+/// Returns the bytes of the tables of such a platform.
+pub(in crate::front_door) const fn memory(_: Backend, _connections: usize, slots: usize) -> usize {
+    PollOneoffStorage::memory(slots)
+}
+
 /// Takes over the listener that the host has opened. A guest cannot choose its address.
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,
     _address: SocketAddr,
+    _options: &ListenOptions,
 ) -> Result<Socket, ServeError> {
     platform.preopened_listener().map_err(|error| ServeError::new(Step::Preopened, error))
 }
