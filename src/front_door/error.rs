@@ -88,21 +88,7 @@ impl ServeError {
             }
             (Step::Listen(_), _) => "try another address",
             #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::AddressInUse) => {
-                "stop the program that listens there, remove the file if it is no socket, or \
-                 choose another path"
-            }
-            #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::PermissionDenied) => {
-                "this user must be allowed to write to the folder: change its owner, or choose \
-                 another path"
-            }
-            #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::InvalidInput) => {
-                "the system takes paths of up to about 100 bytes: choose a shorter one"
-            }
-            #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::NotRegistered) => "make the folder first",
+            (Step::ListenUnix(_), kind) => Self::path_advice(kind),
             #[cfg(unix)]
             (Step::Inherited, ErrorKind::InvalidSource) => {
                 "it is no listening socket: a systemd unit of the type `.socket` passes one with \
@@ -114,6 +100,26 @@ impl ServeError {
             (Step::Pin, _) => "run it without pinning",
             (Step::Memory(_), _) => "serve fewer connections, or with smaller buffers",
             _ => "",
+        }
+    }
+
+    /// Returns what the user can do about the path of a Unix socket.
+    #[cfg(unix)]
+    const fn path_advice(kind: ErrorKind) -> &'static str {
+        match kind {
+            ErrorKind::AddressInUse => {
+                "stop the program that listens there, remove the file if it is no socket, or \
+                 choose another path"
+            }
+            ErrorKind::PermissionDenied => {
+                "this user must be allowed to write to the folder: change its owner, or choose \
+                 another path"
+            }
+            ErrorKind::InvalidInput => {
+                "the system takes paths of up to about 100 bytes: choose a shorter one"
+            }
+            ErrorKind::NotRegistered => "make the folder first",
+            _ => "try another path",
         }
     }
 }

@@ -111,6 +111,8 @@ include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
 mod platform;
 mod selector;
 pub mod shards;
+#[cfg(unix)]
+mod sources;
 mod storage;
 mod sys;
 mod waker;
@@ -123,6 +125,8 @@ pub use selector::Epoll;
 #[cfg(has_kqueue)]
 pub use selector::Kqueue;
 pub use selector::{AnySelector, Backend, FdSelector, Poll, Select, UnknownBackend};
+#[cfg(unix)]
+pub use sources::{ChildExit, Signals};
 pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
 pub use sys::errno::from_errno;
 pub use sys::rlimit::{DescriptorLimit, raise_descriptor_limit};

@@ -344,7 +344,7 @@ impl Connection {
             && self.read_half() == ReadHalf::Open
             && !self.has(Flag::PAUSED)
             && !self.has(Flag::INBOX_FULL)
-            && !self.has(Flag::FINISHING)
+            && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))
     }
 
     /// Returns what the platform has to watch.

@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum CloseReason {
     /// The peer ended its stream, and all output was handed to the platform.
     Finished = 0,
@@ -91,6 +92,7 @@ impl core::fmt::Display for CloseReason {
 /// The counts of a server since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Counters {
     /// Connections that were served, now or earlier.
     pub accepted: u64,

@@ -122,6 +122,9 @@ pub(super) struct Call {
     pub(super) has_taken: bool,
     /// The number of bytes that the service has left in a buffer that the platform owns.
     pub(super) left: usize,
+    /// The service has found no room in the platform's own buffer for output of the current
+    /// connection, or has used all of it. At the end of the call there may be some again.
+    pub(super) has_filled: bool,
     /// The reason that is recorded if the service closes the connection.
     pub(super) closes_as: CloseReason,
 }
@@ -135,6 +138,7 @@ impl Call {
         has_offered: false,
         has_taken: false,
         left: 0,
+        has_filled: false,
         closes_as: CloseReason::Closed,
     };
 }
@@ -328,8 +332,9 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         self.stop_waiting(index);
         let connection = self.connection(index);
         if connection.has(Flag::WRITE_FAILED) {
-            let reason = connection.reason();
-            connection.fail(reason);
+            // After a hang-up in order nothing has failed: it closes for what it is closed for.
+            let failure = Some(connection.reason()).filter(|why| *why != CloseReason::Finished);
+            connection.fail(failure.unwrap_or(reason));
         } else {
             connection.begin_closing(reason);
         }
@@ -393,10 +398,12 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Waits for the platform's full send buffer to drain before unread input is offered again.
     fn wait_for_drain(&mut self, index: usize) {
         let is_sendable = self.connection(index).is_sendable();
-        // The service may have left its input because it found no room to answer.
+        // The service may have left its input because it found no room to answer. The peer may have
+        // made some since, during a slow callback.
+        let has_filled = self.state.call.has_filled && index == self.current.index();
         if is_sendable
             && !self.connection(index).has(Flag::NO_ROOM)
-            && self.platform_room(index) == 0
+            && (has_filled || self.platform_room(index) == 0)
         {
             let now = self.context.now();
             self.connection(index).set(Flag::NO_ROOM);

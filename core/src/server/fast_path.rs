@@ -48,7 +48,8 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         let index = self.engine.current.index();
         match self.engine.context.platform.write(source, bytes) {
             Ok(count) => {
-                // That bytes moved was recorded when some were received.
+                // The callback may have taken its time since some were received.
+                self.engine.record_progress(self.engine.current.index());
                 bump(&mut self.engine.state.counters.bytes_out, count);
                 if count < bytes.len() {
                     self.leave(move |engine| engine.keep_rest(index, bytes, Ok(count)))

@@ -96,9 +96,16 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// its service from taking the rest.
     fn resume_drain(&mut self) {
         let waits = self.state.drain.is_some() && self.current().is_open();
-        if waits && !self.current().has(Flag::DRAIN_TOLD) && !self.holds_up_input() {
+        if waits && self.is_to_be_read_out() && !self.holds_up_input() {
             self.schedule_now(self.current.index());
         }
+    }
+
+    /// Returns whether a drain has not yet found that nothing more is to be read from the current
+    /// connection.
+    pub(super) fn is_to_be_read_out(&mut self) -> bool {
+        let connection = self.current();
+        !connection.has(Flag::DRAIN_TOLD) || connection.has(Flag::TOLD_EARLY)
     }
 
     /// Returns whether the service has left input, and a reply in progress may be why.
@@ -144,7 +151,8 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Closes a connection whose reply in progress is finished, if the service wanted that.
     fn finish_if_done<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let index = self.current.index();
-        if !self.current().has(Flag::FINISHING) || self.waits_to_finish() {
+        let finishes = self.current().has(Flag::FINISHING) && !self.current().has(Flag::TOLD_EARLY);
+        if !finishes || self.waits_to_finish() {
             return;
         }
         // What was offered a moment ago, and not taken, is not offered again at once.

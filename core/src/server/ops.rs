@@ -9,6 +9,7 @@ use crate::contract::{Error, ErrorKind, Instant, Token};
 /// The way in which a service ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum Ending {
     /// When the reply in progress is finished: no output is pending,
     /// [`Service::writable`](super::Service::writable) is not requested, and the service takes
@@ -23,6 +24,7 @@ pub enum Ending {
 /// The reason why bytes were not sent. None of them were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum SendError {
     /// The outbox has no room for all of them: wait for
     /// [`Service::writable`](super::Service::writable), drop them, or close.

@@ -72,6 +72,13 @@ impl<'p> Peer<'p> {
         self.token
     }
 
+    /// Returns the operations, for a layer that wraps a service: on any connection, by its token.
+    #[inline]
+    #[must_use]
+    pub const fn ops(&mut self) -> &mut (dyn PeerOps + 'p) {
+        self.ops
+    }
+
     /// Sends `bytes` to the peer: all of them, or none.
     ///
     /// The first call in a callback goes to the platform at once; what it does not take, and what

@@ -48,7 +48,13 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn platform_room(&mut self, index: usize) -> usize {
         let room = self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         self.state.room_max = self.state.room_max.max(room);
+        self.record_room(index, room);
         room
+    }
+
+    /// Records that a service has so much room left for output, where the platform owns the buffers.
+    fn record_room(&mut self, index: usize, room: usize) {
+        self.state.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }
 
     /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
@@ -79,9 +85,11 @@ impl<P: Transport> Engine<'_, '_, P> {
             // No byte moves, so nothing is written, and it is no progress.
             return Ok(());
         }
-        if bytes.len() > self.room(index) && !self.make_room(index, bytes.len()) {
+        let room = self.room(index);
+        if bytes.len() > room && !self.make_room(index, bytes.len()) {
             return Err(self.refuse_all(index, bytes.len()));
         }
+        self.record_room(index, room.saturating_sub(bytes.len()));
         self.hand_over(index, bytes).map(|_| ())
     }
 
@@ -103,6 +111,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             room = self.room(index);
         }
         let count = bytes.len().min(room);
+        self.record_room(index, room - count);
         let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
             // The service leaves the rest as input, and must be called when there is room again.
@@ -120,9 +129,11 @@ impl<P: Transport> Engine<'_, '_, P> {
     ) -> Result<(), SendError> {
         let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
         let count: usize = parts.iter().map(|part| part.len()).sum();
-        if count > self.room(index) && !self.make_room(index, count) {
+        let room = self.room(index);
+        if count > room && !self.make_room(index, count) {
             return Err(self.refuse_all(index, count));
         }
+        self.record_room(index, room.saturating_sub(count));
         let mut written = 0;
         if count > 0 && !P::OWNS_BUFFERS && !self.keeps_order(index) {
             written = self.write_parts(index, parts)?;
@@ -190,11 +201,14 @@ impl<P: Transport> Engine<'_, '_, P> {
         let now = self.context.now();
         let is_full = self.platform_room(index) == 0;
         let connection = self.connection(index);
-        // Each refused send of one wait would otherwise restart the stall timeout.
-        if !connection.has(Flag::NO_ROOM) && !connection.has(Flag::OFFER_AGAIN) {
+        // Each refused send of one wait would otherwise restart the stall timeout. The wait for
+        // enough room is none for any, in which the peer takes nothing.
+        let waits_for_any = is_full || P::REPORTS_ROOM;
+        let is_retried = connection.has(Flag::OFFER_AGAIN) && !waits_for_any;
+        if !connection.has(Flag::NO_ROOM) && !is_retried {
             connection.set_blocked_since(now);
         }
-        if is_full || P::REPORTS_ROOM {
+        if waits_for_any {
             connection.set(Flag::NO_ROOM);
             self.schedule_stall(index, now);
             if index != self.current.index() {
@@ -301,7 +315,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// was taken just now.
     pub(super) fn flush(&mut self) -> bool {
         let index = self.current.index();
-        self.state.call.has_gathered = false;
+        let is_first_try = core::mem::take(&mut self.state.call.has_gathered);
         if P::OWNS_BUFFERS {
             // The stack sends its buffer by itself.
             return false;
@@ -332,7 +346,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 Err(error) => break Some(error),
             }
         };
-        self.finish_flush(index, moved);
+        self.finish_flush(index, moved, is_first_try);
         if let Some(error) = failed {
             self.fail_write(index, reason_of(error));
         }
@@ -340,17 +354,20 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Takes note that `moved` bytes of pending output were taken.
-    fn finish_flush(&mut self, index: usize, moved: usize) {
+    fn finish_flush(&mut self, index: usize, moved: usize, is_first_try: bool) {
         bump(&mut self.state.counters.bytes_out, moved);
         let Some(output) = self.connection(index).output() else { return };
-        if moved == 0 {
+        if moved == 0 && !is_first_try {
             return;
         }
-        self.record_progress(index);
+        if moved > 0 {
+            self.record_progress(index);
+        }
         if self.pool.len(output) == 0 {
             return self.release_output(index);
         }
-        // The peer took some, so the stall timeout starts anew.
+        // The stall timeout starts anew if the peer took some, and only now if what a slow callback
+        // gathered is tried for the first time.
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
         self.schedule_stall(index, now);

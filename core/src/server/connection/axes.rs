@@ -92,4 +92,7 @@ impl Flag {
     pub(in crate::server) const DRAIN_TOLD: Self = Self(1 << 25);
     /// The connection closes when the reply in progress is finished.
     pub(in crate::server) const FINISHING: Self = Self(1 << 26);
+    /// The service was told of the drain while there was still more to read, as that took too long.
+    /// It is read on, also while it finishes.
+    pub(in crate::server) const TOLD_EARLY: Self = Self(1 << 27);
 }

@@ -32,8 +32,9 @@ fn all_states() -> impl Iterator<Item = Connection> {
         Flag::NO_ROOM,
         Flag::WRITE_FAILED,
         Flag::FINISHING,
+        Flag::TOLD_EARLY,
     ];
-    (0..1_u32 << 15).map(move |bits| {
+    (0..1_u32 << 16).map(move |bits| {
         let mut connection = Connection::EMPTY;
         connection.put(PHASE, (bits & 7) % 7);
         connection.put(READ, ((bits >> 3) & 3) % 3);
@@ -72,8 +73,9 @@ fn the_interest_follows_from_the_state_in_all_states() {
 
 fn check_open(connection: &Connection, around: Surroundings, interest: Interest) {
     let waits = connection.waiting() != Waiting::Nothing;
-    let stops = [Flag::PAUSED, Flag::INBOX_FULL, Flag::FINISHING];
-    let is_stopped = stops.iter().any(|flag| connection.has(*flag));
+    let stops = [Flag::PAUSED, Flag::INBOX_FULL];
+    let finishes = connection.has(Flag::FINISHING) && !connection.has(Flag::TOLD_EARLY);
+    let is_stopped = finishes || stops.iter().any(|flag| connection.has(*flag));
     let may_read = connection.read_half() == ReadHalf::Open && !waits && !is_stopped;
     let reads = interest.contains(Interest::READABLE);
     assert!(!reads || may_read, "{connection:?}");

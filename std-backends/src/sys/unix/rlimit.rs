@@ -7,6 +7,7 @@ use crate::sys::errno;
 
 /// The process may not have as many descriptors as it needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DescriptorLimit {
     /// Number of descriptors that are needed.
     pub needed: u64,

@@ -250,9 +250,15 @@ pub(crate) fn set_reuse_address(listener: RawFd) -> Result<(), Error> {
 pub(crate) fn set_reuse_port(listener: RawFd) -> Result<(), Error> {
     #[cfg(target_os = "freebsd")]
     let name = libc::SO_REUSEPORT_LB;
-    #[cfg(not(target_os = "freebsd"))]
+    #[cfg(not(any(target_os = "freebsd", target_os = "illumos", target_os = "solaris")))]
     let name = libc::SO_REUSEPORT;
-    set_option(listener, libc::SOL_SOCKET, name, 1)
+    #[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
+    return set_option(listener, libc::SOL_SOCKET, name, 1);
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    {
+        let _ = listener;
+        Err(Error::new(ErrorKind::Unsupported))
+    }
 }
 
 /// Restricts a socket with an IPv6 address to IPv6, or not.
