@@ -78,7 +78,7 @@ impl<S: FdSelector> Platform<S> {
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         let stream = loop {
-            match socket::accept(entry.fd) {
+            match socket::accept(entry.fd, &mut self.accepted_from) {
                 Ok(stream) => break stream,
                 Err(error) => accept_error(error)?,
             }
@@ -91,7 +91,10 @@ impl<S: FdSelector> Platform<S> {
         if entry.properties.clears_linger {
             let _ = socket::clear_linger(raw(&stream));
         }
-        self.insert_socket(stream)
+        self.accepted = None;
+        let stream = self.insert_socket(stream)?;
+        self.accepted = Some(stream);
+        Ok(stream)
     }
 }
 

@@ -28,6 +28,17 @@ use crate::sys::{file, socket};
 impl<S: FdSelector> Transport for Platform<S> {
     type Address = SocketAddr;
 
+    fn address(address: SocketAddr) -> Option<SocketAddr> {
+        Some(address)
+    }
+
+    fn remote_address(&mut self, source: Socket) -> Option<SocketAddr> {
+        if self.accepted == Some(source) {
+            return self.accepted_from.decode().ok();
+        }
+        self.peer_address(source).ok()
+    }
+
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         self.accept_stream(listener)
     }
