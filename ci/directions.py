@@ -62,13 +62,15 @@ ABOVE_ALL = {"lib", "defmt"}
 # The files of the server: each imports only files of earlier lines. A file that extends a type of
 # another (`impl Engine`, `impl Server`) imports that one, and nothing imports it.
 SERVER = """
-    buffer_pool config counters peer
-    connection service
-    storage
+    buffer_pool config counters origin
+    connection ops
+    peer
+    service storage
     connections
     engine
+    connector
     buffers mod peer_ops reader writer
-    acceptor deadlines fast_path lifecycle
+    acceptor access deadlines fast_path lifecycle
 """.strip().splitlines()
 # The most imports among them that do not follow from others.
 SERVER_ARROWS = 25

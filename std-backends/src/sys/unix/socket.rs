@@ -81,17 +81,19 @@ pub(crate) fn shutdown_write(socket: RawFd) -> Result<(), Error> {
     errno::check(unsafe { libc::shutdown(socket, libc::SHUT_WR) }).map(drop)
 }
 
-/// Accepts a waiting connection.
-pub(crate) fn accept(listener: RawFd) -> Result<OwnedFd, Error> {
-    // SAFETY: null pointers mean that the peer's address is not asked for.
+/// Accepts a waiting connection, and writes the address of its other end to `peer`.
+pub(crate) fn accept(listener: RawFd, peer: &mut RawAddress) -> Result<OwnedFd, Error> {
     #[cfg(not(target_vendor = "apple"))]
-    let result = unsafe {
+    let result = peer.fill(|address, length| {
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags)
-    };
-    // SAFETY: as above.
+        // SAFETY: the pointers that `fill` gives are valid for the call.
+        unsafe { libc::accept4(listener, address, length, flags) }
+    });
     #[cfg(target_vendor = "apple")]
-    let result = unsafe { libc::accept(listener, std::ptr::null_mut(), std::ptr::null_mut()) };
+    let result = peer.fill(|address, length| {
+        // SAFETY: the pointers that `fill` gives are valid for the call.
+        unsafe { libc::accept(listener, address, length) }
+    });
     let socket = owned(result)?;
     #[cfg(target_vendor = "apple")]
     prepare(&socket)?;
