@@ -101,7 +101,7 @@ fn relay() -> Scripted {
     service.on_writable = Box::new(move |peer| {
         let own = peer.token();
         for other in partner.borrow().iter().filter(|one| **one != own) {
-            peer.resume(*other);
+            peer.resume_reading_of(*other);
         }
     });
     service
@@ -199,10 +199,12 @@ fn who_waits_is_served_after_everybody_has_filled_the_inbox_and_left() {
 fn what_is_left_at_the_end_is_counted_and_offered_when_the_service_asks() {
     let is_ready = Rc::new(Cell::new(false));
     let mut service = Scripted::sink();
-    let ready = Rc::clone(&is_ready);
+    let (ready, armed) = (Rc::clone(&is_ready), Cell::new(false));
     service.on_received = Box::new(move |peer, bytes| {
         if !ready.get() {
-            peer.set_timer(Duration::from_secs(1));
+            if !armed.replace(true) {
+                peer.set_timer(Duration::from_secs(1));
+            }
             return 0;
         }
         let _ = peer.send(b"done");

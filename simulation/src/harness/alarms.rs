@@ -47,8 +47,10 @@ impl Alarms {
         let at = match random.below(5) {
             0 => Instant::ZERO,
             1 => now,
-            steps => Instant::from_nanos(now.as_nanos() / STEP * STEP)
-                + Duration::from_nanos(steps.saturating_mul(STEP)),
+            steps => {
+                Instant::from_nanos(now.as_nanos() / STEP * STEP)
+                    + Duration::from_nanos(steps.saturating_mul(STEP))
+            }
         };
         context.set_timer(token, at).expect("the token is live");
         self.number += 1;
