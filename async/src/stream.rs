@@ -192,7 +192,8 @@ impl Stream<'_> {
             Ok(()) => Ok(()),
             Err(SendError::Full) => Err(Error::Full),
             Err(SendError::TooLong) => Err(Error::TooLong),
-            Err(SendError::Closed) => Err(Error::Closed),
+            // `Closed`, or a reason of a later version: nothing more can be sent.
+            Err(_) => Err(Error::Closed),
         })
     }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Core, the adapter of tasks, the smoltcp backend and the services build for microcontrollers and bare WebAssembly.
+# Core, tasks, smoltcp and the services build for microcontrollers and bare WebAssembly.
 set -euo pipefail
 source ci/common.sh
 
