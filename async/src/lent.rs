@@ -17,8 +17,8 @@ pub(crate) struct Lent<'a> {
     pub(crate) token: Token,
     /// The slot of that connection.
     pub(crate) slot: &'a TaskSlot,
-    /// The slot of the task that is polled.
-    pub(crate) task: u32,
+    /// The connection that the task which is polled was made for.
+    pub(crate) task: Token,
     /// The server offers unread input again after this callback, without being asked.
     pub(crate) offers_again: bool,
     patience: u8,
@@ -38,7 +38,7 @@ impl<'a> Lent<'a> {
         slot: &'a TaskSlot,
         input: &'a [u8],
     ) -> Self {
-        let (task, patience) = (slot.task.get(), PATIENCE);
+        let (task, patience) = (slot.owner(token), PATIENCE);
         Self { ops, token, slot, task, offers_again: false, patience, input, taken: 0 }
     }
 

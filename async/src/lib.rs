@@ -61,6 +61,7 @@
 extern crate alloc;
 
 mod conn;
+mod connect;
 mod error;
 mod halves;
 mod io;
@@ -73,6 +74,7 @@ mod time;
 mod wake;
 
 pub use conn::Conn;
+pub use connect::Connect;
 pub use error::{Elapsed, Error};
 pub use halves::{ReadHalf, WriteHalf};
 pub use pool::{StaticPool, align_of_task, size_of_task};

@@ -56,18 +56,26 @@ const IS_FAST: bool = cfg!(target_pointer_width = "64");
 /// | panics | its connection is reset and its future dropped, if the panic is caught |
 /// | is never woken | the time-outs of the server apply: idle, stalled, input that is not taken |
 /// | waits while the peer resets | its calls return [`Error::Closed`](crate::Error::Closed), once |
-pub struct AsyncService<'h, F, P: DerefMut> {
+pub struct AsyncService<'h, F, P: DerefMut, const CONNECTS: bool = false> {
     table: &'h TaskTable<'h>,
     futures: Pin<P>,
     start: F,
 }
 
-impl<'h, F, Fut, P> AsyncService<'h, F, P>
+impl<'h, F, Fut, P, const CONNECTS: bool> AsyncService<'h, F, P, CONNECTS>
 where
     F: Fn(Conn<'h>) -> Fut,
     Fut: Future<Output = ()>,
     P: DerefMut<Target = [Option<Fut>]>,
 {
+    /// Returns the same service as one whose tasks may [connect](Conn::connect). Without it, what
+    /// connecting needs is not part of the program.
+    #[must_use]
+    pub fn connecting(self) -> AsyncService<'h, F, P, true> {
+        let Self { table, futures, start } = self;
+        AsyncService { table, futures, start }
+    }
+
     fn with_futures(table: &'h TaskTable<'h>, futures: Pin<P>, start: F) -> Self {
         let (slots, places) = (table.slots.len(), futures.len());
         assert_eq!(slots, places, "a table of {slots} slots has memory for {places} futures");
@@ -93,7 +101,7 @@ where
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "to receive is a part of the server's fast path")]
     fn poll_here(&mut self, lent: Lent<'_>) -> usize {
-        let (table, index) = (self.table, lent.task as usize);
+        let (table, index) = (self.table, lent.task.index());
         let slot = match table.slots.get(index) {
             // Without the flag the task has ended, or has panicked.
             Some(slot) if slot.has(Flag::TASK) => slot,
@@ -135,7 +143,17 @@ where
         let mut lent = Lent::new(peer.ops(), token, slot, &[]);
         lent.offers_again = offers_again;
         obey(slot, &mut lent);
-        self.poll(lent);
+        self.poll_owner(lent);
+    }
+
+    /// Polls the task of a connection, which may be one that the task has connected to. If the task
+    /// has ended, the connection is closed.
+    fn poll_owner(&mut self, lent: Lent<'_>) -> usize {
+        if lent.task != lent.token && self.table.find(lent.task).is_none() {
+            lent.ops.close(lent.token, Ending::Flushed);
+            return lent.input.len();
+        }
+        self.poll(lent)
     }
 }
 
@@ -203,8 +221,7 @@ impl Turn<'_, '_> {
     /// Ends the task, and its connection.
     fn end(&mut self, ending: Ending) {
         self.slot.clear(Flag::TASK);
-        let token = self.table.token(self.lent.task as usize);
-        self.lent.ops.close(token, ending);
+        self.lent.ops.close(self.lent.task, ending);
     }
 }
 
@@ -240,7 +257,7 @@ fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
     });
 }
 
-impl<'h, F, Fut, P> Service for AsyncService<'h, F, P>
+impl<'h, F, Fut, P, const CONNECTS: bool> Service for AsyncService<'h, F, P, CONNECTS>
 where
     F: Fn(Conn<'h>) -> Fut,
     Fut: Future<Output = ()>,
@@ -248,17 +265,20 @@ where
 {
     type Session = ();
 
+    const CONNECTS: bool = CONNECTS;
+
     fn opened(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
         let token = peer.token();
-        let index = token.index();
-        let slots = self.table.slots.len();
+        let (index, slots) = (token.index(), self.table.slots.len());
         assert!(index < slots, "a table of {slots} slots has none of index {index}");
         let slot = &self.table.slots[index];
-        slot.open(token.generation(), u32::try_from(index).unwrap_or(u32::MAX));
-        let future = (self.start)(Conn::new(self.table, token));
-        if let Some(mut place) = Self::place(&mut self.futures, index) {
-            place.set(Some(future));
-            slot.set(Flag::TASK);
+        if self.table.find(token).is_none() || !slot.take(Flag::CONNECTING) {
+            slot.open(token, token, Flag::READING);
+            let future = (self.start)(Conn::new(self.table, token));
+            if let Some(mut place) = Self::place(&mut self.futures, index) {
+                place.set(Some(future));
+                slot.set(Flag::TASK);
+            }
         }
         self.poll_for(peer, false);
     }
@@ -306,30 +326,36 @@ where
     }
 
     fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: CloseReason) {
-        let _ = reason;
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return };
+        let mut lent = Lent::new(peer.ops(), token, slot, &[]);
+        let (owner, is_own) = (lent.task, lent.task == token);
+        lent.token = Lent::NONE;
         slot.generation.set(0);
         slot.deadline.set(Instant::ZERO);
-        let task = slot.task.get();
-        self.poll(Lent::new(peer.ops(), Lent::NONE, slot, &[]));
-        slot.clear(Flag::TASK);
-        let stranger = slot.stranger.replace(0);
-        if let Some(task) = stranger.checked_sub(1) {
+        slot.reason.set(reason as u8);
+        if is_own || self.table.find(owner).is_some() {
+            self.poll(lent);
+        }
+        if let Some(task) = slot.stranger.replace(0).checked_sub(1) {
             self.table.wakes.waker(task as usize).wake_by_ref();
         }
-        let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, &[]);
-        if let Some(mut place) = Self::place(&mut self.futures, task as usize) {
-            let _loan = self.table.desk.lend(&mut lent);
-            place.set(None);
+        if is_own {
+            slot.clear(Flag::TASK);
+            let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, &[]);
+            lent.task = owner;
+            if let Some(mut place) = Self::place(&mut self.futures, owner.index()) {
+                let _loan = self.table.desk.lend(&mut lent);
+                place.set(None);
+            }
         }
         if self.table.wakes.is_any_woken() {
-            schedule_woken(self.table, lent.ops);
+            schedule_woken(self.table, peer.ops());
         }
     }
 }
 
-impl<F, P: DerefMut> fmt::Debug for AsyncService<'_, F, P> {
+impl<F, P: DerefMut, const CONNECTS: bool> fmt::Debug for AsyncService<'_, F, P, CONNECTS> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("AsyncService").field("table", self.table).finish_non_exhaustive()
     }
