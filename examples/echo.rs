@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example echo -- 127.0.0.1:7000 --capacity 1024
 //! nc 127.0.0.1 7000
+//! cargo run --release --example echo -- --shards 2 --distribution least-loaded
 //! ```
 
 mod common;
@@ -12,5 +13,5 @@ use std::process::ExitCode;
 use selkie_services::Echo;
 
 fn main() -> ExitCode {
-    common::run("echo", "Echoes what its clients send, many of them on one thread.", |_| Echo)
+    common::run_on_cores("echo", "Echoes what its clients send, many on one thread.", |_| Echo)
 }

@@ -16,7 +16,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use selkie_services::Http;
 
 fn main() -> ExitCode {
-    common::run("http", "Serves HTTP/1.1 to many clients on one thread.", |_| Http::new(unix_time))
+    common::run_on_cores("http", "Serves HTTP/1.1 to many clients on one thread.", |_| {
+        Http::new(unix_time)
+    })
 }
 
 /// Reads the time of day for the `Date` of replies.

@@ -90,8 +90,8 @@ pub struct HeapServer<Source, Session> {
 }
 
 impl<Source, Session> HeapServer<Source, Session> {
-    /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes of
-    /// `block_size` bytes.
+    /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes
+    /// of `block_size` bytes.
     ///
     /// # Errors
     ///

@@ -102,6 +102,8 @@ struct Readme;
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
 pub use front_door::{Builder, Finished, Handle, Listening, ServeError, serve};
+#[cfg(all(feature = "std", unix))]
+pub use front_door::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
 #[cfg(feature = "std")]
 pub use heap::{HeapLoop, HeapServer};
 pub use selkie_core::*;

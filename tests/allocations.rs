@@ -162,9 +162,9 @@ fn calls_while_serving(backend: Backend) -> u64 {
         calls
     });
     let counters = server.counters();
-    assert!(counters.closed_for(CloseReason::Reset) > 0, "{counters:?}");
-    assert!(counters.closed_for(CloseReason::Idle) > 0, "{counters:?}");
-    assert!(counters.closed_for(CloseReason::Finished) > 0, "{counters:?}");
+    for reason in [CloseReason::Reset, CloseReason::Idle, CloseReason::Finished] {
+        assert!(counters.closed_for(reason) > 0, "{reason}: {counters:?}");
+    }
     assert!(counters.accept_pauses > 0 && counters.blocks_max > 0, "{counters:?}");
     calls
 }

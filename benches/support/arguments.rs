@@ -76,7 +76,8 @@ impl Role {
 /// Prints the usage of a benchmark, and exits.
 fn usage() -> ! {
     eprintln!(
-        "usage: cargo bench -p selkie-benches [--bench NAME] -- [--quick] [--rounds COUNT] [TITLE...]"
+        "usage: cargo bench -p selkie-benches [--bench NAME] -- [--quick] [--rounds COUNT] \
+         [TITLE...]"
     );
     std::process::exit(2)
 }

@@ -72,10 +72,17 @@ fn value(text: &str, field: &str) -> u64 {
 /// Keeps this process on one core, so that contestants do not differ by where the scheduler puts
 /// them.
 pub(crate) fn pin_to_core(core: usize) {
+    pin_to_cores(core..core + 1);
+}
+
+/// Keeps this process on some cores.
+pub(crate) fn pin_to_cores(cores: std::ops::Range<usize>) {
     // SAFETY: all zero bits are an empty set.
     let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `set` is valid, and the macro refuses a core that it has no bit for.
-    unsafe { libc::CPU_SET(core, &mut set) };
+    for core in cores {
+        // SAFETY: `set` is valid, and the macro refuses a core that it has no bit for.
+        unsafe { libc::CPU_SET(core, &mut set) };
+    }
     // SAFETY: `set` is valid for reads of the size that is given. That it fails, where there is one
     // core, does no harm.
     unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };

@@ -218,7 +218,7 @@ impl Transport for Toy {
         if count == 0 { Err(Error::WOULD_BLOCK) } else { Ok(count) }
     }
 
-    /// The peer answers with FIN at once.
+    /// Lets the peer answer with FIN at once.
     fn shutdown_write(&mut self, source: usize) -> Result<(), Error> {
         self.end(source);
         Ok(())

@@ -3,4 +3,5 @@
 set -euo pipefail
 source ci/common.sh
 
-run cargo run --locked --release -p selkie-simulation --example seeds -- --count 1000000 --seconds 60
+run cargo run --locked --release -p selkie-simulation --example seeds -- \
+    --count 1000000 --seconds 60

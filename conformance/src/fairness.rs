@@ -88,7 +88,8 @@ pub(crate) fn every_ready_source_is_reported_in_time<F: Fixture>(
                     let waits = overdue[place];
                     ensure!(
                         waits < bound,
-                        "source {place} of {ready} went unreported for {waits} polls with batches of {batch}"
+                        "source {place} of {ready} went unreported for {waits} polls with batches \
+                         of {batch}"
                     );
                 }
             }
@@ -114,7 +115,8 @@ pub(crate) fn no_index_is_favoured<F: Fixture>(make: MakeFixture<'_, F>) -> Chec
             // merge or miss.
             ensure!(
                 most - least <= 2 + most / 4,
-                "of {ready} sources in batches of {batch}, one was reported {most} times and another {least} times"
+                "of {ready} sources in batches of {batch}, one was reported {most} times and \
+                 another {least} times"
             );
         }
     }

@@ -18,7 +18,7 @@ macro_rules! __cases {
     ((tests $group:ident $make:expr) $($module:ident { $($case:ident)* })*) => {
         $(
             mod $module {
-                #[allow(unused_imports, reason = "which names the fixture's maker needs is its own business")]
+                #[allow(unused_imports, reason = "the fixture's maker may need any of the names")]
                 use super::*;
 
                 $(
@@ -358,7 +358,8 @@ pub fn wait_wake_cases<F: WaitFixture + WakeFixture>() -> impl Iterator<Item = C
     crate::__wait_wake_cases!(table F)
 }
 
-/// Returns the cases of every platform that moves bytes: [`Transport`](selkie_core::platform::Transport).
+/// Returns the cases of every platform that moves bytes, a
+/// [`Transport`](selkie_core::platform::Transport).
 pub fn transport_cases<F: TransportFixture>() -> impl Iterator<Item = Case<F>> {
     crate::__transport_cases!(table F)
 }
@@ -380,7 +381,7 @@ pub fn transport_cases<F: TransportFixture>() -> impl Iterator<Item = Case<F>> {
 macro_rules! conformance_tests {
     ($name:ident: $make:expr; $($group:ident)+) => {
         mod $name {
-            #[allow(unused_imports, reason = "which names the fixture's maker needs is its own business")]
+            #[allow(unused_imports, reason = "the fixture's maker may need any of the names")]
             use super::*;
 
             $($crate::conformance_tests! { @ $group $make })+

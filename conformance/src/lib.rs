@@ -2,9 +2,9 @@
 //! for any backend.
 //!
 //! The same loop runs on backends that have nothing in common but the traits of `selkie-core`. What
-//! those traits promise is written down once, with the traits, and checked once, by this suite: modes,
-//! fairness, deadlines, wakes, stale tokens, broken sources, and every trap that event loops are
-//! known to fall into. A backend that passes can serve a loop.
+//! those traits promise is written down once, with the traits, and checked once, by this suite:
+//! modes, fairness, deadlines, wakes, stale tokens, broken sources, and every trap that event loops
+//! are known to fall into. A backend that passes can serve a loop.
 //!
 //! # How to run it on a backend of your own
 //!

@@ -162,6 +162,15 @@ const fn pattern(position: usize) -> u8 {
     (position ^ (position >> 8)).wrapping_mul(167) as u8
 }
 
+/// Checks the bytes of a read, of which the first one stands at `position` of the stream.
+fn check_pattern(bytes: &[u8], position: usize) -> Check {
+    ensure!(!bytes.is_empty(), "the stream ended after {position} bytes");
+    let wrong = (0..bytes.len()).find(|offset| bytes[*offset] != pattern(position + offset));
+    let place = position + wrong.unwrap_or(0);
+    ensure!(wrong.is_none(), "byte {place} is not the one that was written");
+    Ok(())
+}
+
 pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(
     make: MakeFixture<'_, F>,
 ) -> Check {
@@ -188,13 +197,7 @@ pub(crate) fn no_byte_is_lost_under_backpressure<F: TransportFixture>(
         }
         match harness.fixture.peer_read(watched.peer, &mut buffer) {
             Ok(count) => {
-                ensure!(count > 0, "the stream ended after {read} bytes");
-                let wrong = (0..count).find(|offset| buffer[*offset] != pattern(read + offset));
-                ensure!(
-                    wrong.is_none(),
-                    "byte {} is not the one that was written",
-                    read + wrong.unwrap_or(0)
-                );
+                check_pattern(&buffer[..count], read)?;
                 read += count;
                 idle = 0;
             }

@@ -71,7 +71,8 @@ impl<F: WaitFixture> Harness<F> {
             let past = deadline.is_some_and(|deadline| self.clock() >= deadline);
             ensure!(
                 !past,
-                "{token:?} should be reported {wanted:?} before the deadline, and was reported {seen:?}"
+                "{token:?} should be reported {wanted:?} before the deadline, and was reported \
+                 {seen:?}"
             );
             let late = waits >= PATIENCE && self.clock().saturating_since(start) > FAR / 5;
             ensure!(!late, "{waits} waits ended without what they waited for");

@@ -106,7 +106,8 @@ pub use server::{
 /// The contracts that platforms implement, and the values that only they and generic code name.
 pub mod platform {
     pub use crate::contract::{
-        Capabilities, Close, Datagram, Datagrams, Events, Selector, Transport, Wait, Wake,
+        Capabilities, Close, Datagram, Datagrams, Events, KeepAlive, ListenOptions, Selector,
+        Transport, Wait, Wake,
     };
 }
 

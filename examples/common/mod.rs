@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use selkie::{Backend, Builder, CloseReason, Service};
 
 #[cfg_attr(unix, path = "native.rs")]
 #[cfg_attr(target_os = "wasi", path = "wasi.rs")]
 mod platform;
+#[cfg(unix)]
+mod shards;
 
 /// The time that clients have to take their pending output once the server is asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -38,16 +40,64 @@ struct Arguments {
 }
 
 /// Serves what `service` makes, for as many clients as its argument says, until Ctrl-C.
+#[allow(dead_code, reason = "each example uses one of the two")]
 pub(crate) fn run<S: Service>(
     name: &'static str,
     about: &'static str,
     service: impl FnOnce(usize) -> S,
 ) -> ExitCode {
-    match arguments(name, about).and_then(|arguments| serve(&arguments, service)) {
+    let command = Arguments::command().name(name).about(about);
+    let served = parse(command).and_then(|matches| serve(&read(&matches)?, service));
+    exit_code(name, served)
+}
+
+/// Serves like [`run`], and on several cores if the command line says so. Each has a service of its
+/// own, so this is for services whose clients do not meet.
+#[allow(dead_code, reason = "each example uses one of the two")]
+pub(crate) fn run_on_cores<S: Service<Session: Send> + Send>(
+    name: &'static str,
+    about: &'static str,
+    mut service: impl FnMut(usize) -> S,
+) -> ExitCode {
+    let command = Arguments::command().name(name).about(about);
+    #[cfg(unix)]
+    let served =
+        parse(<shards::ShardArguments as clap::Args>::augment_args(command)).and_then(|matches| {
+            let (arguments, on_cores) =
+                (read(&matches)?, read::<shards::ShardArguments>(&matches)?);
+            if on_cores.shards == 1 {
+                return serve(&arguments, service);
+            }
+            let (builder, address) = (arguments.builder(), arguments.address);
+            let (backend, capacity) = (arguments.backend.unwrap_or_default(), arguments.capacity);
+            let slots = builder.slots();
+            let description = format!("{backend}, capacity {capacity}");
+            shards::serve(&on_cores, builder, address, &description, |_| service(slots))
+        });
+    #[cfg(not(unix))]
+    let served = parse(command).and_then(|matches| serve(&read(&matches)?, &mut service));
+    exit_code(name, served)
+}
+
+/// Prints what went wrong, if anything did.
+fn exit_code(name: &str, served: Result<(), String>) -> ExitCode {
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             platform::print(stderr(), &format!("{name}: {message}\n"));
             ExitCode::from(2)
+        }
+    }
+}
+
+impl Arguments {
+    /// Returns the settings of the server.
+    fn builder(&self) -> Builder {
+        let capacity = self.capacity as usize;
+        let builder = Builder::new().connections(capacity).idle_timeout(self.idle_timeout);
+        match self.backend {
+            Some(backend) => builder.backend(backend),
+            None => builder,
         }
     }
 }
@@ -57,14 +107,11 @@ fn serve<S: Service>(
     arguments: &Arguments,
     service: impl FnOnce(usize) -> S,
 ) -> Result<(), String> {
-    let capacity = arguments.capacity as usize;
-    let mut builder = Builder::new().connections(capacity).idle_timeout(arguments.idle_timeout);
-    if let Some(backend) = arguments.backend {
-        builder = builder.backend(backend);
-    }
+    let (builder, capacity) = (arguments.builder(), arguments.capacity);
     let service = service(builder.slots());
     let mut server = builder.listen(arguments.address).map_err(|error| error.to_string())?;
-    platform::on_termination(server.handle(), DRAIN)?;
+    let handle = server.handle();
+    platform::on_termination(move || handle.drain(DRAIN))?;
     let address = server
         .local_address()
         .map_or_else(|_| "the socket that the host opened".to_owned(), |found| found.to_string());
@@ -101,22 +148,31 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// Parses the command line. Like every error of the examples, its errors are one sentence.
-fn arguments(name: &'static str, about: &'static str) -> Result<Arguments, String> {
-    let command = Arguments::command().name(name).about(about);
-    let matches = command.try_get_matches();
-    matches.and_then(|matches| Arguments::from_arg_matches(&matches)).map_err(|error| {
+fn parse(command: Command) -> Result<ArgMatches, String> {
+    command.try_get_matches().map_err(|error| {
         if !error.use_stderr() {
             // The text of `--help` is no error.
             error.exit();
         }
-        let text = error.to_string();
-        let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        match error.kind() {
-            ErrorKind::ValueValidation => sentence.to_owned(),
-            _ => format!("{sentence}; `--help` lists what can be given"),
-        }
+        sentence(&error)
     })
 }
+
+/// Reads the arguments of one kind.
+fn read<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, String> {
+    A::from_arg_matches(matches).map_err(|error| sentence(&error))
+}
+
+/// Returns an error of the command line as one sentence.
+fn sentence(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    match error.kind() {
+        ErrorKind::ValueValidation => sentence.to_owned(),
+        _ => format!("{sentence}; `--help` lists what can be given"),
+    }
+}
+
 /// Formats the counters.
 fn report(server: &selkie::Counters, turns: selkie::LoopCounters) -> String {
     let closed: Vec<String> = CloseReason::ALL

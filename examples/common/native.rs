@@ -2,15 +2,13 @@
 
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use selkie::platform::{Events, Selector, Wait};
-use selkie::{Error, Event, Handle, Interest, Mode, Poll, Token};
+use selkie::{Error, Event, Interest, Mode, Poll, Token};
 
-/// Drains the server at SIGINT and SIGTERM.
-pub(super) fn on_termination(handle: Handle, grace: Duration) -> Result<(), String> {
-    ctrlc::set_handler(move || handle.drain(grace))
-        .map_err(|error| format!("cannot watch for signals: {error}"))
+/// Calls `drain` at SIGINT and SIGTERM.
+pub(super) fn on_termination(drain: impl Fn() + Send + 'static) -> Result<(), String> {
+    ctrlc::set_handler(drain).map_err(|error| format!("cannot watch for signals: {error}"))
 }
 
 /// Prints if that is possible at once. A reader that has left, a full disk and a full pipe must not

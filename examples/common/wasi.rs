@@ -1,9 +1,6 @@
 //! The WASI part of the examples: no signals, and output that never complains.
 
 use std::io::Write;
-use std::time::Duration;
-
-use selkie::Handle;
 
 // A component for WASI 0.3 has no `main` that the host calls.
 #[cfg(feature = "waitable-set")]
@@ -11,7 +8,7 @@ selkie::export_run!(crate::main);
 
 /// Does nothing: WASI has no signals, and the host ends the program.
 #[expect(clippy::unnecessary_wraps, reason = "other platforms can fail at this")]
-pub(super) fn on_termination(_handle: Handle, _grace: Duration) -> Result<(), String> {
+pub(super) fn on_termination(_drain: impl Fn()) -> Result<(), String> {
     Ok(())
 }
 

@@ -2,6 +2,9 @@
 //! ready as they like: only live tokens are delivered, deadlines are exact, and nothing panics.
 #![no_main]
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use libfuzzer_sys::fuzz_target;
 use selkie_core::adapters::DevicePoller;
 use selkie_core::memory::StaticLoop;
@@ -9,65 +12,142 @@ use selkie_core::platform::{Selector, Wait};
 use selkie_core::{EventLoop, Instant};
 use selkie_fuzz::choices::Choices;
 use selkie_fuzz::devices::Whimsical;
-use selkie_fuzz::driver::Driver;
+use selkie_fuzz::driver::{Driver, Round};
 use selkie_fuzz::hostile::Hostile;
 
 const SLOTS: usize = 4;
-const BATCH: usize = 5;
 /// The most rounds of a run.
 const ROUNDS_MAX: usize = 300;
 
-type Memory = StaticLoop<SLOTS, BATCH>;
+type Loop<P, const BATCH: usize> = EventLoop<P, StaticLoop<SLOTS, BATCH>>;
 
-/// One round of the loop, at about this time.
-type Round<P> = fn(&mut EventLoop<P, Memory>, &mut Driver<<P as Selector>::Source>, Instant);
+/// What drives a loop: the time, or a clock of the platform's.
+trait Drive<P: Selector> {
+    /// Makes a loop.
+    fn make<const BATCH: usize>(platform: P) -> Loop<P, BATCH>;
 
-/// Runs rounds until the bytes are used up.
-fn run<P: Selector>(platform: P, sources: Vec<P::Source>, choices: &Choices, round: Round<P>) {
-    let mut event_loop = EventLoop::new_at(platform, Memory::new(), Instant::ZERO);
-    let mut driver = Driver::new(choices.clone(), sources);
-    for _ in 0..ROUNDS_MAX {
-        if choices.is_over() {
-            return;
-        }
-        driver.act(&mut event_loop.context());
-        let (expired, time) = (driver.expired(), driver.time());
-        round(&mut event_loop, &mut driver, time);
-        driver.check(&mut event_loop.context(), expired, BATCH);
+    /// Makes one round, at this time if the platform has no say. Returns the latest time that was
+    /// known when it began.
+    fn round<const BATCH: usize>(
+        event_loop: &mut Loop<P, BATCH>,
+        driver: &mut Driver<P::Source>,
+        time: Instant,
+    ) -> Instant;
+}
+
+/// Polls at given times.
+struct Turns;
+
+impl<P: Selector> Drive<P> for Turns {
+    fn make<const BATCH: usize>(platform: P) -> Loop<P, BATCH> {
+        EventLoop::new_at(platform, StaticLoop::new(), Instant::ZERO)
+    }
+
+    fn round<const BATCH: usize>(
+        event_loop: &mut Loop<P, BATCH>,
+        driver: &mut Driver<P::Source>,
+        time: Instant,
+    ) -> Instant {
+        let began_at = event_loop.context().now().max(time);
+        driver.looked(began_at);
+        let next = event_loop.turn(time, driver).expect("the platform does not fail");
+        driver.check_next(&mut event_loop.context(), next);
+        began_at
     }
 }
 
-/// Polls.
-fn turn<P: Selector>(
-    event_loop: &mut EventLoop<P, Memory>,
-    driver: &mut Driver<P::Source>,
-    time: Instant,
-) {
-    let next = event_loop.turn(time, driver).expect("the platform does not fail");
-    driver.check_next(&mut event_loop.context(), next);
+/// Waits, on a platform with a clock.
+struct Waits;
+
+impl<P: Wait> Drive<P> for Waits {
+    fn make<const BATCH: usize>(platform: P) -> Loop<P, BATCH> {
+        EventLoop::new(platform, StaticLoop::new())
+    }
+
+    fn round<const BATCH: usize>(
+        event_loop: &mut Loop<P, BATCH>,
+        driver: &mut Driver<P::Source>,
+        _time: Instant,
+    ) -> Instant {
+        let began_at = event_loop.context().now();
+        event_loop.run_once(driver).expect("the platform does not fail");
+        began_at
+    }
 }
 
-/// Waits, on a platform with a clock of its own.
-fn run_once<P: Wait>(
-    event_loop: &mut EventLoop<P, Memory>,
-    driver: &mut Driver<P::Source>,
-    _time: Instant,
-) {
-    event_loop.run_once(driver).expect("the platform does not fail");
+/// Polls at given times, on a platform that has a clock as well.
+struct Both;
+
+impl<P: Wait> Drive<P> for Both {
+    fn make<const BATCH: usize>(platform: P) -> Loop<P, BATCH> {
+        EventLoop::new(platform, StaticLoop::new())
+    }
+
+    fn round<const BATCH: usize>(
+        event_loop: &mut Loop<P, BATCH>,
+        driver: &mut Driver<P::Source>,
+        time: Instant,
+    ) -> Instant {
+        let began_at = event_loop.context().now().max(time);
+        event_loop.turn(time, driver).expect("the platform does not fail");
+        began_at
+    }
+}
+
+/// The bytes, and when the platform looked at its sources.
+struct Run {
+    choices: Choices,
+    looked_at: Rc<Cell<Instant>>,
+}
+
+impl Run {
+    fn hostile<D: Drive<Hostile>>(&self) {
+        let platform = || Hostile::new(self.choices.clone(), self.looked_at.clone());
+        let sources = vec![0, 1, 2];
+        match self.choices.below(3) {
+            0 => self.rounds::<_, D, 1>(platform(), sources),
+            1 => self.rounds::<_, D, 2>(platform(), sources),
+            _ => self.rounds::<_, D, 5>(platform(), sources),
+        }
+    }
+
+    fn devices(&self) {
+        let mut poller = DevicePoller::<Whimsical, 3, SLOTS>::new();
+        let devices = [(); 3].map(|()| {
+            poller
+                .add(Whimsical(self.choices.clone()))
+                .unwrap_or_else(|_| panic!("there is room for three"))
+        });
+        self.rounds::<_, Turns, 5>(poller, devices.to_vec());
+    }
+
+    /// Makes rounds until the bytes are used up.
+    fn rounds<P: Selector, D: Drive<P>, const BATCH: usize>(
+        &self,
+        platform: P,
+        sources: Vec<P::Source>,
+    ) {
+        let mut event_loop = D::make::<BATCH>(platform);
+        let mut driver = Driver::new(self.choices.clone(), sources, self.looked_at.clone());
+        for _ in 0..ROUNDS_MAX {
+            if self.choices.is_over() {
+                return;
+            }
+            driver.act(&mut event_loop.context());
+            let time = driver.time();
+            let began_at = D::round(&mut event_loop, &mut driver, time);
+            let round = Round { began_at, batch: BATCH, looks: SLOTS.div_ceil(BATCH) };
+            driver.check(&mut event_loop.context(), round);
+        }
+    }
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let choices = Choices::new(bytes);
-    match choices.below(3) {
-        0 => run(Hostile::new(choices.clone()), (0..3).collect(), &choices, turn),
-        1 => run(Hostile::new(choices.clone()), (0..3).collect(), &choices, run_once),
-        _ => {
-            let mut scan = DevicePoller::<Whimsical, 3, SLOTS>::new();
-            let devices = [(); 3].map(|()| {
-                scan.add(Whimsical(choices.clone()))
-                    .unwrap_or_else(|_| panic!("there is room for three"))
-            });
-            run(scan, devices.to_vec(), &choices, turn);
-        }
+    let run = Run { choices: Choices::new(bytes), looked_at: Rc::default() };
+    match run.choices.below(4) {
+        0 => run.hostile::<Turns>(),
+        1 => run.hostile::<Waits>(),
+        2 => run.hostile::<Both>(),
+        _ => run.devices(),
     }
 });

@@ -1,6 +1,6 @@
-//! The whole server over the simulated platform: the bytes are the seed, the parameters, and what the
-//! platform and the service choose while they run. Every rule of the simulation is checked on every
-//! turn.
+//! The whole server over the simulated platform: the bytes are the seed, the parameters, and the
+//! choices of the platform and the service while they run. Every rule of the simulation is checked
+//! on every turn.
 //!
 //! A crash prints the command that plays the same run again without a fuzzer, and the same for a
 //! smaller run.

@@ -1,11 +1,34 @@
 //! A handler that does what the fuzzer likes, and holds the loop to its promises meanwhile.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use selkie_core::platform::Selector;
 use selkie_core::{Context, ErrorKind, Event, Handler, Instant, Interest, Mode, Token};
 
 use crate::choices::Choices;
+
+/// A deadline, and what the loop has done since it was set.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    at: Instant,
+    /// The round in which it was set.
+    set_in: u64,
+    /// Looks that followed it, each of which filled its batch.
+    full_looks: usize,
+}
+
+/// A round of the loop, as the driver sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Round {
+    /// The latest time that the loop knew when the round began.
+    pub began_at: Instant,
+    /// The most events, and the most deadlines, of a round.
+    pub batch: usize,
+    /// Full batches in a row that make up one look at all sources.
+    pub looks: usize,
+}
 
 /// The handler, and what is to be expected of the loop.
 #[derive(Debug)]
@@ -13,21 +36,29 @@ pub struct Driver<S> {
     choices: Choices,
     sources: Vec<S>,
     /// The tokens that are live, and the deadline of each.
-    live: HashMap<Token, Option<Instant>>,
+    live: HashMap<Token, Option<Deadline>>,
     /// Every token that was ever issued, in order, with its source if it has one.
     issued: Vec<(Token, Option<S>)>,
-    /// Number of events were delivered.
+    /// Number of events that were delivered.
     delivered: u64,
+    /// Number of deadlines that have expired.
     expired: u64,
+    /// Rounds that were checked.
+    rounds: u64,
+    /// Events and expired deadlines of the rounds before this one.
+    before: (u64, u64),
+    /// The latest time that was known when the last look began.
+    looked_at: Rc<Cell<Instant>>,
 }
 
 /// Maximum number of operations in each call of the handler.
 const DEEDS_MAX: usize = 4;
 
 impl<S: Copy> Driver<S> {
-    /// Makes a handler that chooses from `choices` and registers `sources`.
+    /// Makes a handler that chooses from `choices` and registers `sources`. The platform keeps in
+    /// `looked_at` the latest time that was known when it began to look at its sources.
     #[must_use]
-    pub fn new(choices: Choices, sources: Vec<S>) -> Self {
+    pub fn new(choices: Choices, sources: Vec<S>, looked_at: Rc<Cell<Instant>>) -> Self {
         Self {
             choices,
             sources,
@@ -35,7 +66,15 @@ impl<S: Copy> Driver<S> {
             issued: Vec::new(),
             delivered: 0,
             expired: 0,
+            rounds: 0,
+            before: (0, 0),
+            looked_at,
         }
+    }
+
+    /// Records that a platform that does not do so itself is about to look at its sources.
+    pub fn looked(&self, at: Instant) {
+        self.looked_at.set(at);
     }
 
     fn interest(&self) -> Interest {
@@ -110,14 +149,17 @@ impl<S: Copy> Driver<S> {
         };
         let is_stale = outcome.is_err_and(|error| error.kind() == ErrorKind::Stale);
         assert!(was_live || is_stale, "what is done to a dead token is refused");
-        if let (Some((time, only_earlier)), Some(deadline)) = (time, self.live.get_mut(&token)) {
-            *deadline = Some(if only_earlier {
-                deadline.map_or(time, |earlier| earlier.min(time))
-            } else {
-                time
-            });
+        if let Some((time, only_earlier)) = time {
+            self.note_deadline(token, time, only_earlier);
         }
         assert_eq!(context.registry().len(), self.live.len());
+    }
+
+    fn note_deadline(&mut self, token: Token, at: Instant, only_earlier: bool) {
+        let Some(deadline) = self.live.get_mut(&token) else { return };
+        if !only_earlier || deadline.is_none_or(|earlier| at < earlier.at) {
+            *deadline = Some(Deadline { at, set_in: self.rounds, full_looks: 0 });
+        }
     }
 
     /// Registers a source, or asks for a token without one.
@@ -138,25 +180,32 @@ impl<S: Copy> Driver<S> {
         assert_eq!(context.registry().len(), self.live.len());
     }
 
-    /// Holds the loop to its promises after a round, before which so many deadlines had passed, and
-    /// which handles at most `batch` of them.
-    pub fn check<P: Selector<Source = S>>(
-        &self,
-        context: &mut Context<'_, P>,
-        expired_before: u64,
-        batch: usize,
-    ) {
+    /// Holds the loop to its promises after a round.
+    ///
+    /// A deadline expires after a look that began after it: one that did not fill its batch, or
+    /// as many in a row as make up a look at all sources. A series of full looks that had begun
+    /// before the deadline does not count, but the next one does.
+    pub fn check<P: Selector<Source = S>>(&mut self, context: &mut Context<'_, P>, round: Round) {
         let counters = context.counters();
         assert_eq!(counters.events, self.delivered + counters.events_stale);
         assert_eq!(counters.deadlines, self.expired);
-        let expired = self.expired - expired_before;
-        assert!(expired <= batch as u64, "the work of a round is bounded");
-        if let Some(deadline) = self.next_deadline() {
-            assert!(
-                expired == batch as u64 || deadline > context.now(),
-                "a deadline that has passed was left"
-            );
+        let (events, expired) = (counters.events - self.before.0, self.expired - self.before.1);
+        self.before = (counters.events, self.expired);
+        let batch = round.batch as u64;
+        assert!(events <= batch && expired <= batch, "the work of a round is bounded");
+        let is_full = events == batch;
+        for deadline in self.live.values_mut().flatten() {
+            if expired == batch || !is_full {
+                deadline.full_looks = 0;
+            }
+            if deadline.set_in == self.rounds || deadline.at > round.began_at || expired == batch {
+                continue;
+            }
+            deadline.full_looks += usize::from(is_full);
+            let is_left = !is_full || deadline.full_looks > 2 * (round.looks - 1);
+            assert!(!is_left, "a deadline that has passed was left: {deadline:?}");
         }
+        self.rounds += 1;
     }
 
     /// Holds the loop to what it says of its next turn.
@@ -174,14 +223,8 @@ impl<S: Copy> Driver<S> {
         }
     }
 
-    /// Returns the number of deadlines have passed so far.
-    #[must_use]
-    pub const fn expired(&self) -> u64 {
-        self.expired
-    }
-
     fn next_deadline(&self) -> Option<Instant> {
-        self.live.values().flatten().min().copied()
+        self.live.values().flatten().map(|deadline| deadline.at).min()
     }
 }
 
@@ -200,8 +243,8 @@ impl<P: Selector> Handler<P> for Driver<P::Source> {
         let deadline =
             self.live.get_mut(&token).expect("a deadline belongs to a live token").take();
         assert!(
-            deadline.is_some_and(|deadline| deadline <= context.now()),
-            "a deadline comes early, or from nowhere"
+            deadline.is_some_and(|deadline| deadline.at <= self.looked_at.get()),
+            "a deadline comes from nowhere, or before a look that is newer"
         );
         self.expired += 1;
         self.act(context);

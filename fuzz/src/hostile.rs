@@ -1,5 +1,8 @@
 //! A selector that reports what it likes.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use selkie_core::platform::{Capabilities, Events, Selector, Wait};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
@@ -14,13 +17,17 @@ pub struct Hostile {
     known: Vec<Token>,
     /// Number of events it has reported.
     pub reported: u64,
+    /// The latest time that the loop was told.
+    latest: Instant,
+    /// The latest time that was known when the last look began.
+    looked_at: Rc<Cell<Instant>>,
 }
 
 impl Hostile {
     /// Makes a selector that chooses from `choices`.
     #[must_use]
-    pub const fn new(choices: Choices) -> Self {
-        Self { choices, known: Vec::new(), reported: 0 }
+    pub const fn new(choices: Choices, looked_at: Rc<Cell<Instant>>) -> Self {
+        Self { choices, known: Vec::new(), reported: 0, latest: Instant::ZERO, looked_at }
     }
 
     fn token(&self) -> Token {
@@ -74,7 +81,9 @@ impl Selector for Hostile {
         self.verdict()
     }
 
-    fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+    fn poll(&mut self, now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.latest = self.latest.max(now);
+        self.looked_at.set(self.latest);
         self.report(events);
         Ok(())
     }
@@ -94,10 +103,13 @@ impl Selector for Hostile {
 
 impl Wait for Hostile {
     fn now(&mut self) -> Instant {
-        Instant::from_nanos(self.choices.byte().into())
+        let now = Instant::from_nanos(self.choices.byte().into());
+        self.latest = self.latest.max(now);
+        now
     }
 
     fn wait(&mut self, events: &mut Events<'_>, _deadline: Option<Instant>) -> Result<(), Error> {
+        self.looked_at.set(self.latest);
         self.report(events);
         Ok(())
     }

@@ -2,10 +2,12 @@
 //! networks do.
 //!
 //! ```text
-//! cargo run --release -p selkie-simulation --example seeds                         # 1,000 fresh seeds
-//! cargo run --release -p selkie-simulation --example seeds -- --seed 7 --count 50  # the seeds 7 to 56
-//! cargo run --release -p selkie-simulation --example seeds -- --seed 7 --trace     # one seed, and all that happened
+//! cargo run --release -p selkie-simulation --example seeds
+//! cargo run --release -p selkie-simulation --example seeds -- --seed 7 --count 50
+//! cargo run --release -p selkie-simulation --example seeds -- --seed 7 --trace
 //! ```
+//!
+//! plays 1,000 fresh seeds, the seeds 7 to 56, and one seed with all that happened.
 //!
 //! A seed that breaks a rule is made smaller, and printed with the command that plays it again.
 

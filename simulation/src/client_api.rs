@@ -91,7 +91,7 @@ impl Network {
         Ok(())
     }
 
-    /// Has a far end vanish without a packet. The near side notices only by keep-alive, and only
+    /// Makes a far end vanish without a packet. The near side notices only by keep-alive, and only
     /// if the network has any.
     ///
     /// # Errors

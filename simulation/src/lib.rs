@@ -7,9 +7,9 @@
 //!
 //! # Trying a service of your own
 //!
-//! [`run`] puts a [`Service`](selkie_core::Service) on the platform, lets a [`ClientModel`] play its
-//! clients, and checks after every turn what must hold for any service: see *What is checked*. The
-//! far side adds what it knows of the protocol, as a [`Judge`].
+//! [`run`] puts a [`Service`](selkie_core::Service) on the platform, lets a [`ClientModel`] play
+//! its clients, and checks after every turn what must hold for any service: see *What is checked*.
+//! The far side adds what it knows of the protocol, as a [`Judge`].
 //!
 //! ```
 //! use selkie_core::platform::Close;

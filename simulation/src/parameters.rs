@@ -51,8 +51,8 @@ parameters! {
     /// Behaviour of the simulated platform and its network. Chances are per mille, times in
     /// nanoseconds, sizes in bytes.
     ///
-    /// [`CALM`](Self::CALM) is a friendly network on a capable platform; [`draw`](Self::draw) makes one from a seed that
-    /// is anything but.
+    /// [`CALM`](Self::CALM) is a friendly network on a capable platform; [`draw`](Self::draw) makes
+    /// a hostile one from a seed.
     pub struct Parameters {
         /// The longest time that a segment, a connection attempt or a reset is under way.
         latency_max = 0,
@@ -72,7 +72,8 @@ parameters! {
         partial_writes = 0,
         /// Chance that a write finds no room although there is some, once.
         blocked_writes = 0,
-        /// Chance, for each segment, that the network resets the connection instead of delivering it.
+        /// Chance, for each segment, that the network resets the connection in place of its
+        /// delivery.
         resets = 0,
         /// 1 if a reset throws away what has arrived and was not read yet, as some systems do.
         reset_discards = 0,
@@ -90,7 +91,8 @@ parameters! {
         early_returns = 0,
         /// Maximum delay between a cause and the return of its wait: the scheduler's delay.
         late_return_max = 0,
-        /// Chance, for each wait, that the clock has jumped forward at its end: the machine was suspended.
+        /// Chance, for each wait, that the clock has jumped forward at its end, since the machine
+        /// was suspended.
         clock_jumps = 0,
         /// Maximum jump of the clock.
         clock_jump_max = 0,
@@ -130,8 +132,8 @@ parameters! {
 }
 
 impl Parameters {
-    /// Parameters of a hostile platform. Each kind of trouble is absent in half of all draws, since much
-    /// trouble of one kind hides other kinds.
+    /// Draws the parameters of a hostile platform. Each kind of trouble is absent in half of all
+    /// draws, since much trouble of one kind hides other kinds.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {
         Self {

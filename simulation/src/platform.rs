@@ -43,10 +43,10 @@ impl Waker {
 
 /// A platform whose network and clock are simulated, and behave as its [`Parameters`] say.
 ///
-/// `F` models the clients on the far side of the network; it acts at points in virtual time while the
-/// platform waits. With `OWNS_BUFFERS` the platform keeps what waits itself, as smoltcp does,
-/// otherwise it is like an operating system; with `READS_ON` the server reads until nothing is
-/// there, as from the streams of WASI 0.3.
+/// `F` models the clients on the far side of the network; it acts at points in virtual time while
+/// the platform waits. With `OWNS_BUFFERS` the platform keeps waiting bytes itself, as smoltcp
+/// does, otherwise it is like an operating system; with `READS_ON` the server reads until nothing
+/// is there, as from the streams of WASI 0.3.
 ///
 /// While the loop waits, virtual time passes at once: to the next arrival, the far side's next
 /// action, or the deadline.

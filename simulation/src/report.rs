@@ -66,28 +66,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
             if self.batch.len() >= events.room() {
                 break;
             }
-            let index = (self.first + step) % self.used;
-            let Some((token, registration, ())) = self.registrations.at(index) else { continue };
-            let Some(source) = self.sources[index] else {
-                self.report_waker(token);
-                continue;
-            };
-            if registration.armed().is_empty() {
-                continue;
-            }
-            let mut readiness = self.readiness(source, registration);
-            if late && !readiness.is_empty() && self.chance(500) {
-                self.withhold();
-                continue;
-            }
-            if spurious && registration.mode == Mode::Level && self.chance(500) {
-                readiness |= self.network_random_readiness(registration.armed());
-            }
-            if !readiness.is_empty() {
-                self.registrations.mark_fired(index);
-                self.batch.push(Event { token, readiness });
-                self.note_event(source, readiness);
-            }
+            self.report_slot((self.first + step) % self.used, late, spurious);
         }
         self.first = self
             .batch
@@ -103,7 +82,28 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         }
     }
 
-    /// Reports the waker, if that is who the token without a source belongs to.
+    /// Adds the event of one slot to the batch, if there is one. It may be `late`, or `spurious`.
+    fn report_slot(&mut self, index: usize, late: bool, spurious: bool) {
+        let Some((token, registration, ())) = self.registrations.at(index) else { return };
+        let Some(source) = self.sources[index] else { return self.report_waker(token) };
+        if registration.armed().is_empty() {
+            return;
+        }
+        let mut readiness = self.readiness(source, registration);
+        if late && !readiness.is_empty() && self.chance(500) {
+            return self.withhold();
+        }
+        if spurious && registration.mode == Mode::Level && self.chance(500) {
+            readiness |= self.network_random_readiness(registration.armed());
+        }
+        if !readiness.is_empty() {
+            self.registrations.mark_fired(index);
+            self.batch.push(Event { token, readiness });
+            self.note_event(source, readiness);
+        }
+    }
+
+    /// Reports the waker, if the token without a source is its own.
     fn report_waker(&mut self, token: Token) {
         if self
             .waker

@@ -11,7 +11,8 @@ use crate::parameters::{parameters, pick, sometimes};
 use crate::{Parameters, Random};
 
 parameters! {
-    /// The memory and the limits of the server under test. Times in nanoseconds, sizes in bytes, 0 for no timeout.
+    /// The memory and the limits of the server under test. Times in nanoseconds, sizes in bytes,
+    /// 0 for no timeout.
     pub struct Limits {
         /// The capacity of the loop: connections, and one for the listener.
         slots = 64,
@@ -49,7 +50,8 @@ parameters! {
         owns_buffers = 0,
         /// 1 if the loop is driven from outside, and the platform polled.
         driven = 0,
-        /// Chance, for each turn of a loop that is driven from outside, that it comes before it is due.
+        /// Chance, for each turn of a loop that is driven from outside, that it begins before it is
+        /// due.
         early_turns = 0,
         /// 1 if the server reads until nothing is there, where it keeps what waits.
         reads_on = 0,

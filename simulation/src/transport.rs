@@ -1,5 +1,5 @@
-//! The near side's streams and listeners: the network's truth, with the faults that the parameters ask
-//! for.
+//! The near side's streams and listeners: the network's truth, with the faults that the parameters
+//! ask for.
 
 use selkie_core::platform::{Capabilities, Close, Selector, Transport};
 use selkie_core::{Error, ErrorKind};

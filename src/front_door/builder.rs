@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
+use selkie_core::platform::ListenOptions;
 use selkie_core::{
     Config, Counters, Error, ErrorKind, Event, EventLoop, LoopCounters, Server, Service,
 };
@@ -49,6 +50,7 @@ pub struct Builder {
     buffer_size: usize,
     events: usize,
     backend: Option<Backend>,
+    listen_options: ListenOptions,
     config: Config,
 }
 
@@ -67,6 +69,7 @@ impl Builder {
             buffer_size: 16 << 10,
             events: 512,
             backend: None,
+            listen_options: ListenOptions::DEFAULT,
             config: Config::DEFAULT,
         }
     }
@@ -104,6 +107,13 @@ impl Builder {
         self
     }
 
+    /// Sets how listeners are opened. The default probes silent peers, so that one that vanishes
+    /// does not keep its slot. On WASI 0.1 the host opens the listener, in its own way.
+    pub const fn listen_options(mut self, listen_options: ListenOptions) -> Self {
+        self.listen_options = listen_options;
+        self
+    }
+
     /// Sets the time without a byte after which a connection is closed; `None` for never.
     pub fn idle_timeout(mut self, idle_timeout: Option<Duration>) -> Self {
         self.config = self.config.idle_timeout(idle_timeout);
@@ -134,22 +144,59 @@ impl Builder {
         self.connections.saturating_add(LISTENERS_MAX + TOKENS_BESIDE)
     }
 
+    /// Returns the number of connections.
+    #[cfg(unix)]
+    pub(super) const fn connections_max(&self) -> usize {
+        self.connections
+    }
+
+    /// Returns the backend to wait with.
+    pub(super) fn backend_or_default(&self) -> Backend {
+        self.backend.unwrap_or_default()
+    }
+
+    /// Returns how listeners are opened.
+    #[cfg(unix)]
+    pub(super) const fn options(&self) -> &ListenOptions {
+        &self.listen_options
+    }
+
+    /// Takes the memory of a loop.
+    pub(super) fn loop_memory(&self) -> Result<HeapLoop, ServeError> {
+        HeapLoop::new(self.slots(), self.events).map_err(|error| self.no_memory(error))
+    }
+
+    /// Takes the memory of a server.
+    pub(super) fn server_memory<T>(&self) -> Result<HeapServer<Socket, T>, ServeError> {
+        let buffers = self.slots().saturating_mul(self.buffers_each);
+        HeapServer::new(self.slots(), buffers, self.buffer_size)
+            .map_err(|error| self.no_memory(error))
+    }
+
+    /// Makes a server.
+    pub(super) fn server<S: Service>(
+        &self,
+        service: S,
+        memory: HeapServer<Socket, S::Session>,
+    ) -> Server<Platform, S, HeapServer<Socket, S::Session>> {
+        Server::new(service, self.config.connections_max(self.connections), memory)
+    }
+
     const fn no_memory(&self, error: Error) -> ServeError {
         ServeError::new(Step::Memory(self.connections), error)
     }
 
-    /// Opens the platform and a listener. On WASI 0.1 that is the one that the host has opened,
-    /// whatever `address` says.
+    /// Opens the platform and a listener at `address`. WASI 0.1 ignores the address, and takes the
+    /// listener that the host has opened.
     ///
     /// # Errors
     ///
     /// [`ServeError`]: too few descriptors, too little memory, an address that cannot be had.
     pub fn listen(self, address: SocketAddr) -> Result<Listening, ServeError> {
         let slots = self.slots();
-        let backend = self.backend.unwrap_or_default();
+        let backend = self.backend_or_default();
         let platform = open::platform(backend, self.connections, slots)?;
-        let memory = HeapLoop::new(slots, self.events).map_err(|error| self.no_memory(error))?;
-        let mut event_loop = EventLoop::new(platform, memory);
+        let mut event_loop = EventLoop::new(platform, self.loop_memory()?);
         let waker = open::Waker::new(&mut event_loop.context())
             .map_err(|error| ServeError::new(Step::Platform, error))?;
         let handle = Handle::new(waker);
@@ -179,7 +226,8 @@ impl Listening {
         if self.listeners.len() == LISTENERS_MAX {
             return Err(ServeError::new(Step::Listen(address), ErrorKind::Full.into()));
         }
-        let listener = open::listen(self.event_loop.context().platform, address)?;
+        let options = &self.settings.listen_options;
+        let listener = open::listen(self.event_loop.context().platform, address, options)?;
         self.listeners.push(listener);
         Ok(self)
     }
@@ -216,12 +264,8 @@ impl Listening {
     /// [`ServeError`] if the platform cannot wait.
     pub fn run<S: Service>(self, service: S) -> Result<Finished<S>, ServeError> {
         let Self { settings, mut event_loop, listeners, handle, .. } = self;
-        let slots = settings.slots();
-        let buffers = slots.saturating_mul(settings.buffers_each);
-        let memory = HeapServer::new(slots, buffers, settings.buffer_size)
-            .map_err(|error| settings.no_memory(error))?;
-        let config = settings.config.connections_max(settings.connections);
-        let mut server = Server::new(service, config, memory);
+        let memory = settings.server_memory()?;
+        let mut server = settings.server(service, memory);
         let failed = |error| ServeError::new(Step::Wait, error);
         for listener in listeners {
             server.listen(&mut event_loop.context(), listener).map_err(failed)?;
@@ -239,14 +283,14 @@ impl Listening {
     }
 }
 
-/// What is left of a server that has ended.
+/// The rest of a server that has ended: its service and its counts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Finished<S> {
     /// The service.
     pub service: S,
-    /// What the server has counted.
+    /// The counts of the server.
     pub counters: Counters,
-    /// What its loop has counted.
+    /// The counts of its loop.
     pub loop_counters: LoopCounters,
 }

@@ -12,7 +12,7 @@ pub struct ServeError {
     error: Error,
 }
 
-/// What was to be done.
+/// The step that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// Get memory for so many connections.
@@ -27,6 +27,12 @@ pub(super) enum Step {
     #[cfg(all(target_os = "wasi", target_env = "p1"))]
     Preopened,
     Wait,
+    /// Have the system choose a listener by the core.
+    #[cfg(unix)]
+    Steer,
+    /// Bind a thread to a core.
+    #[cfg(unix)]
+    Pin,
 }
 
 impl ServeError {
@@ -71,6 +77,10 @@ impl ServeError {
                 "that address is not one of this host: try 127.0.0.1 or 0.0.0.0"
             }
             (Step::Listen(_), _) => "try another address",
+            #[cfg(unix)]
+            (Step::Steer, _) => "choose the distribution hash or least-loaded",
+            #[cfg(unix)]
+            (Step::Pin, _) => "run it without pinning",
             (Step::Memory(_), _) => "serve fewer connections, or with smaller buffers",
             _ => "",
         }
@@ -91,6 +101,10 @@ impl fmt::Display for ServeError {
             #[cfg(all(target_os = "wasi", target_env = "p1"))]
             Step::Preopened => formatter.write_str("cannot use the listening socket of the host"),
             Step::Wait => formatter.write_str("cannot wait for events"),
+            #[cfg(unix)]
+            Step::Steer => formatter.write_str("cannot share out connections by core"),
+            #[cfg(unix)]
+            Step::Pin => formatter.write_str("cannot bind a thread to a core"),
         }?;
         write!(formatter, ": {}", self.error)?;
         match self.advice() {

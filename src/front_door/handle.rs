@@ -16,7 +16,7 @@ pub struct Handle {
     waker: Waker,
 }
 
-/// What was asked for and is not done yet.
+/// The requests that are not carried out yet.
 #[derive(Debug)]
 struct Requests {
     /// The nanoseconds that a drain may take, or [`NONE`].
@@ -43,6 +43,12 @@ impl Handle {
     /// Stops the server at the end of this turn. Connections are reset.
     pub fn stop(&self) {
         self.requests.stop.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Ends the wait of the server's loop.
+    #[cfg(unix)]
+    pub(super) fn wake(&self) {
         self.waker.wake();
     }
 

@@ -7,12 +7,16 @@ mod handle;
 #[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
 mod open;
+#[cfg(unix)]
+mod shards;
 
 pub use builder::{Builder, Finished, Listening};
 pub use error::ServeError;
 pub use handle::Handle;
 #[cfg(target_os = "wasi")]
 pub use open::{Backend, UnknownBackend};
+#[cfg(unix)]
+pub use shards::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
 
 use std::net::SocketAddr;
 
@@ -21,12 +25,12 @@ use selkie_core::Service;
 /// Serves `service` at `address` with the defaults of [`Builder`], until an error ends it.
 ///
 /// On WASI 0.1, where a guest cannot listen by itself, it serves the listener that the host has
-/// opened, whatever the address.
+/// opened, and ignores the address.
 ///
 /// ```no_run
 /// use selkie::{Peer, Service};
 ///
-/// /// Sends back whatever it receives.
+/// /// Sends back what it receives.
 /// struct Echo;
 ///
 /// impl Service for Echo {

@@ -110,6 +110,7 @@ include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
 
 mod platform;
 mod selector;
+pub mod shards;
 mod storage;
 mod sys;
 mod waker;

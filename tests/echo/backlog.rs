@@ -13,7 +13,7 @@ pub(crate) fn the_backlog_is_served(backend: &str) {
     drain_with_backlog(backend, 1024, 0);
 }
 
-/// The same at capacity: each client is served as soon as a slot is free.
+/// Drains at capacity: each client of the backlog is served as soon as a slot is free.
 pub(crate) fn the_backlog_is_served_at_capacity(backend: &str) {
     drain_with_backlog(backend, 4, 4);
 }

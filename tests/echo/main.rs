@@ -13,6 +13,7 @@ mod pausing;
 mod process;
 mod programs;
 mod server;
+mod sharded;
 mod stalling;
 mod stopping;
 mod waiting;
@@ -49,10 +50,12 @@ macro_rules! on_every_backend {
             crate::pausing::one_client as a_client_that_sent_during_a_pause_is_served,
             crate::pausing::many_clients as all_of_1200_clients_that_sent_during_a_pause_are_served,
             crate::backlog::the_backlog_is_served as clients_in_the_backlog_of_a_draining_server_are_served,
-            crate::backlog::the_backlog_is_served_at_capacity as a_full_server_that_drains_serves_its_backlog,
+            crate::backlog::the_backlog_is_served_at_capacity
+                as a_full_server_that_drains_serves_its_backlog,
             crate::waiting::every_end_frees_a_slot as every_end_of_a_client_lets_the_next_one_in,
             crate::waiting::an_idle_timeout_frees_a_slot as an_idle_timeout_lets_the_next_one_in,
-            crate::stalling::stalled_clients_delay_no_other as a_thousand_stalled_clients_delay_no_other,
+            crate::stalling::stalled_clients_delay_no_other
+                as a_thousand_stalled_clients_delay_no_other,
         })+
     };
 }

@@ -119,8 +119,10 @@ pub(crate) fn signal(child: &Child, name: &str) {
 /// Parses the address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.
 fn parse(line: &str, backend: &str) -> Option<(SocketAddr, usize)> {
     let (address, rest) = line.strip_prefix("listening on ")?.split_once(' ')?;
-    let capacity =
+    let rest =
         rest.trim_end().strip_prefix(&format!("({backend}, capacity "))?.strip_suffix(')')?;
+    // With shards the line goes on.
+    let capacity = rest.split(',').next()?;
     Some((address.parse().ok()?, capacity.parse().ok()?))
 }
 

@@ -62,10 +62,16 @@ fn on(backends: &[&'static str], case: fn(&'static str)) {
 
 faults! {
     waits_are_interrupted: |backend| waits::disturbed(backend, "error=EINTR", "1+2");
-    waits_are_interrupted_many_times_in_a_row: |backend| waits::disturbed(backend, "error=EINTR", "5..500");
+    waits_are_interrupted_many_times_in_a_row: |backend| {
+        waits::disturbed(backend, "error=EINTR", "5..500");
+    };
     waits_end_with_nothing: |backend| waits::disturbed(backend, "retval=0", "1+2");
-    waits_with_a_deadline_are_interrupted: |backend| waits::disturbed_with_a_deadline(backend, "error=EINTR");
-    waits_with_a_deadline_end_with_nothing: |backend| waits::disturbed_with_a_deadline(backend, "retval=0");
+    waits_with_a_deadline_are_interrupted: |backend| {
+        waits::disturbed_with_a_deadline(backend, "error=EINTR");
+    };
+    waits_with_a_deadline_end_with_nothing: |backend| {
+        waits::disturbed_with_a_deadline(backend, "retval=0");
+    };
 
     the_process_is_out_of_descriptors: |backend| accepting::shortage(backend, "EMFILE");
     the_system_is_out_of_descriptors: |backend| accepting::shortage(backend, "ENFILE");
@@ -89,7 +95,9 @@ faults! {
     a_write_finds_a_reset: |backend| streams::broken(backend, "sendto", "ECONNRESET", "1 reset");
     a_write_finds_a_broken_pipe: |backend| streams::broken(backend, "sendto", "EPIPE", "1 reset");
     a_write_is_out_of_memory: |backend| streams::broken(backend, "sendto", "ENOMEM", "1 failed");
-    pending_output_finds_a_broken_pipe: |backend| streams::broken_with_pending_output(backend, "EPIPE");
+    pending_output_finds_a_broken_pipe: |backend| {
+        streams::broken_with_pending_output(backend, "EPIPE");
+    };
     every_third_read_finds_a_reset: streams::broken_again_and_again;
     streams_cannot_be_ended: streams::draining_without_shutdown;
 }

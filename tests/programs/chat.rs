@@ -45,7 +45,7 @@ fn a_line_reaches_everybody_but_its_speaker() {
     drop(ann);
     assert_eq!((bob.line(), eve.line()), ("ann left\n".to_owned(), "ann left\n".to_owned()));
     eve.say("goodbye");
-    assert_eq!(bob.line(), "eve: goodbye\n", "and nobody is told their own line");
+    assert_eq!(bob.line(), "eve: goodbye\n", "and no client gets its own line");
     drop((bob, eve));
     server.stop();
 }
@@ -85,8 +85,8 @@ fn nicknames_and_lines_have_limits() {
     }
     let mut long = Member::join(&server, "long");
     // The line never ends.
-    let endless = [b'x'; 4096];
-    let sent = long.stream.get_mut().write_all(&endless);
+    let unended = [b'x'; 4096];
+    let sent = long.stream.get_mut().write_all(&unended);
     sent.expect("the kernel takes a page");
     let mut rest = String::new();
     long.stream.read_to_string(&mut rest).expect("the connection ends in time");

@@ -90,8 +90,8 @@ fn what_is_no_request_is_answered_and_ends_the_connection() {
         assert_eq!(crate::ask_for_all(&mut client, request.as_bytes()), answer);
     }
     let mut client = server.target().connect();
-    let endless = vec![b'x'; 16 * 1024];
-    let answer = crate::ask_for_all(&mut client, &endless);
+    let unended = vec![b'x'; 16 * 1024];
+    let answer = crate::ask_for_all(&mut client, &unended);
     assert_eq!(answer, "-ERR Protocol error: the request is too large\r\n");
     let mut client = server.target().connect();
     let large = format!("SET k {}\r\n", "v".repeat(2000));

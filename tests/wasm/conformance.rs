@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::clients::PATIENCE;
-use crate::partner::Partner;
+use crate::remote_peer::RemotePeer;
 use crate::runtime::{Runtime, Taken, first_that_is_not_taken, is_taken};
 
 /// A program that is ended when it has not been heard of for too long.
@@ -30,7 +30,7 @@ impl Watchdog {
                     Err(RecvTimeoutError::Timeout) => break,
                 }
             }
-            let _ = watched.lock().expect("nobody panics with it").kill();
+            let _ = watched.lock().expect("no thread panics with it").kill();
         });
         Self { child, sign_of_life }
     }
@@ -45,7 +45,7 @@ fn run(runtime: Runtime, words: &str) -> Result<Option<usize>, Taken> {
     let mut input = child.stdin.take().expect("its input is piped");
     let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
     let watchdog = Watchdog::new(child);
-    let (mut partner, mut case) = (Partner::default(), String::new());
+    let (mut remote, mut case) = (RemotePeer::default(), String::new());
     let (mut passed, mut failed) = (0, Vec::new());
     let (mut line, mut is_silent) = (String::new(), true);
     while output.read_line(&mut line).expect("what it prints is text") > 0 {
@@ -54,9 +54,9 @@ fn run(runtime: Runtime, words: &str) -> Result<Option<usize>, Taken> {
         match line.trim_end().split_once(' ') {
             Some(("ask", question)) => {
                 // If it has ended meanwhile, there is no more output either.
-                let _ = partner.answer(question, &mut output, &mut input, process);
+                let _ = remote.answer(question, &mut output, &mut input, process);
             }
-            Some(("begin", name)) => (partner, case) = (Partner::default(), name.to_owned()),
+            Some(("begin", name)) => (remote, case) = (RemotePeer::default(), name.to_owned()),
             Some(("end", outcome)) => {
                 println!("{case}: {outcome}");
                 match outcome.split_once(": ") {
@@ -71,7 +71,7 @@ fn run(runtime: Runtime, words: &str) -> Result<Option<usize>, Taken> {
     }
     let Watchdog { child, sign_of_life } = watchdog;
     drop(sign_of_life);
-    let status = child.lock().expect("nobody panics with it").wait().expect("the child is ours");
+    let status = child.lock().expect("no thread panics with it").wait().expect("the child is ours");
     if is_silent && addresses.iter().any(|address| is_taken(*address)) {
         return Err(Taken);
     }
@@ -80,8 +80,8 @@ fn run(runtime: Runtime, words: &str) -> Result<Option<usize>, Taken> {
     Ok(Some(passed))
 }
 
-/// All cases. On WASI 0.1 those about connecting are not applicable, and on 0.2 those about sources
-/// that break.
+/// Runs all cases. On WASI 0.1 those about connecting are not applicable, and on 0.2 those about
+/// sources that break.
 pub(crate) fn whole_suite(runtime: Runtime) {
     /// Fewer than that, and something keeps the cases from being tried.
     const PASSED_MIN: usize = 110;

@@ -8,7 +8,7 @@
 #[path = "../clients/mod.rs"]
 mod clients;
 mod conformance;
-mod partner;
+mod remote_peer;
 mod runtime;
 
 use std::io::{BufRead, Write};
@@ -20,7 +20,9 @@ use runtime::Runtime;
 /// Makes a test in each runtime of each case, so that a report names both: of the cases that all
 /// runtimes pass, and of those that are given.
 macro_rules! in_runtimes {
-    ($cases:tt $($name:ident = $runtime:expr),+ $(,)?) => { $(in_runtime! { $name = $runtime; $cases })+ };
+    ($cases:tt $($name:ident = $runtime:expr),+ $(,)?) => {
+        $(in_runtime! { $name = $runtime; $cases })+
+    };
 }
 
 /// The same for one runtime.
@@ -116,7 +118,7 @@ fn idle_timeout(runtime: Runtime) {
     assert!(server.is_up());
 }
 
-/// All of them have sent before the first one reads, so that all are ready at once.
+/// Sends from all clients before the first one reads, so that all are ready at once.
 fn many_at_once(runtime: Runtime) {
     let Some(mut server) = runtime.echo(512, &[]) else { return };
     let target = server.target();
@@ -134,7 +136,7 @@ fn many_at_once(runtime: Runtime) {
     assert!(server.is_up());
 }
 
-/// The server closes a client to which the host still holds bytes, and must not wait for it.
+/// Checks that the server closes a client for which the host still has bytes, without waiting.
 fn stalled_closed(runtime: Runtime) {
     let Some(mut server) = runtime.echo(4, &["--idle-timeout", "0.5"]) else { return };
     let target = server.target();
@@ -154,8 +156,8 @@ fn stalled_closed(runtime: Runtime) {
     assert!(server.is_up());
 }
 
-/// While its clients do anything at all, the program asks no one for memory, and neither does the host on its
-/// behalf. (The guest without an allocator, below, could not even be linked if it did.)
+/// Checks that the program allocates nothing while its clients do anything at all, nor the host on
+/// its behalf. (The guest without an allocator, below, could not even be linked if it did.)
 fn allocations(runtime: Runtime) {
     let Some((server, mut output)) = runtime.counting() else { return };
     let target = server.target();
@@ -189,8 +191,8 @@ fn a_guest_without_an_allocator_serves_on_wasi_02() {
     assert!(server.is_up());
 }
 
-/// The complaint of a program is one sentence that says what to do, and no trap (for which wasmtime
-/// ends with 134).
+/// Checks that a program complains in one sentence that says what to do, and does not trap (for
+/// which wasmtime ends with 134).
 fn assert_complains(complaint: Option<(i32, String)>, expected: i32, words: &str) {
     let Some((code, text)) = complaint else { return };
     assert_eq!(code, expected, "{text}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::clients::{PATIENCE, Target};
 
-/// Where `ci/test wasi` has put the runtimes and the programs, each under a name of its own.
+/// The variable with the folder of the runtimes and programs, which `ci/test wasi` has made.
 const FOLDER: &str = "SELKIE_WASM";
 
 /// A runtime, and how a server is run in it.
@@ -34,7 +34,7 @@ pub(crate) struct Server {
 }
 
 impl Runtime {
-    /// The name of the runtime's file.
+    /// Returns the name of the runtime's file.
     const fn name(self) -> &'static str {
         match self {
             Self::Wasmtime01(name) | Self::Wasmtime02(name) | Self::Wasmtime03(name) => name,
@@ -43,8 +43,8 @@ impl Runtime {
         }
     }
 
-    /// The command that runs a program for which the host listens at these addresses, up to the
-    /// name of the program.
+    /// Returns the command that runs a program for which the host listens at these addresses, up to
+    /// the name of the program.
     fn launch(self, folder: &Path, addresses: &[SocketAddr]) -> Command {
         let mut command = Command::new(folder.join(self.name()));
         match self {
@@ -72,12 +72,12 @@ impl Runtime {
         command
     }
 
-    /// Whether programs are modules of WASI 0.1, and have only the listeners that the host opens.
+    /// Returns whether programs are modules of WASI 0.1, and have only the host's listeners.
     const fn is_01(self) -> bool {
         matches!(self, Self::Wasmtime01(_) | Self::Wasmi01)
     }
 
-    /// The file of a program in the version that this runtime takes.
+    /// Returns the file of a program in the version that this runtime takes.
     fn program(self, folder: &Path, name: &str) -> PathBuf {
         let version = match self {
             Self::Jco02 => return folder.join(format!("jco-{name}/main.mjs")),
@@ -88,21 +88,21 @@ impl Runtime {
         folder.join(format!("{name}-{version}.wasm"))
     }
 
-    /// Where a server is asked to listen: anywhere, or where no one does if the host has to be told
-    /// a number.
+    /// Returns the address that a server is given: any port, or a free one if the host needs a
+    /// number.
     fn address(self) -> SocketAddr {
         if self.is_01() { free_address() } else { ([127, 0, 0, 1], 0).into() }
     }
 
-    /// The command that runs `program` as a server at `address`.
+    /// Returns the command that runs `program` as a server at `address`.
     fn command(self, folder: &Path, program: &str, address: SocketAddr) -> Command {
         let mut command = self.launch(folder, &[address]);
         command.arg(self.program(folder, program));
         command
     }
 
-    /// The command that runs the conformance suite, with what it is given, and the addresses at
-    /// which the host listens for it. Without runtimes there is nothing to test, which is said.
+    /// Returns the command that runs the conformance suite with `words`, and the addresses at which
+    /// the host listens for it. Without runtimes it prints that there is nothing to test.
     pub(crate) fn conformance(self, words: &str) -> Option<(Command, Vec<SocketAddr>)> {
         let folder = folder()?;
         let addresses = if self.is_01() { many_addresses() } else { Vec::new() };
@@ -169,7 +169,7 @@ impl Runtime {
 
     /// Runs the guest without an allocator, which has no options and prints nothing.
     pub(crate) fn guest(self) -> Option<Server> {
-        /// Where the guest for WASI 0.2 listens.
+        /// The address of the guest for WASI 0.2.
         const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 7000);
 
         let folder = folder()?;
@@ -231,12 +231,13 @@ impl Drop for Server {
     }
 }
 
-/// The folder of the runtimes.
+/// Returns the folder of the runtimes.
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     if folder.is_none() {
         println!(
-            "not run: {FOLDER} names no folder of WebAssembly runtimes; `ci/test wasi` makes one and sets it"
+            "not run: {FOLDER} names no folder of WebAssembly runtimes; `ci/test wasi` makes one \
+             and sets it"
         );
     }
     folder
@@ -246,8 +247,8 @@ fn folder() -> Option<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Taken;
 
-/// What comes of `run`, which chooses an address that no one has, and begins anew when it was not
-/// the first to take it.
+/// Calls `run`, which chooses a free address, and calls it again when another process was the first
+/// to take that.
 pub(crate) fn first_that_is_not_taken<T>(mut run: impl FnMut() -> Result<T, Taken>) -> T {
     /// More than that are no coincidence.
     const TRIES: usize = 5;
@@ -258,20 +259,20 @@ pub(crate) fn first_that_is_not_taken<T>(mut run: impl FnMut() -> Result<T, Take
     })
 }
 
-/// Whether somebody listens at an address.
+/// Returns whether somebody listens at an address.
 pub(crate) fn is_taken(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
-/// An address at which no one listens at the moment.
+/// Returns an address at which no one listens at the moment.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound")
 }
 
-/// As many addresses as the conformance suite has listeners, at which no one listens. Each has a
-/// host of its own in the loopback network, so that no connection that is made meanwhile from an
-/// address of 127.0.0.1 takes one of them away.
+/// Returns as many free addresses as the conformance suite has listeners. Each has a host of its
+/// own in the loopback network, so that no connection that is made meanwhile from an address of
+/// 127.0.0.1 takes one of them away.
 fn many_addresses() -> Vec<SocketAddr> {
     /// More than there are listeners in all cases together.
     const COUNT: u8 = 250;

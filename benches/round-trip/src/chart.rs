@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use crate::IDLE;
 use crate::figures::{Figures, Summary};
 
-/// The colours, which people who see few of them can tell apart (Okabe and Ito).
+/// The colours of Okabe and Ito, which colour-blind people can distinguish.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(86, 180, 233),
@@ -30,11 +30,9 @@ pub(crate) fn draw(
     let highest = times().fold(0.0, f64::max) * 1.5;
     let area = SVGBackend::new(path, (900, 560)).into_drawing_area();
     area.fill(&WHITE)?;
+    let title = "Round trip of 64 bytes beside idle connections (lower is better)";
     let mut chart = ChartBuilder::on(&area)
-        .caption(
-            "Round trip of 64 bytes beside idle connections (lower is better)",
-            ("sans-serif", 20),
-        )
+        .caption(title, ("sans-serif", 20))
         .margin(16)
         .x_label_area_size(48)
         .y_label_area_size(72)
@@ -66,7 +64,7 @@ pub(crate) fn draw(
     Ok(())
 }
 
-/// The points of a line: idle clients, and the median round trip.
+/// Returns the points of a line: idle clients, and the median round trip.
 #[expect(clippy::cast_precision_loss, reason = "there are not that many clients")]
 fn line(figures: &Figures) -> Vec<(f64, f64)> {
     IDLE.into_iter()

@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How many clients every server has room for.
+/// The number of clients that every server has room for.
 const CAPACITY: &str = "10100";
-/// How long a server may take to listen.
+/// The time that a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The names of those that are compared with each other.
@@ -27,14 +27,14 @@ pub(crate) struct Contestant {
     pub(crate) name: &'static str,
     /// The program and its arguments, in which `{address}` stands for where to listen.
     command: Vec<String>,
-    /// Whether the host listens, so that the server cannot say where.
+    /// True if the host listens, so that the server does not know the address.
     host_listens: bool,
     /// With more idle clients than this it would be measured for minutes.
     pub(crate) idle_max: usize,
 }
 
 impl Contestant {
-    /// All of them, from the programs that the environment names.
+    /// Returns all contestants, from the programs that the environment names.
     pub(crate) fn all() -> std::result::Result<Vec<Self>, VarError> {
         let variable = |name| std::env::var(name);
         let program = variable("SELKIE_NATIVE")?;
@@ -86,7 +86,7 @@ impl Contestant {
         }
     }
 
-    /// Whether it is the same server by hand: its line would hide that of the library.
+    /// Returns whether it is the same server by hand: its line would hide that of the library.
     pub(crate) fn is_by_hand(&self) -> bool {
         matches!(self.name, name::IO_POLL_BY_HAND | name::POLL_ONEOFF_BY_HAND)
     }
@@ -123,7 +123,7 @@ impl Contestant {
     }
 }
 
-/// An address at which no one listens.
+/// Returns an address at which no one listens.
 fn free_address() -> Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
@@ -139,7 +139,7 @@ impl Server {
         self.address
     }
 
-    /// How long its threads have been running in all, in microseconds; where the system counts that
+    /// Returns the processor time of its threads, in microseconds, where the system counts that
     /// (proc(5), `schedstat`).
     #[expect(clippy::cast_precision_loss, reason = "it is far less than 2^53 nanoseconds")]
     pub(crate) fn cpu_time(&self) -> Option<f64> {

@@ -1,7 +1,6 @@
 //! What was measured, and what it comes to.
 
-/// What was measured of one contestant, burst by burst; those of all contestants were taken in
-/// turn.
+/// The measurements of one contestant, burst by burst; those of all contestants were taken in turn.
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
     /// The median round trips in microseconds, for each number of idle clients.
@@ -33,14 +32,14 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Of nothing there is none.
+    /// Returns the quartiles of some samples, if there are any.
     pub(crate) fn of(mut samples: Vec<f64>) -> Option<Self> {
         samples.sort_by(f64::total_cmp);
         let at = |quarter: usize| samples.get(samples.len() * quarter / 4).copied();
         Some(Self { median: at(2)?, low: at(1)?, high: at(3)? })
     }
 
-    /// Of the ratios of two contestants, burst by burst.
+    /// Returns the quartiles of the ratios of two contestants, burst by burst.
     pub(crate) fn of_ratios(ours: &[f64], theirs: &[f64]) -> Option<Self> {
         Self::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
     }

@@ -24,16 +24,16 @@ use contestant::{Contestant, Server};
 use figures::Figures;
 use measure::{Busy, Clients};
 
-/// How many clients are silent.
+/// The numbers of silent clients.
 const IDLE: [usize; 4] = [10, 100, 1_000, 10_000];
 /// Up to so many of them are connected to all contestants at once: systems often allow a process
 /// 20,000 descriptors.
 const IDLE_TOGETHER_MAX: usize = 1_000;
-/// How many bursts each contestant has for each number of idle clients in each round.
+/// The number of bursts of each contestant for each number of idle clients in each round.
 const PASSES: usize = 2;
 /// The same for the busy clients, with which two contestants are close to each other.
 const PASSES_BUSY: usize = 5;
-/// What connecting leaves behind in queues, and in the scheduler's books, is gone after this.
+/// The time after which queues are empty, and the scheduler has forgotten the connecting.
 const SETTLE: Duration = Duration::from_secs(1);
 
 type Failure = Box<dyn std::error::Error>;
@@ -41,7 +41,7 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let Some(chart) = std::env::args().nth(1) else {
         eprintln!(
-            "usage: round-trip CHART.svg [ROUNDS [NAME]]; see ci/round-trip for what it needs besides"
+            "usage: round-trip CHART.svg [ROUNDS [NAME]]; see ci/round-trip for its environment"
         );
         return ExitCode::from(2);
     };
@@ -79,7 +79,7 @@ fn run(chart: &Path, rounds: usize) -> Result<(), Failure> {
     chart::draw(chart, &drawn)
 }
 
-/// Throughput, of all in turn.
+/// Measures the throughput of all servers in turn.
 fn measure_busy(servers: &[Server], figures: &mut [Figures]) -> Result<(), Failure> {
     let mut clients = servers
         .iter()
@@ -93,7 +93,7 @@ fn measure_busy(servers: &[Server], figures: &mut [Figures]) -> Result<(), Failu
     Ok(())
 }
 
-/// Round trips, of all in turn, with ever more silent clients.
+/// Measures the round trips of all servers in turn, with ever more silent clients.
 fn measure_idle(
     contestants: &[Contestant],
     servers: Vec<Server>,
@@ -136,8 +136,7 @@ fn measure_idle(
     Ok(())
 }
 
-/// One burst of round trips with one contestant: how long they take, and how much of that it
-/// computes.
+/// Measures one burst of round trips with one contestant: their times, and its processor time.
 #[expect(clippy::cast_precision_loss, reason = "there are not that many messages")]
 fn burst(
     server: &Server,

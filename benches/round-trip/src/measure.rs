@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is sent there and back.
+/// The message.
 const MESSAGE: [u8; 64] = [b'm'; 64];
-/// How many clients connect before one of them is heard, which bounds the backlog.
+/// The number of clients that connect before one of them is answered, which bounds the backlog.
 const WAVE: usize = 100;
-/// How many clients talk at once.
+/// The number of clients that talk at once.
 const BUSY: usize = 64;
-/// How long each burst is measured, unless that gives too few samples.
+/// The length of each burst, unless that gives too few samples.
 const SPAN: Duration = Duration::from_millis(200);
-/// How long it goes on unmeasured before that.
+/// The time before each burst that is not measured.
 const WARM_UP: Duration = Duration::from_millis(60);
 /// The fewest samples of a burst.
 const SAMPLES_MIN: usize = 10;
@@ -33,7 +33,7 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(client)
 }
 
-/// One message there and back.
+/// Sends one message, and reads it back.
 fn round_trip(client: &mut TcpStream) -> Result<()> {
     client.write_all(&MESSAGE)?;
     client.read_exact(&mut [0; MESSAGE.len()])
@@ -47,7 +47,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// One that talks.
+    /// Connects a client that talks.
     pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
         Ok(Self { address, talker: connect(address)?, idle: Vec::new() })
     }
@@ -75,7 +75,7 @@ impl Clients {
         Ok(())
     }
 
-    /// The round trips of a burst, in microseconds, from the shortest one on.
+    /// Returns the round trips of a burst, in microseconds, from the shortest one on.
     pub(crate) fn round_trips(&mut self) -> Result<Vec<f64>> {
         let start = Instant::now();
         let mut samples = Vec::new();
@@ -98,7 +98,7 @@ impl Busy {
         Ok(Self((0..BUSY).map(|_| connect(address)).collect::<Result<_>>()?))
     }
 
-    /// How many messages a second go there and back in a burst, when each client has one under way.
+    /// Returns the messages a second that are echoed in a burst. Each client has one under way.
     #[expect(clippy::cast_precision_loss, reason = "there are not that many messages")]
     pub(crate) fn throughput(&mut self) -> Result<f64> {
         self.talk(WARM_UP)?;

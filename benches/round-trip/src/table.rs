@@ -6,7 +6,7 @@ use crate::IDLE;
 use crate::contestant::name;
 use crate::figures::{Figures, Summary};
 
-/// Who is compared with whom.
+/// The pairs of contestants that are compared.
 const COMPARISONS: [(&str, &str); 6] = [
     (name::IO_POLL, name::IO_POLL_BY_HAND),
     (name::IO_POLL, name::MIO),
@@ -19,7 +19,7 @@ const COMPARISONS: [(&str, &str); 6] = [
 /// The head of the column that is not about idle clients.
 const BUSY: &str = " messages/s, 64 busy clients |";
 
-/// All of them.
+/// Returns all tables.
 pub(crate) fn all(figures: &[Figures]) -> String {
     let tables = [
         medians(figures),
@@ -32,7 +32,7 @@ pub(crate) fn all(figures: &[Figures]) -> String {
     tables.join("\n\n")
 }
 
-/// The medians of all contestants.
+/// Returns the table of the medians of all contestants.
 fn medians(figures: &[Figures]) -> String {
     let mut text = head("round trip beside idle clients, us", &format!(" 10,000 to 10 |{BUSY}"));
     for one in figures {
@@ -51,8 +51,8 @@ fn medians(figures: &[Figures]) -> String {
     text
 }
 
-/// How much of that the servers compute. What is left is mostly how long the system takes to wake
-/// up who waits.
+/// Returns the table of the servers' processor times. The rest of a round trip is mostly the time
+/// that the system takes to wake a waiting process.
 fn cpu_times(figures: &[Figures]) -> String {
     let mut text = head("CPU time of the server for a message, us", "");
     for one in figures {
@@ -66,7 +66,7 @@ fn cpu_times(figures: &[Figures]) -> String {
     text
 }
 
-/// The ratios of those that are compared.
+/// Returns the table of the ratios of those that are compared.
 fn ratios(
     figures: &[Figures],
     subject: &str,
@@ -87,8 +87,8 @@ fn ratios(
     text
 }
 
-/// The first two lines of a table with a column for each number of idle clients, and those that
-/// `rest` names.
+/// Returns the first two lines of a table with a column for each number of idle clients, and those
+/// that `rest` names.
 fn head(subject: &str, rest: &str) -> String {
     let mut text = format!("| {subject} |");
     for idle in IDLE {
@@ -105,7 +105,7 @@ fn ratio(text: &mut String, ours: &[f64], theirs: &[f64]) {
     });
 }
 
-/// A cell, which is empty where nothing was measured.
+/// Returns a cell, which is empty where nothing was measured.
 fn cell(
     text: &mut String,
     summary: Option<Summary>,

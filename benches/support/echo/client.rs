@@ -33,7 +33,6 @@ struct Client {
 
 pub(crate) fn drive(port: u16, active: usize, idle: usize, message_bytes: usize) {
     process::descriptors_max();
-    process::pin_to_core(1);
     let mut client = Client::connected(port, active + idle, message_bytes);
     client.exchange(active + idle, (active + idle) as u64);
     say("ready");

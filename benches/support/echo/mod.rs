@@ -115,7 +115,10 @@ macro_rules! backends {
 pub(crate) fn play(role: &Role) -> bool {
     match role.word(0) {
         "serve" => serve(role),
-        "drive" => client::drive(role.number(1), role.number(2), role.number(3), role.number(4)),
+        "drive" => {
+            process::pin_to_core(role.number(5));
+            client::drive(role.number(1), role.number(2), role.number(3), role.number(4));
+        }
         _ => return false,
     }
     true

@@ -24,6 +24,7 @@ pub(crate) type Wrapper<'w> = &'w [&'w str];
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    output: BufReader<ChildStdout>,
     port: u16,
 }
 
@@ -47,17 +48,25 @@ fn command(wrapper: Wrapper<'_>) -> Command {
 impl Server {
     /// Starts a server that ends when so many connections were opened and closed.
     pub(crate) fn start(contestant: Contestant, connections: usize, wrapper: Wrapper<'_>) -> Self {
+        Self::start_role(&["serve", contestant.name(), &connections.to_string()], wrapper)
+    }
+
+    /// Starts this program in a role that prints a port first.
+    pub(crate) fn start_role(role: &[&str], wrapper: Wrapper<'_>) -> Self {
         let mut command = command(wrapper);
-        command
-            .args(["--role", "serve", contestant.name(), &connections.to_string()])
-            .stdout(Stdio::piped());
+        command.arg("--role").args(role).stdout(Stdio::piped());
         if !wrapper.is_empty() {
             command.stderr(Stdio::piped());
         }
         let mut child = command.spawn().expect("a server process");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let port = line(&mut output).parse().expect("the server's port");
-        Self { child, port }
+        Self { child, output, port }
+    }
+
+    /// Reads the line that a server prints at its end.
+    pub(crate) fn last_line(&mut self) -> String {
+        line(&mut self.output)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -76,8 +85,13 @@ impl Server {
 impl Client {
     /// Starts a client, and waits until it is connected and every connection was served once.
     pub(crate) fn start(server: &Server, load: Load) -> Self {
+        Self::start_on(1, server, load)
+    }
+
+    /// Starts a client on the given core.
+    pub(crate) fn start_on(core: usize, server: &Server, load: Load) -> Self {
         let Load { active, idle, message_bytes } = load;
-        let numbers = [usize::from(server.port), active, idle, message_bytes]
+        let numbers = [usize::from(server.port), active, idle, message_bytes, core]
             .map(|number| number.to_string());
         let mut command = command(&[]);
         command
@@ -94,8 +108,18 @@ impl Client {
 
     /// Exchanges `messages` messages; returns the time that took.
     pub(crate) fn exchange(&mut self, messages: u64) -> Duration {
+        self.begin(messages);
+        self.end()
+    }
+
+    /// Begins to exchange `messages` messages.
+    pub(crate) fn begin(&mut self, messages: u64) {
         let input = self.input.as_mut().expect("an open input");
         writeln!(input, "{messages}").expect("the client listens");
+    }
+
+    /// Waits for the end of what was begun; returns the time that it took.
+    pub(crate) fn end(&mut self) -> Duration {
         Duration::from_nanos(line(&mut self.output).parse().expect("nanoseconds"))
     }
 

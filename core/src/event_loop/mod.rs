@@ -46,6 +46,17 @@ pub struct LoopCounters {
     pub deadlines: u64,
 }
 
+impl core::ops::AddAssign for LoopCounters {
+    /// Adds what another loop has counted.
+    fn add_assign(&mut self, other: Self) {
+        self.turns += other.turns;
+        self.turns_idle += other.turns_idle;
+        self.events += other.events;
+        self.events_stale += other.events_stale;
+        self.deadlines += other.deadlines;
+    }
+}
+
 /// One loop over one platform: waits or polls, dispatches what is ready, and expires deadlines.
 ///
 /// A platform that can sleep drives itself with [`run`](Self::run) or [`run_once`](Self::run_once).
@@ -94,7 +105,8 @@ impl<P: Selector, M: LoopMemory> EventLoop<P, M> {
     ///
     /// # Panics
     ///
-    /// If the two tables of `memory` differ in length, or its batch has no room.
+    /// If the two tables of `memory` differ in length, its batch has no room, or the platform
+    /// takes fewer sources than the loop has slots.
     #[must_use]
     pub fn new(platform: P, memory: M) -> Self
     where
@@ -123,6 +135,12 @@ impl<P: Selector, M: LoopMemory> EventLoop<P, M> {
         let LoopStorage { slots, timers, events } = memory.storage();
         assert_eq!(slots.len(), timers.len(), "a loop has as many timers as slots");
         assert!(!events.is_empty(), "a batch needs room for at least one event");
+        let (slots_len, sources) = (slots.len(), platform.capacity());
+        assert!(
+            sources >= slots_len,
+            "the loop has {slots_len} slots, and its platform takes only {sources} sources: give \
+             both as many"
+        );
         let state = LoopState::new(slots, timers, now, clock);
         Self { platform, memory, state }
     }

@@ -120,6 +120,28 @@ impl Counters {
     }
 }
 
+impl core::ops::AddAssign for Counters {
+    /// Adds what another server has counted. Of what was most at once it is the sum too: the
+    /// servers need not have had it at the same time.
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.aborted_early += other.aborted_early;
+        self.accept_failures += other.accept_failures;
+        self.accept_pauses += other.accept_pauses;
+        for (closed, more) in self.closed.iter_mut().zip(other.closed) {
+            *closed += more;
+        }
+        self.close_failures += other.close_failures;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.reads_spurious += other.reads_spurious;
+        self.buffer_waits += other.buffer_waits;
+        self.open_max += other.open_max;
+        self.blocks_max += other.blocks_max;
+    }
+}
+
 /// Adds to a counter. In one place where size counts: 64 bits take several instructions there.
 #[cfg_attr(target_pointer_width = "64", inline)]
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]

@@ -37,7 +37,7 @@ pub(super) struct State {
     /// In which turn connections were accepted last, and their number.
     pub(super) accepts: (u64, usize),
     pub(super) drain: Option<Drain>,
-    /// What has happened in the callback that is under way.
+    /// The facts about the callback that is under way.
     pub(super) call: Call,
     /// The sizes of loop and server were compared, and the loop counts this server.
     pub(super) has_joined: bool,

@@ -18,7 +18,7 @@ use crate::event_loop::Context;
 /// The peer of a callback on the fast path.
 struct FastPeer<'e, 'a, P: Transport> {
     engine: Engine<'e, 'a, P>,
-    /// Where the first answer goes.
+    /// The source that takes the first answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     has_left: bool,

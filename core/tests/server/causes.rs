@@ -67,7 +67,7 @@ fn a_held_piece_is_not_offered_again<const KIND: u8>() {
         assert_eq!(
             offers(rig),
             2,
-            "it was looked after, since it may have been idle, but nothing came"
+            "it was judged, since it may have been idle, but no byte had arrived"
         );
         assert_eq!(rig.closed(client), None);
     });

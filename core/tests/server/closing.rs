@@ -235,7 +235,7 @@ fn a_service_may_go_on_after_the_peers_end() {
         assert_eq!(
             rig.socket(client).watched,
             Some((token, Interest::NONE)),
-            "the end is not reported for ever"
+            "the end is not reported again and again"
         );
         assert_eq!(rig.server.service().count(|call| *call == Call::Ended(token, 0)), 1);
         rig.pass(Duration::from_secs(5));

@@ -11,7 +11,11 @@ use crate::rig::{Rig, Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted, end};
 use crate::toy::{PLATFORM, SERVER};
 
-on_all! { the_end_is_told_once a_piece_that_is_left_is_no_cause_to_spin a_service_need_not_say_what_the_end_means }
+on_all! {
+    the_end_is_told_once
+    a_piece_that_is_left_is_no_cause_to_spin
+    a_service_need_not_say_what_the_end_means
+}
 
 fn ends<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
     rig.server.service().count(|call| matches!(call, Call::Ended(..)))

@@ -213,7 +213,7 @@ fn every_readiness_in_every_state_is_harmless() {
             assert_eq!(
                 rig.server.open_connections(),
                 open,
-                "{readiness:?} closes nobody by itself"
+                "{readiness:?} closes no connection by itself"
             );
             rig.give_room(pending, 100);
             rig.give_room(ended, 100);

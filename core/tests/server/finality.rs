@@ -13,7 +13,7 @@ use crate::toy::SERVER;
 
 const LINGERING: Config = UNLIMITED.linger(Duration::from_secs(5));
 
-/// A service that answers once, and closes.
+/// Returns a service that answers once, and closes.
 fn answering() -> Scripted {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {

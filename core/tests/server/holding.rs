@@ -183,7 +183,7 @@ fn what_is_held_goes_with_the_connection() {
                 assert!(rig.closed(client).is_some());
             }
             assert_eq!(rig.closed_for(CloseReason::Idle), 10);
-            assert_eq!(rig.server.counters().buffer_waits, 0, "the block came back each time");
+            assert_eq!(rig.server.counters().buffer_waits, 0, "the block was given back each time");
         },
     );
 }

@@ -14,7 +14,7 @@ use crate::toy::{PLATFORM, SERVER};
 
 type Roster = Rc<RefCell<Vec<Token>>>;
 
-/// A service that knows its peers, and does `act` to the first one when any other sends something.
+/// Returns a service that knows its peers, and does `act` to the first one when any other sends.
 fn acting(act: impl Fn(&mut selkie_core::Peer<'_>, Token, &[u8]) + 'static) -> (Scripted, Roster) {
     let roster = Roster::default();
     let mut service = Scripted::echo();

@@ -131,8 +131,8 @@ fn who_holds_a_buffer_longest_gives_it_up_after_the_grace() {
     });
 }
 
-#[test]
-fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
+/// Returns a service that sends news to all that have said hello, whenever another client speaks.
+fn broadcasting() -> Scripted {
     let mut service = Scripted::lines();
     let mut all = Vec::new();
     service.on_received = Box::new(move |peer: &mut Peer<'_>, bytes: &[u8]| {
@@ -146,6 +146,12 @@ fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
         }
         lines(peer, bytes)
     });
+    service
+}
+
+#[test]
+fn sending_to_others_leaves_the_blocks_that_the_speaker_may_need() {
+    let service = broadcasting();
     with_server::<_, SERVER>(
         Shape { slots: 10, blocks: 4, ..Shape::SMALL },
         UNLIMITED,

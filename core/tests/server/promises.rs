@@ -121,7 +121,7 @@ fn an_end_that_never_finds_room_is_not_waited_for_without_limit() {
     });
 }
 
-/// A service that has paused reading, as a relay does.
+/// Returns a service that has paused reading, as a relay does.
 fn paused() -> Scripted {
     fn pause(peer: &mut selkie_core::Peer<'_>) {
         peer.pause_reading();

@@ -9,7 +9,7 @@ use selkie_core::{CloseReason, Config, Event, EventLoop, Instant, Server, Servic
 
 use crate::toy::{Handle, Socket, Toy};
 
-/// How much memory the server is given.
+/// The sizes of the server's memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) slots: usize,
@@ -32,13 +32,13 @@ pub(crate) const UNLIMITED: Config = Config::DEFAULT
     .linger(Duration::ZERO)
     .buffer_grace(Duration::MAX);
 
-/// How often a test repeats itself: `usual`, or a tenth of that under Miri, which is hundreds of
-/// times slower.
+/// Returns the number of rounds of a test: `usual`, or a tenth of that under Miri, which is
+/// hundreds of times slower.
 pub(crate) const fn rounds(usual: u64) -> u64 {
     if cfg!(miri) { usual / 10 } else { usual }
 }
 
-/// One nanosecond less.
+/// Returns the time one nanosecond before.
 pub(crate) const fn just_before(time: Duration) -> Duration {
     time.saturating_sub(Duration::from_nanos(1))
 }
@@ -95,7 +95,7 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
 }
 
 impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
-    /// A client that waits to be accepted.
+    /// Adds a client that waits to be accepted.
     pub(crate) fn connect(&mut self) -> Handle {
         let platform = &mut self.event_loop.platform;
         let stream = platform.stream();
@@ -103,7 +103,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         stream
     }
 
-    /// A client that was accepted.
+    /// Adds a client, and has it accepted.
     pub(crate) fn connected(&mut self) -> Handle {
         let stream = self.connect();
         self.settle();
@@ -126,7 +126,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         self.socket(handle).peer_ended = true;
     }
 
-    /// What the client has received since it was last asked.
+    /// Returns the bytes that the client has received since it was last asked.
     pub(crate) fn take(&mut self, handle: Handle) -> Vec<u8> {
         core::mem::take(&mut self.socket(handle).outgoing)
     }
@@ -144,7 +144,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         self.server.counters().closed_for(reason)
     }
 
-    /// One turn. Gives when the next is due.
+    /// Runs one turn, and returns when the next is due.
     pub(crate) fn turn(&mut self) -> Option<Instant> {
         let due = self
             .event_loop
@@ -154,7 +154,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         due
     }
 
-    /// Turns until there is nothing to do at this time. A loop that spins is caught here.
+    /// Runs turns until there is nothing to do at this time, and panics if the loop spins.
     pub(crate) fn settle(&mut self) {
         for _ in 0..500 {
             let due = self.turn();
@@ -182,7 +182,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         self.settle();
     }
 
-    /// What must be true between any two turns.
+    /// Checks the invariants between two turns.
     pub(crate) fn check(&self) {
         let counters = self.server.counters();
         let open = self.server.open_connections();

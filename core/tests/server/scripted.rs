@@ -59,7 +59,7 @@ impl Scripted {
         self.calls.iter().filter(|call| wanted(call)).count()
     }
 
-    /// Why a connection was closed, once it was.
+    /// Returns the reason for which a connection was closed, once it was.
     pub(crate) fn reason(&self, token: Token) -> Option<CloseReason> {
         let mut reasons = self.calls.iter().filter_map(|call| match call {
             Call::Closed(closed, reason) if *closed == token => Some(*reason),
@@ -97,7 +97,7 @@ pub(crate) fn lines(peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
     peer.send(&bytes[..whole]).map_or(0, |()| whole)
 }
 
-/// What a service does that is only a `received`.
+/// A service that has only a `received`.
 struct Default;
 
 impl Service for Default {

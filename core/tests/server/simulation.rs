@@ -44,7 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the test knows of a client.
+/// The facts that the test knows of a client.
 #[derive(Default)]
 struct Client {
     sent: Vec<u8>,
@@ -83,22 +83,8 @@ impl Run {
                 self.order.push(handle);
                 self.clients.insert(handle, Client::default());
             }
-            Step::Line(number, length) | Step::Piece(number, length) => {
-                let whole = matches!(step, Step::Line(..));
-                let Some((handle, client)) = self.client(number) else { return };
-                if client.ended || client.reset {
-                    return;
-                }
-                // A service for lines cannot use a line that is longer than what can be held.
-                let open = client.sent.iter().rev().take_while(|&&byte| byte != b'\n').count();
-                let length = usize::from(length).min(Shape::SMALL.scratch - 1 - open);
-                let mut text = vec![b'a' + u8::try_from(number).unwrap(); length];
-                if whole || length == 0 {
-                    text.push(b'\n');
-                }
-                client.sent.extend(&text);
-                rig.send(handle, &text);
-            }
+            Step::Line(number, length) => self.send(rig, number, length, true),
+            Step::Piece(number, length) => self.send(rig, number, length, false),
             Step::Room(number, room) => {
                 let Some((handle, _)) = self.client(number) else { return };
                 let before = rig.socket(handle).room;
@@ -130,26 +116,53 @@ impl Run {
         self.take(rig);
     }
 
-    /// Lets everybody end, and gives the network all the time and room it needs.
+    /// Sends a line, or the beginning of one.
+    fn send<const KIND: u8>(
+        &mut self,
+        rig: &mut Rig<'_, Scripted, KIND>,
+        number: usize,
+        length: u8,
+        is_whole: bool,
+    ) {
+        let Some((handle, client)) = self.client(number) else { return };
+        if client.ended || client.reset {
+            return;
+        }
+        // A service for lines cannot use a line that is longer than its inbox.
+        let open = client.sent.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        let length = usize::from(length).min(Shape::SMALL.scratch - 1 - open);
+        let mut text = vec![b'a' + u8::try_from(number).unwrap(); length];
+        if is_whole || length == 0 {
+            text.push(b'\n');
+        }
+        client.sent.extend(&text);
+        rig.send(handle, &text);
+    }
+
+    /// Lets every client end, and gives the network all the time and room that it needs.
     fn finish<const KIND: u8>(&mut self, rig: &mut Rig<'_, Scripted, KIND>, whole_lines: bool) {
         for &handle in &self.order {
             rig.give_room(handle, usize::MAX);
         }
-        // The one that holds a piece of a line keeps its block, and may keep others waiting until it
-        // ends.
+        // A client that sent only a piece of a line keeps its block until it ends, and others may
+        // wait for it.
         rig.pass(Duration::from_secs(1));
         for &handle in &self.order {
             rig.end(handle);
         }
         rig.pass(Duration::from_secs(1));
         rig.event_loop.platform.register_errors.clear();
-        // The one that sent only a piece of a line is kept for as long as the service may still take it,
-        // and others may wait for its buffer.
+        // Its connection stays for as long as the service may still take the piece.
         for _ in &self.order {
             rig.pass(Duration::from_secs(3601));
         }
         self.take(rig);
-        assert_eq!(rig.server.open_connections(), 0, "everybody was let go");
+        self.check_end(rig, whole_lines);
+    }
+
+    /// Checks that each client has its bytes, and that nothing is left of the connections.
+    fn check_end<const KIND: u8>(&self, rig: &mut Rig<'_, Scripted, KIND>, whole_lines: bool) {
+        assert_eq!(rig.server.open_connections(), 0, "every connection was closed");
         for (&handle, client) in &self.clients {
             assert!(rig.closed(handle).is_some());
             let refused = rig.socket(handle).reads == 0;
@@ -168,7 +181,7 @@ impl Run {
         assert_eq!(counters.accepted + counters.refused, self.order.len() as u64);
         assert_eq!(counters.closed_for(CloseReason::Failed), 0, "{counters:?}");
         assert_eq!(counters.close_failures, 0);
-        assert_eq!(rig.server.blocks_borrowed(), 0, "every block came back");
+        assert_eq!(rig.server.blocks_borrowed(), 0, "every block is given back");
         assert_eq!(rig.turn(), None, "no deadline outlives its connection");
         assert!(
             rig.event_loop
@@ -198,7 +211,8 @@ fn run<const KIND: u8>(steps: &[Step], blocks: usize, linger: bool, whole_lines:
     });
 }
 
-/// Fewer cases under Miri, which is hundreds of times slower; no files beside the tests.
+/// Returns the number of cases, fewer under Miri, which is hundreds of times slower; no files are
+/// written beside the tests.
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
     let cases = if cfg!(miri) { 1 } else { usual.cases };

@@ -1,5 +1,5 @@
-//! Tokens of connections that are gone, and tokens that never named one: the present tenant of the slot
-//! notices nothing.
+//! Tokens of connections that are gone, and tokens that never named one: the present tenant of the
+//! slot notices nothing.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,8 +10,8 @@ use crate::rig::{Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
 use crate::toy::SERVER;
 
-/// A service that leaves what it is sent, except for "act": then it tries all that it can do to the
-/// target.
+/// Returns a service that leaves its input, except for "act": then it tries all that it can do to
+/// the target.
 fn acting(target: &Rc<Cell<Token>>) -> Scripted {
     let target = Rc::clone(target);
     let mut service = Scripted::echo();
@@ -55,7 +55,7 @@ fn nothing_is_done_to_the_next_tenant_of_a_slot() {
                 .count(|call| matches!(call, Call::Received(to, _) if *to == token)),
             1
         );
-        assert_eq!(rig.event_loop.counters().deadlines, 0, "nobody was looked after");
+        assert_eq!(rig.event_loop.counters().deadlines, 0, "no connection was scheduled");
     });
 }
 

@@ -10,22 +10,22 @@ use crate::toy::{Handle, PLATFORM, SERVER};
 
 const SCARCE: Shape = Shape { slots: 10, blocks: 2, ..Shape::SMALL };
 
-/// Asks to be told when the peer takes bytes, as a whole call of the service.
+/// Requests a call when the peer takes bytes, and does nothing else.
 fn ask_to_write(peer: &mut Peer<'_>) {
     peer.request_writable();
 }
 
-/// Has a client borrow one block, as it is pending something that it does not take.
-fn owe(rig: &mut Rig<'_, Scripted, SERVER>, client: Handle) {
+/// Makes a client borrow one block, for output that it does not take.
+fn stall(rig: &mut Rig<'_, Scripted, SERVER>, client: Handle) {
     rig.give_room(client, 0);
     rig.send(client, b"pending");
     rig.settle();
     assert_eq!(rig.server.blocks_borrowed(), 1);
 }
 
-/// Once no one waits any more, a peer that is pending something is read from as before.
+/// Checks that a client with pending output is read from again, once no one waits any more.
 fn check_that_no_client_waits(rig: &mut Rig<'_, Scripted, SERVER>, client: Handle) {
-    owe(rig, client);
+    stall(rig, client);
     rig.send(client, b" more");
     rig.settle();
     assert!(rig.socket(client).incoming.is_empty(), "others are not waited for");
@@ -38,7 +38,7 @@ fn check_that_no_client_waits(rig: &mut Rig<'_, Scripted, SERVER>, client: Handl
 fn who_was_served_is_not_waited_for() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let (pending, waiter) = (rig.connected(), rig.connected());
-        owe(rig, pending);
+        stall(rig, pending);
         rig.send(waiter, b"x");
         rig.settle();
         assert_eq!(rig.server.counters().buffer_waits, 1);
@@ -53,7 +53,7 @@ fn who_was_served_is_not_waited_for() {
 fn a_newcomer_does_not_overtake() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let (pending, waiter, newcomer) = (rig.connected(), rig.connected(), rig.connected());
-        owe(rig, pending);
+        stall(rig, pending);
         rig.send(waiter, b"x");
         rig.settle();
         // In one batch the block comes back, and the newcomer, who would keep one, has something to
@@ -74,7 +74,7 @@ fn those_who_wait_are_served_in_turn() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::echo(), |rig| {
         let (pending, one, two, three) =
             (rig.connected(), rig.connected(), rig.connected(), rig.connected());
-        owe(rig, pending);
+        stall(rig, pending);
         for client in [one, two, three] {
             rig.give_room(client, 0);
             rig.send(client, &[b'x'; 48]);

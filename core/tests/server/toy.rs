@@ -1,7 +1,10 @@
 //! A platform in memory: streams are byte queues, the network is the test itself, and everything
 //! can be made to fail.
 
+use core::cell::Cell;
+use core::time::Duration;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
@@ -19,17 +22,17 @@ pub(crate) struct Socket {
     pub(crate) backlog: VecDeque<Handle>,
     /// Of a listener: what the next calls of accept fail with.
     pub(crate) accept_errors: VecDeque<ErrorKind>,
-    /// What the peer has sent and the server has not read.
+    /// The bytes that the peer has sent and the server has not read.
     pub(crate) incoming: VecDeque<u8>,
-    /// How many of these the server has left, and awaits more.
+    /// The number of these that the server has left, to wait for more.
     pub(crate) left: usize,
     /// The peer sends nothing more.
     pub(crate) peer_ended: bool,
-    /// What the server has sent and the test has not taken.
+    /// The bytes that the server has sent and the test has not taken.
     pub(crate) outgoing: Vec<u8>,
-    /// How many more bytes the platform takes from the server.
+    /// The number of further bytes that the platform takes from the server.
     pub(crate) room: usize,
-    /// How many bytes one write takes at most.
+    /// The most bytes that one write takes.
     pub(crate) write_max: usize,
     /// The most bytes that one read gives.
     pub(crate) read_max: usize,
@@ -37,7 +40,7 @@ pub(crate) struct Socket {
     pub(crate) write_error: Option<ErrorKind>,
     pub(crate) modify_error: Option<ErrorKind>,
     pub(crate) close_error: Option<ErrorKind>,
-    /// How many calls of `shutdown_write` answer `WouldBlock`.
+    /// The number of calls of `shutdown_write` that return `WouldBlock`.
     pub(crate) shutdowns_blocked: usize,
     pub(crate) shutdown_error: Option<ErrorKind>,
     pub(crate) write_ended: bool,
@@ -46,7 +49,7 @@ pub(crate) struct Socket {
     pub(crate) checks: usize,
     pub(crate) closed: Option<Close>,
     pub(crate) watched: Option<(Token, Interest)>,
-    /// How many calls changed what it is watched for.
+    /// The number of calls that changed its interest.
     pub(crate) modifies: usize,
     pub(crate) reads: usize,
     pub(crate) writes: usize,
@@ -99,7 +102,7 @@ impl Socket {
         readiness
     }
 
-    /// What a read gives where there is nothing.
+    /// Returns the result of a read without bytes: the end, a failure, or `WouldBlock`.
     fn nothing(&self) -> Result<usize, Error> {
         match self.read_error {
             Some(kind) => Err(Error::new(kind)),
@@ -108,7 +111,7 @@ impl Socket {
         }
     }
 
-    /// What would be reported now.
+    /// Returns the event that a poll would report now.
     fn event(&self) -> Option<Event> {
         let (token, interest) = self.watched?;
         let mut readiness = Readiness::NONE;
@@ -137,12 +140,14 @@ pub(crate) const PLATFORM: u8 = 2;
 pub(crate) struct Toy<const KIND: u8> {
     pub(crate) sockets: Vec<Socket>,
     pub(crate) clock: Instant,
+    /// How long callbacks have slept since the clock was read last.
+    pub(crate) slept: Rc<Cell<Duration>>,
     pub(crate) capacity: usize,
-    /// What the next registrations fail with.
+    /// The errors of the next registrations.
     pub(crate) register_errors: VecDeque<ErrorKind>,
     /// Events that come first in the next batch, whether they are true or not.
     pub(crate) made_up: Vec<Event>,
-    /// Whether polls report nothing, as when a wait is interrupted.
+    /// True while polls report nothing, as when a wait is interrupted.
     pub(crate) is_silent: bool,
     pub(crate) capabilities: Capabilities,
     first: usize,
@@ -167,7 +172,7 @@ impl<const KIND: u8> Toy<KIND> {
         &mut self.sockets[handle.0]
     }
 
-    /// Whether a poll would report anything.
+    /// Returns whether a poll would report anything.
     pub(crate) fn is_ready(&self) -> bool {
         !self.made_up.is_empty() || self.sockets.iter().any(|socket| socket.event().is_some())
     }
@@ -261,6 +266,7 @@ impl<const KIND: u8> Selector for Toy<KIND> {
 
 impl<const KIND: u8> Wait for Toy<KIND> {
     fn now(&mut self) -> Instant {
+        self.clock = self.clock + self.slept.take();
         self.clock
     }
 

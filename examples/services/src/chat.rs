@@ -9,7 +9,7 @@ const LINE_MAX: usize = 512;
 /// The longest message: a nickname, a colon, a space and a line.
 const MESSAGE_MAX: usize = NICK_MAX + 2 + LINE_MAX;
 
-/// Why a connection with an endless line is closed.
+/// The last message to a client whose line is too long.
 const TOO_LONG: &[u8] = b"a line has at most 511 bytes\n";
 
 /// Passes lines on to everybody else. Who does not take them in time is disconnected, so that
@@ -41,7 +41,7 @@ impl Default for Seat {
     }
 }
 
-/// What a chat has counted since its start.
+/// The counts of a chat since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChatCounters {
@@ -55,7 +55,7 @@ pub struct ChatCounters {
     pub refused: u64,
 }
 
-/// What a chat keeps of a connection.
+/// The state of a chat's connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Member {
     nick: [u8; NICK_MAX],

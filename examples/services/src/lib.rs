@@ -9,9 +9,9 @@ extern crate std;
 mod chat;
 mod decimal;
 mod echo;
-mod gather;
 mod http;
 mod kv;
+mod output_buffer;
 
 pub use chat::{Chat, ChatCounters, Member, Seat};
 pub use echo::Echo;

@@ -1,8 +1,8 @@
 //! The echo server as a WebAssembly guest for 64 clients: no standard library, no allocator, static
 //! memory.
 //!
-//! The service and the server layer are those of `examples/echo.rs`; here is what a program without
-//! a standard library has to say itself. In this folder:
+//! The service and the server layer are those of `examples/echo.rs`; the rest is what the standard
+//! library does elsewhere. In this folder:
 //!
 //! ```text
 //! cargo build --release --target wasm32-wasip2
@@ -36,9 +36,9 @@ use static_cell::ConstStaticCell;
 
 /// 64 clients and the listener.
 const SLOTS: usize = 65;
-/// How much one read takes, and how much may be pending to a client.
+/// The most bytes of one read, and of pending output to a client.
 const BLOCK_SIZE: usize = 4096;
-/// How many clients can be pending bytes at once; the others wait.
+/// The number of clients that can have pending output at once; the others wait.
 const BLOCKS: usize = 16;
 
 /// All memory that is used, as one.
@@ -67,7 +67,7 @@ fn serve() -> Result<(), Error> {
     event_loop.run(&mut server)
 }
 
-/// No one is there to be told.
+/// Traps: there is no one to report to.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()

@@ -6,18 +6,18 @@ use selkie_wasi::{PollOneoff, PollOneoffStorage, Socket, StaticPollOneoff};
 pub(crate) type Guest = PollOneoff<'static>;
 pub(crate) type StaticGuest<const SLOTS: usize> = StaticPollOneoff<SLOTS>;
 
-/// The platform.
+/// Opens the platform.
 #[expect(clippy::unnecessary_wraps, reason = "that of WASI 0.2 can fail")]
 pub(crate) fn open(storage: PollOneoffStorage<'static>) -> Result<Guest, Error> {
     Ok(PollOneoff::new(storage))
 }
 
-/// The listener that the host has opened.
+/// Takes the listener that the host has opened.
 pub(crate) fn listen(platform: &mut Guest) -> Result<Socket, Error> {
     platform.preopened_listener()
 }
 
-/// Where the host starts the program.
+/// Runs the program, for the host.
 #[unsafe(no_mangle)]
 extern "C" fn _start() {
     if super::serve().is_err() {

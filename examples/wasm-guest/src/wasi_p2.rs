@@ -13,23 +13,23 @@ const ADDRESS: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCA
 
 selkie_wasi::export_cabi_realloc!();
 
-/// The platform.
+/// Opens the platform.
 pub(crate) fn open(storage: IoPollStorage<'static>) -> Result<Guest, Error> {
     IoPoll::new(storage)
 }
 
-/// The listener.
+/// Opens the listener.
 pub(crate) fn listen(platform: &mut Guest) -> Result<Socket, Error> {
     platform.listen(ADDRESS, 128)
 }
 
-/// Reports the linker of components what is exported here; see `wit/guest.wit`.
+/// The types of the exports, for the linker of components; see `wit/guest.wit`.
 #[unsafe(link_section = "component-type:wasm-guest")]
 #[expect(dead_code, reason = "it is there for the linker, and takes no memory")]
 static COMPONENT_TYPE: [u8; include_bytes!("../wit/guest.component-type").len()] =
     *include_bytes!("../wit/guest.component-type");
 
-/// Where the host starts the program: 0 for success, 1 for failure.
+/// Runs the program, for the host, and returns 0 for success, 1 for failure.
 #[unsafe(export_name = "wasi:cli/run@0.2.0#run")]
 extern "C" fn run() -> u32 {
     u32::from(super::serve().is_err())

@@ -39,10 +39,10 @@ unsafe extern "C" {
     safe fn waitable_join(waitable: u32, set: u32);
 }
 
-/// How many bytes of an argument are kept.
+/// The number of bytes of an argument that are kept.
 pub(crate) const ARGUMENT_MAX: usize = 64;
 
-/// Where the host puts lists and texts that it returns: arguments, and the words of an error that
+/// The memory for lists and texts that the host returns: arguments, and the words of an error that
 /// has no number. No one keeps them, so the memory is used over and over.
 struct Arena {
     bytes: UnsafeCell<[u8; 4096]>,
@@ -54,7 +54,7 @@ unsafe impl Sync for Arena {}
 
 static ARENA: Arena = Arena { bytes: UnsafeCell::new([0; 4096]), used: UnsafeCell::new(0) };
 
-/// How the host asks for memory for what it returns.
+/// Allocates memory for the host's results.
 #[unsafe(export_name = "cabi_realloc")]
 extern "C" fn reallocate(_old: *mut u8, _old_size: usize, align: usize, size: usize) -> *mut u8 {
     // SAFETY: no one else has a reference to the number, as a component has one thread and the host
@@ -73,7 +73,7 @@ extern "C" fn reallocate(_old: *mut u8, _old_size: usize, align: usize, size: us
     start.wrapping_add(place)
 }
 
-/// An argument on the command line, kept in `text`. The first one has the number 1.
+/// Returns an argument on the command line, kept in `text`. The first one has the number 1.
 pub(crate) fn argument(number: usize, text: &mut [u8; ARGUMENT_MAX]) -> Option<&[u8]> {
     let mut list = [0; 2];
     // SAFETY: there is room for the place and the number.
@@ -112,7 +112,7 @@ pub(crate) fn print(mut bytes: &[u8]) {
     result_drop(future);
 }
 
-/// What comes of an operation that returned `word`, if need be after a sleep.
+/// Returns the outcome of an operation that returned `word`, if need be after a sleep.
 fn done(waitable: u32, word: u32) -> u32 {
     if word != u32::MAX {
         return word;

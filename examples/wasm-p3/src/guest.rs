@@ -13,20 +13,20 @@ use static_cell::ConstStaticCell;
 
 use crate::console;
 
-/// How many clients are served at once: 64, or what the environment variable said when this was
-/// compiled.
+/// The number of clients that are served at once: 64, or the environment variable's value when this
+/// was compiled.
 const CAPACITY: usize = match option_env!("SELKIE_CAPACITY") {
     Some(text) => number(text.as_bytes()).expect("SELKIE_CAPACITY is a number"),
     None => 64,
 };
 /// One for the listener.
 const SLOTS: usize = CAPACITY + 1;
-/// How many events one wait reports at most.
+/// The most events of one wait.
 const EVENTS: usize = 32;
-/// How many blocks there are for bytes that wait: two for each client that stalls, or as many as
-/// will do.
+/// The number of blocks for bytes that wait: two for each client that stalls, or as many as will
+/// do.
 const BLOCKS: usize = if SLOTS < 1024 { 2 * SLOTS } else { 2048 };
-/// How many bytes may be pending to a client before nothing more is read from it.
+/// The most bytes of pending output to a client before nothing more is read from it.
 const BLOCK_SIZE: usize = 1024;
 
 static PLATFORM: ConstStaticCell<StaticWaitableSet<SLOTS>> =
@@ -36,7 +36,7 @@ static SERVER: ConstStaticCell<
     StaticServer<Socket, (), SLOTS, BLOCKS, { BLOCKS * BLOCK_SIZE }, BLOCK_SIZE>,
 > = ConstStaticCell::new(StaticServer::new());
 
-/// The number that a text of digits says. The standard library's parser would be one for each type.
+/// Parses a text of digits. The standard library's parser would be one for each type.
 const fn number(text: &[u8]) -> Option<usize> {
     match digits(text) {
         Some((value, [])) => Some(value),
@@ -44,7 +44,7 @@ const fn number(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// The number that a text begins with, and the rest of the text.
+/// Parses the number that a text begins with, and returns it with the rest of the text.
 const fn digits(text: &[u8]) -> Option<(usize, &[u8])> {
     let (mut value, mut rest) = (0_usize, text);
     while let [digit @ b'0'..=b'9', behind @ ..] = rest {
@@ -82,7 +82,7 @@ fn arguments() -> Option<(SocketAddr, usize, Option<Duration>)> {
     (1..=CAPACITY).contains(&capacity).then_some((address, capacity, idle))
 }
 
-/// An IPv4 address and a port.
+/// Parses an IPv4 address and a port.
 fn address(mut text: &[u8]) -> Option<SocketAddr> {
     let mut octets = [0; 4];
     for (octet, separator) in octets.iter_mut().zip(b"...:") {
@@ -116,7 +116,7 @@ fn serve(
     event_loop.run(&mut server)
 }
 
-/// Nothing here is meant to panic; the host tells where it did.
+/// Traps, so that the host reports where the guest panicked, which is not meant to happen.
 #[panic_handler]
 fn panic(_information: &PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()

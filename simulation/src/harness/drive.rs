@@ -210,7 +210,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         neighbour.server.is_drained()
     }
 
-    /// Has others issue tokens and take them back.
+    /// Issues tokens for others, and releases them.
     fn issue_tokens(&mut self) {
         if let Some(neighbour) = &mut self.neighbour {
             neighbour.issue_tokens(&mut self.event_loop.context());

@@ -104,7 +104,7 @@ impl<Session: Default> Service for Hoarder<Session> {
 /// Turns of the earlier loop.
 const TURNS: usize = 40;
 
-/// Has another loop and server use the memory, and drops them with connections open.
+/// Uses the memory for another loop and server, and drops them with connections open.
 pub(super) fn use_before<Session: Default, const OWNS_BUFFERS: bool, const READS_ON: bool>(
     limits: &Limits,
     loop_memory: &mut HeapLoop,

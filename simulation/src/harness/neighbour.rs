@@ -12,7 +12,7 @@ use crate::{Address, ClientModel, FarEnd, Limits, Network, Random};
 /// Address of the second server.
 pub(super) const NEIGHBOUR: Address = Address(7_001);
 
-/// What a visitor sends, and gets back.
+/// The bytes that a visitor sends, and gets back.
 const WORD: &[u8] = b"a word to be sent back";
 
 /// A service that sends back what it receives.
@@ -87,7 +87,7 @@ use crate::scenario::size;
 struct Visitor {
     /// When it acts next.
     next: Option<Instant>,
-    /// How long it stays after it has its word.
+    /// The time that it stays after it has its word.
     stay: u64,
     far: Option<FarEnd>,
     sent: usize,
@@ -149,6 +149,11 @@ impl Visitor {
             self.has_ended = true;
             let _ = network.far_end(far);
         }
+        self.read(network, far)
+    }
+
+    /// Reads what there is. Returns what was wrong with it.
+    fn read(&mut self, network: &mut Network, far: FarEnd) -> Option<String> {
         let mut buffer = [0; 32];
         loop {
             match network.far_read(far, &mut buffer) {

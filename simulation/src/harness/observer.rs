@@ -40,7 +40,7 @@ pub(super) struct Left {
     pub(super) is_full: bool,
 }
 
-/// How slow the callbacks are.
+/// The time that the callbacks take.
 #[derive(Debug)]
 pub(super) struct Pace {
     random: Random,

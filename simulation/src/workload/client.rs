@@ -231,7 +231,8 @@ impl Client {
         let (number, kind, all) = (self.plan.number, self.plan.kind, self.plan.request.len());
         let (sent, got, wanted) = (self.sent, self.expectation.received, self.plan.expected());
         Some(alloc::format!(
-            "client {number} ({kind:?}) waits without end: sent {sent} of {all} bytes, got {got} of {wanted}, ended: {}",
+            "client {number} ({kind:?}) waits without end: sent {sent} of {all} bytes, got {got} \
+             of {wanted}, ended: {}",
             self.stream_ended
         ))
     }

@@ -9,11 +9,21 @@ mod world;
 use std::time::Duration;
 
 use clients::{Outcome, TestBench};
-use selkie_core::CloseReason;
+use selkie_core::memory::StaticLoop;
+use selkie_core::{CloseReason, EventLoop, Instant};
 use selkie_smoltcp as smoltcp_backend;
 
 /// So many rounds of the world are enough for anything in these tests, at a millisecond each.
 const PATIENCE: usize = 60_000;
+
+#[test]
+#[should_panic(expected = "the loop has 9 slots, and its platform takes only 4 sources")]
+fn a_loop_with_more_slots_than_its_network_takes_names_both_numbers() {
+    let (wire, _) = world::wire::Wire::pair();
+    let size = world::Size { sockets: 4, listeners: 1, slots: 4, bytes: 64 };
+    let network = world::network(wire, size, smoltcp_backend::Config::DEFAULT);
+    let _ = EventLoop::new_at(network, StaticLoop::<9, 4>::new(), Instant::ZERO);
+}
 
 #[test]
 fn interleaved_clients_each_get_their_own_bytes() {

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use selkie_core::{Context, Error, ErrorKind};
+use selkie_core::platform::ListenOptions;
+use selkie_core::{Context, Error, ErrorKind, Token};
 pub(in crate::front_door) use selkie_std::Backend;
 use selkie_std::{AnySelector, Socket};
 
@@ -13,11 +14,18 @@ pub(in crate::front_door) type Platform = selkie_std::Platform<AnySelector<'stat
 
 /// Two, so that no connection waits for another's: untouched pages take no memory.
 pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
-/// Clients that wait to be accepted; the system cuts it down to its own limit.
-const BACKLOG: i32 = 4096;
 /// Descriptors beside those of the connections: the standard streams, selector, waker, listeners,
 /// and some to spare.
 const DESCRIPTORS_BESIDE: u64 = 48;
+
+/// Lets the process have the descriptors of `connections` connections.
+pub(in crate::front_door) fn raise_descriptor_limit(connections: usize) -> Result<(), ServeError> {
+    let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
+    selkie_std::raise_descriptor_limit(descriptors).map(drop).map_err(|limit| {
+        let error = Error::with_code(ErrorKind::OutOfDescriptors, limit.code);
+        ServeError::new(Step::Descriptors(connections, limit), error)
+    })
+}
 
 /// Opens a platform for `connections` connections in a loop of `slots` slots.
 pub(in crate::front_door) fn platform(
@@ -25,11 +33,7 @@ pub(in crate::front_door) fn platform(
     connections: usize,
     slots: usize,
 ) -> Result<Platform, ServeError> {
-    let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
-    selkie_std::raise_descriptor_limit(descriptors).map_err(|limit| {
-        let error = Error::with_code(ErrorKind::OutOfDescriptors, limit.code);
-        ServeError::new(Step::Descriptors(connections, limit), error)
-    })?;
+    raise_descriptor_limit(connections)?;
     let opened = AnySelector::new(backend, slots)
         .and_then(|selector| selkie_std::Platform::new(selector, slots));
     opened.map_err(|error| ServeError::new(Step::Platform, error))
@@ -38,8 +42,11 @@ pub(in crate::front_door) fn platform(
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,
     address: SocketAddr,
+    options: &ListenOptions,
 ) -> Result<Socket, ServeError> {
-    platform.listen(address, BACKLOG).map_err(|error| ServeError::new(Step::Listen(address), error))
+    platform
+        .listen_with(address, options)
+        .map_err(|error| ServeError::new(Step::Listen(address), error))
 }
 
 pub(in crate::front_door) fn local_address(
@@ -55,7 +62,14 @@ pub(in crate::front_door) struct Waker(selkie_std::Waker);
 
 impl Waker {
     pub(in crate::front_door) fn new(context: &mut Context<'_, Platform>) -> Result<Self, Error> {
-        context.waker().map(|(_, waker)| Self(waker))
+        Self::with_token(context).map(|(_, waker)| waker)
+    }
+
+    /// Makes a waker, and returns the token under which the loop reports its wakes.
+    pub(in crate::front_door) fn with_token(
+        context: &mut Context<'_, Platform>,
+    ) -> Result<(Token, Self), Error> {
+        context.waker().map(|(token, waker)| (token, Self(waker)))
     }
 
     pub(in crate::front_door) fn wake(&self) {

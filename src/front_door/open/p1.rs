@@ -5,6 +5,7 @@ mod wasi;
 
 use std::net::SocketAddr;
 
+use selkie_core::platform::ListenOptions;
 use selkie_core::{Error, ErrorKind};
 use selkie_wasi::{PollOneoff, PollOneoffStorage, Socket};
 pub(in crate::front_door) use wasi::Waker;
@@ -31,6 +32,7 @@ pub(in crate::front_door) fn platform(
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,
     _address: SocketAddr,
+    _options: &ListenOptions,
 ) -> Result<Socket, ServeError> {
     platform.preopened_listener().map_err(|error| ServeError::new(Step::Preopened, error))
 }

@@ -6,6 +6,7 @@ mod wasi;
 use std::net::SocketAddr;
 
 use selkie_core::Error;
+use selkie_core::platform::ListenOptions;
 use selkie_wasi::Socket;
 pub(in crate::front_door) use wasi::Waker;
 pub use wasi::{Backend, UnknownBackend};
@@ -19,8 +20,6 @@ pub(in crate::front_door) type Platform = selkie_wasi::WaitableSet;
 
 /// One: the memory of a guest is written to when it grows.
 pub(in crate::front_door) const BUFFERS_EACH: usize = 1;
-/// Clients that wait to be accepted; the host cuts it down to its own limit.
-const BACKLOG: u32 = 4096;
 
 /// Opens a platform for a loop of `slots` slots. Its memory is never given back.
 #[cfg_attr(
@@ -42,8 +41,10 @@ pub(in crate::front_door) fn platform(
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,
     address: SocketAddr,
+    options: &ListenOptions,
 ) -> Result<Socket, ServeError> {
-    platform.listen(address, BACKLOG).map_err(|error| ServeError::new(Step::Listen(address), error))
+    let backlog = options.backlog_max();
+    platform.listen(address, backlog).map_err(|error| ServeError::new(Step::Listen(address), error))
 }
 
 pub(in crate::front_door) fn local_address(

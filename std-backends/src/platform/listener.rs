@@ -2,8 +2,8 @@
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
-//! * *inherited-no-delay*: on Linux an accepted connection inherits `TCP_NODELAY` from its
-//!   listener, which saves a system call for each.
+//! * *inherited-options*: an accepted connection inherits keep-alive from its listener, and on
+//!   Linux `TCP_NODELAY` too, which saves system calls for each.
 //! * *inherited-linger*: an accepted connection inherits `SO_LINGER` from its listener, one that
 //!   was in the backlog also after the listener's was removed. It would make closing block.
 //! * *pending-errors*: Linux returns errors of the network that are pending on a new connection
@@ -11,8 +11,10 @@
 
 use std::net::SocketAddr;
 
+use selkie_core::platform::ListenOptions;
 use selkie_core::{Error, ErrorKind};
 
+use super::socket_table::Properties;
 use super::{Platform, Socket, set_v6_only};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
@@ -21,8 +23,9 @@ use crate::sys::{errno, socket};
 
 impl<S: FdSelector> Platform<S> {
     /// Opens a TCP listener at `address`; port 0 asks the system for a free one, which
-    /// [`local_address`](Self::local_address) returns. An IPv6 address takes IPv6 clients only. Up
-    /// to `backlog` connections wait to be accepted, or fewer where the system has a lower limit.
+    /// [`local_address`](Self::local_address) returns. Up to `backlog` connections wait to be
+    /// accepted, or fewer where the system has a lower limit. All else is as in
+    /// [`ListenOptions::DEFAULT`].
     ///
     /// # Errors
     ///
@@ -31,16 +34,40 @@ impl<S: FdSelector> Platform<S> {
     /// [`PermissionDenied`](ErrorKind::PermissionDenied) for a privileged port,
     /// [`Full`](ErrorKind::Full), or another error of the system.
     pub fn listen(&mut self, address: SocketAddr, backlog: i32) -> Result<Socket, Error> {
+        let backlog = u32::try_from(backlog).unwrap_or(0);
+        self.listen_with(address, &ListenOptions::DEFAULT.backlog(backlog))
+    }
+
+    /// Opens a TCP listener at `address` in the given way; see [`listen`](Self::listen).
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen).
+    pub fn listen_with(
+        &mut self,
+        address: SocketAddr,
+        options: &ListenOptions,
+    ) -> Result<Socket, Error> {
         let bound = RawAddress::new(&address);
         let listener = socket::stream(&bound)?;
-        socket::set_reuse_address(raw(&listener))?;
-        set_v6_only(&listener, &address)?;
-        if socket::INHERITS_NO_DELAY {
+        if options.reuses_port() {
+            socket::set_reuse_port(raw(&listener))?;
+        } else {
+            socket::set_reuse_address(raw(&listener))?;
+        }
+        set_v6_only(&listener, &address, options.is_v6_only())?;
+        // inherited-options: what follows is for the connections.
+        if let Some(keep_alive) = options.probes() {
+            socket::set_keep_alive(raw(&listener), &keep_alive)?;
+        }
+        if options.has_no_delay() && socket::INHERITS_NO_DELAY {
             socket::set_no_delay(raw(&listener));
         }
         socket::bind(raw(&listener), &bound)?;
+        let backlog = i32::try_from(options.backlog_max()).unwrap_or(i32::MAX);
         socket::listen(raw(&listener), backlog)?;
-        self.insert_socket(listener)
+        let sets_no_delay = options.has_no_delay() && !socket::INHERITS_NO_DELAY;
+        self.insert_with(listener, Properties { sets_no_delay, ..Properties::SOCKET })
     }
 
     /// Accepts one connection that waits at a listener.
@@ -56,7 +83,7 @@ impl<S: FdSelector> Platform<S> {
                 Err(error) => accept_error(error)?,
             }
         };
-        // inherited-no-delay: nothing to do for a listener of our own.
+        // inherited-options: nothing to do for a listener of our own.
         if entry.properties.sets_no_delay {
             socket::set_no_delay(raw(&stream));
         }
@@ -84,7 +111,7 @@ fn accept_error(error: Error) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use selkie_core::platform::{Close, Transport};
+    use selkie_core::platform::{Close, KeepAlive, Transport};
 
     use super::*;
     use crate::DefaultSelector;
@@ -95,6 +122,32 @@ mod tests {
         assert_eq!(failed(errno::INTERRUPTED), Ok(()));
         assert_eq!(failed(errno::WOULD_BLOCK), Err(ErrorKind::WouldBlock));
         assert_eq!(failed(errno::ABORTED), Err(ErrorKind::ConnectionAborted));
+    }
+
+    #[test]
+    fn connections_have_the_options_of_their_listener() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        let keep_alive = KeepAlive::DEFAULT.count(3);
+        for probes in [Some(keep_alive), None] {
+            let options = ListenOptions::DEFAULT.keep_alive(probes);
+            let listener = platform.listen_with(([127, 0, 0, 1], 0).into(), &options).unwrap();
+            let address = platform.local_address(listener).unwrap();
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            let accepted = platform.accept(listener).unwrap();
+            let fd = raw(&platform.fd(accepted).unwrap());
+            assert_eq!(socket::keeps_alive(fd), Ok(probes.is_some()));
+        }
+    }
+
+    #[test]
+    fn listeners_share_an_address_if_all_of_them_say_so() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        let shared = ListenOptions::DEFAULT.reuse_port(true);
+        let first = platform.listen_with(([127, 0, 0, 1], 0).into(), &shared).unwrap();
+        let address = platform.local_address(first).unwrap();
+        assert!(platform.listen_with(address, &shared).is_ok());
+        let alone = platform.listen_with(address, &ListenOptions::DEFAULT).unwrap_err();
+        assert_eq!(alone.kind(), ErrorKind::AddressInUse);
     }
 
     #[test]

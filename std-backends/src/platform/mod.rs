@@ -65,7 +65,7 @@ impl<S: FdSelector> Platform<S> {
     pub fn bind_udp(&mut self, address: SocketAddr) -> Result<Socket, Error> {
         let bound = RawAddress::new(&address);
         let datagrams = socket::datagram(&bound)?;
-        set_v6_only(&datagrams, &address)?;
+        set_v6_only(&datagrams, &address, true)?;
         socket::bind(raw(&datagrams), &bound)?;
         self.insert_socket(datagrams)
     }
@@ -142,9 +142,12 @@ impl<S: FdSelector> Platform<S> {
 
     /// Takes ownership of a socket that was just opened.
     pub(crate) fn insert_socket(&mut self, socket: OwnedSource) -> Result<Socket, Error> {
-        self.sockets
-            .insert(socket, Properties::SOCKET)
-            .map_err(|_closed| Error::new(ErrorKind::Full))
+        self.insert_with(socket, Properties::SOCKET)
+    }
+
+    /// Takes ownership of a socket of these properties.
+    fn insert_with(&mut self, socket: OwnedSource, known: Properties) -> Result<Socket, Error> {
+        self.sockets.insert(socket, known).map_err(|_closed| Error::new(ErrorKind::Full))
     }
 }
 
@@ -163,12 +166,12 @@ fn adopted(fd: &OwnedSource) -> Result<Properties, Error> {
     Ok(properties)
 }
 
-/// Restricts a socket with an IPv6 address to IPv6, which is the default of some systems only.
-fn set_v6_only(bound: &OwnedSource, address: &SocketAddr) -> Result<(), Error> {
+/// Restricts a socket with an IPv6 address to IPv6, or not. Systems differ in their default.
+fn set_v6_only(bound: &OwnedSource, address: &SocketAddr, is_v6_only: bool) -> Result<(), Error> {
     if address.is_ipv4() {
         return Ok(());
     }
-    socket::set_v6_only(raw(bound))
+    socket::set_v6_only(raw(bound), is_v6_only)
 }
 
 impl<S: FdSelector> Selector for Platform<S> {
@@ -216,7 +219,7 @@ impl<S: FdSelector> Selector for Platform<S> {
     }
 
     fn capacity(&self) -> usize {
-        self.selector.capacity()
+        self.selector.capacity().min(self.sockets.capacity())
     }
 }
 

@@ -58,7 +58,7 @@ impl Properties {
     pub(super) const SOCKET: Self = Self {
         is_socket: true,
         was_blocking: false,
-        // inherited-no-delay: set once on the listener instead.
+        // inherited-options: set once on the listener instead.
         sets_no_delay: !socket::INHERITS_NO_DELAY,
         clears_linger: false,
     };
@@ -94,6 +94,11 @@ impl SocketTable {
         }
         let entries = HandleTable::new(try_zeroed_slice(capacity)?);
         Ok(Self { entries, last: None, last_fd: source::NONE })
+    }
+
+    /// Returns the number of descriptors that fit.
+    pub(super) fn capacity(&self) -> usize {
+        self.entries.capacity()
     }
 
     /// Returns true if another descriptor fits.

@@ -74,8 +74,8 @@ impl<T: Zeroable> SourceTable<T> {
         self.index.remove(source);
     }
 
-    /// Returns the token that `source` is registered under, with the registration and the selector's
-    /// own value.
+    /// Returns the token that `source` is registered under, with the registration and the
+    /// selector's own value.
     #[inline]
     pub(super) fn find(&self, source: RawSource) -> Option<(Token, Registration, &T)> {
         self.registrations.at(self.index.index(source)?)

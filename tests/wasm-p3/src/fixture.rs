@@ -9,7 +9,7 @@ use selkie_core::platform::{Close, Events, Transport, Wait};
 use selkie_core::{Error, ErrorKind, Event, Instant};
 use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
 
-/// How often the world may settle before a connection must have come about.
+/// The number of times that the world may settle before a connection is established.
 const PATIENCE: usize = 1_000;
 
 /// Any free port of this host.
@@ -18,17 +18,17 @@ const ANYWHERE: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOC
 /// The platform under test, and the far ends of its connections.
 pub(crate) struct Network {
     near: WaitableSet,
-    /// Where the far ends connect to.
+    /// The listener that the far ends connect to.
     entrance: Option<Socket>,
     far: WaitableSet,
-    /// Where the near ends connect to.
+    /// The listener that the near ends connect to.
     exit: Option<Socket>,
 }
 
 /// The size of a page of memory, in bytes.
 const PAGE: usize = 65_536;
 
-/// Memory for a platform, which is never given back.
+/// Allocates memory for a platform, which is never given back.
 fn memory<const SLOTS: usize>() -> WaitableSetStorage {
     let pages = size_of::<StaticWaitableSet<SLOTS>>().div_ceil(PAGE);
     let first = core::arch::wasm32::memory_grow(0, pages);
@@ -41,7 +41,7 @@ fn memory<const SLOTS: usize>() -> WaitableSetStorage {
     memory.storage()
 }
 
-/// Memory for a platform of so many sources and a listener.
+/// Allocates memory for a platform of `capacity` sources and a listener.
 fn memory_for(capacity: usize) -> Result<WaitableSetStorage, Error> {
     let memory = match capacity {
         ..=15 => memory::<16>(),
@@ -53,14 +53,14 @@ fn memory_for(capacity: usize) -> Result<WaitableSetStorage, Error> {
 }
 
 impl Network {
-    /// A platform for `capacity` sources.
+    /// Makes a platform for `capacity` sources.
     pub(crate) fn new(capacity: usize) -> Result<Self, Error> {
         let near = WaitableSet::new(memory_for(capacity)?);
         let far = WaitableSet::new(memory_for(capacity)?);
         Ok(Self { near, entrance: None, far, exit: None })
     }
 
-    /// The listener that the far ends connect to.
+    /// Returns the listener that the far ends connect to.
     fn entrance(&mut self) -> Result<Socket, Error> {
         let listener = match self.entrance {
             Some(listener) => listener,

@@ -38,7 +38,7 @@ fn run_group(cases: impl Iterator<Item = Case<Network>>, filter: &str, total: &m
     total.failed += summary.failed;
 }
 
-/// `run` of `wasi:cli`: 0 if no case failed.
+/// Runs the suite, as `run` of `wasi:cli`: 0 if no case failed.
 #[unsafe(export_name = "wasi:cli/run@0.3.0#run")]
 extern "C" fn run() -> u32 {
     let mut text = [0; console::ARGUMENT_MAX];

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use clients::{PATIENCE, Target, echo, expect, is_answered_within, leave, stuff};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-/// The value of an environment variable that has to be set.
+/// Returns the value of an environment variable that has to be set.
 fn place(variable: &str) -> String {
     std::env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set: run `ci/test wasi-p3`"))
 }
 
-/// A component in a runtime.
+/// Returns the command that runs a component in a runtime.
 fn component(variable: &str) -> Command {
     let mut command = Command::new(place("SELKIE_WASMTIME"));
     command.args(["run", "-S", "inherit-network"]).arg(place(variable));
@@ -141,9 +141,8 @@ fn a_silent_client_is_let_go_in_time() {
     server.still_serves();
 }
 
-/// The runtime hands out the event with the smallest handle first, and looks after what is in
-/// flight only while the guest sleeps: clients that arrived first and never pause must not starve the
-/// one that arrived last.
+/// Checks fairness: the runtime hands out the event with the smallest handle first, and completes
+/// operations only while the guest sleeps, so busy clients could starve the one that arrived last.
 #[test]
 fn busy_clients_that_came_first_do_not_starve_a_late_one() {
     let server = Server::start(64, None);
@@ -221,7 +220,7 @@ fn without_descriptors_the_others_go_on() {
     server.still_serves();
 }
 
-/// The lowest number that a process has no descriptor under; what it inherited may lie above.
+/// Returns the lowest number that no descriptor of a process has; inherited ones may lie above.
 fn lowest_free_descriptor(process: u32) -> u64 {
     let is_free =
         |number: &u64| std::fs::symlink_metadata(format!("/proc/{process}/fd/{number}")).is_err();
@@ -235,7 +234,7 @@ fn limit_descriptors(child: &Child, count: u64) {
         .expect("the limits of a child can be set");
 }
 
-/// The processor time of a process, in the kernel and outside, in ticks of 10 milliseconds.
+/// Returns the processor time of a process, in the kernel and outside, in ticks of 10 milliseconds.
 fn processor_ticks(process: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
     let fields: Vec<&str> =

@@ -18,8 +18,8 @@ const NO_BYTES: wasi::Ciovec = wasi::Ciovec { buf: core::ptr::null(), buf_len: 0
 /// Writes the bytes of `parts`, each of which is valid for reads of its length.
 fn write(fd: wasi::Fd, parts: &[wasi::Ciovec]) -> Result<usize, Error> {
     let len = parts.iter().map(|part| part.buf_len).sum();
-    // SAFETY: each part names bytes that are valid for reads of their length: the callers above have
-    // just made them from slices.
+    // SAFETY: each part names bytes that are valid for reads of their length: the callers above
+    // have just made them from slices.
     match unsafe { wasi::fd_write(fd, parts) } {
         Ok(0) if len > 0 => Err(Error::WOULD_BLOCK),
         Ok(count) => Ok(count.min(len)),

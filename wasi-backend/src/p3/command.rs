@@ -1,7 +1,7 @@
 //! Programs with a standard library as components for WASI 0.3.
 //!
-//! They are compiled for `wasm32-wasip2`, whose standard library uses WASI 0.2: for a component it is
-//! no matter that it imports both. Only its entry has to be that of 0.3 (async-run).
+//! They are compiled for `wasm32-wasip2`, whose standard library uses WASI 0.2: for a component it
+//! is no matter that it imports both. Only its entry has to be that of 0.3 (async-run).
 
 use std::process::{ExitCode, Termination};
 

@@ -40,7 +40,8 @@ fn next() -> Option<HostEvent> {
 /// Defines imports: under each name a function with these arguments and this result.
 macro_rules! imports {
     ($(
-        $name:literal $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $value:expr;
+        $name:literal
+        $function:ident($($argument:ident: $type:ty),*) $(-> $result:ty)? = $value:expr;
     )*) => {$(
         #[unsafe(export_name = $name)]
         extern "C" fn $function($($argument: $type),*) $(-> $result)? {

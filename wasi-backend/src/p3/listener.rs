@@ -116,7 +116,9 @@ impl WaitableSet {
     /// Closes the source at a place, if there is one. cancel-in-set, end-is-final: first the
     /// operations in flight, then the streams, then the socket.
     pub(super) fn release(&mut self, slot: usize) {
-        let Some(kind) = self.endpoints.find(slot).map(|source| source.platform.kind) else { return };
+        let Some(kind) = self.endpoints.find(slot).map(|source| source.platform.kind) else {
+            return;
+        };
         self.queue.remove(&mut self.endpoints, slot);
         if kind == Kind::Attempt {
             self.abandon_attempt(slot);

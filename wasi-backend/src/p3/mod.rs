@@ -38,10 +38,10 @@
 //!   one each time. A guest that always finds something ready must yield, or it misses the rest.
 //! * no-reset: the program cannot reset a connection. [`Close::Abort`](selkie_core::platform::Close::Abort)
 //!   closes, and written bytes are still delivered.
-//! * no-hangup: no operation completes on a hang-up alone. A read completes if the input is empty, and
-//!   a write of 0 bytes once the host has tried to send. A connection that was reset has no remote
-//!   address any more, and neither has one whose two ends were both shut down, so a check asks for
-//!   that while writing is open.
+//! * no-hangup: no operation completes on a hang-up alone. A read completes if the input is empty,
+//!   and a write of 0 bytes once the host has tried to send. A connection that was reset has no
+//!   remote address any more, and neither has one whose two ends were both shut down, so a check
+//!   asks for that while writing is open.
 //! * late-room: wasmtime reports room to write a moment after a connection was accepted; a write
 //!   before that would block.
 //! * async-run: only a task with an `async` type may wait, so the guest's `run` is that of

@@ -110,7 +110,9 @@ impl WaitableSet {
         if kind == abi::EVENT_SUBTASK && self.timer.take(waitable, word) {
             return;
         }
-        let Some(owner) = self.owners.get(waitable) else { return self.handle_wake(waitable, word) };
+        let Some(owner) = self.owners.get(waitable) else {
+            return self.handle_wake(waitable, word);
+        };
         let slot = (owner >> 1) as usize;
         let direction = Direction::BOTH[(owner & 1) as usize];
         let endpoint = &mut self.endpoints.at(slot).platform;

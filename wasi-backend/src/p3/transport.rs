@@ -22,7 +22,11 @@ const NOT_A_STREAM: Error = Error::new(ErrorKind::NotConnected);
 
 impl WaitableSet {
     /// Processes new events if one direction of a stream is in flight, and returns its state.
-    fn refresh_state(&mut self, source: Socket, direction: Direction) -> Result<(usize, State), Error> {
+    fn refresh_state(
+        &mut self,
+        source: Socket,
+        direction: Direction,
+    ) -> Result<(usize, State), Error> {
         let (slot, entry) = self.endpoints.get(source)?;
         if matches!(entry.platform.kind, Kind::Listener | Kind::Attempt) {
             return Err(NOT_A_STREAM);

@@ -2,8 +2,8 @@
 //!
 //! calloc-clears-all: `alloc_zeroed` is calloc on WASI, which writes zeros even to pages that have
 //! just come from `memory.grow`, where the standard says that they are zero. The host then has to
-//! provide every page of a table. A table that grows the memory itself costs the host only the pages
-//! in use.
+//! provide every page of a table. A table that grows the memory itself costs the host only the
+//! pages in use.
 
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
@@ -18,7 +18,8 @@ use selkie_core::{Error, ErrorKind, Event};
 const PAGE: usize = 65_536;
 
 /// The regions of tables that were dropped, as first page and number of pages: the linear memory
-/// cannot shrink. (Programs have one thread; the atomics are plain memory that safe code can share.)
+/// cannot shrink. (Programs have one thread; the atomics are plain memory that safe code can
+/// share.)
 static FREE: [[AtomicUsize; 2]; 16] = [const { [const { AtomicUsize::new(0) }; 2] }; 16];
 
 /// A type of which all bits zero is a value.

@@ -6,7 +6,7 @@ use super::request::{BODY_MAX, Framing};
 /// The longest line of a chunk's size, extensions included, and of a trailer.
 const LINE_MAX: usize = 256;
 
-/// How far a body has been read.
+/// The progress in reading a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     /// So many bytes are to come.
@@ -21,7 +21,7 @@ pub(super) enum Body {
     Trailers,
 }
 
-/// What stands at the front of the bytes that were received.
+/// The element at the front of the bytes that were received.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'b> {
     /// Bytes of the body. Those that are used are told by [`Body::advance`].

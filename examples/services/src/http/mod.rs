@@ -17,13 +17,13 @@ use core::time::Duration;
 use selkie_core::{Peer, SendError, Service};
 
 use crate::decimal::Decimal;
-use crate::gather::Gather;
+use crate::output_buffer::OutputBuffer;
 use body::{Body, Piece};
 use date::DateLine;
 use reply::{HEAD_MAX, Length, Status, add_head};
 use request::{Framing, Head, Route};
 
-/// What `GET /` answers.
+/// The answer to `GET /`.
 const INDEX: &[u8] = b"Hello from Selkie.\n";
 /// Time for a request to come, from its first byte on.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,20 +31,21 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const CHUNK_OVERHEAD: usize = 20;
 /// Sends of one callback while a long reply is streamed, so that other connections have their turn.
 const SENDS_PER_TURN: usize = 8;
-/// What `GET /bytes/N` answers, again and again.
+/// The bytes that the answer to `GET /bytes/N` repeats.
 const PATTERN: [u8; 16 * 1024] = pattern();
 
 /// Serves `GET /`, `GET /bytes/N` (N bytes), `POST /echo`, and `HEAD`.
 ///
-/// Everything else that is asked for is answered with 404 or 405; what is no request with 400, 413, 431,
-/// 501 or 505, and what does not come in time with 408, after which the connection is closed.
+/// Other requests are answered with 404 or 405. Bytes that are no request are answered with 400,
+/// 413, 431, 501 or 505, and a request that is not complete in time with 408; then the connection
+/// is closed.
 #[derive(Debug)]
 pub struct Http {
     date: DateLine,
-    output: Gather,
+    output: OutputBuffer,
 }
 
-/// What the service keeps of a connection.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpSession {
     state: State,
@@ -54,7 +55,7 @@ pub struct HttpSession {
     timed: bool,
 }
 
-/// What comes next on a connection.
+/// The next step on a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// The head of a request.
@@ -66,7 +67,7 @@ enum State {
     Bytes(u64),
 }
 
-/// Where the body of a request goes.
+/// The use of the body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sink {
     /// Nowhere.
@@ -77,7 +78,7 @@ enum Sink {
     EchoChunks,
 }
 
-/// What became of one step through the bytes that were received.
+/// The outcome of one step through the bytes that were received.
 enum Step {
     /// So many bytes are done with.
     Taken(usize),
@@ -92,7 +93,7 @@ impl Http {
     /// replies, or `None` where there is no time of day; then replies have no `Date`.
     #[must_use]
     pub const fn new(clock: fn() -> Option<u64>) -> Self {
-        Self { date: DateLine::new(clock), output: Gather::new() }
+        Self { date: DateLine::new(clock), output: OutputBuffer::new() }
     }
 
     /// Takes what can be taken. Returns its length.
@@ -330,7 +331,7 @@ impl Service for Http {
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {
-        // An error says that the connection is closing, which `closed` tells.
+        // An error means that the connection is closing, which `closed` reports.
         let _ = Self::stream(peer, session);
     }
 

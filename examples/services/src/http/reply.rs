@@ -4,7 +4,7 @@ use selkie_core::{Peer, SendError};
 
 use super::date::DateLine;
 use crate::decimal::Decimal;
-use crate::gather::Gather;
+use crate::output_buffer::OutputBuffer;
 
 /// The longest head of a reply, with the text of a refusal.
 pub(super) const HEAD_MAX: usize = 320;
@@ -77,7 +77,7 @@ pub(super) enum Length {
 
 /// Adds the head of a reply.
 pub(super) fn add_head(
-    output: &mut Gather,
+    output: &mut OutputBuffer,
     peer: &mut Peer<'_>,
     date: &mut DateLine,
     status: Status,

@@ -9,7 +9,7 @@ const HEADERS_MAX: usize = 32;
 /// The longest body that is taken.
 pub(super) const BODY_MAX: u64 = 64 * 1024 * 1024;
 
-/// What a request asks for.
+/// The action that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// `GET /`.
@@ -22,7 +22,7 @@ pub(super) enum Route {
     Refused(Status),
 }
 
-/// How a body is framed (RFC 9112, section 6).
+/// The framing of a body (RFC 9112, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// So many bytes; 0 for no body.

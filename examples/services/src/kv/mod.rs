@@ -38,7 +38,7 @@ pub struct Kv<'a, const KEY: usize, const VALUE: usize> {
     replies: Replies,
 }
 
-/// What becomes of a connection after a request.
+/// The next step on a connection after a request.
 enum Next {
     Continue,
     Close,
@@ -269,7 +269,7 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
 struct SetOptions {
     /// When the key expires; zero for never.
     expires: Instant,
-    /// Whether the key has to be there (`XX`) or must not (`NX`).
+    /// True if the key has to exist (`XX`), false if it must not (`NX`).
     only_if: Option<bool>,
 }
 

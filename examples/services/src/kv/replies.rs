@@ -3,7 +3,7 @@
 use selkie_core::{Peer, SendError};
 
 use crate::decimal::Decimal;
-use crate::gather::Gather;
+use crate::output_buffer::OutputBuffer;
 
 /// The longest reply without a value: an error with its text, or a number.
 const SHORT: usize = 96;
@@ -11,12 +11,12 @@ const SHORT: usize = 96;
 /// Writes replies into what is gathered.
 #[derive(Debug)]
 pub(super) struct Replies {
-    output: Gather,
+    output: OutputBuffer,
 }
 
 impl Replies {
     pub(super) const fn new() -> Self {
-        Self { output: Gather::new() }
+        Self { output: OutputBuffer::new() }
     }
 
     /// Begins to gather for a connection that takes `room` bytes.

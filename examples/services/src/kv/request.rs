@@ -29,7 +29,8 @@ impl<'b> Request<'b> {
     }
 }
 
-/// Why bytes are no request. The connection cannot go on: nothing says where the next one begins.
+/// The reason why bytes are no request. The connection cannot go on: nothing says where the next
+/// one begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Malformed {
     /// A length is not a number, or negative.

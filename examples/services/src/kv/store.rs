@@ -36,7 +36,7 @@ impl<const KEY: usize, const VALUE: usize> Default for Entry<KEY, VALUE> {
     }
 }
 
-/// Why a value was not stored.
+/// The reason why a value was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreError {
     /// Every slot that the key may be in is taken.

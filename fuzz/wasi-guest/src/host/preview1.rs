@@ -27,7 +27,7 @@ pub fn open() -> Fd {
     issue()
 }
 
-/// reports anything of anything.
+/// Reports any readiness of any subscription.
 ///
 /// # Safety
 ///
@@ -66,6 +66,8 @@ pub unsafe fn poll_oneoff(
     Ok(if byte() < 250 { reported } else { usize::from(byte()) })
 }
 
+/// Returns an arbitrary time.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -73,6 +75,8 @@ pub unsafe fn clock_time_get(_: preview1::Clockid, _: u64) -> Outcome<u64> {
     Ok(clock())
 }
 
+/// Receives an arbitrary number of bytes.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -87,6 +91,8 @@ fn size() -> Size {
     usize::try_from(number()).unwrap_or(usize::MAX)
 }
 
+/// Accepts a connection, or fails.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -96,6 +102,8 @@ pub unsafe fn sock_accept(fd: Fd, _: Fdflags) -> Outcome<Fd> {
     Ok(issue())
 }
 
+/// Shuts a direction down, or fails.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -104,6 +112,8 @@ pub unsafe fn sock_shutdown(fd: Fd, _: Sdflags) -> Outcome<()> {
     verdict()
 }
 
+/// Reads an arbitrary number of bytes.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -113,6 +123,8 @@ pub unsafe fn fd_read(fd: Fd, _: &[Iovec]) -> Outcome<Size> {
     Ok(size())
 }
 
+/// Writes an arbitrary number of bytes.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -122,6 +134,8 @@ pub unsafe fn fd_write(fd: Fd, _: &[Ciovec]) -> Outcome<Size> {
     Ok(size())
 }
 
+/// Closes a descriptor, or fails.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -130,6 +144,8 @@ pub unsafe fn fd_close(fd: Fd) -> Outcome<()> {
     verdict()
 }
 
+/// Returns arbitrary flags of a descriptor.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.
@@ -140,6 +156,8 @@ pub unsafe fn fd_fdstat_get(_: Fd) -> Outcome<Fdstat> {
     Ok(Fdstat { fs_filetype, fs_flags: byte().into(), fs_rights_base: 0, fs_rights_inheriting: 0 })
 }
 
+/// Sets flags of a descriptor, or fails.
+///
 /// # Safety
 ///
 /// As in the crate `wasi`.

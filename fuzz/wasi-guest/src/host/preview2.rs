@@ -94,7 +94,10 @@ fn room<T>(len: usize) -> Option<*mut T> {
 
 /// Defines functions that write what an expression gives to where their last argument points.
 macro_rules! imports {
-    ($($link_name:literal $name:ident($($argument:ident: $kind:ty),*) -> $result:ty { $value:expr })*) => {
+    ($(
+        $link_name:literal
+        $name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty { $value:expr }
+    )*) => {
         $(
             #[unsafe(export_name = $link_name)]
             unsafe extern "C" fn $name($($argument: $kind,)* result: *mut $result) {
@@ -110,27 +113,32 @@ imports! {
     "[method]tcp-socket.finish-bind" finish_bind(socket: Handle) -> Done { about(socket) }
     "[method]tcp-socket.start-listen" start_listen(socket: Handle) -> Done { about(socket) }
     "[method]tcp-socket.finish-listen" finish_listen(socket: Handle) -> Done { about(socket) }
-    "[method]tcp-socket.set-listen-backlog-size" set_backlog(socket: Handle, _backlog: u64) -> Done { about(socket) }
+    "[method]tcp-socket.set-listen-backlog-size"
+    set_backlog(socket: Handle, _backlog: u64) -> Done { about(socket) }
     "[method]tcp-socket.shutdown" shutdown(socket: Handle, _how: u32) -> Done { about(socket) }
-    "[method]tcp-socket.finish-connect" finish_connect(socket: Handle) -> Handles { { check(socket); handles(2) } }
+    "[method]tcp-socket.finish-connect"
+    finish_connect(socket: Handle) -> Handles { { check(socket); handles(2) } }
     "[method]tcp-socket.accept" accept(socket: Handle) -> Handles { { check(socket); handles(3) } }
     "create-tcp-socket" create_socket(_family: u32) -> Handles { handles(1) }
-    "[method]tcp-socket.local-address" local_address(socket: Handle) -> Address { { check(socket); array() } }
-    "[method]tcp-socket.remote-address" remote_address(socket: Handle) -> Address { { check(socket); array() } }
+    "[method]tcp-socket.local-address"
+    local_address(socket: Handle) -> Address { { check(socket); array() } }
+    "[method]tcp-socket.remote-address"
+    remote_address(socket: Handle) -> Address { { check(socket); array() } }
     "[method]input-stream.read" read(stream: Handle, len: u64) -> Bytes { read_some(stream, len) }
     "[method]output-stream.check-write" check_write(stream: Handle) -> Permit { permit(stream) }
-    "[method]output-stream.write" write(stream: Handle, _bytes: *const u8, _len: usize) -> Written { written(stream) }
+    "[method]output-stream.write"
+    write(stream: Handle, _bytes: *const u8, _len: usize) -> Written { written(stream) }
     "raw_poll" poll(pollables: *const Handle, len: usize) -> List {
         // SAFETY: the guest gives a list of so many.
         poll_some(unsafe { core::slice::from_raw_parts(pollables, len) })
     }
     "[method]tcp-socket.start-bind" start_bind(
-        socket: Handle, _network: Handle, _family: u32, _port: u32, _a: u32, _b: u32, _c: u32, _d: u32, _e: u32,
-        _f: u32, _g: u32, _h: u32, _i: u32, _j: u32
+        socket: Handle, _network: Handle, _family: u32, _port: u32, _a: u32, _b: u32, _c: u32,
+        _d: u32, _e: u32, _f: u32, _g: u32, _h: u32, _i: u32, _j: u32,
     ) -> Done { about(socket) }
     "[method]tcp-socket.start-connect" start_connect(
-        socket: Handle, _network: Handle, _family: u32, _port: u32, _a: u32, _b: u32, _c: u32, _d: u32, _e: u32,
-        _f: u32, _g: u32, _h: u32, _i: u32, _j: u32
+        socket: Handle, _network: Handle, _family: u32, _port: u32, _a: u32, _b: u32, _c: u32,
+        _d: u32, _e: u32, _f: u32, _g: u32, _h: u32, _i: u32, _j: u32,
     ) -> Done { about(socket) }
 }
 

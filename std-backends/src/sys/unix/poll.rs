@@ -27,7 +27,7 @@ use super::socket::HUP_IS_CLOSED;
 /// An entry of the array.
 pub(crate) type Entry = libc::pollfd;
 
-/// What can be watched and reported.
+/// The capabilities of `poll` on this system.
 pub(crate) const CAPABILITIES: Capabilities = {
     let mut found = Capabilities::ERROR.union(Capabilities::PRIORITY);
     // hup-half: elsewhere a hang-up may be the end of one direction only.

@@ -7,12 +7,17 @@
 //! * *no-msg-nosignal*: Apple's systems do not have `MSG_NOSIGNAL` everywhere. There each socket
 //!   gets `SO_NOSIGPIPE`.
 //! * *hup-half*: HUP means that both directions are closed only on Linux and FreeBSD.
+//! * *reuse-port*: `SO_REUSEPORT` shares out connections on Linux. FreeBSD has an option of its own
+//!   for that; elsewhere the listener that was opened last gets them all.
+//! * *keep-alive-names*: Apple's systems have another name for the time before the first probe.
+//!   OpenBSD has one setting for the whole system.
 //! * *interrupted-connect*: a `connect` that is interrupted goes on by itself.
 
 use std::ffi::c_int;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use selkie_core::platform::KeepAlive;
 use selkie_core::{Error, ErrorKind};
 
 use super::address::RawAddress;
@@ -227,9 +232,45 @@ pub(crate) fn set_reuse_address(listener: RawFd) -> Result<(), Error> {
     set_option(listener, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)
 }
 
-/// Restricts a socket with an IPv6 address to IPv6.
-pub(crate) fn set_v6_only(socket: RawFd) -> Result<(), Error> {
-    set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)
+/// Lets other listeners have the same address, among which the system shares out connections
+/// (reuse-port).
+pub(crate) fn set_reuse_port(listener: RawFd) -> Result<(), Error> {
+    #[cfg(target_os = "freebsd")]
+    let name = libc::SO_REUSEPORT_LB;
+    #[cfg(not(target_os = "freebsd"))]
+    let name = libc::SO_REUSEPORT;
+    set_option(listener, libc::SOL_SOCKET, name, 1)
+}
+
+/// Restricts a socket with an IPv6 address to IPv6, or not.
+pub(crate) fn set_v6_only(socket: RawFd, is_v6_only: bool) -> Result<(), Error> {
+    set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, c_int::from(is_v6_only))
+}
+
+/// Has silent peers probed (keep-alive-names).
+pub(crate) fn set_keep_alive(socket: RawFd, keep_alive: &KeepAlive) -> Result<(), Error> {
+    #[cfg(target_vendor = "apple")]
+    const IDLE: c_int = libc::TCP_KEEPALIVE;
+    #[cfg(not(any(target_vendor = "apple", target_os = "openbsd")))]
+    const IDLE: c_int = libc::TCP_KEEPIDLE;
+    set_option(socket, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
+    #[cfg(not(target_os = "openbsd"))]
+    for (name, value) in [
+        (IDLE, keep_alive.idle_seconds()),
+        (libc::TCP_KEEPINTVL, keep_alive.interval_seconds()),
+        (libc::TCP_KEEPCNT, u32::from(keep_alive.probes_max())),
+    ] {
+        set_option(socket, libc::IPPROTO_TCP, name, value.cast_signed())?;
+    }
+    #[cfg(target_os = "openbsd")]
+    let _ = keep_alive;
+    Ok(())
+}
+
+/// Returns whether silent peers are probed.
+#[cfg(test)]
+pub(crate) fn keeps_alive(socket: RawFd) -> Result<bool, Error> {
+    option(socket, libc::SOL_SOCKET, libc::SO_KEEPALIVE).map(|value| value != 0)
 }
 
 /// Returns the address of this end of a socket.

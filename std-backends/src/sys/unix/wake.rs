@@ -26,7 +26,7 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Wakes whatever watches the channel. May be called in a signal handler.
+    /// Wakes the selector that watches the channel. May be called in a signal handler.
     pub(crate) fn wake(&self) {
         let before = errno::number();
         if !self.put() && self.write.is_none() {

@@ -4,10 +4,10 @@
 //! allocations [ADDRESS]
 //! ```
 //!
-//! It prints its address, serves until a client sends `count` and nothing else, and prints the number
-//! of allocator calls since the first wait. On WASI 0.2, requests of the host by `cabi_realloc` use
-//! the same allocator of the system, and grow the memory of the program if they are not freed; so
-//! that growth is printed too.
+//! It prints its address, serves until a client sends `count` and nothing else, and prints the
+//! number of allocator calls since the first wait. On WASI 0.2, requests of the host by
+//! `cabi_realloc` use the same allocator of the system, and grow the memory of the program if they
+//! are not freed; so that growth is printed too.
 //!
 //! Before that it checks that the memory of dropped tables is cleared and used again.
 

@@ -19,7 +19,7 @@ use wasip2::sockets::network::{ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4
 use wasip2::sockets::tcp::TcpSocket;
 use wasip2::sockets::tcp_create_socket::create_tcp_socket;
 
-/// How many connections there may be.
+/// The most connections.
 const CONNECTIONS_MAX: usize = 10_100;
 
 // The bindings of `wasip2` allocate and copy for these two.
@@ -40,8 +40,8 @@ struct Connection {
     input: InputStream,
     output: OutputStream,
     _socket: TcpSocket,
-    /// What its peer has not taken yet. As long as there is any, the pollable is the one for
-    /// writing.
+    /// The bytes that its peer has not taken yet. As long as there are any, the pollable is the one
+    /// for writing.
     pending: Vec<u8>,
 }
 
@@ -173,7 +173,7 @@ fn lend<T>(memory: &mut [T], call: impl FnOnce()) {
     LENT.store(null_mut(), Relaxed);
 }
 
-/// By what the host asks for memory: it gets what is lent, or else the system's.
+/// Allocates for the host: from the memory that is lent to it, or else from the system's.
 #[unsafe(export_name = "cabi_realloc")]
 unsafe extern "C" fn cabi_realloc(
     old: *mut u8,
@@ -190,6 +190,6 @@ unsafe extern "C" fn cabi_realloc(
     }
     let layout = Layout::from_size_align(old_size.max(1), align).expect("a layout");
     let wanted = Layout::from_size_align(size, align).expect("a layout");
-    // SAFETY: neither size is zero, and what is old has come from here with this layout.
+    // SAFETY: neither size is zero, and `old` was returned by this function with this layout.
     unsafe { if old_size == 0 { System.alloc(wanted) } else { System.realloc(old, layout, size) } }
 }

@@ -10,11 +10,11 @@ use mio::{Events, Interest, Poll, Token};
 use round_trip_guests::{READ_MAX, address};
 
 const LISTENER: Token = Token(usize::MAX);
-/// How many events one wait reports at most: as many as the server of the library has room for.
+/// The most events of one wait: as many as the server of the library has room for.
 const BATCH: usize = 512;
 
 fn main() -> Result<()> {
-    // Its own listener fails every accept with EINVAL here, where the standard library's does not.
+    // On WASI mio's own listener fails every accept with EINVAL; the standard library's does not.
     let listener = TcpListener::bind(address())?;
     listener.set_nonblocking(true)?;
     println!("listening on {} (mio)", listener.local_addr()?);
@@ -106,7 +106,7 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             self.pending.extend_from_slice(&buffer[written..count]);
-            // Only a read that finds nothing makes mio wait for the stream again here: one that
+            // On WASI only a read that finds nothing makes mio wait for the stream again: one that
             // does not fill the buffer is not enough, as it is with epoll.
             if !self.pending.is_empty() {
                 return Ok(());

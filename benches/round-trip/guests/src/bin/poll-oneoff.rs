@@ -12,14 +12,14 @@ use wasi::{
     SubscriptionUU,
 };
 
-/// Where the first listener of the host is.
+/// The descriptor of the host's first listener.
 const LISTENER: Fd = 3;
 
 /// A connection.
 struct Connection {
     descriptor: Fd,
-    /// What its peer has not taken yet. As long as there is any, the subscription is the one for
-    /// writing.
+    /// The bytes that its peer has not taken yet. As long as there are any, the subscription is the
+    /// one for writing.
     pending: Vec<u8>,
 }
 
@@ -64,7 +64,7 @@ fn main() {
     }
 }
 
-/// What waits for something to read.
+/// Returns a subscription that waits for something to read.
 fn subscription(position: usize, descriptor: Fd) -> Subscription {
     let file_descriptor = descriptor;
     let fd_read = SubscriptionFdReadwrite { file_descriptor };
@@ -82,8 +82,8 @@ fn accept(connections: &mut Vec<Connection>, subscriptions: &mut Vec<Subscriptio
 }
 
 impl Connection {
-    /// Sends what is pending or what has come. An error is the end of the connection, as is the end of
-    /// what the peer sends.
+    /// Sends pending bytes, or reads and sends those back. An error ends the connection, as does
+    /// the end of the peer's stream.
     fn serve(&mut self, buffer: &mut [u8]) -> Result<(), Errno> {
         let pending = take(&mut self.pending);
         if !pending.is_empty() {

@@ -9,7 +9,7 @@ fn main() -> Result<()> {
     wstd::runtime::block_on(serve())
 }
 
-/// A task for each connection.
+/// Serves each connection in a task of its own.
 async fn serve() -> Result<()> {
     let listener = TcpListener::bind(&address().to_string()).await?;
     println!("listening on {} (wstd)", listener.local_addr()?);

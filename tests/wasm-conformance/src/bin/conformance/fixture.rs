@@ -1,4 +1,5 @@
-//! Connections whose near end belongs to the platform under test, and whose far end to the partner.
+//! Connections whose near end belongs to the platform under test, and whose far end to the
+//! test process.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -9,22 +10,22 @@ use selkie::platform::{Close, Transport, Wait};
 use selkie::{Error, ErrorKind, Instant, Socket};
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture};
 
-use crate::partner::{self, BusyClock, Peer};
+use crate::remote_peer::{self, BusyClock, Peer};
 use crate::platform::{self, Given, Platform};
 
-/// How often the world may settle before a connection must have come about.
+/// The number of times that the world may settle before a connection is established.
 const PATIENCE: usize = 1_000;
 
-/// How many sources a case holds at most beside those that are registered.
+/// The most sources that a case uses beside those that are registered.
 const UNREGISTERED: usize = 16;
 
 /// The platform under test.
 pub(crate) struct Network {
     near: Platform,
     given: Rc<Given>,
-    /// What the partner connects to for a pair.
+    /// The listener that the test process connects to for a pair.
     entrance: Option<Listener>,
-    /// What it connects to for the case.
+    /// The listeners that it connects to for the case.
     listeners: Vec<Listener>,
     can_reset: bool,
     clock: BusyClock,
@@ -38,7 +39,7 @@ pub(crate) struct Listener {
 }
 
 impl Network {
-    /// A platform for `capacity` sources.
+    /// Makes a platform for `capacity` sources.
     pub(crate) fn new(capacity: usize, given: Rc<Given>, can_reset: bool) -> Result<Self, Error> {
         let near = platform::open(capacity, capacity + UNREGISTERED)?;
         Ok(Self {
@@ -55,7 +56,7 @@ impl Network {
         platform::listener(&mut self.near, &self.given)
     }
 
-    /// What the partner connects to for a pair.
+    /// Returns the listener that the test process connects to for a pair.
     fn entrance(&mut self) -> Result<Listener, Error> {
         let entrance = match self.entrance {
             Some(entrance) => entrance,
@@ -84,7 +85,7 @@ impl Fixture for Network {
 
     fn pair(&mut self) -> Result<(Socket, Peer), Error> {
         let entrance = self.entrance()?;
-        let peer = partner::dial(entrance.address)?;
+        let peer = remote_peer::dial(entrance.address)?;
         for _ in 0..PATIENCE {
             match self.near.accept(entrance.source) {
                 Ok(source) => {
@@ -140,7 +141,7 @@ impl Fixture for Network {
 
     fn dial(&mut self, listener: Socket) -> Result<Peer, Error> {
         let known = self.listeners.iter().find(|known| known.source == listener);
-        partner::dial(known.ok_or(ErrorKind::InvalidSource)?.address)
+        remote_peer::dial(known.ok_or(ErrorKind::InvalidSource)?.address)
     }
 
     #[cfg(target_env = "p1")]
@@ -160,7 +161,7 @@ impl WaitFixture for Network {
     }
 
     fn interrupt(&mut self, period: Duration, span: Duration) -> Result<(), Error> {
-        partner::interrupt(period, span)
+        remote_peer::interrupt(period, span)
     }
 
     fn busy_time(&mut self) -> Result<Duration, Error> {
@@ -171,16 +172,16 @@ impl WaitFixture for Network {
 impl TransportFixture for Network {
     #[cfg(target_env = "p2")]
     fn destination(&mut self) -> Result<SocketAddr, Error> {
-        partner::listen()
+        remote_peer::listen()
     }
 
     #[cfg(target_env = "p2")]
     fn peer_accept(&mut self) -> Result<Peer, Error> {
-        partner::accept()
+        remote_peer::accept()
     }
 
     #[cfg(target_env = "p2")]
     fn refusing(&mut self) -> Result<SocketAddr, Error> {
-        partner::refusing()
+        remote_peer::refusing()
     }
 }

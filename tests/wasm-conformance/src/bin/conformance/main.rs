@@ -1,9 +1,9 @@
-//! The conformance suite as a program for WASI 0.1 or 0.2: the near ends of its connections are
-//! this program's, and the far ends its partner's, which is the program that runs the runtime
-//! (`tests/wasm/conformance`).
+//! The conformance suite as a program for WASI 0.1 or 0.2: the near ends of its connections belong
+//! to this program, and the far ends to the test that runs the runtime
+//! (`tests/wasm/conformance.rs`).
 //!
-//! It prints a line when a case begins and one when it ends, and in between what the partner is to
-//! do.
+//! It prints a line when a case begins and one when it ends, and in between its requests to the
+//! remote peer.
 //!
 //! ```text
 //! conformance [WORDS [ADDRESS...]]
@@ -13,7 +13,7 @@
 //! host listens for the program.
 
 mod fixture;
-mod partner;
+mod remote_peer;
 #[cfg_attr(target_env = "p1", path = "wasi_p1.rs")]
 #[cfg_attr(target_env = "p2", path = "wasi_p2.rs")]
 mod platform;

@@ -13,11 +13,11 @@ pub(crate) type Platform = PollOneoff<'static>;
 /// The cases that do not hold, and why.
 pub(crate) const DEVIATIONS: [(&str, &str); 0] = [];
 
-/// What the host gives the program.
+/// The listeners that the host gives the program.
 pub(crate) struct Given {
     /// The addresses at which the host listens for it, in the order of the descriptors.
     addresses: Vec<SocketAddr>,
-    /// How many of those listeners are taken.
+    /// The number of those listeners that are taken.
     taken: Cell<usize>,
 }
 
@@ -28,19 +28,19 @@ impl Given {
         Self { addresses, taken: Cell::new(0) }
     }
 
-    /// The address of the listener that was just taken.
+    /// Takes a listener, and returns its address.
     fn take(&self) -> Option<SocketAddr> {
         self.addresses.get(self.taken.replace(self.taken.get() + 1)).copied()
     }
 }
 
-/// A platform on which `slots` sources can be registered, and `sources` be open.
+/// Opens a platform on which `slots` sources can be registered, and `sources` be open.
 #[expect(clippy::unnecessary_wraps, reason = "the platform of WASI 0.2 can fail here")]
 pub(crate) fn open(slots: usize, sources: usize) -> Result<Platform, Error> {
     Ok(PollOneoff::new(PollOneoffStorage::leaked(sources).with_slots(slots)))
 }
 
-/// The next listener that the host has opened.
+/// Returns the next listener that the host has opened.
 pub(crate) fn listener(platform: &mut Platform, given: &Given) -> Result<Listener, Error> {
     let source = platform.preopened_listener()?;
     let address = given.take().ok_or(ErrorKind::InvalidInput)?;

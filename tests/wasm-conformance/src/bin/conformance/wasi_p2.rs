@@ -14,7 +14,7 @@ const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 /// The cases that do not hold, and why.
 pub(crate) const DEVIATIONS: [(&str, &str); 1] = [(
     "modes::level_repeats_after_a_partial_read",
-    "the host says that a stream is readable until a read finds nothing, so whoever reads no further is told again",
+    "the host reports a stream as readable until a read finds nothing, also after a partial read",
 )];
 
 /// The program asks for listeners where it needs them, so the host gives it none.
@@ -26,12 +26,12 @@ impl Given {
     }
 }
 
-/// A platform on which `slots` sources can be registered, and `sources` be open.
+/// Opens a platform on which `slots` sources can be registered, and `sources` be open.
 pub(crate) fn open(slots: usize, sources: usize) -> Result<Platform, Error> {
     IoPoll::new(IoPollStorage::leaked(sources).with_slots(slots))
 }
 
-/// A listener at a free port.
+/// Listens at a free port.
 pub(crate) fn listener(platform: &mut Platform, _given: &Given) -> Result<Listener, Error> {
     let source = platform.listen(ANYWHERE, 64)?;
     Ok(Listener { source, address: platform.local_address(source)? })

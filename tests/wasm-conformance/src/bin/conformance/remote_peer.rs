@@ -16,7 +16,7 @@ use selkie::{Error, ErrorKind};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(u32);
 
-/// What cannot be said, for want of a partner that listens, is a failure of the platform's kind.
+/// The error if the test process does not answer: a failure of the platform's kind.
 const DEAF: Error = Error::new(ErrorKind::Other);
 
 /// Asks, and gives the value of the answer.
@@ -35,12 +35,12 @@ fn ask(question: impl Display, bytes: &[u8]) -> Result<String, Error> {
     }
 }
 
-/// The same where the answer is a number or an address.
+/// Asks a question of which the answer is a number or an address.
 fn ask_for<T: std::str::FromStr>(question: impl Display, bytes: &[u8]) -> Result<T, Error> {
     ask(question, bytes)?.parse().map_err(|_| DEAF)
 }
 
-/// The error that a kind of the partner's standard library stands for.
+/// Returns the error for the name of a `std::io::ErrorKind`.
 fn error(kind: &str) -> Error {
     Error::new(match kind {
         "WouldBlock" => ErrorKind::WouldBlock,
@@ -57,7 +57,7 @@ pub(crate) fn dial(address: SocketAddr) -> Result<Peer, Error> {
     ask_for(format_args!("dial {address}"), &[]).map(Peer)
 }
 
-/// Where the partner listens.
+/// Makes the test process listen, and returns the address.
 #[cfg(target_env = "p2")]
 pub(crate) fn listen() -> Result<SocketAddr, Error> {
     ask_for("listen", &[])
@@ -69,16 +69,16 @@ pub(crate) fn accept() -> Result<Peer, Error> {
     ask_for("accept", &[]).map(Peer)
 }
 
-/// An address at which no one listens.
+/// Returns an address at which no one listens.
 #[cfg(target_env = "p2")]
 pub(crate) fn refusing() -> Result<SocketAddr, Error> {
     ask_for("refusing", &[])
 }
 
-/// How long the runtime has been busy, less what it took to ask.
+/// The processor time of the runtime, less that of asking for it.
 #[derive(Default)]
 pub(crate) struct BusyClock {
-    /// What one question costs.
+    /// The processor time of one question.
     cost: Option<Duration>,
     asked: u32,
 }
@@ -94,7 +94,7 @@ impl BusyClock {
         Ok(busy_time()?.saturating_sub(cost * self.asked))
     }
 
-    /// The least of several, since that is sure to be part of all.
+    /// Returns the least of several costs, as that is sure to be part of each.
     fn cost_of_a_question() -> Result<Duration, Error> {
         let mut cost = Duration::MAX;
         for _ in 0..50 {
@@ -105,7 +105,7 @@ impl BusyClock {
     }
 }
 
-/// How long the runtime has been busy.
+/// Returns the processor time of the runtime.
 fn busy_time() -> Result<Duration, Error> {
     ask_for("busy", &[]).map(Duration::from_nanos)
 }

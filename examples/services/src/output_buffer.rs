@@ -5,17 +5,17 @@ use selkie_core::{Peer, SendError};
 /// Bytes that are gathered before they are sent.
 const CAPACITY: usize = 4096;
 
-/// Gathers what a service replies in one callback. It never takes more than the connection had
+/// The replies of one callback, gathered into one send. It never takes more than the connection had
 /// room for when it began, so a send never fails for want of room.
 #[derive(Debug)]
-pub(crate) struct Gather {
+pub(crate) struct OutputBuffer {
     bytes: [u8; CAPACITY],
     len: usize,
     /// Bytes that the connection still takes, those gathered included.
     room: usize,
 }
 
-impl Gather {
+impl OutputBuffer {
     pub(crate) const fn new() -> Self {
         Self { bytes: [0; CAPACITY], len: 0, room: 0 }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// How much a far end holds that no one has read. Little, so that connections are soon full.
+/// The size of a far end's receive buffer. Small, so that connections are soon full.
 const RECEIVED_MAX: usize = 64 * 1024;
 
 /// Any free port of this host.
@@ -19,7 +19,7 @@ const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 
 /// The far ends of one case.
 #[derive(Default)]
-pub(crate) struct Partner {
+pub(crate) struct RemotePeer {
     /// By the numbers that the program knows them by.
     streams: Vec<Option<TcpStream>>,
     listener: Option<TcpListener>,
@@ -31,7 +31,7 @@ pub(crate) struct Partner {
 struct Words<'a>(std::str::SplitWhitespace<'a>);
 
 impl Words<'_> {
-    /// The next word, which is a number or an address.
+    /// Returns the next word, which is a number or an address.
     fn next<T: FromStr>(&mut self) -> io::Result<T> {
         self.0
             .next()
@@ -40,17 +40,17 @@ impl Words<'_> {
     }
 }
 
-/// What is answered: a value, and the bytes behind it.
+/// An answer: a value, and the bytes behind it.
 type Answer = (String, Vec<u8>);
 
-/// An answer that is one value.
+/// Makes an answer of one value.
 fn value(value: impl Display) -> Answer {
     (value.to_string(), Vec::new())
 }
 
-impl Partner {
-    /// Does what `question` asks, with the bytes that come behind it, and answers to the runtime
-    /// with this number.
+impl RemotePeer {
+    /// Carries out `question`, with the bytes that follow it, and answers to the runtime with this
+    /// process id.
     pub(crate) fn answer(
         &mut self,
         question: &str,
@@ -92,16 +92,7 @@ impl Partner {
                 let mut stream = self.stream(number)?;
                 stream.write(&bytes).map(value)
             }
-            "later" => {
-                let (number, bytes, delay) =
-                    (words.next()?, take(input, words.next()?)?, micros(words.next()?));
-                let mut stream = self.stream(number)?.try_clone()?;
-                thread::spawn(move || {
-                    thread::sleep(delay);
-                    stream.write_all(&bytes)
-                });
-                Ok(value(0))
-            }
+            "later" => self.write_later(&mut words, input),
             "shutdown" => {
                 self.stream(words.next()?)?.shutdown(std::net::Shutdown::Write).map(|()| value(0))
             }
@@ -118,6 +109,18 @@ impl Partner {
             }
             _ => Err(ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Writes to a stream after a delay.
+    fn write_later(&self, words: &mut Words<'_>, input: &mut impl Read) -> io::Result<Answer> {
+        let (number, bytes, delay) =
+            (words.next()?, take(input, words.next()?)?, micros(words.next()?));
+        let mut stream = self.stream(number)?.try_clone()?;
+        thread::spawn(move || {
+            thread::sleep(delay);
+            stream.write_all(&bytes)
+        });
+        Ok(value(0))
     }
 
     fn stream(&self, number: usize) -> io::Result<&TcpStream> {
@@ -171,7 +174,7 @@ impl Partner {
     }
 }
 
-/// The next bytes of the program's output, which belong to its question.
+/// Reads the bytes of the program's output that belong to its question.
 fn take(input: &mut impl Read, count: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; count];
     input.read_exact(&mut bytes)?;
@@ -182,7 +185,7 @@ fn micros(count: u64) -> Duration {
     Duration::from_micros(count)
 }
 
-/// How long the threads of a process have been busy, in nanoseconds; only Linux says.
+/// Returns the processor time of a process, in nanoseconds; only Linux says.
 fn busy_time(process: u32) -> io::Result<u64> {
     let threads =
         std::fs::read_dir(format!("/proc/{process}/task")).map_err(|_| ErrorKind::Unsupported)?;

@@ -1,0 +1,241 @@
+//! One server on several cores: a loop, a service and a memory for each thread.
+//!
+//! ```text
+//! mod.rs       Shards: what the user sets, and opening everything
+//! link.rs      what other threads know of a shard: its queue, its load, its end
+//! handle.rs    draining and stopping, one shard or all
+//! shard.rs     the loop of one thread
+//! acceptor.rs  accepting for all, where the least loaded shard gets the next connection
+//! outcome.rs   what is left when all have ended
+//! ```
+
+mod acceptor;
+mod handle;
+mod link;
+mod outcome;
+mod shard;
+
+use std::net::SocketAddr;
+use std::thread;
+use std::vec::Vec;
+
+use selkie_core::{Error, EventLoop, Service, Token};
+use selkie_std::shards::Distribution;
+
+use super::builder::Builder;
+use super::error::{ServeError, Step};
+use super::open::{self, Platform};
+use crate::{HeapLoop, HeapServer, Socket};
+use acceptor::Acceptor;
+use link::Link;
+use shard::Shard;
+
+pub use handle::ShardsHandle;
+pub use outcome::{FinishedShards, ShardFailure};
+
+/// A server on several cores: one thread with a loop, a service and a memory of its own for each
+/// shard. Shards share nothing but the address, so nothing is locked while they serve.
+///
+/// The sizes of the [`Builder`] are those of each shard: four shards for 1,024 connections serve
+/// 4,096.
+///
+/// ```no_run
+/// # use selkie::{Builder, Peer, Service};
+/// # struct Echo;
+/// # impl Service for Echo {
+/// #     type Session = ();
+/// #     fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+/// #         peer.send_some(bytes)
+/// #     }
+/// # }
+/// use selkie::Shards;
+/// use selkie::shards::Distribution;
+///
+/// let server = Shards::new(Builder::new(), 4)
+///     .distribution(Distribution::LeastLoaded)
+///     .listen("127.0.0.1:7000".parse()?)?;
+/// println!("listening on {}", server.local_address());
+/// let finished = server.run(|_shard| Echo)?;
+/// println!("served {} connections", finished.counters().accepted);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Shards {
+    settings: Builder,
+    count: usize,
+    distribution: Distribution,
+    is_pinned: bool,
+}
+
+impl Shards {
+    /// Takes the settings of each shard, and their number: at least 1.
+    pub const fn new(settings: Builder, count: usize) -> Self {
+        let count = if count == 0 { 1 } else { count };
+        Self { settings, count, distribution: Distribution::Hash, is_pinned: false }
+    }
+
+    /// Sets how connections are shared out. [`Distribution::Hash`] if not set.
+    pub const fn distribution(mut self, distribution: Distribution) -> Self {
+        self.distribution = distribution;
+        self
+    }
+
+    /// Binds each shard's thread to a core of its own, on Linux. A process that shares its cores
+    /// with others is better served by the scheduler, so it is off by default.
+    pub const fn pinned(mut self, is_pinned: bool) -> Self {
+        self.is_pinned = is_pinned;
+        self
+    }
+
+    /// Returns the bytes that all shards take from the heap, as [`Builder::memory`] counts them.
+    #[must_use]
+    pub const fn memory<S: Service>(&self) -> usize {
+        self.count * (self.settings.memory::<S>() + size_of::<Link>())
+    }
+
+    /// Opens the platforms of all shards, and their listeners.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]: too few descriptors, too little memory, an address that cannot be had;
+    /// [`Unsupported`](selkie_core::ErrorKind::Unsupported) for a distribution that the system
+    /// does not have.
+    pub fn listen(self, address: SocketAddr) -> Result<ListeningShards, ServeError> {
+        let connections = self.count.saturating_mul(self.settings.connections_max());
+        open::raise_descriptor_limit(connections)?;
+        let mut parts = Vec::with_capacity(self.count);
+        let mut links = Vec::with_capacity(self.count);
+        for _ in 0..self.count {
+            let (part, link) = self.open_shard()?;
+            parts.push(part);
+            links.push(link);
+        }
+        let (address, acceptor) = match self.distribution {
+            Distribution::LeastLoaded => {
+                let (address, acceptor) = Acceptor::open(address, self.settings.options())?;
+                (address, Some(acceptor))
+            }
+            _ => (self.open_listeners(&mut parts, address)?, None),
+        };
+        let handle = ShardsHandle::new(links.into(), acceptor.as_ref().map(Acceptor::handle));
+        Ok(ListeningShards { settings: self, parts, acceptor, handle, address })
+    }
+
+    /// Opens what one thread will own.
+    fn open_shard(&self) -> Result<(Part, Link), ServeError> {
+        let settings = &self.settings;
+        let (connections, slots) = (settings.connections_max(), settings.slots());
+        let platform = open::platform(settings.backend_or_default(), connections, slots)?;
+        let memory = settings.loop_memory()?;
+        let mut event_loop = EventLoop::new(platform, memory);
+        let failed = |error| ServeError::new(Step::Platform, error);
+        let (wake, waker) = open::Waker::with_token(&mut event_loop.context()).map_err(failed)?;
+        let link = Link::new(waker, settings.connections_max()).map_err(failed)?;
+        Ok((Part { event_loop, wake, listener: None }, link))
+    }
+
+    /// Opens a listener for each shard, in the order of the shards.
+    fn open_listeners(
+        &self,
+        parts: &mut [Part],
+        mut address: SocketAddr,
+    ) -> Result<SocketAddr, ServeError> {
+        let options = self.settings.options().reuse_port(true);
+        for part in &mut *parts {
+            let platform = part.event_loop.context().platform;
+            let listener = open::listen(platform, address, &options)?;
+            // The first one chooses the port, if it is 0.
+            address = open::local_address(platform, listener)
+                .map_err(|error| ServeError::new(Step::Listen(address), error))?;
+            part.listener = Some(listener);
+        }
+        if self.distribution == Distribution::Cpu {
+            let last = parts.last_mut().map(|part| (part.listener, part.event_loop.context()));
+            if let Some((Some(listener), context)) = last {
+                steer_by_cpu(context.platform, listener, self.count)
+                    .map_err(|error| ServeError::new(Step::Steer, error))?;
+            }
+        }
+        Ok(address)
+    }
+}
+
+/// Makes the kernel choose among the shards' listeners by the core.
+#[cfg(target_os = "linux")]
+fn steer_by_cpu(platform: &Platform, listener: Socket, shards: usize) -> Result<(), Error> {
+    selkie_std::shards::steer_by_cpu(platform.fd(listener)?, shards)
+}
+
+/// Returns an error: no other system has it.
+#[cfg(not(target_os = "linux"))]
+fn steer_by_cpu(_: &Platform, _: Socket, _: usize) -> Result<(), Error> {
+    Err(selkie_core::ErrorKind::Unsupported.into())
+}
+
+/// The parts that one thread will own.
+#[derive(Debug)]
+struct Part {
+    event_loop: EventLoop<Platform, HeapLoop>,
+    /// The token of the loop's waker.
+    wake: Token,
+    /// Its listener, unless one thread accepts for all.
+    listener: Option<Socket>,
+}
+
+/// Shards that have their address, and serve when they are [run](Self::run).
+#[derive(Debug)]
+pub struct ListeningShards {
+    settings: Shards,
+    parts: Vec<Part>,
+    acceptor: Option<Acceptor>,
+    handle: ShardsHandle,
+    address: SocketAddr,
+}
+
+impl ListeningShards {
+    /// Returns the address, with the port that the system has chosen.
+    #[must_use]
+    pub const fn local_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns a handle that ends one shard or all.
+    #[must_use]
+    pub fn handle(&self) -> ShardsHandle {
+        self.handle.clone()
+    }
+
+    /// Serves on a thread for each shard until a [handle](Self::handle) ends them. `service` makes
+    /// the service of each shard; it gets the shard's number.
+    ///
+    /// A shard that panics or cannot wait ends alone: its connections are closed, and the others
+    /// serve on.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] if there is no memory for a shard, before any of them starts.
+    pub fn run<S: Service<Session: Send> + Send>(
+        self,
+        mut service: impl FnMut(usize) -> S,
+    ) -> Result<FinishedShards<S>, ServeError> {
+        let Self { settings, parts, acceptor, handle, .. } = self;
+        let mut shards = Vec::with_capacity(parts.len());
+        for (index, part) in parts.into_iter().enumerate() {
+            let builder = &settings.settings;
+            let memory: HeapServer<Socket, S::Session> = builder.server_memory()?;
+            let server = builder.server(service(index), memory);
+            shards.push(Shard::new(index, part, server, handle.clone()));
+        }
+        let is_pinned = settings.is_pinned;
+        let outcomes = thread::scope(|scope| {
+            let threads: Vec<_> =
+                shards.into_iter().map(|shard| scope.spawn(move || shard.run(is_pinned))).collect();
+            if let Some(acceptor) = acceptor {
+                acceptor.run(&handle);
+            }
+            threads.into_iter().map(|thread| outcome::of(thread.join())).collect()
+        });
+        Ok(FinishedShards { shards: outcomes })
+    }
+}

@@ -1,0 +1,106 @@
+//! A queue of fixed length to one thread.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A queue of fixed length from any thread to one that takes. Nothing is allocated after
+/// [`new`](Self::new), and a queue that is full or closed gives the message back.
+///
+/// ```
+/// use selkie_std::shards::Inbox;
+///
+/// let inbox = Inbox::new(1)?;
+/// assert_eq!(inbox.push("first"), Ok(()));
+/// assert_eq!(inbox.push("second"), Err("second"));
+/// assert_eq!(inbox.pop(), Some("first"));
+/// assert_eq!(inbox.close().count(), 0);
+/// assert_eq!(inbox.push("third"), Err("third"));
+/// # Ok::<(), selkie_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Inbox<T> {
+    queue: Mutex<Queue<T>>,
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    messages: VecDeque<T>,
+    capacity: usize,
+    is_closed: bool,
+}
+
+impl<T> Inbox<T> {
+    /// Makes a queue for `capacity` messages.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
+    pub fn new(capacity: usize) -> Result<Self, selkie_core::Error> {
+        let mut messages = VecDeque::new();
+        let reserved = messages.try_reserve_exact(capacity);
+        reserved.map_err(|_| selkie_core::ErrorKind::OutOfMemory)?;
+        Ok(Self { queue: Mutex::new(Queue { messages, capacity, is_closed: false }) })
+    }
+
+    /// Adds a message at the end. The other thread must be woken afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The message, if the queue is full or closed.
+    pub fn push(&self, message: T) -> Result<(), T> {
+        let mut queue = self.lock();
+        if queue.is_closed || queue.messages.len() == queue.capacity {
+            return Err(message);
+        }
+        queue.messages.push_back(message);
+        Ok(())
+    }
+
+    /// Takes the oldest message.
+    pub fn pop(&self) -> Option<T> {
+        self.lock().messages.pop_front()
+    }
+
+    /// Takes no more messages, and returns those that are left.
+    pub fn close(&self) -> impl Iterator<Item = T> + use<T> {
+        let mut queue = self.lock();
+        queue.is_closed = true;
+        std::mem::take(&mut queue.messages).into_iter()
+    }
+
+    /// Returns true once the queue takes no more messages.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    /// Locks the queue. A thread that panicked has left it whole, as no call of this type panics
+    /// half-way.
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_keep_their_order_and_a_full_queue_gives_back() {
+        let inbox = Inbox::new(2).unwrap();
+        assert_eq!(inbox.pop(), None);
+        assert_eq!((inbox.push(1), inbox.push(2), inbox.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!((inbox.pop(), inbox.push(4)), (Some(1), Ok(())));
+        assert_eq!((inbox.pop(), inbox.pop(), inbox.pop()), (Some(2), Some(4), None));
+    }
+
+    #[test]
+    fn what_is_left_comes_back_when_the_queue_is_closed() {
+        let inbox = Inbox::new(2).unwrap();
+        inbox.push(1).unwrap();
+        assert!(!inbox.is_closed());
+        assert_eq!(inbox.close().collect::<Vec<_>>(), [1]);
+        assert!(inbox.is_closed());
+        assert_eq!(inbox.push(2), Err(2));
+    }
+}

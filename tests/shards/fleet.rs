@@ -1,0 +1,105 @@
+//! Shards that run in the background of a test, and clients for them.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use selkie::shards::Distribution;
+use selkie::{Builder, FinishedShards, Peer, Service, Shards, ShardsHandle};
+
+/// The most time that a step of these tests may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Answers each byte with the number of its shard, and panics at `!`.
+#[derive(Debug)]
+pub(crate) struct WhichShard {
+    shard: u8,
+    open: Arc<[AtomicUsize]>,
+}
+
+impl Service for WhichShard {
+    type Session = ();
+
+    fn opened(&mut self, _: &mut Peer<'_>, (): &mut ()) {
+        self.open[usize::from(self.shard)].fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Serves a client that has not asked yet. It leaves when it has its answer.
+    fn draining(&mut self, _: &mut Peer<'_>, (): &mut ()) {}
+
+    fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
+        assert!(!bytes.contains(&b'!'), "asked to panic");
+        peer.send_some(&vec![b'0' + self.shard; bytes.len()])
+    }
+}
+
+/// Shards that run.
+pub(crate) struct Fleet {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: ShardsHandle,
+    open: Arc<[AtomicUsize]>,
+    thread: JoinHandle<FinishedShards<WhichShard>>,
+}
+
+impl Fleet {
+    /// Starts shards with `connections` connections each.
+    pub(crate) fn start(count: usize, distribution: Distribution, connections: usize) -> Self {
+        let settings = Builder::new().connections(connections);
+        let shards = Shards::new(settings, count)
+            .distribution(distribution)
+            .listen(([127, 0, 0, 1], 0).into())
+            .expect("a free port");
+        let open: Arc<[AtomicUsize]> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+        let (address, handle, counted) =
+            (shards.local_address(), shards.handle(), Arc::clone(&open));
+        let thread = thread::spawn(move || {
+            let service = |shard| WhichShard {
+                shard: u8::try_from(shard).expect("few shards"),
+                open: Arc::clone(&counted),
+            };
+            shards.run(service).expect("memory for all shards")
+        });
+        Self { address, handle, open, thread }
+    }
+
+    /// Returns the number of connections that each shard has accepted.
+    pub(crate) fn accepted(&self) -> Vec<usize> {
+        self.open.iter().map(|open| open.load(Ordering::SeqCst)).collect()
+    }
+
+    /// Connects a client.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(self.address).expect("the listener is open");
+        client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        client
+    }
+
+    /// Waits until all shards have ended.
+    pub(crate) fn finish(self) -> FinishedShards<WhichShard> {
+        wait_until("the end of all shards", || self.thread.is_finished());
+        self.thread.join().expect("the shards end")
+    }
+}
+
+/// Asks a client's shard for its number. `None` if the connection was reset or ended.
+pub(crate) fn shard_of(client: &mut TcpStream) -> Option<usize> {
+    let mut answer = [0];
+    client.write_all(b"?").ok()?;
+    match client.read(&mut answer) {
+        Ok(1) => Some(usize::from(answer[0] - b'0')),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no answer in time"),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Waits until `condition` is true.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what} did not happen in time");
+        thread::yield_now();
+    }
+}
