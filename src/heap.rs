@@ -7,7 +7,8 @@ use selkie_core::Error;
 use selkie_core::ErrorKind;
 use selkie_core::Event;
 use selkie_core::memory::{
-    Block, Connection, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
+    Block, ConnectionEntry, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 #[cfg(unix)]
 use selkie_std::try_zeroed_slice as table;
@@ -81,15 +82,14 @@ impl LoopMemory for HeapLoop {
 /// connection.
 #[derive(Debug)]
 pub struct HeapServer<Source, Session> {
-    connections: Table<Connection>,
-    sources: Box<[Entry<Source>]>,
+    connections: Table<ConnectionEntry<Source>>,
     sessions: Box<[Entry<Session>]>,
     blocks: Table<Block>,
     bytes: Table<u8>,
     scratch: Table<u8>,
 }
 
-impl<Source, Session> HeapServer<Source, Session> {
+impl<Source: Copy, Session> HeapServer<Source, Session> {
     /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes
     /// of `block_size` bytes.
     ///
@@ -99,7 +99,6 @@ impl<Source, Session> HeapServer<Source, Session> {
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Result<Self, Error> {
         Ok(Self {
             connections: table(slots)?,
-            sources: vacant(slots)?,
             sessions: vacant(slots)?,
             blocks: table(blocks)?,
             bytes: table(blocks.saturating_mul(block_size))?,
@@ -111,7 +110,6 @@ impl<Source, Session> HeapServer<Source, Session> {
     pub fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: &mut self.connections,
-            sources: &mut self.sources,
             sessions: &mut self.sessions,
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
@@ -120,14 +118,14 @@ impl<Source, Session> HeapServer<Source, Session> {
     }
 }
 
-impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
+impl<Source: Copy, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         self.storage()
     }
 
     #[inline]
-    fn connections(&self) -> &[Connection] {
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
         &self.connections
     }
 }

@@ -116,5 +116,7 @@ pub mod memory {
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
-    pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
+    pub use crate::server::{
+        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer,
+    };
 }

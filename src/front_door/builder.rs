@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::vec::Vec;
 
-use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
+use selkie_core::memory::{Block, ConnectionEntry, Slot, TimerSlot};
 use selkie_core::platform::ListenOptions;
 use selkie_core::{
     Config, Counters, Error, ErrorKind, Event, EventLoop, LoopCounters, Server, Service,
@@ -130,8 +130,9 @@ impl Builder {
     /// own tables. Most are touched only when they are used.
     #[must_use]
     pub const fn memory<S: Service>(&self) -> usize {
-        let slot = size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>();
-        let own = size_of::<Option<Socket>>() + size_of::<Option<S::Session>>();
+        let slot =
+            size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<ConnectionEntry<Socket>>();
+        let own = size_of::<Option<S::Session>>();
         let buffer = size_of::<Block>() + self.buffer_size;
         self.slots() * (slot + own + self.buffers_each * buffer)
             + self.events * size_of::<Event>()
