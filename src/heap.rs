@@ -3,14 +3,14 @@
 use std::boxed::Box;
 
 use selkie_core::Error;
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 use selkie_core::ErrorKind;
 use selkie_core::Event;
 use selkie_core::memory::{
     Block, ConnectionEntry, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
     TimerSlot,
 };
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 use selkie_std::try_zeroed_slice as table;
 #[cfg(target_os = "wasi")]
 use selkie_wasi::ZeroedSlice as Table;
@@ -26,7 +26,7 @@ fn table<T: selkie_wasi::Zeroable>(len: usize) -> Result<Table<T>, Error> {
 }
 
 /// Makes an empty table where no backend has fresh pages.
-#[cfg(not(any(unix, target_os = "wasi")))]
+#[cfg(not(any(unix, windows, target_os = "wasi")))]
 fn table<T: Clone + Default>(len: usize) -> Result<Table<T>, Error> {
     let mut table = std::vec::Vec::new();
     table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
@@ -37,9 +37,9 @@ fn table<T: Clone + Default>(len: usize) -> Result<Table<T>, Error> {
 /// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
 /// nothing is written to them.
 fn vacant<T>(len: usize) -> Result<Box<[Entry<T>]>, Error> {
-    #[cfg(unix)]
+    #[cfg(any(unix, windows))]
     return table(len);
-    #[cfg(not(unix))]
+    #[cfg(not(any(unix, windows)))]
     {
         let mut table = std::vec::Vec::new();
         table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
@@ -66,6 +66,13 @@ impl HeapLoop {
     /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
     pub fn new(slots: usize, events: usize) -> Result<Self, Error> {
         Ok(Self { slots: table(slots)?, timers: table(slots)?, events: table(events)? })
+    }
+
+    /// Returns the bytes that [`new`](Self::new) takes from the heap.
+    #[must_use]
+    pub const fn memory(slots: usize, events: usize) -> usize {
+        let slot = size_of::<Slot>() + size_of::<TimerSlot>();
+        slots.saturating_mul(slot).saturating_add(events.saturating_mul(size_of::<Event>()))
     }
 }
 
@@ -104,6 +111,17 @@ impl<Source: Copy, Session> HeapServer<Source, Session> {
             bytes: table(blocks.saturating_mul(block_size))?,
             scratch: table(block_size)?,
         })
+    }
+
+    /// Returns the bytes that [`new`](Self::new) takes from the heap.
+    #[must_use]
+    pub const fn memory(slots: usize, blocks: usize, block_size: usize) -> usize {
+        let slot = size_of::<ConnectionEntry<Source>>() + size_of::<Entry<Session>>();
+        let block = size_of::<Block>().saturating_add(block_size);
+        slots
+            .saturating_mul(slot)
+            .saturating_add(blocks.saturating_mul(block))
+            .saturating_add(block_size)
     }
 
     /// Lends the memory to a server.

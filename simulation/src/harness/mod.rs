@@ -11,7 +11,9 @@ mod promises;
 use alloc::string::String;
 use core::fmt;
 
-use selkie_core::{CloseReason, Counters, EventLoop, Instant, LoopCounters, Server, Service};
+use selkie_core::{
+    CloseReason, Counters, EventLoop, Instant, LoopCounters, Server, Service, Token,
+};
 
 use crate::scenario::size;
 use crate::{Address, ClientModel, Closed, Random, Scenario, Simulated, Trace};
@@ -77,6 +79,12 @@ pub trait Judge<S>: ClientModel {
     fn after_turn(&mut self, service: &S) -> Result<(), String> {
         let _ = service;
         Ok(())
+    }
+
+    /// Returns whether the service has had a connection closed, so that its input is of no use.
+    fn is_dismissed(&self, service: &S, token: Token) -> bool {
+        let _ = (service, token);
+        false
     }
 
     /// Returns the earliest deadline of the service before `now` that was not delivered.
@@ -183,13 +191,10 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
     server
         .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
-    let neighbour = (limits.visitors > 0).then(|| {
-        let mut neighbour = Neighbour::new(limits, random(11));
-        neighbour
-            .server
-            .listen(&mut event_loop.context(), second)
-            .expect("a loop has room for a second listener");
-        neighbour
-    });
+    let mut neighbour = (limits.visitors > 0).then(|| Neighbour::new(limits, random(11)));
+    if let Some(neighbour) = &mut neighbour {
+        let listening = neighbour.server.listen(&mut event_loop.context(), second);
+        listening.expect("a loop has room for a second listener");
+    }
     Run::new(scenario, event_loop, server, neighbour).play()
 }

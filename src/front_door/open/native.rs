@@ -18,6 +18,13 @@ pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
 /// and some to spare.
 const DESCRIPTORS_BESIDE: u64 = 48;
 
+/// What to do about an address that may not be listened on.
+pub(in crate::front_door) const PERMISSION_ADVICE: &str = if cfg!(windows) {
+    "another program has that port to itself, or the system reserves it: choose another one"
+} else {
+    "ports below 1024 need privileges: choose a higher one"
+};
+
 /// Lets the process have the descriptors of `connections` connections.
 pub(in crate::front_door) fn raise_descriptor_limit(connections: usize) -> Result<(), ServeError> {
     let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
@@ -37,6 +44,12 @@ pub(in crate::front_door) fn platform(
     let opened = AnySelector::new(backend, slots)
         .and_then(|selector| selkie_std::Platform::new(selector, slots));
     opened.map_err(|error| ServeError::new(Step::Platform, error))
+}
+
+/// Returns the bytes of the tables of such a platform.
+pub(in crate::front_door) fn memory(backend: Backend, connections: usize, slots: usize) -> usize {
+    let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
+    AnySelector::memory(backend, slots, descriptors).saturating_add(Platform::memory(slots))
 }
 
 pub(in crate::front_door) fn listen(

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use selkie_core::platform::ListenOptions;
 use selkie_core::{Error, ErrorKind};
 use selkie_wasi::{PollOneoff, PollOneoffStorage, Socket};
-pub(in crate::front_door) use wasi::Waker;
 pub use wasi::{Backend, UnknownBackend};
+pub(in crate::front_door) use wasi::{PERMISSION_ADVICE, Waker};
 
 use crate::front_door::error::{ServeError, Step};
 
@@ -26,6 +26,11 @@ pub(in crate::front_door) fn platform(
     slots: usize,
 ) -> Result<Platform, ServeError> {
     Ok(PollOneoff::new(PollOneoffStorage::leaked(slots)))
+}
+
+/// Returns the bytes of the tables of such a platform.
+pub(in crate::front_door) const fn memory(_: Backend, _connections: usize, slots: usize) -> usize {
+    PollOneoffStorage::memory(slots)
 }
 
 /// Takes over the listener that the host has opened. A guest cannot choose its address.

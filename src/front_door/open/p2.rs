@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use selkie_core::Error;
 use selkie_core::platform::ListenOptions;
 use selkie_wasi::Socket;
-pub(in crate::front_door) use wasi::Waker;
 pub use wasi::{Backend, UnknownBackend};
+pub(in crate::front_door) use wasi::{PERMISSION_ADVICE, Waker};
 
 use crate::front_door::error::{ServeError, Step};
 
@@ -36,6 +36,14 @@ pub(in crate::front_door) fn platform(
         .map_err(|error| ServeError::new(Step::Platform, error));
     #[cfg(feature = "waitable-set")]
     Ok(Platform::new(selkie_wasi::WaitableSetStorage::leaked(slots)))
+}
+
+/// Returns the bytes of the tables of such a platform.
+pub(in crate::front_door) const fn memory(_: Backend, _connections: usize, slots: usize) -> usize {
+    #[cfg(not(feature = "waitable-set"))]
+    return selkie_wasi::IoPollStorage::memory(slots);
+    #[cfg(feature = "waitable-set")]
+    selkie_wasi::WaitableSetStorage::memory(slots)
 }
 
 pub(in crate::front_door) fn listen(

@@ -5,6 +5,8 @@ mod io;
 mod listener;
 mod socket_table;
 mod stream;
+#[cfg(unix)]
+mod unix_stream;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use crate::sys::{file, socket};
 use socket_table::{Properties, SocketTable};
 
 pub use socket_table::Socket;
+#[cfg(unix)]
+pub use unix_stream::SocketFile;
 
 /// A selector together with the listeners, streams and other descriptors that it watches, for the
 /// server layer.
@@ -31,6 +35,10 @@ pub struct Platform<S> {
     /// Dropped before the descriptors that it watches.
     selector: S,
     sockets: SocketTable,
+    /// The connection that was accepted last, if there was one.
+    accepted: Option<Socket>,
+    /// The address of its other end, as accepting told it.
+    accepted_from: RawAddress,
 }
 
 /// Lends a descriptor to the selector.
@@ -48,7 +56,15 @@ impl<S: FdSelector> Platform<S> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory), or [`InvalidInput`](ErrorKind::InvalidInput) for a
     /// number beyond 2^32 - 2.
     pub fn new(selector: S, sockets: usize) -> Result<Self, Error> {
-        Ok(Self { selector, sockets: SocketTable::new(sockets)? })
+        let sockets = SocketTable::new(sockets)?;
+        Ok(Self { selector, sockets, accepted: None, accepted_from: RawAddress::room() })
+    }
+
+    /// Returns the bytes that the table of a platform for up to `sockets` descriptors takes from
+    /// the heap, without those of its selector.
+    #[must_use]
+    pub const fn memory(sockets: usize) -> usize {
+        SocketTable::memory(sockets)
     }
 
     /// Returns the selector.
@@ -305,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_item_of_the_traits_is_forwarded() {
-        let mut platform = Platform::new(recorder::Recorder::default(), 1).unwrap();
+        let mut platform = Platform::new(recorder::Recorder::default(), 7).unwrap();
         let source = platform.adopt(pair().0).unwrap();
         recorder::call_every_item(&mut platform, source);
         assert_eq!(platform.selector().calls(), recorder::EVERY_ITEM);

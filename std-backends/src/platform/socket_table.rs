@@ -96,6 +96,11 @@ impl SocketTable {
         Ok(Self { entries, last: None, last_fd: source::NONE })
     }
 
+    /// Returns the bytes of a table for `capacity` descriptors.
+    pub(super) const fn memory(capacity: usize) -> usize {
+        capacity.saturating_mul(size_of::<HandleEntry<Entry>>())
+    }
+
     /// Returns the number of descriptors that fit.
     pub(super) fn capacity(&self) -> usize {
         self.entries.capacity()
@@ -203,7 +208,7 @@ mod tests {
     fn handles_are_eight_bytes() {
         let sizes = (size_of::<Socket>(), size_of::<Option<Socket>>());
         assert_eq!(sizes, (8, 8));
-        assert_eq!(size_of::<HandleEntry<Entry>>(), 16);
+        assert_eq!(size_of::<HandleEntry<Entry>>(), 8 + 2 * size_of::<RawSource>());
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Socket addresses, in the form of the system and in that of the standard library.
 
+use std::fmt;
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use selkie_core::{Error, ErrorKind};
 
@@ -14,9 +17,15 @@ pub(crate) struct RawAddress {
     length: libc::socklen_t,
 }
 
+impl fmt::Debug for RawAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RawAddress({:?})", self.decode().ok())
+    }
+}
+
 impl RawAddress {
     /// Makes room for an address that the system is going to write.
-    const fn room() -> Self {
+    pub(crate) const fn room() -> Self {
         // SAFETY: all bits zero is a valid value of this struct of integers.
         Self { storage: unsafe { zeroed() }, length: length_of::<libc::sockaddr_storage>() }
     }
@@ -51,6 +60,31 @@ impl RawAddress {
         raw
     }
 
+    /// Returns the address of a Unix socket at a path.
+    pub(crate) fn of_path(path: &Path) -> Result<Self, Error> {
+        let mut raw = Self::room();
+        let bytes = path.as_os_str().as_bytes();
+        let place = (&raw mut raw.storage).cast::<libc::sockaddr_un>();
+        // SAFETY: the storage is large enough and aligned for every kind of address, and zeroed.
+        let place = unsafe { &mut *place };
+        // One byte is left for the zero at the end, which some systems need.
+        if bytes.is_empty() || bytes.contains(&0) || bytes.len() >= place.sun_path.len() {
+            return Err(Error::with_code(ErrorKind::InvalidInput, libc::ENAMETOOLONG));
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "address families are small numbers")]
+        {
+            place.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        }
+        for (place, &byte) in place.sun_path.iter_mut().zip(bytes) {
+            #[allow(clippy::cast_possible_wrap, reason = "the type differs from system to system")]
+            {
+                *place = byte as libc::c_char;
+            }
+        }
+        raw.length = length_of::<libc::sockaddr_un>();
+        Ok(raw)
+    }
+
     /// Asks the system for an address, by a call that takes the place for it and returns -1 when it
     /// fails.
     pub(crate) fn ask(
@@ -69,6 +103,17 @@ impl RawAddress {
         let mut raw = Self::room();
         let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
         (raw, result)
+    }
+
+    /// Makes a call that writes an address, in place of an earlier one.
+    pub(crate) fn fill<T>(
+        &mut self,
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
+    ) -> T {
+        // A call that writes nothing leaves an address of no family.
+        self.storage.ss_family = libc::AF_UNSPEC as libc::sa_family_t;
+        self.length = length_of::<libc::sockaddr_storage>();
+        call((&raw mut self.storage).cast(), &raw mut self.length)
     }
 
     /// Converts the address to the standard library's form, if it is an Internet address.

@@ -81,17 +81,19 @@ pub(crate) fn shutdown_write(socket: RawFd) -> Result<(), Error> {
     errno::check(unsafe { libc::shutdown(socket, libc::SHUT_WR) }).map(drop)
 }
 
-/// Accepts a waiting connection.
-pub(crate) fn accept(listener: RawFd) -> Result<OwnedFd, Error> {
-    // SAFETY: null pointers mean that the peer's address is not asked for.
+/// Accepts a waiting connection, and writes the address of its other end to `peer`.
+pub(crate) fn accept(listener: RawFd, peer: &mut RawAddress) -> Result<OwnedFd, Error> {
     #[cfg(not(target_vendor = "apple"))]
-    let result = unsafe {
+    let result = peer.fill(|address, length| {
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags)
-    };
-    // SAFETY: as above.
+        // SAFETY: the pointers that `fill` gives are valid for the call.
+        unsafe { libc::accept4(listener, address, length, flags) }
+    });
     #[cfg(target_vendor = "apple")]
-    let result = unsafe { libc::accept(listener, std::ptr::null_mut(), std::ptr::null_mut()) };
+    let result = peer.fill(|address, length| {
+        // SAFETY: the pointers that `fill` gives are valid for the call.
+        unsafe { libc::accept(listener, address, length) }
+    });
     let socket = owned(result)?;
     #[cfg(target_vendor = "apple")]
     prepare(&socket)?;
@@ -215,6 +217,17 @@ pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
     option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE).is_ok()
 }
 
+/// Returns true if a descriptor is a listening socket.
+pub(crate) fn is_listener(socket: RawFd) -> bool {
+    option(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).is_ok_and(|value| value != 0)
+}
+
+/// Keeps a descriptor from programs that are started.
+pub(crate) fn close_on_exec(fd: RawFd) -> Result<(), Error> {
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
+}
+
 /// Makes small messages leave at once. Failures are ignored: a source that is no TCP socket has no
 /// such delay, and the first read of a connection that is gone returns the reason.
 pub(crate) fn set_no_delay(stream: RawFd) {
@@ -237,9 +250,15 @@ pub(crate) fn set_reuse_address(listener: RawFd) -> Result<(), Error> {
 pub(crate) fn set_reuse_port(listener: RawFd) -> Result<(), Error> {
     #[cfg(target_os = "freebsd")]
     let name = libc::SO_REUSEPORT_LB;
-    #[cfg(not(target_os = "freebsd"))]
+    #[cfg(not(any(target_os = "freebsd", target_os = "illumos", target_os = "solaris")))]
     let name = libc::SO_REUSEPORT;
-    set_option(listener, libc::SOL_SOCKET, name, 1)
+    #[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
+    return set_option(listener, libc::SOL_SOCKET, name, 1);
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    {
+        let _ = listener;
+        Err(Error::new(ErrorKind::Unsupported))
+    }
 }
 
 /// Restricts a socket with an IPv6 address to IPv6, or not.
@@ -247,7 +266,7 @@ pub(crate) fn set_v6_only(socket: RawFd, is_v6_only: bool) -> Result<(), Error> 
     set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, c_int::from(is_v6_only))
 }
 
-/// Has silent peers probed (keep-alive-names).
+/// Enables probes of silent peers (keep-alive-names).
 pub(crate) fn set_keep_alive(socket: RawFd, keep_alive: &KeepAlive) -> Result<(), Error> {
     #[cfg(target_vendor = "apple")]
     const IDLE: c_int = libc::TCP_KEEPALIVE;
