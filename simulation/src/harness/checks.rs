@@ -42,8 +42,9 @@ impl Checks {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let limits = &scenario.limits;
         // Full batches put a deadline off until all sources were looked at, twice if it passes in
-        // the middle of such a round; then as many expire in a turn as a batch has events.
-        let turns_late_max = 2 + 3 * limits.slots.div_ceil(limits.batch.max(1));
+        // the middle of such a round; then as many expire in a turn as a batch has events. Each of
+        // the three begins in the middle of a turn.
+        let turns_late_max = 3 * (1 + limits.slots.div_ceil(limits.batch.max(1)));
         let patience_max = 40 + 8 * turns_late_max;
         // After an event, even an excused one, a loop that is driven from outside wants to be sure
         // with another turn. Where buffers are few, each source that was reported falsely waits for
