@@ -16,15 +16,23 @@ import workspace
 LAYERS = {
     "core": re.compile(r"^core$"),
     "backend": re.compile(r"^([a-z]+-backends?|simulation)$"),
+    "adapter": re.compile(r"^async$"),
     "suite": re.compile(r"^conformance$"),
     "service": re.compile(r"^examples/services$"),
 }
 
 # What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of
 # it.
-MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"core"}}
+MAY_USE = {
+    "core": set(),
+    "adapter": {"core"},
+    "backend": {"core"},
+    "suite": {"core"},
+    "service": {"core", "adapter"},
+}
 TESTS_MAY_USE = {
     "core": {"suite"},
+    "adapter": set(),
     "backend": {"suite", "service"},
     "suite": {"backend"},
     "service": set(),
@@ -44,6 +52,8 @@ INSIDE_CORE = {
     # The memory of a table is lent through `event_loop::Storage`.
     "backend": {"contract", "event_loop", "bitset"},
     "event_loop": {"contract", "bitset"},
+    "datagrams": {"contract", "event_loop", "bitset"},
+    "front_door": {"contract", "event_loop", "server"},
     "adapters": {"contract", "event_loop", "backend", "bitset"},
     "server": {"contract", "event_loop", "bitset", "compact"},
     "layers": {"contract", "server"},
@@ -52,20 +62,23 @@ ABOVE_ALL = {"lib", "defmt"}
 # The files of the server: each imports only files of earlier lines. A file that extends a type of
 # another (`impl Engine`, `impl Server`) imports that one, and nothing imports it.
 SERVER = """
-    buffer_pool config counters peer
-    connection service
-    storage
+    buffer_pool config counters origin
+    connection ops
+    peer
+    service storage
     connections
     engine
+    connector
     buffers mod peer_ops reader writer
-    acceptor deadlines fast_path lifecycle
+    acceptor access deadlines fast_path lifecycle
 """.strip().splitlines()
 # The most imports among them that do not follow from others.
 SERVER_ARROWS = 25
 COMMENT = re.compile(r"//.*")
 # The tests of a file stand at its end, and may know more.
 TESTS = re.compile(r"^#\[cfg\(test\)\]\s*mod \w+ \{.*", re.MULTILINE | re.DOTALL)
-IMPORT = re.compile(r"\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
+# Macros name what they use by `$crate` and the public path.
+IMPORT = re.compile(r"(?<!\$)\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
 
 # The crates that know neither the operating system nor an allocator, and what their first file must
 # say.

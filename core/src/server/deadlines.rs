@@ -111,7 +111,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             }
             return;
         }
-        // Whoever waits for a buffer has not been read: only the drain's deadline cuts it off.
+        // While it waits for a buffer it is not read: only the drain's deadline cuts it off.
         let waits_for_buffer = self.current().waiting() != Waiting::Nothing;
         if waits_for_buffer || !self.is_to_be_read_out() {
             return;

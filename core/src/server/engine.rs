@@ -1,5 +1,7 @@
 //! The one context that everything acts with: the loop, the tables and the service.
 
+use core::net::SocketAddr;
+
 use super::buffer_pool::Pool;
 use super::config::Limits;
 use super::connection::{Connection, Flag, Phase, Surroundings, Waiting, WriteHalf};
@@ -16,6 +18,9 @@ use crate::event_loop::Context;
 /// hang-ups by themselves and a connection is watched for nothing else.
 const CHECK_INTERVAL: core::time::Duration = core::time::Duration::from_secs(5);
 
+/// No connection and no listener.
+pub(super) const NONE: Token = Token::new(u32::MAX, 0);
+
 /// The part of a server that stays between two turns, beside its tables.
 #[derive(Debug)]
 pub(super) struct State {
@@ -24,6 +29,12 @@ pub(super) struct State {
     /// The number of open connections.
     pub(super) open: usize,
     pub(super) listeners: usize,
+    /// The number of connections that the service asked for, of those that are open.
+    pub(super) connects: usize,
+    /// The connection that was closed last, and how it began, packed.
+    pub(super) closed: (Token, Token),
+    /// The token of the clock that ticks.
+    pub(super) ticker: Option<Token>,
     /// The number of buffers that are borrowed for output.
     pub(super) outputs: usize,
     /// The most bytes that are kept for a service.
@@ -50,6 +61,9 @@ impl State {
             counters: Counters::default(),
             open: 0,
             listeners: 0,
+            connects: 0,
+            closed: (Token::new(0, 0), Token::new(0, 0)),
+            ticker: None,
             outputs: 0,
             received_max,
             room_max: 0,
@@ -82,7 +96,13 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     /// The connection whose event or service call is under way: what it asked for is reconciled
     /// at the end.
     pub(super) current: Token,
+    /// The function by which a service connects, if it does. It is part of the program only then.
+    pub(super) connect: Option<Connect<P>>,
 }
+
+/// A function that connects to an address for a connection.
+pub(super) type Connect<P> =
+    fn(&mut Engine<'_, '_, P>, Option<Token>, SocketAddr) -> Result<Token, Error>;
 
 /// The facts about the callback that is under way.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
@@ -187,6 +207,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             pool: self.pool.reborrow(),
             state: self.state,
             current: self.current,
+            connect: self.connect,
         }
     }
 

@@ -5,11 +5,15 @@
 //! no connection waits, so that unsent output and unread input can be kept. Everything that turns
 //! out otherwise is left to the [`Engine`].
 
+use core::net::SocketAddr;
+
 use super::Server;
 use super::connection::Phase;
 use super::counters::bump;
 use super::engine::{Call, Engine};
-use super::peer::{Ending, Peer, PeerOps, SendError};
+use super::ops::{Ending, PeerOps, SendError};
+use super::origin::Origin;
+use super::peer::Peer;
 use super::service::Service;
 use super::storage::{Entry, ServerMemory};
 use crate::contract::{Error, Instant, Token, Transport};
@@ -134,6 +138,23 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
 
     fn close(&mut self, token: Token, ending: Ending) {
         self.leave(move |engine| engine.close(token, ending));
+    }
+
+    fn send_parts(&mut self, token: Token, parts: &[&[u8]]) -> Result<(), SendError> {
+        self.leave(move |engine| engine.send_all_parts(token, parts))
+    }
+
+    fn origin(&self, token: Token) -> Origin {
+        self.engine.origin(token)
+    }
+
+    fn remote_address(&mut self, token: Token) -> Option<SocketAddr> {
+        // Nothing is changed, so there is nothing to reconcile.
+        outlined(self.engine.reborrow(), move |engine| engine.remote_address(token))
+    }
+
+    fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
+        self.leave(move |engine| PeerOps::connect(engine, by, address))
     }
 }
 

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::connection::{Connection, Flag, Phase, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Engine, reason_of};
-use super::peer::SendError;
+use super::ops::SendError;
 use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
 /// The shortest and the longest time after which bytes are offered again that the service could
@@ -52,7 +52,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         room
     }
 
-    /// Records that a service has so much room left for output, where the platform owns the buffers.
+    /// Records the room that a service has left for output, where the platform owns the buffers.
     fn record_room(&mut self, index: usize, room: usize) {
         self.state.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }
@@ -87,13 +87,19 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         let room = self.room(index);
         if bytes.len() > room && !self.make_room(index, bytes.len()) {
-            self.refuse(index);
-            // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
-            let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
-            return Err(if bytes.len() > ever { SendError::TooLong } else { SendError::Full });
+            return Err(self.refuse_all(index, bytes.len()));
         }
         self.record_room(index, room.saturating_sub(bytes.len()));
         self.hand_over(index, bytes).map(|_| ())
+    }
+
+    /// Records that a service could not send `count` bytes, and returns the reason.
+    #[cold]
+    fn refuse_all(&mut self, index: usize, count: usize) -> SendError {
+        self.refuse(index);
+        // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
+        let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
+        if count > ever { SendError::TooLong } else { SendError::Full }
     }
 
     /// Sends as many of `bytes` as there is room for.
@@ -112,6 +118,54 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.refuse(index);
         }
         if is_sent { count } else { 0 }
+    }
+
+    /// Sends the bytes of all parts, or none.
+    #[inline(never)]
+    pub(super) fn send_all_parts(
+        &mut self,
+        token: Token,
+        parts: &[&[u8]],
+    ) -> Result<(), SendError> {
+        let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
+        let count: usize = parts.iter().map(|part| part.len()).sum();
+        let room = self.room(index);
+        if count > room && !self.make_room(index, count) {
+            return Err(self.refuse_all(index, count));
+        }
+        self.record_room(index, room.saturating_sub(count));
+        let mut written = 0;
+        if count > 0 && !P::OWNS_BUFFERS && !self.keeps_order(index) {
+            written = self.write_parts(index, parts)?;
+        }
+        for part in parts {
+            let skipped = written.min(part.len());
+            written -= skipped;
+            if skipped < part.len() {
+                self.hand_over(index, &part[skipped..])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands several parts to the platform at once. Returns the number of bytes that it took.
+    fn write_parts(&mut self, index: usize, parts: &[&[u8]]) -> Result<usize, SendError> {
+        let Some(source) = self.source(index) else { return Err(SendError::Closed) };
+        self.state.call.has_sent |= index == self.current.index();
+        match self.context.platform.write_vectored(source, parts) {
+            Ok(count) => {
+                bump(&mut self.state.counters.bytes_out, count);
+                self.record_progress(index);
+                Ok(count)
+            }
+            Err(error) => self.keep_rest(index, &[], Err(error)),
+        }
+    }
+
+    /// Returns whether bytes for a connection have to be kept behind others.
+    fn keeps_order(&mut self, index: usize) -> bool {
+        let is_later = index == self.current.index() && self.state.call.has_sent;
+        is_later || self.connection(index).output().is_some()
     }
 
     /// Flushes what was gathered if that makes room for `count` bytes.

@@ -2,8 +2,10 @@
 
 mod accepting;
 mod backpressure;
+mod calling;
 mod causes;
 mod closing;
+mod connecting;
 mod deadlines;
 mod draining;
 mod ended;
@@ -13,6 +15,7 @@ mod holding;
 mod peers;
 mod pool;
 mod promises;
+mod replies;
 mod reused;
 mod rig;
 mod scripted;

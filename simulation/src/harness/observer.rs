@@ -43,14 +43,14 @@ pub(super) struct Left {
     pub(super) told_when_full: bool,
 }
 
-/// What is known of the connection in a slot.
+/// The facts that are known of the connection in a slot.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seat {
     /// The connection, while it is open.
     tenant: Option<Token>,
-    /// How far into its stream the service has got.
+    /// The position in its stream that the service has taken.
     got: u64,
-    /// How far into its stream the service was last offered bytes.
+    /// The position in its stream up to which the service was last offered bytes.
     offered: u64,
     took_nothing: bool,
     drain_told: bool,

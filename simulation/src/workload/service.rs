@@ -196,7 +196,7 @@ impl Service for Mixed {
                 if session.due == 0 && session.left > 0 {
                     // The next request may have come already.
                     let token = peer.token();
-                    peer.resume(token);
+                    peer.resume_reading_of(token);
                 }
                 self.close_if_done(peer, session);
             }
@@ -204,7 +204,7 @@ impl Service for Mixed {
             Some(Kind::Relay) => {
                 // There is room for what the partner has left.
                 if let Some(partner) = self.account(peer.token()).partner {
-                    peer.resume(partner);
+                    peer.resume_reading_of(partner);
                 }
             }
             _ => {}

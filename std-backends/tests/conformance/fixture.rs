@@ -1,8 +1,6 @@
 //! One fixture for all selectors, over two kinds of near ends.
 
-use std::fs::File;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture};
@@ -11,7 +9,7 @@ use selkie_core::{Error, ErrorKind, Instant};
 use selkie_std::{Backend, Waker};
 
 use crate::tcp::Tcp;
-use crate::world::{self, World};
+use crate::world::{self, Borrowed, Owned, World};
 
 /// The near ends, and the platform that watches them.
 pub(crate) trait Near: Sized {
@@ -24,12 +22,12 @@ pub(crate) trait Near: Sized {
     fn platform(&mut self) -> &mut Self::Platform;
 
     /// Makes a connection, and returns its near end and its far end.
-    fn pair(&mut self) -> Result<(<Self::Platform as Selector>::Source, OwnedFd), Error>;
+    fn pair(&mut self) -> Result<(<Self::Platform as Selector>::Source, Owned), Error>;
 
     /// Makes a descriptor a near end.
-    fn adopt(&mut self, fd: OwnedFd) -> Result<<Self::Platform as Selector>::Source, Error>;
+    fn adopt(&mut self, fd: Owned) -> Result<<Self::Platform as Selector>::Source, Error>;
 
-    fn fd(&self, source: <Self::Platform as Selector>::Source) -> Result<BorrowedFd<'_>, Error>;
+    fn fd(&self, source: <Self::Platform as Selector>::Source) -> Result<Borrowed<'_>, Error>;
     fn read(
         &mut self,
         source: <Self::Platform as Selector>::Source,
@@ -50,7 +48,7 @@ pub(crate) trait Near: Sized {
         Err(ErrorKind::Unsupported.into())
     }
 
-    fn dial(&mut self, _listener: <Self::Platform as Selector>::Source) -> Result<OwnedFd, Error> {
+    fn dial(&mut self, _listener: <Self::Platform as Selector>::Source) -> Result<Owned, Error> {
         Err(ErrorKind::Unsupported.into())
     }
 }
@@ -60,7 +58,7 @@ pub(crate) struct Over<N> {
     pub(crate) near: N,
     pub(crate) world: World,
     /// Descriptors that only stay open.
-    kept: Vec<OwnedFd>,
+    kept: Vec<Owned>,
     /// True if a socket keeps its error after the selector has reported it. Only libkqueue takes it
     /// away.
     keeps_errors: bool,
@@ -150,21 +148,17 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn one_way(&mut self) -> Result<(SourceOf<Self>, usize), Error> {
-        let (read, write) = std::io::pipe().map_err(|error| world::from_io(&error))?;
-        let far = self.world.add(read.into())?;
-        Ok((self.near.adopt(write.into())?, far))
+        let (write, read) = world::one_way()?;
+        let far = self.world.add(read)?;
+        Ok((self.near.adopt(write)?, far))
     }
 
     fn unconnected(&mut self) -> Result<SourceOf<Self>, Error> {
-        // SAFETY: the call takes no pointers.
-        let socket = world::owned(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) })?;
-        self.near.adopt(socket)
+        self.near.adopt(world::unconnected()?)
     }
 
     fn regular_file(&mut self) -> Result<SourceOf<Self>, Error> {
-        let file =
-            std::env::current_exe().and_then(File::open).map_err(|error| world::from_io(&error))?;
-        self.near.adopt(file.into())
+        self.near.adopt(world::regular_file()?)
     }
 
     fn break_source(&mut self, source: SourceOf<Self>) -> Result<(), Error> {
@@ -172,12 +166,7 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn duplicate(&mut self, source: SourceOf<Self>) -> Result<(), Error> {
-        let duplicate = self
-            .near
-            .fd(source)?
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|error| world::from_io(&error))?;
+        let duplicate = world::duplicate(self.near.fd(source)?)?;
         self.kept.push(duplicate);
         Ok(())
     }
