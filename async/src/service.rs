@@ -68,6 +68,12 @@ where
     Fut: Future<Output = ()>,
     P: DerefMut<Target = [Option<Fut>]>,
 {
+    /// Returns the table that the tasks and the service share.
+    #[must_use]
+    pub const fn table(&self) -> &'h TaskTable<'h> {
+        self.table
+    }
+
     /// Returns the same service as one whose tasks may [connect](Conn::connect). Without it, what
     /// connecting needs is not part of the program.
     #[must_use]
@@ -247,7 +253,7 @@ fn obey(slot: &TaskSlot, lent: &mut Lent<'_>) {
 
 /// Schedules the tasks that were woken, each for a callback of its own.
 #[cold]
-fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
+pub(crate) fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
     let now = ops.now().max(Instant::from_nanos(1));
     table.wakes.drain(|index| {
         if let Some(slot) = table.slots.get(index).filter(|slot| slot.has(Flag::TASK)) {

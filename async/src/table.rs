@@ -8,6 +8,7 @@ use selkie_core::{Ending, Instant, Token};
 
 use crate::error::Error;
 use crate::lent::{Desk, Lent};
+use crate::time::Timer;
 use crate::wake::Wakes;
 
 /// One yes or no of a slot.
@@ -155,6 +156,18 @@ impl<'h> TaskTable<'h> {
     pub const fn new(slots: &'h [TaskSlot], wakes: Wakes) -> Self {
         assert!(slots.len() <= wakes.len(), "there are fewer wake flags than slots");
         Self { slots, wakes, desk: Desk::new() }
+    }
+
+    /// Returns the clock of the tasks.
+    #[must_use]
+    pub const fn timer(&'h self) -> Timer<'h> {
+        Timer::new(self)
+    }
+
+    /// Returns the wake flags.
+    #[must_use]
+    pub const fn wakes(&self) -> Wakes {
+        self.wakes
     }
 
     /// Returns the slot of a token that names a connection.
