@@ -75,12 +75,12 @@ mod native {
     }
 
     /// A source of its own, and its token.
-    type Watched = (Socket, Token);
+    type OwnSource = (Socket, Token);
 
     /// The handler of the loop.
     struct Watch {
         server: Server<Platform, Clients, HeapServer<Socket, ()>>,
-        input: Option<Watched>,
+        input: Option<OwnSource>,
         signals: (Signals, Token),
         command: Vec<String>,
         child: Option<Running>,
@@ -89,8 +89,8 @@ mod native {
     /// A child process, its end and its output.
     struct Running {
         child: Child,
-        exit: Watched,
-        output: Option<Watched>,
+        exit: OwnSource,
+        output: Option<OwnSource>,
     }
 
     impl Handler<Platform> for Watch {
@@ -115,7 +115,7 @@ mod native {
     }
 
     /// Returns whether `token` is that of a source.
-    fn is(watched: Option<Watched>, token: Token) -> bool {
+    fn is(watched: Option<OwnSource>, token: Token) -> bool {
         watched.is_some_and(|(_, own)| own == token)
     }
 
@@ -213,7 +213,7 @@ mod native {
     }
 
     /// Watches a descriptor for reading.
-    fn watch(context: &mut Context<'_, Platform>, fd: OwnedFd) -> Result<Watched, Error> {
+    fn watch(context: &mut Context<'_, Platform>, fd: OwnedFd) -> Result<OwnSource, Error> {
         let source = context.platform.adopt(fd).map_err(|(error, _closed)| error)?;
         match context.register(source, Interest::READABLE, Mode::Level) {
             Ok(token) => Ok((source, token)),
@@ -225,7 +225,7 @@ mod native {
     }
 
     /// Ends watching, and closes the descriptor.
-    fn close(context: &mut Context<'_, Platform>, watched: Option<Watched>) {
+    fn close(context: &mut Context<'_, Platform>, watched: Option<OwnSource>) {
         if let Some((source, token)) = watched {
             let _ = context.deregister(source, token);
             let _ = context.platform.close(source, Close::Graceful);

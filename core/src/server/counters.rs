@@ -128,6 +128,24 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Nothing was counted.
+    pub(super) const NONE: Self = Self {
+        accepted: 0,
+        connects: 0,
+        refused: 0,
+        aborted_early: 0,
+        accept_failures: 0,
+        accept_pauses: 0,
+        closed: [0; CloseReason::ALL.len()],
+        close_failures: 0,
+        bytes_in: 0,
+        bytes_out: 0,
+        reads_spurious: 0,
+        buffer_waits: 0,
+        open_max: 0,
+        blocks_max: 0,
+    };
+
     /// Returns the number of connections that were closed for this reason.
     #[must_use]
     pub const fn closed_for(&self, reason: CloseReason) -> u64 {
@@ -146,6 +164,7 @@ impl core::ops::AddAssign for Counters {
     /// servers need not have had it at the same time.
     fn add_assign(&mut self, other: Self) {
         self.accepted += other.accepted;
+        self.connects += other.connects;
         self.refused += other.refused;
         self.aborted_early += other.aborted_early;
         self.accept_failures += other.accept_failures;
