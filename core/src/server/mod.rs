@@ -16,7 +16,7 @@
 //! | `deadlines.rs` | which deadline is next, which has passed |
 //! | `acceptor.rs`, `connector.rs` | listeners; connections that the server opens |
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
-//! | `config.rs`, `counters.rs`, `samples.rs`, `storage.rs` | limits, figures, memory |
+//! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
 //! Imports go one way: `buffer_pool config counters origin` <- `connection ops` <- `peer` <-
 //! `service storage` <- `connections` <- `engine` <- `connector` <-
@@ -42,7 +42,6 @@ mod origin;
 mod peer;
 mod peer_ops;
 mod reader;
-mod samples;
 mod service;
 mod storage;
 mod writer;
@@ -52,11 +51,10 @@ use core::marker::PhantomData;
 
 pub use buffer_pool::Block;
 pub use config::Config;
-pub use counters::{CloseReason, Counters};
+pub use counters::{CloseReason, Counters, Sample};
 pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
-pub use samples::Sample;
 pub use service::Service;
 pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer};
 
