@@ -3,7 +3,7 @@
 //!
 //! `SELKIE_TURNS` is the number of turns to play, `SELKIE_SEED` the first seed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -79,15 +79,16 @@ async fn duplex(conn: &mut Conn<'_>) {
     use embassy_sync::blocking_mutex::raw::NoopRawMutex;
     use embassy_sync::pipe::Pipe;
 
-    let pipe = Pipe::<NoopRawMutex, 40>::new();
+    let (pipe, missing) = (Pipe::<NoopRawMutex, 40>::new(), Cell::new(0));
     let (mut reader, mut writer) = conn.split();
     let read = async {
         let mut buffer = [0; 30];
         while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+            missing.set(missing.get() + count);
             pipe.write_all(&buffer[..count]).await;
         }
         // Until the other half has sent all of it.
-        while !pipe.is_empty() {
+        while missing.get() > 0 {
             embassy_futures::yield_now().await;
         }
     };
@@ -98,6 +99,7 @@ async fn duplex(conn: &mut Conn<'_>) {
             if writer.write_all(&buffer[..count]).await.is_err() {
                 return;
             }
+            missing.set(missing.get() - count);
         }
     };
     embassy_futures::select::select(read, write).await;
