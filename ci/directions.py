@@ -57,6 +57,7 @@ INSIDE_CORE = {
     "adapters": {"contract", "event_loop", "backend", "bitset"},
     "server": {"contract", "event_loop", "bitset", "compact"},
     "layers": {"contract", "server"},
+    "testing": {"contract", "server"},
 }
 ABOVE_ALL = {"lib", "defmt"}
 # The files of the server: each imports only files of earlier lines. A file that extends a type of
@@ -70,7 +71,7 @@ SERVER = """
     engine
     connector
     buffers mod peer_ops reader writer
-    acceptor access deadlines fast_path lifecycle
+    acceptor access deadlines fast_path lifecycle mailbox
 """.strip().splitlines()
 # The most imports among them that do not follow from others.
 SERVER_ARROWS = 25

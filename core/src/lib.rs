@@ -97,7 +97,9 @@ mod datagrams;
 mod defmt;
 mod event_loop;
 mod front_door;
+pub mod layers;
 mod server;
+pub mod testing;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 pub use datagrams::{
@@ -108,6 +110,8 @@ pub use front_door::{StaticBuilder, StaticFrontDoor};
 pub use server::{
     CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, SendError, Server, Service,
 };
+#[cfg(target_has_atomic = "ptr")]
+pub use server::{Mailbox, Receives};
 
 /// The contracts that platforms implement, and the values that only they and generic code name.
 pub mod platform {

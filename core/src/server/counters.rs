@@ -109,6 +109,8 @@ pub struct Counters {
     pub accept_pauses: u64,
     /// Connections that were closed, by [`CloseReason`].
     pub closed: [u64; CloseReason::ALL.len()],
+    /// Messages of a [`Mailbox`](crate::Mailbox) whose connection was gone.
+    pub messages_dropped: u64,
     /// Connections whose closing the platform complained about.
     pub close_failures: u64,
     /// Bytes that were read.

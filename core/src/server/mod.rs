@@ -5,7 +5,7 @@
 //! | `mod.rs` | the server as its user sees it; routing of events |
 //! | `service.rs`, `peer.rs` | the trait that users write; the requests that they can make |
 //! | `ops.rs`, `origin.rs` | the operations behind a peer; how a connection began |
-//! | `access.rs` | calls of the service from outside, and by its clock |
+//! | `access.rs`, `mailbox.rs` | calls of the service from outside, by its clock, by messages |
 //! | `connection.rs` | the state of one slot, drawn; its transitions; its interest |
 //! | `connections.rs` | the table of slots; the queues of waiting slots |
 //! | `engine.rs` | the context of all that follows: loop, tables, current connection |
@@ -20,8 +20,8 @@
 //!
 //! Imports go one way: `buffer_pool config counters origin` <- `connection ops` <- `peer` <-
 //! `service storage` <- `connections` <- `engine` <- `connector` <-
-//! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle`. The
-//! last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
+//! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle
+//! mailbox`. The last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
 //! of `reader` and `writer`.
 
 mod acceptor;
@@ -37,6 +37,8 @@ mod deadlines;
 mod engine;
 mod fast_path;
 mod lifecycle;
+#[cfg(target_has_atomic = "ptr")]
+mod mailbox;
 mod ops;
 mod origin;
 mod peer;
@@ -53,6 +55,8 @@ pub use buffer_pool::Block;
 pub use config::Config;
 pub use connection::Connection;
 pub use counters::{CloseReason, Counters};
+#[cfg(target_has_atomic = "ptr")]
+pub use mailbox::{Mailbox, Receives};
 pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
