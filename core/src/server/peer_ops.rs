@@ -98,7 +98,9 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
                 let connection = self.connection(index);
                 connection.set(Flag::FINISHING);
                 // The reason of a failed write is kept.
-                if !connection.has(Flag::WRITE_FAILED) {
+                let has_failed = connection.has(Flag::WRITE_FAILED)
+                    && connection.reason() != CloseReason::Finished;
+                if !has_failed {
                     connection.set_reason(reason);
                 }
                 self.reconcile_later(index);

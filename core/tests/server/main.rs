@@ -16,6 +16,7 @@ mod peers;
 mod pool;
 mod posting;
 mod promises;
+mod replies;
 mod reused;
 mod rig;
 mod scripted;
