@@ -63,7 +63,7 @@ ABOVE_ALL = {"lib", "defmt"}
 # The files of the server: each imports only files of earlier lines. A file that extends a type of
 # another (`impl Engine`, `impl Server`) imports that one, and nothing imports it.
 SERVER = """
-    buffer_pool config counters origin
+    buffer_pool config counters mailbox origin
     connection ops
     peer
     service storage
@@ -71,7 +71,7 @@ SERVER = """
     engine
     connector
     buffers mod peer_ops reader writer
-    acceptor access deadlines fast_path lifecycle mailbox
+    acceptor access deadlines fast_path lifecycle
 """.strip().splitlines()
 # The most imports among them that do not follow from others.
 SERVER_ARROWS = 25

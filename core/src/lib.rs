@@ -107,11 +107,12 @@ pub use datagrams::{
 };
 pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
 pub use front_door::{StaticBuilder, StaticFrontDoor};
-pub use server::{
-    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, SendError, Server, Service,
-};
 #[cfg(target_has_atomic = "ptr")]
-pub use server::{Mailbox, Receives};
+pub use server::Mailbox;
+pub use server::{
+    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, Receives, SendError,
+    Server, Service,
+};
 
 /// The contracts that platforms implement, and the values that only they and generic code name.
 pub mod platform {

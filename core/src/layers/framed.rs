@@ -34,7 +34,8 @@ const LENGTH: usize = 4;
 ///
 /// let (client, mut recorder) = (Token::new(0, 1), Recorder::<64>::new());
 /// let bytes = b"\0\0\0\x02hi\0\0\0\x05wor";
-/// let taken = Framed::new(Echo).received(&mut recorder.peer(client), &mut Default::default(), bytes);
+/// let mut session = Default::default();
+/// let taken = Framed::new(Echo).received(&mut recorder.peer(client), &mut session, bytes);
 /// assert_eq!(taken, 6, "the second message is not whole yet");
 /// assert_eq!(recorder.sent_to(client), b"\0\0\0\x02hi");
 /// ```
@@ -211,7 +212,7 @@ impl<S: Service> Service for Framed<S> {
         pass_on!(self.writable(peer, session));
     }
 
-    /// The beginning of a message that is never whole does not count as untaken.
+    /// Passes the end on. The beginning of a message that is never whole is not counted.
     fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, untaken: usize) {
         let untaken = if session.is_partial { 0 } else { untaken };
         pass_on!(self.read_closed(peer, session, untaken));

@@ -16,17 +16,17 @@ pub trait Layer {
     /// Returns the operations of the peer below.
     fn below_mut(&mut self) -> &mut dyn PeerOps;
 
-    /// As [`PeerOps::send`].
+    /// Sends all of `bytes`, or none, as [`PeerOps::send`].
     ///
     /// # Errors
     ///
     /// As [`Peer::send`](crate::Peer::send).
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError>;
 
-    /// As [`PeerOps::send_some`].
+    /// Sends as many of `bytes` as there is room for, as [`PeerOps::send_some`].
     fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize;
 
-    /// As [`PeerOps::send_parts`]. The default sends one part after another.
+    /// Sends all of the parts, or none. The default sends one after another.
     ///
     /// # Errors
     ///
@@ -38,27 +38,27 @@ pub trait Layer {
         parts.iter().try_for_each(|part| Layer::send(self, token, part))
     }
 
-    /// As [`PeerOps::room`], from below.
+    /// Returns the room below.
     fn room(&mut self, token: Token) -> usize {
         self.below_mut().room(token)
     }
 
-    /// As [`PeerOps::received_max`], from below.
+    /// Returns the most bytes that are offered below.
     fn received_max(&self) -> usize {
         self.below().received_max()
     }
 
-    /// As [`PeerOps::set_reading`], from below.
+    /// Resumes or pauses reading below.
     fn set_reading(&mut self, token: Token, reads: bool) {
         self.below_mut().set_reading(token, reads);
     }
 
-    /// As [`PeerOps::shutdown_write`], from below.
+    /// Ends the stream below.
     fn shutdown_write(&mut self, token: Token) {
         self.below_mut().shutdown_write(token);
     }
 
-    /// As [`PeerOps::close`], from below.
+    /// Closes the connection below.
     fn close(&mut self, token: Token, ending: Ending) {
         self.below_mut().close(token, ending);
     }

@@ -30,9 +30,9 @@
 //! impl<S: Service> Service for Loud<S> {
 //!     type Session = S::Session;
 //!
-//!     fn received(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, bytes: &[u8]) -> usize {
+//!     fn received(&mut self, peer: &mut Peer<'_>, it: &mut S::Session, bytes: &[u8]) -> usize {
 //!         let token = peer.token();
-//!         self.0.received(&mut Peer::new(token, &mut Capitals(peer.ops())), session, bytes)
+//!         self.0.received(&mut Peer::new(token, &mut Capitals(peer.ops())), it, bytes)
 //!     }
 //! }
 //!

@@ -18,10 +18,10 @@
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
-//! Imports go one way: `buffer_pool config counters origin` <- `connection ops` <- `peer` <-
-//! `service storage` <- `connections` <- `engine` <- `connector` <-
-//! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle
-//! mailbox`. The last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
+//! Imports go one way: `buffer_pool config counters mailbox origin` <- `connection ops` <- `peer`
+//! <- `service storage` <- `connections` <- `engine` <- `connector` <-
+//! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle`. The
+//! last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
 //! of `reader` and `writer`.
 
 mod acceptor;
@@ -55,11 +55,11 @@ pub use buffer_pool::Block;
 pub use config::Config;
 pub use counters::{CloseReason, Counters};
 #[cfg(target_has_atomic = "ptr")]
-pub use mailbox::{Mailbox, Receives};
+pub use mailbox::Mailbox;
 pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
-pub use service::Service;
+pub use service::{Receives, Service};
 pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer};
 
 use buffer_pool::{Pool, PoolState};
