@@ -110,8 +110,8 @@ pub use front_door::{StaticBuilder, StaticFrontDoor};
 #[cfg(target_has_atomic = "ptr")]
 pub use server::Mailbox;
 pub use server::{
-    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, Receives, SendError,
-    Server, Service,
+    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, Receives, Sample,
+    SendError, Server, Service,
 };
 
 /// The contracts that platforms implement, and the values that only they and generic code name.

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::contract::{Error, Instant, Token};
-use crate::server::{Ending, Origin, PeerOps, SendError};
+use crate::server::{Counters, Ending, Origin, PeerOps, SendError};
 
 /// The [operations](PeerOps) behind the peer of a service that is wrapped. A layer implements those
 /// that it changes, which are most often the ways to send; the others come from below.
@@ -111,6 +111,10 @@ impl<L: Layer> PeerOps for L {
 
     fn origin(&self, token: Token) -> Origin {
         self.below().origin(token)
+    }
+
+    fn counters(&self) -> &Counters {
+        self.below().counters()
     }
 
     fn remote_address(&mut self, token: Token) -> Option<SocketAddr> {

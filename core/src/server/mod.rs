@@ -53,7 +53,7 @@ use core::marker::PhantomData;
 
 pub use buffer_pool::Block;
 pub use config::Config;
-pub use counters::{CloseReason, Counters};
+pub use counters::{CloseReason, Counters, Sample};
 #[cfg(target_has_atomic = "ptr")]
 pub use mailbox::Mailbox;
 pub use ops::{Ending, PeerOps, SendError};

@@ -352,8 +352,12 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let now = self.event_loop.context().now();
         let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
         let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
+        // The time counts from after the callback in which bytes moved, which the platform does not
+        // know: each has two pauses.
+        let slow = if limits.slow_callbacks == 0 { 0 } else { 2 * limits.slow_callback_max };
         let passed = |since: Instant, timeout: u64| {
-            timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
+            let deadline = since.as_nanos().saturating_add(timeout).saturating_add(slow);
+            timeout != 0 && deadline < now.as_nanos()
         };
         let platform = &mut self.event_loop.platform;
         for connection in &mut platform.network.connections {
