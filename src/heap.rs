@@ -66,6 +66,13 @@ impl HeapLoop {
     pub fn new(slots: usize, events: usize) -> Result<Self, Error> {
         Ok(Self { slots: table(slots)?, timers: table(slots)?, events: table(events)? })
     }
+
+    /// Returns the bytes that [`new`](Self::new) takes from the heap.
+    #[must_use]
+    pub const fn memory(slots: usize, events: usize) -> usize {
+        let slot = size_of::<Slot>() + size_of::<TimerSlot>();
+        slots.saturating_mul(slot).saturating_add(events.saturating_mul(size_of::<Event>()))
+    }
 }
 
 impl LoopMemory for HeapLoop {
@@ -105,6 +112,18 @@ impl<Source, Session> HeapServer<Source, Session> {
             bytes: table(blocks.saturating_mul(block_size))?,
             scratch: table(block_size)?,
         })
+    }
+
+    /// Returns the bytes that [`new`](Self::new) takes from the heap.
+    #[must_use]
+    pub const fn memory(slots: usize, blocks: usize, block_size: usize) -> usize {
+        let slot =
+            size_of::<Connection>() + size_of::<Entry<Source>>() + size_of::<Entry<Session>>();
+        let block = size_of::<Block>().saturating_add(block_size);
+        slots
+            .saturating_mul(slot)
+            .saturating_add(blocks.saturating_mul(block))
+            .saturating_add(block_size)
     }
 
     /// Lends the memory to a server.

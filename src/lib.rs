@@ -101,7 +101,7 @@ struct Readme;
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
-pub use front_door::{Builder, Finished, Handle, Listening, ServeError, serve};
+pub use front_door::{Builder, Finished, Handle, Listening, Ready, ServeError, serve};
 #[cfg(all(feature = "std", unix))]
 pub use front_door::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
 #[cfg(feature = "std")]

@@ -121,15 +121,14 @@ fn behave_in_every_way(address: SocketAddr) -> TcpStream {
     stalled
 }
 
-/// Serves until the clients are done, then drains, and gives the number of calls of the allocator
+/// Serves until the clients are done, then drains, and returns the number of allocator calls
 /// meanwhile.
 fn calls_while_serving(backend: Backend) -> u64 {
     let slots = CAPACITY + 2;
     let selector = AnySelector::new(backend, slots).expect("the machine has this backend");
     let mut platform = Platform::new(selector, slots).expect("there is memory");
-    let listener = platform
-        .listen("127.0.0.1:0".parse().expect("an address"), 128)
-        .expect("there is a free port");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let listener = platform.listen(any, 128).expect("there is a free port");
     let address = platform.local_address(listener).expect("it is bound");
     let mut server_memory = HeapServer::new(slots, slots, 4096).unwrap();
     let config = Config::DEFAULT

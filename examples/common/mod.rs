@@ -116,6 +116,8 @@ fn serve<S: Service>(
         .local_address()
         .map_or_else(|_| "the socket that the host opened".to_owned(), |found| found.to_string());
     let backend = server.backend();
+    // All memory is there before it says that it listens.
+    let server = server.reserve().map_err(|error| error.to_string())?;
     let listening = format!("listening on {address} ({backend}, capacity {capacity})\n");
     platform::print(stdout(), &listening);
     let finished = server.run(service).map_err(|error| error.to_string())?;

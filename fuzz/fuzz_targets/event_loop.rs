@@ -21,7 +21,7 @@ const ROUNDS_MAX: usize = 300;
 
 type Loop<P, const BATCH: usize> = EventLoop<P, StaticLoop<SLOTS, BATCH>>;
 
-/// What drives a loop: the time, or a clock of the platform's.
+/// A way to drive a loop: by the time, or by a clock of the platform's.
 trait Drive<P: Selector> {
     /// Makes a loop.
     fn make<const BATCH: usize>(platform: P) -> Loop<P, BATCH>;
@@ -76,9 +76,9 @@ impl<P: Wait> Drive<P> for Waits {
 }
 
 /// Polls at given times, on a platform that has a clock as well.
-struct Both;
+struct ClockAndTime;
 
-impl<P: Wait> Drive<P> for Both {
+impl<P: Wait> Drive<P> for ClockAndTime {
     fn make<const BATCH: usize>(platform: P) -> Loop<P, BATCH> {
         EventLoop::new(platform, StaticLoop::new())
     }
@@ -147,7 +147,7 @@ fuzz_target!(|bytes: &[u8]| {
     match run.choices.below(4) {
         0 => run.hostile::<Turns>(),
         1 => run.hostile::<Waits>(),
-        2 => run.hostile::<Both>(),
+        2 => run.hostile::<ClockAndTime>(),
         _ => run.devices(),
     }
 });

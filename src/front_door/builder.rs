@@ -1,22 +1,22 @@
 //! The sizes and times of a server, and the server itself.
 
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+#[cfg(unix)]
+use std::path::Path;
 use std::time::Duration;
-use std::vec::Vec;
 
-use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
 use selkie_core::platform::ListenOptions;
-use selkie_core::{
-    Config, Counters, Error, ErrorKind, Event, EventLoop, LoopCounters, Server, Service,
-};
+use selkie_core::{Config, Error, Server, Service};
 
 use super::error::{ServeError, Step};
-use super::handle::Handle;
+use super::listening::Listening;
 use super::open::{self, Backend, Platform};
 use crate::{HeapLoop, HeapServer, Socket};
 
 /// Listeners that fit beside the connections.
-const LISTENERS_MAX: usize = 16;
+pub(super) const LISTENERS_MAX: usize = 16;
 /// The token of the waker, and one to spare for a handler around the server.
 const TOKENS_BESIDE: usize = 2;
 
@@ -126,16 +126,35 @@ impl Builder {
         self
     }
 
-    /// Returns the bytes that a server of `S` takes from the heap, without those of the platform's
-    /// own tables. Most are touched only when they are used.
+    /// Returns the bytes of all tables of a server of `S`: those of the loop, the server and the
+    /// platform. Nothing is opened or taken for that. Most are touched only when they are used.
+    ///
+    /// ```
+    /// use selkie::Builder;
+    /// # use selkie::{Peer, Service};
+    /// # struct Echo;
+    /// # impl Service for Echo {
+    /// #     type Session = ();
+    /// #     fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+    /// #         peer.send_some(bytes)
+    /// #     }
+    /// # }
+    ///
+    /// let settings = Builder::new().connections(100).buffer_size(1024);
+    /// let (small, large) = (settings.memory::<Echo>(), settings.connections(200).memory::<Echo>());
+    /// // Two buffers of 1 KiB, and a few words of tables.
+    /// assert!((200 * 1024..250 * 1024).contains(&(large - small)));
+    /// ```
     #[must_use]
-    pub const fn memory<S: Service>(&self) -> usize {
-        let slot = size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>();
-        let own = size_of::<Option<Socket>>() + size_of::<Option<S::Session>>();
-        let buffer = size_of::<Block>() + self.buffer_size;
-        self.slots() * (slot + own + self.buffers_each * buffer)
-            + self.events * size_of::<Event>()
-            + self.buffer_size
+    pub fn memory<S: Service>(&self) -> usize {
+        let slots = self.slots();
+        open::memory(self.backend_or_default(), self.connections, slots)
+            .saturating_add(HeapLoop::memory(slots, self.events))
+            .saturating_add(HeapServer::<Socket, S::Session>::memory(
+                slots,
+                slots.saturating_mul(self.buffers_each),
+                self.buffer_size,
+            ))
     }
 
     /// Returns the number of slots of the loop: tokens have an index below that.
@@ -156,7 +175,6 @@ impl Builder {
     }
 
     /// Returns how listeners are opened.
-    #[cfg(unix)]
     pub(super) const fn options(&self) -> &ListenOptions {
         &self.listen_options
     }
@@ -186,6 +204,11 @@ impl Builder {
         ServeError::new(Step::Memory(self.connections), error)
     }
 
+    /// Opens the platform.
+    pub(super) fn platform(&self) -> Result<Platform, ServeError> {
+        open::platform(self.backend_or_default(), self.connections, self.slots())
+    }
+
     /// Opens the platform and a listener at `address`. WASI 0.1 ignores the address, and takes the
     /// listener that the host has opened.
     ///
@@ -193,104 +216,67 @@ impl Builder {
     ///
     /// [`ServeError`]: too few descriptors, too little memory, an address that cannot be had.
     pub fn listen(self, address: SocketAddr) -> Result<Listening, ServeError> {
-        let slots = self.slots();
-        let backend = self.backend_or_default();
-        let platform = open::platform(backend, self.connections, slots)?;
-        let mut event_loop = EventLoop::new(platform, self.loop_memory()?);
-        let waker = open::Waker::new(&mut event_loop.context())
-            .map_err(|error| ServeError::new(Step::Platform, error))?;
-        let handle = Handle::new(waker);
-        let listeners = Vec::with_capacity(LISTENERS_MAX);
-        Listening { settings: self, backend, event_loop, listeners, handle }.listen(address)
+        Listening::open(self)?.listen(address)
     }
-}
 
-/// A server that has its addresses, and serves when it is [run](Self::run). Until then clients
-/// wait in the platform's backlog.
-#[derive(Debug)]
-pub struct Listening {
-    settings: Builder,
-    backend: Backend,
-    event_loop: EventLoop<Platform, HeapLoop>,
-    listeners: Vec<Socket>,
-    handle: Handle,
-}
-
-impl Listening {
-    /// Opens another listener, up to 16.
+    /// Opens the platform and a listener at the path of a Unix socket. The file of a listener that
+    /// has ended without removing it is replaced. The server removes its file when it ends.
+    ///
+    /// ```
+    /// use selkie::{Builder, Peer, Service};
+    /// # struct Echo;
+    /// # impl Service for Echo {
+    /// #     type Session = ();
+    /// #     fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+    /// #         peer.send_some(bytes)
+    /// #     }
+    /// # }
+    ///
+    /// let path = std::env::temp_dir().join(format!("selkie-door-{}", std::process::id()));
+    /// let server = Builder::new().connections(100).listen_unix(&path)?;
+    /// server.handle().stop();
+    /// server.run(Echo)?;
+    /// assert!(!path.exists());
+    /// # Ok::<(), selkie::ServeError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ServeError`], as [`Builder::listen`].
-    pub fn listen(mut self, address: SocketAddr) -> Result<Self, ServeError> {
-        if self.listeners.len() == LISTENERS_MAX {
-            return Err(ServeError::new(Step::Listen(address), ErrorKind::Full.into()));
-        }
-        let options = &self.settings.listen_options;
-        let listener = open::listen(self.event_loop.context().platform, address, options)?;
-        self.listeners.push(listener);
-        Ok(self)
+    /// [`ServeError`]: as [`listen`](Self::listen); a path that is too long, in use, or in a folder
+    /// that this user may not write to.
+    #[cfg(unix)]
+    pub fn listen_unix(self, path: impl AsRef<Path>) -> Result<Listening, ServeError> {
+        Listening::open(self)?.listen_unix(path)
     }
 
-    /// Returns the address of the first listener, with the port that the system has chosen.
+    /// Opens the platform, and serves a listener that was opened elsewhere: inherited from a
+    /// service manager (systemd passes descriptor 3; the crate `listenfd` takes it), or made by the
+    /// standard library. Options that concern connections apply to it.
+    ///
+    /// When the server drains it stays open, with its backlog, for the process that has it too.
+    ///
+    /// ```
+    /// use selkie::{Builder, Peer, Service};
+    /// # struct Echo;
+    /// # impl Service for Echo {
+    /// #     type Session = ();
+    /// #     fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+    /// #         peer.send_some(bytes)
+    /// #     }
+    /// # }
+    ///
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let server = Builder::new().listen_on(listener)?;
+    /// server.handle().stop();
+    /// server.run(Echo)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unsupported`] on WASI 0.1, where only the host knows it.
-    pub fn local_address(&mut self) -> Result<SocketAddr, Error> {
-        let listener = self.listeners.first().copied().ok_or(ErrorKind::NotRegistered)?;
-        open::local_address(self.event_loop.context().platform, listener)
+    /// [`ServeError`]: as [`listen`](Self::listen); a descriptor that is no listening socket.
+    #[cfg(unix)]
+    pub fn listen_on(self, listener: impl Into<OwnedFd>) -> Result<Listening, ServeError> {
+        Listening::open(self)?.listen_on(listener)
     }
-
-    /// Returns the backend that waits.
-    #[must_use]
-    pub const fn backend(&self) -> Backend {
-        self.backend
-    }
-
-    /// Returns a handle that ends the server.
-    #[must_use]
-    pub fn handle(&self) -> Handle {
-        self.handle.clone()
-    }
-
-    /// Serves until a [handle](Self::handle) ends it.
-    ///
-    /// Prints nothing, and installs no signal handler. Memory is taken before the first client is
-    /// accepted, and none after that.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError`] if the platform cannot wait.
-    pub fn run<S: Service>(self, service: S) -> Result<Finished<S>, ServeError> {
-        let Self { settings, mut event_loop, listeners, handle, .. } = self;
-        let memory = settings.server_memory()?;
-        let mut server = settings.server(service, memory);
-        let failed = |error| ServeError::new(Step::Wait, error);
-        for listener in listeners {
-            server.listen(&mut event_loop.context(), listener).map_err(failed)?;
-        }
-        while !event_loop.is_stopped() && !handle.is_stopped() {
-            event_loop.run_once(&mut server).map_err(failed)?;
-            if let Some(grace) = handle.take_drain() {
-                let mut context = event_loop.context();
-                let deadline = context.now() + grace;
-                server.drain(&mut context, deadline);
-            }
-        }
-        let (counters, loop_counters) = (*server.counters(), event_loop.counters());
-        Ok(Finished { service: server.into_service(), counters, loop_counters })
-    }
-}
-
-/// The rest of a server that has ended: its service and its counts.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Finished<S> {
-    /// The service.
-    pub service: S,
-    /// The counts of the server.
-    pub counters: Counters,
-    /// The counts of its loop.
-    pub loop_counters: LoopCounters,
 }

@@ -1,7 +1,11 @@
 //! Why a server could not be started, or ended.
 
+#[cfg(unix)]
+use std::boxed::Box;
 use std::fmt;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::Path;
 
 use selkie_core::{Error, ErrorKind};
 
@@ -13,7 +17,7 @@ pub struct ServeError {
 }
 
 /// The step that failed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Step {
     /// Get memory for so many connections.
     Memory(usize),
@@ -23,6 +27,12 @@ pub(super) enum Step {
     /// Open the selector or the platform over it.
     Platform,
     Listen(SocketAddr),
+    /// Listen at the path of a Unix socket.
+    #[cfg(unix)]
+    ListenUnix(Box<Path>),
+    /// Take over a listener that was opened elsewhere.
+    #[cfg(unix)]
+    Inherited,
     /// Take over the listener that the host has opened.
     #[cfg(all(target_os = "wasi", target_env = "p1"))]
     Preopened,
@@ -53,8 +63,8 @@ impl ServeError {
     }
 
     /// Returns what the user can do about it.
-    const fn advice(&self) -> &'static str {
-        match (self.step, self.error.kind()) {
+    fn advice(&self) -> &'static str {
+        match (&self.step, self.error.kind()) {
             #[cfg(all(target_os = "wasi", target_env = "p1"))]
             (Step::Preopened, ErrorKind::InvalidSource) => {
                 "the host opened no listening socket: run it with wasmtime 36 to 46 as `wasmtime \
@@ -78,6 +88,27 @@ impl ServeError {
             }
             (Step::Listen(_), _) => "try another address",
             #[cfg(unix)]
+            (Step::ListenUnix(_), ErrorKind::AddressInUse) => {
+                "stop the program that listens there, remove the file if it is no socket, or \
+                 choose another path"
+            }
+            #[cfg(unix)]
+            (Step::ListenUnix(_), ErrorKind::PermissionDenied) => {
+                "this user must be allowed to write to the folder: change its owner, or choose \
+                 another path"
+            }
+            #[cfg(unix)]
+            (Step::ListenUnix(_), ErrorKind::InvalidInput) => {
+                "the system takes paths of up to about 100 bytes: choose a shorter one"
+            }
+            #[cfg(unix)]
+            (Step::ListenUnix(_), ErrorKind::NotRegistered) => "make the folder first",
+            #[cfg(unix)]
+            (Step::Inherited, ErrorKind::InvalidSource) => {
+                "it is no listening socket: a systemd unit of the type `.socket` passes one with \
+                 `ListenStream=` and `Accept=no`"
+            }
+            #[cfg(unix)]
             (Step::Steer, _) => "choose the distribution hash or least-loaded",
             #[cfg(unix)]
             (Step::Pin, _) => "run it without pinning",
@@ -89,7 +120,7 @@ impl ServeError {
 
 impl fmt::Display for ServeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
+        match &self.step {
             Step::Memory(count) => write!(formatter, "no memory for {count} connections"),
             #[cfg(unix)]
             Step::Descriptors(count, limit) => {
@@ -98,6 +129,10 @@ impl fmt::Display for ServeError {
             }
             Step::Platform => formatter.write_str("cannot open the platform"),
             Step::Listen(address) => write!(formatter, "cannot listen on {address}"),
+            #[cfg(unix)]
+            Step::ListenUnix(path) => write!(formatter, "cannot listen on {}", path.display()),
+            #[cfg(unix)]
+            Step::Inherited => formatter.write_str("cannot use the listener that was passed on"),
             #[cfg(all(target_os = "wasi", target_env = "p1"))]
             Step::Preopened => formatter.write_str("cannot use the listening socket of the host"),
             Step::Wait => formatter.write_str("cannot wait for events"),

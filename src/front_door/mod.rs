@@ -3,6 +3,7 @@
 mod builder;
 mod error;
 mod handle;
+mod listening;
 #[cfg_attr(unix, path = "open/native.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
@@ -10,9 +11,10 @@ mod open;
 #[cfg(unix)]
 mod shards;
 
-pub use builder::{Builder, Finished, Listening};
+pub use builder::Builder;
 pub use error::ServeError;
 pub use handle::Handle;
+pub use listening::{Finished, Listening, Ready};
 #[cfg(target_os = "wasi")]
 pub use open::{Backend, UnknownBackend};
 #[cfg(unix)]

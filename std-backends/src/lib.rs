@@ -115,6 +115,8 @@ mod storage;
 mod sys;
 mod waker;
 
+#[cfg(unix)]
+pub use platform::SocketFile;
 pub use platform::{Platform, Socket};
 #[cfg(has_epoll)]
 pub use selector::Epoll;

@@ -14,7 +14,7 @@ const RESIDENT_MAX: usize = 10_000_000;
 /// A service with large sessions, one byte of which is a `bool`.
 struct Large;
 
-/// What a client has, of 256 bytes.
+/// A session of 256 bytes.
 #[derive(Clone, Copy)]
 struct Session {
     #[allow(dead_code, reason = "it takes its place")]

@@ -65,7 +65,7 @@ fn check(backend: &str) {
     let mut memory = HeapServer::new(SLOTS, 2 * SLOTS, 64).expect("memory");
     for line in [&b"one\n"[..], b"two\n", b"three\n"] {
         let mut client = serve(backend, &mut loop_memory, &mut memory, line);
-        // Its server is gone: the connection ends, whatever comes first.
+        // Its server is gone: the connection ends, by a FIN or a reset.
         let _ = client.shutdown(Shutdown::Write);
         assert_eq!(client.read(&mut [0; 16]).unwrap_or(0), 0);
     }

@@ -16,17 +16,17 @@ const RETRY: Duration = Duration::from_millis(100);
 type Half<'a, const KIND: u8> = Server<Toy<KIND>, Scripted, Memory<'a, Scripted>>;
 
 /// Two servers, each with a listener of its own.
-struct Both<'a, const KIND: u8> {
+struct TwoServers<'a, const KIND: u8> {
     servers: [Half<'a, KIND>; 2],
 }
 
-impl<'a, const KIND: u8> Both<'a, KIND> {
+impl<'a, const KIND: u8> TwoServers<'a, KIND> {
     fn owner(&mut self, context: &Context<'_, Toy<KIND>>, token: Token) -> &mut Half<'a, KIND> {
         self.servers.iter_mut().find(|one| one.owns(context, token)).expect("a server's token")
     }
 }
 
-impl<const KIND: u8> Handler<Toy<KIND>> for Both<'_, KIND> {
+impl<const KIND: u8> Handler<Toy<KIND>> for TwoServers<'_, KIND> {
     fn ready(&mut self, context: &mut Context<'_, Toy<KIND>>, event: Event) {
         self.owner(context, event.token).ready(context, event);
     }
@@ -39,7 +39,7 @@ impl<const KIND: u8> Handler<Toy<KIND>> for Both<'_, KIND> {
 /// The loop, its two servers and their listeners.
 struct Bench<'a, const KIND: u8> {
     event_loop: EventLoop<Toy<KIND>, LoopStorage<'a>>,
-    both: Both<'a, KIND>,
+    handler: TwoServers<'a, KIND>,
     listeners: [Handle; 2],
     now: Instant,
 }
@@ -60,7 +60,7 @@ impl<const KIND: u8> Bench<'_, KIND> {
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         for _ in 0..500 {
-            let due = self.event_loop.turn(self.now, &mut self.both).unwrap();
+            let due = self.event_loop.turn(self.now, &mut self.handler).unwrap();
             match due.filter(|&due| due <= end) {
                 Some(due) => self.now = self.now.max(due),
                 None if self.now == end => return,
@@ -72,7 +72,7 @@ impl<const KIND: u8> Bench<'_, KIND> {
 
     fn drain(&mut self, server: usize) {
         let deadline = self.now + Duration::from_secs(60);
-        self.both.servers[server].drain(&mut self.event_loop.context_at(self.now), deadline);
+        self.handler.servers[server].drain(&mut self.event_loop.context_at(self.now), deadline);
         self.pass(Duration::ZERO);
     }
 }
@@ -116,10 +116,10 @@ fn with_two<const KIND: u8>(test: impl FnOnce(&mut Bench<'_, KIND>)) {
     let config = UNLIMITED.accept_retry(RETRY);
     let servers = tables.each_mut().map(|tables| tables.server(config));
     let listeners = [(); 2].map(|()| event_loop.platform.listener());
-    let mut bench = Bench { event_loop, both: Both { servers }, listeners, now };
+    let mut bench = Bench { event_loop, handler: TwoServers { servers }, listeners, now };
     for server in 0..2 {
         let listener = bench.listeners[server];
-        bench.both.servers[server].listen(&mut bench.event_loop.context(), listener).unwrap();
+        bench.handler.servers[server].listen(&mut bench.event_loop.context(), listener).unwrap();
     }
     test(&mut bench);
 }
@@ -135,21 +135,21 @@ fn a_server_accepts_again_when_the_clients_of_another_have_left<const KIND: u8>(
     with_two::<KIND>(|bench| {
         let first = [(); 3].map(|()| bench.connect(0));
         bench.pass(Duration::ZERO);
-        assert_eq!(bench.both.servers[0].open_connections(), 3, "all slots are used");
+        assert_eq!(bench.handler.servers[0].open_connections(), 3, "all slots are used");
         bench.connect(1);
         bench.pass(10 * RETRY);
-        assert_eq!(bench.both.servers[1].open_connections(), 0);
+        assert_eq!(bench.handler.servers[1].open_connections(), 0);
         for client in first {
             bench.end(client);
         }
         bench.pass(RETRY);
-        assert_eq!(bench.both.servers[0].open_connections(), 0);
-        assert_eq!(bench.both.servers[1].open_connections(), 1);
+        assert_eq!(bench.handler.servers[0].open_connections(), 0);
+        assert_eq!(bench.handler.servers[1].open_connections(), 1);
         for _ in 0..2 {
             bench.connect(1);
         }
         bench.pass(Duration::ZERO);
-        assert_eq!(bench.both.servers[1].open_connections(), 3, "as before");
+        assert_eq!(bench.handler.servers[1].open_connections(), 3, "as before");
     });
 }
 
@@ -160,14 +160,14 @@ fn a_server_accepts_again_when_tokens_of_others_are_released<const KIND: u8>() {
             bench.connect(server);
         }
         bench.pass(10 * RETRY);
-        for server in &bench.both.servers {
+        for server in &bench.handler.servers {
             assert_eq!((server.open_connections(), server.counters().accept_pauses), (0, 1));
         }
         for token in issued {
             bench.event_loop.context().release(token).unwrap();
         }
         bench.pass(RETRY);
-        for server in &bench.both.servers {
+        for server in &bench.handler.servers {
             assert_eq!(server.open_connections(), 1);
         }
     });
@@ -181,7 +181,7 @@ fn a_loop_ends_when_both_of_its_servers_have_drained<const KIND: u8>() {
             }
             bench.pass(Duration::ZERO);
             bench.drain(first);
-            assert!(bench.both.servers[first].is_drained());
+            assert!(bench.handler.servers[first].is_drained());
             assert!(!bench.event_loop.is_stopped(), "the other one serves");
             bench.drain(second);
             assert!(bench.event_loop.is_stopped());
@@ -198,6 +198,6 @@ fn a_drained_server_leaves_the_clients_of_another_alone<const KIND: u8>() {
         bench.connect(1);
         bench.pass(Duration::ZERO);
         assert_eq!(bench.event_loop.platform.socket(clients[1]).outgoing, b"hello");
-        assert_eq!(bench.both.servers[1].open_connections(), 2);
+        assert_eq!(bench.handler.servers[1].open_connections(), 2);
     });
 }

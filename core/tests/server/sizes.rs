@@ -96,7 +96,7 @@ fn serve_one<const KIND: u8>(rig: &mut Rig<'_, impl Service, KIND>) {
 
 on_all! {
     a_server_that_may_accept_nothing_in_a_turn_accepts_one
-    a_server_that_may_serve_nobody_serves_one
+    a_server_that_may_serve_no_client_serves_one
     the_smallest_sizes_work
     the_largest_sizes_and_times_work
     times_of_zero_have_their_outcomes
@@ -114,7 +114,7 @@ fn a_server_that_may_accept_nothing_in_a_turn_accepts_one<const KIND: u8>() {
     });
 }
 
-fn a_server_that_may_serve_nobody_serves_one<const KIND: u8>() {
+fn a_server_that_may_serve_no_client_serves_one<const KIND: u8>() {
     let config = UNLIMITED.connections_max(0);
     with_server::<_, KIND>(Shape::SMALL, config, Scripted::echo(), |rig| {
         let first = rig.connected();

@@ -93,7 +93,7 @@ on_all! {
     a_drain_from_outside_has_all_its_time_however_long_the_pause_before
     a_client_whose_callback_took_longer_than_the_idle_time_is_not_idle
     who_sent_during_a_callback_of_another_is_served_before_it_is_judged
-    whoever_is_silent_for_the_idle_time_is_closed_although_callbacks_are_slow
+    a_client_that_is_silent_for_the_idle_time_is_closed_although_callbacks_are_slow
 }
 
 fn an_adopted_connection_has_all_its_idle_time_however_late_it_is_adopted<const KIND: u8>() {
@@ -165,7 +165,9 @@ fn who_sent_during_a_callback_of_another_is_served_before_it_is_judged<const KIN
     }
 }
 
-fn whoever_is_silent_for_the_idle_time_is_closed_although_callbacks_are_slow<const KIND: u8>() {
+fn a_client_that_is_silent_for_the_idle_time_is_closed_although_callbacks_are_slow<
+    const KIND: u8,
+>() {
     let mut bench = Bench::<KIND>::new(idle_after_two_seconds(), IDLE / 2);
     let end = bench.event_loop.context().now() + 3 * IDLE;
     while bench.event_loop.context().now() < end {

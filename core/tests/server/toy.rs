@@ -140,7 +140,7 @@ pub(crate) const PLATFORM: u8 = 2;
 pub(crate) struct Toy<const KIND: u8> {
     pub(crate) sockets: Vec<Socket>,
     pub(crate) clock: Instant,
-    /// How long callbacks have slept since the clock was read last.
+    /// The time that callbacks have slept since the clock was read last.
     pub(crate) slept: Rc<Cell<Duration>>,
     pub(crate) capacity: usize,
     /// The errors of the next registrations.

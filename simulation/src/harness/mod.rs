@@ -183,13 +183,10 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
     server
         .listen(&mut event_loop.context(), listener)
         .expect("an empty loop has room for a listener");
-    let neighbour = (limits.visitors > 0).then(|| {
-        let mut neighbour = Neighbour::new(limits, random(11));
-        neighbour
-            .server
-            .listen(&mut event_loop.context(), second)
-            .expect("a loop has room for a second listener");
-        neighbour
-    });
+    let mut neighbour = (limits.visitors > 0).then(|| Neighbour::new(limits, random(11)));
+    if let Some(neighbour) = &mut neighbour {
+        let listening = neighbour.server.listen(&mut event_loop.context(), second);
+        listening.expect("a loop has room for a second listener");
+    }
     Run::new(scenario, event_loop, server, neighbour).play()
 }

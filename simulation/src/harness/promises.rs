@@ -57,26 +57,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         left: Left,
     ) -> Verdict {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
-        let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
         let half = Duration::from_nanos(limits.drain_timeout / 2);
         let (holds, rule) = match reason {
-            // Where input fills the inbox there is nothing to read into.
-            CloseReason::Idle => (
-                closed.unread == 0
-                    || left.is_full
-                    || evidence.write_failed
-                    // Pending output may keep input from being read.
-                    || evidence.refused_since.is_some()
-                    || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout),
-                "time is judged after a look",
-            ),
-            // A late event lets bytes that the platform took in part be refused only now.
-            CloseReason::Stalled if !OWNS_BUFFERS => (
-                evidence.tried_at == closed.at
-                    || evidence.tried_at
-                        >= after(evidence.refused_since.unwrap_or_default(), limits.stall_timeout),
-                "time is judged after a look",
-            ),
+            CloseReason::Idle | CloseReason::Stalled => {
+                (self.is_judged_after_look(closed, reason, left), "time is judged after a look")
+            }
             CloseReason::Reset => (
                 // A service that takes nothing, as it cannot answer, is offered nothing more.
                 !evidence.write_failed
@@ -99,6 +84,27 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             return Ok(());
         }
         Err((rule, alloc::format!("{:?} was {reason}: {closed:?}", closed.token)))
+    }
+
+    /// Returns whether a connection that is closed as idle or stalled was looked at after its
+    /// deadline.
+    fn is_judged_after_look(&self, closed: &Closed, reason: CloseReason, left: Left) -> bool {
+        let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
+        let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
+        if reason == CloseReason::Idle {
+            // Where input fills the inbox there is nothing to read into.
+            return closed.unread == 0
+                || left.is_full
+                || evidence.write_failed
+                // Pending output may keep input from being read.
+                || evidence.refused_since.is_some()
+                || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout);
+        }
+        // A late event lets bytes that the platform took in part be refused only now.
+        let refused_since = evidence.refused_since.unwrap_or_default();
+        OWNS_BUFFERS
+            || evidence.tried_at == closed.at
+            || evidence.tried_at >= after(refused_since, limits.stall_timeout)
     }
 
     /// Checks, at rest, that no connection is open of which both directions have ended.

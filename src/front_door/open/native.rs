@@ -39,6 +39,12 @@ pub(in crate::front_door) fn platform(
     opened.map_err(|error| ServeError::new(Step::Platform, error))
 }
 
+/// Returns the bytes of the tables of such a platform.
+pub(in crate::front_door) fn memory(backend: Backend, connections: usize, slots: usize) -> usize {
+    let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);
+    AnySelector::memory(backend, slots, descriptors).saturating_add(Platform::memory(slots))
+}
+
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,
     address: SocketAddr,

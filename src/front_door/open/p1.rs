@@ -28,6 +28,11 @@ pub(in crate::front_door) fn platform(
     Ok(PollOneoff::new(PollOneoffStorage::leaked(slots)))
 }
 
+/// Returns the bytes of the tables of such a platform.
+pub(in crate::front_door) const fn memory(_: Backend, _connections: usize, slots: usize) -> usize {
+    PollOneoffStorage::memory(slots)
+}
+
 /// Takes over the listener that the host has opened. A guest cannot choose its address.
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,

@@ -38,6 +38,14 @@ pub(in crate::front_door) fn platform(
     Ok(Platform::new(selkie_wasi::WaitableSetStorage::leaked(slots)))
 }
 
+/// Returns the bytes of the tables of such a platform.
+pub(in crate::front_door) const fn memory(_: Backend, _connections: usize, slots: usize) -> usize {
+    #[cfg(not(feature = "waitable-set"))]
+    return selkie_wasi::IoPollStorage::memory(slots);
+    #[cfg(feature = "waitable-set")]
+    selkie_wasi::WaitableSetStorage::memory(slots)
+}
+
 pub(in crate::front_door) fn listen(
     platform: &mut Platform,
     address: SocketAddr,

@@ -90,7 +90,7 @@ impl Shards {
 
     /// Returns the bytes that all shards take from the heap, as [`Builder::memory`] counts them.
     #[must_use]
-    pub const fn memory<S: Service>(&self) -> usize {
+    pub fn memory<S: Service>(&self) -> usize {
         self.count * (self.settings.memory::<S>() + size_of::<Link>())
     }
 

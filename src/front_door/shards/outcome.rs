@@ -8,8 +8,8 @@ use std::vec::Vec;
 
 use selkie_core::{Counters, LoopCounters};
 
-use crate::front_door::builder::Finished;
 use crate::front_door::error::ServeError;
+use crate::front_door::listening::Finished;
 
 /// The results of shards that have ended.
 #[derive(Debug)]

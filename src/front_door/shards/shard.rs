@@ -9,8 +9,8 @@ use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Server, Se
 use super::Part;
 use super::handle::ShardsHandle;
 use super::link::{Handed, Link, push_to_any};
-use crate::front_door::builder::Finished;
 use crate::front_door::error::{ServeError, Step};
+use crate::front_door::listening::Finished;
 use crate::front_door::open::Platform;
 use crate::{HeapLoop, HeapServer, Socket};
 

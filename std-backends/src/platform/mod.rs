@@ -5,6 +5,8 @@ mod io;
 mod listener;
 mod socket_table;
 mod stream;
+#[cfg(unix)]
+mod unix_stream;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,6 +21,8 @@ use crate::sys::{file, socket};
 use socket_table::{Properties, SocketTable};
 
 pub use socket_table::Socket;
+#[cfg(unix)]
+pub use unix_stream::SocketFile;
 
 /// A selector together with the listeners, streams and other descriptors that it watches, for the
 /// server layer.
@@ -49,6 +53,13 @@ impl<S: FdSelector> Platform<S> {
     /// number beyond 2^32 - 2.
     pub fn new(selector: S, sockets: usize) -> Result<Self, Error> {
         Ok(Self { selector, sockets: SocketTable::new(sockets)? })
+    }
+
+    /// Returns the bytes that the table of a platform for up to `sockets` descriptors takes from
+    /// the heap, without those of its selector.
+    #[must_use]
+    pub const fn memory(sockets: usize) -> usize {
+        SocketTable::memory(sockets)
     }
 
     /// Returns the selector.

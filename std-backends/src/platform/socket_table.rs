@@ -96,6 +96,11 @@ impl SocketTable {
         Ok(Self { entries, last: None, last_fd: source::NONE })
     }
 
+    /// Returns the bytes of a table for `capacity` descriptors.
+    pub(super) const fn memory(capacity: usize) -> usize {
+        capacity.saturating_mul(size_of::<HandleEntry<Entry>>())
+    }
+
     /// Returns the number of descriptors that fit.
     pub(super) fn capacity(&self) -> usize {
         self.entries.capacity()

@@ -78,6 +78,21 @@ macro_rules! any_selector {
                 })
             }
 
+            /// Returns the bytes that a selector for `capacity` sources takes from the heap. Most
+            /// are untouched pages. The process is expected to have a hard limit of at least
+            /// `descriptors` by then, as
+            /// [`raise_descriptor_limit`](crate::raise_descriptor_limit) provides it.
+            #[cfg(unix)]
+            #[must_use]
+            pub fn memory(backend: Backend, capacity: usize, descriptors: u64) -> usize {
+                let limit = crate::sys::source_index::hard_limit().unwrap_or(0).max(descriptors);
+                match backend {
+                    $(Backend::$selector => crate::$selector::memory(capacity, limit),)+
+                    #[cfg(test)]
+                    Backend::Recorder => 0,
+                }
+            }
+
             /// Returns the kind of this selector.
             #[must_use]
             pub const fn backend(&self) -> Backend {

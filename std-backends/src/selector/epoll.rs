@@ -74,6 +74,12 @@ impl Epoll<'_> {
         })
     }
 
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
+    /// limit of so many descriptors.
+    pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
+        SourceTable::<()>::memory(capacity, hard_limit) + EventBuffer::memory(capacity)
+    }
+
     /// Prepares the arguments of the next wait, after the registrations may have changed.
     fn cache_wait_args(&mut self) {
         self.no_deadline_timeout = if self.sources.armed() > 0 { -1 } else { 0 };

@@ -110,6 +110,13 @@ impl Kqueue<'_> {
         })
     }
 
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
+    /// limit of so many descriptors.
+    pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
+        let fetched = capacity.saturating_mul(2).max(1) * size_of::<sys::kevent>();
+        SourceTable::<Own>::memory(capacity, hard_limit) + fetched
+    }
+
     /// Adds the filters of `interest`.
     fn add(&self, fd: RawFd, token: Token, interest: Interest, mode: Mode) -> Result<(), Error> {
         let flags = match mode {

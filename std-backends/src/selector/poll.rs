@@ -48,6 +48,13 @@ impl Poll<'_> {
         })
     }
 
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
+    /// limit of so many descriptors.
+    pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
+        let entries = capacity * size_of::<poll::Entry>();
+        SourceTable::<u32>::memory(capacity, hard_limit) + entries
+    }
+
     /// Appends the entry of a source that is about to be recorded, and returns its position.
     #[expect(
         clippy::cast_possible_truncation,

@@ -28,6 +28,7 @@ use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
+use crate::sys::source_index::SourceIndex;
 use crate::waker::{WakeSource, Waker};
 use bitmaps::{Bitmaps, WORD_BITS};
 
@@ -57,6 +58,11 @@ pub struct Select<'fd> {
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
 
+/// Returns the words of a bitmap for so many descriptors.
+fn words(descriptors: usize) -> usize {
+    descriptors.min(DESCRIPTORS_MAX).div_ceil(WORD_BITS)
+}
+
 impl Select<'_> {
     /// Makes a selector for up to `capacity` sources, the waker included.
     ///
@@ -65,7 +71,7 @@ impl Select<'_> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         let sources = SourceTable::new(capacity)?;
-        let words = sources.descriptors().min(DESCRIPTORS_MAX).div_ceil(WORD_BITS);
+        let words = words(sources.descriptors());
         Ok(Self {
             watched: Bitmaps::new(words)?,
             ready: Bitmaps::new(words)?,
@@ -75,6 +81,13 @@ impl Select<'_> {
             clock: Clock::new(),
             borrowed: PhantomData,
         })
+    }
+
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
+    /// limit of so many descriptors.
+    pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
+        let bitmaps = 2 * Bitmaps::memory(words(SourceIndex::entries(hard_limit)));
+        SourceTable::<()>::memory(capacity, hard_limit) + bitmaps
     }
 
     /// Checks that a descriptor can be watched in this mode.

@@ -31,6 +31,12 @@ impl<T: Zeroable> SourceTable<T> {
         Ok(Self { registrations, index: SourceIndex::new(capacity)?, waker: None })
     }
 
+    /// Returns the bytes of a table for `capacity` tokens, at a hard limit of so many descriptors.
+    #[cfg(unix)]
+    pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
+        capacity * size_of::<SourceEntry<T>>() + SourceIndex::memory(hard_limit)
+    }
+
     /// Checks that `source` can be registered under `token`.
     pub(super) fn check_vacant(&self, source: RawSource, token: Token) -> Result<(), Error> {
         self.registrations.check_vacant(token)?;

@@ -23,6 +23,16 @@ pub struct WaitableSetStorage {
 }
 
 impl WaitableSetStorage {
+    /// Returns the bytes that [`leaked`](Self::leaked) allocates.
+    #[cfg(all(target_os = "wasi", feature = "std"))]
+    #[must_use]
+    pub const fn memory(capacity: usize) -> usize {
+        let source = size_of_val(&SourceEntry::<()>::EMPTY)
+            + size_of_val(&vacant(Endpoint::VACANT))
+            + size_of::<ReadAhead>();
+        capacity.saturating_mul(source + PLACES_PER_SOURCE * size_of::<WaitableOwner>())
+    }
+
     /// Allocates memory for `capacity` sources, which is never freed.
     #[cfg(all(target_os = "wasi", feature = "std"))]
     #[must_use]

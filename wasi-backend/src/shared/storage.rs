@@ -73,6 +73,14 @@ impl<T: PollSource, const SLOTS: usize> Default for StaticStorage<T, SLOTS> {
 
 #[cfg(all(target_os = "wasi", feature = "std"))]
 impl<T: PollSource> Storage<'static, T> {
+    /// Returns the bytes that [`leaked`](Self::leaked) allocates.
+    #[must_use]
+    pub const fn memory(capacity: usize) -> usize {
+        let pair = size_of::<T::Item>() + size_of::<T::Report>();
+        let source = size_of::<u32>() + size_of::<Entry<T>>() + 2 * size_of::<SubscriptionId>();
+        capacity.saturating_mul(source + 2 * pair).saturating_add(pair)
+    }
+
     /// Allocates memory for `capacity` sources, which is never freed.
     #[must_use]
     pub fn leaked(capacity: usize) -> Self {

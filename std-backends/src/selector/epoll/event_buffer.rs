@@ -48,7 +48,21 @@ impl EventBuffer {
     /// Makes a buffer for an event of each of `capacity` sources, if the layout requires one. Its
     /// pages are untouched until so many sources are ready at once.
     pub(super) fn new(capacity: usize) -> Result<Self, Error> {
-        try_zeroed_slice(if SAME_LAYOUT { 0 } else { capacity.max(1) }).map(Self)
+        try_zeroed_slice(Self::events(capacity)).map(Self)
+    }
+
+    /// Returns the number of events that the buffer has room for.
+    const fn events(capacity: usize) -> usize {
+        match (SAME_LAYOUT, capacity) {
+            (true, _) => 0,
+            (false, 0) => 1,
+            (false, capacity) => capacity,
+        }
+    }
+
+    /// Returns the bytes of the buffer.
+    pub(super) const fn memory(capacity: usize) -> usize {
+        Self::events(capacity) * size_of::<libc::epoll_event>()
     }
 
     /// Returns memory for as many events as `events` has room for, or as fit into the buffer.

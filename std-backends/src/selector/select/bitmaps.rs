@@ -34,6 +34,11 @@ impl Bitmaps {
         Ok(Self { sets: [set()?, set()?, set()?, set()?] })
     }
 
+    /// Returns the bytes of the bitmaps.
+    pub(super) const fn memory(words: usize) -> usize {
+        words * SETS.len() * (WORD_BITS / 8)
+    }
+
     /// Sets the flags of a descriptor.
     pub(super) fn set(&mut self, fd: usize, flags: Readiness) {
         let (word, bit) = (fd / WORD_BITS, 1 << (fd % WORD_BITS));

@@ -2,6 +2,8 @@
 
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use selkie_core::{Error, ErrorKind};
 
@@ -49,6 +51,31 @@ impl RawAddress {
             }
         }
         raw
+    }
+
+    /// Returns the address of a Unix socket at a path.
+    pub(crate) fn of_path(path: &Path) -> Result<Self, Error> {
+        let mut raw = Self::room();
+        let bytes = path.as_os_str().as_bytes();
+        let place = (&raw mut raw.storage).cast::<libc::sockaddr_un>();
+        // SAFETY: the storage is large enough and aligned for every kind of address, and zeroed.
+        let place = unsafe { &mut *place };
+        // One byte is left for the zero at the end, which some systems need.
+        if bytes.is_empty() || bytes.contains(&0) || bytes.len() >= place.sun_path.len() {
+            return Err(Error::with_code(ErrorKind::InvalidInput, libc::ENAMETOOLONG));
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "address families are small numbers")]
+        {
+            place.sun_family = libc::AF_UNIX as libc::sa_family_t;
+        }
+        for (place, &byte) in place.sun_path.iter_mut().zip(bytes) {
+            #[allow(clippy::cast_possible_wrap, reason = "the type differs from system to system")]
+            {
+                *place = byte as libc::c_char;
+            }
+        }
+        raw.length = length_of::<libc::sockaddr_un>();
+        Ok(raw)
     }
 
     /// Asks the system for an address, by a call that takes the place for it and returns -1 when it

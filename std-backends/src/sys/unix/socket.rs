@@ -215,6 +215,17 @@ pub(crate) fn is_socket(fd: BorrowedFd<'_>) -> bool {
     option(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE).is_ok()
 }
 
+/// Returns true if a descriptor is a listening socket.
+pub(crate) fn is_listener(socket: RawFd) -> bool {
+    option(socket, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).is_ok_and(|value| value != 0)
+}
+
+/// Keeps a descriptor from programs that are started.
+pub(crate) fn close_on_exec(fd: RawFd) -> Result<(), Error> {
+    // SAFETY: the call takes no pointers.
+    errno::check(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
+}
+
 /// Makes small messages leave at once. Failures are ignored: a source that is no TCP socket has no
 /// such delay, and the first read of a connection that is gone returns the reason.
 pub(crate) fn set_no_delay(stream: RawFd) {
@@ -247,7 +258,7 @@ pub(crate) fn set_v6_only(socket: RawFd, is_v6_only: bool) -> Result<(), Error> 
     set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, c_int::from(is_v6_only))
 }
 
-/// Has silent peers probed (keep-alive-names).
+/// Enables probes of silent peers (keep-alive-names).
 pub(crate) fn set_keep_alive(socket: RawFd, keep_alive: &KeepAlive) -> Result<(), Error> {
     #[cfg(target_vendor = "apple")]
     const IDLE: c_int = libc::TCP_KEEPALIVE;

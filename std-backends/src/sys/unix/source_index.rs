@@ -10,6 +10,20 @@ use crate::sys::errno;
 /// Largest number of entries. Some systems report a limit of a thousand million descriptors.
 const DESCRIPTORS_MAX: u64 = 1 << 22;
 
+/// Returns the process's hard limit of descriptors.
+pub(crate) fn hard_limit() -> Result<u64, Error> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for the result.
+    errno::check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
+    #[allow(
+        clippy::unnecessary_cast,
+        clippy::cast_sign_loss,
+        clippy::cast_lossless,
+        reason = "the type differs from system to system"
+    )]
+    Ok(limit.rlim_max as u64)
+}
+
 /// An array from a descriptor to the index of its token. With it a backend refuses a descriptor
 /// that is registered already, and a token with a descriptor that is not its own.
 ///
@@ -24,18 +38,17 @@ pub(crate) struct SourceIndex {
 impl SourceIndex {
     /// Makes an empty table. Its size is that of the limit, not of the selector.
     pub(crate) fn new(_capacity: usize) -> Result<Self, Error> {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: `limit` is a valid place for the result.
-        errno::check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-        #[allow(
-            clippy::unnecessary_cast,
-            clippy::cast_sign_loss,
-            clippy::cast_lossless,
-            reason = "the type differs from system to system"
-        )]
-        let descriptors = (limit.rlim_max as u64).min(DESCRIPTORS_MAX);
-        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-        Ok(Self { indices: try_zeroed_slice(descriptors)? })
+        Ok(Self { indices: try_zeroed_slice(Self::entries(hard_limit()?))? })
+    }
+
+    /// Returns the number of entries at a hard limit of so many descriptors.
+    pub(crate) fn entries(hard_limit: u64) -> usize {
+        usize::try_from(hard_limit.min(DESCRIPTORS_MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// Returns the bytes of a table at a hard limit of so many descriptors.
+    pub(crate) fn memory(hard_limit: u64) -> usize {
+        Self::entries(hard_limit) * size_of::<u32>()
     }
 
     /// Checks that `fd` can be registered: [`ErrorKind::AlreadyRegistered`] if it is,

@@ -47,9 +47,9 @@ fn main() {
                 continue;
             };
             if connections[place].serve(&mut buffer).is_ok() {
-                let is_owing = !connections[place].pending.is_empty();
+                let has_pending = !connections[place].pending.is_empty();
                 let kind =
-                    if is_owing { wasi::EVENTTYPE_FD_WRITE } else { wasi::EVENTTYPE_FD_READ };
+                    if has_pending { wasi::EVENTTYPE_FD_WRITE } else { wasi::EVENTTYPE_FD_READ };
                 subscriptions[position].u.tag = kind.raw();
             } else {
                 let gone = connections.swap_remove(place);
