@@ -113,6 +113,8 @@ mod selector;
 pub mod shards;
 mod storage;
 mod sys;
+#[cfg(target_os = "linux")]
+mod uring;
 mod waker;
 
 #[cfg(unix)]
@@ -126,6 +128,8 @@ pub use selector::{AnySelector, Backend, FdSelector, Poll, Select, UnknownBacken
 pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
 pub use sys::errno::from_errno;
 pub use sys::rlimit::{DescriptorLimit, raise_descriptor_limit};
+#[cfg(target_os = "linux")]
+pub use uring::{Uring, UringSocket, UringStorage, uring_advice};
 pub use waker::Waker;
 
 /// The best selector of the platform.
