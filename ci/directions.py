@@ -1,8 +1,8 @@
-"""Holds the direction of the imports: mains -> services -> core <- backends, and inside core.
+"""Checks the direction of the imports: mains -> services -> core <- backends, and inside core.
 
-The manifests tell which crate may use which; the sources of core and of the services are searched
-for what the manifests cannot tell: contract <- backend, event_loop <- server, adapters. Prints each
-breach with its reason and ends with the status 1 if there is one.
+The manifests say which crate may use which. The sources of core and of the services are searched
+for the rest: contract <- backend, event_loop <- server, adapters, and the order of the server's
+files. Prints each breach with its reason and ends with the status 1 if there is one.
 """
 
 import pathlib
@@ -16,15 +16,23 @@ import workspace
 LAYERS = {
     "core": re.compile(r"^core$"),
     "backend": re.compile(r"^([a-z]+-backends?|simulation)$"),
+    "adapter": re.compile(r"^async$"),
     "suite": re.compile(r"^conformance$"),
     "service": re.compile(r"^examples/services$"),
 }
 
 # What a crate of a layer may use of ours, and what its tests may use besides. A main may use all of
 # it.
-MAY_USE = {"core": set(), "backend": {"core"}, "suite": {"core"}, "service": {"core"}}
+MAY_USE = {
+    "core": set(),
+    "adapter": {"core"},
+    "backend": {"core"},
+    "suite": {"core"},
+    "service": {"core", "adapter"},
+}
 TESTS_MAY_USE = {
     "core": {"suite"},
+    "adapter": set(),
     "backend": {"suite", "service"},
     "suite": {"backend"},
     "service": set(),
@@ -44,22 +52,44 @@ INSIDE_CORE = {
     # The memory of a table is lent through `event_loop::Storage`.
     "backend": {"contract", "event_loop", "bitset"},
     "event_loop": {"contract", "bitset"},
+    "datagrams": {"contract", "event_loop", "bitset"},
+    "front_door": {"contract", "event_loop", "server"},
     "adapters": {"contract", "event_loop", "backend", "bitset"},
     "server": {"contract", "event_loop", "bitset", "compact"},
     "layers": {"contract", "server"},
 }
 ABOVE_ALL = {"lib", "defmt"}
+# The files of the server: each imports only files of earlier lines. A file that extends a type of
+# another (`impl Engine`, `impl Server`) imports that one, and nothing imports it.
+SERVER = """
+    buffer_pool config counters origin
+    connection ops
+    peer
+    service storage
+    connections
+    engine
+    connector
+    buffers mod peer_ops reader writer
+    acceptor access deadlines fast_path lifecycle
+""".strip().splitlines()
+# The most imports among them that do not follow from others.
+SERVER_ARROWS = 25
 COMMENT = re.compile(r"//.*")
 # The tests of a file stand at its end, and may know more.
 TESTS = re.compile(r"^#\[cfg\(test\)\]\s*mod \w+ \{.*", re.MULTILINE | re.DOTALL)
-IMPORT = re.compile(r"\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
+# Macros name what they use by `$crate` and the public path.
+IMPORT = re.compile(r"(?<!\$)\b(?:crate|selkie_core)::(?:(\w+)|\{([^;]*?)\};)", re.DOTALL)
 
 # The crates that know neither the operating system nor an allocator, and what their first file must
 # say.
 FREE_STANDING = ("core", "service")
 ATTRIBUTES = ("#![no_std]", "#![forbid(unsafe_code)]")
 # The library crates that such a crate could still bring in, unless for its tests or by a feature.
-EXTERN_CRATE = re.compile(r"(?<!#\[cfg\(test\)\]\n)(?<!#\[cfg\(feature = \"std\"\)\]\n)^extern crate (?:std|alloc)\b", re.MULTILINE)
+EXTERN_CRATE = re.compile(
+    r"(?<!#\[cfg\(test\)\]\n)(?<!#\[cfg\(feature = \"std\"\)\]\n)"
+    r"^extern crate (?:std|alloc)\b",
+    re.MULTILINE,
+)
 
 
 def layer_of(package):
@@ -134,6 +164,44 @@ def breaches_inside_core(root):
                 yield f"{place}:{line}: `{name}` is imported from the root; name its layer"
 
 
+def imports_inside_server(sources):
+    """The files of the server that each of its files imports."""
+    found = {}
+    for path in sorted(sources.glob("*.rs")):
+        code = TESTS.sub("", COMMENT.sub("", path.read_text(encoding="utf-8")))
+        pattern = r"^(?:pub )?use (\w+)::" if path.stem == "mod" else r"\bsuper::(\w+)"
+        names = re.findall(pattern, code, re.MULTILINE)
+        found[path.stem] = {"mod" if name[0].isupper() else name for name in names}
+    return {file: names & found.keys() - {file} for file, names in found.items()}
+
+
+def reached(imports, file, without):
+    """The files that `file` imports, by itself or through others, but not by the one arrow."""
+    seen, rest = set(), [file]
+    while rest:
+        place = rest.pop()
+        for name in imports[place] - seen:
+            if (place, name) != without:
+                seen.add(name)
+                rest.append(name)
+    return seen
+
+
+def breaches_inside_server(root):
+    imports = imports_inside_server(root / "core" / "src" / "server")
+    floors = {file: floor for floor, files in enumerate(SERVER) for file in files.split()}
+    arrows = [(file, name) for file in imports for name in sorted(imports[file])]
+    for file in sorted(imports.keys() - floors.keys()):
+        yield f"core/src/server/{file}.rs has no place in the order of ci/directions.py"
+    for file, name in arrows:
+        if file in floors and name in floors and floors[name] >= floors[file]:
+            yield f"core/src/server/{file}.rs may not import {name}"
+    drawn = [arrow for arrow in arrows if arrow[1] not in reached(imports, arrow[0], arrow)]
+    print(f"    server: {len(arrows)} imports, {len(drawn)} of which do not follow from others")
+    if len(drawn) > SERVER_ARROWS:
+        yield f"core/src/server: {len(drawn)} arrows are more than {SERVER_ARROWS}"
+
+
 def main():
     root = pathlib.Path(__file__).resolve().parent.parent
     packages = workspace.read_packages()
@@ -142,7 +210,7 @@ def main():
     for package in packages:
         print(f"    {layers[package['name']]:8} {package['name']} ({package['folder']})")
         breaches += [*breaches_in_manifest(package, layers), *breaches_in_sources(package, root)]
-    breaches += breaches_inside_core(root)
+    breaches += [*breaches_inside_core(root), *breaches_inside_server(root)]
     for breach in breaches:
         print(f"error: {breach}")
     print(f"    {len(packages)} packages looked at, {len(breaches)} breaches")

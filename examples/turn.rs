@@ -13,39 +13,39 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use selkie::memory::{StaticLoop, StaticServer};
-use selkie::{Config, DefaultSelector, EventLoop, Instant, Platform, Server, Socket};
+use selkie::memory::StaticMemory;
+use selkie::{DefaultSelector, Instant, Platform, Socket, StaticBuilder, static_memory};
 use selkie_services::Echo;
 
-/// Eight clients and a listener.
-const SLOTS: usize = 9;
+/// Eight clients and a listener, with one buffer of 1 KiB for each client.
+const SETTINGS: StaticBuilder = StaticBuilder::new()
+    .connections(8)
+    .buffers_each(1)
+    .buffer_size(1024)
+    .idle_timeout(Some(Duration::from_secs(60)));
 
-static LOOP: Mutex<StaticLoop<SLOTS, 8>> = Mutex::new(StaticLoop::new());
-/// Four blocks of 1 KiB for bytes that wait, and 1 KiB to read into.
-static SERVER: Mutex<StaticServer<Socket, (), SLOTS, 4, 4096, 1024>> =
-    Mutex::new(StaticServer::new());
+static MEMORY: Mutex<static_memory!(SETTINGS, Socket, ())> = Mutex::new(StaticMemory::new());
 
 /// The interval of the main loop's other work.
 const OTHER_WORK: Duration = Duration::from_millis(1);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7000".to_owned()).parse()?;
-    let mut platform = Platform::new(DefaultSelector::new(SLOTS)?, SLOTS)?;
+    let slots = SETTINGS.slots();
+    let mut platform = Platform::new(DefaultSelector::new(slots)?, slots)?;
     let listener = platform.listen(address, 8)?;
-    println!("listening on {} (static memory)", platform.local_address(listener)?);
+    let address = platform.local_address(listener)?;
 
     // Locked for as long as the program runs: a `static` lends its memory to one user.
-    let (mut loop_memory, mut server_memory) =
-        (LOOP.lock().map_err(|_| "in use")?, SERVER.lock().map_err(|_| "in use")?);
-    let mut event_loop = EventLoop::new(platform, &mut *loop_memory);
-    let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(60)));
-    let mut server = Server::new(Echo, config, server_memory.storage());
-    server.listen(&mut event_loop.context(), listener)?;
+    let mut memory = MEMORY.lock().map_err(|_| "in use")?;
+    let mut server = SETTINGS.build(platform, Echo, &mut memory, Instant::ZERO);
+    server.listen(listener)?;
+    println!("listening on {address} ({} bytes of memory)", SETTINGS.memory::<Socket, ()>());
 
     let start = Clock::now();
     loop {
         let now = Instant::ZERO + start.elapsed();
-        let next = event_loop.turn(now, &mut server)?;
+        let next = server.turn(now)?;
         // Firmware would sleep until an interrupt or the next deadline; this main loop has other
         // work besides.
         let idle = next.map_or(OTHER_WORK, |next| next.saturating_since(now));

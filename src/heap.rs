@@ -3,13 +3,13 @@
 use std::boxed::Box;
 
 use selkie_core::Error;
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 use selkie_core::ErrorKind;
 use selkie_core::Event;
 use selkie_core::memory::{
     Block, Connection, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
 };
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 use selkie_std::try_zeroed_slice as table;
 #[cfg(target_os = "wasi")]
 use selkie_wasi::ZeroedSlice as Table;
@@ -25,7 +25,7 @@ fn table<T: selkie_wasi::Zeroable>(len: usize) -> Result<Table<T>, Error> {
 }
 
 /// Makes an empty table where no backend has fresh pages.
-#[cfg(not(any(unix, target_os = "wasi")))]
+#[cfg(not(any(unix, windows, target_os = "wasi")))]
 fn table<T: Clone + Default>(len: usize) -> Result<Table<T>, Error> {
     let mut table = std::vec::Vec::new();
     table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;
@@ -36,9 +36,9 @@ fn table<T: Clone + Default>(len: usize) -> Result<Table<T>, Error> {
 /// Makes a table without values, of a type that only the user knows. Where fresh pages can be had,
 /// nothing is written to them.
 fn vacant<T>(len: usize) -> Result<Box<[Entry<T>]>, Error> {
-    #[cfg(unix)]
+    #[cfg(any(unix, windows))]
     return table(len);
-    #[cfg(not(unix))]
+    #[cfg(not(any(unix, windows)))]
     {
         let mut table = std::vec::Vec::new();
         table.try_reserve_exact(len).map_err(|_| ErrorKind::OutOfMemory)?;

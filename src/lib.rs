@@ -29,7 +29,7 @@
 //! | --- | --- |
 //! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
 #![cfg_attr(
-    all(feature = "std", any(unix, target_os = "wasi")),
+    all(feature = "std", any(unix, windows, target_os = "wasi")),
     doc = "| set sizes, time-outs, a backend, and stop the server | [`Builder`], [`Handle`] |"
 )]
 //! | set every limit, and read the counters | [`Config`], [`Counters`], [`CloseReason`] |
@@ -76,7 +76,7 @@
 //!
 //! | compiled for | this crate is |
 //! | --- | --- |
-//! | Linux, the BSDs, macOS | [`selkie_core`] and `selkie_std` |
+//! | Linux, the BSDs, macOS, Windows | [`selkie_core`] and `selkie_std` |
 //! | WebAssembly with WASI 0.1, 0.2 or 0.3 | [`selkie_core`] and `selkie_wasi` |
 //! | anything else | [`selkie_core`] |
 //!
@@ -88,7 +88,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 mod front_door;
 #[cfg(feature = "std")]
 mod heap;
@@ -100,14 +100,14 @@ struct Readme;
 
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
-#[cfg(all(feature = "std", any(unix, target_os = "wasi")))]
+#[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub use front_door::{Builder, Finished, Handle, Listening, Ready, ServeError, serve};
 #[cfg(all(feature = "std", unix))]
 pub use front_door::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
 #[cfg(feature = "std")]
 pub use heap::{HeapLoop, HeapServer};
 pub use selkie_core::*;
-#[cfg(all(unix, feature = "std"))]
+#[cfg(all(any(unix, windows), feature = "std"))]
 pub use selkie_std::*;
 #[cfg(target_os = "wasi")]
 pub use selkie_wasi::*;

@@ -8,10 +8,11 @@ use std::path::Path;
 
 /// Returns the native backends, best first: the type, the name (also of its `cfg`), and true if the
 /// target has it. A new backend is one more line.
-fn backends(target: &Target) -> [(&'static str, &'static str, bool); 4] {
+fn backends(target: &Target) -> [(&'static str, &'static str, bool); 5] {
     [
         ("Epoll", "epoll", target.is_linux() || target.system == "android"),
         ("Kqueue", "kqueue", target.is_bsd() || target.has_libkqueue),
+        ("Afd", "afd", target.system == "windows"),
         ("Poll", "poll", true),
         ("Select", "select", true),
     ]

@@ -152,7 +152,7 @@ impl Service for Relay {
         };
         self.others[token.index()] = Some(other);
         self.others[other.index()] = Some(token);
-        peer.resume(other);
+        peer.resume_reading_of(other);
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
@@ -166,7 +166,7 @@ impl Service for Relay {
 
     fn writable(&mut self, peer: &mut Peer<'_>, _session: &mut ()) {
         if let Some(other) = self.others[peer.token().index()] {
-            peer.resume(other);
+            peer.resume_reading_of(other);
         }
     }
 

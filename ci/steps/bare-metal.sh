@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Core, the smoltcp backend and the services build for microcontrollers and bare WebAssembly.
+# Core, tasks, smoltcp and the services build for microcontrollers and bare WebAssembly.
 set -euo pipefail
 source ci/common.sh
 
@@ -9,7 +9,7 @@ for target in thumbv6m-none-eabi thumbv7m-none-eabi thumbv7em-none-eabi \
     need_target "$target"
     for features in "" selkie-core/defmt; do
         # shellcheck disable=SC2046
-        run cargo build --locked $(packages core conformance examples/services .) \
+        run cargo build --locked $(packages core async conformance examples/services .) \
             --no-default-features --features "$features" --target "$target"
     done
     # Tests of layout, which the compiler runs.

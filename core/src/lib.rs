@@ -92,15 +92,21 @@ pub mod backend;
 mod bitset;
 mod compact;
 mod contract;
+mod datagrams;
 #[cfg(feature = "defmt")]
 mod defmt;
 mod event_loop;
+mod front_door;
 mod server;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
+pub use datagrams::{
+    DatagramCounters, DatagramOps, DatagramServer, DatagramService, DatagramSocket, Message,
+};
 pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
+pub use front_door::{StaticBuilder, StaticFrontDoor};
 pub use server::{
-    CloseReason, Config, Counters, Ending, Peer, PeerOps, SendError, Server, Service,
+    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, SendError, Server, Service,
 };
 
 /// The contracts that platforms implement, and the values that only they and generic code name.
@@ -116,5 +122,6 @@ pub mod memory {
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
+    pub use crate::front_door::StaticMemory;
     pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
 }

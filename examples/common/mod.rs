@@ -11,6 +11,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use selkie::{Backend, Builder, CloseReason, Service};
 
 #[cfg_attr(unix, path = "native.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(target_os = "wasi", path = "wasi.rs")]
 mod platform;
 #[cfg(unix)]

@@ -16,7 +16,7 @@ pub(super) struct ShardArguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count)]
     pub(super) shards: usize,
 
-    /// How clients are shared out: hash, cpu or least-loaded.
+    /// The strategy that shares clients out: hash, cpu or least-loaded.
     #[arg(long, value_name = "NAME", default_value_t = Distribution::Hash)]
     distribution: Distribution,
 

@@ -51,6 +51,9 @@ struct Arguments {
     /// Go on after a seed that breaks a rule, without making it smaller.
     #[arg(long)]
     survey: bool,
+    /// Number of seeds that a survey prints for each rule.
+    #[arg(long, default_value_t = 3)]
+    list: u64,
     /// Stop at the first seed that breaks a rule, and print one line about it.
     #[arg(long)]
     terse: bool,
@@ -138,7 +141,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
         if arguments.survey {
-            if *times <= 3 {
+            if *times <= arguments.list {
                 println!("seed {seed} breaks a rule: {violation}");
             }
         } else {

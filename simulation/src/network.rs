@@ -89,6 +89,8 @@ pub struct ConnectionEvidence {
     pub refused_since: Option<Instant>,
     /// The first error on it that the near side was told of, other than would-block.
     pub failed: Option<ErrorKind>,
+    /// The platform refused to watch it for something else.
+    pub unwatchable: bool,
     /// Address of the listener that it was accepted from.
     pub listener: u32,
     /// When it was accepted.

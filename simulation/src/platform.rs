@@ -242,8 +242,9 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Selector
         if self.chance(failures) {
             trace!(self.network, "near {}: cannot be modified", source.slot);
             if source.kind == Kind::Stream {
-                let failed = &mut self.network.connections[source.slot as usize].evidence.failed;
-                failed.get_or_insert(ErrorKind::OutOfMemory);
+                let evidence = &mut self.network.connections[source.slot as usize].evidence;
+                evidence.failed.get_or_insert(ErrorKind::OutOfMemory);
+                evidence.unwatchable = true;
             }
             return Err(Error::with_code(ErrorKind::OutOfMemory, 12));
         }

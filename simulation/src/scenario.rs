@@ -235,10 +235,6 @@ impl Scenario {
             self.parameters.buffer_to_far = self.parameters.buffer_to_far.max(256);
             self.parameters.buffer_to_near = self.parameters.buffer_to_near.max(256);
             self.limits.blocks = 0;
-        } else if self.limits.is_scarce() {
-            // Relays whose connections wait for each other's buffers are not tried yet.
-            self.crowd.relay = 0;
-            self.crowd.echo += u64::from(self.crowd.shares() == 0);
         }
         self
     }
@@ -374,11 +370,6 @@ fn timeout(random: &mut Random) -> u64 {
 }
 
 impl Crowd {
-    /// Returns the sum of all shares.
-    const fn shares(&self) -> u64 {
-        self.echo + self.chat + self.stream + self.chaos + self.relay
-    }
-
     /// Draws the behaviour of the clients.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {

@@ -287,6 +287,8 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         };
         self.note_write(slot, &outcome);
         let now = self.network.now();
+        // Where bytes wait in its own buffer, the peer takes none while that is full.
+        let is_full = OWNS_BUFFERS && self.network.room(slot, NEAR) == 0;
         let evidence = &mut self.network.connections[slot as usize].evidence;
         let taken = *outcome.as_ref().unwrap_or(&0);
         evidence.tried_at = now;
@@ -296,7 +298,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
             self.evidence.bytes_out += taken as u64;
             self.evidence.progress += 1;
         }
-        if taken == bytes.len() {
+        if taken == bytes.len() && !is_full {
             evidence.refused_since = None;
         } else if taken > 0 || evidence.refused_since.is_none() {
             evidence.refused_since = Some(now);
@@ -318,6 +320,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         } else {
             evidence.refused_since.get_or_insert(now);
         }
+        evidence.tried_at = now;
         room
     }
 

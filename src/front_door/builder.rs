@@ -115,13 +115,13 @@ impl Builder {
     }
 
     /// Sets the time without a byte after which a connection is closed; `None` for never.
-    pub fn idle_timeout(mut self, idle_timeout: Option<Duration>) -> Self {
+    pub const fn idle_timeout(mut self, idle_timeout: Option<Duration>) -> Self {
         self.config = self.config.idle_timeout(idle_timeout);
         self
     }
 
     /// Sets all limits and times at once. The number of connections stays as it is.
-    pub fn config(mut self, config: Config) -> Self {
+    pub const fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
@@ -141,7 +141,8 @@ impl Builder {
     /// # }
     ///
     /// let settings = Builder::new().connections(100).buffer_size(1024);
-    /// let (small, large) = (settings.memory::<Echo>(), settings.connections(200).memory::<Echo>());
+    /// let small = settings.memory::<Echo>();
+    /// let large = settings.connections(200).memory::<Echo>();
     /// // Two buffers of 1 KiB, and a few words of tables.
     /// assert!((200 * 1024..250 * 1024).contains(&(large - small)));
     /// ```

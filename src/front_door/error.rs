@@ -9,6 +9,8 @@ use std::path::Path;
 
 use selkie_core::{Error, ErrorKind};
 
+use super::open;
+
 /// A step that failed, the error, and what to do about it; in one sentence.
 #[derive(Clone, Debug)]
 pub struct ServeError {
@@ -22,7 +24,7 @@ pub(super) enum Step {
     /// Get memory for so many connections.
     Memory(usize),
     /// Raise the limit of descriptors for so many connections.
-    #[cfg(unix)]
+    #[cfg(not(target_os = "wasi"))]
     Descriptors(usize, selkie_std::DescriptorLimit),
     /// Open the selector or the platform over it.
     Platform,
@@ -74,35 +76,13 @@ impl ServeError {
             (Step::Listen(_), ErrorKind::AddressInUse) => {
                 "stop the program that listens there, or choose another port (0 for any free one)"
             }
-            #[cfg(unix)]
-            (Step::Listen(_), ErrorKind::PermissionDenied) => {
-                "ports below 1024 need privileges: choose a higher one"
-            }
-            #[cfg(not(unix))]
-            (Step::Listen(_), ErrorKind::PermissionDenied) => {
-                "the host does not allow it: run it with `wasmtime run -S inherit-network`, and \
-                 choose a port above 1023"
-            }
+            (Step::Listen(_), ErrorKind::PermissionDenied) => open::PERMISSION_ADVICE,
             (Step::Listen(_), ErrorKind::AddressUnavailable) => {
                 "that address is not one of this host: try 127.0.0.1 or 0.0.0.0"
             }
             (Step::Listen(_), _) => "try another address",
             #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::AddressInUse) => {
-                "stop the program that listens there, remove the file if it is no socket, or \
-                 choose another path"
-            }
-            #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::PermissionDenied) => {
-                "this user must be allowed to write to the folder: change its owner, or choose \
-                 another path"
-            }
-            #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::InvalidInput) => {
-                "the system takes paths of up to about 100 bytes: choose a shorter one"
-            }
-            #[cfg(unix)]
-            (Step::ListenUnix(_), ErrorKind::NotRegistered) => "make the folder first",
+            (Step::ListenUnix(_), kind) => Self::path_advice(kind),
             #[cfg(unix)]
             (Step::Inherited, ErrorKind::InvalidSource) => {
                 "it is no listening socket: a systemd unit of the type `.socket` passes one with \
@@ -116,13 +96,33 @@ impl ServeError {
             _ => "",
         }
     }
+
+    /// Returns what the user can do about the path of a Unix socket.
+    #[cfg(unix)]
+    const fn path_advice(kind: ErrorKind) -> &'static str {
+        match kind {
+            ErrorKind::AddressInUse => {
+                "stop the program that listens there, remove the file if it is no socket, or \
+                 choose another path"
+            }
+            ErrorKind::PermissionDenied => {
+                "this user must be allowed to write to the folder: change its owner, or choose \
+                 another path"
+            }
+            ErrorKind::InvalidInput => {
+                "the system takes paths of up to about 100 bytes: choose a shorter one"
+            }
+            ErrorKind::NotRegistered => "make the folder first",
+            _ => "try another path",
+        }
+    }
 }
 
 impl fmt::Display for ServeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.step {
             Step::Memory(count) => write!(formatter, "no memory for {count} connections"),
-            #[cfg(unix)]
+            #[cfg(not(target_os = "wasi"))]
             Step::Descriptors(count, limit) => {
                 // The limit's own text has the numbers, and says what to do.
                 return write!(formatter, "cannot serve {count} clients: {limit}");

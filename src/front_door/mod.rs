@@ -4,7 +4,7 @@ mod builder;
 mod error;
 mod handle;
 mod listening;
-#[cfg_attr(unix, path = "open/native.rs")]
+#[cfg_attr(any(unix, windows), path = "open/native.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
 mod open;

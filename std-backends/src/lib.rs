@@ -104,13 +104,15 @@
 //! * Regular files are refused by `epoll` and `kqueue`, and always ready for `poll` and `select`.
 //! * [`Mode::Edge`](selkie_core::Mode::Edge) works with `epoll` and `kqueue` only.
 //! * After a `fork`, the child makes its own selector.
-#![cfg(unix)]
+#![cfg(any(unix, windows))]
 
 include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
 
 mod platform;
 mod selector;
 pub mod shards;
+#[cfg(unix)]
+mod sources;
 mod storage;
 mod sys;
 #[cfg(target_os = "linux")]
@@ -120,14 +122,21 @@ mod waker;
 #[cfg(unix)]
 pub use platform::SocketFile;
 pub use platform::{Platform, Socket};
+#[cfg(has_afd)]
+pub use selector::Afd;
 #[cfg(has_epoll)]
 pub use selector::Epoll;
 #[cfg(has_kqueue)]
 pub use selector::Kqueue;
 pub use selector::{AnySelector, Backend, FdSelector, Poll, Select, UnknownBackend};
+#[cfg(unix)]
+pub use sources::{ChildExit, Signals};
 pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
+#[cfg(has_afd)]
+pub use sys::afd::AfdOperation;
 pub use sys::errno::from_errno;
-pub use sys::rlimit::{DescriptorLimit, raise_descriptor_limit};
+pub use sys::limit::DescriptorLimit;
+pub use sys::rlimit::raise_descriptor_limit;
 #[cfg(target_os = "linux")]
 pub use uring::{Uring, UringSocket, UringStorage, uring_advice};
 pub use waker::Waker;
@@ -139,5 +148,8 @@ pub type DefaultSelector<'fd> = Epoll<'fd>;
 #[cfg(all(has_kqueue, not(has_epoll)))]
 pub type DefaultSelector<'fd> = Kqueue<'fd>;
 /// The best selector of the platform.
-#[cfg(not(any(has_kqueue, has_epoll)))]
+#[cfg(has_afd)]
+pub type DefaultSelector<'fd> = Afd<'fd>;
+/// The best selector of the platform.
+#[cfg(not(any(has_kqueue, has_epoll, has_afd)))]
 pub type DefaultSelector<'fd> = Poll<'fd>;

@@ -39,6 +39,12 @@ impl WakeSource {
         Ok(Self { channel: Arc::new(Channel::new()?), token })
     }
 
+    /// Makes a source of the wakes of a channel.
+    #[cfg(has_afd)]
+    pub(crate) fn over(channel: Channel, token: Token) -> Self {
+        Self { channel: Arc::new(channel), token }
+    }
+
     /// Returns a handle that wakes it.
     pub(crate) fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.channel))

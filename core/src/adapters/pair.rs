@@ -1,5 +1,7 @@
 //! Two platforms under one loop.
 
+use core::net::SocketAddr;
+
 use crate::contract::{
     Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport,
 };
@@ -116,6 +118,19 @@ impl<A: Transport, B: Transport> Transport for Pair<A, B> {
         match listener {
             Either::First(listener) => self.first.accept(listener).map(Either::First),
             Either::Second(listener) => self.second.accept(listener).map(Either::Second),
+        }
+    }
+
+    /// Prefers the first half, if both can connect to the address.
+    fn address(address: SocketAddr) -> Option<Self::Address> {
+        let first = A::address(address).map(Either::First);
+        first.or_else(|| B::address(address).map(Either::Second))
+    }
+
+    fn remote_address(&mut self, source: Self::Source) -> Option<SocketAddr> {
+        match source {
+            Either::First(source) => self.first.remote_address(source),
+            Either::Second(source) => self.second.remote_address(source),
         }
     }
 

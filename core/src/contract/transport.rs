@@ -1,5 +1,7 @@
 //! The contracts for moving bytes: [`Transport`] for streams, [`Datagrams`] for messages.
 
+use core::net::SocketAddr;
+
 use crate::contract::{Error, Instant, Selector};
 
 /// The two ways to close a source.
@@ -53,6 +55,24 @@ pub trait Transport: Selector {
     /// and [`OutOfMemory`](crate::ErrorKind::OutOfMemory): the connection keeps waiting, the
     /// listener stays ready; try again when something was freed.
     fn accept(&mut self, listener: Self::Source) -> Result<Self::Source, Error>;
+
+    /// Converts an Internet address to an address of this platform, for a service that connects;
+    /// `None` where the platform cannot [connect](Self::connect) to it.
+    #[must_use]
+    fn address(address: SocketAddr) -> Option<Self::Address> {
+        let _ = address;
+        None
+    }
+
+    /// Returns the address of the peer of a connection; `None` if it has no Internet address, or
+    /// if the platform does not know it, or no longer.
+    ///
+    /// Right after [`accept`](Self::accept) has returned the source this costs no system call
+    /// where `accept` gives the address.
+    fn remote_address(&mut self, source: Self::Source) -> Option<SocketAddr> {
+        let _ = source;
+        None
+    }
 
     /// Starts a connection, and gives its source at once. Once it is reported writable,
     /// [`connected`](Self::connected) returns the result. Closing the source before cancels the

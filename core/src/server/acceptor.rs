@@ -4,6 +4,7 @@
 use super::connection::{Connection, Phase, Waiting};
 use super::counters::bump;
 use super::engine::{Application, Call, Engine};
+use super::origin::Origin;
 use super::service::Service;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
@@ -29,7 +30,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let listener = self.current;
         let index = listener.index();
         let Some(source) = self.source(index) else { return };
-        let accepted = self.accept_share(app, source);
+        let accepted = self.accept_share(app, listener, source);
         self.current = listener;
         match accepted {
             Accepted::All if self.state.drain.is_some() => self.close_listener(index),
@@ -48,6 +49,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn accept_share<S: Service>(
         &mut self,
         app: &mut Application<'_, S>,
+        listener: Token,
         source: P::Source,
     ) -> Accepted {
         let turn = self.context.counters().turns;
@@ -69,7 +71,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             // Failed attempts count too, or clients that give up at once could keep the turn going.
             self.state.accepts.1 += 1;
             match self.context.platform.accept(source) {
-                Ok(connection) => self.admit(app, connection),
+                Ok(connection) => self.admit(app, listener, connection),
                 Err(error) if error.is_would_block() => return Accepted::All,
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {
                     bump(&mut self.state.counters.aborted_early, 1);
@@ -84,25 +86,34 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Opens a connection that was just accepted, or closes it if it cannot be registered.
-    fn admit<S: Service>(&mut self, app: &mut Application<'_, S>, source: P::Source) {
+    fn admit<S: Service>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        listener: Token,
+        source: P::Source,
+    ) {
         if let Some(drain) = &mut self.state.drain {
             drain.accepts_left -= 1;
         }
-        if let Ok(token) = self.register(source) {
+        if let Ok(token) = self.register(source, Interest::READABLE) {
             self.current = token;
             // Each callback gathers its own output.
             self.state.call = Call::NEW;
-            return self.open(app);
+            return self.open(app, Origin::Accepted(listener));
         }
         bump(&mut self.state.counters.refused, 1);
         let closed = self.context.platform.close(source, Close::Abort);
         bump(&mut self.state.counters.close_failures, usize::from(closed.is_err()));
     }
 
-    /// Watches a source for reading, and remembers it.
+    /// Watches a source, and remembers it.
     #[inline(never)]
-    pub(super) fn register(&mut self, source: P::Source) -> Result<Token, Error> {
-        let token = self.context.register(source, Interest::READABLE, Mode::Level)?;
+    pub(super) fn register(
+        &mut self,
+        source: P::Source,
+        interest: Interest,
+    ) -> Result<Token, Error> {
+        let token = self.context.register(source, interest, Mode::Level)?;
         // `join` has compared the sizes, but a caller may pass the context of a larger loop.
         if token.index() >= self.connections.len() {
             self.context.deregister(source, token)?;
@@ -113,16 +124,19 @@ impl<P: Transport> Engine<'_, '_, P> {
         Ok(token)
     }
 
-    /// Returns whether no further connection can be served.
+    /// Returns whether no further connection can be accepted: all are in use, or kept for those
+    /// that the service asks for.
     fn is_full(&self) -> bool {
         let slots = self.context.registry();
-        self.state.open >= self.state.limits.connections_max
-            || slots.len() + slots.retired() >= slots.capacity()
+        let kept = self.state.limits.connects_reserved.saturating_sub(self.state.connects);
+        self.state.open + kept >= self.state.limits.connections_max
+            || slots.len() + slots.retired() + kept >= slots.capacity()
     }
 
     /// Returns whether slots of the loop are used that are not this server's.
     fn shares_slots(&self) -> bool {
-        self.context.registry().len() > self.state.open + self.state.listeners
+        let ticker = usize::from(self.state.ticker.is_some());
+        self.context.registry().len() > self.state.open + self.state.listeners + ticker
     }
 
     /// Stops watching a listener until something is freed.

@@ -83,6 +83,7 @@ impl PoolState {
     pub(super) fn new(blocks: usize, bytes: usize) -> Self {
         let size = bytes.checked_div(blocks).unwrap_or(0).min(u32::MAX as usize);
         let count = u32::try_from(blocks).unwrap_or(u32::MAX - 1).min(u32::MAX - 1);
+        // Blocks without a byte can keep nothing, so there are none.
         let count = if size == 0 { 0 } else { count };
         Self { size, count, free: count, ..Self::default() }
     }
@@ -158,6 +159,7 @@ impl<'a> Pool<'a> {
                 number
             }
         };
+        // Blocks stand in the order of borrowing, so that the grace finds the oldest at once.
         let newest = core::mem::replace(&mut self.state.newest, number);
         self.blocks[number as usize - 1] = Block {
             waiting_since: now,
@@ -237,6 +239,7 @@ impl<'a> Pool<'a> {
         let block = &self.blocks[id.index()];
         let (head, len, size) = (block.head as usize, block.len as usize, self.state.size);
         let ring = &self.bytes[id.index() * size..][..size];
+        // The bytes may wrap around: what does not fit behind the head is at the beginning.
         let front = len.min(size - head);
         [&ring[head..head + front], &ring[..len - front]]
     }

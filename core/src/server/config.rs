@@ -25,6 +25,8 @@ pub struct Config {
     accepts_per_turn: usize,
     accept_retry: Duration,
     drain_accepts: usize,
+    connect_timeout: Option<Duration>,
+    connects_reserved: Option<usize>,
 }
 
 /// When a service that takes nothing of a full inbox has had enough time.
@@ -39,7 +41,8 @@ enum InputTimeout {
 impl Config {
     /// No limit on connections and idle time, 30 seconds for stalled peers and for input that is
     /// not taken, 1 second of grace for buffers, 2 seconds of lingering, 16 accepts per turn, a
-    /// retry after 100 milliseconds, 4,096 accepts per listener while draining.
+    /// retry after 100 milliseconds, 4,096 accepts per listener while draining, 10 seconds to
+    /// connect, and for a service that connects half of the slots.
     pub const DEFAULT: Self = Self {
         connections_max: usize::MAX,
         idle_timeout: None,
@@ -50,6 +53,8 @@ impl Config {
         accepts_per_turn: 16,
         accept_retry: Duration::from_millis(100),
         drain_accepts: 4096,
+        connect_timeout: Some(Duration::from_secs(10)),
+        connects_reserved: None,
     };
 
     /// Sets how many connections are served at once, at least one; more wait in the platform's
@@ -120,8 +125,24 @@ impl Config {
         Self { drain_accepts, ..self }
     }
 
-    /// Returns the limits in the units that the server calculates with.
-    pub(super) fn limits(&self) -> Limits {
+    /// Sets how long a connection that the service asks for may take to stand, before it is closed
+    /// as [`TimedOut`](crate::CloseReason::TimedOut); `None` leaves that to the platform.
+    #[must_use]
+    pub const fn connect_timeout(self, connect_timeout: Option<Duration>) -> Self {
+        Self { connect_timeout, ..self }
+    }
+
+    /// Sets how many slots are kept for connections that the service asks for: accepting leaves so
+    /// many free, less those that are in use for that. The default is half of all slots if the
+    /// service [connects](crate::Service::CONNECTS), otherwise none.
+    #[must_use]
+    pub const fn connects_reserved(self, connects_reserved: usize) -> Self {
+        Self { connects_reserved: Some(connects_reserved), ..self }
+    }
+
+    /// Returns the limits in the units that the server calculates with, with `reserved` slots for
+    /// connections that the service asks for, unless another number was set.
+    pub(super) fn limits(&self, reserved: usize) -> Limits {
         let input = match self.input_timeout {
             InputTimeout::AsStall => self.stall_timeout,
             InputTimeout::After(timeout) => timeout,
@@ -131,6 +152,8 @@ impl Config {
             connections_max: self.connections_max.max(1),
             accepts_per_turn: self.accepts_per_turn.max(1),
             drain_accepts: self.drain_accepts,
+            connects_reserved: self.connects_reserved.unwrap_or(reserved),
+            connect: Span::new(self.connect_timeout),
             idle: Span::new(self.idle_timeout),
             stall: Span::new(self.stall_timeout),
             input: Span::new(input),
@@ -153,6 +176,8 @@ pub(super) struct Limits {
     pub(super) connections_max: usize,
     pub(super) accepts_per_turn: usize,
     pub(super) drain_accepts: usize,
+    pub(super) connects_reserved: usize,
+    pub(super) connect: Span,
     pub(super) idle: Span,
     pub(super) stall: Span,
     pub(super) input: Span,

@@ -3,8 +3,10 @@
 //! ```text
 //!                 listen                          unlisten, close_listener
 //!   Free ------------------------> Listening ------------------------------> Free
-//!     |
-//!     | open
+//!     |      connect
+//!     +--------------------> Connecting ---- fail (refused, timed out) ----> Failed
+//!     | open                     |
+//!     +<-------------------------+ establish (the platform has connected)
 //!     v        begin_closing              begin_lingering
 //!   Open ----------------------> Closing -----------------> Lingering
 //!     |    (close, read_closed,     |    (output flushed,       |
@@ -22,102 +24,15 @@
 //!               any  -- fail_write (the peer takes nothing more; we still read) --> ShutDown
 //! ```
 
+mod axes;
+
 use super::buffer_pool::BufferId;
 use super::counters::CloseReason;
+use super::origin::Origin;
 use crate::compact::compact;
-use crate::contract::{Instant, Interest};
+use crate::contract::{Instant, Interest, Token};
 
-/// Defines one axis of the state, and how it is packed.
-macro_rules! axis {
-    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $case:ident,)* }) => {
-        $(#[$outer])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum $name { $($(#[$inner])* $case,)* }
-
-        impl $name {
-            pub(super) const ALL: &[Self] = &[$(Self::$case,)*];
-
-            const fn unpack(bits: u32) -> Self {
-                $(if bits == Self::$case as u32 { return Self::$case; })*
-                Self::ALL[0]
-            }
-        }
-    };
-}
-
-axis! {
-    /// The use of a slot, and how far its connection has got.
-    Phase {
-        Free,
-        Listening,
-        Open,
-        /// Output is flushed, then our stream is ended; nothing is read or offered any more.
-        Closing,
-        /// All is sent; what the peer still sends is thrown away until it ends its stream, as
-        /// closing with unread input sends RST, which can discard our last bytes.
-        Lingering,
-        /// Aborted at the next opportunity.
-        Failed,
-    }
-}
-
-axis! {
-    /// The peer's stream to us.
-    ReadHalf {
-        Open,
-        /// The peer has sent FIN, and the service does not know yet.
-        Eof,
-        EofDelivered,
-    }
-}
-
-axis! {
-    /// Our stream to the peer.
-    WriteHalf {
-        Open,
-        /// FIN is sent once the pending output is flushed.
-        ShuttingDown,
-        ShutDown,
-    }
-}
-
-axis! {
-    /// The queue of the connection table that a slot is in.
-    Waiting {
-        Nothing,
-        /// A listener: a slot, a descriptor or memory.
-        Slot,
-        /// A buffer to send from.
-        Output,
-        /// A buffer to receive into.
-        Input,
-    }
-}
-
-/// One yes or no of the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flag(u32);
-
-impl Flag {
-    /// The service asked to be called when the peer takes bytes.
-    pub(super) const WRITABLE_WANTED: Self = Self(1 << 18);
-    /// Unread input is offered again in the next turn.
-    pub(super) const OFFER_AGAIN: Self = Self(1 << 19);
-    /// The service has paused reading.
-    pub(super) const PAUSED: Self = Self(1 << 20);
-    /// The service has left as many bytes as are ever kept.
-    pub(super) const INBOX_FULL: Self = Self(1 << 21);
-    /// The service has left bytes in a buffer that the platform owns.
-    pub(super) const LEFT: Self = Self(1 << 22);
-    /// The send buffer that the platform owns is full.
-    pub(super) const NO_ROOM: Self = Self(1 << 23);
-    /// A write has failed, so that output is thrown away; the reason is kept.
-    pub(super) const WRITE_FAILED: Self = Self(1 << 24);
-    /// The service was told that the server drains.
-    pub(super) const DRAIN_TOLD: Self = Self(1 << 25);
-    /// The connection closes when the reply in progress is finished.
-    pub(super) const FINISHING: Self = Self(1 << 26);
-}
+pub(super) use axes::{Flag, Phase, ReadHalf, Waiting, WriteHalf};
 
 /// The facts outside a connection that its interest depends on.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +45,7 @@ pub(super) struct Surroundings {
     pub(super) hangups: bool,
 }
 
-/// The server's bookkeeping for one slot: 32 bytes. All bits zero is a free slot.
+/// The server's bookkeeping for one slot: 40 bytes. All bits zero is a free slot.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Connection {
@@ -145,6 +60,9 @@ pub struct Connection {
     input: u32,
     /// The slot that waits behind this one, as index + 1.
     pub(super) next: u32,
+    /// The listener that accepted the connection, or the connection whose callback asked for it;
+    /// all zero is neither. Of the latter the highest bit of the index is set.
+    pub(super) origin: Token,
     /// Phase, halves, queue, interest, reason and flags, packed. So
     /// [`is_quiet`](Self::is_quiet), which runs for each message, is one comparison.
     state: u32,
@@ -165,6 +83,7 @@ impl Connection {
         output: 0,
         input: 0,
         next: 0,
+        origin: Token::new(0, 0),
         state: 0,
     };
 
@@ -329,10 +248,28 @@ impl Connection {
     }
 
     /// Makes a free slot a connection: Free -> Open.
-    pub(super) fn open(&mut self) {
+    pub(super) fn open(&mut self, origin: Origin) {
         debug_assert!(self.phase() == Phase::Free);
-        *self = Self::EMPTY;
+        *self = Self { origin: origin.pack(), ..Self::EMPTY };
         self.put(PHASE, Phase::Open as u32);
+    }
+
+    /// Makes a free slot a connection that does not stand yet: Free -> Connecting.
+    pub(super) fn connect(&mut self, by: Option<Token>) {
+        debug_assert!(self.phase() == Phase::Free);
+        *self = Self { origin: Origin::Connected { by }.pack(), ..Self::EMPTY };
+        self.put(PHASE, Phase::Connecting as u32);
+    }
+
+    /// Records that the platform has connected: Connecting -> Open.
+    pub(super) fn establish(&mut self) {
+        debug_assert!(self.phase() == Phase::Connecting);
+        self.put(PHASE, Phase::Open as u32);
+        self.timer = Instant::ZERO;
+    }
+
+    pub(super) const fn origin(&self) -> Origin {
+        Origin::unpack(self.origin)
     }
 
     /// Records that the peer has sent FIN.
@@ -407,7 +344,7 @@ impl Connection {
             && self.read_half() == ReadHalf::Open
             && !self.has(Flag::PAUSED)
             && !self.has(Flag::INBOX_FULL)
-            && !self.has(Flag::FINISHING)
+            && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))
     }
 
     /// Returns what the platform has to watch.
@@ -417,7 +354,7 @@ impl Connection {
             // Level-triggered, a listener whose clients cannot be accepted is reported without end.
             Phase::Listening if self.waiting() == Waiting::Slot => Interest::NONE,
             Phase::Listening | Phase::Lingering => Interest::READABLE,
-            Phase::Closing => Interest::WRITABLE,
+            Phase::Closing | Phase::Connecting => Interest::WRITABLE,
             Phase::Open => self.interest_while_open(around),
         }
     }

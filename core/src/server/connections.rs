@@ -133,7 +133,7 @@ mod tests {
         let mut queues = Queues::default();
         let mut table = Connections::new(&mut slots, &mut sources, &mut queues);
         for index in 0..5 {
-            table.at(index).open();
+            table.at(index).open(super::super::Origin::Adopted);
             table.enqueue(index, Waiting::Output);
         }
         table.enqueue(3, Waiting::Input);

@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum CloseReason {
     /// The peer ended its stream, and all output was handed to the platform.
     Finished = 0,
@@ -28,11 +29,20 @@ pub enum CloseReason {
     /// Another connection waited for a buffer for longer than the grace, and this one had held one
     /// longest.
     BufferNeeded = 10,
+    /// A connection that the service asked for was refused by the peer's host.
+    Refused = 11,
+    /// A connection that the service asked for did not stand within the connect timeout, or the
+    /// platform gave up.
+    TimedOut = 12,
+    /// A connection that the service asked for leads to a host or network that cannot be reached.
+    Unreachable = 13,
+    /// The platform does not allow a connection that the service asked for.
+    Denied = 14,
 }
 
 impl CloseReason {
     /// Every reason, in the order of [`Counters::closed`].
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Finished,
         Self::Closed,
         Self::Aborted,
@@ -44,6 +54,10 @@ impl CloseReason {
         Self::Expelled,
         Self::InputNotTaken,
         Self::BufferNeeded,
+        Self::Refused,
+        Self::TimedOut,
+        Self::Unreachable,
+        Self::Denied,
     ];
 
     /// Returns the reason as one lower-case word.
@@ -61,6 +75,10 @@ impl CloseReason {
             Self::Expelled => "expelled",
             Self::InputNotTaken => "input-not-taken",
             Self::BufferNeeded => "buffer-needed",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed-out",
+            Self::Unreachable => "unreachable",
+            Self::Denied => "denied",
         }
     }
 }
@@ -74,9 +92,12 @@ impl core::fmt::Display for CloseReason {
 /// The counts of a server since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub struct Counters {
     /// Connections that were served, now or earlier.
     pub accepted: u64,
+    /// Connections that the service asked for, whether they stood in the end or not.
+    pub connects: u64,
     /// Connections that were taken from a listener and closed at once, as they could not be
     /// registered.
     pub refused: u64,

@@ -65,10 +65,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             || connection.has(Flag::WRITE_FAILED)
     }
 
-    /// Returns whether the server drains, and the service of the current connection does not know.
+    /// Returns whether the server drains, and the current connection has to be read first.
     fn is_to_be_told(&mut self) -> bool {
-        let connection = *self.current();
-        self.state.drain.is_some() && connection.is_open() && !connection.has(Flag::DRAIN_TOLD)
+        self.state.drain.is_some() && self.current().is_open() && self.is_to_be_read_out()
     }
 
     /// Flushes and reads once more. Returns whether there may be more to read.
@@ -77,10 +76,11 @@ impl<P: Transport> Engine<'_, '_, P> {
         if !self.current().is_open() {
             return false;
         }
-        let was_full = self.current().has(Flag::INBOX_FULL);
+        let connection = self.current();
+        let could_not_read = !connection.reads() && connection.waiting() != Waiting::Input;
         let mut has_more = self.receive(app, Receive::More);
-        if was_full && self.current().reads() {
-            // There was no room to read into before the service took some.
+        if could_not_read && self.current().reads() {
+            // The inbox was full before the service took some, or it waited for a buffer to answer.
             has_more |= self.receive(app, Receive::More);
         }
         if is_called {
@@ -111,16 +111,25 @@ impl<P: Transport> Engine<'_, '_, P> {
             }
             return;
         }
-        if self.current().has(Flag::DRAIN_TOLD) {
+        // While it waits for a buffer it is not read: only the drain's deadline cuts it off.
+        let waits_for_buffer = self.current().waiting() != Waiting::Nothing;
+        if waits_for_buffer || !self.is_to_be_read_out() {
             return;
         }
         // What was left may hide more, in an inbox that is full.
         let waits = self.holds_up_input();
-        if (has_more || waits) && now < drain.tell_by {
-            // If it waits, what it waits for schedules it.
-            if has_more && !waits {
-                self.schedule_now(index);
-            }
+        // If it waits, what it waits for schedules it.
+        if has_more && !waits {
+            self.schedule_now(index);
+        }
+        let is_read_out = !has_more && !waits;
+        let is_told = self.current().has(Flag::DRAIN_TOLD);
+        if is_read_out {
+            self.current().clear(Flag::TOLD_EARLY);
+        } else if now >= drain.tell_by {
+            self.current().set(Flag::TOLD_EARLY);
+        }
+        if is_told || (!is_read_out && now < drain.tell_by) {
             return;
         }
         self.current().set(Flag::DRAIN_TOLD);
@@ -204,8 +213,16 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn idle_at(&mut self) -> Instant {
         let has_output = self.has_output();
         let connection = *self.current();
+        // An inbox that the service does not empty has a time-out of its own. While the peer takes
+        // nothing of what is pending, the peer may be why.
+        let is_unread =
+            connection.has(Flag::INBOX_FULL) && !has_output && !connection.has(Flag::NO_ROOM);
         let is_held_up = match connection.phase() {
-            Phase::Open => connection.has(Flag::PAUSED) || connection.waiting() != Waiting::Nothing,
+            Phase::Open => {
+                is_unread
+                    || connection.has(Flag::PAUSED)
+                    || connection.waiting() != Waiting::Nothing
+            }
             // Without output it waits for room for the FIN, which has a deadline of its own.
             Phase::Closing => !has_output,
             _ => true,
@@ -223,7 +240,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             Instant::ZERO => Instant::MAX,
             timer => timer,
         };
-        let is_to_be_told = self.is_to_be_told();
+        let connection = self.current();
+        let waits = connection.waiting() != Waiting::Nothing || connection.has(Flag::DRAIN_TOLD);
+        let is_to_be_told = self.is_to_be_told() && !waits;
         let drain = self.state.drain.map_or(Instant::MAX, |drain| {
             if is_to_be_told { drain.tell_by.min(drain.deadline) } else { drain.deadline }
         });

@@ -1,5 +1,7 @@
 //! The one context that everything acts with: the loop, the tables and the service.
 
+use core::net::SocketAddr;
+
 use super::buffer_pool::Pool;
 use super::config::Limits;
 use super::connection::{Connection, Flag, Phase, Surroundings, Waiting, WriteHalf};
@@ -16,6 +18,9 @@ use crate::event_loop::Context;
 /// hang-ups by themselves and a connection is watched for nothing else.
 const CHECK_INTERVAL: core::time::Duration = core::time::Duration::from_secs(5);
 
+/// No connection and no listener.
+pub(super) const NONE: Token = Token::new(u32::MAX, 0);
+
 /// The part of a server that stays between two turns, beside its tables.
 #[derive(Debug)]
 pub(super) struct State {
@@ -24,6 +29,12 @@ pub(super) struct State {
     /// The number of open connections.
     pub(super) open: usize,
     pub(super) listeners: usize,
+    /// The number of connections that the service asked for, of those that are open.
+    pub(super) connects: usize,
+    /// The connection that was closed last, and how it began, packed.
+    pub(super) closed: (Token, Token),
+    /// The token of the clock that ticks.
+    pub(super) ticker: Option<Token>,
     /// The number of buffers that are borrowed for output.
     pub(super) outputs: usize,
     /// The most bytes that are kept for a service.
@@ -50,6 +61,9 @@ impl State {
             counters: Counters::default(),
             open: 0,
             listeners: 0,
+            connects: 0,
+            closed: (Token::new(0, 0), Token::new(0, 0)),
+            ticker: None,
             outputs: 0,
             received_max,
             room_max: 0,
@@ -82,7 +96,13 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     /// The connection whose event or service call is under way: what it asked for is reconciled
     /// at the end.
     pub(super) current: Token,
+    /// The function by which a service connects, if it does. It is part of the program only then.
+    pub(super) connect: Option<Connect<P>>,
 }
+
+/// A function that connects to an address for a connection.
+pub(super) type Connect<P> =
+    fn(&mut Engine<'_, '_, P>, Option<Token>, SocketAddr) -> Result<Token, Error>;
 
 /// The facts about the callback that is under way.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
@@ -102,6 +122,9 @@ pub(super) struct Call {
     pub(super) has_taken: bool,
     /// The number of bytes that the service has left in a buffer that the platform owns.
     pub(super) left: usize,
+    /// The service has found no room in the platform's own buffer for output of the current
+    /// connection, or has used all of it. At the end of the call there may be some again.
+    pub(super) has_filled: bool,
     /// The reason that is recorded if the service closes the connection.
     pub(super) closes_as: CloseReason,
 }
@@ -115,6 +138,7 @@ impl Call {
         has_offered: false,
         has_taken: false,
         left: 0,
+        has_filled: false,
         closes_as: CloseReason::Closed,
     };
 }
@@ -183,6 +207,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             pool: self.pool.reborrow(),
             state: self.state,
             current: self.current,
+            connect: self.connect,
         }
     }
 
@@ -307,8 +332,9 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         self.stop_waiting(index);
         let connection = self.connection(index);
         if connection.has(Flag::WRITE_FAILED) {
-            let reason = connection.reason();
-            connection.fail(reason);
+            // After a hang-up in order nothing has failed: it closes for what it is closed for.
+            let failure = Some(connection.reason()).filter(|why| *why != CloseReason::Finished);
+            connection.fail(failure.unwrap_or(reason));
         } else {
             connection.begin_closing(reason);
         }
@@ -372,10 +398,12 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     /// Waits for the platform's full send buffer to drain before unread input is offered again.
     fn wait_for_drain(&mut self, index: usize) {
         let is_sendable = self.connection(index).is_sendable();
-        // The service may have left its input because it found no room to answer.
+        // The service may have left its input because it found no room to answer. The peer may have
+        // made some since, during a slow callback.
+        let has_filled = self.state.call.has_filled && index == self.current.index();
         if is_sendable
             && !self.connection(index).has(Flag::NO_ROOM)
-            && self.platform_room(index) == 0
+            && (has_filled || self.platform_room(index) == 0)
         {
             let now = self.context.now();
             self.connection(index).set(Flag::NO_ROOM);

@@ -5,11 +5,15 @@
 //! no connection waits, so that unsent output and unread input can be kept. Everything that turns
 //! out otherwise is left to the [`Engine`].
 
+use core::net::SocketAddr;
+
 use super::Server;
 use super::connection::Phase;
 use super::counters::bump;
 use super::engine::{Call, Engine};
-use super::peer::{Ending, Peer, PeerOps, SendError};
+use super::ops::{Ending, PeerOps, SendError};
+use super::origin::Origin;
+use super::peer::Peer;
 use super::service::Service;
 use super::storage::{Entry, ServerMemory};
 use crate::contract::{Error, Instant, Token, Transport};
@@ -34,7 +38,7 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         if !core::mem::replace(&mut self.has_left, true) {
             self.engine.state.call = Call { has_sent, reserves_input: true, ..Call::NEW };
         }
-        apart(self.engine.reborrow(), act)
+        outlined(self.engine.reborrow(), act)
     }
 
     /// Writes the first answer of the current connection.
@@ -44,7 +48,8 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         let index = self.engine.current.index();
         match self.engine.context.platform.write(source, bytes) {
             Ok(count) => {
-                // That bytes moved was recorded when some were received.
+                // The callback may have taken its time since some were received.
+                self.engine.record_progress(self.engine.current.index());
                 bump(&mut self.engine.state.counters.bytes_out, count);
                 if count < bytes.len() {
                     self.leave(move |engine| engine.keep_rest(index, bytes, Ok(count)))
@@ -57,10 +62,10 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
     }
 }
 
-/// Acts off the fast path.
+/// Acts off the fast path, in a function of its own.
 #[cold]
 #[inline(never)]
-fn apart<'a, P: Transport, R>(
+fn outlined<'a, P: Transport, R>(
     mut engine: Engine<'_, 'a, P>,
     act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
 ) -> R {
@@ -133,6 +138,23 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
 
     fn close(&mut self, token: Token, ending: Ending) {
         self.leave(move |engine| engine.close(token, ending));
+    }
+
+    fn send_parts(&mut self, token: Token, parts: &[&[u8]]) -> Result<(), SendError> {
+        self.leave(move |engine| engine.send_all_parts(token, parts))
+    }
+
+    fn origin(&self, token: Token) -> Origin {
+        self.engine.origin(token)
+    }
+
+    fn remote_address(&mut self, token: Token) -> Option<SocketAddr> {
+        // Nothing is changed, so there is nothing to reconcile.
+        outlined(self.engine.reborrow(), move |engine| engine.remote_address(token))
+    }
+
+    fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
+        self.leave(move |engine| PeerOps::connect(engine, by, address))
     }
 }
 

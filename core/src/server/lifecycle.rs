@@ -4,6 +4,7 @@ use super::config::Span;
 use super::connection::{Connection, Flag, Phase, ReadHalf, Waiting, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Application, Engine};
+use super::origin::Origin;
 use super::reader::Receive;
 use super::service::Service;
 use super::storage::Entry;
@@ -12,16 +13,27 @@ use crate::contract::{Close, Instant, Interest, Readiness, Transport};
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Begins to serve the current source, which is registered.
-    pub(super) fn open<S: Service>(&mut self, app: &mut Application<'_, S>) {
+    pub(super) fn open<S: Service>(&mut self, app: &mut Application<'_, S>, origin: Origin) {
         let index = self.current.index();
         let connection = self.current();
-        connection.open();
+        connection.open(origin);
         connection.set_watched(Interest::READABLE);
+        bump(&mut self.state.counters.accepted, 1);
+        self.count_open();
+        app.sessions[index] = Entry::Taken(S::Session::default());
+        self.begin_service(app);
+    }
+
+    /// Counts a connection that was opened.
+    pub(super) fn count_open(&mut self) {
         self.state.open += 1;
         let open = self.state.open as u64;
-        bump(&mut self.state.counters.accepted, 1);
         self.state.counters.open_max = self.state.counters.open_max.max(open);
-        app.sessions[index] = Entry::Taken(S::Session::default());
+    }
+
+    /// Calls the service for the current connection, which has just been opened.
+    pub(super) fn begin_service<S: Service>(&mut self, app: &mut Application<'_, S>) {
+        let index = self.current.index();
         self.record_progress(index);
         if P::OWNS_BUFFERS {
             // An empty buffer shows the most room that there can be, which decides on `TooLong`.
@@ -84,9 +96,16 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// its service from taking the rest.
     fn resume_drain(&mut self) {
         let waits = self.state.drain.is_some() && self.current().is_open();
-        if waits && !self.current().has(Flag::DRAIN_TOLD) && !self.holds_up_input() {
+        if waits && self.is_to_be_read_out() && !self.holds_up_input() {
             self.schedule_now(self.current.index());
         }
+    }
+
+    /// Returns whether a drain has not yet found that nothing more is to be read from the current
+    /// connection.
+    pub(super) fn is_to_be_read_out(&mut self) -> bool {
+        let connection = self.current();
+        !connection.has(Flag::DRAIN_TOLD) || connection.has(Flag::TOLD_EARLY)
     }
 
     /// Returns whether the service has left input, and a reply in progress may be why.
@@ -132,7 +151,8 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Closes a connection whose reply in progress is finished, if the service wanted that.
     fn finish_if_done<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let index = self.current.index();
-        if !self.current().has(Flag::FINISHING) || self.waits_to_finish() {
+        let finishes = self.current().has(Flag::FINISHING) && !self.current().has(Flag::TOLD_EARLY);
+        if !finishes || self.waits_to_finish() {
             return;
         }
         // What was offered a moment ago, and not taken, is not offered again at once.
@@ -249,11 +269,17 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = core::mem::replace(self.current(), Connection::EMPTY);
         let reason = connection.reason();
         self.state.open -= 1;
+        self.state.closed = (self.current, connection.origin);
+        if const { S::CONNECTS } {
+            self.finish_connect(app, connection.origin());
+        }
         bump(&mut self.state.counters.closed[reason as usize], 1);
         self.close_source(index, how);
         self.resume_listener();
         self.leave_if_drained();
         app.call(self, |service, peer, session| service.closed(peer, session, reason));
+        // A service that connects in this callback may have got the same slot.
+        self.current = self.state.closed.0;
         app.sessions[index] = Entry::Vacant;
     }
 

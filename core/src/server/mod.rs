@@ -1,36 +1,44 @@
 //! A server: accepts connections, feeds a service, sends its answers, keeps deadlines, drains.
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! | --- | --- |
 //! | `mod.rs` | the server as its user sees it; routing of events |
-//! | `service.rs`, `peer.rs` | what users write, and what they are given |
-//! | `connection.rs` | the state of one slot, drawn; its transitions; what it is watched for |
-//! | `connections.rs` | the table of slots; the queues of those that wait |
-//! | `engine.rs` | the one context that everything acts with |
+//! | `service.rs`, `peer.rs` | the trait that users write; the requests that they can make |
+//! | `ops.rs`, `origin.rs` | the operations behind a peer; how a connection began |
+//! | `access.rs` | calls of the service from outside, and by its clock |
+//! | `connection.rs` | the state of one slot, drawn; its transitions; its interest |
+//! | `connections.rs` | the table of slots; the queues of waiting slots |
+//! | `engine.rs` | the context of all that follows: loop, tables, current connection |
 //! | `fast_path.rs` | the usual message: read, call, write |
 //! | `reader.rs`, `writer.rs` | bytes in, bytes out |
-//! | `peer_ops.rs` | what a service asks for |
+//! | `peer_ops.rs` | a service's requests, carried out |
 //! | `lifecycle.rs` | open, serve, reconcile, close |
 //! | `deadlines.rs` | which deadline is next, which has passed |
-//! | `acceptor.rs` | listeners |
+//! | `acceptor.rs`, `connector.rs` | listeners; connections that the server opens |
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
-//! Uses go one way: `config counters buffer_pool storage` <- `connection peer service` <-
-//! `connections` <- `engine` <- `buffers writer peer_ops` <- `reader` <- `lifecycle` <-
-//! `deadlines acceptor fast_path` <- `mod`.
+//! Imports go one way: `buffer_pool config counters origin` <- `connection ops` <- `peer` <-
+//! `service storage` <- `connections` <- `engine` <- `connector` <-
+//! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle`. The
+//! last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
+//! of `reader` and `writer`.
 
 mod acceptor;
+mod access;
 mod buffer_pool;
 mod buffers;
 mod config;
 mod connection;
 mod connections;
+mod connector;
 mod counters;
 mod deadlines;
 mod engine;
 mod fast_path;
 mod lifecycle;
+mod ops;
+mod origin;
 mod peer;
 mod peer_ops;
 mod reader;
@@ -45,22 +53,27 @@ pub use buffer_pool::Block;
 pub use config::Config;
 pub use connection::Connection;
 pub use counters::{CloseReason, Counters};
-pub use peer::{Ending, Peer, PeerOps, SendError};
+pub use ops::{Ending, PeerOps, SendError};
+pub use origin::Origin;
+pub use peer::{Peer, Peers};
 pub use service::Service;
 pub use storage::{Entry, ServerMemory, ServerStorage, StaticServer};
 
 use buffer_pool::{Pool, PoolState};
 use connection::Phase;
 use connections::{Connections, Queues};
-use engine::{Application, Call, Drain, Engine, State};
+use engine::{Application, Call, Drain, Engine, NONE, State};
 
-use crate::contract::{Error, ErrorKind, Event, Instant, Readiness, Token, Transport};
+use crate::contract::{Error, ErrorKind, Event, Instant, Interest, Readiness, Token, Transport};
 use crate::event_loop::{Context, Handler};
 
 /// Serves many connections with one [`Service`], as a [`Handler`] of an
 /// [`EventLoop`](crate::EventLoop).
 ///
-/// What it promises:
+/// Make one with [`Server::new`], give it a listener with [`listen`](Self::listen), and pass it to
+/// [`EventLoop::run`](crate::EventLoop::run). End it with [`drain`](Self::drain).
+///
+/// Its promises:
 ///
 /// * **Bounded work per turn**: as many events as the batch has, one read per connection, a
 ///   number of accepts per listener.
@@ -124,7 +137,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         // What a service leaves of a full scratch must fit into one buffer.
         let scratch = storage.scratch.len();
         let received_max = if pool.size() == 0 { scratch } else { scratch.min(pool.size()) };
-        let state = State::new(config.limits(), received_max);
+        let reserved = if S::CONNECTS { slots / 2 } else { 0 };
+        let state = State::new(config.limits(reserved), received_max);
         Self { service, memory, queues: Queues::default(), pool, state, platform: PhantomData }
     }
 
@@ -143,13 +157,13 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context: &mut Context<'_, P>,
         listener: P::Source,
     ) -> Result<Token, Error> {
-        let (mut engine, _) = self.engine(context, NONE);
         // Before anything is registered, as it panics if the sizes do not fit.
-        engine.join();
-        let token = engine.register(listener)?;
+        self.join(context)?;
+        let (mut engine, _) = self.engine(context, NONE);
+        let token = engine.register(listener, Interest::READABLE)?;
         let connection = engine.connection(token.index());
         connection.listen();
-        connection.set_watched(crate::contract::Interest::READABLE);
+        connection.set_watched(Interest::READABLE);
         engine.state.listeners += 1;
         let (listeners, slots) = (engine.state.listeners, engine.connections.len());
         assert!(
@@ -174,11 +188,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context: &mut Context<'_, P>,
         source: P::Source,
     ) -> Result<Token, Error> {
+        self.join(context)?;
         let (mut engine, mut app) = self.engine(context, NONE);
-        engine.join();
-        let token = engine.register(source)?;
+        let token = engine.register(source, Interest::READABLE)?;
         engine.current = token;
-        engine.open(&mut app);
+        engine.open(&mut app, Origin::Adopted);
         Ok(token)
     }
 
@@ -295,7 +309,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     #[must_use]
     pub fn owns(&self, context: &Context<'_, P>, token: Token) -> bool {
         let connection = self.memory.connections().get(token.index());
-        context.contains(token) && connection.is_some_and(|connection| !connection.is_vacant())
+        let is_used = connection.is_some_and(|connection| !connection.is_vacant());
+        context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
     /// Consumes the server, and returns the service.
@@ -330,6 +345,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             pool: Pool::new(memory.blocks, memory.bytes, &mut self.pool),
             state: &mut self.state,
             current,
+            connect: if S::CONNECTS { Some(connector::connect) } else { None },
         };
         let app = Application {
             service: &mut self.service,
@@ -346,7 +362,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let Some(connection) = engine.connections.get(token.index()) else { return };
         match (connection.phase(), event) {
             // A token of another handler in the same loop.
+            (Phase::Free, None) if S::TICK.is_some() && engine.state.ticker == Some(token) => {
+                self.tick(context, token);
+            }
             (Phase::Free, _) => {}
+            (Phase::Connecting, _) if S::CONNECTS => engine.on_attempt(&mut app),
             (Phase::Listening, Some(_)) => engine.accept(&mut app),
             (Phase::Listening, None) => engine.retry_listener(&mut app),
             (_, Some(readiness)) => engine.on_event(&mut app, readiness),
@@ -354,9 +374,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
     }
 }
-
-/// No connection and no listener.
-const NONE: Token = Token::new(u32::MAX, 0);
 
 impl<P, S, M> Handler<P> for Server<P, S, M>
 where

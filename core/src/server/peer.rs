@@ -1,9 +1,12 @@
 //! The peer that a service's call is about, and everything that a service can ask for.
 
 use core::fmt;
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::contract::{Instant, Token};
+use super::ops::{Ending, PeerOps, SendError};
+use super::origin::Origin;
+use crate::contract::{Error, Instant, Token};
 
 /// The peer that a service's call is about: one connection, and all that a service can ask for.
 ///
@@ -43,6 +46,9 @@ use crate::contract::{Instant, Token};
 /// * To slow the peer down: take nothing, or [`pause_reading`](Self::pause_reading).
 /// * To end: [`close`](Self::close), [`close_when_finished`](Self::close_when_finished),
 ///   [`shutdown_write`](Self::shutdown_write), [`abort`](Self::abort).
+/// * To know the peer: [`remote_address`](Self::remote_address), [`listener`](Self::listener),
+///   [`opened_by`](Self::opened_by).
+/// * To open a connection to somebody else: [`connect`](Self::connect).
 /// * To act on another peer: keep its [`token`](Self::token), and call
 ///   [`send_to`](Self::send_to), [`close_other`](Self::close_other) and the like.
 ///
@@ -64,6 +70,13 @@ impl<'p> Peer<'p> {
     #[must_use]
     pub const fn token(&self) -> Token {
         self.token
+    }
+
+    /// Returns the operations, for a layer that wraps a service: on any connection, by its token.
+    #[inline]
+    #[must_use]
+    pub const fn ops(&mut self) -> &mut (dyn PeerOps + 'p) {
+        self.ops
     }
 
     /// Sends `bytes` to the peer: all of them, or none.
@@ -88,6 +101,16 @@ impl<'p> Peer<'p> {
     #[inline]
     pub fn send_some(&mut self, bytes: &[u8]) -> usize {
         self.ops.send_some(self.token, bytes)
+    }
+
+    /// Sends the bytes of all `parts`, in order: all of them, or none. Without pending output this
+    /// is one system call, where the platform has vectored writes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), for the parts together.
+    pub fn send_parts(&mut self, parts: &[&[u8]]) -> Result<(), SendError> {
+        self.ops.send_parts(self.token, parts)
     }
 
     /// Sends `bytes` to another peer: all of them, or none, so that one stalled client never stops
@@ -173,8 +196,9 @@ impl<'p> Peer<'p> {
         self.ops.set_reading(other, false);
     }
 
-    /// [Resumes reading](Self::resume_reading) from another peer: it is offered again what it left.
-    pub fn resume(&mut self, other: Token) {
+    /// [Resumes reading](Self::resume_reading) from another peer: what was left of its input is
+    /// offered again.
+    pub fn resume_reading_of(&mut self, other: Token) {
         self.ops.set_reading(other, true);
     }
 
@@ -214,122 +238,122 @@ impl<'p> Peer<'p> {
     }
 }
 
+impl Peer<'_> {
+    /// Returns the address of this peer: in [`Service::opened`](super::Service::opened) as
+    /// accepting told it, later as far as the platform still knows it. `None` for a peer without
+    /// an Internet address, and where the platform cannot tell.
+    #[must_use]
+    pub fn remote_address(&mut self) -> Option<SocketAddr> {
+        self.ops.remote_address(self.token)
+    }
+
+    /// Returns the listener that accepted this connection: what
+    /// [`Server::listen`](crate::Server::listen) returned. `None` if none did.
+    #[must_use]
+    pub fn listener(&self) -> Option<Token> {
+        match self.origin() {
+            Origin::Accepted(listener) => Some(listener),
+            _ => None,
+        }
+    }
+
+    /// Returns the peer whose callback asked for this connection, by [`connect`](Self::connect).
+    /// `None` for any other connection. It may be gone by now.
+    #[must_use]
+    pub fn opened_by(&self) -> Option<Token> {
+        match self.origin() {
+            Origin::Connected { by } => by,
+            _ => None,
+        }
+    }
+
+    /// Returns how this connection began.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.ops.origin(self.token)
+    }
+
+    /// Returns another peer, for everything that there is no call of its own for. If the token
+    /// names no open connection, that peer takes no bytes, and all else has no effect.
+    #[must_use]
+    pub fn other(&mut self, token: Token) -> Peer<'_> {
+        Peer::new(token, &mut *self.ops)
+    }
+
+    /// Connects to an address, and returns the token of the new connection at once. It has a
+    /// session of its own. Once it stands, its [`opened`](super::Service::opened) is called; if it
+    /// fails, [`closed`](super::Service::closed) is called without `opened`, with
+    /// [`Refused`](crate::CloseReason::Refused), [`TimedOut`](crate::CloseReason::TimedOut) and the
+    /// like. [`opened_by`](Self::opened_by) names this peer in both. Before, nothing can be sent to
+    /// it, and [`close_other`](Self::close_other) gives the attempt up.
+    ///
+    /// Only in a service that says so by [`CONNECTS`](super::Service::CONNECTS).
+    ///
+    /// # Errors
+    ///
+    /// What can be told at once, and then no callback follows: [`Full`](crate::ErrorKind::Full) if
+    /// there is no slot, [`Unsupported`](crate::ErrorKind::Unsupported) where the platform cannot
+    /// connect or the service has not said that it does, and as
+    /// [`Transport::connect`](crate::platform::Transport::connect).
+    pub fn connect(&mut self, address: SocketAddr) -> Result<Token, Error> {
+        self.ops.connect(Some(self.token), address)
+    }
+}
+
 impl fmt::Debug for Peer<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Peer").field("token", &self.token).finish_non_exhaustive()
     }
 }
 
-/// The way in which a service ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Ending {
-    /// When the reply in progress is finished: no output is pending,
-    /// [`Service::writable`](super::Service::writable) is not requested, and the service takes
-    /// nothing more of its unread input. Nothing more is read.
-    Finished,
-    /// When the pending output is flushed.
-    Flushed,
-    /// At once, by a reset.
-    Aborted,
+/// All peers of a server, for what concerns no one of them: a clock tick, a message from another
+/// thread, a command on a console. [`Service::tick`](super::Service::tick) and
+/// [`Server::with_all`](crate::Server::with_all) lend it.
+pub struct Peers<'p> {
+    ops: &'p mut dyn PeerOps,
 }
 
-/// The reason why bytes were not sent. None of them were.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum SendError {
-    /// The outbox has no room for all of them: wait for
-    /// [`Service::writable`](super::Service::writable), drop them, or close.
-    Full,
-    /// The outbox never has room for all of them: send them in pieces, by
-    /// [`send_some`](crate::Peer::send_some).
-    TooLong,
-    /// The connection is closed, closing, or was never open.
-    Closed,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Full => "the outbox has no room for all of the bytes",
-            Self::TooLong => "the bytes are more than the outbox can ever take",
-            Self::Closed => "the connection is closed",
-        })
+impl<'p> Peers<'p> {
+    /// Returns all peers that `ops` knows.
+    #[inline]
+    pub fn new(ops: &'p mut dyn PeerOps) -> Self {
+        Self { ops }
     }
-}
 
-impl core::error::Error for SendError {}
+    /// Returns the peer of a token. If that names no open connection, the peer takes no bytes, and
+    /// everything else has no effect.
+    #[must_use]
+    pub fn peer(&mut self, token: Token) -> Peer<'_> {
+        Peer::new(token, &mut *self.ops)
+    }
 
-/// The operations behind a [`Peer`], each on the connection of a token. The server implements
-/// them; so does a layer that wraps a service (TLS, framing), and a test that records what a
-/// service does:
-///
-/// ```
-/// use selkie_core::{Ending, Instant, Peer, PeerOps, SendError, Service, Token};
-///
-/// /// Records what is sent, and ignores everything else.
-/// #[derive(Default)]
-/// struct Recorder(Vec<u8>);
-///
-/// impl PeerOps for Recorder {
-///     fn send(&mut self, _: Token, bytes: &[u8]) -> Result<(), SendError> {
-///         self.0.extend(bytes);
-///         Ok(())
-///     }
-///     fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize {
-///         self.send(token, bytes).map_or(0, |()| bytes.len())
-///     }
-///     fn room(&mut self, _: Token) -> usize { 1024 }
-///     fn received_max(&self) -> usize { 1024 }
-///     fn now(&mut self) -> Instant { Instant::ZERO }
-///     fn set_timer(&mut self, _: Token, _: Option<Instant>) {}
-///     fn request_writable(&mut self, _: Token) {}
-///     fn set_reading(&mut self, _: Token, _: bool) {}
-///     fn shutdown_write(&mut self, _: Token) {}
-///     fn close(&mut self, _: Token, _: Ending) {}
-/// }
-///
-/// struct Greeter;
-///
-/// impl Service for Greeter {
-///     type Session = ();
-///     fn opened(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
-///         let _ = peer.send(b"hello");
-///     }
-///     fn received(&mut self, _: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
-///         bytes.len()
-///     }
-/// }
-///
-/// let mut recorder = Recorder::default();
-/// Greeter.opened(&mut Peer::new(Token::new(0, 1), &mut recorder), &mut ());
-/// assert_eq!(recorder.0, b"hello");
-/// ```
-///
-/// A token that names no open connection changes nothing in any of them.
-pub trait PeerOps {
-    /// Sends all of `bytes`, or none.
+    /// Sends `bytes` to a peer: all of them, or none.
     ///
     /// # Errors
     ///
     /// As [`Peer::send`].
-    fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError>;
-    /// Sends as many of `bytes` as there is room for, and returns that number.
-    fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize;
-    /// Returns the number of bytes that [`send`](Self::send) takes now.
-    fn room(&mut self, token: Token) -> usize;
-    /// Returns the most bytes that a service is offered at once.
-    fn received_max(&self) -> usize;
+    pub fn send_to(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        self.ops.send(token, bytes)
+    }
+
     /// Returns the time of this turn.
-    fn now(&mut self) -> Instant;
-    /// Sets the service's deadline of a connection, or forgets it.
-    fn set_timer(&mut self, token: Token, deadline: Option<Instant>);
-    /// Asks for one call of [`Service::writable`](super::Service::writable).
-    fn request_writable(&mut self, token: Token);
-    /// Resumes reading and offers unread input again, or pauses reading.
-    fn set_reading(&mut self, token: Token, reads: bool);
-    /// Ends the stream to the peer after what was sent.
-    fn shutdown_write(&mut self, token: Token);
-    /// Closes a connection.
-    fn close(&mut self, token: Token, ending: Ending);
+    #[must_use]
+    pub fn now(&mut self) -> Instant {
+        self.ops.now()
+    }
+
+    /// Connects to an address, as [`Peer::connect`] does, on behalf of no peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Peer::connect`].
+    pub fn connect(&mut self, address: SocketAddr) -> Result<Token, Error> {
+        self.ops.connect(None, address)
+    }
+}
+
+impl fmt::Debug for Peers<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Peers").finish_non_exhaustive()
+    }
 }

@@ -1,10 +1,13 @@
 //! What a service can ask for, as the server does it.
 
+use core::net::SocketAddr;
+
 use super::connection::{Flag, Phase, ReadHalf};
 use super::counters::CloseReason;
 use super::engine::Engine;
-use super::peer::{Ending, PeerOps, SendError};
-use crate::contract::{Instant, Token, Transport};
+use super::ops::{Ending, PeerOps, SendError};
+use super::origin::Origin;
+use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
 impl<P: Transport> PeerOps for Engine<'_, '_, P> {
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
@@ -33,6 +36,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
         // Zero is no deadline, and the time after it is as good.
         let timer = deadline.map_or(Instant::ZERO, |deadline| deadline.max(Instant::from_nanos(1)));
         self.connection(index).timer = timer;
+        // An old deadline of the loop's stays, and is found to be too early when it passes.
         if timer != Instant::ZERO {
             self.schedule(index, timer);
         }
@@ -88,6 +92,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
             // The first reason counts.
             (Ending::Aborted, Phase::Failed) => {}
             (Ending::Aborted, _) => self.abort(index, CloseReason::Aborted),
+            (_, Phase::Connecting) => self.abort(index, reason),
             (Ending::Flushed, Phase::Open) => self.begin_closing(index, reason),
             (Ending::Finished, Phase::Open) => {
                 let connection = self.connection(index);
@@ -100,5 +105,29 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
             }
             _ => {}
         }
+    }
+
+    fn send_parts(&mut self, token: Token, parts: &[&[u8]]) -> Result<(), SendError> {
+        self.send_all_parts(token, parts)
+    }
+
+    fn origin(&self, token: Token) -> Origin {
+        let connection = self.find(token).and_then(|index| self.connections.get(index));
+        match connection {
+            Some(connection) => connection.origin(),
+            None if self.state.closed.0 == token => Origin::unpack(self.state.closed.1),
+            None => Origin::Adopted,
+        }
+    }
+
+    fn remote_address(&mut self, token: Token) -> Option<SocketAddr> {
+        let index = self.find(token)?;
+        let source = self.source(index)?;
+        self.context.platform.remote_address(source)
+    }
+
+    fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
+        let connect = self.connect.ok_or(Error::new(ErrorKind::Unsupported))?;
+        connect(self, by, address)
     }
 }

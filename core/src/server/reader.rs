@@ -132,6 +132,10 @@ impl<P: Transport> Engine<'_, '_, P> {
                 return false;
             }
         };
+        // Old bytes that are offered again are no progress, and the callback may take its time.
+        if what == Receive::More {
+            self.record_progress(self.current.index());
+        }
         let taken = app.offer(self, shown);
         self.state.call.has_offered = true;
         self.state.call.has_taken |= taken > 0;
@@ -139,8 +143,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.state.call.left = left;
         self.context.platform.consume(source, taken, left);
         bump(&mut self.state.counters.bytes_in, taken);
-        // Old bytes that are offered again are no progress.
-        if what == Receive::More || taken > 0 {
+        if taken > 0 {
             self.record_progress(self.current.index());
         }
         let is_full = left == app.scratch.len();

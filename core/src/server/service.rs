@@ -1,7 +1,9 @@
 //! What users write: a service.
 
+use core::time::Duration;
+
 use super::counters::CloseReason;
-use super::peer::Peer;
+use super::peer::{Peer, Peers};
 
 /// The protocol of a server: bytes in, bytes out, and no socket in sight.
 ///
@@ -30,7 +32,23 @@ pub trait Service {
     /// The values that the service keeps for each connection.
     type Session: Default;
 
-    /// Called when a connection is opened.
+    /// True if the service calls [`Peer::connect`], or its server
+    /// [`connect`](crate::Server::connect). Without it, what connecting needs is not part of the
+    /// program.
+    const CONNECTS: bool = false;
+
+    /// The interval of [`tick`](Self::tick); `None` if it is never called. A clock that ticks takes
+    /// one slot of the loop.
+    const TICK: Option<Duration> = None;
+
+    /// Called at each [`TICK`](Self::TICK), for what concerns no one connection: to expire entries,
+    /// to publish to subscribers, to read a configuration again.
+    fn tick(&mut self, peers: &mut Peers<'_>) {
+        let _ = peers;
+    }
+
+    /// Called when a connection is opened: one that was accepted, or one that the service has asked
+    /// for by [`Peer::connect`].
     fn opened(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);
     }

@@ -35,6 +35,7 @@ impl<T> Entry<T> {
 
     /// Takes the value out.
     pub fn take(&mut self) -> Option<T> {
+        // As `Option::take`, but a vacant entry is all zero bits.
         match core::mem::replace(self, Self::Vacant) {
             Self::Taken(value) => Some(value),
             Self::Vacant => None,

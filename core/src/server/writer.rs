@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::connection::{Connection, Flag, Phase, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Engine, reason_of};
-use super::peer::SendError;
+use super::ops::SendError;
 use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
 /// The shortest and the longest time after which bytes are offered again that the service could
@@ -48,7 +48,13 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn platform_room(&mut self, index: usize) -> usize {
         let room = self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         self.state.room_max = self.state.room_max.max(room);
+        self.record_room(index, room);
         room
+    }
+
+    /// Records the room that a service has left for output, where the platform owns the buffers.
+    fn record_room(&mut self, index: usize, room: usize) {
+        self.state.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }
 
     /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
@@ -79,13 +85,21 @@ impl<P: Transport> Engine<'_, '_, P> {
             // No byte moves, so nothing is written, and it is no progress.
             return Ok(());
         }
-        if bytes.len() > self.room(index) && !self.make_room(index, bytes.len()) {
-            self.refuse(index);
-            // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
-            let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
-            return Err(if bytes.len() > ever { SendError::TooLong } else { SendError::Full });
+        let room = self.room(index);
+        if bytes.len() > room && !self.make_room(index, bytes.len()) {
+            return Err(self.refuse_all(index, bytes.len()));
         }
+        self.record_room(index, room.saturating_sub(bytes.len()));
         self.hand_over(index, bytes).map(|_| ())
+    }
+
+    /// Records that a service could not send `count` bytes, and returns the reason.
+    #[cold]
+    fn refuse_all(&mut self, index: usize, count: usize) -> SendError {
+        self.refuse(index);
+        // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
+        let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
+        if count > ever { SendError::TooLong } else { SendError::Full }
     }
 
     /// Sends as many of `bytes` as there is room for.
@@ -97,12 +111,61 @@ impl<P: Transport> Engine<'_, '_, P> {
             room = self.room(index);
         }
         let count = bytes.len().min(room);
+        self.record_room(index, room - count);
         let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
             // The service leaves the rest as input, and must be called when there is room again.
             self.refuse(index);
         }
         if is_sent { count } else { 0 }
+    }
+
+    /// Sends the bytes of all parts, or none.
+    #[inline(never)]
+    pub(super) fn send_all_parts(
+        &mut self,
+        token: Token,
+        parts: &[&[u8]],
+    ) -> Result<(), SendError> {
+        let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
+        let count: usize = parts.iter().map(|part| part.len()).sum();
+        let room = self.room(index);
+        if count > room && !self.make_room(index, count) {
+            return Err(self.refuse_all(index, count));
+        }
+        self.record_room(index, room.saturating_sub(count));
+        let mut written = 0;
+        if count > 0 && !P::OWNS_BUFFERS && !self.keeps_order(index) {
+            written = self.write_parts(index, parts)?;
+        }
+        for part in parts {
+            let skipped = written.min(part.len());
+            written -= skipped;
+            if skipped < part.len() {
+                self.hand_over(index, &part[skipped..])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands several parts to the platform at once. Returns the number of bytes that it took.
+    fn write_parts(&mut self, index: usize, parts: &[&[u8]]) -> Result<usize, SendError> {
+        let Some(source) = self.source(index) else { return Err(SendError::Closed) };
+        self.state.call.has_sent |= index == self.current.index();
+        match self.context.platform.write_vectored(source, parts) {
+            Ok(count) => {
+                bump(&mut self.state.counters.bytes_out, count);
+                self.record_progress(index);
+                Ok(count)
+            }
+            Err(error) => self.keep_rest(index, &[], Err(error)),
+        }
+    }
+
+    /// Returns whether bytes for a connection have to be kept behind others.
+    fn keeps_order(&mut self, index: usize) -> bool {
+        let is_later = index == self.current.index() && self.state.call.has_sent;
+        is_later || self.connection(index).output().is_some()
     }
 
     /// Flushes what was gathered if that makes room for `count` bytes.
@@ -138,11 +201,14 @@ impl<P: Transport> Engine<'_, '_, P> {
         let now = self.context.now();
         let is_full = self.platform_room(index) == 0;
         let connection = self.connection(index);
-        // Each refused send of one wait would otherwise restart the stall timeout.
-        if !connection.has(Flag::NO_ROOM) && !connection.has(Flag::OFFER_AGAIN) {
+        // Each refused send of one wait would otherwise restart the stall timeout. The wait for
+        // enough room is none for any, in which the peer takes nothing.
+        let waits_for_any = is_full || P::REPORTS_ROOM;
+        let is_retried = connection.has(Flag::OFFER_AGAIN) && !waits_for_any;
+        if !connection.has(Flag::NO_ROOM) && !is_retried {
             connection.set_blocked_since(now);
         }
-        if is_full || P::REPORTS_ROOM {
+        if waits_for_any {
             connection.set(Flag::NO_ROOM);
             self.schedule_stall(index, now);
             if index != self.current.index() {
@@ -249,7 +315,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// was taken just now.
     pub(super) fn flush(&mut self) -> bool {
         let index = self.current.index();
-        self.state.call.has_gathered = false;
+        let is_first_try = core::mem::take(&mut self.state.call.has_gathered);
         if P::OWNS_BUFFERS {
             // The stack sends its buffer by itself.
             return false;
@@ -280,7 +346,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 Err(error) => break Some(error),
             }
         };
-        self.finish_flush(index, moved);
+        self.finish_flush(index, moved, is_first_try);
         if let Some(error) = failed {
             self.fail_write(index, reason_of(error));
         }
@@ -288,17 +354,20 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Takes note that `moved` bytes of pending output were taken.
-    fn finish_flush(&mut self, index: usize, moved: usize) {
+    fn finish_flush(&mut self, index: usize, moved: usize, is_first_try: bool) {
         bump(&mut self.state.counters.bytes_out, moved);
         let Some(output) = self.connection(index).output() else { return };
-        if moved == 0 {
+        if moved == 0 && !is_first_try {
             return;
         }
-        self.record_progress(index);
+        if moved > 0 {
+            self.record_progress(index);
+        }
         if self.pool.len(output) == 0 {
             return self.release_output(index);
         }
-        // The peer took some, so the stall timeout starts anew.
+        // The stall timeout starts anew if the peer took some, and only now if what a slow callback
+        // gathered is tried for the first time.
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
         self.schedule_stall(index, now);

@@ -1,7 +1,9 @@
 //! `Pair`: each call reaches the platform that its source belongs to, and neither platform is
 //! favoured.
 
-use selkie_core::adapters::{Either, Pair};
+use std::net::SocketAddr;
+
+use selkie_core::adapters::{Either, Pair, SelectorOnly};
 use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport};
 use selkie_core::{ErrorKind, Event, Instant, Interest, Mode, Token};
 
@@ -24,6 +26,8 @@ fn call_everything(pair: &mut Recorders, side: Side, number: u8) {
     pair.modify(source, TOKEN, Interest::WRITABLE, Mode::Oneshot).unwrap();
     pair.deregister(source, TOKEN).unwrap();
     assert_eq!(pair.accept(source), Ok(side(number)));
+    let remote = SocketAddr::from(([127, 0, 0, 1], number.into()));
+    assert_eq!(pair.remote_address(source), Some(remote));
     assert_eq!(pair.connect(&side(8)), Ok(side(number)));
     pair.connected(source).unwrap();
     assert_eq!(pair.read(source, &mut [0; 3]), Ok(usize::from(number)));
@@ -39,11 +43,12 @@ fn call_everything(pair: &mut Recorders, side: Side, number: u8) {
     pair.close(source, Close::Abort).unwrap();
 }
 
-const EVERYTHING: [&str; 16] = [
+const EVERYTHING: [&str; 17] = [
     "register 7 Token(4#1) READABLE Level",
     "modify 7 Token(4#1) WRITABLE Oneshot",
     "deregister 7 Token(4#1)",
     "accept 7",
+    "remote_address 7",
     "connect 8",
     "connected 7",
     "read 7 3",
@@ -68,6 +73,16 @@ fn each_call_reaches_the_platform_of_its_source() {
     call_everything(&mut pair, Either::Second, 22);
     assert_eq!(pair.second.calls, EVERYTHING);
     assert!(pair.first.calls.is_empty());
+}
+
+#[test]
+fn an_address_is_of_the_first_platform_that_can_connect_to_it() {
+    let address = |port| Recorders::address(SocketAddr::from(([127, 0, 0, 1], port)));
+    assert_eq!(address(9), Some(Either::First(9)));
+    assert_eq!(address(256), None);
+    type Mixed = Pair<SelectorOnly<Recorder>, Recorder>;
+    let mixed = Mixed::address(SocketAddr::from(([127, 0, 0, 1], 9)));
+    assert_eq!(mixed, Some(Either::Second(9)));
 }
 
 #[test]

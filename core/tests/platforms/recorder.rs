@@ -1,5 +1,6 @@
 //! A platform that writes down what it is asked, and answers with what the test has chosen.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait, Wake};
@@ -119,6 +120,15 @@ impl<const OWNS: bool> Transport for Recorder<OWNS> {
 
     fn accept(&mut self, listener: u8) -> Result<u8, Error> {
         self.answer(format!("accept {listener}"), self.number)
+    }
+
+    fn address(address: SocketAddr) -> Option<u8> {
+        u8::try_from(address.port()).ok()
+    }
+
+    fn remote_address(&mut self, source: u8) -> Option<SocketAddr> {
+        self.calls.push(format!("remote_address {source}"));
+        Some(SocketAddr::from(([127, 0, 0, 1], self.number.into())))
     }
 
     fn connect(&mut self, address: &u8) -> Result<u8, Error> {

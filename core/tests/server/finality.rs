@@ -33,7 +33,7 @@ fn what_is_asked_for_after_the_closing_is_ignored() {
         peer.set_timer(Duration::from_secs(1));
         peer.request_writable();
         let token = peer.token();
-        peer.resume(token);
+        peer.resume_reading_of(token);
         peer.close();
         count
     });
@@ -61,7 +61,7 @@ fn what_was_left_is_not_offered_after_the_closing() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|peer, bytes| {
         let token = peer.token();
-        peer.resume(token);
+        peer.resume_reading_of(token);
         peer.send(&bytes[..4]).unwrap();
         peer.close();
         4

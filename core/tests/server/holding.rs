@@ -109,7 +109,7 @@ fn another_peer_can_resume_the_held_bytes() {
         if bytes == b"go" {
             released = true;
             if let Some(waiting) = waiting {
-                peer.resume(waiting);
+                peer.resume_reading_of(waiting);
             }
             return bytes.len();
         }
@@ -134,7 +134,7 @@ fn a_peer_can_resume_itself() {
     service.on_received = Box::new(|peer, bytes| {
         peer.send(&bytes[..1]).unwrap();
         let token = peer.token();
-        peer.resume(token);
+        peer.resume_reading_of(token);
         1
     });
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {

@@ -2,8 +2,10 @@
 
 mod accepting;
 mod backpressure;
+mod calling;
 mod causes;
 mod closing;
+mod connecting;
 mod deadlines;
 mod draining;
 mod ended;

@@ -186,7 +186,11 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
     pub(crate) fn check(&self) {
         let counters = self.server.counters();
         let open = self.server.open_connections();
-        assert_eq!(counters.accepted - counters.closed_total(), open as u64, "{counters:?}");
+        assert_eq!(
+            counters.accepted + counters.connects - counters.closed_total(),
+            open as u64,
+            "{counters:?}"
+        );
         assert!(counters.open_max >= open as u64);
         assert!(
             self.server.blocks_borrowed() <= 2 * open,

@@ -21,7 +21,7 @@ fn acting(target: &Rc<Cell<Token>>) -> Scripted {
         }
         let other = target.get();
         assert_eq!(peer.send_to(other, b"for another"), Err(SendError::Closed));
-        peer.resume(other);
+        peer.resume_reading_of(other);
         peer.close_other(other);
         peer.abort_other(other);
         bytes.len()

@@ -4,6 +4,7 @@
 use core::cell::Cell;
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use selkie_core::platform::{Capabilities, Close, Events, Selector, Transport, Wait};
@@ -53,6 +54,9 @@ pub(crate) struct Socket {
     pub(crate) modifies: usize,
     pub(crate) reads: usize,
     pub(crate) writes: usize,
+    /// The outcome of the attempt to connect: nothing yet (`WouldBlock`), or a failure.
+    pub(crate) attempt: Result<(), ErrorKind>,
+    pub(crate) remote: Option<SocketAddr>,
 }
 
 impl Socket {
@@ -82,6 +86,8 @@ impl Socket {
             modifies: 0,
             reads: 0,
             writes: 0,
+            attempt: Ok(()),
+            remote: None,
         }
     }
 
@@ -91,7 +97,9 @@ impl Socket {
             || self.incoming.len() > self.left
             || self.peer_ended
             || self.read_error.is_some();
-        let writable = !self.is_listener && (self.room > 0 || self.write_error.is_some());
+        let is_pending = self.attempt == Err(ErrorKind::WouldBlock);
+        let takes = self.room > 0 || self.write_error.is_some();
+        let writable = !self.is_listener && !is_pending && takes;
         let mut readiness = Readiness::NONE;
         if readable {
             readiness |= Readiness::READABLE;
@@ -150,6 +158,10 @@ pub(crate) struct Toy<const KIND: u8> {
     /// True while polls report nothing, as when a wait is interrupted.
     pub(crate) is_silent: bool,
     pub(crate) capabilities: Capabilities,
+    /// The attempts to connect, in order.
+    pub(crate) attempts: Vec<Handle>,
+    /// The failures of the next attempts, at once.
+    pub(crate) connect_errors: VecDeque<ErrorKind>,
     first: usize,
 }
 
@@ -284,7 +296,7 @@ impl<const KIND: u8> Wait for Toy<KIND> {
 }
 
 impl<const KIND: u8> Transport for Toy<KIND> {
-    type Address = ();
+    type Address = SocketAddr;
 
     const OWNS_BUFFERS: bool = KIND == PLATFORM;
     const READABLE_UNTIL_EMPTY: bool = KIND == READS_ON;
@@ -297,12 +309,28 @@ impl<const KIND: u8> Transport for Toy<KIND> {
         socket.backlog.pop_front().ok_or(Error::WOULD_BLOCK)
     }
 
-    fn connect(&mut self, _address: &()) -> Result<Handle, Error> {
-        Err(Error::new(ErrorKind::Unsupported))
+    fn address(address: SocketAddr) -> Option<SocketAddr> {
+        (address.port() != 0).then_some(address)
     }
 
-    fn connected(&mut self, _source: Handle) -> Result<(), Error> {
-        Err(Error::new(ErrorKind::Unsupported))
+    fn remote_address(&mut self, source: Handle) -> Option<SocketAddr> {
+        self.open(source).ok()?.remote
+    }
+
+    fn connect(&mut self, address: &SocketAddr) -> Result<Handle, Error> {
+        if let Some(kind) = self.connect_errors.pop_front() {
+            return Err(Error::new(kind));
+        }
+        let stream = self.stream();
+        let socket = self.socket(stream);
+        socket.attempt = Err(ErrorKind::WouldBlock);
+        socket.remote = Some(*address);
+        self.attempts.push(stream);
+        Ok(stream)
+    }
+
+    fn connected(&mut self, source: Handle) -> Result<(), Error> {
+        Ok(self.open(source)?.attempt?)
     }
 
     fn read(&mut self, source: Handle, buffer: &mut [u8]) -> Result<usize, Error> {

@@ -12,6 +12,7 @@ mod echo;
 mod http;
 mod kv;
 mod output_buffer;
+pub mod tasks;
 
 pub use chat::{Chat, ChatCounters, Member, Seat};
 pub use echo::Echo;

@@ -1,7 +1,7 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
 use selkie_core::platform::Close;
-use selkie_core::{CloseReason, ErrorKind, Instant, Server, Service};
+use selkie_core::{CloseReason, ErrorKind, Instant, Interest, Server, Service};
 
 use super::drive::{Run, Verdict};
 use super::neighbour::Neighbour;
@@ -41,7 +41,7 @@ impl Checks {
         let limits = &scenario.limits;
         // Full batches put a deadline off until all sources were looked at, twice if it passes in
         // the middle of such a round; then as many expire in a turn as a batch has events.
-        let turns_late_max = 2 + 6 * limits.slots.div_ceil(limits.batch.max(1));
+        let turns_late_max = 2 + 3 * limits.slots.div_ceil(limits.batch.max(1));
         let patience_max = 40 + 8 * turns_late_max;
         Self {
             patience: patience_max,
@@ -204,27 +204,21 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let reset =
             [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
         let holds = match reason {
-            // A platform that reports a hang-up tells of both directions.
-            CloseReason::Finished => {
-                evidence.end_read || (evidence.write_ended && evidence.noticed)
-            }
+            CloseReason::Finished => evidence.end_read,
             CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
             CloseReason::Aborted => closed.how == Close::Abort,
             // A hang-up is told by an event, or by a failure.
             CloseReason::Reset => evidence.noticed || told(&reset),
-            CloseReason::Failed => evidence.failed.is_some(),
+            CloseReason::Failed => {
+                evidence.unwatchable || (evidence.failed.is_some() && !told(&reset))
+            }
             CloseReason::Idle => {
                 let is_over = since(evidence.moved_at) >= u128::from(limits.idle_timeout);
-                // The loop's time is that of the turn: a slow callback counts from its beginning.
-                limits.idle_timeout != 0 && (is_over || limits.slow_callbacks != 0)
+                limits.idle_timeout != 0 && is_over
             }
             CloseReason::Stalled => {
                 let span = evidence.refused_since.map_or(0, since);
-                // A platform that owns the buffers tells since when its peer has taken nothing;
-                // elsewhere bytes that the platform did not take wait from the last that it did.
-                let span =
-                    span.max(if evidence.written > 0 { since(evidence.moved_at) } else { 0 });
-                let is_over = OWNS_BUFFERS || span >= u128::from(limits.stall_timeout);
+                let is_over = span >= u128::from(limits.stall_timeout);
                 limits.stall_timeout != 0 && is_over
             }
             CloseReason::InputNotTaken => {
@@ -241,6 +235,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Expelled => {
                 !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
             }
+            // A reason without a rule is a fault of this check.
+            _ => false,
         };
         ensure!(
             holds,
@@ -348,19 +344,25 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let passed = |since: Instant, timeout: u64| {
             timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
         };
-        for connection in &mut self.event_loop.platform.network.connections {
+        let platform = &mut self.event_loop.platform;
+        for connection in &mut platform.network.connections {
             let evidence = &mut connection.evidence;
             let is_ours = evidence.listener == ADDRESS.0;
             if !connection.ends[NEAR].open || evidence.token.is_none() || !is_ours {
                 continue;
             }
             // What ends its own stream may be lingering, which has a deadline of its own.
-            let idles = !evidence.write_ended
-                // Callbacks that take longer than the timeout make ever more connections overdue.
-                && limits.slow_callbacks == 0
-                // It does not run while a connection waits for a buffer.
-                && !limits.is_scarce()
-                && passed(evidence.moved_at, idle);
+            // The server stops the clock while it keeps its peer from being read itself. One with
+            // output pending may do so for want of a buffer.
+            let heard = if limits.is_scarce() {
+                Interest::READABLE
+            } else {
+                Interest::READABLE | Interest::WRITABLE
+            };
+            let armed = evidence.token.and_then(|token| platform.registrations.get(token).ok());
+            let is_heard =
+                armed.is_some_and(|registration| registration.interest.intersects(heard));
+            let idles = !evidence.write_ended && is_heard && passed(evidence.moved_at, idle);
             let stalls = evidence.failed.is_none()
                 && evidence
                     .refused_since

@@ -11,7 +11,9 @@ mod promises;
 use alloc::string::String;
 use core::fmt;
 
-use selkie_core::{CloseReason, Counters, EventLoop, Instant, LoopCounters, Server, Service};
+use selkie_core::{
+    CloseReason, Counters, EventLoop, Instant, LoopCounters, Server, Service, Token,
+};
 
 use crate::scenario::size;
 use crate::{Address, ClientModel, Closed, Random, Scenario, Simulated, Trace};
@@ -77,6 +79,12 @@ pub trait Judge<S>: ClientModel {
     fn after_turn(&mut self, service: &S) -> Result<(), String> {
         let _ = service;
         Ok(())
+    }
+
+    /// Returns whether the service has had a connection closed, so that its input is of no use.
+    fn is_dismissed(&self, service: &S, token: Token) -> bool {
+        let _ = (service, token);
+        false
     }
 
     /// Returns the earliest deadline of the service before `now` that was not delivered.

@@ -14,11 +14,8 @@ use crate::{Limits, Random};
 #[derive(Debug)]
 pub(super) struct Observer<S> {
     pub(super) service: S,
-    /// The open connection in each slot.
-    open: Vec<Option<Token>>,
-    /// For each slot, how far into its stream the service has got, and how far it was last
-    /// offered.
-    positions: Vec<(u64, u64)>,
+    /// By slot.
+    seats: Vec<Seat>,
     /// Connections whose end was delivered since the last check, with the number of bytes offered
     /// by then.
     pub(super) ends: Vec<(Token, u64, Told)>,
@@ -38,6 +35,26 @@ pub(super) struct Left {
     pub(super) count: u64,
     /// There is no room for more.
     pub(super) is_full: bool,
+    /// The service took nothing when it was last offered bytes.
+    pub(super) took_nothing: bool,
+    /// The service was told of the drain, at which it closes the connection.
+    pub(super) drain_told: bool,
+    /// It took nothing of a full inbox then, so that nothing more could be read.
+    pub(super) told_when_full: bool,
+}
+
+/// The facts that are known of the connection in a slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seat {
+    /// The connection, while it is open.
+    tenant: Option<Token>,
+    /// The position in its stream that the service has taken.
+    got: u64,
+    /// The position in its stream up to which the service was last offered bytes.
+    offered: u64,
+    took_nothing: bool,
+    drain_told: bool,
+    told_when_full: bool,
 }
 
 /// The time that the callbacks take.
@@ -70,18 +87,18 @@ impl Pace {
 
 impl<S> Observer<S> {
     pub(super) fn new(service: S, slots: usize, pace: Pace) -> Self {
-        let (open, positions) = (vec![None; slots], vec![(0, 0); slots]);
+        let seats = vec![Seat::default(); slots];
         let (ends, closings) = (Vec::new(), Vec::new());
-        Self { service, open, positions, ends, closings, fault: None, pace }
+        Self { service, seats, ends, closings, fault: None, pace }
     }
 
     /// Returns the number of open connections, counted by the service's callbacks.
     pub(super) fn open(&self) -> usize {
-        self.open.iter().flatten().count()
+        self.seats.iter().filter(|seat| seat.tenant.is_some()).count()
     }
 
     fn expect(&mut self, token: Token, call: &str) {
-        if self.open[token.index()] != Some(token) {
+        if self.seats[token.index()].tenant != Some(token) {
             self.fault.get_or_insert_with(|| {
                 alloc::format!("{call} was called for {token:?}, which is not open")
             });
@@ -94,12 +111,13 @@ impl<S: Service> Service for Observer<S> {
 
     fn opened(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         let token = peer.token();
-        if let Some(tenant) = self.open[token.index()].replace(token) {
+        let seat = Seat { tenant: Some(token), ..Seat::default() };
+        let before = core::mem::replace(&mut self.seats[token.index()], seat);
+        if let Some(tenant) = before.tenant {
             self.fault.get_or_insert_with(|| {
                 alloc::format!("{token:?} was opened in the slot of {tenant:?}")
             });
         }
-        self.positions[token.index()] = (0, 0);
         self.pace.dawdle();
         self.service.opened(peer, session);
         self.pace.dawdle();
@@ -111,9 +129,10 @@ impl<S: Service> Service for Observer<S> {
         self.pace.dawdle();
         let consumed = self.service.received(peer, session, bytes);
         self.pace.dawdle();
-        let (got, offered) = &mut self.positions[token.index()];
-        *offered = *got + bytes.len() as u64;
-        *got += consumed as u64;
+        let seat = &mut self.seats[token.index()];
+        seat.offered = seat.got + bytes.len() as u64;
+        seat.got += consumed as u64;
+        seat.took_nothing = consumed == 0;
         consumed
     }
 
@@ -127,7 +146,7 @@ impl<S: Service> Service for Observer<S> {
     fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, untaken: usize) {
         let token = peer.token();
         self.expect(token, "read_closed");
-        let (got, offered) = self.positions[token.index()];
+        let Seat { got, offered, .. } = self.seats[token.index()];
         let left = usize::try_from(offered - got).unwrap_or(usize::MAX);
         let told = if left == untaken { Ok(left) } else { Err((untaken, left)) };
         self.ends.push((token, offered, told));
@@ -138,6 +157,9 @@ impl<S: Service> Service for Observer<S> {
 
     fn draining(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         self.expect(peer.token(), "draining");
+        let seat = &mut self.seats[peer.token().index()];
+        let is_full = seat.offered - seat.got >= peer.received_max() as u64;
+        (seat.drain_told, seat.told_when_full) = (true, is_full && seat.took_nothing);
         self.pace.dawdle();
         self.service.draining(peer, session);
         self.pace.dawdle();
@@ -153,11 +175,13 @@ impl<S: Service> Service for Observer<S> {
     fn closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, reason: CloseReason) {
         let token = peer.token();
         self.expect(token, "closed");
-        self.open[token.index()] = None;
-        let (got, offered) = self.positions[token.index()];
+        self.seats[token.index()].tenant = None;
+        let Seat { got, offered, took_nothing, drain_told, told_when_full, .. } =
+            self.seats[token.index()];
         let count = offered - got;
         let is_full = count >= peer.received_max() as u64;
-        self.closings.push((token, reason, Left { count, is_full }));
+        let left = Left { count, is_full, took_nothing, drain_told, told_when_full };
+        self.closings.push((token, reason, left));
         self.pace.dawdle();
         self.service.closed(peer, session, reason);
         self.pace.dawdle();

@@ -36,7 +36,9 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             if !connection.ends[NEAR].open || evidence.token.is_none() || evidence.noticed {
                 continue;
             }
-            let is_late = evidence.broken_at.is_some_and(|broken| now - broken > latest);
+            // It may have been gone when it was accepted.
+            let broken = evidence.broken_at.map(|broken| broken.max(evidence.opened_at));
+            let is_late = broken.is_some_and(|broken| now - broken > latest);
             evidence.deaf_turns = if is_late { evidence.deaf_turns + 1 } else { 0 };
             if evidence.deaf_turns > most {
                 return Err((
@@ -56,26 +58,27 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         reason: CloseReason,
         left: Left,
     ) -> Verdict {
-        let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
-        let half = Duration::from_nanos(limits.drain_timeout / 2);
+        let evidence = &closed.evidence;
+        let is_cut_off = self.drain_until.is_some_and(|deadline| deadline <= closed.at);
         let (holds, rule) = match reason {
             CloseReason::Idle | CloseReason::Stalled => {
                 (self.is_judged_after_look(closed, reason, left), "time is judged after a look")
             }
-            CloseReason::Reset => (
-                // A service that takes nothing, as it cannot answer, is offered nothing more.
+            CloseReason::Reset | CloseReason::Failed => (
+                // A service that takes nothing, as it cannot answer, is offered nothing more; nor
+                // is one whose connection cannot be watched.
                 !evidence.write_failed
-                    || closed.unread == 0
-                    || left.count > 0
-                    || self.drain_until.is_some(),
+                    || self.is_read(closed, left)
+                    || is_cut_off
+                    || evidence.unwatchable
+                    || (left.count > 0 && left.took_nothing),
                 "what was received is offered after a failed write",
             ),
             CloseReason::Drained => (
+                // A service that takes nothing of a full inbox is offered nothing more.
                 closed.offered >= evidence.arrived_before_drain
-                    || left.count > 0
-                    // Services are told after half of the time, though their connections may
-                    // still wait for a buffer, or have never found an end.
-                    || self.drain_until.is_some_and(|deadline| closed.at + half >= deadline),
+                    || is_cut_off
+                    || left.told_when_full,
                 "a drain serves what was received",
             ),
             _ => (true, ""),
@@ -83,7 +86,16 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         if holds {
             return Ok(());
         }
-        Err((rule, alloc::format!("{:?} was {reason}: {closed:?}", closed.token)))
+        Err((rule, alloc::format!("{:?} was {reason}: {closed:?}, {left:?}", closed.token)))
+    }
+
+    /// Returns whether all was read that arrived before a service had its connection closed: what
+    /// arrives later is of no use.
+    fn is_read(&self, closed: &Closed, left: Left) -> bool {
+        let clients = &self.event_loop.platform.client_model.clients;
+        let service = &self.server.service().service;
+        let is_dismissed = closed.token.is_some_and(|token| clients.is_dismissed(service, token));
+        closed.unread == 0 || is_dismissed || left.drain_told
     }
 
     /// Returns whether a connection that is closed as idle or stalled was looked at after its
@@ -91,20 +103,15 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     fn is_judged_after_look(&self, closed: &Closed, reason: CloseReason, left: Left) -> bool {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
         let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
-        if reason == CloseReason::Idle {
-            // Where input fills the inbox there is nothing to read into.
-            return closed.unread == 0
-                || left.is_full
-                || evidence.write_failed
-                // Pending output may keep input from being read.
-                || evidence.refused_since.is_some()
-                || evidence.looked_at >= after(evidence.moved_at, limits.idle_timeout);
+        let refused_since = evidence.refused_since;
+        if reason == CloseReason::Stalled {
+            let stalled = after(refused_since.unwrap_or_default(), limits.stall_timeout);
+            return evidence.tried_at >= stalled;
         }
-        // A late event lets bytes that the platform took in part be refused only now.
-        let refused_since = evidence.refused_since.unwrap_or_default();
-        OWNS_BUFFERS
-            || evidence.tried_at == closed.at
-            || evidence.tried_at >= after(refused_since, limits.stall_timeout)
+        let idle = after(evidence.moved_at, limits.idle_timeout);
+        // A full inbox has no room to read into: there the peer has to take what is pending.
+        let is_blocked = left.is_full && refused_since.is_some() && evidence.tried_at >= idle;
+        self.is_read(closed, left) || evidence.looked_at >= idle || is_blocked
     }
 
     /// Checks, at rest, that no connection is open of which both directions have ended.

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use selkie_core::{CloseReason, Instant};
+use selkie_core::{CloseReason, Instant, Token};
 
 use super::Mixed;
 use super::client::{Client, Fate};
@@ -125,6 +125,10 @@ impl Judge<Mixed> for Clients {
     fn after_turn(&mut self, service: &Mixed) -> Result<(), String> {
         let fault = self.fault.as_ref().or(service.fault());
         fault.map_or(Ok(()), |fault| Err(fault.clone()))
+    }
+
+    fn is_dismissed(&self, service: &Mixed, token: Token) -> bool {
+        service.is_dismissed(token)
     }
 
     fn overdue(&self, service: &Mixed, now: Instant) -> Option<Instant> {

@@ -175,7 +175,7 @@ impl Mixed {
         let index = self.random.index(self.accounts.len());
         let Some(other) = self.accounts[index].tenant else { return };
         match choice {
-            21 => peer.resume(other),
+            21 => peer.resume_reading_of(other),
             22 if self.random.chance(100) => {
                 self.account(other).dismissed = true;
                 self.account(other).interrupted = true;
@@ -198,7 +198,7 @@ impl Mixed {
         };
         self.account(token).partner = Some(other);
         self.account(other).partner = Some(token);
-        peer.resume(other);
+        peer.resume_reading_of(other);
     }
 
     /// Sends bytes on to the partner, as far as there is room.

@@ -50,6 +50,8 @@ pub struct Mixed {
     /// A relayed connection without a partner.
     pub(super) single: Option<Token>,
     pub(super) accounts: Vec<Account>,
+    /// The accounts of the tenants before, as a slot may be used again in the turn of its close.
+    former: Vec<Account>,
     fault: Option<String>,
 }
 
@@ -64,6 +66,7 @@ impl Mixed {
             members: Vec::new(),
             single: None,
             accounts: vec![Account::default(); slots],
+            former: vec![Account::default(); slots],
             fault: None,
         }
     }
@@ -77,16 +80,19 @@ impl Mixed {
     /// Returns the number of bytes that the server accepted for a connection.
     #[must_use]
     pub fn sent(&self, token: Token) -> Option<u64> {
-        let account = self.accounts.get(token.index())?;
-        (account.tenant == Some(token)).then_some(account.sent)
+        self.account_of(token).map(|account| account.sent)
     }
 
     /// Returns whether the service has closed a connection before it was done with it.
     #[must_use]
     pub fn interrupted(&self, token: Token) -> bool {
-        self.accounts
-            .get(token.index())
-            .is_some_and(|account| account.tenant == Some(token) && account.interrupted)
+        self.account_of(token).is_some_and(|account| account.interrupted)
+    }
+
+    /// Returns whether the service has closed or aborted a connection.
+    #[must_use]
+    pub fn is_dismissed(&self, token: Token) -> bool {
+        self.account_of(token).is_some_and(|account| account.dismissed)
     }
 
     /// Returns the earliest timer that was due before `now`, and is still to come.
@@ -98,6 +104,13 @@ impl Mixed {
 
     pub(super) fn blame(&mut self, what: String) {
         self.fault.get_or_insert(what);
+    }
+
+    /// Returns the account of a connection that is open, or was closed in this turn.
+    fn account_of(&self, token: Token) -> Option<&Account> {
+        let index = token.index();
+        let both = [self.accounts.get(index)?, self.former.get(index)?];
+        both.into_iter().find(|account| account.tenant == Some(token))
     }
 
     pub(super) fn account(&mut self, token: Token) -> &mut Account {
@@ -154,7 +167,8 @@ impl Service for Mixed {
 
     fn opened(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
         let token = peer.token();
-        *self.account(token) = Account { tenant: Some(token), ..Account::default() };
+        let account = Account { tenant: Some(token), ..Account::default() };
+        self.former[token.index()] = core::mem::replace(self.account(token), account);
         if session.kind.is_some() {
             self.blame(alloc::format!("{token:?} was opened with the session of another"));
         }
@@ -182,7 +196,7 @@ impl Service for Mixed {
                 if session.due == 0 && session.left > 0 {
                     // The next request may have come already.
                     let token = peer.token();
-                    peer.resume(token);
+                    peer.resume_reading_of(token);
                 }
                 self.close_if_done(peer, session);
             }
@@ -190,7 +204,7 @@ impl Service for Mixed {
             Some(Kind::Relay) => {
                 // There is room for what the partner has left.
                 if let Some(partner) = self.account(peer.token()).partner {
-                    peer.resume(partner);
+                    peer.resume_reading_of(partner);
                 }
             }
             _ => {}
@@ -236,6 +250,5 @@ impl Service for Mixed {
         }
         // The account stays for those who judge, until the slot has another tenant.
         self.account(token).timer = None;
-        self.account(token).dismissed = true;
     }
 }

@@ -18,6 +18,13 @@ pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
 /// and some to spare.
 const DESCRIPTORS_BESIDE: u64 = 48;
 
+/// What to do about an address that may not be listened on.
+pub(in crate::front_door) const PERMISSION_ADVICE: &str = if cfg!(windows) {
+    "another program has that port to itself, or the system reserves it: choose another one"
+} else {
+    "ports below 1024 need privileges: choose a higher one"
+};
+
 /// Lets the process have the descriptors of `connections` connections.
 pub(in crate::front_door) fn raise_descriptor_limit(connections: usize) -> Result<(), ServeError> {
     let descriptors = (connections as u64).saturating_add(DESCRIPTORS_BESIDE);

@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use selkie_core::Error;
 use selkie_core::platform::ListenOptions;
 use selkie_wasi::Socket;
-pub(in crate::front_door) use wasi::Waker;
 pub use wasi::{Backend, UnknownBackend};
+pub(in crate::front_door) use wasi::{PERMISSION_ADVICE, Waker};
 
 use crate::front_door::error::{ServeError, Step};
 

@@ -63,16 +63,4 @@ mod tests {
             platform.release(other).unwrap();
         }
     }
-
-    #[test]
-    fn a_datagram_of_a_sender_without_an_address_is_received() {
-        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
-        let (near, far) = std::os::unix::net::UnixDatagram::pair().unwrap();
-        let near = platform.adopt(near.into()).unwrap();
-        far.send(b"unnamed").unwrap();
-        let mut buffer = [0; 16];
-        let datagram = platform.receive_from(near, &mut buffer).unwrap();
-        assert_eq!(datagram, Datagram { length: 7, is_truncated: false, sender: None });
-        assert_eq!(&buffer[..7], b"unnamed");
-    }
 }

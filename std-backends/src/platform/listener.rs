@@ -61,7 +61,7 @@ impl<S: FdSelector> Platform<S> {
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
         let stream = loop {
-            match socket::accept(entry.fd) {
+            match socket::accept(entry.fd, &mut self.accepted_from) {
                 Ok(stream) => break stream,
                 Err(error) => accept_error(error)?,
             }
@@ -74,7 +74,10 @@ impl<S: FdSelector> Platform<S> {
         if entry.properties.clears_linger {
             let _ = socket::clear_linger(raw(&stream));
         }
-        self.insert_socket(stream)
+        self.accepted = None;
+        let stream = self.insert_socket(stream)?;
+        self.accepted = Some(stream);
+        Ok(stream)
     }
 }
 
@@ -149,7 +152,13 @@ mod tests {
     fn listeners_share_an_address_if_all_of_them_say_so() {
         let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
         let shared = ListenOptions::DEFAULT.reuse_port(true);
-        let first = platform.listen_with(([127, 0, 0, 1], 0).into(), &shared).unwrap();
+        let first = match platform.listen_with(([127, 0, 0, 1], 0).into(), &shared) {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                eprintln!("not checked: this system shares out no connections");
+                return;
+            }
+            first => first.unwrap(),
+        };
         let address = platform.local_address(first).unwrap();
         assert!(platform.listen_with(address, &shared).is_ok());
         let alone = platform.listen_with(address, &ListenOptions::DEFAULT).unwrap_err();

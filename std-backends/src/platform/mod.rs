@@ -35,6 +35,10 @@ pub struct Platform<S> {
     /// Dropped before the descriptors that it watches.
     selector: S,
     sockets: SocketTable,
+    /// The connection that was accepted last, if there was one.
+    accepted: Option<Socket>,
+    /// The address of its other end, as accepting told it.
+    accepted_from: RawAddress,
 }
 
 /// Lends a descriptor to the selector.
@@ -52,7 +56,8 @@ impl<S: FdSelector> Platform<S> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory), or [`InvalidInput`](ErrorKind::InvalidInput) for a
     /// number beyond 2^32 - 2.
     pub fn new(selector: S, sockets: usize) -> Result<Self, Error> {
-        Ok(Self { selector, sockets: SocketTable::new(sockets)? })
+        let sockets = SocketTable::new(sockets)?;
+        Ok(Self { selector, sockets, accepted: None, accepted_from: RawAddress::room() })
     }
 
     /// Returns the bytes that the table of a platform for up to `sockets` descriptors takes from
@@ -316,7 +321,7 @@ mod tests {
 
     #[test]
     fn every_item_of_the_traits_is_forwarded() {
-        let mut platform = Platform::new(recorder::Recorder::default(), 1).unwrap();
+        let mut platform = Platform::new(recorder::Recorder::default(), 7).unwrap();
         let source = platform.adopt(pair().0).unwrap();
         recorder::call_every_item(&mut platform, source);
         assert_eq!(platform.selector().calls(), recorder::EVERY_ITEM);

@@ -208,7 +208,7 @@ mod tests {
     fn handles_are_eight_bytes() {
         let sizes = (size_of::<Socket>(), size_of::<Option<Socket>>());
         assert_eq!(sizes, (8, 8));
-        assert_eq!(size_of::<HandleEntry<Entry>>(), 16);
+        assert_eq!(size_of::<HandleEntry<Entry>>(), 8 + 2 * size_of::<RawSource>());
     }
 
     #[test]

@@ -28,6 +28,17 @@ use crate::sys::{file, socket};
 impl<S: FdSelector> Transport for Platform<S> {
     type Address = SocketAddr;
 
+    fn address(address: SocketAddr) -> Option<SocketAddr> {
+        Some(address)
+    }
+
+    fn remote_address(&mut self, source: Socket) -> Option<SocketAddr> {
+        if self.accepted == Some(source) {
+            return self.accepted_from.decode().ok();
+        }
+        self.peer_address(source).ok()
+    }
+
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         self.accept_stream(listener)
     }
@@ -135,18 +146,15 @@ impl<S: FdSelector> Transport for Platform<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::os::fd::OwnedFd;
-
     use super::*;
     use crate::DefaultSelector;
+    use crate::sys::testing::pair;
 
     #[test]
     fn reading_into_nothing_takes_nothing_and_waits_for_nothing() {
         let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
-        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
-        let near = platform.adopt(OwnedFd::from(near)).unwrap();
-        let far = platform.adopt(OwnedFd::from(far)).unwrap();
+        let (near, far) = pair();
+        let (near, far) = (platform.adopt(near).unwrap(), platform.adopt(far).unwrap());
         assert_eq!(platform.read(near, &mut []), Ok(0));
         assert_eq!(platform.write(far, b"x"), Ok(1));
         assert_eq!(platform.read(near, &mut []), Ok(0));
@@ -155,31 +163,5 @@ mod tests {
         assert_eq!(platform.read(near, &mut buffer), Err(Error::WOULD_BLOCK));
         platform.close(far, Close::Graceful).unwrap();
         assert_eq!(platform.read(near, &mut buffer), Ok(0));
-    }
-
-    #[test]
-    fn writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
-        thread_local! {
-            /// The signal comes to the thread that wrote.
-            static SIGNALLED: Cell<bool> = const { Cell::new(false) };
-        }
-
-        extern "C" fn note(_signal: libc::c_int) {
-            SIGNALLED.set(true);
-        }
-
-        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
-        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
-        let near = platform.adopt(OwnedFd::from(near)).unwrap();
-        drop(far);
-        // SAFETY: the handler only writes a variable of the thread, which needs no set-up.
-        unsafe {
-            libc::signal(libc::SIGPIPE, note as extern "C" fn(libc::c_int) as libc::sighandler_t)
-        };
-        let gone = platform.write(near, b"x").unwrap_err();
-        // SAFETY: this is what Rust programs start with.
-        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-        assert!(gone.kind() == ErrorKind::BrokenPipe, "{gone:?}");
-        assert!(!SIGNALLED.get());
     }
 }

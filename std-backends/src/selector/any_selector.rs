@@ -82,7 +82,6 @@ macro_rules! any_selector {
             /// are untouched pages. The process is expected to have a hard limit of at least
             /// `descriptors` by then, as
             /// [`raise_descriptor_limit`](crate::raise_descriptor_limit) provides it.
-            #[cfg(unix)]
             #[must_use]
             pub fn memory(backend: Backend, capacity: usize, descriptors: u64) -> usize {
                 let limit = crate::sys::source_index::hard_limit().unwrap_or(0).max(descriptors);

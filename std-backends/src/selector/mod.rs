@@ -7,6 +7,8 @@
 //! To add a selector: write its file, declare it below, and add a line to the list in `build.rs`,
 //! from which [`AnySelector`], the names, the tests and the benchmarks are generated.
 
+#[cfg(has_afd)]
+mod afd;
 mod any_selector;
 #[cfg(has_epoll)]
 mod epoll;
@@ -15,8 +17,11 @@ mod kqueue;
 mod poll;
 #[cfg(test)]
 pub(crate) mod recorder;
+#[cfg(unix)]
 mod select;
 mod source_table;
+#[cfg(windows)]
+mod winsock_select;
 
 use std::time::Duration;
 
@@ -27,13 +32,18 @@ use crate::sys::clock::Clock;
 use crate::sys::errno;
 use crate::sys::source::BorrowedSource;
 
+#[cfg(has_afd)]
+pub use afd::Afd;
 pub use any_selector::{AnySelector, Backend, UnknownBackend};
 #[cfg(has_epoll)]
 pub use epoll::Epoll;
 #[cfg(has_kqueue)]
 pub use kqueue::Kqueue;
 pub use poll::Poll;
+#[cfg(unix)]
 pub use select::Select;
+#[cfg(windows)]
+pub use winsock_select::Select;
 
 /// A selector that [`Platform`](crate::Platform) can trust with descriptors that it is going to
 /// close.

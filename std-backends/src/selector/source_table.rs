@@ -32,9 +32,8 @@ impl<T: Zeroable> SourceTable<T> {
     }
 
     /// Returns the bytes of a table for `capacity` tokens, at a hard limit of so many descriptors.
-    #[cfg(unix)]
     pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
-        capacity * size_of::<SourceEntry<T>>() + SourceIndex::memory(hard_limit)
+        capacity * size_of::<SourceEntry<T>>() + SourceIndex::memory(capacity, hard_limit)
     }
 
     /// Checks that `source` can be registered under `token`.
@@ -87,6 +86,12 @@ impl<T: Zeroable> SourceTable<T> {
         self.registrations.at(self.index.index(source)?)
     }
 
+    /// Returns the token at an index, with the registration and the selector's own value.
+    #[cfg(has_afd)]
+    pub(super) fn at(&self, index: usize) -> Option<(Token, Registration, &T)> {
+        self.registrations.at(index)
+    }
+
     /// Returns the token that `source` is registered under.
     pub(super) fn token_of(&self, source: RawSource) -> Option<Token> {
         self.find(source).map(|(token, ..)| token)
@@ -122,6 +127,12 @@ impl<T: Zeroable> SourceTable<T> {
         let waker = self.waker.take().ok_or(Error::new(ErrorKind::NotRegistered))?;
         self.remove(waker.source(), token);
         Ok(waker)
+    }
+
+    /// Returns the token of the waker.
+    #[cfg(has_afd)]
+    pub(super) fn waker_token(&self) -> Option<Token> {
+        self.waker.as_ref().map(WakeSource::token)
     }
 
     /// Drains the waker, if `token` is the waker's. For selectors that watch it as a level.

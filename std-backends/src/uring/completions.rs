@@ -62,6 +62,10 @@ impl Uring {
             }
             Operation::Cancel | Operation::WatchWaker => {}
         }
+        if operation == Operation::Send {
+            // What was written meanwhile follows at once.
+            self.ask(index);
+        }
         self.enqueue(index);
     }
 

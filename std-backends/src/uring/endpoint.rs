@@ -115,6 +115,11 @@ impl Endpoint {
         OUTPUT as u32 - self.output.length
     }
 
+    /// Returns true if the kernel was never asked to receive, and nothing was received.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.receiving == Repeated::Idle && self.input.unread == 0 && self.input_end == End::Open
+    }
+
     /// Returns true if the service has something new to read: bytes, or the end.
     pub(super) fn has_news(&self) -> bool {
         self.input.unread > self.left || self.input_end != End::Open

@@ -90,6 +90,8 @@ pub struct Uring {
     waker: Option<WakeSource>,
     watching_waker: Repeated,
     is_woken: bool,
+    /// Set when the last turn reported the waker.
+    was_woken: bool,
     clock: Clock,
     /// The most buffers that a connection keeps.
     held_max: u32,
@@ -126,6 +128,7 @@ impl Uring {
             waker: None,
             watching_waker: Repeated::Idle,
             is_woken: false,
+            was_woken: false,
             clock: Clock::new(),
             #[expect(clippy::cast_possible_truncation, reason = "a small number")]
             held_max: storage.held_max as u32,
@@ -216,6 +219,18 @@ impl Uring {
     /// As [`Platform::peer_address`](crate::Platform::peer_address).
     pub fn peer_address(&self, source: UringSocket) -> Result<SocketAddr, Error> {
         socket::peer_address(self.live(source)?.fd)
+    }
+
+    /// Hands what was written and asked for to the kernel, and takes what it has done. Each poll
+    /// and each wait does this; it is for callers that write outside of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll`](selkie_core::platform::Selector::poll).
+    pub fn submit(&mut self) -> Result<(), Error> {
+        self.ring.enter(0, None)?;
+        self.take_completions();
+        Ok(())
     }
 
     /// Returns true if another source may be opened.

@@ -62,7 +62,7 @@ fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
 
 impl Uring {
     /// Hands an operation to the kernel at the next entry.
-    fn submit(
+    fn begin(
         &mut self,
         operation: Operation,
         index: usize,
@@ -120,7 +120,7 @@ impl Uring {
                 entry.flags = IoringSqeFlags::BUFFER_SELECT;
                 entry.buf.buf_group = 0;
                 entry.op_flags.recv_flags = RecvFlags::empty();
-                self.submit(Operation::Receive, index, entry)?;
+                self.begin(Operation::Receive, index, entry)?;
                 self.set_repeated(index, Repeated::Armed);
                 Ok(())
             }
@@ -145,12 +145,12 @@ impl Uring {
             entry.addr_or_splice_off_in.addr = io_uring_ptr::new(bytes.cast());
             entry.len.len = length;
             entry.op_flags.send_flags = SendFlags::NOSIGNAL;
-            self.submit(Operation::Send, index, entry)?;
+            self.begin(Operation::Send, index, entry)?;
             self.set_sending(index);
         } else if endpoint.shuts_down {
             let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
             entry.len.len = libc::SHUT_WR as u32;
-            self.submit(Operation::Shutdown, index, entry)?;
+            self.begin(Operation::Shutdown, index, entry)?;
             self.set_sending(index);
         }
         Ok(())
@@ -169,7 +169,7 @@ impl Uring {
                 if self.open_max - self.open > 64 {
                     entry.ioprio.accept_flags = IoringAcceptFlags::MULTISHOT;
                 }
-                self.submit(Operation::Accept, index, entry)?;
+                self.begin(Operation::Accept, index, entry)?;
                 self.set_repeated(index, Repeated::Armed);
                 Ok(())
             }
@@ -185,7 +185,7 @@ impl Uring {
             Repeated::Idle if !interest.is_empty() && endpoint.polled.is_empty() => {
                 let mut entry = entry(IoringOp::PollAdd, endpoint.fd);
                 entry.op_flags.poll32_events = u32::from(interest.bits() & 0x07);
-                self.submit(Operation::Poll, index, entry)?;
+                self.begin(Operation::Poll, index, entry)?;
                 self.set_repeated(index, Repeated::Armed);
                 Ok(())
             }
@@ -201,7 +201,7 @@ impl Uring {
         }
         let mut entry = entry(IoringOp::PollAdd, waker.source());
         entry.op_flags.poll32_events = libc::POLLIN as u32;
-        if self.submit(Operation::WatchWaker, 0, entry).is_ok() {
+        if self.begin(Operation::WatchWaker, 0, entry).is_ok() {
             self.watching_waker = Repeated::Armed;
         }
     }
@@ -229,7 +229,7 @@ impl Uring {
         let mut entry = entry(IoringOp::Connect, endpoint.fd);
         entry.addr_or_splice_off_in.addr = io_uring_ptr::new(start.cast());
         entry.off_or_addr2.off = u64::from(length);
-        self.submit(Operation::Connect, index, entry)
+        self.begin(Operation::Connect, index, entry)
     }
 
     /// Cancels an operation that is repeated until then.
@@ -244,7 +244,7 @@ impl Uring {
         let mut entry = entry(IoringOp::AsyncCancel, -1);
         entry.addr_or_splice_off_in.user_data = io_uring_user_data::from_u64(user_data);
         entry.op_flags.cancel_flags = IoringAsyncCancelFlags::empty();
-        self.submit(Operation::Cancel, index, entry)
+        self.begin(Operation::Cancel, index, entry)
     }
 
     /// Goes on to close the source at a place: cancels what is left, and gives the descriptor back

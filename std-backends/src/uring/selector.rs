@@ -91,16 +91,28 @@ impl Uring {
         false
     }
 
-    /// Adds events for the sources in the queue, each once at most.
+    /// Adds events for what is ready.
     fn report(&mut self, events: &mut Events<'_>) {
-        if self.is_woken && events.room() > 0 {
-            self.is_woken = false;
-            if let Some(waker) = &self.waker {
-                waker.drain();
-                let event = Event { token: waker.token(), readiness: Readiness::READABLE };
-                let _ = events.push(event);
-            }
+        // A waker that is always woken has the first place in every second turn.
+        if !std::mem::take(&mut self.was_woken) {
+            self.report_wake(events);
         }
+        self.report_sources(events);
+        self.report_wake(events);
+    }
+
+    /// Adds an event for the waker.
+    fn report_wake(&mut self, events: &mut Events<'_>) {
+        let Some(waker) = &self.waker else { return };
+        if self.is_woken && events.room() > 0 {
+            waker.drain();
+            let _ = events.push(Event { token: waker.token(), readiness: Readiness::READABLE });
+            (self.is_woken, self.was_woken) = (false, true);
+        }
+    }
+
+    /// Adds events for the sources in the queue, each once at most.
+    fn report_sources(&mut self, events: &mut Events<'_>) {
         let Some(last) = self.ready_last.checked_sub(1) else { return };
         while events.room() > 0 {
             let Some(index) = self.dequeue() else { break };
@@ -132,7 +144,7 @@ impl Uring {
         deadline: Option<Instant>,
     ) -> Result<bool, Error> {
         self.ask_for_wakes();
-        let waits = waits && !self.has_ready();
+        let waits = waits && events.room() > 0 && !self.has_ready();
         let until = deadline.map(|deadline| self.clock.absolute(deadline));
         let is_interrupted = self.ring.enter(u32::from(waits), until)?;
         self.take_completions();
@@ -235,7 +247,7 @@ impl Wait for Uring {
             let is_interrupted = self.look(events, true, deadline)?;
             let is_over = deadline.is_some_and(|deadline| deadline <= self.clock.now());
             // What the kernel has done need not be an event.
-            if !events.is_empty() || is_over || is_interrupted {
+            if events.room() == 0 || !events.is_empty() || is_over || is_interrupted {
                 return Ok(());
             }
         }

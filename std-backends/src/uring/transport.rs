@@ -10,6 +10,7 @@ use super::endpoint::{End, Kind};
 use super::memory::OUTPUT;
 use super::{Uring, UringSocket};
 use crate::sys::address::RawAddress;
+use crate::sys::io::receive;
 use crate::sys::retry::retried;
 use crate::sys::{file, socket};
 
@@ -42,6 +43,11 @@ impl Uring {
     fn check_output(&self, source: UringSocket) -> Result<(), Error> {
         let endpoint = self.live(source)?;
         match endpoint.output.end {
+            _ if endpoint.kind == Kind::Listener => Err(ErrorKind::InvalidSource.into()),
+            // A reset ends both directions.
+            End::Open if endpoint.input_end.failure().is_some() => {
+                Err(endpoint.input_end.failure().unwrap_or(ErrorKind::Other.into()))
+            }
             End::Open if !endpoint.shuts_down => Ok(()),
             End::Open | End::Ended => Err(ErrorKind::BrokenPipe.into()),
             End::Failed(_) => Err(endpoint.output.end.failure().unwrap_or(ErrorKind::Other.into())),
@@ -65,8 +71,7 @@ impl Transport for Uring {
         }
         if !self.has_room() {
             // Closed ones have their places until the kernel has let go of them.
-            self.ring.enter(0, None)?;
-            self.take_completions();
+            self.submit()?;
             if !self.has_room() {
                 return Err(ErrorKind::OutOfDescriptors.into());
             }
@@ -74,6 +79,9 @@ impl Transport for Uring {
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else {
             return Err(ErrorKind::Stale.into());
         };
+        if endpoint.kind != Kind::Listener {
+            return Err(ErrorKind::InvalidSource.into());
+        }
         if let Some(fd) = self.parked.pop(endpoint) {
             // SAFETY: the kernel has opened it for this platform, and nobody else has taken it.
             return self.insert(unsafe { OwnedFd::from_raw_fd(fd) }, Kind::Stream);
@@ -111,11 +119,14 @@ impl Transport for Uring {
     }
 
     fn read(&mut self, source: UringSocket, buffer: &mut [u8]) -> Result<usize, Error> {
-        if self.live(source)?.kind == Kind::File {
-            let fd = self.live(source)?.fd;
-            return retried(|| file::read(fd, buffer));
+        let endpoint = self.live_mut(source)?;
+        let fd = endpoint.fd;
+        match endpoint.kind {
+            Kind::File => return retried(|| file::read(fd, buffer)),
+            Kind::Listener => return Err(ErrorKind::InvalidSource.into()),
+            Kind::Stream if endpoint.is_untouched() => return retried(|| receive(fd, buffer)),
+            Kind::Stream | Kind::Connecting => endpoint.left = 0,
         }
-        self.live_mut(source)?.left = 0;
         let count = self.peek(source, buffer)?;
         self.consume(source, count, 0);
         Ok(count)
@@ -142,6 +153,9 @@ impl Transport for Uring {
         #[expect(clippy::cast_possible_truncation, reason = "at most what was received")]
         let left = left as u32;
         endpoint.left = left;
+        if endpoint.has_news() {
+            self.enqueue(source.0.index());
+        }
         self.ask(source.0.index());
     }
 

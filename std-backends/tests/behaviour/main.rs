@@ -1,5 +1,6 @@
 //! The behaviour of the native backends beyond the contract: signals, limits, nesting, and the
 //! properties of descriptors that were opened elsewhere.
+#![cfg(unix)]
 
 mod descriptors;
 mod limits;

@@ -1,19 +1,17 @@
 //! A selector by itself, over socket pairs.
 
 use std::collections::HashSet;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
 
 use selkie_core::{Error, ErrorKind};
 use selkie_std::{AnySelector, Backend};
 
 use crate::fixture::Near;
-use crate::world;
+use crate::world::{self, Borrowed, Owned, Raw};
 
 /// The selector, and the descriptors that it may watch. Some of those are closed while it does.
 pub(crate) struct Bare {
     selector: AnySelector<'static>,
-    open: HashSet<RawFd>,
+    open: HashSet<Raw>,
 }
 
 impl Near for Bare {
@@ -29,48 +27,43 @@ impl Near for Bare {
         &mut self.selector
     }
 
-    fn pair(&mut self) -> Result<(BorrowedFd<'static>, OwnedFd), Error> {
-        let (near, far) = UnixStream::pair().map_err(|error| world::from_io(&error))?;
-        Ok((self.adopt(near.into())?, far.into()))
+    fn pair(&mut self) -> Result<(Borrowed<'static>, Owned), Error> {
+        let (near, far) = world::pair()?;
+        Ok((self.adopt(near)?, far))
     }
 
-    fn adopt(&mut self, fd: OwnedFd) -> Result<BorrowedFd<'static>, Error> {
+    fn adopt(&mut self, fd: Owned) -> Result<Borrowed<'static>, Error> {
         world::unblock(&fd)?;
-        let fd = world::moved(&fd)?.into_raw_fd();
+        let fd = world::into_raw(world::moved(&fd)?);
         self.open.insert(fd);
         // SAFETY: the descriptor is open. Some tests use it after it was closed on purpose; its
         // number is not given to another file meanwhile.
-        Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+        Ok(unsafe { world::borrowed(fd) })
     }
 
-    fn fd(&self, source: BorrowedFd<'static>) -> Result<BorrowedFd<'_>, Error> {
+    fn fd(&self, source: Borrowed<'static>) -> Result<Borrowed<'_>, Error> {
         Ok(source)
     }
 
-    fn read(&mut self, source: BorrowedFd<'static>, buffer: &mut [u8]) -> Result<usize, Error> {
-        // SAFETY: the buffer is valid for writes of its length.
-        let count =
-            unsafe { libc::read(source.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-        usize::try_from(count).map_err(|_| world::from_io(&std::io::Error::last_os_error()))
+    fn read(&mut self, source: Borrowed<'static>, buffer: &mut [u8]) -> Result<usize, Error> {
+        world::read(source, buffer)
     }
 
-    fn write(&mut self, source: BorrowedFd<'static>, bytes: &[u8]) -> Result<usize, Error> {
-        // SAFETY: the bytes are valid for reads of their length.
-        let count = unsafe { libc::write(source.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
-        usize::try_from(count).map_err(|_| world::from_io(&std::io::Error::last_os_error()))
+    fn write(&mut self, source: Borrowed<'static>, bytes: &[u8]) -> Result<usize, Error> {
+        world::write(source, bytes)
     }
 
-    fn close(&mut self, source: BorrowedFd<'static>) -> Result<(), Error> {
-        let fd = source.as_raw_fd();
+    fn close(&mut self, source: Borrowed<'static>) -> Result<(), Error> {
+        let fd = world::raw(source);
         if !self.open.remove(&fd) {
             return Err(ErrorKind::InvalidSource.into());
         }
         // SAFETY: the descriptor was owned by this fixture.
-        world::check(unsafe { libc::close(fd) }).map(drop)
+        unsafe { world::close(fd) }
     }
 
-    fn break_source(&mut self, source: BorrowedFd<'static>) -> Result<(), Error> {
-        self.close(source)
+    fn break_source(&mut self, source: Borrowed<'static>) -> Result<(), Error> {
+        if world::CAN_BREAK { self.close(source) } else { Err(ErrorKind::Unsupported.into()) }
     }
 }
 
@@ -78,7 +71,7 @@ impl Drop for Bare {
     fn drop(&mut self) {
         for fd in self.open.drain() {
             // SAFETY: the descriptor is owned by this fixture.
-            unsafe { libc::close(fd) };
+            let _ = unsafe { world::close(fd) };
         }
     }
 }

@@ -1,17 +1,14 @@
 //! One fixture for all selectors, over two kinds of near ends.
 
-use std::fs::File;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture};
-use selkie_core::platform::{Selector, Wait, Wake};
+use selkie_core::platform::{Selector, Transport, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Instant};
 use selkie_std::{Backend, Waker};
 
-use crate::tcp::Tcp;
-use crate::world::{self, World};
+use crate::world::{self, Borrowed, Owned, World};
 
 /// The near ends, and the platform that watches them.
 pub(crate) trait Near: Sized {
@@ -24,12 +21,12 @@ pub(crate) trait Near: Sized {
     fn platform(&mut self) -> &mut Self::Platform;
 
     /// Makes a connection, and returns its near end and its far end.
-    fn pair(&mut self) -> Result<(<Self::Platform as Selector>::Source, OwnedFd), Error>;
+    fn pair(&mut self) -> Result<(<Self::Platform as Selector>::Source, Owned), Error>;
 
     /// Makes a descriptor a near end.
-    fn adopt(&mut self, fd: OwnedFd) -> Result<<Self::Platform as Selector>::Source, Error>;
+    fn adopt(&mut self, fd: Owned) -> Result<<Self::Platform as Selector>::Source, Error>;
 
-    fn fd(&self, source: <Self::Platform as Selector>::Source) -> Result<BorrowedFd<'_>, Error>;
+    fn fd(&self, source: <Self::Platform as Selector>::Source) -> Result<Borrowed<'_>, Error>;
     fn read(
         &mut self,
         source: <Self::Platform as Selector>::Source,
@@ -50,7 +47,20 @@ pub(crate) trait Near: Sized {
         Err(ErrorKind::Unsupported.into())
     }
 
-    fn dial(&mut self, _listener: <Self::Platform as Selector>::Source) -> Result<OwnedFd, Error> {
+    fn dial(&mut self, _listener: <Self::Platform as Selector>::Source) -> Result<Owned, Error> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    /// Moves what the platform moves in a turn only.
+    fn settle(&mut self) {}
+
+    /// Returns the address that connecting goes to.
+    fn destination(&self) -> Result<SocketAddr, Error> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    /// Accepts what was connected there.
+    fn peer_accept(&self) -> Result<Owned, Error> {
         Err(ErrorKind::Unsupported.into())
     }
 }
@@ -60,7 +70,7 @@ pub(crate) struct Over<N> {
     pub(crate) near: N,
     pub(crate) world: World,
     /// Descriptors that only stay open.
-    kept: Vec<OwnedFd>,
+    kept: Vec<Owned>,
     /// True if a socket keeps its error after the selector has reported it. Only libkqueue takes it
     /// away.
     keeps_errors: bool,
@@ -92,6 +102,7 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn settle(&mut self) {
+        self.near.settle();
         world::settle();
     }
 
@@ -150,21 +161,17 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn one_way(&mut self) -> Result<(SourceOf<Self>, usize), Error> {
-        let (read, write) = std::io::pipe().map_err(|error| world::from_io(&error))?;
-        let far = self.world.add(read.into())?;
-        Ok((self.near.adopt(write.into())?, far))
+        let (write, read) = world::one_way()?;
+        let far = self.world.add(read)?;
+        Ok((self.near.adopt(write)?, far))
     }
 
     fn unconnected(&mut self) -> Result<SourceOf<Self>, Error> {
-        // SAFETY: the call takes no pointers.
-        let socket = world::owned(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) })?;
-        self.near.adopt(socket)
+        self.near.adopt(world::unconnected()?)
     }
 
     fn regular_file(&mut self) -> Result<SourceOf<Self>, Error> {
-        let file =
-            std::env::current_exe().and_then(File::open).map_err(|error| world::from_io(&error))?;
-        self.near.adopt(file.into())
+        self.near.adopt(world::regular_file()?)
     }
 
     fn break_source(&mut self, source: SourceOf<Self>) -> Result<(), Error> {
@@ -172,12 +179,7 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn duplicate(&mut self, source: SourceOf<Self>) -> Result<(), Error> {
-        let duplicate = self
-            .near
-            .fd(source)?
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|error| world::from_io(&error))?;
+        let duplicate = world::duplicate(self.near.fd(source)?)?;
         self.kept.push(duplicate);
         Ok(())
     }
@@ -215,7 +217,10 @@ impl<N: Near> WakeFixture for Over<N> {
     }
 }
 
-impl TransportFixture for Over<Tcp> {
+impl<N> TransportFixture for Over<N>
+where
+    N: Near<Platform: Transport<Address = SocketAddr>>,
+{
     fn destination(&mut self) -> Result<SocketAddr, Error> {
         self.near.destination()
     }

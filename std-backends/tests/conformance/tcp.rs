@@ -1,29 +1,18 @@
 //! A platform, over TCP.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{BorrowedFd, OwnedFd};
 
 use selkie_core::Error;
 use selkie_core::platform::{Close, Transport};
 use selkie_std::{AnySelector, Backend, Platform, Socket};
 
 use crate::fixture::Near;
-use crate::world;
+use crate::world::{self, Borrowed, Owned};
 
 /// The platform, and a listener of the far side.
 pub(crate) struct Tcp {
     platform: Platform<AnySelector<'static>>,
     far: TcpListener,
-}
-
-impl Tcp {
-    pub(crate) fn destination(&self) -> Result<SocketAddr, Error> {
-        self.far.local_addr().map_err(|error| world::from_io(&error))
-    }
-
-    pub(crate) fn peer_accept(&self) -> Result<OwnedFd, Error> {
-        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
-    }
 }
 
 impl Near for Tcp {
@@ -43,7 +32,7 @@ impl Near for Tcp {
         &mut self.platform
     }
 
-    fn pair(&mut self) -> Result<(Socket, OwnedFd), Error> {
+    fn pair(&mut self) -> Result<(Socket, Owned), Error> {
         // A connection to a listener on this host is made when `connect` returns, and waits to be
         // accepted.
         let near =
@@ -60,11 +49,11 @@ impl Near for Tcp {
         Ok((self.adopt(near.into())?, far.into()))
     }
 
-    fn adopt(&mut self, fd: OwnedFd) -> Result<Socket, Error> {
+    fn adopt(&mut self, fd: Owned) -> Result<Socket, Error> {
         self.platform.adopt(fd).map_err(|(error, _)| error)
     }
 
-    fn fd(&self, source: Socket) -> Result<BorrowedFd<'_>, Error> {
+    fn fd(&self, source: Socket) -> Result<Borrowed<'_>, Error> {
         self.platform.fd(source)
     }
 
@@ -84,8 +73,16 @@ impl Near for Tcp {
         self.platform.listen(([127, 0, 0, 1], 0).into(), 16)
     }
 
-    fn dial(&mut self, listener: Socket) -> Result<OwnedFd, Error> {
+    fn dial(&mut self, listener: Socket) -> Result<Owned, Error> {
         let address = self.platform.local_address(listener)?;
-        TcpStream::connect(address).map(OwnedFd::from).map_err(|error| world::from_io(&error))
+        TcpStream::connect(address).map(Owned::from).map_err(|error| world::from_io(&error))
+    }
+
+    fn destination(&self) -> Result<SocketAddr, Error> {
+        self.far.local_addr().map_err(|error| world::from_io(&error))
+    }
+
+    fn peer_accept(&self) -> Result<Owned, Error> {
+        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
     }
 }

@@ -16,16 +16,6 @@ pub(crate) struct Ring {
     far: TcpListener,
 }
 
-impl Ring {
-    pub(crate) fn destination(&self) -> Result<SocketAddr, Error> {
-        self.far.local_addr().map_err(|error| world::from_io(&error))
-    }
-
-    pub(crate) fn peer_accept(&self) -> Result<OwnedFd, Error> {
-        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
-    }
-}
-
 impl Near for Ring {
     type Platform = Uring;
 
@@ -85,5 +75,18 @@ impl Near for Ring {
     fn dial(&mut self, listener: UringSocket) -> Result<OwnedFd, Error> {
         let address = self.platform.local_address(listener)?;
         TcpStream::connect(address).map(OwnedFd::from).map_err(|error| world::from_io(&error))
+    }
+
+    fn destination(&self) -> Result<SocketAddr, Error> {
+        self.far.local_addr().map_err(|error| world::from_io(&error))
+    }
+
+    fn peer_accept(&self) -> Result<OwnedFd, Error> {
+        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
+    }
+
+    fn settle(&mut self) {
+        // A failure is returned by the next wait too.
+        let _ = self.platform.submit();
     }
 }

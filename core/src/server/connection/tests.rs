@@ -4,9 +4,9 @@ use super::*;
 use crate::event_loop::{Slot, TimerSlot};
 
 #[test]
-fn a_slot_costs_at_most_60_bytes() {
-    assert!(size_of::<Connection>() <= 32);
-    assert!(size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>() <= 60);
+fn a_slot_costs_at_most_68_bytes() {
+    assert!(size_of::<Connection>() <= 40);
+    assert!(size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>() <= 68);
 }
 
 const AROUND: Surroundings =
@@ -16,7 +16,7 @@ const AROUND: Surroundings =
 fn an_open_connection_that_is_watched_for_reading_is_quiet() {
     let mut connection = Connection::EMPTY;
     assert!(!connection.is_quiet());
-    connection.open();
+    connection.open(Origin::Adopted);
     connection.set_watched(connection.interest(AROUND));
     assert!(connection.is_quiet());
     connection.set(Flag::OFFER_AGAIN);
@@ -32,10 +32,11 @@ fn all_states() -> impl Iterator<Item = Connection> {
         Flag::NO_ROOM,
         Flag::WRITE_FAILED,
         Flag::FINISHING,
+        Flag::TOLD_EARLY,
     ];
-    (0..1_u32 << 15).map(move |bits| {
+    (0..1_u32 << 16).map(move |bits| {
         let mut connection = Connection::EMPTY;
-        connection.put(PHASE, (bits & 7) % 6);
+        connection.put(PHASE, (bits & 7) % 7);
         connection.put(READ, ((bits >> 3) & 3) % 3);
         connection.put(WRITE, ((bits >> 5) & 3) % 3);
         connection.put(WAITING, (bits >> 7) & 3);
@@ -64,7 +65,7 @@ fn the_interest_follows_from_the_state_in_all_states() {
                 assert_eq!(reads, connection.waiting() != Waiting::Slot);
             }
             Phase::Lingering => assert_eq!(interest, Interest::READABLE),
-            Phase::Closing => assert_eq!(interest, Interest::WRITABLE),
+            Phase::Closing | Phase::Connecting => assert_eq!(interest, Interest::WRITABLE),
             Phase::Open => check_open(&connection, around, interest),
         }
     }
@@ -72,8 +73,9 @@ fn the_interest_follows_from_the_state_in_all_states() {
 
 fn check_open(connection: &Connection, around: Surroundings, interest: Interest) {
     let waits = connection.waiting() != Waiting::Nothing;
-    let stops = [Flag::PAUSED, Flag::INBOX_FULL, Flag::FINISHING];
-    let is_stopped = stops.iter().any(|flag| connection.has(*flag));
+    let stops = [Flag::PAUSED, Flag::INBOX_FULL];
+    let finishes = connection.has(Flag::FINISHING) && !connection.has(Flag::TOLD_EARLY);
+    let is_stopped = finishes || stops.iter().any(|flag| connection.has(*flag));
     let may_read = connection.read_half() == ReadHalf::Open && !waits && !is_stopped;
     let reads = interest.contains(Interest::READABLE);
     assert!(!reads || may_read, "{connection:?}");

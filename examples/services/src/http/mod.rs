@@ -286,7 +286,7 @@ impl Http {
                 peer.close();
             } else {
                 // Requests may wait that were not taken while the reply was sent.
-                peer.resume(peer.token());
+                peer.resume_reading();
             }
         }
         Ok(())

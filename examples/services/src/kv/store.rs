@@ -38,6 +38,7 @@ impl<const KEY: usize, const VALUE: usize> Default for Entry<KEY, VALUE> {
 
 /// The reason why a value was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StoreError {
     /// Every slot that the key may be in is taken.
     Full,

@@ -1,5 +1,6 @@
 //! Socket addresses, in the form of the system and in that of the standard library.
 
+use std::fmt;
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
@@ -16,9 +17,15 @@ pub(crate) struct RawAddress {
     length: libc::socklen_t,
 }
 
+impl fmt::Debug for RawAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RawAddress({:?})", self.decode().ok())
+    }
+}
+
 impl RawAddress {
     /// Makes room for an address that the system is going to write.
-    const fn room() -> Self {
+    pub(crate) const fn room() -> Self {
         // SAFETY: all bits zero is a valid value of this struct of integers.
         Self { storage: unsafe { zeroed() }, length: length_of::<libc::sockaddr_storage>() }
     }
@@ -96,6 +103,17 @@ impl RawAddress {
         let mut raw = Self::room();
         let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
         (raw, result)
+    }
+
+    /// Makes a call that writes an address, in place of an earlier one.
+    pub(crate) fn fill<T>(
+        &mut self,
+        call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
+    ) -> T {
+        // A call that writes nothing leaves an address of no family.
+        self.storage.ss_family = libc::AF_UNSPEC as libc::sa_family_t;
+        self.length = length_of::<libc::sockaddr_storage>();
+        call((&raw mut self.storage).cast(), &raw mut self.length)
     }
 
     /// Converts the address to the standard library's form, if it is an Internet address.

@@ -107,3 +107,53 @@ pub(crate) fn send_to(fd: RawFd, bytes: &[u8], to: &RawAddress) -> isize {
         libc::sendto(fd, bytes.as_ptr().cast(), bytes.len(), SEND_FLAGS, to.as_ptr(), to.length())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use selkie_core::ErrorKind;
+    use selkie_core::platform::{Datagrams, Transport};
+
+    use super::*;
+    use crate::sys::testing::pair;
+    use crate::{DefaultSelector, Platform};
+
+    #[test]
+    fn writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {
+        thread_local! {
+            /// The signal comes to the thread that wrote.
+            static SIGNALLED: Cell<bool> = const { Cell::new(false) };
+        }
+
+        extern "C" fn note(_signal: libc::c_int) {
+            SIGNALLED.set(true);
+        }
+
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 2).unwrap();
+        let (near, far) = pair();
+        let near = platform.adopt(near).unwrap();
+        drop(far);
+        // SAFETY: the handler only writes a variable of the thread, which needs no set-up.
+        unsafe {
+            libc::signal(libc::SIGPIPE, note as extern "C" fn(libc::c_int) as libc::sighandler_t)
+        };
+        let gone = platform.write(near, b"x").unwrap_err();
+        // SAFETY: this is what Rust programs start with.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+        assert!(gone.kind() == ErrorKind::BrokenPipe, "{gone:?}");
+        assert!(!SIGNALLED.get());
+    }
+
+    #[test]
+    fn a_datagram_of_a_sender_without_an_address_is_received() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        let (near, far) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let near = platform.adopt(near.into()).unwrap();
+        far.send(b"unnamed").unwrap();
+        let mut buffer = [0; 16];
+        let datagram = platform.receive_from(near, &mut buffer).unwrap();
+        assert_eq!(datagram, Datagram { length: 7, is_truncated: false, sender: None });
+        assert_eq!(&buffer[..7], b"unnamed");
+    }
+}

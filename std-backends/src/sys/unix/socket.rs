@@ -81,17 +81,19 @@ pub(crate) fn shutdown_write(socket: RawFd) -> Result<(), Error> {
     errno::check(unsafe { libc::shutdown(socket, libc::SHUT_WR) }).map(drop)
 }
 
-/// Accepts a waiting connection.
-pub(crate) fn accept(listener: RawFd) -> Result<OwnedFd, Error> {
-    // SAFETY: null pointers mean that the peer's address is not asked for.
+/// Accepts a waiting connection, and writes the address of its other end to `peer`.
+pub(crate) fn accept(listener: RawFd, peer: &mut RawAddress) -> Result<OwnedFd, Error> {
     #[cfg(not(target_vendor = "apple"))]
-    let result = unsafe {
+    let result = peer.fill(|address, length| {
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags)
-    };
-    // SAFETY: as above.
+        // SAFETY: the pointers that `fill` gives are valid for the call.
+        unsafe { libc::accept4(listener, address, length, flags) }
+    });
     #[cfg(target_vendor = "apple")]
-    let result = unsafe { libc::accept(listener, std::ptr::null_mut(), std::ptr::null_mut()) };
+    let result = peer.fill(|address, length| {
+        // SAFETY: the pointers that `fill` gives are valid for the call.
+        unsafe { libc::accept(listener, address, length) }
+    });
     let socket = owned(result)?;
     #[cfg(target_vendor = "apple")]
     prepare(&socket)?;
@@ -248,9 +250,15 @@ pub(crate) fn set_reuse_address(listener: RawFd) -> Result<(), Error> {
 pub(crate) fn set_reuse_port(listener: RawFd) -> Result<(), Error> {
     #[cfg(target_os = "freebsd")]
     let name = libc::SO_REUSEPORT_LB;
-    #[cfg(not(target_os = "freebsd"))]
+    #[cfg(not(any(target_os = "freebsd", target_os = "illumos", target_os = "solaris")))]
     let name = libc::SO_REUSEPORT;
-    set_option(listener, libc::SOL_SOCKET, name, 1)
+    #[cfg(not(any(target_os = "illumos", target_os = "solaris")))]
+    return set_option(listener, libc::SOL_SOCKET, name, 1);
+    #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+    {
+        let _ = listener;
+        Err(Error::new(ErrorKind::Unsupported))
+    }
 }
 
 /// Restricts a socket with an IPv6 address to IPv6, or not.

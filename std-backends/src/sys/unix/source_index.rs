@@ -47,7 +47,7 @@ impl SourceIndex {
     }
 
     /// Returns the bytes of a table at a hard limit of so many descriptors.
-    pub(crate) fn memory(hard_limit: u64) -> usize {
+    pub(crate) fn memory(_capacity: usize, hard_limit: u64) -> usize {
         Self::entries(hard_limit) * size_of::<u32>()
     }
 

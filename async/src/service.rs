@@ -1,0 +1,311 @@
+//! The service that runs a task for each connection.
+
+use core::fmt;
+use core::future::Future;
+use core::ops::DerefMut;
+use core::pin::Pin;
+use core::task::Context;
+
+use selkie_core::{CloseReason, Ending, Instant, Peer, PeerOps, Service, Token};
+
+use crate::conn::Conn;
+use crate::lent::Lent;
+use crate::table::{Flag, TaskSlot, TaskTable};
+#[cfg(feature = "alloc")]
+use crate::wake::Wakes;
+
+/// A [`Service`] that runs an `async fn` for each connection.
+///
+/// `F` makes the future of a connection, `P` points to the memory of all futures: one
+/// `Option<Future>` for each slot of the loop, pinned.
+///
+/// ```
+/// use std::pin::pin;
+///
+/// use selkie_async::{AsyncService, Conn, TaskSlot, TaskTable, WakeFlags};
+///
+/// async fn echo(mut conn: Conn<'_>) {
+///     let mut buffer = [0; 256];
+///     while let Ok(count @ 1..) = conn.read(&mut buffer).await {
+///         if conn.write_all(&buffer[..count]).await.is_err() {
+///             break;
+///         }
+///     }
+/// }
+///
+/// static WAKES: WakeFlags<1> = WakeFlags::new();
+///
+/// let slots = [const { TaskSlot::new() }; 9];
+/// let table = TaskTable::new(&slots, WAKES.wakes());
+/// let futures = pin!([const { None }; 9]);
+/// let service = AsyncService::new(&table, futures, echo);
+/// # fn serve(_: impl selkie_core::Service) {}
+/// # serve(service);
+/// ```
+///
+/// # What becomes of a task
+///
+/// | the task | outcome |
+/// | --- | --- |
+/// | returns | what it has written is sent, then the connection is closed |
+/// | never waits | the loop stands still until it does, as in every other executor of one thread |
+/// | panics | its connection is reset and its future dropped, if the panic is caught |
+/// | is never woken | the time-outs of the server apply: idle, stalled, input that is not taken |
+/// | waits while the peer resets | its calls return [`Error::Closed`](crate::Error::Closed), once |
+pub struct AsyncService<'h, F, P: DerefMut> {
+    table: &'h TaskTable<'h>,
+    futures: Pin<P>,
+    start: F,
+}
+
+impl<'h, F, Fut, P> AsyncService<'h, F, P>
+where
+    F: Fn(Conn<'h>) -> Fut,
+    Fut: Future<Output = ()>,
+    P: DerefMut<Target = [Option<Fut>]>,
+{
+    fn with_futures(table: &'h TaskTable<'h>, futures: Pin<P>, start: F) -> Self {
+        let (slots, places) = (table.slots.len(), futures.len());
+        assert_eq!(slots, places, "a table of {slots} slots has memory for {places} futures");
+        Self { table, futures, start }
+    }
+
+    /// Returns the place of a task's future.
+    #[inline]
+    fn place(futures: &mut Pin<P>, index: usize) -> Option<Pin<&mut Option<Fut>>> {
+        // SAFETY: nothing is moved: the reference becomes a pointer at once. (A shared reference to
+        // all places, which `get_mut` would make, would end the references that futures have into
+        // themselves.)
+        let places: *mut [Option<Fut>] = unsafe { futures.as_mut().get_unchecked_mut() };
+        if index >= places.len() {
+            return None;
+        }
+        // SAFETY: the place is one of the slice, which is borrowed as long as the result; a part of
+        // a pinned value is pinned.
+        Some(unsafe { Pin::new_unchecked(&mut *places.cast::<Option<Fut>>().add(index)) })
+    }
+
+    /// Polls the task of `lent`. Returns the number of bytes that it has taken.
+    #[inline]
+    fn poll(&mut self, lent: Lent<'_>) -> usize {
+        let (table, index) = (self.table, lent.task as usize);
+        let slot = match table.slots.get(index) {
+            // Without the flag the task has ended, has panicked, or is polled further up.
+            Some(slot) if slot.has(Flag::TASK) => slot,
+            _ => return lent.input.len(),
+        };
+        let Some(mut place) = Self::place(&mut self.futures, index) else { return 0 };
+        slot.clear(Flag::TASK);
+        table.wakes.begin_poll();
+        let waker = table.wakes.waker(index);
+        let mut turn =
+            Turn { token: table.token(index), table, lent, ending: Some(Ending::Aborted) };
+        let has_ended = table.desk.lend(&mut turn.lent, || {
+            let Some(future) = place.as_mut().as_pin_mut() else { return true };
+            let has_ended = future.poll(&mut Context::from_waker(&waker)).is_ready();
+            if has_ended {
+                place.set(None);
+            }
+            has_ended
+        });
+        if has_ended {
+            turn.ending = Some(Ending::Flushed);
+        } else {
+            turn.ending = None;
+            slot.set(Flag::TASK);
+        }
+        turn.lent.taken
+    }
+
+    /// Polls the task of a connection in a callback that offers no bytes.
+    fn poll_for(&mut self, peer: &mut Peer<'_>, offers_again: bool) {
+        let token = peer.token();
+        let Some(slot) = self.table.find(token) else { return };
+        let mut lent = Lent::new(peer.ops(), token, slot.task.get());
+        lent.offers_again = offers_again;
+        obey(slot, &mut lent);
+        self.poll(lent);
+    }
+}
+
+impl<'h, 'p, F, Fut> AsyncService<'h, F, &'p mut [Option<Fut>]>
+where
+    F: Fn(Conn<'h>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    /// Makes a service that runs the future of `start` for each connection, in the memory
+    /// `futures`, which has a place for each slot of the loop.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many places as the table has slots.
+    #[must_use]
+    pub fn new(table: &'h TaskTable<'h>, futures: Pin<&'p mut [Option<Fut>]>, start: F) -> Self {
+        Self::with_futures(table, futures, start)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<F, Fut> AsyncService<'static, F, alloc::boxed::Box<[Option<Fut>]>>
+where
+    F: Fn(Conn<'static>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    /// Makes a service that runs the future of `start` for each connection, in memory from the
+    /// heap for a loop of `slots` slots. Nothing is taken from the heap later. `notify` ends the
+    /// sleep of the loop when another thread wakes a task; it is the loop's waker, or nothing if
+    /// tasks wake only each other.
+    ///
+    /// The slots and their wake flags stay on the heap for good, since wakers may outlive the
+    /// service: 26 bytes a slot.
+    #[must_use]
+    pub fn boxed(slots: usize, notify: impl Fn() + Sync + 'static, start: F) -> Self {
+        use alloc::boxed::Box;
+        use core::iter::repeat_with;
+
+        let wakes = Wakes::leaked(slots, notify);
+        let table: Box<[TaskSlot]> = repeat_with(TaskSlot::new).take(slots).collect();
+        let table = Box::leak(Box::new(TaskTable::new(Box::leak(table), wakes)));
+        let futures: Box<[Option<Fut>]> = repeat_with(|| None).take(slots).collect();
+        Self::with_futures(table, Box::into_pin(futures), start)
+    }
+}
+
+/// A task that is polled. At the end, also if that is a panic, the connection of a task that has
+/// ended is closed, and what was woken is scheduled.
+struct Turn<'t, 'l> {
+    table: &'t TaskTable<'t>,
+    lent: Lent<'l>,
+    token: Token,
+    /// The way to close the connection: a reset, if the poll does not come to its end.
+    ending: Option<Ending>,
+}
+
+impl Drop for Turn<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(ending) = self.ending {
+            self.lent.ops.close(self.token, ending);
+        }
+        if self.table.wakes.end_poll() {
+            schedule_woken(self.table, self.lent.ops);
+        }
+    }
+}
+
+/// Closes a connection that was given up while its task was not polled.
+fn obey(slot: &TaskSlot, lent: &mut Lent<'_>) {
+    if slot.take(Flag::TO_CLOSE) {
+        lent.ops.close(lent.token, Ending::Flushed);
+    }
+    if slot.take(Flag::TO_ABORT) {
+        lent.ops.close(lent.token, Ending::Aborted);
+    }
+}
+
+/// Schedules the tasks that were woken, each for a callback of its own.
+#[cold]
+fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
+    let now = ops.now().max(Instant::from_nanos(1));
+    table.wakes.drain(|index| {
+        if let Some(slot) = table.slots.get(index).filter(|slot| slot.has(Flag::TASK)) {
+            slot.deadline.set(now);
+            ops.set_timer(table.token(index), Some(now));
+        }
+    });
+}
+
+impl<'h, F, Fut, P> Service for AsyncService<'h, F, P>
+where
+    F: Fn(Conn<'h>) -> Fut,
+    Fut: Future<Output = ()>,
+    P: DerefMut<Target = [Option<Fut>]>,
+{
+    type Session = ();
+
+    fn opened(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        let token = peer.token();
+        let index = token.index();
+        let slots = self.table.slots.len();
+        assert!(index < slots, "a table of {slots} slots has none of index {index}");
+        let slot = &self.table.slots[index];
+        slot.open(token.generation(), u32::try_from(index).unwrap_or(u32::MAX));
+        let future = (self.start)(Conn::new(self.table, token));
+        if let Some(mut place) = Self::place(&mut self.futures, index) {
+            place.set(Some(future));
+            slot.set(Flag::TASK);
+        }
+        self.poll_for(peer, false);
+    }
+
+    #[inline]
+    fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
+        let token = peer.token();
+        let Some(slot) = self.table.find(token) else { return bytes.len() };
+        if !slot.take(Flag::READING) {
+            slot.set(Flag::LEFT);
+            return 0;
+        }
+        slot.clear(Flag::LEFT);
+        let mut lent = Lent::new(peer.ops(), token, slot.task.get());
+        lent.input = bytes;
+        let count = self.poll(lent);
+        if count < bytes.len() {
+            slot.set(Flag::LEFT);
+        }
+        count
+    }
+
+    fn writable(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        self.poll_for(peer, true);
+    }
+
+    fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut (), untaken: usize) {
+        if let Some(slot) = self.table.find(peer.token()) {
+            slot.set(if untaken > 0 { Flag::ENDING } else { Flag::ENDED });
+        }
+        self.poll_for(peer, false);
+    }
+
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        if let Some(slot) = self.table.find(peer.token()) {
+            slot.deadline.set(Instant::ZERO);
+        }
+        self.poll_for(peer, true);
+    }
+
+    fn draining(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        if let Some(slot) = self.table.find(peer.token()) {
+            slot.set(Flag::DRAINING);
+        }
+        self.poll_for(peer, false);
+    }
+
+    fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: CloseReason) {
+        let _ = reason;
+        let token = peer.token();
+        let Some(slot) = self.table.find(token) else { return };
+        slot.generation.set(0);
+        slot.deadline.set(Instant::ZERO);
+        let task = slot.task.get();
+        self.poll(Lent::new(peer.ops(), Lent::NONE, task));
+        slot.clear(Flag::TASK);
+        let stranger = slot.stranger.replace(0);
+        if let Some(task) = stranger.checked_sub(1) {
+            self.table.wakes.waker(task as usize).wake_by_ref();
+        }
+        let mut lent = Lent::new(peer.ops(), Lent::NONE, task);
+        if let Some(mut place) = Self::place(&mut self.futures, task as usize) {
+            self.table.desk.lend(&mut lent, || place.set(None));
+        }
+        if self.table.wakes.is_any_woken() {
+            schedule_woken(self.table, lent.ops);
+        }
+    }
+}
+
+impl<F, P: DerefMut> fmt::Debug for AsyncService<'_, F, P> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AsyncService").field("table", self.table).finish_non_exhaustive()
+    }
+}

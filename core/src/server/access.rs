@@ -1,0 +1,128 @@
+//! Calls of the service from outside its callbacks: by a main, another handler, or a clock.
+
+use super::Server;
+use super::connection::Connection;
+use super::engine::{Engine, NONE};
+use super::peer::{Peer, Peers};
+use super::service::Service;
+use super::storage::ServerMemory;
+use crate::contract::{Error, Token, Transport};
+use crate::event_loop::Context;
+
+impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
+    /// Calls `call` with the service, and with a peer and its session, as in a callback of that
+    /// peer: what it sends is flushed at the end, and what it asks for is done.
+    ///
+    /// For mains, and for handlers around the server: never from inside a callback, which has the
+    /// peer already. Returns what `call` returns, or `None` if the token names no open connection
+    /// of this server; then it is not called.
+    ///
+    /// ```
+    /// # use selkie_core::platform::Transport;
+    /// # use selkie_core::memory::ServerMemory;
+    /// # use selkie_core::{Context, Server, Service, Token};
+    /// /// Sends a result that another thread has worked out, or drops it if its client has left.
+    /// fn deliver<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>>(
+    ///     server: &mut Server<P, S, M>,
+    ///     context: &mut Context<'_, P>,
+    ///     client: Token,
+    ///     result: &[u8],
+    /// ) -> bool {
+    ///     let sent = server.with(context, client, |_service, peer, _session| peer.send(result));
+    ///     matches!(sent, Some(Ok(())))
+    /// }
+    /// ```
+    pub fn with<R>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        token: Token,
+        call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
+    ) -> Option<R> {
+        let (mut engine, mut app) = self.engine(context, token);
+        if !engine.is_served(token) {
+            return None;
+        }
+        let mut result = None;
+        app.call(&mut engine, |service, peer, session| {
+            result = Some(call(service, peer, session));
+        });
+        engine.reconcile(&mut app);
+        result
+    }
+
+    /// Calls `call` with the service and all of its peers: for what concerns no one connection, or
+    /// several. What is sent goes to the platform at once, and is kept as far as that does not take
+    /// it.
+    ///
+    /// For mains, and for handlers around the server: never from inside a callback.
+    pub fn with_all<R>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        call: impl FnOnce(&mut S, &mut Peers<'_>) -> R,
+    ) -> R {
+        let (mut engine, app) = self.engine(context, NONE);
+        call(app.service, &mut Peers::new(&mut engine))
+    }
+
+    /// Connects to an address of the platform, and returns the token of the new connection at once.
+    /// The service is told as for [`Peer::connect`](crate::Peer::connect); such a connection is
+    /// [opened by](crate::Peer::opened_by) no peer.
+    ///
+    /// A service whose server connects sets [`CONNECTS`](Service::CONNECTS); without it this does
+    /// not compile.
+    ///
+    /// # Errors
+    ///
+    /// What can be told at once, and then the service is not called:
+    /// [`Full`](crate::ErrorKind::Full) if there is no slot, and as [`Transport::connect`].
+    ///
+    /// # Panics
+    ///
+    /// If the loop has not as many slots as the server.
+    pub fn connect(
+        &mut self,
+        context: &mut Context<'_, P>,
+        address: &P::Address,
+    ) -> Result<Token, Error> {
+        const { assert!(S::CONNECTS, "a service whose server connects sets `CONNECTS`") }
+        self.join(context)?;
+        let (mut engine, _) = self.engine(context, NONE);
+        engine.connect_to(None, address)
+    }
+
+    /// Makes the loop count this server, and starts its clock, once.
+    pub(super) fn join(&mut self, context: &mut Context<'_, P>) -> Result<(), Error> {
+        self.engine(context, NONE).0.join();
+        if let (Some(interval), None) = (S::TICK, self.state.ticker) {
+            let ticker = context.issue()?;
+            let first = context.now() + interval;
+            context.set_timer(ticker, first)?;
+            self.state.ticker = Some(ticker);
+        }
+        Ok(())
+    }
+
+    /// Calls the service at a tick, and sets the clock anew.
+    #[inline(never)]
+    pub(super) fn tick(&mut self, context: &mut Context<'_, P>, ticker: Token) {
+        if self.is_drained() {
+            // A server that runs again issues another token.
+            self.state.ticker = None;
+            let _ = context.release(ticker);
+            return;
+        }
+        if let Some(interval) = S::TICK {
+            let next = context.now() + interval;
+            let _ = context.set_timer(ticker, next);
+        }
+        self.with_all(context, |service, peers| service.tick(peers));
+    }
+}
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Returns whether a token names an open connection of this server.
+    fn is_served(&self, token: Token) -> bool {
+        let connection = self.connections.get(token.index());
+        self.context.contains(token) && connection.is_some_and(Connection::is_open)
+    }
+}

@@ -1,0 +1,179 @@
+//! A source that is dropped, leaked or registered again while its poll is pending.
+
+use std::time::Instant as Time;
+
+use super::polls::State;
+use super::*;
+use crate::sys::io;
+use crate::sys::source::OwnedSource;
+use crate::sys::testing::{lend, pair};
+
+/// The first token of a test, and its successor in the same slot.
+const TOKEN: Token = Token::new(0, 1);
+const HEIR: Token = Token::new(0, 2);
+
+/// The time that a test waits for what is going to happen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Returns a selector that watches `source` for reading, by a poll that is pending.
+fn watching(source: &OwnedSource) -> Afd<'_> {
+    let mut selector = Afd::new(2).unwrap();
+    selector.register(lend(source), TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    assert_eq!(polled(&mut selector), []);
+    assert_eq!(selector.polls.state(0), State::Pending);
+    selector
+}
+
+/// Returns what is ready now.
+fn polled(selector: &mut Afd<'_>) -> Vec<Event> {
+    let mut slots = [Event::EMPTY; 4];
+    let mut events = Events::new(&mut slots);
+    selector.poll(Instant::ZERO, &mut events).unwrap();
+    events.as_slice().to_vec()
+}
+
+/// Waits until something is ready, and returns it.
+fn waited(selector: &mut Afd<'_>) -> Vec<Event> {
+    let mut slots = [Event::EMPTY; 4];
+    let mut events = Events::new(&mut slots);
+    selector.wait_for(&mut events, PATIENCE).unwrap();
+    events.as_slice().to_vec()
+}
+
+fn send(source: &OwnedSource) {
+    assert_eq!(io::send(raw(source), b"x"), 1);
+}
+
+#[test]
+fn a_cancelled_poll_has_its_memory_until_its_completion_was_taken() {
+    let (near, far) = pair();
+    let (other, other_far) = pair();
+    let mut selector = watching(&near);
+    selector.deregister(lend(&near), TOKEN).unwrap();
+    assert_eq!(selector.polls.state(0), State::Cancelling);
+    selector.register(lend(&other), HEIR, Interest::READABLE, Mode::Level).unwrap();
+    assert_eq!(selector.polls.state(0), State::Cancelling, "its memory is not used again yet");
+    // What the old source receives is nobody's.
+    send(&far);
+    send(&other_far);
+    let expected = [Event { token: HEIR, readiness: Readiness::READABLE }];
+    assert_eq!(waited(&mut selector), expected);
+}
+
+#[test]
+fn the_same_source_can_be_registered_again_at_once() {
+    let (near, far) = pair();
+    let mut selector = watching(&near);
+    for round in 1..100 {
+        selector.deregister(lend(&near), Token::new(0, round)).unwrap();
+        let token = Token::new(0, round + 1);
+        selector.register(lend(&near), token, Interest::READABLE, Mode::Level).unwrap();
+    }
+    assert_eq!(polled(&mut selector), []);
+    send(&far);
+    let expected = [Event { token: Token::new(0, 100), readiness: Readiness::READABLE }];
+    assert_eq!(waited(&mut selector), expected);
+}
+
+#[test]
+fn a_completion_that_waits_in_the_port_is_dropped_with_its_registration() {
+    let (near, far) = pair();
+    let mut selector = watching(&near);
+    send(&far);
+    selector.deregister(lend(&near), TOKEN).unwrap();
+    selector.register(lend(&near), HEIR, Interest::WRITABLE, Mode::Level).unwrap();
+    let expected = [Event { token: HEIR, readiness: Readiness::WRITABLE }];
+    assert_eq!(waited(&mut selector), expected);
+}
+
+#[test]
+fn a_source_that_is_closed_after_its_deregistration_ends_its_poll() {
+    let (near, _far) = pair();
+    let (other, other_far) = pair();
+    let mut selector = Afd::new(2).unwrap();
+    // SAFETY: it is deregistered before it is closed.
+    let lent = unsafe { crate::sys::source::borrowed(raw(&near)) };
+    selector.register(lent, TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    assert_eq!(polled(&mut selector), []);
+    selector.deregister(lent, TOKEN).unwrap();
+    drop(near);
+    selector.register(lend(&other), HEIR, Interest::READABLE, Mode::Level).unwrap();
+    send(&other_far);
+    let expected = [Event { token: HEIR, readiness: Readiness::READABLE }];
+    assert_eq!(waited(&mut selector), expected);
+}
+
+#[test]
+fn a_selector_that_is_dropped_takes_back_every_poll() {
+    let pairs: Vec<_> = (0..100).map(|_| pair()).collect();
+    let mut selector = Afd::new(100).unwrap();
+    for (index, (near, _)) in (0..).zip(&pairs) {
+        let token = Token::new(index, 1);
+        selector.register(lend(near), token, Interest::READABLE, Mode::Level).unwrap();
+    }
+    assert_eq!(polled(&mut selector), []);
+    let start = Time::now();
+    assert!(selector.polls.finish_all(&selector.port));
+    assert!((0..100).all(|index| selector.polls.state(index) == State::Idle));
+    drop(selector);
+    assert!(start.elapsed() < PATIENCE);
+}
+
+#[test]
+fn the_memory_of_a_forgotten_selector_stays() {
+    let (near, far) = pair();
+    let operations = Box::leak(Box::new([const { AfdOperation::EMPTY }; 2]));
+    let start = operations.as_mut_ptr();
+    // SAFETY: the source is closed after the selector was forgotten, which no code uses again.
+    let lent = unsafe { crate::sys::source::borrowed(raw(&near)) };
+    let mut selector = Afd::in_memory(operations).unwrap();
+    selector.register(lent, TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    assert_eq!(polled(&mut selector), []);
+    std::mem::forget(selector);
+    // The poll completes into memory that is still there.
+    send(&far);
+    let start_of_wait = Time::now();
+    // SAFETY: the kernel writes into the memory, which is lent without end; nothing else does.
+    while unsafe { afd::is_pending(start) } && start_of_wait.elapsed() < PATIENCE {
+        std::thread::yield_now();
+    }
+    drop(near);
+    let (near, far) = pair();
+    let mut selector = watching(&near);
+    send(&far);
+    assert_eq!(waited(&mut selector).len(), 1);
+}
+
+#[test]
+fn an_interest_that_shrinks_and_grows_while_its_poll_is_pending_is_obeyed() {
+    let (near, far) = pair();
+    let mut selector = watching(&near);
+    selector.modify(lend(&near), TOKEN, Interest::NONE, Mode::Level).unwrap();
+    send(&far);
+    assert_eq!(polled(&mut selector), []);
+    for interest in
+        [Interest::WRITABLE, Interest::READABLE, Interest::READABLE | Interest::WRITABLE]
+    {
+        selector.modify(lend(&near), TOKEN, interest, Mode::Level).unwrap();
+        let readiness = Readiness::from_bits(u32::from(interest.bits()));
+        assert_eq!(waited(&mut selector), [Event { token: TOKEN, readiness }]);
+    }
+}
+
+#[test]
+fn wakes_of_a_waker_that_was_given_back_are_dropped() {
+    let mut selector = Afd::new(2).unwrap();
+    let old = selector.waker(TOKEN).unwrap();
+    old.wake();
+    selector.release_waker(TOKEN).unwrap();
+    let new = selector.waker(HEIR).unwrap();
+    old.wake();
+    assert_eq!(polled(&mut selector), []);
+    for _ in 0..3 {
+        new.wake();
+        new.wake();
+        let expected = [Event { token: HEIR, readiness: Readiness::READABLE }];
+        assert_eq!(polled(&mut selector), expected);
+        assert_eq!(polled(&mut selector), []);
+    }
+}
