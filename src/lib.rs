@@ -98,6 +98,8 @@ mod heap;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use front_door::ListeningRing;
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]

@@ -51,7 +51,6 @@ impl Uring {
             Operation::Poll => {
                 endpoint.receiving = Repeated::Idle;
                 if result > 0 {
-                    #[expect(clippy::cast_possible_truncation, reason = "events have 16 bits")]
                     let events = Readiness::from_bits(result.cast_unsigned());
                     endpoint.polled |= events;
                 }
@@ -132,7 +131,7 @@ fn sent(endpoint: &mut Endpoint, result: i32) {
     match u32::try_from(result) {
         Ok(count) => {
             output.length -= count.min(output.length);
-            output.start = (output.start + count) % OUTPUT as u32;
+            output.start = (output.start + count) % OUTPUT;
             if output.length == 0 {
                 // The next message finds the same pages.
                 output.start = 0;

@@ -71,6 +71,7 @@ pub(super) struct Output {
 
 /// One source.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, a byte each")]
 pub(super) struct Endpoint {
     pub(super) fd: RawFd,
     pub(super) kind: Kind,
@@ -112,7 +113,7 @@ impl Endpoint {
 
     /// Returns the bytes that fit into its output.
     pub(super) const fn room(&self) -> u32 {
-        OUTPUT as u32 - self.output.length
+        OUTPUT - self.output.length
     }
 
     /// Returns true if the kernel was never asked to receive, and nothing was received.
@@ -129,9 +130,8 @@ impl Endpoint {
     pub(super) fn readiness(&self) -> Readiness {
         match self.kind {
             Kind::Stream => self.stream_readiness(),
-            Kind::Connecting => Readiness::NONE,
             Kind::Listener if self.parked_first != 0 => Readiness::READABLE,
-            Kind::Listener => Readiness::NONE,
+            Kind::Listener | Kind::Connecting => Readiness::NONE,
             Kind::File => self.polled,
         }
     }

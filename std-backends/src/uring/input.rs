@@ -31,7 +31,7 @@ pub(super) struct Input {
 #[derive(Debug)]
 pub(super) struct Buffers {
     bytes: NonNull<u8>,
-    buffers: &'static mut [Buffer],
+    entries: &'static mut [Buffer],
     ring: NonNull<io_uring_buf>,
     tail: u16,
     provided: usize,
@@ -56,7 +56,7 @@ impl Buffers {
         ring.register_buffers(provided.as_mut_ptr().cast(), PROVIDED as u32)?;
         Ok(Self {
             bytes: NonNull::from(input).cast(),
-            buffers,
+            entries: buffers,
             ring: NonNull::from(provided).cast(),
             tail: 0,
             provided: 0,
@@ -66,6 +66,7 @@ impl Buffers {
     }
 
     /// Provides free buffers to the kernel, as many as it may fill in one turn.
+    #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
     pub(super) fn provide(&mut self) {
         let before = self.tail;
         while self.provided < PROVIDED {
@@ -76,7 +77,7 @@ impl Buffers {
             unsafe {
                 let entry = self.ring.add(place).as_ptr();
                 (&raw mut (*entry).addr).write(io_uring_ptr::new(self.start(buffer).cast()));
-                (&raw mut (*entry).len).write(BUFFER as u32);
+                (&raw mut (*entry).len).write(BUFFER);
                 (&raw mut (*entry).bid).write(buffer as u16);
             }
             self.tail = self.tail.wrapping_add(1);
@@ -91,18 +92,18 @@ impl Buffers {
 
     /// Returns true if the kernel has none to fill, and none is free.
     pub(super) const fn is_exhausted(&self) -> bool {
-        self.provided == 0 && self.free == 0 && self.fresh == self.buffers.len()
+        self.provided == 0 && self.free == 0 && self.fresh == self.entries.len()
     }
 
     /// Takes a free buffer.
     fn take_free(&mut self) -> Option<usize> {
         if self.free != 0 {
             let buffer = self.free as usize - 1;
-            self.free = self.buffers[buffer].next;
+            self.free = self.entries[buffer].next;
             return Some(buffer);
         }
         let fresh = self.fresh;
-        (fresh < self.buffers.len()).then(|| {
+        (fresh < self.entries.len()).then(|| {
             self.fresh += 1;
             fresh
         })
@@ -111,15 +112,15 @@ impl Buffers {
     /// Returns a buffer to the stack.
     #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
     fn free(&mut self, buffer: usize) {
-        self.buffers[buffer] = Buffer { next: self.free, length: 0 };
+        self.entries[buffer] = Buffer { next: self.free, length: 0 };
         self.free = buffer as u32 + 1;
     }
 
     /// Returns the address of a buffer.
     fn start(&self, buffer: usize) -> *mut u8 {
-        debug_assert!(buffer < self.buffers.len());
+        debug_assert!(buffer < self.entries.len());
         // SAFETY: there are as many bytes as buffers of that size.
-        unsafe { self.bytes.as_ptr().add(buffer * BUFFER) }
+        unsafe { self.bytes.as_ptr().add(buffer * BUFFER as usize) }
     }
 
     /// Takes a buffer over that the kernel has filled, and drops its bytes.
@@ -137,21 +138,21 @@ impl Buffers {
         input.unread += count;
         if input.last != 0 {
             let last = input.last as usize - 1;
-            let length = self.buffers[last].length;
-            if (length + count) as usize <= BUFFER {
+            let length = self.entries[last].length;
+            if length + count <= BUFFER {
                 // SAFETY: the kernel has neither of the two buffers, and the bytes fit.
                 unsafe {
                     let end = self.start(last).add(length as usize);
                     self.start(buffer).copy_to_nonoverlapping(end, count as usize);
                 }
-                self.buffers[last].length = length + count;
+                self.entries[last].length = length + count;
                 return self.free(buffer);
             }
-            self.buffers[last].next = buffer as u32 + 1;
+            self.entries[last].next = buffer as u32 + 1;
         } else {
             input.first = buffer as u32 + 1;
         }
-        self.buffers[buffer] = Buffer { next: 0, length: count };
+        self.entries[buffer] = Buffer { next: 0, length: count };
         input.last = buffer as u32 + 1;
         input.held += 1;
     }
@@ -161,14 +162,14 @@ impl Buffers {
         let (mut next, mut skipped, mut copied) = (input.first, input.taken as usize, 0);
         while next != 0 && copied < into.len() {
             let buffer = next as usize - 1;
-            let available = self.buffers[buffer].length as usize - skipped;
+            let available = self.entries[buffer].length as usize - skipped;
             let count = available.min(into.len() - copied);
             // SAFETY: the kernel does not have the buffer, and so many bytes were received.
             unsafe {
                 let from = self.start(buffer).add(skipped);
                 from.copy_to_nonoverlapping(into[copied..].as_mut_ptr(), count);
             }
-            (next, skipped, copied) = (self.buffers[buffer].next, 0, copied + count);
+            (next, skipped, copied) = (self.entries[buffer].next, 0, copied + count);
         }
         copied
     }
@@ -180,7 +181,7 @@ impl Buffers {
         input.unread -= count;
         while input.first != 0 {
             let buffer = input.first as usize - 1;
-            let Buffer { next, length } = self.buffers[buffer];
+            let Buffer { next, length } = self.entries[buffer];
             let available = length - input.taken;
             if count < available {
                 input.taken += count;

@@ -15,11 +15,11 @@ pub(super) const COMPLETIONS: u32 = 1024;
 /// Buffers that the kernel may fill before the platform runs again.
 pub(super) const PROVIDED: usize = 512;
 /// The size of a buffer for received bytes.
-pub(super) const BUFFER: usize = 4096;
+pub(super) const BUFFER: u32 = 4096;
 /// The most buffers that a connection keeps: input beyond that stays in the kernel.
 pub(super) const HELD_MAX: usize = 5;
 /// The size of a connection's buffer for bytes to send.
-pub(super) const OUTPUT: usize = 16 << 10;
+pub(super) const OUTPUT: u32 = 16 << 10;
 /// The numbers that a buffer can have.
 const BUFFERS_MAX: usize = 1 << 16;
 
@@ -77,7 +77,7 @@ const SOCKETS_MAX: usize = (BUFFERS_MAX - PROVIDED) / 2;
 
 /// Makes a table that is never given back: the kernel may write to it until the process ends.
 fn leaked<T: Zeroable>(len: usize) -> Result<&'static mut [T], Error> {
-    try_zeroed_slice(len).map(|table| Box::leak(table))
+    try_zeroed_slice(len).map(Box::leak)
 }
 
 impl UringStorage {
@@ -109,9 +109,9 @@ impl UringStorage {
             submissions: leaked((SUBMISSIONS as usize * 64).div_ceil(PAGE))?,
             queues: leaked(queues.div_ceil(PAGE))?,
             provided: leaked((PROVIDED * 16).div_ceil(PAGE))?,
-            input: leaked(buffers * BUFFER)?,
+            input: leaked(buffers * BUFFER as usize)?,
             buffers: leaked(buffers)?,
-            output: leaked(places * OUTPUT)?,
+            output: leaked(places * OUTPUT as usize)?,
             parked: leaked(2 * COMPLETIONS as usize)?,
             endpoints: leaked(places)?,
             sources: leaked(registered)?,

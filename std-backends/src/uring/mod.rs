@@ -1,4 +1,4 @@
-//! A platform over io_uring: the kernel accepts, receives and sends by itself, and one call a turn
+//! A platform over `io_uring`: the kernel accepts, receives and sends by itself, and one call a turn
 //! takes what it has done. For Linux 6.12 and later.
 //!
 //! | file | contents |
@@ -49,7 +49,7 @@ pub use memory::UringStorage;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UringSocket(Handle);
 
-/// A platform over io_uring.
+/// A platform over `io_uring`.
 ///
 /// The kernel accepts and receives ahead, into memory of the platform, and sends from there, so one
 /// system call a turn serves every connection that is ready. Waiting input and pending output are

@@ -11,7 +11,7 @@ use selkie_core::{Error, Interest};
 
 use super::Uring;
 use super::endpoint::{End, Kind, Repeated};
-use super::memory::{BUFFER, OUTPUT};
+use super::memory::OUTPUT;
 use crate::sys::address::RawAddress;
 
 /// The kind of an operation, in the lowest byte of its user data.
@@ -54,10 +54,7 @@ impl Operation {
 
 /// Makes an entry for an operation on a descriptor.
 fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
-    let mut entry = io_uring_sqe::default();
-    entry.opcode = code;
-    entry.fd = fd;
-    entry
+    io_uring_sqe { opcode: code, fd, ..io_uring_sqe::default() }
 }
 
 impl Uring {
@@ -138,7 +135,7 @@ impl Uring {
         }
         if output.length > 0 {
             // The bytes up to the end of the buffer; the rest follows.
-            let length = output.length.min(OUTPUT as u32 - output.start);
+            let length = output.length.min(OUTPUT - output.start);
             let mut entry = entry(IoringOp::Send, endpoint.fd);
             // SAFETY: the offset is within the buffer.
             let bytes = unsafe { start.add(output.start as usize) };
@@ -310,7 +307,7 @@ impl Uring {
     pub(super) fn output_of(&self, index: usize) -> *mut u8 {
         debug_assert!(index < self.endpoints.capacity());
         // SAFETY: there is a buffer for each place.
-        unsafe { self.output.as_ptr().add(index * OUTPUT) }
+        unsafe { self.output.as_ptr().add(index * OUTPUT as usize) }
     }
 }
 
@@ -325,5 +322,3 @@ pub(super) const fn goes_on(flags: u32) -> bool {
     const MORE: u32 = 2;
     flags & MORE != 0
 }
-
-const _: () = assert!(BUFFER <= u32::MAX as usize && OUTPUT <= u32::MAX as usize);

@@ -1,4 +1,4 @@
-//! The two queues that are shared with the kernel: io_uring(7).
+//! The two queues that are shared with the kernel: `io_uring(7)`.
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!
@@ -142,8 +142,10 @@ impl Ring {
         let submissions = self.pending();
         let result = match until {
             Some(mut until) if completions > 0 => {
-                let mut argument = io_uring_getevents_arg::default();
-                argument.ts = io_uring_ptr::new((&raw mut until).cast());
+                let argument = io_uring_getevents_arg {
+                    ts: io_uring_ptr::new((&raw mut until).cast()),
+                    ..io_uring_getevents_arg::default()
+                };
                 let flags = IoringEnterFlags::GETEVENTS
                     | IoringEnterFlags::EXT_ARG
                     | IoringEnterFlags::ABS_TIMER;

@@ -20,9 +20,9 @@ impl Uring {
         let (index, now) = (source.0.index(), self.clock.now());
         let start = self.output_of(index);
         let output = &mut self.live_mut(source)?.output;
-        let count = bytes.len().min(OUTPUT - output.length as usize);
-        let end = (output.start + output.length) as usize % OUTPUT;
-        let first = count.min(OUTPUT - end);
+        let count = bytes.len().min((OUTPUT - output.length) as usize);
+        let end = ((output.start + output.length) % OUTPUT) as usize;
+        let first = count.min(OUTPUT as usize - end);
         // SAFETY: both parts lie in the buffer of this place, behind what the kernel sends.
         unsafe {
             bytes.as_ptr().copy_to_nonoverlapping(start.add(end), first);
@@ -208,11 +208,11 @@ impl Transport for Uring {
             return 0;
         }
         if endpoint.kind == Kind::File {
-            return OUTPUT;
+            return OUTPUT as usize;
         }
         if endpoint.output.end != End::Open || endpoint.shuts_down {
             // Not 0, so that the write is made and returns the error.
-            return OUTPUT;
+            return OUTPUT as usize;
         }
         endpoint.output.declined = endpoint.room();
         endpoint.room() as usize

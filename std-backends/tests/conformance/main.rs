@@ -41,7 +41,7 @@ macro_rules! conformance {
 
 selkie_std::for_each_backend!(conformance);
 
-/// A kernel that does not allow io_uring fails them: see `selkie_std::uring_advice`.
+/// A kernel that does not allow `io_uring` fails them: see `selkie_std::uring_advice`.
 #[cfg(target_os = "linux")]
 mod io_uring {
     selkie_conformance::conformance_tests! {

@@ -1,4 +1,4 @@
-//! The platform over io_uring, over TCP.
+//! The platform over `io_uring`, over TCP.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{BorrowedFd, OwnedFd};
