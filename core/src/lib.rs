@@ -123,5 +123,7 @@ pub mod memory {
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
     pub use crate::front_door::StaticMemory;
-    pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
+    pub use crate::server::{
+        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer,
+    };
 }

@@ -193,9 +193,9 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     pub(super) fn is_fast(&mut self, index: usize) -> Option<P::Source> {
         let is_plenty = self.pool.free() >= 2 && !self.queues.are_buffers_scarce();
         let memory = self.memory.storage();
-        let connection = memory.connections.get(index)?;
-        let source = memory.sources.get(index)?.get()?;
-        (connection.is_quiet() && is_plenty).then_some(source)
+        let entry = memory.connections.get(index)?;
+        let source = entry.source.get()?;
+        (entry.connection.is_quiet() && is_plenty).then_some(source)
     }
 
     /// Receives on the fast path.

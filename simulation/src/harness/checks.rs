@@ -109,6 +109,9 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let visitors = town.fault.take().map_or(Ok(()), Err);
         let verdict = visitors.and(town.clients.after_turn(service));
         verdict.map_err(|what| ("no byte lost, changed, repeated or reordered", what))?;
+        if let Some(neighbour) = &mut self.neighbour {
+            neighbour.alarms.verdict()?;
+        }
         self.check_counters()?;
         self.check_bounds()?;
         self.check_deadlines()?;
