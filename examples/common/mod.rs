@@ -121,7 +121,7 @@ fn serve<S: Service>(
     let service = service(builder.slots());
     #[cfg(target_os = "linux")]
     let reason = match ring::open(arguments.backend, &builder, arguments.address)? {
-        ring::Opened::Ring(server) => return ring::serve(server, capacity, service),
+        ring::Opened::Ring(server) => return ring::serve(*server, capacity, service),
         ring::Opened::Other(reason) => reason,
     };
     #[cfg(not(target_os = "linux"))]

@@ -10,7 +10,7 @@ use super::{DRAIN, platform, report};
 
 /// How the server is to be opened.
 pub(super) enum Opened {
-    Ring(ListeningRing),
+    Ring(Box<ListeningRing>),
     /// Another backend, and the reason why, if `io_uring` was asked for.
     Other(Option<String>),
 }
@@ -27,7 +27,7 @@ pub(super) fn open(
         _ => return Ok(Opened::Other(None)),
     };
     match builder.clone().listen_ring(address) {
-        Ok(server) => Ok(Opened::Ring(server)),
+        Ok(server) => Ok(Opened::Ring(Box::new(server))),
         Err(error) if error.is_without_ring() && !is_required => {
             Ok(Opened::Other(Some(error.to_string())))
         }
