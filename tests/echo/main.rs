@@ -62,6 +62,9 @@ macro_rules! on_every_backend {
 
 selkie::for_each_backend!(on_every_backend);
 
+#[cfg(target_os = "linux")]
+on_every_backend! { Uring io_uring, }
+
 fn interleaved(backend: &str) {
     let server = Server::start(backend, &[]);
     clients::interleaved(&server.target());

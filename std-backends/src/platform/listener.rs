@@ -18,7 +18,7 @@ use super::socket_table::Properties;
 use super::{Platform, Socket, set_v6_only};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::source::{OwnedSource, raw};
+use crate::sys::source::{OwnedSource, RawSource, raw};
 use crate::sys::{errno, socket};
 
 impl<S: FdSelector> Platform<S> {
@@ -60,12 +60,7 @@ impl<S: FdSelector> Platform<S> {
             // As at the limit of the process, the connection keeps waiting.
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
-        let stream = loop {
-            match socket::accept(entry.fd, &mut self.accepted_from) {
-                Ok(stream) => break stream,
-                Err(error) => accept_error(error)?,
-            }
-        };
+        let stream = accept(entry.fd, &mut self.accepted_from)?;
         // inherited-options: nothing to do for a listener of our own.
         if entry.properties.sets_no_delay {
             socket::set_no_delay(raw(&stream));
@@ -102,6 +97,16 @@ pub(crate) fn open(address: SocketAddr, options: &ListenOptions) -> Result<Owned
     let backlog = i32::try_from(options.backlog_max()).unwrap_or(i32::MAX);
     socket::listen(raw(&listener), backlog)?;
     Ok(listener)
+}
+
+/// Accepts one connection that waits at a listener, and its peer's address.
+pub(crate) fn accept(listener: RawSource, peer: &mut RawAddress) -> Result<OwnedSource, Error> {
+    loop {
+        match socket::accept(listener, peer) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => accept_error(error)?,
+        }
+    }
 }
 
 /// Classifies a failed `accept`: `Ok` if it was only interrupted, and is to be repeated.

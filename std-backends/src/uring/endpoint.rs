@@ -130,7 +130,9 @@ impl Endpoint {
     pub(super) fn readiness(&self) -> Readiness {
         match self.kind {
             Kind::Stream => self.stream_readiness(),
-            Kind::Listener if self.parked_first != 0 => Readiness::READABLE,
+            Kind::Listener if self.parked_first != 0 || self.input_end != End::Open => {
+                Readiness::READABLE
+            }
             Kind::Listener | Kind::Connecting => Readiness::NONE,
             Kind::File => self.polled,
         }

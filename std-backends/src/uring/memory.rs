@@ -13,11 +13,11 @@ pub(super) const SUBMISSIONS: u32 = 256;
 /// Entries of the completion queue. The kernel keeps what does not fit.
 pub(super) const COMPLETIONS: u32 = 1024;
 /// Buffers that the kernel may fill before the platform runs again.
-pub(super) const PROVIDED: usize = 512;
+pub(super) const PROVIDED: usize = 256;
 /// The size of a buffer for received bytes.
-pub(super) const BUFFER: u32 = 4096;
+pub(super) const BUFFER: u32 = 2048;
 /// The most buffers that a connection keeps: input beyond that stays in the kernel.
-pub(super) const HELD_MAX: usize = 5;
+pub(super) const HELD_MAX: usize = 10;
 /// The size of a connection's buffer for bytes to send.
 pub(super) const OUTPUT: u32 = 16 << 10;
 /// The numbers that a buffer can have.
@@ -86,7 +86,7 @@ impl UringStorage {
     /// # Errors
     ///
     /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory);
-    /// [`InvalidInput`](selkie_core::ErrorKind::InvalidInput) for more than 32,512 sockets.
+    /// [`InvalidInput`](selkie_core::ErrorKind::InvalidInput) for more than 32,640 sockets.
     pub fn leaked(sockets: usize) -> Result<Self, Error> {
         Self::leaked_for(sockets, sockets)
     }

@@ -54,7 +54,7 @@ pub struct UringSocket(Handle);
 /// The kernel accepts and receives ahead, into memory of the platform, and sends from there, so one
 /// system call a turn serves every connection that is ready. Waiting input and pending output are
 /// in the platform's buffers ([`OWNS_BUFFERS`](selkie_core::platform::Transport::OWNS_BUFFERS)): a
-/// connection keeps at most 20 KiB of input, or less where there are more than 13,000 sockets, and
+/// connection keeps at most 20 KiB of input, less where there are more than 6,500 sockets, and
 /// 16 KiB of output. What is beyond that stays in the kernel, and so with the peer.
 ///
 /// It may be made on one thread and run on another; the thread that waits first is the one that

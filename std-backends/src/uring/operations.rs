@@ -157,7 +157,10 @@ impl Uring {
     fn ask_to_accept(&mut self, index: usize) -> Result<(), Error> {
         let interest = self.interest_at(index);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
-        let wants = interest.contains(Interest::READABLE) && endpoint.parked_first == 0;
+        // A failure is returned by the next accept, and until then another would fail as well.
+        let wants = interest.contains(Interest::READABLE)
+            && endpoint.parked_first == 0
+            && endpoint.input_end == End::Open;
         match endpoint.receiving {
             Repeated::Armed if !wants => self.cancel(Operation::Accept, index),
             Repeated::Idle if wants => {

@@ -9,6 +9,7 @@ use selkie_core::{Error, ErrorKind, Instant};
 use super::endpoint::{End, Kind};
 use super::memory::OUTPUT;
 use super::{Uring, UringSocket};
+use crate::platform::listener;
 use crate::sys::address::RawAddress;
 use crate::sys::io::receive;
 use crate::sys::retry::retried;
@@ -62,11 +63,22 @@ impl Transport for Uring {
 
     const REPORTS_ROOM: bool = true;
 
+    fn address(address: SocketAddr) -> Option<SocketAddr> {
+        Some(address)
+    }
+
+    /// Asks the system: an operation that accepts many has no place for their addresses.
+    fn remote_address(&mut self, source: UringSocket) -> Option<SocketAddr> {
+        self.peer_address(source).ok()
+    }
+
     fn accept(&mut self, listener: UringSocket) -> Result<UringSocket, Error> {
         let index = listener.0.index();
         let endpoint = self.live_mut(listener)?;
+        let fd = endpoint.fd;
         if let Some(error) = endpoint.input_end.failure() {
             endpoint.input_end = End::Open;
+            self.enqueue(index);
             return Err(error);
         }
         if !self.has_room() {
@@ -86,8 +98,10 @@ impl Transport for Uring {
             // SAFETY: the kernel has opened it for this platform, and nobody else has taken it.
             return self.insert(unsafe { OwnedFd::from_raw_fd(fd) }, Kind::Stream);
         }
-        self.ask(index);
-        Err(Error::WOULD_BLOCK)
+        // The kernel accepts for the ring only in a turn, and more may wait: a server that drains
+        // goes by this answer.
+        let stream = listener::accept(fd, &mut RawAddress::room())?;
+        self.insert(stream, Kind::Stream)
     }
 
     fn connect(&mut self, address: &SocketAddr) -> Result<UringSocket, Error> {
@@ -133,6 +147,12 @@ impl Transport for Uring {
     }
 
     fn peek(&mut self, source: UringSocket, buffer: &mut [u8]) -> Result<usize, Error> {
+        if !self.live(source)?.has_news() {
+            // What the kernel has received may not be in the queue yet, and a server that judges a
+            // deadline goes by this answer.
+            self.ask(source.0.index());
+            self.submit()?;
+        }
         let endpoint = self.live(source)?;
         if endpoint.input.unread > endpoint.left {
             return Ok(self.buffers.copy(&endpoint.input, buffer));
