@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 
 use super::Server;
 use super::connection::Phase;
-use super::counters::bump;
+use super::counters::{Counters, bump};
 use super::engine::{Call, Engine};
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
@@ -104,6 +104,10 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
 
     fn received_max(&self) -> usize {
         self.engine.state.received_max
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.engine.state.counters
     }
 
     #[inline]

@@ -51,7 +51,7 @@ use core::marker::PhantomData;
 
 pub use buffer_pool::Block;
 pub use config::Config;
-pub use counters::{CloseReason, Counters};
+pub use counters::{CloseReason, Counters, Sample};
 pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
