@@ -98,10 +98,6 @@ mod heap;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-<<<<<<< HEAD
-#[cfg(all(feature = "std", target_os = "linux"))]
-pub use front_door::ListeningRing;
-=======
 /// Compiles and runs the recipes.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/cookbook.md")]
@@ -112,7 +108,8 @@ struct Cookbook;
 #[doc = include_str!("../docs/coming-from.md")]
 struct ComingFrom;
 
->>>>>>> main
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use front_door::ListeningRing;
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]

@@ -8,7 +8,7 @@ use selkie::{Builder, ListeningRing, Service};
 use super::backend::Choice;
 use super::{DRAIN, platform, report};
 
-/// How the server is to be opened.
+/// The server over a ring, or the decision for another backend.
 pub(super) enum Opened {
     Ring(Box<ListeningRing>),
     /// Another backend, and the reason why, if `io_uring` was asked for.

@@ -16,8 +16,8 @@ use crate::{HeapLoop, HeapServer};
 const SCRATCH: usize = 20 << 10;
 
 impl Builder {
-    /// Opens a platform over `io_uring` and a listener at `address`, on Linux 6.12 and later. Buffers
-    /// have the sizes of [`Uring`], whatever the settings say; the backend is ignored.
+    /// Opens a platform over `io_uring` and a listener at `address`, on Linux 6.12 and later. The
+    /// sizes of buffers are those of [`Uring`], and the backend is ignored.
     ///
     /// A container may forbid `io_uring`. A program that is to run anyway falls back:
     ///

@@ -112,7 +112,7 @@ impl Uring {
     /// Closes the descriptor of a source that the kernel has let go of, and frees its place.
     pub(super) fn release_place(&mut self, handle: Handle, mut endpoint: Endpoint) {
         while let Some(fd) = self.parked.pop(&mut endpoint) {
-            // SAFETY: nobody else has taken it.
+            // SAFETY: it was in the list, so nothing else has taken it.
             drop(unsafe { OwnedFd::from_raw_fd(fd) });
         }
         let all = endpoint.input.unread as usize;

@@ -97,8 +97,6 @@ pub(super) struct Endpoint {
     /// The next source in the queue of those that may be ready + 1, or 0.
     pub(super) next_ready: u32,
     pub(super) is_queued: bool,
-    /// Set while it waits for a buffer to receive into.
-    pub(super) is_starved: bool,
 }
 
 // SAFETY: integers, enums whose first variant is 0, and options for which zero bytes are a value:

@@ -1,5 +1,5 @@
-//! A platform over `io_uring`: the kernel accepts, receives and sends by itself, and one call a turn
-//! takes what it has done. For Linux 6.12 and later.
+//! A platform over `io_uring`: the kernel accepts, receives and sends by itself, and one call a
+//! turn takes what it has done. For Linux 6.12 and later.
 //!
 //! | file | contents |
 //! | --- | --- |
@@ -199,7 +199,7 @@ impl Uring {
     /// [`Stale`](ErrorKind::Stale).
     pub fn fd(&self, source: UringSocket) -> Result<BorrowedFd<'_>, Error> {
         let endpoint = self.live(source)?;
-        // SAFETY: the endpoint owns the descriptor, and lives as long as the borrow of `self`.
+        // SAFETY: the endpoint owns the descriptor, which stays open while `self` is borrowed.
         Ok(unsafe { BorrowedFd::borrow_raw(endpoint.fd) })
     }
 

@@ -76,7 +76,7 @@ impl Uring {
         Ok(())
     }
 
-    /// Asks for whatever the source at a place needs and the kernel does not do yet. What cannot be
+    /// Asks for what the source at a place needs and the kernel does not do yet. What cannot be
     /// asked for now is asked for at the next turn.
     pub(super) fn ask(&mut self, index: usize) {
         let Some(endpoint) = self.endpoints.at(index).map(|(_, endpoint)| *endpoint) else {
@@ -107,7 +107,6 @@ impl Uring {
             Repeated::Armed if !has_room => self.cancel(Operation::Receive, index),
             Repeated::Idle if wants && has_room && is_exhausted => {
                 // Asked for again when a buffer is free.
-                endpoint.is_starved = true;
                 self.enqueue(index);
                 Ok(())
             }
@@ -314,7 +313,7 @@ impl Uring {
     }
 }
 
-/// A buffer is named by the kernel with 16 bits of the flags.
+/// Returns the buffer that the kernel names with 16 bits of the flags.
 pub(super) const fn buffer_of(flags: u32) -> Option<usize> {
     const IS_BUFFER: u32 = 1;
     if flags & IS_BUFFER == 0 { None } else { Some((flags >> 16) as usize) }

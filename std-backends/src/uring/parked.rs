@@ -1,4 +1,5 @@
-//! Connections that the kernel has accepted and nobody has taken yet, in the order of each listener.
+//! Connections that the kernel has accepted and the server has not taken yet, in the order of each
+//! listener.
 //!
 //! The kernel accepts ahead, and what it has accepted is not closed for lack of a place: it waits.
 

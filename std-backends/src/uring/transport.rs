@@ -95,7 +95,7 @@ impl Transport for Uring {
             return Err(ErrorKind::InvalidSource.into());
         }
         if let Some(fd) = self.parked.pop(endpoint) {
-            // SAFETY: the kernel has opened it for this platform, and nobody else has taken it.
+            // SAFETY: the kernel has opened it for this platform, and it was in the list.
             return self.insert(unsafe { OwnedFd::from_raw_fd(fd) }, Kind::Stream);
         }
         // The kernel accepts for the ring only in a turn, and more may wait: a server that drains
