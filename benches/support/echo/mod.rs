@@ -30,6 +30,8 @@ pub(crate) enum Contestant {
     /// The hand-written loop.
     Floor,
     Selkie(Backend),
+    /// Ours over `io_uring`.
+    Ring,
     Mio,
     Polling,
     /// A blocking thread for each connection.
@@ -47,7 +49,7 @@ impl Contestant {
     /// Returns all contestants, the floor first.
     pub(crate) fn all() -> Vec<Self> {
         let ours = Self::BACKENDS.iter().map(|&(backend, _)| Self::Selkie(backend));
-        let others = [Self::Mio, Self::Polling, Self::Threads];
+        let others = [Self::Ring, Self::Mio, Self::Polling, Self::Threads];
         [Self::Floor].into_iter().chain(ours).chain(others).collect()
     }
 
@@ -61,6 +63,7 @@ impl Contestant {
                 let ours = Self::BACKENDS.iter().find(|(other, _)| *other == backend);
                 ours.map_or("selkie", |(_, name)| name)
             }
+            Self::Ring => "selkie io_uring",
             Self::Mio => "mio",
             Self::Polling => "polling",
             Self::Threads => "thread per connection",
@@ -80,6 +83,7 @@ impl Contestant {
             Self::SelkieTimers => {
                 selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
+            Self::Ring => selkie::serve_ring(listener, connections),
             Self::Mio => mio::serve(listener, connections),
             Self::Polling => polling::serve(&listener, connections),
             Self::Threads => threads::serve(&listener, connections),
