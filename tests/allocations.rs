@@ -14,8 +14,10 @@ use std::time::Duration;
 use selkie::platform::{Transport, Wait, Wake};
 use selkie::{
     AnySelector, Backend, CloseReason, Config, EventLoop, HeapLoop, HeapServer, Platform, Server,
+    Service,
 };
-use selkie_services::Echo;
+use selkie_async::AsyncService;
+use selkie_services::{Echo, tasks};
 use socket2::SockRef;
 
 thread_local! {
@@ -67,6 +69,8 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const CAPACITY: usize = 8;
+/// The clients, their listener, and the waker.
+const SLOTS: usize = CAPACITY + 2;
 
 /// Waits until the server has closed the connection, with what is left unread thrown away.
 fn wait_for_end(client: &mut TcpStream) {
@@ -122,23 +126,25 @@ fn behave_in_every_way(address: SocketAddr) -> TcpStream {
     stalled
 }
 
-/// The slots of the loop: the connections, the listener and the waker.
-const SLOTS: usize = CAPACITY + 2;
-
 /// Serves over a selector, and returns the number of allocator calls meanwhile.
-fn calls_over_selector(backend: Backend) -> u64 {
+fn calls_over_selector(backend: Backend, service: impl Service<Session = ()>) -> u64 {
     let slots = SLOTS;
     let selector = AnySelector::new(backend, slots).expect("the machine has this backend");
     let mut platform = Platform::new(selector, slots).expect("there is memory");
     let any = "127.0.0.1:0".parse().expect("an address");
     let listener = platform.listen(any, 128).expect("there is a free port");
     let address = platform.local_address(listener).expect("it is bound");
-    calls_while_serving(platform, listener, address)
+    calls_while_serving(platform, listener, address, service)
 }
 
 /// Serves until the clients are done, then drains, and returns the number of allocator calls
 /// meanwhile.
-fn calls_while_serving<P>(platform: P, listener: P::Source, address: SocketAddr) -> u64
+fn calls_while_serving<P>(
+    platform: P,
+    listener: P::Source,
+    address: SocketAddr,
+    service: impl Service<Session = ()>,
+) -> u64
 where
     P: Transport + Wait + Wake<Waker = selkie::Waker>,
 {
@@ -149,7 +155,7 @@ where
         .idle_timeout(Some(Duration::from_secs(1)))
         .linger(Duration::from_millis(100));
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16).unwrap());
-    let mut server = Server::new(Echo, config, server_memory.storage());
+    let mut server = Server::new(service, config, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("there is room");
     let (_, waker) = event_loop.context().waker().expect("there is room");
     let done = AtomicBool::new(false);
@@ -195,7 +201,7 @@ macro_rules! on_every_backend {
         $(
             #[test]
             fn $name() {
-                let calls = calls_over_selector(Backend::$backend);
+                let calls = calls_over_selector(Backend::$backend, Echo);
                 assert_eq!(calls, 0, "the server allocates while it runs");
             }
         )+
@@ -211,6 +217,13 @@ fn io_uring() {
     let mut platform = selkie::Uring::new(storage).expect("the system allows it");
     let listener = platform.listen(([127, 0, 0, 1], 0).into(), 128).expect("a free port");
     let address = platform.local_address(listener).expect("it is bound");
-    let calls = calls_while_serving(platform, listener, address);
+    let calls = calls_while_serving(platform, listener, address, Echo);
     assert_eq!(calls, 0, "the server allocates while it runs");
+}
+
+#[test]
+fn tasks() {
+    let service = AsyncService::boxed(SLOTS, tasks::echo);
+    let calls = calls_over_selector(Backend::default(), service);
+    assert_eq!(calls, 0, "a task allocates while it runs");
 }

@@ -60,6 +60,8 @@ impl<S: FdSelector> Platform<S> {
             // As at the limit of the process, the connection keeps waiting.
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
+        // The address is written over, also by a call that finds nothing.
+        self.accepted = None;
         let stream = accept(entry.fd, &mut self.accepted_from)?;
         // inherited-options: nothing to do for a listener of our own.
         if entry.properties.sets_no_delay {
@@ -69,7 +71,6 @@ impl<S: FdSelector> Platform<S> {
         if entry.properties.clears_linger {
             let _ = socket::clear_linger(raw(&stream));
         }
-        self.accepted = None;
         let stream = self.insert_socket(stream)?;
         self.accepted = Some(stream);
         Ok(stream)
