@@ -78,8 +78,10 @@ async fn impatient(conn: &mut Conn<'_>) {
 async fn duplex(conn: &mut Conn<'_>) {
     use embassy_sync::blocking_mutex::raw::NoopRawMutex;
     use embassy_sync::pipe::Pipe;
+    use embassy_sync::signal::Signal;
 
     let (pipe, missing) = (Pipe::<NoopRawMutex, 40>::new(), Cell::new(0));
+    let sent_all = Signal::<NoopRawMutex, ()>::new();
     let (mut reader, mut writer) = conn.split();
     let read = async {
         let mut buffer = [0; 30];
@@ -89,7 +91,7 @@ async fn duplex(conn: &mut Conn<'_>) {
         }
         // Until the other half has sent all of it.
         while missing.get() > 0 {
-            embassy_futures::yield_now().await;
+            sent_all.wait().await;
         }
     };
     let write = async {
@@ -100,6 +102,9 @@ async fn duplex(conn: &mut Conn<'_>) {
                 return;
             }
             missing.set(missing.get() - count);
+            if missing.get() == 0 {
+                sent_all.signal(());
+            }
         }
     };
     embassy_futures::select::select(read, write).await;
