@@ -198,10 +198,15 @@ impl Builder {
         service: S,
         memory: HeapServer<Socket, S::Session>,
     ) -> Server<Platform, S, HeapServer<Socket, S::Session>> {
-        Server::new(service, self.config.connections_max(self.connections), memory)
+        Server::new(service, self.server_config(), memory)
     }
 
-    const fn no_memory(&self, error: Error) -> ServeError {
+    /// Returns the limits of the server.
+    pub(super) const fn server_config(&self) -> Config {
+        self.config.connections_max(self.connections)
+    }
+
+    pub(super) const fn no_memory(&self, error: Error) -> ServeError {
         ServeError::new(Step::Memory(self.connections), error)
     }
 

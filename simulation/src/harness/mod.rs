@@ -4,6 +4,7 @@
 mod alarms;
 mod checks;
 mod drive;
+mod lateness;
 mod memory;
 mod neighbour;
 mod observer;
