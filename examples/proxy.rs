@@ -47,7 +47,7 @@ mod native {
         #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
         connect_timeout: f64,
 
-        /// Tells upstreams the addresses of clients by the PROXY protocol, version 1.
+        /// Send upstreams the addresses of clients by the PROXY protocol, version 1.
         #[arg(long)]
         proxy_protocol: bool,
     }

@@ -21,7 +21,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// Returns an address that nobody listens on.
+/// Returns an address without a listener.
 fn refusing() -> String {
     upstream().1
 }

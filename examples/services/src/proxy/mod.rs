@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use selkie_core::{CloseReason, Peer, Service, Token};
 
-/// What the proxy knows of one connection, a client's or an upstream's. One for each slot.
+/// The state of one connection, a client's or an upstream's. One for each slot.
 #[derive(Clone, Copy, Debug)]
 pub struct Tunnel {
     /// The connection at the other end, once it was asked for.
@@ -110,7 +110,7 @@ impl Service for Proxy<'_> {
                 let (next, left) = (self.turn, self.upstreams.len());
                 *self.tunnel(peer.token()) = Tunnel { other: None, next, left };
                 self.turn = (next + 1) % left.max(1);
-                // Nothing is read before there is somebody to send it to.
+                // Nothing is read before it can be sent on.
                 peer.pause_reading();
                 self.connect(peer);
             }
