@@ -115,6 +115,8 @@ pub mod shards;
 mod sources;
 mod storage;
 mod sys;
+#[cfg(target_os = "linux")]
+mod uring;
 mod waker;
 
 #[cfg(unix)]
@@ -135,6 +137,8 @@ pub use sys::afd::AfdOperation;
 pub use sys::errno::from_errno;
 pub use sys::limit::DescriptorLimit;
 pub use sys::rlimit::raise_descriptor_limit;
+#[cfg(target_os = "linux")]
+pub use uring::{Uring, UringSocket, UringStorage, uring_advice};
 pub use waker::Waker;
 
 /// The best selector of the platform.

@@ -9,6 +9,7 @@ mod polling;
 mod processes;
 mod selkie;
 mod threads;
+mod tokio;
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -16,7 +17,8 @@ use std::net::TcpListener;
 use ::selkie::{Backend, Epoll};
 pub(crate) use processes::{Client, Load, Server, Wrapper};
 use selkie::{Pieces, Timers};
-use selkie_services::Echo;
+use selkie_async::AsyncService;
+use selkie_services::{Echo, tasks};
 
 use super::arguments::Role;
 use super::process;
@@ -30,6 +32,8 @@ pub(crate) enum Contestant {
     /// The hand-written loop.
     Floor,
     Selkie(Backend),
+    /// Ours over `io_uring`.
+    Ring,
     Mio,
     Polling,
     /// A blocking thread for each connection.
@@ -38,6 +42,11 @@ pub(crate) enum Contestant {
     SelkiePieces,
     /// Ours, with a service that sets a timer for each message.
     SelkieTimers,
+    /// Ours, with an `async fn` that echoes in place.
+    TaskInPlace,
+    /// Ours, with an `async fn` that echoes through a buffer.
+    TaskWithBuffer,
+    Tokio,
 }
 
 impl Contestant {
@@ -47,12 +56,18 @@ impl Contestant {
     /// Returns all contestants, the floor first.
     pub(crate) fn all() -> Vec<Self> {
         let ours = Self::BACKENDS.iter().map(|&(backend, _)| Self::Selkie(backend));
-        let others = [Self::Mio, Self::Polling, Self::Threads];
+        let others = [Self::Ring, Self::Mio, Self::Polling, Self::Threads];
         [Self::Floor].into_iter().chain(ours).chain(others).collect()
     }
 
     /// Ours with other services, to compare with its echo.
-    const VARIANTS: [Self; 2] = [Self::SelkiePieces, Self::SelkieTimers];
+    const VARIANTS: [Self; 5] = [
+        Self::SelkiePieces,
+        Self::SelkieTimers,
+        Self::TaskInPlace,
+        Self::TaskWithBuffer,
+        Self::Tokio,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -61,11 +76,15 @@ impl Contestant {
                 let ours = Self::BACKENDS.iter().find(|(other, _)| *other == backend);
                 ours.map_or("selkie", |(_, name)| name)
             }
+            Self::Ring => "selkie io_uring",
             Self::Mio => "mio",
             Self::Polling => "polling",
             Self::Threads => "thread per connection",
             Self::SelkiePieces => "selkie epoll, 16 sends a message",
             Self::SelkieTimers => "selkie epoll, a timer a message",
+            Self::TaskInPlace => "selkie epoll, async fn, in place",
+            Self::TaskWithBuffer => "selkie epoll, async fn, with a buffer",
+            Self::Tokio => "tokio current_thread",
         }
     }
 
@@ -80,6 +99,18 @@ impl Contestant {
             Self::SelkieTimers => {
                 selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
+            Self::Ring => selkie::serve_ring(listener, connections),
+            Self::TaskInPlace => {
+                let slots = connections + 1;
+                let service = AsyncService::boxed(slots, tasks::echo_in_place);
+                selkie::serve(Epoll::new(slots), service, listener, connections);
+            }
+            Self::TaskWithBuffer => {
+                let slots = connections + 1;
+                let service = AsyncService::boxed(slots, tasks::echo);
+                selkie::serve(Epoll::new(slots), service, listener, connections);
+            }
+            Self::Tokio => tokio::serve(listener, connections),
             Self::Mio => mio::serve(listener, connections),
             Self::Polling => polling::serve(&listener, connections),
             Self::Threads => threads::serve(&listener, connections),

@@ -42,6 +42,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
     ) -> Option<R> {
         let (mut engine, mut app) = self.engine(context, token);
+        // Usual here: a result may be there only after its client has left.
         if !engine.is_served(token) {
             return None;
         }
@@ -173,6 +174,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             return;
         }
         if let Some(interval) = S::TICK {
+            // Before the call, whose time counts towards the interval.
             let next = context.now() + interval;
             let _ = context.set_timer(ticker, next);
         }

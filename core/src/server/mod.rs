@@ -362,10 +362,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let (mut engine, mut app) = self.engine(context, token);
         let Some(connection) = engine.connections.get(token.index()) else { return };
         match (connection.phase(), event) {
-            // A token of another handler in the same loop.
+            // The server's clock has a slot, but no connection in it.
             (Phase::Free, None) if S::TICK.is_some() && engine.state.ticker == Some(token) => {
                 self.tick(context, token);
             }
+            // A token of another handler in the same loop.
             (Phase::Free, _) => {}
             (Phase::Connecting, _) if S::CONNECTS => engine.on_attempt(&mut app),
             (Phase::Listening, Some(_)) => engine.accept(&mut app),
@@ -384,6 +385,7 @@ where
 {
     #[inline]
     fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
+        // Readable and nothing else: hang-ups and errors are for the engine.
         if const { Self::HAS_FAST_PATH } && event.readiness == Readiness::READABLE {
             if let Some(source) = self.is_fast(event.token.index()) {
                 return self.receive_fast(context, event.token, source);

@@ -96,6 +96,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
             // The first reason counts.
             (Ending::Aborted, Phase::Failed) => {}
             (Ending::Aborted, _) => self.abort(index, CloseReason::Aborted),
+            // Nothing was sent that could be flushed.
             (_, Phase::Connecting) => self.abort(index, reason),
             (Ending::Flushed, Phase::Open) => self.begin_closing(index, reason),
             (Ending::Finished, Phase::Open) => {
@@ -109,6 +110,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
                 }
                 self.reconcile_later(index);
             }
+            // It is closing already.
             _ => {}
         }
     }
@@ -121,6 +123,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
         let connection = self.find(token).and_then(|index| self.connections.get(index));
         match connection {
             Some(connection) => connection.origin(),
+            // `closed` is called when the slot is free, and its service may still ask.
             None if self.state.closed.0 == token => Origin::unpack(self.state.closed.1),
             None => Origin::Adopted,
         }
@@ -133,6 +136,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
     }
 
     fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
+        // Without `CONNECTS` the program has no code for it.
         let connect = self.connect.ok_or(Error::new(ErrorKind::Unsupported))?;
         connect(self, by, address)
     }

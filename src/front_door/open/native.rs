@@ -85,6 +85,12 @@ impl Waker {
         context.waker().map(|(token, waker)| (token, Self(waker)))
     }
 
+    /// Takes a waker of another loop.
+    #[cfg(target_os = "linux")]
+    pub(in crate::front_door) const fn of(waker: selkie_std::Waker) -> Self {
+        Self(waker)
+    }
+
     pub(in crate::front_door) fn wake(&self) {
         self.0.wake();
     }
