@@ -13,6 +13,7 @@ mod chat;
 mod dns;
 mod http;
 mod kv;
+mod proxy;
 mod watch;
 
 use std::io::{Read, Write};
