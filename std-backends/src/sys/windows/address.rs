@@ -1,5 +1,6 @@
 //! Socket addresses, in the form of the system and in that of the standard library.
 
+use std::fmt;
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -17,9 +18,15 @@ pub(crate) struct RawAddress {
     length: i32,
 }
 
+impl fmt::Debug for RawAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RawAddress({:?})", self.decode().ok())
+    }
+}
+
 impl RawAddress {
     /// Makes room for an address that the system is going to write.
-    const fn room() -> Self {
+    pub(crate) const fn room() -> Self {
         // SAFETY: all bits zero is a valid value of this struct of integers.
         Self { storage: unsafe { zeroed() }, length: length_of::<SOCKADDR_STORAGE>() }
     }
@@ -63,11 +70,17 @@ impl RawAddress {
         raw.decode()
     }
 
+    /// Makes a call that overwrites this address, and returns its result.
+    pub(crate) fn fill<T>(&mut self, call: impl FnOnce(*mut SOCKADDR, *mut i32) -> T) -> T {
+        self.length = length_of::<SOCKADDR_STORAGE>();
+        call((&raw mut self.storage).cast(), &raw mut self.length)
+    }
+
     /// Makes a call that takes the place for an address, and returns both the address and the
     /// result.
     pub(crate) fn ask_with<T>(call: impl FnOnce(*mut SOCKADDR, *mut i32) -> T) -> (Self, T) {
         let mut raw = Self::room();
-        let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
+        let result = raw.fill(call);
         (raw, result)
     }
 
