@@ -192,12 +192,12 @@ impl Listening {
     /// }
     ///
     /// let mut server = Builder::new().listen("127.0.0.1:0".parse()?)?;
-    /// let limit = Limit(server.handle());
+    /// let mut limit = Limit(server.handle());
     /// let mut context = server.context();
     /// let token = context.issue()?;
     /// let end = context.now() + std::time::Duration::from_millis(1);
     /// context.set_timer(token, end)?;
-    /// server.run_beside(Echo, limit)?;
+    /// server.run_beside(Echo, &mut limit)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -207,7 +207,7 @@ impl Listening {
     pub fn run_beside<S: Service, H: Handler<Platform>>(
         self,
         service: S,
-        handler: H,
+        handler: &mut H,
     ) -> Result<Finished<S>, ServeError> {
         self.reserve()?.run_beside(service, handler)
     }
@@ -227,7 +227,7 @@ impl<T> Ready<T> {
     ///
     /// [`ServeError`] if the platform cannot wait.
     pub fn run<S: Service<Session = T>>(self, service: S) -> Result<Finished<S>, ServeError> {
-        self.serve::<S, NoHandler, false>(service, NoHandler)
+        self.serve::<S, NoHandler, false>(service, &mut NoHandler)
     }
 
     /// Serves as [`Listening::run_beside`] does.
@@ -238,7 +238,7 @@ impl<T> Ready<T> {
     pub fn run_beside<S: Service<Session = T>, H: Handler<Platform>>(
         self,
         service: S,
-        handler: H,
+        handler: &mut H,
     ) -> Result<Finished<S>, ServeError> {
         self.serve::<S, H, true>(service, handler)
     }
@@ -246,12 +246,12 @@ impl<T> Ready<T> {
     fn serve<S: Service<Session = T>, H: Handler<Platform>, const BESIDE: bool>(
         self,
         service: S,
-        handler: H,
+        handler: &mut H,
     ) -> Result<Finished<S>, ServeError> {
         let Self { listening, memory } = self;
         let Listening { settings, mut event_loop, listeners, handle, .. } = listening;
         let server = settings.server(service, memory);
-        let mut work = Work::<S, H, BESIDE> { server, handler };
+        let mut work = Work::<'_, S, H, BESIDE> { server, handler };
         let failed = |error| ServeError::new(Step::Wait, error);
         let mut inherited = Vec::with_capacity(LISTENERS_MAX);
         for listener in listeners {
@@ -280,13 +280,13 @@ impl<T> Ready<T> {
 }
 
 /// The handler of the loop: the server, and if `BESIDE` a handler for the rest.
-struct Work<S: Service, H, const BESIDE: bool> {
+struct Work<'h, S: Service, H, const BESIDE: bool> {
     server: Server<Platform, S, HeapServer<Socket, S::Session>>,
-    handler: H,
+    handler: &'h mut H,
 }
 
 impl<S: Service, H: Handler<Platform>, const BESIDE: bool> Handler<Platform>
-    for Work<S, H, BESIDE>
+    for Work<'_, S, H, BESIDE>
 {
     #[inline]
     fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {

@@ -10,6 +10,7 @@ mod clients;
 mod server;
 
 mod chat;
+mod dns;
 mod http;
 mod kv;
 

@@ -8,6 +8,7 @@ extern crate std;
 
 mod chat;
 mod decimal;
+mod dns;
 mod echo;
 mod http;
 mod kv;
@@ -15,6 +16,7 @@ mod output_buffer;
 pub mod tasks;
 
 pub use chat::{Chat, ChatCounters, Member, Seat};
+pub use dns::{DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, HostEntry, PendingQuery};
 pub use echo::Echo;
 pub use http::{Http, HttpSession};
 pub use kv::{Entry, Kv, Store, StoreError};
