@@ -33,6 +33,8 @@ pub struct Closed {
 pub struct Evidence {
     /// Waits and polls.
     pub turn: u64,
+    /// When the last look at all sources began.
+    pub looked_at: Instant,
     /// Connections handed out by accept.
     pub accepted: u64,
     /// Accepts that found the connection gone.

@@ -344,7 +344,9 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Wait
             return Ok(());
         }
         let (before, early) = (events.len(), self.network.parameters.early_returns);
-        if self.chance(early) {
+        let is_due = deadline.is_some_and(|deadline| deadline <= self.network.now());
+        // A wait past its deadline has looked, even if it is interrupted: its caller judges by it.
+        if self.chance(early) && !is_due {
             trace!(self.network, "near: the wait is interrupted");
             self.evidence.early_returns += 1;
             return Ok(());

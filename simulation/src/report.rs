@@ -61,6 +61,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let (late, spurious) = (parameters.late_events, parameters.spurious_events);
         let (late, spurious) = (self.chance(late), self.chance(spurious));
         self.withheld_until = None;
+        self.evidence.looked_at = self.network.now();
         self.batch.clear();
         for step in 0..self.used {
             if self.batch.len() >= events.room() {

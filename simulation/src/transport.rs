@@ -241,6 +241,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     }
 
     fn consume(&mut self, source: Source, count: usize, left: usize) {
+        self.elapse();
         let Ok(slot) = self.network.near(source) else { return };
         self.network.consume(slot, count, left);
         if count > 0 {
@@ -308,6 +309,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     }
 
     fn write_room(&mut self, source: Source) -> usize {
+        self.elapse();
         let Ok(slot) = self.network.near(source) else { return 1 };
         let end = &self.network.connections[slot as usize].ends[NEAR];
         if end.broken || end.write_ended {
@@ -325,6 +327,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     }
 
     fn shutdown_write(&mut self, source: Source) -> Result<(), Error> {
+        self.elapse();
         let slot = self.network.near(source)?;
         let blocked = self.network.parameters.blocked_ends;
         if self.chance(blocked) {

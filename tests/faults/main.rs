@@ -139,6 +139,11 @@ fn there_is_no_memory_to_disarm_the_listener() {
 }
 
 #[test]
+fn there_is_no_memory_to_arm_the_listener() {
+    on(&["epoll"], |_| watching::not_armed_again("ENOMEM"));
+}
+
+#[test]
 fn there_is_no_memory_to_stop_watching_a_connection() {
     on(&["epoll"], |_| watching::still_watched("ENOMEM"));
 }

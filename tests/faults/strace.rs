@@ -73,6 +73,15 @@ impl Strace {
         strace
     }
 
+    /// Waits until so many calls were made to fail.
+    pub(crate) fn until_faults(&self, count: usize) {
+        let failed = comes_true(|| {
+            let text = fs::read_to_string(&self.log).unwrap_or_default();
+            Trace { text }.faults() >= count
+        });
+        assert!(failed, "not {count} calls fail");
+    }
+
     /// Detaches, so that nothing fails any more, and returns the calls until then.
     pub(crate) fn detach(self) -> Trace {
         let id = self.child.id().to_string();

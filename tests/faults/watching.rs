@@ -80,6 +80,30 @@ pub(crate) fn still_armed(error: &str) {
     let_in(server, strace, vec![first, second], outside);
 }
 
+/// Makes arming the listener fail three times when the server, which was full, has room again and
+/// no client waits: a client that comes later is served all the same.
+pub(crate) fn not_armed_again(error: &str) {
+    let server = traceable("epoll", &["--capacity", "2"]);
+    let target = server.target();
+    let (mut first, mut second) = (target.connect(), target.connect());
+    echo(&mut first, b"I am in");
+    echo(&mut second, b"I am in, too");
+    let mut third = knock(&target);
+    assert!(!is_answered_within(&third, MOMENT), "the server serves more than its capacity");
+    // The first client is watched no more and the third is; then the second is watched no more.
+    let strace = Strace::attach(&server, "epoll_ctl", &format!("error={error}"), "4..6");
+    leave(first);
+    expect(&mut third, b"let me in");
+    leave(second);
+    strace.until_faults(3);
+    target.serves();
+    leave(third);
+    let (report, trace) = strace.stop(server);
+    assert!(report.text.contains("closed 4: 4 finished"), "{}", report.text);
+    assert_eq!(trace.faults(), 3);
+    trace.assert_bounded(Work { connections: 4, messages: 2 });
+}
+
 /// Connects a client that wants to be served.
 fn knock(target: &Target) -> TcpStream {
     let mut client = target.connect();

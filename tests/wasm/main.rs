@@ -52,6 +52,8 @@ macro_rules! in_runtime {
 in_runtimes! {
     {
         allocations as nothing_is_allocated_while_it_serves,
+        last_words as what_was_received_is_served_although_no_answer_can_be_sent,
+        blocked_end as clients_that_never_read_to_the_end_make_room_for_others,
         conformance::whole_suite as the_contract_holds,
     }
     wasmtime_36_wasi_01 = Runtime::Wasmtime01("wasmtime-36"),
@@ -64,7 +66,10 @@ in_runtimes! {
 // Less the conformance suite, a few cases of which come out otherwise there: `docs/webassembly.md`
 // says which.
 in_runtimes! {
-    { allocations as nothing_is_allocated_while_it_serves }
+    {
+        allocations as nothing_is_allocated_while_it_serves,
+        blocked_end as clients_that_never_read_to_the_end_make_room_for_others,
+    }
     jco_wasi_02 = Runtime::Jco02,
 }
 
@@ -171,6 +176,52 @@ fn allocations(runtime: Runtime) {
     let mut report = String::new();
     output.read_line(&mut report).expect("its output can be read");
     assert!(report.starts_with("0 calls of the allocator, 0 pages more, "), "{report:?}");
+}
+
+/// Returns the number of bytes that the server has received, and ends it.
+fn bytes_received(target: &Target, output: &mut impl BufRead) -> u64 {
+    let mut client = target.connect();
+    client.write_all(b"count").expect("the server takes a message");
+    let mut report = String::new();
+    output.read_line(&mut report).expect("its output can be read");
+    let words = report.trim_end().strip_suffix(" bytes").and_then(|text| text.rsplit(' ').next());
+    words.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{report:?}"))
+}
+
+/// A client sends, and leaves without having read the answers: its writes fail, and its input is
+/// read to the end.
+fn last_words(runtime: Runtime) {
+    const LENGTH: usize = 60_000;
+
+    let Some((server, mut output)) = runtime.counting() else { return };
+    let target = server.target();
+    let mut client = target.connect();
+    client.write_all(b"sink").expect("the server takes a message");
+    clients::expect(&mut client, b"!");
+    client.write_all(&clients::pattern(7, LENGTH)).expect("the server takes a message");
+    drop(client);
+    let all = 4 + LENGTH as u64;
+    let received = bytes_received(&target, &mut output);
+    assert!(received >= all, "{received} bytes were received of {all}");
+}
+
+/// More clients than the server has room for send, end their streams, and read nothing: the host
+/// cannot send what it holds, nor the end of the stream.
+fn blocked_end(runtime: Runtime) {
+    let Some((server, _output)) = runtime.counting() else { return };
+    let target = server.target();
+    let stalled: Vec<_> = (0..target.capacity)
+        .map(|_| {
+            let mut client = target.connect();
+            let timeout = Some(Duration::from_millis(200));
+            client.set_write_timeout(timeout).expect("a connected socket takes the option");
+            while client.write(&[3; 8192]).is_ok() {}
+            let _ = client.shutdown(std::net::Shutdown::Write);
+            client
+        })
+        .collect();
+    target.serves();
+    drop(stalled);
 }
 
 #[test]

@@ -185,12 +185,17 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         // It stays first in line while it is called, so that the buffer is its own.
-        if self.current().has(Flag::WRITABLE_WANTED) && self.current().is_open() {
+        let is_called = self.current().has(Flag::WRITABLE_WANTED) && self.current().is_open();
+        if is_called {
             self.current().clear(Flag::WRITABLE_WANTED);
             app.call(self, S::writable);
         }
         if self.current().is_open() {
             self.receive(app, Receive::Again);
+        }
+        if is_called && self.current().waiting() == Waiting::Output {
+            // In a relay it is the other connection that sends to this one, in the next turn.
+            return self.schedule_now(index);
         }
         self.stop_waiting_for_output(index);
     }

@@ -444,8 +444,13 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
             // All was sent and the peer left: that is no reset from the service's point of view.
             let over = connection.write_half() == WriteHalf::ShutDown;
-            let index = self.current.index();
-            self.fail_write(index, if over { CloseReason::Finished } else { reason });
+            let reason = match connection.reason() {
+                _ if !over => reason,
+                // It finishes for a reason of its own.
+                decided if connection.has(Flag::FINISHING) => decided,
+                _ => CloseReason::Finished,
+            };
+            self.fail_write(self.current.index(), reason);
         }
     }
 }

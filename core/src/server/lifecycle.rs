@@ -176,12 +176,15 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// or may take more of its input once the output has drained or its timer has expired.
     fn waits_to_finish(&mut self) -> bool {
         let has_unread = self.unread() > 0;
-        let has_output = self.has_output();
+        // Room that was used up during the call is waited for after it.
+        let has_output = self.has_output() || self.state.call.has_filled;
         let connection = self.current();
+        let is_called_again =
+            connection.timer != Instant::ZERO || connection.has(Flag::OFFER_AGAIN);
         !connection.is_open()
             || connection.has(Flag::WRITABLE_WANTED)
             || connection.has(Flag::NO_ROOM)
-            || (has_unread && (has_output || connection.timer != Instant::ZERO))
+            || (has_unread && (has_output || is_called_again))
     }
 
     /// Moves the current connection on in its phase. Returns how it is closed, if it is.

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::connection::{Flag, Phase, ReadHalf};
-use super::counters::CloseReason;
+use super::counters::{CloseReason, Counters};
 use super::engine::Engine;
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
@@ -24,6 +24,10 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
 
     fn received_max(&self) -> usize {
         self.state.received_max
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.state.counters
     }
 
     fn now(&mut self) -> Instant {
@@ -98,7 +102,9 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
                 let connection = self.connection(index);
                 connection.set(Flag::FINISHING);
                 // The reason of a failed write is kept.
-                if !connection.has(Flag::WRITE_FAILED) {
+                let has_failed = connection.has(Flag::WRITE_FAILED)
+                    && connection.reason() != CloseReason::Finished;
+                if !has_failed {
                     connection.set_reason(reason);
                 }
                 self.reconcile_later(index);

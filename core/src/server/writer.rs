@@ -252,6 +252,10 @@ impl<P: Transport> Engine<'_, '_, P> {
         if P::OWNS_BUFFERS {
             // The bytes wait in the platform's buffer, and the peer may take none of them.
             let now = self.context.now();
+            if self.connection(index).has(Flag::NO_ROOM) {
+                // There was some in the meantime, as the peer has taken bytes.
+                self.connection(index).set_blocked_since(now);
+            }
             self.schedule_stall(index, now);
         }
         Ok(count)

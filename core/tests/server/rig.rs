@@ -3,7 +3,9 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use selkie_core::memory::{Block, Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::memory::{
+    Block, ConnectionEntry, Entry, LoopStorage, ServerStorage, Slot, TimerSlot,
+};
 use selkie_core::platform::Close;
 use selkie_core::{CloseReason, Config, Event, EventLoop, Instant, Server, Service, Token};
 
@@ -65,8 +67,7 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
     let mut slots = vec![Slot::EMPTY; shape.slots];
     let mut timers = vec![TimerSlot::EMPTY; shape.slots];
     let mut events = vec![Event::EMPTY; shape.events];
-    let mut connections = vec![Connection::EMPTY; shape.slots];
-    let mut sources = vec![Entry::Vacant; shape.slots];
+    let mut connections = vec![ConnectionEntry::EMPTY; shape.slots];
     let mut sessions: Vec<Entry<S::Session>> = (0..shape.slots).map(|_| Entry::Vacant).collect();
     let mut blocks = vec![Block::EMPTY; shape.blocks];
     let mut bytes = vec![0; shape.blocks * shape.block_size];
@@ -78,7 +79,6 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
         config,
         ServerStorage {
             connections: &mut connections,
-            sources: &mut sources,
             sessions: &mut sessions,
             blocks: &mut blocks,
             bytes: &mut bytes,

@@ -74,3 +74,17 @@ fn nothing_is_done_to_what_is_no_connection() {
         assert_eq!(rig.event_loop.counters().deadlines, 0);
     });
 }
+
+#[test]
+fn a_server_does_not_own_the_token_of_an_earlier_tenant_of_a_slot() {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        let token = rig.token(client);
+        assert!(rig.server.owns(&rig.event_loop.context(), token));
+        rig.end(client);
+        rig.settle();
+        let next = rig.connected();
+        assert_eq!(rig.token(next).index(), token.index());
+        assert!(!rig.server.owns(&rig.event_loop.context(), token));
+    });
+}

@@ -20,7 +20,9 @@ pub(super) struct Checks {
     /// Returns of the platform that had no cause.
     excuses: u64,
     excused: bool,
-    excused_before: bool,
+    /// Number of turns that are excused after one without a cause.
+    excused_after: u64,
+    excused_after_max: u64,
     quiet_returns: u64,
     /// The earliest deadline of the service that is overdue, and for how many turns.
     service_overdue: Option<Instant>,
@@ -40,9 +42,15 @@ impl Checks {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let limits = &scenario.limits;
         // Full batches put a deadline off until all sources were looked at, twice if it passes in
-        // the middle of such a round; then as many expire in a turn as a batch has events.
-        let turns_late_max = 2 + 3 * limits.slots.div_ceil(limits.batch.max(1));
+        // the middle of such a round; then as many expire in a turn as a batch has events. Each of
+        // the three begins in the middle of a turn.
+        let turns_late_max = 3 * (1 + limits.slots.div_ceil(limits.batch.max(1)));
         let patience_max = 40 + 8 * turns_late_max;
+        // After an event, even an excused one, a loop that is driven from outside wants to be sure
+        // with another turn. Where buffers are few, each source that was reported falsely waits for
+        // one until its turn comes.
+        let rounds = if limits.is_scarce() { turns_late_max / 3 } else { 0 };
+        let excused_after_max = 1 + rounds;
         Self {
             patience: patience_max,
             patience_max,
@@ -50,7 +58,8 @@ impl Checks {
             now: Instant::ZERO,
             excuses: 0,
             excused: false,
-            excused_before: false,
+            excused_after: 0,
+            excused_after_max,
             quiet_returns: 0,
             service_overdue: None,
             service_overdue_turns: 0,
@@ -72,12 +81,11 @@ impl Checks {
         let causeless = excuses != self.excuses || core::mem::take(&mut self.excused);
         if progress != self.progress {
             self.patience = self.patience_max;
-        } else if !causeless && !self.excused_before {
+        } else if !causeless && self.excused_after == 0 {
             self.patience = self.patience.saturating_sub(1);
         }
-        // After an event, even an excused one, a loop that is driven from outside wants to be sure
-        // with another turn.
-        self.excused_before = causeless;
+        self.excused_after =
+            if causeless { self.excused_after_max } else { self.excused_after.saturating_sub(1) };
         self.progress = progress;
         self.excuses = excuses;
         self.now = now;
@@ -109,6 +117,9 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let visitors = town.fault.take().map_or(Ok(()), Err);
         let verdict = visitors.and(town.clients.after_turn(service));
         verdict.map_err(|what| ("no byte lost, changed, repeated or reordered", what))?;
+        if let Some(neighbour) = &mut self.neighbour {
+            neighbour.alarms.verdict()?;
+        }
         self.check_counters()?;
         self.check_bounds()?;
         self.check_deadlines()?;
@@ -341,8 +352,12 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let now = self.event_loop.context().now();
         let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
         let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
+        // The time counts from after the callback in which bytes moved, which the platform does not
+        // know: each has two pauses.
+        let slow = if limits.slow_callbacks == 0 { 0 } else { 2 * limits.slow_callback_max };
         let passed = |since: Instant, timeout: u64| {
-            timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
+            let deadline = since.as_nanos().saturating_add(timeout).saturating_add(slow);
+            timeout != 0 && deadline < now.as_nanos()
         };
         let platform = &mut self.event_loop.platform;
         for connection in &mut platform.network.connections {

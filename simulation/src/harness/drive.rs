@@ -97,6 +97,11 @@ where
         }
         context.platform.note_deadline(token);
         trace!(context.platform.network, "deadline: {token:?}");
+        let looked_at = context.platform.evidence().looked_at;
+        let neighbour = self.neighbour.as_deref_mut();
+        if neighbour.is_some_and(|second| second.alarm_expired(context, token, looked_at)) {
+            return;
+        }
         match self.neighbour_of(context, token) {
             Some(neighbour) => neighbour.server.expired(context, token),
             None => self.handler.expired(context, token),

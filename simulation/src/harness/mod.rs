@@ -1,6 +1,7 @@
 //! Runs a service on the simulated platform, and checks every turn the rules that hold for any
 //! service is.
 
+mod alarms;
 mod checks;
 mod drive;
 mod memory;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use selkie_core::platform::{Close, Transport};
 use selkie_core::{Config, Context, Counters, ErrorKind, Instant, Peer, Server, Service, Token};
 
+use super::alarms::Alarms;
 use super::memory::{HeapServer, SourceOf};
 use crate::{Address, ClientModel, FarEnd, Limits, Network, Random};
 
@@ -30,6 +31,7 @@ impl Service for Echo {
 pub(super) struct Neighbour<P: Transport> {
     pub(super) server: Server<P, Echo, HeapServer<SourceOf<P>, ()>>,
     tokens: Vec<Token>,
+    pub(super) alarms: Alarms,
     tokens_max: usize,
     random: Random,
 }
@@ -41,13 +43,17 @@ impl<P: Transport> Neighbour<P> {
         let blocks = if P::OWNS_BUFFERS { 0 } else { 2 * slots };
         let memory = HeapServer::new(slots, blocks, 64, 64);
         let server = Server::new(Echo, Config::DEFAULT, memory);
-        Self { server, tokens: Vec::new(), tokens_max: size(limits.issued_tokens), random }
+        let tokens_max = size(limits.issued_tokens);
+        Self { server, tokens: Vec::new(), alarms: Alarms::default(), tokens_max, random }
     }
 
     /// Issues a token or takes one back, now and then.
     pub(super) fn issue_tokens(&mut self, context: &mut Context<'_, P>) {
         if self.random.chance(100) && self.tokens.len() < self.tokens_max {
-            self.tokens.extend(context.issue().ok());
+            if let Ok(token) = context.issue() {
+                self.tokens.push(token);
+                self.alarms.arm(context, token, &mut self.random);
+            }
         }
         if self.random.chance(60) {
             self.take_back(context, 1);
@@ -60,8 +66,23 @@ impl<P: Transport> Neighbour<P> {
         let any = first < self.tokens.len();
         for token in self.tokens.drain(first..) {
             context.release(token).expect("a token that was issued is live");
+            self.alarms.forget(token);
         }
         any
+    }
+
+    /// Handles the deadline of an issued token. Returns false if the token is not one of these.
+    pub(super) fn alarm_expired(
+        &mut self,
+        context: &mut Context<'_, P>,
+        token: Token,
+        looked_at: Instant,
+    ) -> bool {
+        let is_issued = self.tokens.contains(&token);
+        if is_issued {
+            self.alarms.expire(context, token, looked_at, &mut self.random);
+        }
+        is_issued
     }
 
     /// Stops issuing tokens.

@@ -39,7 +39,7 @@ pub(super) struct Left {
     pub(super) took_nothing: bool,
     /// The service was told of the drain, at which it closes the connection.
     pub(super) drain_told: bool,
-    /// It took nothing of a full inbox then, so that nothing more could be read.
+    /// It took nothing of a full inbox then or later, so that nothing more could be read.
     pub(super) told_when_full: bool,
 }
 
@@ -127,12 +127,14 @@ impl<S: Service> Service for Observer<S> {
         let token = peer.token();
         self.expect(token, "received");
         self.pace.dawdle();
+        let most = peer.received_max();
         let consumed = self.service.received(peer, session, bytes);
         self.pace.dawdle();
         let seat = &mut self.seats[token.index()];
         seat.offered = seat.got + bytes.len() as u64;
         seat.got += consumed as u64;
         seat.took_nothing = consumed == 0;
+        seat.told_when_full |= seat.drain_told && consumed == 0 && bytes.len() >= most;
         consumed
     }
 

@@ -30,14 +30,17 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let limits = &self.scenario.limits;
         let waits = limits.buffer_grace.saturating_mul(limits.slots);
         let latest = NOTICE + Duration::from_nanos(if OWNS_BUFFERS { 0 } else { waits });
-        let (now, most) = (platform.network.now(), self.checks.turns_late_max);
+        let most =
+            self.checks.turns_late_max + if limits.is_scarce() { 4 * limits.slots } else { 0 };
+        let now = platform.network.now();
         for connection in &mut platform.network.connections {
             let evidence = &mut connection.evidence;
             if !connection.ends[NEAR].open || evidence.token.is_none() || evidence.noticed {
                 continue;
             }
-            // It may have been gone when it was accepted.
-            let broken = evidence.broken_at.map(|broken| broken.max(evidence.opened_at));
+            // It may have been gone when it was accepted, and what arrived before is read first.
+            let heard = evidence.opened_at.max(evidence.moved_at);
+            let broken = evidence.broken_at.map(|broken| broken.max(heard));
             let is_late = broken.is_some_and(|broken| now - broken > latest);
             evidence.deaf_turns = if is_late { evidence.deaf_turns + 1 } else { 0 };
             if evidence.deaf_turns > most {

@@ -4,6 +4,9 @@
 //! allocations [ADDRESS]
 //! ```
 //!
+//! A client that sends `sink` first has all that it sends taken, with one byte as the answer to each
+//! read.
+//!
 //! It prints its address, serves until a client sends `count` and nothing else, and prints the
 //! number of allocator calls since the first wait. On WASI 0.2, requests of the host by
 //! `cabi_realloc` use the same allocator of the system, and grow the memory of the program if they
@@ -65,17 +68,24 @@ static ALLOCATOR: Counting = Counting { calls: AtomicU64::new(0) };
 const CAPACITY: usize = 8;
 /// The message that asks for the count.
 const QUESTION: &[u8] = b"count";
+/// The message that asks for acknowledgements in place of an echo.
+const SINK: &[u8] = b"sink";
 
-/// Sends back all that it receives, until it is asked for the count.
+/// Sends back all that it receives, or acknowledges it, until it is asked for the count.
 struct Echo {
     is_asked: Rc<Cell<bool>>,
 }
 
 impl Service for Echo {
-    type Session = ();
+    type Session = bool;
 
-    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
+    fn received(&mut self, peer: &mut Peer<'_>, is_sink: &mut bool, bytes: &[u8]) -> usize {
         self.is_asked.set(self.is_asked.get() || bytes == QUESTION);
+        *is_sink |= bytes.starts_with(SINK);
+        if *is_sink {
+            let _ = peer.send(b"!");
+            return bytes.len();
+        }
         peer.send(bytes).map_or(0, |()| bytes.len())
     }
 }
@@ -127,8 +137,11 @@ fn main() -> Result<(), selkie::Error> {
     let slots = 2 * CAPACITY;
     let (platform, listener, address) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
     let mut server_memory = HeapServer::new(slots, slots, 4096)?;
-    let idle_timeout = Some(Duration::from_secs(1));
-    let config = Config::DEFAULT.connections_max(CAPACITY).idle_timeout(idle_timeout);
+    let patience = Some(Duration::from_secs(1));
+    let config = Config::DEFAULT
+        .connections_max(CAPACITY)
+        .idle_timeout(patience)
+        .stall_timeout(patience);
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16)?);
     let is_asked = Rc::new(Cell::new(false));
     let mut server =
@@ -137,7 +150,8 @@ fn main() -> Result<(), selkie::Error> {
     println!("listening on {address}");
 
     let (calls_before, pages_before) = (ALLOCATOR.calls.load(Ordering::Relaxed), pages());
-    while !is_asked.get() {
+    // The bytes of those who have left are counted too.
+    while !is_asked.get() || server.open_connections() > 1 {
         event_loop.run_once(&mut server)?;
     }
     let calls = ALLOCATOR.calls.load(Ordering::Relaxed) - calls_before;
