@@ -5,7 +5,7 @@
 //! | `mod.rs` | the server as its user sees it; routing of events |
 //! | `service.rs`, `peer.rs` | the trait that users write; the requests that they can make |
 //! | `ops.rs`, `origin.rs` | the operations behind a peer; how a connection began |
-//! | `access.rs` | calls of the service from outside, and by its clock |
+//! | `access.rs`, `mailbox.rs` | calls of the service from outside, by its clock, by messages |
 //! | `connection.rs` | the state of one slot, drawn; its transitions; its interest |
 //! | `connections.rs` | the table of slots; the queues of waiting slots |
 //! | `engine.rs` | the context of all that follows: loop, tables, current connection |
@@ -18,8 +18,8 @@
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
-//! Imports go one way: `buffer_pool config counters origin` <- `connection ops` <- `peer` <-
-//! `service storage` <- `connections` <- `engine` <- `connector` <-
+//! Imports go one way: `buffer_pool config counters mailbox origin` <- `connection ops` <- `peer`
+//! <- `service storage` <- `connections` <- `engine` <- `connector` <-
 //! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle`. The
 //! last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
 //! of `reader` and `writer`.
@@ -37,6 +37,8 @@ mod deadlines;
 mod engine;
 mod fast_path;
 mod lifecycle;
+#[cfg(target_has_atomic = "ptr")]
+mod mailbox;
 mod ops;
 mod origin;
 mod peer;
@@ -52,10 +54,12 @@ use core::marker::PhantomData;
 pub use buffer_pool::Block;
 pub use config::Config;
 pub use counters::{CloseReason, Counters, Sample};
+#[cfg(target_has_atomic = "ptr")]
+pub use mailbox::Mailbox;
 pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
-pub use service::Service;
+pub use service::{Receives, Service};
 pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer};
 
 use buffer_pool::{Pool, PoolState};

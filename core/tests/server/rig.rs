@@ -11,6 +11,32 @@ use selkie_core::{CloseReason, Config, Event, EventLoop, Instant, Server, Servic
 
 use crate::toy::{Handle, Socket, Toy};
 
+/// Makes three tests of a function that is generic over the kind of platform.
+macro_rules! on_all {
+    ($($name:ident)*) => {
+        $(
+            mod $name {
+                #[test]
+                fn with_the_servers_buffers() {
+                    super::$name::<{ crate::toy::SERVER }>();
+                }
+
+                #[test]
+                fn with_the_servers_buffers_and_reading_on() {
+                    super::$name::<{ crate::toy::READS_ON }>();
+                }
+
+                #[test]
+                fn with_the_platforms_buffers() {
+                    super::$name::<{ crate::toy::PLATFORM }>();
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use on_all;
+
 /// The sizes of the server's memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {

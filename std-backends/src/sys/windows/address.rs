@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use selkie_core::{Error, ErrorKind};
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_INET6, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_STORAGE, WSAEAFNOSUPPORT,
+    AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_STORAGE,
+    WSAEAFNOSUPPORT,
 };
 
 use super::errno;
@@ -70,18 +71,20 @@ impl RawAddress {
         raw.decode()
     }
 
-    /// Makes a call that overwrites this address, and returns its result.
-    pub(crate) fn fill<T>(&mut self, call: impl FnOnce(*mut SOCKADDR, *mut i32) -> T) -> T {
-        self.length = length_of::<SOCKADDR_STORAGE>();
-        call((&raw mut self.storage).cast(), &raw mut self.length)
-    }
-
     /// Makes a call that takes the place for an address, and returns both the address and the
     /// result.
     pub(crate) fn ask_with<T>(call: impl FnOnce(*mut SOCKADDR, *mut i32) -> T) -> (Self, T) {
         let mut raw = Self::room();
         let result = raw.fill(call);
         (raw, result)
+    }
+
+    /// Makes a call that writes an address, in place of an earlier one.
+    pub(crate) fn fill<T>(&mut self, call: impl FnOnce(*mut SOCKADDR, *mut i32) -> T) -> T {
+        // A call that writes nothing leaves an address of no family.
+        self.storage.ss_family = AF_UNSPEC;
+        self.length = length_of::<SOCKADDR_STORAGE>();
+        call((&raw mut self.storage).cast(), &raw mut self.length)
     }
 
     /// Converts the address to the standard library's form, if it is an Internet address.

@@ -111,10 +111,11 @@ pub(crate) fn shutdown_write(socket: RawSource) -> Result<(), Error> {
 
 /// Accepts a waiting connection, and writes the address of its other end to `peer`.
 pub(crate) fn accept(listener: RawSource, peer: &mut RawAddress) -> Result<OwnedSource, Error> {
-    let socket = owned(peer.fill(|address, length| {
+    let result = peer.fill(|address, length| {
         // SAFETY: the pointers that `fill` gives are valid for the call.
         unsafe { WinSock::accept(winsock(listener), address, length) }
-    }))?;
+    });
+    let socket = owned(result)?;
     let handle = winsock(raw(&socket)) as HANDLE;
     // inheritable: a failure means only that a child process may get the socket too.
     // SAFETY: the handle is that of an open socket.
