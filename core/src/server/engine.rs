@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use super::buffer_pool::Pool;
 use super::config::Limits;
-use super::connection::{Connection, Flag, Phase, Surroundings, Waiting, WriteHalf};
+use super::connection::{Connection, Flag, Phase, Surroundings, Waiting};
 use super::connections::Connections;
 use super::counters::{CloseReason, Counters};
 use super::peer::Peer;
@@ -425,33 +425,6 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             }
         }
         Ok(())
-    }
-
-    /// Asks the platform if the peer of the current connection is gone.
-    pub(super) fn check_peer(&mut self) {
-        let Some(source) = self.source(self.current.index()) else { return };
-        match self.context.platform.check(source) {
-            Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
-            _ => {}
-        }
-    }
-
-    /// Takes note that the peer of the current connection is gone. What it has sent is still
-    /// read and offered, unless the service has paused reading.
-    #[cold]
-    pub(super) fn hang_up(&mut self, reason: CloseReason) {
-        let connection = self.current();
-        if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
-            // All was sent and the peer left: that is no reset from the service's point of view.
-            let over = connection.write_half() == WriteHalf::ShutDown;
-            let reason = match connection.reason() {
-                _ if !over => reason,
-                // It finishes for a reason of its own.
-                decided if connection.has(Flag::FINISHING) => decided,
-                _ => CloseReason::Finished,
-            };
-            self.fail_write(self.current.index(), reason);
-        }
     }
 }
 

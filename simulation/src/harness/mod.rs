@@ -2,7 +2,18 @@
 //! service is.
 
 mod alarms;
+/// Breaks a rule unless something holds.
+macro_rules! ensure {
+    ($holds:expr, $rule:expr, $($what:tt)*) => {
+        if !$holds {
+            return Err(($rule, alloc::format!($($what)*)));
+        }
+    };
+}
+
 mod checks;
+mod closings;
+mod deadlines;
 mod drive;
 mod memory;
 mod neighbour;

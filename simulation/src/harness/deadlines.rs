@@ -1,0 +1,68 @@
+//! The rules for deadlines: none is late.
+
+use selkie_core::{Instant, Interest, Service};
+
+use super::drive::{Run, Verdict};
+use super::{ADDRESS, Judge};
+use crate::network::NEAR;
+
+impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
+    Run<'_, S, F, OWNS_BUFFERS, READS_ON>
+{
+    /// Checks that deadlines are late by no more turns than full batches explain. A deadline of
+    /// this very nanosecond may wait while time stands still.
+    pub(super) fn check_deadlines(&mut self) -> Verdict {
+        let now = self.event_loop.context().now();
+        self.check_service_timers(now)?;
+        let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
+        let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
+        let passed = |since: Instant, timeout: u64| {
+            timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
+        };
+        // The server stops the clock while it keeps a peer from being read itself. Where buffers are
+        // few, it may do so for want of one, also with output pending.
+        let few = if limits.is_scarce() { Interest::NONE } else { Interest::WRITABLE };
+        let heard = Interest::READABLE | few;
+        let platform = &mut self.event_loop.platform;
+        for connection in &mut platform.network.connections {
+            let evidence = &mut connection.evidence;
+            let is_ours = evidence.listener == ADDRESS.0;
+            if !connection.ends[NEAR].open || evidence.token.is_none() || !is_ours {
+                continue;
+            }
+            let armed = evidence.token.and_then(|token| platform.registrations.get(token).ok());
+            let is_heard =
+                armed.is_some_and(|registration| registration.interest.intersects(heard));
+            // What ends its own stream may be lingering, which has a deadline of its own.
+            let idles = !evidence.write_ended && is_heard && passed(evidence.moved_at, idle);
+            // A platform that owns the buffers knows only when it is asked.
+            let stalls = evidence.failed.is_none()
+                && evidence
+                    .refused_since
+                    .is_some_and(|since| !OWNS_BUFFERS && passed(since, stall));
+            evidence.overdue_turns = if idles || stalls { evidence.overdue_turns + 1 } else { 0 };
+            let late = evidence.overdue_turns;
+            ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
+        }
+        Ok(())
+    }
+
+    /// Checks that the service's own timers are late by no more turns than that.
+    fn check_service_timers(&mut self, now: Instant) -> Verdict {
+        let most = self.checks.turns_late_max;
+        let service = &self.server.service().service;
+        let overdue = self.event_loop.platform.client_model.clients.overdue(service, now);
+        let overdue = overdue.filter(|_| self.drain_until.is_none());
+        let same = overdue.is_some() && overdue == self.checks.service_overdue;
+        self.checks.service_overdue = overdue;
+        self.checks.service_overdue_turns =
+            if same { self.checks.service_overdue_turns + 1 } else { 0 };
+        let late = self.checks.service_overdue_turns;
+        ensure!(
+            late <= most,
+            "deadlines are kept",
+            "the service waits for a timer of {overdue:?} since {late} turns"
+        );
+        Ok(())
+    }
+}
