@@ -15,6 +15,7 @@ mod holding;
 mod peers;
 mod pool;
 mod promises;
+mod regained;
 mod replies;
 mod reused;
 mod rig;

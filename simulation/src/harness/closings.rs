@@ -95,7 +95,11 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
         let holds = match reason {
             CloseReason::Finished => evidence.end_read,
-            CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
+            // After a hang-up it does not matter how it is closed.
+            CloseReason::Closed => {
+                let has_hung_up = evidence.write_ended && evidence.noticed;
+                closed.how == Close::Graceful || evidence.failed.is_some() || has_hung_up
+            }
             CloseReason::Aborted => closed.how == Close::Abort,
             // A hang-up is told by an event, or by a failure.
             CloseReason::Reset => evidence.noticed || told(&reset),
