@@ -4,18 +4,10 @@
 //!
 //! `cargo bench --bench capacity`, and `-- --quick` to see only that it runs.
 
-#[cfg(target_os = "linux")]
+#[macro_use]
 mod support;
 
-#[cfg(target_os = "linux")]
-fn main() {
-    linux::main();
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    println!("The memory of a process is read from /proc, so this benchmark runs on Linux only.");
-}
+linux_main!("The memory of a process is read from /proc, so this benchmark runs on Linux only.");
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -4,18 +4,10 @@
 //!
 //! `cargo bench -p selkie-benches --bench instructions`, and `-- --quick` to see only that it runs.
 
-#[cfg(target_os = "linux")]
+#[macro_use]
 mod support;
 
-#[cfg(target_os = "linux")]
-fn main() {
-    linux::main();
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    println!("The floor of this benchmark is an epoll loop, so it runs on Linux only.");
-}
+linux_main!("The floor of this benchmark is an epoll loop, so it runs on Linux only.");
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -3,18 +3,10 @@
 //!
 //! `cargo bench --bench relay`, and `-- --quick` to see only that it runs.
 
-#[cfg(target_os = "linux")]
+#[macro_use]
 mod support;
 
-#[cfg(target_os = "linux")]
-fn main() {
-    linux::main();
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    println!("The processes of this benchmark are measured through /proc, on Linux only.");
-}
+linux_main!("The processes of this benchmark are measured through /proc, on Linux only.");
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -4,18 +4,10 @@
 //! measure a machine with more cores, build it with `--target x86_64-unknown-linux-musl` and copy
 //! the one file.
 
-#[cfg(target_os = "linux")]
+#[macro_use]
 mod support;
 
-#[cfg(target_os = "linux")]
-fn main() {
-    linux::main();
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    println!("This benchmark binds processes to cores, so it runs on Linux only.");
-}
+linux_main!("This benchmark binds processes to cores, so it runs on Linux only.");
 
 #[cfg(target_os = "linux")]
 mod linux {

@@ -7,7 +7,8 @@ use selkie_core::Error;
 use selkie_core::ErrorKind;
 use selkie_core::Event;
 use selkie_core::memory::{
-    Block, Connection, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
+    Block, ConnectionEntry, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 #[cfg(any(unix, windows))]
 use selkie_std::try_zeroed_slice as table;
@@ -88,15 +89,14 @@ impl LoopMemory for HeapLoop {
 /// connection.
 #[derive(Debug)]
 pub struct HeapServer<Source, Session> {
-    connections: Table<Connection>,
-    sources: Box<[Entry<Source>]>,
+    connections: Table<ConnectionEntry<Source>>,
     sessions: Box<[Entry<Session>]>,
     blocks: Table<Block>,
     bytes: Table<u8>,
     scratch: Table<u8>,
 }
 
-impl<Source, Session> HeapServer<Source, Session> {
+impl<Source: Copy, Session> HeapServer<Source, Session> {
     /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes
     /// of `block_size` bytes.
     ///
@@ -106,7 +106,6 @@ impl<Source, Session> HeapServer<Source, Session> {
     pub fn new(slots: usize, blocks: usize, block_size: usize) -> Result<Self, Error> {
         Ok(Self {
             connections: table(slots)?,
-            sources: vacant(slots)?,
             sessions: vacant(slots)?,
             blocks: table(blocks)?,
             bytes: table(blocks.saturating_mul(block_size))?,
@@ -117,8 +116,7 @@ impl<Source, Session> HeapServer<Source, Session> {
     /// Returns the bytes that [`new`](Self::new) takes from the heap.
     #[must_use]
     pub const fn memory(slots: usize, blocks: usize, block_size: usize) -> usize {
-        let slot =
-            size_of::<Connection>() + size_of::<Entry<Source>>() + size_of::<Entry<Session>>();
+        let slot = size_of::<ConnectionEntry<Source>>() + size_of::<Entry<Session>>();
         let block = size_of::<Block>().saturating_add(block_size);
         slots
             .saturating_mul(slot)
@@ -130,7 +128,6 @@ impl<Source, Session> HeapServer<Source, Session> {
     pub fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: &mut self.connections,
-            sources: &mut self.sources,
             sessions: &mut self.sessions,
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
@@ -139,14 +136,14 @@ impl<Source, Session> HeapServer<Source, Session> {
     }
 }
 
-impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
+impl<Source: Copy, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         self.storage()
     }
 
     #[inline]
-    fn connections(&self) -> &[Connection] {
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
         &self.connections
     }
 }

@@ -98,6 +98,16 @@ mod heap;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// Compiles and runs the recipes.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/cookbook.md")]
+struct Cookbook;
+
+/// Compiles and runs the comparisons.
+#[cfg(all(doctest, unix))]
+#[doc = include_str!("../docs/coming-from.md")]
+struct ComingFrom;
+
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]

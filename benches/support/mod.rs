@@ -11,18 +11,41 @@
 //! | `relay.rs` | a relay of two connections, by hand and as a service |
 //! | `dispatch/` | the dispatch benchmark: its sources, its load, its contestants |
 //! | `echo/` | the echo benchmark: its client, its contestants, and how they are started |
-#![allow(dead_code, unused_imports, reason = "each benchmark uses its part of this")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each benchmark uses its part of this")]
 
+/// Defines `main`: it runs `linux::main`, and elsewhere prints why the benchmark needs Linux.
+macro_rules! linux_main {
+    ($reason:literal) => {
+        fn main() {
+            #[cfg(target_os = "linux")]
+            linux::main();
+            #[cfg(not(target_os = "linux"))]
+            println!($reason);
+        }
+    };
+}
+
+#[cfg(target_os = "linux")]
 pub(crate) mod arguments;
+#[cfg(target_os = "linux")]
 pub(crate) mod dispatch;
+#[cfg(target_os = "linux")]
 pub(crate) mod echo;
+#[cfg(target_os = "linux")]
 pub(crate) mod epoll;
+#[cfg(target_os = "linux")]
 pub(crate) mod process;
+#[cfg(target_os = "linux")]
 pub(crate) mod relay;
+#[cfg(target_os = "linux")]
 pub(crate) mod rounds;
+#[cfg(target_os = "linux")]
 pub(crate) mod statistics;
+#[cfg(target_os = "linux")]
 pub(crate) mod table;
+#[cfg(target_os = "linux")]
 pub(crate) mod tools;
+#[cfg(target_os = "linux")]
 pub(crate) mod toy;
 
 /// The most events that one wait fetches, for every contestant alike.

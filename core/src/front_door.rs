@@ -8,7 +8,7 @@ use crate::event_loop::{
     Context, EventLoop, Handler, LoopCounters, LoopMemory, LoopStorage, Slot, StaticLoop, TimerSlot,
 };
 use crate::server::{
-    Block, Config, Connection, Counters, Entry, Server, ServerStorage, Service, StaticServer,
+    Block, Config, ConnectionEntry, Counters, Entry, Server, ServerStorage, Service, StaticServer,
 };
 
 /// Sizes and times of a server in static memory: the twin of `selkie::Builder` for firmware.
@@ -156,8 +156,8 @@ impl StaticBuilder {
     /// types. The platform's own are a `static` of its own.
     #[must_use]
     pub const fn memory<Source, Session>(&self) -> usize {
-        let own = size_of::<Slot>() + size_of::<TimerSlot>() + size_of::<Connection>();
-        let lent = size_of::<Entry<Source>>() + size_of::<Entry<Session>>();
+        let own = size_of::<Slot>() + size_of::<TimerSlot>();
+        let lent = size_of::<ConnectionEntry<Source>>() + size_of::<Entry<Session>>();
         self.slots() * (own + lent)
             + self.events * size_of::<Event>()
             + self.blocks() * size_of::<Block>()

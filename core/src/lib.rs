@@ -106,7 +106,8 @@ pub use datagrams::{
 pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
 pub use front_door::{StaticBuilder, StaticFrontDoor};
 pub use server::{
-    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, SendError, Server, Service,
+    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, Sample, SendError, Server,
+    Service,
 };
 
 /// The contracts that platforms implement, and the values that only they and generic code name.
@@ -123,5 +124,7 @@ pub mod memory {
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
     pub use crate::front_door::StaticMemory;
-    pub use crate::server::{Block, Connection, Entry, ServerMemory, ServerStorage, StaticServer};
+    pub use crate::server::{
+        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer,
+    };
 }

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::memory::{Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::memory::{ConnectionEntry, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
 use selkie_core::{Config, Event, EventLoop, Instant, Server};
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket, StaticNetwork, instant};
@@ -29,8 +29,7 @@ pub struct Tables {
     slots: [Slot; SLOTS],
     timers: [TimerSlot; SLOTS],
     events: [Event; 3],
-    connections: [Connection; SLOTS],
-    sources: [Entry<Socket>; SLOTS],
+    connections: [ConnectionEntry<Socket>; SLOTS],
     sessions: [Entry<()>; SLOTS],
     scratch: [u8; 200],
 }
@@ -41,8 +40,7 @@ impl Default for Tables {
             slots: [Slot::EMPTY; SLOTS],
             timers: [TimerSlot::EMPTY; SLOTS],
             events: [Event::EMPTY; 3],
-            connections: [Connection::EMPTY; SLOTS],
-            sources: [Entry::Vacant; SLOTS],
+            connections: [ConnectionEntry::EMPTY; SLOTS],
             sessions: [Entry::Vacant; SLOTS],
             scratch: [0; 200],
         }
@@ -79,7 +77,7 @@ impl<'a> TestBench<'a> {
         let mut network =
             Network::new(device, interface, selkie_smoltcp::Config::DEFAULT, memory.storage());
         let listener = network.listen(peer::SERVICE, SOCKETS).expect("the sockets are free");
-        let Tables { slots, timers, events, connections, sources, sessions, scratch } = tables;
+        let Tables { slots, timers, events, connections, sessions, scratch } = tables;
         let mut event_loop =
             EventLoop::new_at(network, LoopStorage { slots, timers, events }, Instant::ZERO);
         let limit = Some(Duration::from_secs(10));
@@ -87,7 +85,7 @@ impl<'a> TestBench<'a> {
             Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(limit).stall_timeout(limit);
         let blocks = &mut [];
         let storage =
-            ServerStorage { connections, sources, sessions, blocks, bytes: &mut [], scratch };
+            ServerStorage { connections, sessions, blocks, bytes: &mut [], scratch };
         let mut server = Server::new(Echo, config, storage);
         server
             .listen(&mut event_loop.context(), listener)

@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 
 use selkie_core::backend::{HandleEntry, SourceEntry};
-use selkie_core::memory::{Block, Connection, Entry, Slot, TimerSlot};
+use selkie_core::memory::{Block, ConnectionEntry, Entry, Slot, TimerSlot};
 use selkie_core::{Error, ErrorKind, Event};
 
 /// A type of which all bits zero is a value.
@@ -26,7 +26,7 @@ macro_rules! zeroable {
 }
 
 zeroable!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-zeroable!(Slot, TimerSlot, Event, Connection, Block, crate::sys::poll::Entry);
+zeroable!(Slot, TimerSlot, Event, Block, crate::sys::poll::Entry);
 zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,
@@ -35,6 +35,9 @@ zeroable!(
 // SAFETY: the first byte says if there is a value, and zero says that there is none; then the other
 // bytes mean nothing.
 unsafe impl<T> Zeroable for Entry<T> {}
+
+// SAFETY: a struct of integers, of enums whose first variant is 0, and of an `Entry`.
+unsafe impl<T> Zeroable for ConnectionEntry<T> {}
 
 // SAFETY: no bytes at all.
 unsafe impl Zeroable for () {}

@@ -1,7 +1,7 @@
 //! The HTTP server, by its protocol and by curl.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 
 use crate::clients::{PATIENCE, expect};
@@ -28,7 +28,11 @@ fn requests_are_answered() {
         (last("HEAD /", ""), "200", String::new()),
         (last("GET /bytes/0", ""), "200", String::new()),
         (last("POST /echo", "Content-Length: 0\r\n"), "200", String::new()),
-        (last("GET /nowhere", ""), "404", "try /, /bytes/1000, or POST to /echo\n".to_owned()),
+        (
+            last("GET /nowhere", ""),
+            "404",
+            "try /, /bytes/1000, /metrics, /ready, or POST to /echo\n".to_owned(),
+        ),
         (last("PUT /", ""), "405", "use GET or HEAD\n".to_owned()),
         (last("GET /echo", ""), "405", "use POST\n".to_owned()),
     ] {
@@ -176,5 +180,22 @@ fn curl_gets_what_it_asks_for() {
     let two = curl(&[&format!("http://{address}/bytes/3")], "/bytes/2");
     assert_eq!(two.len(), 5, "over one connection");
     expect(&mut server.target().connect(), b"");
+    server.stop();
+}
+
+#[test]
+fn readiness_and_counters_are_shown() {
+    let server = crate::start(env!("CARGO_BIN_EXE_http"), &[]);
+    let mut client = TcpStream::connect(server.target().address).expect("it listens");
+    let reply = crate::ask_for_all(&mut client, last("GET /ready", "").as_bytes());
+    assert!(reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("\r\n\r\nready\n"), "{reply}");
+    let mut client = TcpStream::connect(server.target().address).expect("it listens");
+    let reply = crate::ask_for_all(&mut client, last("GET /metrics", "").as_bytes());
+    let (head, text) = reply.split_once("\r\n\r\n").expect("a head");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", text.len())), "{head}");
+    assert!(text.contains("# TYPE selkie_accepted_total counter\nselkie_accepted_total 2\n"));
+    assert!(text.contains("\nselkie_connections_open 1\n") || text.contains("_open 2\n"), "{text}");
+    assert_eq!(text.matches("# TYPE selkie_closed_total counter\n").count(), 1);
+    assert!(text.ends_with('\n') && text.contains("selkie_closed_total{reason=\"idle\"} 0\n"));
     server.stop();
 }

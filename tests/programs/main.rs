@@ -13,6 +13,7 @@ mod chat;
 mod dns;
 mod http;
 mod kv;
+mod watch;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

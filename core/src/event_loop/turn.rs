@@ -46,14 +46,15 @@ impl<P: Selector> Context<'_, P> {
     where
         P: Wait,
     {
-        let count = self.wait(batch)?;
-        if count > 0 {
-            self.dispatch(&batch[..count], handler);
-            if self.state.timers.is_empty() {
-                return Ok(());
-            }
+        let mut count = self.wait(batch)?;
+        if count == 0 {
+            count = self.look_again(batch)?;
         }
-        self.end_wait(count, batch, handler)
+        self.dispatch(&batch[..count], handler);
+        if count == 0 || !self.state.timers.is_empty() {
+            self.end_wait(count, batch.len(), handler);
+        }
+        Ok(())
     }
 
     /// Fills the front of the batch, and returns the number of events.
@@ -70,29 +71,28 @@ impl<P: Selector> Context<'_, P> {
         Ok(events.len())
     }
 
-    /// Judges deadlines after a wait that had `count` events; outside of the loop that most waits
-    /// never leave.
+    /// Polls after an empty wait if a deadline passed in it, and returns the number of events. The
+    /// process may have been stopped since the wait looked at its sources: who has sent is served
+    /// before it expires.
     #[inline(never)]
-    fn end_wait<H: Handler<P>>(
-        &mut self,
-        mut count: usize,
-        batch: &mut [Event],
-        handler: &mut H,
-    ) -> Result<(), Error> {
-        if count == 0 && !self.state.timers.is_empty() {
-            let now = self.turn_time();
-            let looked_at = self.state.looked_at;
-            let next = self.state.timers.next_deadline(self.timers);
-            if next.is_some_and(|deadline| deadline > looked_at && deadline <= now) {
-                // The deadline passed in the wait. The process may have been stopped since the wait
-                // looked at its sources, so look again: who has sent is served before it expires.
-                self.state.looked_at = now;
-                count = self.poll(batch)?;
-                self.dispatch(&batch[..count], handler);
-            }
+    fn look_again(&mut self, batch: &mut [Event]) -> Result<usize, Error> {
+        if self.state.timers.is_empty() {
+            return Ok(0);
         }
-        self.end_turn(count, batch.len(), handler);
-        Ok(())
+        let now = self.turn_time();
+        let looked_at = self.state.looked_at;
+        let next = self.state.timers.next_deadline(self.timers);
+        if !next.is_some_and(|deadline| deadline > looked_at && deadline <= now) {
+            return Ok(0);
+        }
+        self.state.looked_at = now;
+        self.poll(batch)
+    }
+
+    /// Judges deadlines after a wait; outside of the loop that most waits never leave.
+    #[inline(never)]
+    fn end_wait<H: Handler<P>>(&mut self, count: usize, room: usize, handler: &mut H) {
+        self.end_turn(count, room, handler);
     }
 
     /// Fills the front of the batch with what is ready now, and returns the number of events.

@@ -115,7 +115,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             let next = context.now() + interval;
             let _ = context.set_timer(ticker, next);
         }
-        self.with_all(context, |service, peers| service.tick(peers));
+        self.with_all(context, S::tick);
     }
 }
 

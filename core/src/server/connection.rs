@@ -48,7 +48,7 @@ pub(super) struct Surroundings {
 /// The server's bookkeeping for one slot: 40 bytes. All bits zero is a free slot.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Connection {
+pub(super) struct Connection {
     /// When bytes last moved on the socket; only kept with an idle timeout.
     pub(super) progress: Instant,
     /// When the service's own deadline is due, or that of closing and lingering; zero is none.
@@ -77,7 +77,7 @@ const REASON: (u32, u32) = (14, 0xf);
 
 impl Connection {
     /// A free slot: all bits zero.
-    pub const EMPTY: Self = Self {
+    pub(super) const EMPTY: Self = Self {
         progress: Instant::ZERO,
         timer: Instant::ZERO,
         output: 0,

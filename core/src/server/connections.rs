@@ -1,7 +1,7 @@
 //! The table of connections and listeners, and the queues of those that wait for something.
 
 use super::connection::{Connection, Waiting};
-use super::storage::Entry;
+use super::storage::{ConnectionEntry, Entry};
 
 /// The ends of the queues, as index + 1 of a slot; the links are in the slots.
 #[derive(Debug, Default)]
@@ -35,24 +35,22 @@ impl Queues {
 /// The connections and listeners by slot.
 #[derive(Debug)]
 pub(super) struct Connections<'e, Source> {
-    slots: &'e mut [Connection],
-    sources: &'e mut [Entry<Source>],
+    slots: &'e mut [ConnectionEntry<Source>],
     pub(super) queues: &'e mut Queues,
 }
 
 impl<'e, Source: Copy> Connections<'e, Source> {
     pub(super) const fn new(
-        slots: &'e mut [Connection],
-        sources: &'e mut [Entry<Source>],
+        slots: &'e mut [ConnectionEntry<Source>],
         queues: &'e mut Queues,
     ) -> Self {
-        Self { slots, sources, queues }
+        Self { slots, queues }
     }
 
     /// Borrows the same table for a shorter time.
     #[inline]
     pub(super) const fn reborrow(&mut self) -> Connections<'_, Source> {
-        Connections { slots: self.slots, sources: self.sources, queues: self.queues }
+        Connections { slots: self.slots, queues: self.queues }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -61,26 +59,26 @@ impl<'e, Source: Copy> Connections<'e, Source> {
 
     #[inline]
     pub(super) fn get(&self, index: usize) -> Option<&Connection> {
-        self.slots.get(index)
+        self.slots.get(index).map(|entry| &entry.connection)
     }
 
     #[inline]
     pub(super) fn at(&mut self, index: usize) -> &mut Connection {
-        &mut self.slots[index]
+        &mut self.slots[index].connection
     }
 
     /// Returns the source of a connection or listener.
     #[inline]
     pub(super) fn source(&self, index: usize) -> Option<Source> {
-        self.sources.get(index)?.get()
+        self.slots.get(index)?.source.get()
     }
 
     pub(super) fn set_source(&mut self, index: usize, source: Source) {
-        self.sources[index] = Entry::Taken(source);
+        self.slots[index].source = Entry::Taken(source);
     }
 
     pub(super) fn take_source(&mut self, index: usize) -> Option<Source> {
-        self.sources.get_mut(index)?.take()
+        self.slots.get_mut(index)?.source.take()
     }
 
     /// Appends a slot to a queue, and takes it out of any other.
@@ -94,30 +92,30 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         if last == 0 {
             ends.first = number;
         } else {
-            self.slots[last as usize - 1].next = number;
+            self.at(last as usize - 1).next = number;
         }
         // In this order: `set_waiting` clears the link, whose place depends on the queue.
-        self.slots[index].set_waiting(waiting);
-        *self.slots[index].previous() = last;
+        self.at(index).set_waiting(waiting);
+        *self.at(index).previous() = last;
     }
 
     /// Removes a slot from its queue. Returns the queue that it was in.
     pub(super) fn dequeue(&mut self, index: usize) -> Waiting {
-        let waiting = self.slots[index].waiting();
+        let waiting = self.at(index).waiting();
         if waiting == Waiting::Nothing {
             return waiting;
         }
-        let (previous, next) = (*self.slots[index].previous(), self.slots[index].next);
+        let (previous, next) = (*self.at(index).previous(), self.at(index).next);
         let ends = &mut self.queues.ends[waiting as usize - 1];
         match previous {
             0 => ends.first = next,
-            previous => self.slots[previous as usize - 1].next = next,
+            previous => self.at(previous as usize - 1).next = next,
         }
         match next {
             0 => self.queues.ends[waiting as usize - 1].last = previous,
-            next => *self.slots[next as usize - 1].previous() = previous,
+            next => *self.at(next as usize - 1).previous() = previous,
         }
-        self.slots[index].set_waiting(Waiting::Nothing);
+        self.at(index).set_waiting(Waiting::Nothing);
         waiting
     }
 }
@@ -128,10 +126,9 @@ mod tests {
 
     #[test]
     fn the_longest_waiter_is_first_and_any_can_leave() {
-        let mut slots = [Connection::EMPTY; 5];
-        let mut sources = [Entry::Vacant::<u8>; 5];
+        let mut slots = [ConnectionEntry::<u8>::EMPTY; 5];
         let mut queues = Queues::default();
-        let mut table = Connections::new(&mut slots, &mut sources, &mut queues);
+        let mut table = Connections::new(&mut slots, &mut queues);
         for index in 0..5 {
             table.at(index).open(super::super::Origin::Adopted);
             table.enqueue(index, Waiting::Output);

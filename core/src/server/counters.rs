@@ -1,4 +1,6 @@
-//! What the server has counted, and why connections close.
+//! Counts of the server, also as text, and why connections close.
+
+use core::fmt;
 
 /// The reason why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +130,24 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Nothing was counted.
+    pub(super) const NONE: Self = Self {
+        accepted: 0,
+        connects: 0,
+        refused: 0,
+        aborted_early: 0,
+        accept_failures: 0,
+        accept_pauses: 0,
+        closed: [0; CloseReason::ALL.len()],
+        close_failures: 0,
+        bytes_in: 0,
+        bytes_out: 0,
+        reads_spurious: 0,
+        buffer_waits: 0,
+        open_max: 0,
+        blocks_max: 0,
+    };
+
     /// Returns the number of connections that were closed for this reason.
     #[must_use]
     pub const fn closed_for(&self, reason: CloseReason) -> u64 {
@@ -146,6 +166,7 @@ impl core::ops::AddAssign for Counters {
     /// servers need not have had it at the same time.
     fn add_assign(&mut self, other: Self) {
         self.accepted += other.accepted;
+        self.connects += other.connects;
         self.refused += other.refused;
         self.aborted_early += other.aborted_early;
         self.accept_failures += other.accept_failures;
@@ -168,4 +189,98 @@ impl core::ops::AddAssign for Counters {
 #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 pub(super) const fn bump(counter: &mut u64, more: usize) {
     *counter += more as u64;
+}
+
+/// One count, with its name in the text format of Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    name: &'static str,
+    reason: Option<CloseReason>,
+    /// True if the count can fall.
+    is_gauge: bool,
+    value: u64,
+}
+
+impl Sample {
+    /// Returns the text in front of the value, in pieces: the type, once for each name, and the
+    /// name with its label. Behind the value there is a line feed.
+    #[must_use]
+    pub fn pieces(&self) -> [&'static str; 7] {
+        let kind = if self.is_gauge { " gauge\n" } else { " counter\n" };
+        let (label, reason, end) = match self.reason {
+            Some(reason) => ("{reason=\"", reason.name(), "\"} "),
+            None => (" ", "", ""),
+        };
+        match self.reason {
+            // The type is said once, in front of the first reason.
+            Some(reason) if reason != CloseReason::ALL[0] => {
+                ["", "", "", self.name, label, reason.name(), end]
+            }
+            _ => ["# TYPE ", self.name, kind, self.name, label, reason, end],
+        }
+    }
+
+    /// Returns the count.
+    #[must_use]
+    pub const fn value(&self) -> u64 {
+        self.value
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in self.pieces() {
+            formatter.write_str(piece)?;
+        }
+        writeln!(formatter, "{}", self.value)
+    }
+}
+
+impl Counters {
+    /// Returns all counts, each with its name. Displayed one after the other they are what a
+    /// Prometheus server reads:
+    ///
+    /// ```
+    /// use selkie_core::Counters;
+    ///
+    /// let mut text = String::new();
+    /// for sample in Counters::default().samples() {
+    ///     text += &sample.to_string();
+    /// }
+    /// assert!(text.starts_with("# TYPE selkie_connections_open gauge\n"));
+    /// assert!(text.contains("selkie_closed_total{reason=\"idle\"} 0\n"));
+    /// ```
+    pub fn samples(&self) -> impl Iterator<Item = Sample> + use<> {
+        let began = self.accepted.saturating_add(self.connects);
+        let open = began.saturating_sub(self.closed_total());
+        let plain = [
+            ("selkie_connections_open", true, open),
+            ("selkie_connections_open_max", true, self.open_max),
+            ("selkie_buffers_max", true, self.blocks_max),
+            ("selkie_accepted_total", false, self.accepted),
+            ("selkie_connects_total", false, self.connects),
+            ("selkie_refused_total", false, self.refused),
+            ("selkie_aborted_early_total", false, self.aborted_early),
+            ("selkie_accept_failures_total", false, self.accept_failures),
+            ("selkie_accept_pauses_total", false, self.accept_pauses),
+            ("selkie_close_failures_total", false, self.close_failures),
+            ("selkie_received_bytes_total", false, self.bytes_in),
+            ("selkie_sent_bytes_total", false, self.bytes_out),
+            ("selkie_spurious_reads_total", false, self.reads_spurious),
+            ("selkie_buffer_waits_total", false, self.buffer_waits),
+        ];
+        let plain = plain.into_iter().map(|(name, is_gauge, value)| Sample {
+            name,
+            reason: None,
+            is_gauge,
+            value,
+        });
+        let closed = CloseReason::ALL.into_iter().zip(self.closed);
+        plain.chain(closed.map(|(reason, value)| Sample {
+            name: "selkie_closed_total",
+            reason: Some(reason),
+            is_gauge: false,
+            value,
+        }))
+    }
 }

@@ -9,7 +9,7 @@ use core::net::SocketAddr;
 
 use super::Server;
 use super::connection::Phase;
-use super::counters::bump;
+use super::counters::{Counters, bump};
 use super::engine::{Call, Engine};
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
@@ -106,6 +106,10 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
         self.engine.state.received_max
     }
 
+    fn counters(&self) -> &Counters {
+        &self.engine.state.counters
+    }
+
     #[inline]
     fn now(&mut self) -> Instant {
         self.engine.context.now()
@@ -193,9 +197,9 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     pub(super) fn is_fast(&mut self, index: usize) -> Option<P::Source> {
         let is_plenty = self.pool.free() >= 2 && !self.queues.are_buffers_scarce();
         let memory = self.memory.storage();
-        let connection = memory.connections.get(index)?;
-        let source = memory.sources.get(index)?.get()?;
-        (connection.is_quiet() && is_plenty).then_some(source)
+        let entry = memory.connections.get(index)?;
+        let source = entry.source.get()?;
+        (entry.connection.is_quiet() && is_plenty).then_some(source)
     }
 
     /// Receives on the fast path.

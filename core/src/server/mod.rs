@@ -51,13 +51,12 @@ use core::marker::PhantomData;
 
 pub use buffer_pool::Block;
 pub use config::Config;
-pub use connection::Connection;
-pub use counters::{CloseReason, Counters};
+pub use counters::{CloseReason, Counters, Sample};
 pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
 pub use service::Service;
-pub use storage::{Entry, ServerMemory, ServerStorage, StaticServer};
+pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer};
 
 use buffer_pool::{Pool, PoolState};
 use connection::Phase;
@@ -114,8 +113,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     pub fn new(service: S, config: Config, mut memory: M) -> Self {
         let storage = memory.storage();
         let slots = storage.connections.len();
-        let (sources, sessions) = (storage.sources.len(), storage.sessions.len());
-        assert_eq!(slots, sources, "a server has as many sources as connections");
+        let sessions = storage.sessions.len();
         assert_eq!(slots, sessions, "a server has as many sessions as connections");
         assert!(!storage.scratch.is_empty(), "a server needs memory to read into");
         let pool = PoolState::new(storage.blocks.len(), storage.bytes.len());
@@ -128,9 +126,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         );
         for index in 0..slots {
             // Only what was used is written to, so fresh pages stay untouched.
-            if !storage.connections[index].is_vacant() {
-                storage.connections[index] = Connection::EMPTY;
-                storage.sources[index] = Entry::Vacant;
+            if !storage.connections[index].connection.is_vacant() {
+                storage.connections[index] = ConnectionEntry::EMPTY;
                 storage.sessions[index] = Entry::Vacant;
             }
         }
@@ -309,7 +306,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     #[must_use]
     pub fn owns(&self, context: &Context<'_, P>, token: Token) -> bool {
         let connection = self.memory.connections().get(token.index());
-        let is_used = connection.is_some_and(|connection| !connection.is_vacant());
+        let is_used = connection.is_some_and(|entry| !entry.connection.is_vacant());
         context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
@@ -341,7 +338,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let memory = self.memory.storage();
         let engine = Engine {
             context,
-            connections: Connections::new(memory.connections, memory.sources, &mut self.queues),
+            connections: Connections::new(memory.connections, &mut self.queues),
             pool: Pool::new(memory.blocks, memory.bytes, &mut self.pool),
             state: &mut self.state,
             current,

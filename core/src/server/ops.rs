@@ -3,6 +3,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 
+use super::counters::Counters;
 use super::origin::Origin;
 use crate::contract::{Error, ErrorKind, Instant, Token};
 
@@ -139,6 +140,11 @@ pub trait PeerOps {
     fn origin(&self, token: Token) -> Origin {
         let _ = token;
         Origin::Adopted
+    }
+
+    /// Returns what the server has counted. The default has counted nothing.
+    fn counters(&self) -> &Counters {
+        const { &Counters::NONE }
     }
 
     /// Returns the address of the peer. The default knows none.

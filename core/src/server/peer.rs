@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::counters::Counters;
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
 use crate::contract::{Error, Instant, Token};
@@ -239,6 +240,12 @@ impl<'p> Peer<'p> {
 }
 
 impl Peer<'_> {
+    /// Returns what the server has counted, for a service that shows it.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        self.ops.counters()
+    }
+
     /// Returns the address of this peer: in [`Service::opened`](super::Service::opened) as
     /// accepting told it, later as far as the platform still knows it. `None` for a peer without
     /// an Internet address, and where the platform cannot tell.

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::connection::{Flag, Phase, ReadHalf};
-use super::counters::CloseReason;
+use super::counters::{CloseReason, Counters};
 use super::engine::Engine;
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
@@ -24,6 +24,10 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
 
     fn received_max(&self) -> usize {
         self.state.received_max
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.state.counters
     }
 
     fn now(&mut self) -> Instant {

@@ -55,13 +55,31 @@ impl<T: Copy> Entry<T> {
     }
 }
 
-/// The memory of a server, lent to it. The three tables have the length of the loop's capacity.
+/// The server's place for one connection or listener: the bookkeeping, and the platform's handle.
+/// All bits zero is a free one, whatever the handle.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ConnectionEntry<Source> {
+    pub(super) connection: Connection,
+    pub(super) source: Entry<Source>,
+}
+
+impl<Source> ConnectionEntry<Source> {
+    /// A free place.
+    pub const EMPTY: Self = Self { connection: Connection::EMPTY, source: Entry::Vacant };
+}
+
+impl<Source> Default for ConnectionEntry<Source> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+/// The memory of a server, lent to it. The two tables have the length of the loop's capacity.
 #[derive(Debug)]
 pub struct ServerStorage<'a, Source, Session> {
-    /// The server's bookkeeping, one for each slot of the loop.
-    pub connections: &'a mut [Connection],
-    /// The platform's handles, one for each slot of the loop.
-    pub sources: &'a mut [Entry<Source>],
+    /// The connections and listeners, one for each slot of the loop.
+    pub connections: &'a mut [ConnectionEntry<Source>],
     /// The values that the service keeps, one for each slot of the loop.
     pub sessions: &'a mut [Entry<Session>],
     /// The blocks that `bytes` is divided into, each the memory of one buffer. Connections borrow
@@ -86,7 +104,7 @@ pub trait ServerMemory<Source, Session> {
     fn storage(&mut self) -> ServerStorage<'_, Source, Session>;
 
     /// Lends the table of connections for a look.
-    fn connections(&self) -> &[Connection];
+    fn connections(&self) -> &[ConnectionEntry<Source>];
 }
 
 impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source, Session> {
@@ -94,7 +112,6 @@ impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: self.connections,
-            sources: self.sources,
             sessions: self.sessions,
             blocks: self.blocks,
             bytes: self.bytes,
@@ -103,7 +120,7 @@ impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source
     }
 
     #[inline]
-    fn connections(&self) -> &[Connection] {
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
         self.connections
     }
 }
@@ -117,7 +134,7 @@ impl<Source, Session, M: ServerMemory<Source, Session> + ?Sized> ServerMemory<So
     }
 
     #[inline]
-    fn connections(&self) -> &[Connection] {
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
         (**self).connections()
     }
 }
@@ -133,8 +150,7 @@ pub struct StaticServer<
     const BYTES: usize,
     const SCRATCH: usize,
 > {
-    connections: [Connection; SLOTS],
-    sources: [Entry<Source>; SLOTS],
+    connections: [ConnectionEntry<Source>; SLOTS],
     sessions: [Entry<Session>; SLOTS],
     blocks: [Block; BLOCKS],
     bytes: [u8; BYTES],
@@ -154,8 +170,7 @@ impl<
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            connections: [Connection::EMPTY; SLOTS],
-            sources: [const { Entry::Vacant }; SLOTS],
+            connections: [const { ConnectionEntry::EMPTY }; SLOTS],
             sessions: [const { Entry::Vacant }; SLOTS],
             blocks: [Block::EMPTY; BLOCKS],
             bytes: [0; BYTES],
@@ -167,7 +182,6 @@ impl<
     pub const fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: &mut self.connections,
-            sources: &mut self.sources,
             sessions: &mut self.sessions,
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
@@ -191,7 +205,7 @@ impl<
     }
 
     #[inline]
-    fn connections(&self) -> &[Connection] {
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
         &self.connections
     }
 }

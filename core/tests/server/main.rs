@@ -28,28 +28,4 @@ mod stale;
 mod starving;
 mod toy;
 
-/// Makes three tests of a function that is generic over the kind of platform.
-macro_rules! on_all {
-    ($($name:ident)*) => {
-        $(
-            mod $name {
-                #[test]
-                fn with_the_servers_buffers() {
-                    super::$name::<{ crate::toy::SERVER }>();
-                }
-
-                #[test]
-                fn with_the_servers_buffers_and_reading_on() {
-                    super::$name::<{ crate::toy::READS_ON }>();
-                }
-
-                #[test]
-                fn with_the_platforms_buffers() {
-                    super::$name::<{ crate::toy::PLATFORM }>();
-                }
-            }
-        )*
-    };
-}
-
-use on_all;
+use rig::on_all;

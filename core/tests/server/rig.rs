@@ -3,11 +3,39 @@
 use core::time::Duration;
 use std::vec::Vec;
 
-use selkie_core::memory::{Block, Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::memory::{
+    Block, ConnectionEntry, Entry, LoopStorage, ServerStorage, Slot, TimerSlot,
+};
 use selkie_core::platform::Close;
 use selkie_core::{CloseReason, Config, Event, EventLoop, Instant, Server, Service, Token};
 
 use crate::toy::{Handle, Socket, Toy};
+
+/// Makes three tests of a function that is generic over the kind of platform.
+macro_rules! on_all {
+    ($($name:ident)*) => {
+        $(
+            mod $name {
+                #[test]
+                fn with_the_servers_buffers() {
+                    super::$name::<{ crate::toy::SERVER }>();
+                }
+
+                #[test]
+                fn with_the_servers_buffers_and_reading_on() {
+                    super::$name::<{ crate::toy::READS_ON }>();
+                }
+
+                #[test]
+                fn with_the_platforms_buffers() {
+                    super::$name::<{ crate::toy::PLATFORM }>();
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use on_all;
 
 /// The sizes of the server's memory.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +93,7 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
     let mut slots = vec![Slot::EMPTY; shape.slots];
     let mut timers = vec![TimerSlot::EMPTY; shape.slots];
     let mut events = vec![Event::EMPTY; shape.events];
-    let mut connections = vec![Connection::EMPTY; shape.slots];
-    let mut sources = vec![Entry::Vacant; shape.slots];
+    let mut connections = vec![ConnectionEntry::EMPTY; shape.slots];
     let mut sessions: Vec<Entry<S::Session>> = (0..shape.slots).map(|_| Entry::Vacant).collect();
     let mut blocks = vec![Block::EMPTY; shape.blocks];
     let mut bytes = vec![0; shape.blocks * shape.block_size];
@@ -78,7 +105,6 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
         config,
         ServerStorage {
             connections: &mut connections,
-            sources: &mut sources,
             sessions: &mut sessions,
             blocks: &mut blocks,
             bytes: &mut bytes,

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use selkie_core::memory::{Block, Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::memory::{
+    Block, ConnectionEntry, Entry, LoopStorage, ServerStorage, Slot, TimerSlot,
+};
 use selkie_core::{Config, Context, Event, EventLoop, Handler, Instant, Server, Token};
 
 use crate::on_all;
@@ -79,8 +81,7 @@ impl<const KIND: u8> Bench<'_, KIND> {
 
 /// The tables of one server.
 struct Tables {
-    connections: [Connection; SLOTS],
-    sources: [Entry<Handle>; SLOTS],
+    connections: [ConnectionEntry<Handle>; SLOTS],
     sessions: [Entry<()>; SLOTS],
     blocks: [Block; 2 * SLOTS],
     bytes: [u8; 160],
@@ -90,8 +91,7 @@ struct Tables {
 impl Tables {
     const fn new() -> Self {
         Self {
-            connections: [Connection::EMPTY; SLOTS],
-            sources: [Entry::Vacant; SLOTS],
+            connections: [ConnectionEntry::EMPTY; SLOTS],
             sessions: [Entry::Vacant; SLOTS],
             blocks: [Block::EMPTY; 2 * SLOTS],
             bytes: [0; 160],
@@ -100,8 +100,8 @@ impl Tables {
     }
 
     fn server<const KIND: u8>(&mut self, config: Config) -> Half<'_, KIND> {
-        let Self { connections, sources, sessions, blocks, bytes, scratch } = self;
-        let storage = ServerStorage { connections, sources, sessions, blocks, bytes, scratch };
+        let Self { connections, sessions, blocks, bytes, scratch } = self;
+        let storage = ServerStorage { connections, sessions, blocks, bytes, scratch };
         Server::new(Scripted::echo(), config, storage)
     }
 }

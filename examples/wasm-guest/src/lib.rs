@@ -62,7 +62,7 @@ fn serve() -> Result<(), Error> {
     let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, &mut memory.event_loop));
     let listener = platform::listen(&mut event_loop.platform)?;
     let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(600)));
-    let mut server = Server::new(Echo, config, memory.server.storage());
+    let mut server = Server::new(Echo, config, &mut memory.server);
     server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)
 }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 
 use selkie_core::memory::{
-    Block, Connection, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot, TimerSlot,
+    Block, ConnectionEntry, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 use selkie_core::platform::Transport;
 use selkie_core::{Event, EventLoop, Peer, Server, Service};
@@ -42,20 +43,18 @@ impl LoopMemory for HeapLoop {
 
 /// Memory of a server.
 pub(super) struct HeapServer<Source, Session> {
-    connections: Vec<Connection>,
-    sources: Vec<Entry<Source>>,
+    connections: Vec<ConnectionEntry<Source>>,
     sessions: Vec<Entry<Session>>,
     blocks: Vec<Block>,
     bytes: Vec<u8>,
     scratch: Vec<u8>,
 }
 
-impl<Source, Session> HeapServer<Source, Session> {
+impl<Source: Clone, Session> HeapServer<Source, Session> {
     /// Allocates memory for a server of `slots` slots and `blocks` buffers.
     pub(super) fn new(slots: usize, blocks: usize, block_size: usize, scratch: usize) -> Self {
         Self {
-            connections: vec![Connection::EMPTY; slots],
-            sources: vacant(slots),
+            connections: vec![ConnectionEntry::EMPTY; slots],
             sessions: vacant(slots),
             blocks: vec![Block::EMPTY; blocks],
             bytes: vec![0; blocks * block_size],
@@ -75,7 +74,6 @@ impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Sessi
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: &mut self.connections,
-            sources: &mut self.sources,
             sessions: &mut self.sessions,
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
@@ -83,7 +81,7 @@ impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Sessi
         }
     }
 
-    fn connections(&self) -> &[Connection] {
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
         &self.connections
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use selkie_core::memory::{Connection, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
+use selkie_core::memory::{ConnectionEntry, Entry, LoopStorage, ServerStorage, Slot, TimerSlot};
 use selkie_core::{Config, Error, ErrorKind, Event, EventLoop, Instant, Server, Service};
 use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket};
@@ -72,8 +72,7 @@ impl<S: Service<Session = ()>> TestBench<S> {
         };
         let mut event_loop = EventLoop::new_at(network, storage, Instant::ZERO);
         let storage = ServerStorage::<Socket, ()> {
-            connections: vec![Connection::EMPTY; slots].leak(),
-            sources: vec![Entry::Vacant; slots].leak(),
+            connections: vec![ConnectionEntry::EMPTY; slots].leak(),
             sessions: vec![Entry::Vacant; slots].leak(),
             blocks: &mut [],
             bytes: &mut [],

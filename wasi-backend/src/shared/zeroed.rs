@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::{fmt, ptr, slice};
 use std::boxed::Box;
 
-use selkie_core::memory::{Block, Connection, Slot, TimerSlot};
+use selkie_core::memory::{Block, ConnectionEntry, Slot, TimerSlot};
 use selkie_core::{Error, ErrorKind, Event};
 
 /// The size of a page, in bytes.
@@ -38,7 +38,7 @@ unsafe impl Zeroable for TimerSlot {}
 // SAFETY: as above.
 unsafe impl Zeroable for Event {}
 // SAFETY: as above.
-unsafe impl Zeroable for Connection {}
+unsafe impl<T: Copy> Zeroable for ConnectionEntry<T> {}
 // SAFETY: as above.
 unsafe impl Zeroable for Block {}
 

@@ -9,6 +9,7 @@
 //! is no moment between the two.
 
 pub mod clock;
+mod frame;
 #[cfg(not(feature = "mps2-an385"))]
 mod lm3s6965;
 #[cfg(feature = "mps2-an385")]

@@ -5,16 +5,18 @@
 //! | `mod.rs` | the service: takes requests, streams replies |
 //! | `request.rs` | reads a head |
 //! | `body.rs` | reads a body |
+//! | `metrics.rs` | writes the server's counters |
 //! | `reply.rs`, `date.rs` | write a head |
 
 mod body;
 mod date;
+mod metrics;
 mod reply;
 mod request;
 
 use core::time::Duration;
 
-use selkie_core::{Peer, SendError, Service};
+use selkie_core::{Counters, Peer, SendError, Service};
 
 use crate::decimal::Decimal;
 use crate::output_buffer::OutputBuffer;
@@ -25,6 +27,8 @@ use request::{Framing, Head, Route};
 
 /// The answer to `GET /`.
 const INDEX: &[u8] = b"Hello from Selkie.\n";
+/// The answer to `GET /ready`.
+const READY: &[u8] = b"ready\n";
 /// Time for a request to come, from its first byte on.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes around a piece of a chunked reply: its size in up to 16 digits, and two line ends.
@@ -34,7 +38,8 @@ const SENDS_PER_TURN: usize = 8;
 /// The bytes that the answer to `GET /bytes/N` repeats.
 const PATTERN: [u8; 16 * 1024] = pattern();
 
-/// Serves `GET /`, `GET /bytes/N` (N bytes), `POST /echo`, and `HEAD`.
+/// Serves `GET /`, `GET /bytes/N` (N bytes), `POST /echo`, and `HEAD`. `GET /ready` says if the
+/// server takes more work, and `GET /metrics` shows its counters as a Prometheus server reads them.
 ///
 /// Other requests are answered with 404 or 405. Bytes that are no request are answered with 400,
 /// 413, 431, 501 or 505, and a request that is not complete in time with 408; then the connection
@@ -43,6 +48,8 @@ const PATTERN: [u8; 16 * 1024] = pattern();
 pub struct Http {
     date: DateLine,
     output: OutputBuffer,
+    /// The server ends: `GET /ready` says so.
+    is_draining: bool,
 }
 
 /// The state of a connection.
@@ -93,7 +100,7 @@ impl Http {
     /// replies, or `None` where there is no time of day; then replies have no `Date`.
     #[must_use]
     pub const fn new(clock: fn() -> Option<u64>) -> Self {
-        Self { date: DateLine::new(clock), output: OutputBuffer::new() }
+        Self { date: DateLine::new(clock), output: OutputBuffer::new(), is_draining: false }
     }
 
     /// Takes what can be taken. Returns its length.
@@ -150,6 +157,10 @@ impl Http {
             Ok(None) => return Ok(Err(Status::HeadTooLarge)),
             Err(status) => return Ok(Err(status)),
         };
+        let rest = if head.route == Route::Metrics { metrics::len(peer.counters()) } else { 0 };
+        if self.output.room() < HEAD_MAX + rest {
+            return Ok(Ok(Step::Wait));
+        }
         session.last = !head.keep_alive;
         let has_body = head.framing != Framing::Length(0);
         if has_body && head.expects_continue && bytes.len() == len {
@@ -169,9 +180,15 @@ impl Http {
         head: &Head,
         session: &mut HttpSession,
     ) -> Result<(), SendError> {
+        // Once, as what is sent of the reply changes them.
+        let counters =
+            if head.route == Route::Metrics { *peer.counters() } else { Counters::default() };
         let (status, length) = match head.route {
             Route::Index => (Status::Ok, Length::Bytes(INDEX.len() as u64)),
             Route::Bytes(count) => (Status::Ok, Length::Bytes(count)),
+            Route::Metrics => (Status::Ok, Length::Bytes(metrics::len(&counters) as u64)),
+            Route::Ready if !self.is_draining => (Status::Ok, Length::Bytes(READY.len() as u64)),
+            Route::Ready => (Status::Draining, Length::Bytes(Status::Draining.text().len() as u64)),
             Route::Refused(status) => (status, Length::Bytes(status.text().len() as u64)),
             Route::Echo => match head.framing {
                 Framing::Length(length) => (Status::Ok, Length::Bytes(length)),
@@ -193,6 +210,11 @@ impl Http {
         match head.route {
             Route::Index if !head.omits_body => self.output.add(peer, INDEX),
             Route::Refused(status) if !head.omits_body => self.output.add(peer, status.text()),
+            Route::Metrics if !head.omits_body => metrics::add(&mut self.output, peer, &counters),
+            Route::Ready if !head.omits_body => {
+                let text = if self.is_draining { Status::Draining.text() } else { READY };
+                self.output.add(peer, text)
+            }
             _ => Ok(()),
         }
     }
@@ -333,6 +355,11 @@ impl Service for Http {
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {
         // An error means that the connection is closing, which `closed` reports.
         let _ = Self::stream(peer, session);
+    }
+
+    fn draining(&mut self, peer: &mut Peer<'_>, _session: &mut HttpSession) {
+        self.is_draining = true;
+        peer.close_when_finished();
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {

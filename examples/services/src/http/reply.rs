@@ -30,6 +30,8 @@ pub(super) enum Status {
     HeadTooLarge,
     /// 501.
     NotImplemented,
+    /// 503.
+    Draining,
     /// 505.
     VersionUnsupported,
 }
@@ -47,6 +49,7 @@ impl Status {
             Self::BodyTooLarge => b"HTTP/1.1 413 Content Too Large\r\n",
             Self::HeadTooLarge => b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
             Self::NotImplemented => b"HTTP/1.1 501 Not Implemented\r\n",
+            Self::Draining => b"HTTP/1.1 503 Service Unavailable\r\n",
             Self::VersionUnsupported => b"HTTP/1.1 505 HTTP Version Not Supported\r\n",
         }
     }
@@ -56,13 +59,14 @@ impl Status {
         match self {
             Self::Ok => b"",
             Self::BadRequest => b"not a request of HTTP/1.1\n",
-            Self::NotFound => b"try /, /bytes/1000, or POST to /echo\n",
+            Self::NotFound => b"try /, /bytes/1000, /metrics, /ready, or POST to /echo\n",
             Self::OnlyGet => b"use GET or HEAD\n",
             Self::OnlyPost => b"use POST\n",
             Self::TimedOut => b"the request did not come in time\n",
             Self::BodyTooLarge => b"the body is longer than 64 MiB\n",
             Self::HeadTooLarge => b"the head is too long, or has more than 32 fields\n",
             Self::NotImplemented => b"the only transfer coding here is chunked\n",
+            Self::Draining => b"draining\n",
             Self::VersionUnsupported => b"use HTTP/1.1 or HTTP/1.0\n",
         }
     }

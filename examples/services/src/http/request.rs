@@ -18,6 +18,10 @@ pub(super) enum Route {
     Bytes(u64),
     /// `POST /echo`.
     Echo,
+    /// `GET /ready`.
+    Ready,
+    /// `GET /metrics`.
+    Metrics,
     /// Nothing that is served: the reply says why.
     Refused(Status),
 }
@@ -83,9 +87,11 @@ fn route(method: &str, path: &str) -> Route {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     match path {
         "/" if reads => Route::Index,
-        "/" => Route::Refused(Status::OnlyGet),
         "/echo" if method == "POST" => Route::Echo,
         "/echo" => Route::Refused(Status::OnlyPost),
+        "/ready" if reads => Route::Ready,
+        "/metrics" if reads => Route::Metrics,
+        "/" | "/ready" | "/metrics" => Route::Refused(Status::OnlyGet),
         _ => match path.strip_prefix("/bytes/").and_then(decimal) {
             Some(count) if reads => Route::Bytes(count),
             Some(_) => Route::Refused(Status::OnlyGet),

@@ -111,7 +111,8 @@ impl RawAddress {
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
     ) -> T {
         // A call that writes nothing leaves an address of no family.
-        self.storage.ss_family = libc::AF_UNSPEC as libc::sa_family_t;
+        // AF_UNSPEC is 0 everywhere.
+        self.storage.ss_family = 0;
         self.length = length_of::<libc::sockaddr_storage>();
         call((&raw mut self.storage).cast(), &raw mut self.length)
     }

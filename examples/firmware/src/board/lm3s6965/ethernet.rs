@@ -5,10 +5,11 @@
 //! a socket's window asks for: the interface announces that to its peers by its MTU, and a longer
 //! frame is dropped.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use static_cell::ConstStaticCell;
 
+use crate::board::frame::{self, Received};
 use crate::board::registers::Registers;
 use crate::settings::{FRAME_MAX, HARDWARE_ADDRESS};
 
@@ -107,10 +108,7 @@ impl Device for Ethernet {
     type TxToken<'a> = Sent<'a>;
 
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_MAX;
-        capabilities
+        frame::capabilities()
     }
 
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Sent<'_>)> {
@@ -124,16 +122,6 @@ impl Device for Ethernet {
             return None;
         }
         Some(Sent { registers: &self.registers, frame: self.sent })
-    }
-}
-
-/// A received frame.
-#[derive(Debug)]
-pub struct Received<'a>(&'a [u8]);
-
-impl phy::RxToken for Received<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
-        read(self.0)
     }
 }
 
