@@ -57,12 +57,13 @@ INSIDE_CORE = {
     "adapters": {"contract", "event_loop", "backend", "bitset"},
     "server": {"contract", "event_loop", "bitset", "compact"},
     "layers": {"contract", "server"},
+    "testing": {"contract", "server"},
 }
 ABOVE_ALL = {"lib", "defmt"}
 # The files of the server: each imports only files of earlier lines. A file that extends a type of
 # another (`impl Engine`, `impl Server`) imports that one, and nothing imports it.
 SERVER = """
-    buffer_pool config counters origin
+    buffer_pool config counters mailbox origin
     connection ops
     peer
     service storage

@@ -15,6 +15,6 @@ use selkie_services::tasks::echo;
 
 fn main() -> ExitCode {
     common::run("async_echo", "Echoes what its clients send, a task for each.", |slots| {
-        AsyncService::boxed(slots, || (), echo)
+        AsyncService::boxed(slots, echo)
     })
 }

@@ -15,6 +15,6 @@ use selkie_services::tasks::frames;
 
 fn main() -> ExitCode {
     common::run("async_frames", "Answers requests in frames, a task for each client.", |slots| {
-        AsyncService::boxed(slots, || (), frames)
+        AsyncService::boxed(slots, frames)
     })
 }

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use selkie::{
     AnySelector, Backend, CloseReason, Config, EventLoop, HeapLoop, HeapServer, Platform, Server,
+    Service,
 };
-use selkie_services::Echo;
+use selkie_async::AsyncService;
+use selkie_services::{Echo, tasks};
 use socket2::SockRef;
 
 thread_local! {
@@ -66,6 +68,8 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const CAPACITY: usize = 8;
+/// The clients, their listener, and the waker.
+const SLOTS: usize = CAPACITY + 2;
 
 /// Waits until the server has closed the connection, with what is left unread thrown away.
 fn wait_for_end(client: &mut TcpStream) {
@@ -123,8 +127,8 @@ fn behave_in_every_way(address: SocketAddr) -> TcpStream {
 
 /// Serves until the clients are done, then drains, and returns the number of allocator calls
 /// meanwhile.
-fn calls_while_serving(backend: Backend) -> u64 {
-    let slots = CAPACITY + 2;
+fn calls_while_serving(backend: Backend, service: impl Service<Session = ()>) -> u64 {
+    let slots = SLOTS;
     let selector = AnySelector::new(backend, slots).expect("the machine has this backend");
     let mut platform = Platform::new(selector, slots).expect("there is memory");
     let any = "127.0.0.1:0".parse().expect("an address");
@@ -136,7 +140,7 @@ fn calls_while_serving(backend: Backend) -> u64 {
         .idle_timeout(Some(Duration::from_secs(1)))
         .linger(Duration::from_millis(100));
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16).unwrap());
-    let mut server = Server::new(Echo, config, server_memory.storage());
+    let mut server = Server::new(service, config, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("there is room");
     let (_, waker) = event_loop.context().waker().expect("there is room");
     let done = AtomicBool::new(false);
@@ -181,7 +185,7 @@ macro_rules! on_every_backend {
         $(
             #[test]
             fn $name() {
-                let calls = calls_while_serving(Backend::$backend);
+                let calls = calls_while_serving(Backend::$backend, Echo);
                 assert_eq!(calls, 0, "the server allocates while it runs");
             }
         )+
@@ -189,3 +193,10 @@ macro_rules! on_every_backend {
 }
 
 selkie::for_each_backend!(on_every_backend);
+
+#[test]
+fn tasks() {
+    let service = AsyncService::boxed(SLOTS, tasks::echo);
+    let calls = calls_while_serving(Backend::default(), service);
+    assert_eq!(calls, 0, "a task allocates while it runs");
+}

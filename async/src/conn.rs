@@ -1,10 +1,12 @@
 //! The connection that a task serves.
 
 use core::future::{Future, poll_fn};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use selkie_core::{Ending, Peer, Token};
 
+use crate::connect::Connect;
 use crate::error::Error;
 use crate::halves::{ReadHalf, WriteHalf};
 use crate::lent::Lent;
@@ -240,6 +242,31 @@ impl<'h> Conn<'h> {
     ) -> impl Future<Output = Result<(), Error>> {
         let stream = &self.stream;
         poll_fn(move |context| stream.send_to(context, other, bytes))
+    }
+
+    /// Connects to `address`, and returns the connection once it stands. It belongs to this task, as
+    /// this one does. Give up by dropping the future, for instance by a
+    /// [time-out](Timer::timeout).
+    ///
+    /// Only in a service that is [`connecting`](crate::AsyncService::connecting).
+    ///
+    /// # Errors
+    ///
+    /// * [`Error::CannotConnect`]: what can be told at once, among it that the platform or the
+    ///   service does not connect, or that there is no slot.
+    /// * [`Error::NotConnected`]: refused, unreachable, or timed out.
+    /// * [`Error::Closed`] if this connection is closed.
+    pub const fn connect(&mut self, address: SocketAddr) -> Connect<'_, 'h> {
+        Connect::new(&self.stream, address)
+    }
+
+    /// Returns the address of the peer: `None` for a peer without an Internet address, where the
+    /// platform cannot tell, and while the task is not polled.
+    #[must_use]
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        let Stream { table, token } = self.stream;
+        table.find(token)?;
+        table.desk.with(|lent| lent.ops.remote_address(token)).flatten()
     }
 
     /// Ends the stream to the peer after what was written; reading goes on.

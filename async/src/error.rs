@@ -3,6 +3,7 @@
 use core::fmt;
 
 use embedded_io_async::ErrorKind;
+use selkie_core::CloseReason;
 
 /// The reason why a call on a connection has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,11 +17,19 @@ pub enum Error {
     TooLong,
     /// There is no room for all of the bytes now.
     Full,
+    /// The connection that was asked for cannot be had: what could be told at once.
+    CannotConnect(selkie_core::ErrorKind),
+    /// The connection that was asked for has failed.
+    NotConnected(CloseReason),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Self::CannotConnect(kind) => {
+                return write!(formatter, "cannot connect: {}", selkie_core::Error::new(*kind));
+            }
+            Self::NotConnected(reason) => return write!(formatter, "not connected: {reason}"),
             Self::Closed => "the connection is closed",
             Self::UnexpectedEnd => "the stream has ended in the middle of a message",
             Self::TooLong => "the message is longer than there can ever be room for",
@@ -37,7 +46,9 @@ impl embedded_io_async::Error for Error {
             Self::Closed => ErrorKind::NotConnected,
             Self::UnexpectedEnd => ErrorKind::InvalidData,
             Self::TooLong => ErrorKind::OutOfMemory,
-            Self::Full => ErrorKind::Other,
+            Self::NotConnected(CloseReason::Refused) => ErrorKind::ConnectionRefused,
+            Self::NotConnected(CloseReason::TimedOut) => ErrorKind::TimedOut,
+            Self::Full | Self::CannotConnect(_) | Self::NotConnected(_) => ErrorKind::Other,
         }
     }
 }

@@ -5,6 +5,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use selkie_core::{PeerOps, Token};
 
+use crate::table::TaskSlot;
+
 /// The number of refused calls in one poll after which a task is made to wait.
 const PATIENCE: u8 = 32;
 
@@ -13,8 +15,10 @@ pub(crate) struct Lent<'a> {
     pub(crate) ops: &'a mut dyn PeerOps,
     /// The connection that the callback is about; [`NONE`](Self::NONE) once that one is closed.
     pub(crate) token: Token,
-    /// The slot of the task that is polled.
-    pub(crate) task: u32,
+    /// The slot of that connection.
+    pub(crate) slot: &'a TaskSlot,
+    /// The connection that the task which is polled was made for.
+    pub(crate) task: Token,
     /// The server offers unread input again after this callback, without being asked.
     pub(crate) offers_again: bool,
     patience: u8,
@@ -28,8 +32,14 @@ impl<'a> Lent<'a> {
     pub(crate) const NONE: Token = Token::new(u32::MAX, 0);
 
     #[inline]
-    pub(crate) fn new(ops: &'a mut dyn PeerOps, token: Token, task: u32) -> Self {
-        Self { ops, token, task, offers_again: false, patience: PATIENCE, input: &[], taken: 0 }
+    pub(crate) fn new(
+        ops: &'a mut dyn PeerOps,
+        token: Token,
+        slot: &'a TaskSlot,
+        input: &'a [u8],
+    ) -> Self {
+        let (task, patience) = (slot.owner(token), PATIENCE);
+        Self { ops, token, slot, task, offers_again: false, patience, input, taken: 0 }
     }
 
     /// Counts a call that fails or that has nothing to wait for. Returns false after many of them:
@@ -48,12 +58,11 @@ impl Desk {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Lends `lent` while `poll` runs, also if that panics.
+    /// Lends `lent` until the result is dropped.
     #[inline]
-    pub(crate) fn lend<R>(&self, lent: &mut Lent<'_>, poll: impl FnOnce() -> R) -> R {
-        let place = ptr::from_mut(lent).cast::<Lent<'static>>();
-        let _restore = Restore { desk: self, before: self.0.swap_relaxed(place) };
-        poll()
+    pub(crate) fn lend<'d>(&'d self, lent: &'d mut Lent<'_>) -> Loan<'d> {
+        self.0.store(ptr::from_mut(lent).cast::<Lent<'static>>(), Ordering::Relaxed);
+        Loan(self)
     }
 
     /// Calls `act` with what is lent; `None` if nothing is, or if it is in use further up.
@@ -61,12 +70,23 @@ impl Desk {
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Lent<'_>) -> R) -> Option<R> {
         let mut place = NonNull::new(self.0.swap_relaxed(ptr::null_mut()))?;
         let _restore = Restore { desk: self, before: place.as_ptr() };
-        // SAFETY: only `lend` stores a pointer, that of a mutable reference which it borrows until
-        // it has restored the place, so it is valid now. It was taken out of its place, so there
-        // is no other reference to it until `_restore` is dropped. The lifetime in the pointer's
-        // type is too long; as `act` must accept any, nothing can leave it. A desk is never shared
-        // between threads, as a `TaskTable` is not `Sync`.
+        // SAFETY: only `lend` stores a pointer, that of a mutable reference which its result
+        // borrows until it empties the place, so it is valid now. (A result that is never dropped
+        // would leave it there: the service, which alone can lend, drops all of them.) It was taken
+        // out of its place, so there is no other reference to it until `_restore` is dropped. The
+        // lifetime in the pointer's type is too long; as `act` must accept any, nothing can leave
+        // it. A desk is never shared between threads, as a `TaskTable` is not `Sync`.
         Some(act(unsafe { place.as_mut() }))
+    }
+}
+
+/// Empties the desk when the poll is over.
+pub(crate) struct Loan<'d>(&'d Desk);
+
+impl Drop for Loan<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.0.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }
 

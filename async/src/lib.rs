@@ -21,7 +21,7 @@
 //! # #[cfg(feature = "alloc")]
 //! # {
 //! // In memory from the heap, taken once: `selkie::serve(address, service)` serves it.
-//! let service = AsyncService::boxed(1024, || (), echo);
+//! let service = AsyncService::boxed(1024, echo);
 //! # drop(service);
 //! # }
 //! ```
@@ -61,8 +61,10 @@
 extern crate alloc;
 
 mod conn;
+mod connect;
 mod error;
 mod halves;
+mod handler;
 mod io;
 mod lent;
 mod pool;
@@ -73,8 +75,10 @@ mod time;
 mod wake;
 
 pub use conn::Conn;
+pub use connect::Connect;
 pub use error::{Elapsed, Error};
 pub use halves::{ReadHalf, WriteHalf};
+pub use handler::TaskServer;
 pub use pool::{StaticPool, align_of_task, size_of_task};
 pub use service::AsyncService;
 pub use table::{TaskSlot, TaskTable};

@@ -6,13 +6,17 @@ use core::ops::DerefMut;
 use core::pin::Pin;
 use core::task::Context;
 
-use selkie_core::{CloseReason, Ending, Instant, Peer, PeerOps, Service, Token};
+use selkie_core::{CloseReason, Ending, Instant, Peer, PeerOps, Service};
 
 use crate::conn::Conn;
 use crate::lent::Lent;
 use crate::table::{Flag, TaskSlot, TaskTable};
 #[cfg(feature = "alloc")]
 use crate::wake::Wakes;
+
+/// Whether a task is polled in the server's own function. Where size counts for more, there is one
+/// copy of it.
+const IS_FAST: bool = cfg!(target_pointer_width = "64");
 
 /// A [`Service`] that runs an `async fn` for each connection.
 ///
@@ -52,18 +56,32 @@ use crate::wake::Wakes;
 /// | panics | its connection is reset and its future dropped, if the panic is caught |
 /// | is never woken | the time-outs of the server apply: idle, stalled, input that is not taken |
 /// | waits while the peer resets | its calls return [`Error::Closed`](crate::Error::Closed), once |
-pub struct AsyncService<'h, F, P: DerefMut> {
+pub struct AsyncService<'h, F, P: DerefMut, const CONNECTS: bool = false> {
     table: &'h TaskTable<'h>,
     futures: Pin<P>,
     start: F,
 }
 
-impl<'h, F, Fut, P> AsyncService<'h, F, P>
+impl<'h, F, Fut, P, const CONNECTS: bool> AsyncService<'h, F, P, CONNECTS>
 where
     F: Fn(Conn<'h>) -> Fut,
     Fut: Future<Output = ()>,
     P: DerefMut<Target = [Option<Fut>]>,
 {
+    /// Returns the table that the tasks and the service share.
+    #[must_use]
+    pub const fn table(&self) -> &'h TaskTable<'h> {
+        self.table
+    }
+
+    /// Returns the same service as one whose tasks may [connect](Conn::connect). Without it, what
+    /// connecting needs is not part of the program.
+    #[must_use]
+    pub fn connecting(self) -> AsyncService<'h, F, P, true> {
+        let Self { table, futures, start } = self;
+        AsyncService { table, futures, start }
+    }
+
     fn with_futures(table: &'h TaskTable<'h>, futures: Pin<P>, start: F) -> Self {
         let (slots, places) = (table.slots.len(), futures.len());
         assert_eq!(slots, places, "a table of {slots} slots has memory for {places} futures");
@@ -86,45 +104,62 @@ where
     }
 
     /// Polls the task of `lent`. Returns the number of bytes that it has taken.
-    #[inline]
-    fn poll(&mut self, lent: Lent<'_>) -> usize {
-        let (table, index) = (self.table, lent.task as usize);
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "to receive is a part of the server's fast path")]
+    fn poll_here(&mut self, lent: Lent<'_>) -> usize {
+        let (table, index) = (self.table, lent.task.index());
         let slot = match table.slots.get(index) {
-            // Without the flag the task has ended, has panicked, or is polled further up.
+            // Without the flag the task has ended, or has panicked.
             Some(slot) if slot.has(Flag::TASK) => slot,
             _ => return lent.input.len(),
         };
         let Some(mut place) = Self::place(&mut self.futures, index) else { return 0 };
-        slot.clear(Flag::TASK);
         table.wakes.begin_poll();
         let waker = table.wakes.waker(index);
-        let mut turn =
-            Turn { token: table.token(index), table, lent, ending: Some(Ending::Aborted) };
-        let has_ended = table.desk.lend(&mut turn.lent, || {
-            let Some(future) = place.as_mut().as_pin_mut() else { return true };
-            let has_ended = future.poll(&mut Context::from_waker(&waker)).is_ready();
-            if has_ended {
-                place.set(None);
-            }
-            has_ended
-        });
+        let mut turn = Turn { table, slot, lent };
+        let loan = table.desk.lend(&mut turn.lent);
+        let has_ended = match place.as_mut().as_pin_mut() {
+            Some(future) => future.poll(&mut Context::from_waker(&waker)).is_ready(),
+            None => true,
+        };
+        drop(loan);
         if has_ended {
-            turn.ending = Some(Ending::Flushed);
-        } else {
-            turn.ending = None;
-            slot.set(Flag::TASK);
+            turn.end(Ending::Flushed);
+            let _loan = table.desk.lend(&mut turn.lent);
+            place.set(None);
         }
-        turn.lent.taken
+        if table.wakes.end_poll() {
+            schedule_woken(table, turn.lent.ops);
+        }
+        let taken = turn.lent.taken;
+        core::mem::forget(turn);
+        taken
+    }
+
+    /// Polls the task of `lent`, out of line.
+    #[inline(never)]
+    fn poll(&mut self, lent: Lent<'_>) -> usize {
+        self.poll_here(lent)
     }
 
     /// Polls the task of a connection in a callback that offers no bytes.
     fn poll_for(&mut self, peer: &mut Peer<'_>, offers_again: bool) {
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return };
-        let mut lent = Lent::new(peer.ops(), token, slot.task.get());
+        let mut lent = Lent::new(peer.ops(), token, slot, &[]);
         lent.offers_again = offers_again;
         obey(slot, &mut lent);
-        self.poll(lent);
+        self.poll_owner(lent);
+    }
+
+    /// Polls the task of a connection, which may be one that the task has connected to. If the task
+    /// has ended, the connection is closed.
+    fn poll_owner(&mut self, lent: Lent<'_>) -> usize {
+        if lent.task != lent.token && self.table.find(lent.task).is_none() {
+            lent.ops.close(lent.token, Ending::Flushed);
+            return lent.input.len();
+        }
+        self.poll(lent)
     }
 }
 
@@ -152,18 +187,27 @@ where
     Fut: Future<Output = ()>,
 {
     /// Makes a service that runs the future of `start` for each connection, in memory from the
-    /// heap for a loop of `slots` slots. Nothing is taken from the heap later. `notify` ends the
-    /// sleep of the loop when another thread wakes a task; it is the loop's waker, or nothing if
-    /// tasks wake only each other.
+    /// heap for a loop of `slots` slots. Nothing is taken from the heap later. Tasks can wake each
+    /// other.
     ///
     /// The slots and their wake flags stay on the heap for good, since wakers may outlive the
     /// service: 26 bytes a slot.
     #[must_use]
-    pub fn boxed(slots: usize, notify: impl Fn() + Sync + 'static, start: F) -> Self {
+    pub fn boxed(slots: usize, start: F) -> Self {
+        Self::boxed_with_wakes(slots, Wakes::leaked(slots), start)
+    }
+
+    /// Makes a service as [`boxed`](Self::boxed) does, with wake flags that notify the loop when
+    /// another thread wakes a task.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer wake flags than slots.
+    #[must_use]
+    pub fn boxed_with_wakes(slots: usize, wakes: Wakes, start: F) -> Self {
         use alloc::boxed::Box;
         use core::iter::repeat_with;
 
-        let wakes = Wakes::leaked(slots, notify);
         let table: Box<[TaskSlot]> = repeat_with(TaskSlot::new).take(slots).collect();
         let table = Box::leak(Box::new(TaskTable::new(Box::leak(table), wakes)));
         let futures: Box<[Option<Fut>]> = repeat_with(|| None).take(slots).collect();
@@ -171,22 +215,26 @@ where
     }
 }
 
-/// A task that is polled. At the end, also if that is a panic, the connection of a task that has
-/// ended is closed, and what was woken is scheduled.
+/// A task that is polled. It is dropped only if that ends in a panic: then the connection of the
+/// task is reset, and the task is not polled again.
 struct Turn<'t, 'l> {
     table: &'t TaskTable<'t>,
+    slot: &'t TaskSlot,
     lent: Lent<'l>,
-    token: Token,
-    /// The way to close the connection: a reset, if the poll does not come to its end.
-    ending: Option<Ending>,
+}
+
+impl Turn<'_, '_> {
+    /// Ends the task, and its connection.
+    fn end(&mut self, ending: Ending) {
+        self.slot.clear(Flag::TASK);
+        self.lent.ops.close(self.lent.task, ending);
+    }
 }
 
 impl Drop for Turn<'_, '_> {
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
-        if let Some(ending) = self.ending {
-            self.lent.ops.close(self.token, ending);
-        }
+        self.end(Ending::Aborted);
         if self.table.wakes.end_poll() {
             schedule_woken(self.table, self.lent.ops);
         }
@@ -205,7 +253,7 @@ fn obey(slot: &TaskSlot, lent: &mut Lent<'_>) {
 
 /// Schedules the tasks that were woken, each for a callback of its own.
 #[cold]
-fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
+pub(crate) fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
     let now = ops.now().max(Instant::from_nanos(1));
     table.wakes.drain(|index| {
         if let Some(slot) = table.slots.get(index).filter(|slot| slot.has(Flag::TASK)) {
@@ -215,7 +263,7 @@ fn schedule_woken(table: &TaskTable<'_>, ops: &mut dyn PeerOps) {
     });
 }
 
-impl<'h, F, Fut, P> Service for AsyncService<'h, F, P>
+impl<'h, F, Fut, P, const CONNECTS: bool> Service for AsyncService<'h, F, P, CONNECTS>
 where
     F: Fn(Conn<'h>) -> Fut,
     Fut: Future<Output = ()>,
@@ -223,17 +271,20 @@ where
 {
     type Session = ();
 
+    const CONNECTS: bool = CONNECTS;
+
     fn opened(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
         let token = peer.token();
-        let index = token.index();
-        let slots = self.table.slots.len();
+        let (index, slots) = (token.index(), self.table.slots.len());
         assert!(index < slots, "a table of {slots} slots has none of index {index}");
         let slot = &self.table.slots[index];
-        slot.open(token.generation(), u32::try_from(index).unwrap_or(u32::MAX));
-        let future = (self.start)(Conn::new(self.table, token));
-        if let Some(mut place) = Self::place(&mut self.futures, index) {
-            place.set(Some(future));
-            slot.set(Flag::TASK);
+        if self.table.find(token).is_none() || !slot.take(Flag::CONNECTING) {
+            slot.open(token, token, Flag::READING);
+            let future = (self.start)(Conn::new(self.table, token));
+            if let Some(mut place) = Self::place(&mut self.futures, index) {
+                place.set(Some(future));
+                slot.set(Flag::TASK);
+            }
         }
         self.poll_for(peer, false);
     }
@@ -247,9 +298,8 @@ where
             return 0;
         }
         slot.clear(Flag::LEFT);
-        let mut lent = Lent::new(peer.ops(), token, slot.task.get());
-        lent.input = bytes;
-        let count = self.poll(lent);
+        let lent = Lent::new(peer.ops(), token, slot, bytes);
+        let count = if IS_FAST { self.poll_here(lent) } else { self.poll(lent) };
         if count < bytes.len() {
             slot.set(Flag::LEFT);
         }
@@ -282,29 +332,36 @@ where
     }
 
     fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: CloseReason) {
-        let _ = reason;
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return };
+        let mut lent = Lent::new(peer.ops(), token, slot, &[]);
+        let (owner, is_own) = (lent.task, lent.task == token);
+        lent.token = Lent::NONE;
         slot.generation.set(0);
         slot.deadline.set(Instant::ZERO);
-        let task = slot.task.get();
-        self.poll(Lent::new(peer.ops(), Lent::NONE, task));
-        slot.clear(Flag::TASK);
-        let stranger = slot.stranger.replace(0);
-        if let Some(task) = stranger.checked_sub(1) {
+        slot.reason.set(reason as u8);
+        if is_own || self.table.find(owner).is_some() {
+            self.poll(lent);
+        }
+        if let Some(task) = slot.stranger.replace(0).checked_sub(1) {
             self.table.wakes.waker(task as usize).wake_by_ref();
         }
-        let mut lent = Lent::new(peer.ops(), Lent::NONE, task);
-        if let Some(mut place) = Self::place(&mut self.futures, task as usize) {
-            self.table.desk.lend(&mut lent, || place.set(None));
+        if is_own {
+            slot.clear(Flag::TASK);
+            let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, &[]);
+            lent.task = owner;
+            if let Some(mut place) = Self::place(&mut self.futures, owner.index()) {
+                let _loan = self.table.desk.lend(&mut lent);
+                place.set(None);
+            }
         }
         if self.table.wakes.is_any_woken() {
-            schedule_woken(self.table, lent.ops);
+            schedule_woken(self.table, peer.ops());
         }
     }
 }
 
-impl<F, P: DerefMut> fmt::Debug for AsyncService<'_, F, P> {
+impl<F, P: DerefMut, const CONNECTS: bool> fmt::Debug for AsyncService<'_, F, P, CONNECTS> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("AsyncService").field("table", self.table).finish_non_exhaustive()
     }

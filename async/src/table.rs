@@ -8,6 +8,7 @@ use selkie_core::{Ending, Instant, Token};
 
 use crate::error::Error;
 use crate::lent::{Desk, Lent};
+use crate::time::Timer;
 use crate::wake::Wakes;
 
 /// One yes or no of a slot.
@@ -29,6 +30,8 @@ impl Flag {
     pub(crate) const DRAINING: Self = Self(1 << 5);
     /// The task has paused reading.
     pub(crate) const PAUSED: Self = Self(1 << 6);
+    /// The connection was asked for and does not stand yet.
+    pub(crate) const CONNECTING: Self = Self(1 << 9);
     /// The connection was given up while its task was not polled.
     pub(crate) const TO_CLOSE: Self = Self(1 << 7);
     /// The same, by a reset.
@@ -37,7 +40,8 @@ impl Flag {
 
 /// The bookkeeping for one slot of the loop. All bits zero is a free slot.
 pub struct TaskSlot {
-    /// When the timer of the task in this slot expires, at the latest; zero if it is not set.
+    /// When the timer of the task in this slot expires, at the latest; zero if it is not set. Of a
+    /// connection of another slot's task: the generation of that slot.
     pub(crate) deadline: Cell<Instant>,
     /// The generation of the connection's token; 0 if there is none.
     pub(crate) generation: Cell<u32>,
@@ -46,6 +50,8 @@ pub struct TaskSlot {
     /// The slot, plus 1, of another task that waits for this connection to close.
     pub(crate) stranger: Cell<u32>,
     flags: Cell<u16>,
+    /// Why the connection was closed that was in this slot last, as a number.
+    pub(crate) reason: Cell<u8>,
 }
 
 impl TaskSlot {
@@ -58,14 +64,29 @@ impl TaskSlot {
             task: Cell::new(0),
             stranger: Cell::new(0),
             flags: Cell::new(0),
+            reason: Cell::new(0),
         }
     }
 
-    /// Begins to describe a connection that belongs to the task in slot `task`.
-    pub(crate) fn open(&self, generation: u32, task: u32) {
-        self.generation.set(generation);
-        self.task.set(task);
-        self.flags.set(Flag::READING.0);
+    /// Begins to describe a connection that belongs to the task which was made for `owner`.
+    #[allow(clippy::cast_possible_truncation, reason = "indices of tokens have 32 bits")]
+    pub(crate) fn open(&self, token: Token, owner: Token, flag: Flag) {
+        let generation = if token == owner { 0 } else { owner.generation() };
+        self.deadline.set(Instant::from_nanos(generation.into()));
+        self.generation.set(token.generation());
+        self.task.set(owner.index() as u32);
+        self.flags.set(flag.0);
+    }
+
+    /// Returns the connection that the task of connection `token`, in this slot, was made for.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "it was a generation before")]
+    pub(crate) fn owner(&self, token: Token) -> Token {
+        let task = self.task.get();
+        if task as usize == token.index() {
+            return token;
+        }
+        Token::new(task, self.deadline.get().as_nanos() as u32)
     }
 
     #[inline]
@@ -137,6 +158,18 @@ impl<'h> TaskTable<'h> {
         Self { slots, wakes, desk: Desk::new() }
     }
 
+    /// Returns the clock of the tasks.
+    #[must_use]
+    pub const fn timer(&'h self) -> Timer<'h> {
+        Timer::new(self)
+    }
+
+    /// Returns the wake flags.
+    #[must_use]
+    pub const fn wakes(&self) -> Wakes {
+        self.wakes
+    }
+
     /// Returns the slot of a token that names a connection.
     #[inline]
     pub(crate) fn find(&self, token: Token) -> Option<&'h TaskSlot> {
@@ -160,17 +193,22 @@ impl<'h> TaskTable<'h> {
         context: &Context<'_>,
         act: impl FnOnce(&mut Lent<'_>, &TaskSlot) -> Poll<Result<R, Error>>,
     ) -> Poll<Result<R, Error>> {
-        let Some(slot) = self.find(token) else { return self.refuse(context) };
         let outcome = self.desk.with(|lent| {
-            if slot.task.get() == lent.task {
-                return act(lent, slot);
+            if lent.token == token {
+                return Some(act(lent, lent.slot));
             }
-            slot.stranger.set(lent.task + 1);
-            Poll::Pending
+            let slot = self.find(token)?;
+            if slot.owner(token) == lent.task {
+                return Some(act(lent, slot));
+            }
+            slot.stranger.set(u32::try_from(lent.task.index() + 1).unwrap_or(0));
+            Some(Poll::Pending)
         });
         match outcome {
-            Some(Poll::Ready(Err(error))) => self.refuse(context).map_err(|_: Error| error),
-            Some(outcome) => outcome,
+            Some(Some(Poll::Ready(Err(error)))) => self.refuse(context).map_err(|_: Error| error),
+            Some(Some(outcome)) => outcome,
+            Some(None) => self.refuse(context),
+            None if self.find(token).is_none() => self.refuse(context),
             None => Poll::Pending,
         }
     }
@@ -191,7 +229,7 @@ impl<'h> TaskTable<'h> {
     pub(crate) fn close(&self, token: Token, ending: Ending) {
         let Some(slot) = self.find(token) else { return };
         let done = self.desk.with(|lent| {
-            let is_own = slot.task.get() == lent.task;
+            let is_own = slot.owner(token) == lent.task;
             if is_own {
                 lent.ops.close(token, ending);
             }

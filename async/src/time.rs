@@ -93,13 +93,13 @@ impl Sleep<'_> {
         };
         self.until = Until::At(deadline);
         let table = self.timer.table;
-        let Some(slot) = table.slots.get(lent.task as usize) else { return Poll::Pending };
+        let Some(slot) = table.slots.get(lent.task.index()) else { return Poll::Pending };
         let earlier = slot.deadline.get();
         if earlier == Instant::ZERO || deadline < earlier {
             // A deadline of zero is none, and the one after it is as good.
             let deadline = deadline.max(Instant::from_nanos(1));
             slot.deadline.set(deadline);
-            lent.ops.set_timer(table.token(lent.task as usize), Some(deadline));
+            lent.ops.set_timer(lent.task, Some(deadline));
         }
         Poll::Pending
     }

@@ -136,17 +136,28 @@ impl Wakes {
         Self { shared, groups }
     }
 
-    /// Makes flags for the tasks of `slots` slots on the heap, which stay there for good. `notify`
-    /// ends the sleep of the loop, and is called by the thread that wakes.
+    /// Makes flags for the tasks of `slots` slots on the heap, which stay there for good.
     #[cfg(feature = "alloc")]
     #[must_use]
-    pub fn leaked(slots: usize, notify: impl Fn() + Sync + 'static) -> Self {
-        use alloc::boxed::Box;
-        use core::iter::repeat_with;
+    pub fn leaked(slots: usize) -> Self {
+        Self::leak(slots, WakeFlags::<0>::new())
+    }
 
-        let flags = WakeFlags::<0>::with_notify(Box::leak(Box::new(notify)));
+    /// Makes flags as [`leaked`](Self::leaked) does, which call `notify` when a task is woken while
+    /// none is polled: to end the sleep of the loop. It is called by the thread that wakes.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn leaked_with_notify(slots: usize, notify: impl Fn() + Sync + 'static) -> Self {
+        let notify = alloc::boxed::Box::leak(alloc::boxed::Box::new(notify));
+        Self::leak(slots, WakeFlags::<0>::with_notify(notify))
+    }
+
+    #[cfg(feature = "alloc")]
+    fn leak(slots: usize, flags: WakeFlags<0>) -> Self {
+        use alloc::boxed::Box;
+
         let count = WakeFlags::groups(slots);
-        let groups: Box<[Group]> = repeat_with(Group::new).take(count).collect();
+        let groups: Box<[Group]> = core::iter::repeat_with(Group::new).take(count).collect();
         Self::new(&Box::leak(Box::new(flags)).shared, Box::leak(groups))
     }
 
@@ -173,14 +184,18 @@ impl Wakes {
     /// Notes that a task is polled.
     #[inline]
     pub(crate) fn begin_poll(self) {
-        self.shared.polling.store(true, Ordering::Relaxed);
+        if self.shared.notify.is_some() {
+            self.shared.polling.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Notes that no task is polled any more. Returns whether one was woken meanwhile: a wake that
     /// is not seen by this notifies the loop.
     #[inline]
     pub(crate) fn end_poll(self) -> bool {
-        self.shared.polling.store(false, Ordering::SeqCst);
+        if self.shared.notify.is_some() {
+            self.shared.polling.store(false, Ordering::SeqCst);
+        }
         self.is_any_woken()
     }
 
@@ -305,7 +320,7 @@ mod tests {
     #[cfg(feature = "alloc")]
     fn tasks_are_found_at_every_level_of_the_tree() {
         let slots = if cfg!(miri) { 2 * 32 * 32 + 40 } else { 3 * 32 * 32 * 32 + 40 };
-        let wakes = Wakes::leaked(slots, || ());
+        let wakes = Wakes::leaked(slots);
         assert!(wakes.len() >= slots);
         let tasks = [5, 1_023, 1_024, 2_047, slots / 2, slots - 1];
         for task in tasks {
@@ -345,7 +360,7 @@ mod tests {
 
         static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-        let wakes = Wakes::leaked(1, || {
+        let wakes = Wakes::leaked_with_notify(1, || {
             COUNT.fetch_add(1, Ordering::Relaxed);
         });
         wakes.begin_poll();

@@ -153,7 +153,8 @@ impl StaticBuilder {
     }
 
     /// Returns the bytes of the tables of loop and server, for sources and sessions of these
-    /// types. The platform's own are a `static` of its own.
+    /// types. `size_of` of the memory's type has a few more, which the compiler adds for alignment.
+    /// The platform's own are a `static` of its own.
     #[must_use]
     pub const fn memory<Source, Session>(&self) -> usize {
         let own = size_of::<Slot>() + size_of::<TimerSlot>();

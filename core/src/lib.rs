@@ -97,7 +97,9 @@ mod datagrams;
 mod defmt;
 mod event_loop;
 mod front_door;
+pub mod layers;
 mod server;
+pub mod testing;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 pub use datagrams::{
@@ -105,9 +107,11 @@ pub use datagrams::{
 };
 pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
 pub use front_door::{StaticBuilder, StaticFrontDoor};
+#[cfg(target_has_atomic = "ptr")]
+pub use server::Mailbox;
 pub use server::{
-    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, Sample, SendError, Server,
-    Service,
+    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, Receives, Sample,
+    SendError, Server, Service,
 };
 
 /// The contracts that platforms implement, and the values that only they and generic code name.

@@ -52,6 +52,25 @@ pub(crate) fn run<S: Service>(
     exit_code(name, served)
 }
 
+/// Serves like [`run`], with further arguments, which `service` gets.
+#[allow(dead_code, reason = "each example uses one of them")]
+pub(crate) fn run_with<A: clap::Args, S: Service>(
+    name: &'static str,
+    about: &'static str,
+    service: impl FnOnce(usize, A) -> S,
+) -> ExitCode {
+    let command = Arguments::command().name(name).about(about);
+    // Positional arguments follow it.
+    let command =
+        command.mut_arg("address", |address| address.default_value(None::<&str>).required(true));
+    let command = A::augment_args(command);
+    let served = parse(command).and_then(|matches| {
+        let further = read::<A>(&matches)?;
+        serve(&read(&matches)?, |slots| service(slots, further))
+    });
+    exit_code(name, served)
+}
+
 /// Serves like [`run`], and on several cores if the command line says so. Each has a service of its
 /// own, so this is for services whose clients do not meet.
 #[allow(dead_code, reason = "each example uses one of the two")]

@@ -1,6 +1,8 @@
 //! The near side's streams and listeners: the network's truth, with the faults that the parameters
 //! ask for.
 
+use core::net::SocketAddr;
+
 use selkie_core::platform::{Capabilities, Close, Selector, Transport};
 use selkie_core::{Error, ErrorKind};
 
@@ -113,6 +115,11 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
     const OWNS_BUFFERS: bool = OWNS_BUFFERS;
     // This network does not need it, but the server may as well read on.
     const READABLE_UNTIL_EMPTY: bool = READS_ON;
+
+    /// Takes the port for the number of a listener.
+    fn address(address: SocketAddr) -> Option<Address> {
+        Some(Address(address.port().into()))
+    }
 
     fn accept(&mut self, listener: Source) -> Result<Source, Error> {
         self.elapse();

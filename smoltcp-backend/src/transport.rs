@@ -1,5 +1,7 @@
 //! The network as a transport: accepting, connecting, moving bytes, closing.
 
+use core::net::SocketAddr;
+
 use selkie_core::platform::{Close, Transport};
 use selkie_core::{Error, ErrorKind, Instant};
 use smoltcp::phy::Device;
@@ -103,6 +105,20 @@ impl<D: Device> Transport for Network<'_, D> {
     const OWNS_BUFFERS: bool = true;
 
     const REPORTS_ROOM: bool = true;
+
+    fn address(address: SocketAddr) -> Option<IpEndpoint> {
+        match address {
+            SocketAddr::V4(address) => Some(address.into()),
+            #[cfg(feature = "proto-ipv6")]
+            SocketAddr::V6(address) => Some(address.into()),
+            #[cfg(not(feature = "proto-ipv6"))]
+            SocketAddr::V6(_) => None,
+        }
+    }
+
+    fn remote_address(&mut self, source: Socket) -> Option<SocketAddr> {
+        self.remote_endpoint(source).ok().map(SocketAddr::from)
+    }
 
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let number = self.listener(listener)?;

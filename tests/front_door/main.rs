@@ -5,5 +5,6 @@ mod listeners;
 mod memory;
 #[cfg(target_os = "linux")]
 mod network;
+mod static_memory;
 #[cfg(target_os = "linux")]
 mod vanishing;

@@ -188,8 +188,8 @@ fn bytes_received(target: &Target, output: &mut impl BufRead) -> u64 {
     words.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{report:?}"))
 }
 
-/// A client sends, and leaves without having read the answers: its writes fail, and its input is
-/// read to the end.
+/// Sends from a client, and leaves without having read the answers: writes to it fail, and its input
+/// is read to the end.
 fn last_words(runtime: Runtime) {
     const LENGTH: usize = 60_000;
 
@@ -205,8 +205,8 @@ fn last_words(runtime: Runtime) {
     assert!(received >= all, "{received} bytes were received of {all}");
 }
 
-/// More clients than the server has room for send, end their streams, and read nothing: the host
-/// cannot send what it holds, nor the end of the stream.
+/// Fills the server with clients that send, end their streams, and read nothing: the host cannot
+/// send what it has, nor the end of the stream.
 fn blocked_end(runtime: Runtime) {
     let Some((server, _output)) = runtime.counting() else { return };
     let target = server.target();

@@ -5,6 +5,7 @@
 mod cancelling;
 mod closing;
 mod conn;
+mod connecting;
 mod escaping;
 mod misbehaving;
 #[path = "../../../core/tests/server/rig.rs"]

@@ -32,7 +32,7 @@ pub(crate) fn serve_with<F, Fut, const KIND: u8>(
     F: Fn(Conn<'static>) -> Fut,
     Fut: Future<Output = ()>,
 {
-    let service = AsyncService::boxed(Shape::SMALL.slots, || (), start);
+    let service = AsyncService::boxed(Shape::SMALL.slots, start);
     with_server::<_, KIND>(Shape::SMALL, config, service, test);
 }
 

@@ -9,6 +9,7 @@ mod polling;
 mod processes;
 mod selkie;
 mod threads;
+mod tokio;
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -16,7 +17,8 @@ use std::net::TcpListener;
 use ::selkie::{Backend, Epoll};
 pub(crate) use processes::{Client, Load, Server, Wrapper};
 use selkie::{Pieces, Timers};
-use selkie_services::Echo;
+use selkie_async::AsyncService;
+use selkie_services::{Echo, tasks};
 
 use super::arguments::Role;
 use super::process;
@@ -38,6 +40,11 @@ pub(crate) enum Contestant {
     SelkiePieces,
     /// Ours, with a service that sets a timer for each message.
     SelkieTimers,
+    /// Ours, with an `async fn` that echoes in place.
+    TaskInPlace,
+    /// Ours, with an `async fn` that echoes through a buffer.
+    TaskWithBuffer,
+    Tokio,
 }
 
 impl Contestant {
@@ -52,7 +59,13 @@ impl Contestant {
     }
 
     /// Ours with other services, to compare with its echo.
-    const VARIANTS: [Self; 2] = [Self::SelkiePieces, Self::SelkieTimers];
+    const VARIANTS: [Self; 5] = [
+        Self::SelkiePieces,
+        Self::SelkieTimers,
+        Self::TaskInPlace,
+        Self::TaskWithBuffer,
+        Self::Tokio,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -66,6 +79,9 @@ impl Contestant {
             Self::Threads => "thread per connection",
             Self::SelkiePieces => "selkie epoll, 16 sends a message",
             Self::SelkieTimers => "selkie epoll, a timer a message",
+            Self::TaskInPlace => "selkie epoll, async fn, in place",
+            Self::TaskWithBuffer => "selkie epoll, async fn, with a buffer",
+            Self::Tokio => "tokio current_thread",
         }
     }
 
@@ -80,6 +96,17 @@ impl Contestant {
             Self::SelkieTimers => {
                 selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
+            Self::TaskInPlace => {
+                let slots = connections + 1;
+                let service = AsyncService::boxed(slots, tasks::echo_in_place);
+                selkie::serve(Epoll::new(slots), service, listener, connections);
+            }
+            Self::TaskWithBuffer => {
+                let slots = connections + 1;
+                let service = AsyncService::boxed(slots, tasks::echo);
+                selkie::serve(Epoll::new(slots), service, listener, connections);
+            }
+            Self::Tokio => tokio::serve(listener, connections),
             Self::Mio => mio::serve(listener, connections),
             Self::Polling => polling::serve(&listener, connections),
             Self::Threads => threads::serve(&listener, connections),

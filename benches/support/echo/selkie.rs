@@ -30,7 +30,24 @@ impl<S: Service<Session = ()>> Service for Counted<S> {
         self.service.received(peer, session, bytes)
     }
 
-    fn closed(&mut self, _peer: &mut Peer<'_>, _session: &mut (), _reason: CloseReason) {
+    fn opened(&mut self, peer: &mut Peer<'_>, session: &mut ()) {
+        self.service.opened(peer, session);
+    }
+
+    fn writable(&mut self, peer: &mut Peer<'_>, session: &mut ()) {
+        self.service.writable(peer, session);
+    }
+
+    fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut (), untaken: usize) {
+        self.service.read_closed(peer, session, untaken);
+    }
+
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut ()) {
+        self.service.timer_expired(peer, session);
+    }
+
+    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut (), reason: CloseReason) {
+        self.service.closed(peer, session, reason);
         self.closed += 1;
     }
 }

@@ -31,6 +31,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let index = listener.index();
         let Some(source) = self.source(index) else { return };
         let accepted = self.accept_share(app, listener, source);
+        // The callbacks of the new connections have moved it.
         self.current = listener;
         match accepted {
             Accepted::All if self.state.drain.is_some() => self.close_listener(index),
@@ -101,6 +102,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             self.state.call = Call::NEW;
             return self.open(app, Origin::Accepted(listener));
         }
+        // Neither registered nor watched, it could never be served.
         bump(&mut self.state.counters.refused, 1);
         let closed = self.context.platform.close(source, Close::Abort);
         bump(&mut self.state.counters.close_failures, usize::from(closed.is_err()));
@@ -193,6 +195,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if self.state.drain.is_some() || self.current().waiting() == Waiting::Slot {
             self.accept(app);
         }
+        // Accepting may have closed the listener.
         if self.connection(index).phase() == Phase::Listening {
             self.schedule(index, deadline);
         }

@@ -9,6 +9,9 @@ use super::storage::ServerMemory;
 use crate::contract::{Error, Token, Transport};
 use crate::event_loop::Context;
 
+#[cfg(target_has_atomic = "ptr")]
+use super::{counters::bump, mailbox::Mailbox, service::Receives};
+
 impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
     /// Calls `call` with the service, and with a peer and its session, as in a callback of that
     /// peer: what it sends is flushed at the end, and what it asks for is done.
@@ -39,6 +42,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
     ) -> Option<R> {
         let (mut engine, mut app) = self.engine(context, token);
+        // Usual here: a result may be there only after its client has left.
         if !engine.is_served(token) {
             return None;
         }
@@ -62,6 +66,64 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ) -> R {
         let (mut engine, app) = self.engine(context, NONE);
         call(app.service, &mut Peers::new(&mut engine))
+    }
+
+    /// Delivers the messages of a mailbox, at most as many as fit it: calls
+    /// [`Receives::message`] for each one whose connection is open. One whose connection is gone is
+    /// dropped and [counted](crate::Counters::messages_dropped). Returns the number that was
+    /// delivered.
+    ///
+    /// A handler around the server calls this when the loop's waker has woken it:
+    ///
+    /// ```
+    /// # use selkie_core::platform::Transport;
+    /// # use selkie_core::memory::ServerMemory;
+    /// # use selkie_core::{Context, Event, Handler, Mailbox, Receives, Server, Token};
+    /// struct Main<'m, P: Transport, S: Receives<u32>, M> {
+    ///     server: Server<P, S, M>,
+    ///     results: &'m Mailbox<u32, 64>,
+    ///     waker: Token,
+    /// }
+    ///
+    /// impl<P, S, M> Handler<P> for Main<'_, P, S, M>
+    /// where
+    ///     P: Transport,
+    ///     S: Receives<u32>,
+    ///     M: ServerMemory<P::Source, S::Session>,
+    /// {
+    ///     fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
+    ///         if event.token == self.waker {
+    ///             self.server.deliver(context, self.results);
+    ///         } else {
+    ///             self.server.ready(context, event);
+    ///         }
+    ///     }
+    ///
+    ///     fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
+    ///         self.server.expired(context, token);
+    ///     }
+    /// }
+    /// ```
+    #[cfg(target_has_atomic = "ptr")]
+    pub fn deliver<T, const N: usize>(
+        &mut self,
+        context: &mut Context<'_, P>,
+        mailbox: &Mailbox<T, N>,
+    ) -> usize
+    where
+        S: Receives<T>,
+    {
+        let mut delivered = 0;
+        // What is posted meanwhile comes with a wake of its own.
+        for _ in 0..N {
+            let Some((token, message)) = mailbox.take() else { break };
+            let called = self.with(context, token, |service, peer, session| {
+                service.message(peer, session, message);
+            });
+            delivered += usize::from(called.is_some());
+            bump(&mut self.state.counters.messages_dropped, usize::from(called.is_none()));
+        }
+        delivered
     }
 
     /// Connects to an address of the platform, and returns the token of the new connection at once.
@@ -112,6 +174,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             return;
         }
         if let Some(interval) = S::TICK {
+            // Before the call, whose time counts towards the interval.
             let next = context.now() + interval;
             let _ = context.set_timer(ticker, next);
         }

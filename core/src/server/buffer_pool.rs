@@ -82,6 +82,7 @@ impl PoolState {
     /// Divides `bytes` bytes among `blocks` blocks.
     pub(super) fn new(blocks: usize, bytes: usize) -> Self {
         let size = bytes.checked_div(blocks).unwrap_or(0).min(u32::MAX as usize);
+        // The number of a block is its index + 1, and has 32 bits.
         let count = u32::try_from(blocks).unwrap_or(u32::MAX - 1).min(u32::MAX - 1);
         // Blocks without a byte can keep nothing, so there are none.
         let count = if size == 0 { 0 } else { count };
@@ -175,6 +176,7 @@ impl<'a> Pool<'a> {
     /// Takes a buffer back, with the bytes in it.
     pub(super) fn release(&mut self, id: BufferId) {
         let block = self.blocks[id.index()];
+        // Any buffer may be given back, not only the oldest: its neighbors are linked.
         self.link(block.previous, block.next);
         match block.next {
             0 => self.state.newest = block.previous,
@@ -218,7 +220,8 @@ impl<'a> Pool<'a> {
         #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
         pub(super) fn push(&mut self, id: BufferId, bytes: &[u8]) {
             let size = self.state.size;
-            let start = id.index() * size;
+            // Not `parts`, since these are bytes to write.
+        let start = id.index() * size;
             let block = &mut self.blocks[id.index()];
             let ring = &mut self.bytes[start..start + size];
             debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");

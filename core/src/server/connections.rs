@@ -27,6 +27,7 @@ impl Queues {
     /// Returns whether a connection waits for a buffer.
     #[inline]
     pub(super) const fn are_buffers_scarce(&self) -> bool {
+        // The third queue is that of listeners, which wait for slots.
         self.ends[Waiting::Output as usize - 1].first | self.ends[Waiting::Input as usize - 1].first
             != 0
     }
@@ -105,6 +106,7 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         if waiting == Waiting::Nothing {
             return waiting;
         }
+        // A slot may leave from the middle: a connection can close while it waits.
         let (previous, next) = (*self.at(index).previous(), self.at(index).next);
         let ends = &mut self.queues.ends[waiting as usize - 1];
         match previous {

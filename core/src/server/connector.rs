@@ -29,6 +29,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         by: Option<Token>,
         address: &P::Address,
     ) -> Result<Token, Error> {
+        // Before the platform opens a socket that would only be closed again.
         if self.state.open >= self.state.limits.connections_max {
             return Err(Error::new(ErrorKind::Full));
         }
@@ -38,6 +39,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             Err(error) => {
                 let closed = self.context.platform.close(source, Close::Abort);
                 bump(&mut self.state.counters.close_failures, usize::from(closed.is_err()));
+                // The attempt never had a slot, so this error is all that its service is told.
                 return Err(error);
             }
         };
@@ -51,12 +53,14 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = self.connection(index);
         connection.connect(by);
         connection.set_watched(Interest::WRITABLE);
+        // A service sets its own deadlines once the connection stands, so the place is free.
         if deadline != Instant::MAX {
             connection.timer = deadline;
         }
         self.count_open();
         self.state.connects += 1;
         bump(&mut self.state.counters.connects, 1);
+        // A drain ends attempts too.
         let drain = self.state.drain.map_or(Instant::MAX, |drain| drain.deadline);
         self.schedule(index, deadline.min(drain));
         Ok(token)
@@ -71,6 +75,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 self.current().establish();
                 return self.begin_service(app);
             }
+            // A spurious event, or the deadline of the attempt.
             Err(error) if error.is_would_block() => self.give_up_if_late(),
             Err(error) => self.current().fail(attempt_reason(error)),
         }

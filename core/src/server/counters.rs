@@ -111,6 +111,8 @@ pub struct Counters {
     pub accept_pauses: u64,
     /// Connections that were closed, by [`CloseReason`].
     pub closed: [u64; CloseReason::ALL.len()],
+    /// Messages of a [`Mailbox`](crate::Mailbox) whose connection was gone.
+    pub messages_dropped: u64,
     /// Connections whose closing the platform complained about.
     pub close_failures: u64,
     /// Bytes that were read.
@@ -139,6 +141,7 @@ impl Counters {
         accept_failures: 0,
         accept_pauses: 0,
         closed: [0; CloseReason::ALL.len()],
+        messages_dropped: 0,
         close_failures: 0,
         bytes_in: 0,
         bytes_out: 0,
@@ -167,6 +170,7 @@ impl core::ops::AddAssign for Counters {
     fn add_assign(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.connects += other.connects;
+        self.messages_dropped += other.messages_dropped;
         self.refused += other.refused;
         self.aborted_early += other.aborted_early;
         self.accept_failures += other.accept_failures;
@@ -263,6 +267,7 @@ impl Counters {
             ("selkie_aborted_early_total", false, self.aborted_early),
             ("selkie_accept_failures_total", false, self.accept_failures),
             ("selkie_accept_pauses_total", false, self.accept_pauses),
+            ("selkie_messages_dropped_total", false, self.messages_dropped),
             ("selkie_close_failures_total", false, self.close_failures),
             ("selkie_received_bytes_total", false, self.bytes_in),
             ("selkie_sent_bytes_total", false, self.bytes_out),

@@ -4,12 +4,12 @@
 //! connection read once more before it is closed as idle or stalled, or its service's timer fires.
 //! So a peer that has sent is served, even if this process was stopped meanwhile.
 
-use super::connection::{Flag, Phase, Waiting};
+use super::connection::{Flag, Phase, Waiting, WriteHalf};
 use super::counters::CloseReason;
-use super::engine::{Application, Engine};
+use super::engine::{Application, Engine, reason_of};
 use super::reader::Receive;
 use super::service::Service;
-use crate::contract::{Close, Instant, Transport};
+use crate::contract::{Close, ErrorKind, Instant, Transport};
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Serves a connection whose deadline has passed, or that was scheduled to be looked at.
@@ -210,6 +210,33 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn enforce_grace_if_waiting(&mut self, now: Instant) {
         if !P::OWNS_BUFFERS && self.current().is_connection() {
             self.enforce_grace(now);
+        }
+    }
+
+    /// Asks the platform if the peer of the current connection is gone.
+    pub(super) fn check_peer(&mut self) {
+        let Some(source) = self.source(self.current.index()) else { return };
+        match self.context.platform.check(source) {
+            Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
+            _ => {}
+        }
+    }
+
+    /// Takes note that the peer of the current connection is gone. What it has sent is still
+    /// read and offered, unless the service has paused reading.
+    #[cold]
+    pub(super) fn hang_up(&mut self, reason: CloseReason) {
+        let connection = self.current();
+        if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
+            // All was sent and the peer left: that is no reset from the service's point of view.
+            let over = connection.write_half() == WriteHalf::ShutDown;
+            let reason = match connection.reason() {
+                _ if !over => reason,
+                // It finishes for a reason of its own.
+                decided if connection.has(Flag::FINISHING) => decided,
+                _ => CloseReason::Finished,
+            };
+            self.fail_write(self.current.index(), reason);
         }
     }
 

@@ -35,6 +35,7 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
     fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R) -> R {
         let has_sent = self.unsent.take().is_none();
+        // Once a callback: the engine has noted more since.
         if !core::mem::replace(&mut self.has_left, true) {
             self.engine.state.call = Call { has_sent, reserves_input: true, ..Call::NEW };
         }
@@ -52,11 +53,13 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
                 self.engine.record_progress(self.engine.current.index());
                 bump(&mut self.engine.state.counters.bytes_out, count);
                 if count < bytes.len() {
+                    // The socket is full: the rest waits in a buffer until it drains.
                     self.leave(move |engine| engine.keep_rest(index, bytes, Ok(count)))
                 } else {
                     Ok(count)
                 }
             }
+            // Also if it only would block: all of it waits then.
             Err(error) => self.leave(move |engine| engine.keep_rest(index, bytes, Err(error))),
         }
     }
@@ -76,6 +79,7 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        // A longer answer might not fit into a buffer if the socket takes none of it.
         if token == self.engine.current && bytes.len() <= self.engine.pool.size() {
             if let Some(source) = self.unsent.take() {
                 return self.write(source, bytes).map(|_| ());
@@ -96,6 +100,7 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     }
 
     fn room(&mut self, token: Token) -> usize {
+        // Nothing is pending and a buffer is free (`is_fast`), so a whole one is the room.
         if token == self.engine.current && self.unsent.is_some() {
             return self.engine.pool.size();
         }
@@ -195,6 +200,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// Returns the source of a readable connection, if the fast path may serve it.
     #[inline]
     pub(super) fn is_fast(&mut self, index: usize) -> Option<P::Source> {
+        // Two: for output that the socket does not take, and input that the service leaves.
         let is_plenty = self.pool.free() >= 2 && !self.queues.are_buffers_scarce();
         let memory = self.memory.storage();
         let entry = memory.connections.get(index)?;
@@ -213,9 +219,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let scratch = &mut self.memory.storage().scratch[..self.state.received_max];
         let count = match context.platform.read(source, scratch) {
             Ok(count @ 1..) => count,
+            // An end, a failure, or nothing at all: the engine tells these apart.
             nothing => return self.finish_read(context, token, nothing.err()),
         };
         bump(&mut self.state.counters.bytes_in, count);
+        // Checked first, so that a server without an idle timeout builds no engine for it.
         if !self.state.limits.idle.is_endless() {
             self.engine_again(context, token).0.record_progress(token.index());
         }
@@ -227,10 +235,12 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             app.service.received(&mut Peer::new(token, &mut fast), session, &app.scratch[..count])
         });
         let has_left = fast.has_left;
+        // Only an unwinding callback drops the guard.
         core::mem::forget(guard);
         if has_left {
             self.finish_fast(context, token, consumed, count);
         } else if consumed < count {
+            // The engine knows nothing of this callback yet, since nothing has left the path.
             self.state.call = Call::NEW;
             self.finish_fast(context, token, consumed, count);
         }
@@ -263,6 +273,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         count: usize,
     ) {
         let (mut engine, mut app) = self.engine_again(context, token);
+        // The input that the service leaves takes the buffer that was kept free for it.
         engine.state.call.reserves_input = false;
         if consumed < count {
             engine.stash_input(&app.scratch[consumed..count], consumed > 0);

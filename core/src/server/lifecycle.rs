@@ -3,13 +3,13 @@
 use super::config::Span;
 use super::connection::{Connection, Flag, Phase, ReadHalf, Waiting, WriteHalf};
 use super::counters::{CloseReason, bump};
-use super::engine::{Application, Engine, reason_of};
+use super::engine::{Application, Engine};
 use super::origin::Origin;
 use super::reader::Receive;
 use super::service::Service;
 use super::storage::Entry;
 use super::writer::Shutdown;
-use crate::contract::{Close, ErrorKind, Instant, Interest, Readiness, Transport};
+use crate::contract::{Close, Instant, Interest, Readiness, Transport};
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Begins to serve the current source, which is registered.
@@ -112,33 +112,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn holds_up_input(&mut self) -> bool {
         let waits_for_buffer = self.current().waiting() != Waiting::Nothing;
         waits_for_buffer || (self.unread() > 0 && self.is_replying())
-    }
-
-    /// Asks the platform if the peer of the current connection is gone.
-    pub(super) fn check_peer(&mut self) {
-        let Some(source) = self.source(self.current.index()) else { return };
-        match self.context.platform.check(source) {
-            Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
-            _ => {}
-        }
-    }
-
-    /// Takes note that the peer of the current connection is gone. What it has sent is still
-    /// read and offered, unless the service has paused reading.
-    #[cold]
-    pub(super) fn hang_up(&mut self, reason: CloseReason) {
-        let connection = self.current();
-        if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
-            // All was sent and the peer left: that is no reset from the service's point of view.
-            let over = connection.write_half() == WriteHalf::ShutDown;
-            let reason = match connection.reason() {
-                _ if !over => reason,
-                // It finishes for a reason of its own.
-                decided if connection.has(Flag::FINISHING) => decided,
-                _ => CloseReason::Finished,
-            };
-            self.fail_write(self.current.index(), reason);
-        }
     }
 
     /// Flushes pending output, and calls the service if all is drained, or if it asked for that.

@@ -5,7 +5,7 @@
 //! | `mod.rs` | the server as its user sees it; routing of events |
 //! | `service.rs`, `peer.rs` | the trait that users write; the requests that they can make |
 //! | `ops.rs`, `origin.rs` | the operations behind a peer; how a connection began |
-//! | `access.rs` | calls of the service from outside, and by its clock |
+//! | `access.rs`, `mailbox.rs` | calls of the service from outside, by its clock, by messages |
 //! | `connection.rs` | the state of one slot, drawn; its transitions; its interest |
 //! | `connections.rs` | the table of slots; the queues of waiting slots |
 //! | `engine.rs` | the context of all that follows: loop, tables, current connection |
@@ -18,8 +18,8 @@
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
-//! Imports go one way: `buffer_pool config counters origin` <- `connection ops` <- `peer` <-
-//! `service storage` <- `connections` <- `engine` <- `connector` <-
+//! Imports go one way: `buffer_pool config counters mailbox origin` <- `connection ops` <- `peer`
+//! <- `service storage` <- `connections` <- `engine` <- `connector` <-
 //! `buffers mod peer_ops reader writer` <- `acceptor access deadlines fast_path lifecycle`. The
 //! last two groups extend `Engine` or `Server`, and are imported by no other file, but for a type
 //! of `reader` and `writer`.
@@ -37,6 +37,8 @@ mod deadlines;
 mod engine;
 mod fast_path;
 mod lifecycle;
+#[cfg(target_has_atomic = "ptr")]
+mod mailbox;
 mod ops;
 mod origin;
 mod peer;
@@ -52,10 +54,12 @@ use core::marker::PhantomData;
 pub use buffer_pool::Block;
 pub use config::Config;
 pub use counters::{CloseReason, Counters, Sample};
+#[cfg(target_has_atomic = "ptr")]
+pub use mailbox::Mailbox;
 pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
-pub use service::Service;
+pub use service::{Receives, Service};
 pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer};
 
 use buffer_pool::{Pool, PoolState};
@@ -358,10 +362,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let (mut engine, mut app) = self.engine(context, token);
         let Some(connection) = engine.connections.get(token.index()) else { return };
         match (connection.phase(), event) {
-            // A token of another handler in the same loop.
+            // The server's clock has a slot, but no connection in it.
             (Phase::Free, None) if S::TICK.is_some() && engine.state.ticker == Some(token) => {
                 self.tick(context, token);
             }
+            // A token of another handler in the same loop.
             (Phase::Free, _) => {}
             (Phase::Connecting, _) if S::CONNECTS => engine.on_attempt(&mut app),
             (Phase::Listening, Some(_)) => engine.accept(&mut app),
@@ -380,6 +385,7 @@ where
 {
     #[inline]
     fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
+        // Readable and nothing else: hang-ups and errors are for the engine.
         if const { Self::HAS_FAST_PATH } && event.readiness == Readiness::READABLE {
             if let Some(source) = self.is_fast(event.token.index()) {
                 return self.receive_fast(context, event.token, source);

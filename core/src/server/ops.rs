@@ -130,6 +130,7 @@ pub trait PeerOps {
     ///
     /// As [`Peer::send_parts`](super::Peer::send_parts).
     fn send_parts(&mut self, token: Token, parts: &[&[u8]]) -> Result<(), SendError> {
+        // Before the first: a part that is sent cannot be taken back.
         if parts.iter().map(|part| part.len()).sum::<usize>() > self.room(token) {
             return Err(SendError::Full);
         }

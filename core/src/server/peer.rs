@@ -327,6 +327,12 @@ impl<'p> Peers<'p> {
         Self { ops }
     }
 
+    /// Returns the operations, for a layer that wraps a service.
+    #[must_use]
+    pub const fn ops(&mut self) -> &mut (dyn PeerOps + 'p) {
+        self.ops
+    }
+
     /// Returns the peer of a token. If that names no open connection, the peer takes no bytes, and
     /// everything else has no effect.
     #[must_use]

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::connection::{Flag, Phase, ReadHalf};
-use super::counters::{CloseReason, Counters};
+use super::counters::{CloseReason, Counters, bump};
 use super::engine::Engine;
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
@@ -96,6 +96,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
             // The first reason counts.
             (Ending::Aborted, Phase::Failed) => {}
             (Ending::Aborted, _) => self.abort(index, CloseReason::Aborted),
+            // Nothing was sent that could be flushed.
             (_, Phase::Connecting) => self.abort(index, reason),
             (Ending::Flushed, Phase::Open) => self.begin_closing(index, reason),
             (Ending::Finished, Phase::Open) => {
@@ -109,6 +110,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
                 }
                 self.reconcile_later(index);
             }
+            // It is closing already.
             _ => {}
         }
     }
@@ -121,6 +123,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
         let connection = self.find(token).and_then(|index| self.connections.get(index));
         match connection {
             Some(connection) => connection.origin(),
+            // `closed` is called when the slot is free, and its service may still ask.
             None if self.state.closed.0 == token => Origin::unpack(self.state.closed.1),
             None => Origin::Adopted,
         }
@@ -133,7 +136,58 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
     }
 
     fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
+        // Without `CONNECTS` the program has no code for it.
         let connect = self.connect.ok_or(Error::new(ErrorKind::Unsupported))?;
         connect(self, by, address)
+    }
+}
+
+impl<P: Transport> Engine<'_, '_, P> {
+    /// Sends the bytes of all parts, or none.
+    #[inline(never)]
+    pub(super) fn send_all_parts(
+        &mut self,
+        token: Token,
+        parts: &[&[u8]],
+    ) -> Result<(), SendError> {
+        let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
+        let count: usize = parts.iter().map(|part| part.len()).sum();
+        let room = self.room(index);
+        if count > room && !self.make_room(index, count) {
+            return Err(self.refuse_all(index, count));
+        }
+        self.record_room(index, room.saturating_sub(count));
+        let mut written = 0;
+        if count > 0 && !P::OWNS_BUFFERS && !self.keeps_order(index) {
+            written = self.write_parts(index, parts)?;
+        }
+        for part in parts {
+            let skipped = written.min(part.len());
+            written -= skipped;
+            if skipped < part.len() {
+                self.hand_over(index, &part[skipped..])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands several parts to the platform at once. Returns the number of bytes that it took.
+    fn write_parts(&mut self, index: usize, parts: &[&[u8]]) -> Result<usize, SendError> {
+        let Some(source) = self.source(index) else { return Err(SendError::Closed) };
+        self.state.call.has_sent |= index == self.current.index();
+        match self.context.platform.write_vectored(source, parts) {
+            Ok(count) => {
+                bump(&mut self.state.counters.bytes_out, count);
+                self.record_progress(index);
+                Ok(count)
+            }
+            Err(error) => self.keep_rest(index, &[], Err(error)),
+        }
+    }
+
+    /// Returns whether bytes for a connection have to be kept behind others.
+    fn keeps_order(&mut self, index: usize) -> bool {
+        let is_later = index == self.current.index() && self.state.call.has_sent;
+        is_later || self.connection(index).output().is_some()
     }
 }

@@ -109,3 +109,9 @@ pub trait Service {
         let _ = (peer, session, reason);
     }
 }
+
+/// A service that takes messages from a [`Mailbox`](crate::Mailbox).
+pub trait Receives<M>: Service {
+    /// Called with a message for an open connection, as if in a callback of that connection.
+    fn message(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, message: M);
+}

@@ -53,7 +53,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Records the room that a service has left for output, where the platform owns the buffers.
-    fn record_room(&mut self, index: usize, room: usize) {
+    pub(super) fn record_room(&mut self, index: usize, room: usize) {
         self.state.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }
 
@@ -95,7 +95,7 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Records that a service could not send `count` bytes, and returns the reason.
     #[cold]
-    fn refuse_all(&mut self, index: usize, count: usize) -> SendError {
+    pub(super) fn refuse_all(&mut self, index: usize, count: usize) -> SendError {
         self.refuse(index);
         // `Full` lets the service wait for `writable`: in vain, if there is never enough room.
         let ever = if P::OWNS_BUFFERS { self.state.room_max } else { self.pool.size() };
@@ -120,56 +120,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         if is_sent { count } else { 0 }
     }
 
-    /// Sends the bytes of all parts, or none.
-    #[inline(never)]
-    pub(super) fn send_all_parts(
-        &mut self,
-        token: Token,
-        parts: &[&[u8]],
-    ) -> Result<(), SendError> {
-        let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
-        let count: usize = parts.iter().map(|part| part.len()).sum();
-        let room = self.room(index);
-        if count > room && !self.make_room(index, count) {
-            return Err(self.refuse_all(index, count));
-        }
-        self.record_room(index, room.saturating_sub(count));
-        let mut written = 0;
-        if count > 0 && !P::OWNS_BUFFERS && !self.keeps_order(index) {
-            written = self.write_parts(index, parts)?;
-        }
-        for part in parts {
-            let skipped = written.min(part.len());
-            written -= skipped;
-            if skipped < part.len() {
-                self.hand_over(index, &part[skipped..])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands several parts to the platform at once. Returns the number of bytes that it took.
-    fn write_parts(&mut self, index: usize, parts: &[&[u8]]) -> Result<usize, SendError> {
-        let Some(source) = self.source(index) else { return Err(SendError::Closed) };
-        self.state.call.has_sent |= index == self.current.index();
-        match self.context.platform.write_vectored(source, parts) {
-            Ok(count) => {
-                bump(&mut self.state.counters.bytes_out, count);
-                self.record_progress(index);
-                Ok(count)
-            }
-            Err(error) => self.keep_rest(index, &[], Err(error)),
-        }
-    }
-
-    /// Returns whether bytes for a connection have to be kept behind others.
-    fn keeps_order(&mut self, index: usize) -> bool {
-        let is_later = index == self.current.index() && self.state.call.has_sent;
-        is_later || self.connection(index).output().is_some()
-    }
-
     /// Flushes what was gathered if that makes room for `count` bytes.
-    fn make_room(&mut self, index: usize, count: usize) -> bool {
+    pub(super) fn make_room(&mut self, index: usize, count: usize) -> bool {
         if !self.gathers(index) {
             return false;
         }
@@ -225,7 +177,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Hands bytes, for which there is room, to the platform or to the outbox.
-    fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
+    pub(super) fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
         let is_current = index == self.current.index();
         let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
         let is_later = is_current && self.state.call.has_sent && !P::OWNS_BUFFERS;

@@ -14,6 +14,7 @@ mod finality;
 mod holding;
 mod peers;
 mod pool;
+mod posting;
 mod promises;
 mod regained;
 mod replies;

@@ -45,7 +45,7 @@ fn replying() -> Scripted {
     }
 }
 
-/// Has the client take a few bytes at a time, until nothing more comes.
+/// Lets the client take a few bytes at a time, until nothing more comes.
 fn take_slowly<const KIND: u8>(rig: &mut Rig<'_, Scripted, KIND>, client: Handle) -> usize {
     let mut count = 0;
     for _ in 0..2_000 {

@@ -41,8 +41,8 @@ impl Checks {
         let limits = &scenario.limits;
         // Full batches put a deadline off until all sources were looked at, twice if it passes in
         // the middle of such a round; then as many expire in a turn as a batch has events. Each of
-        // the three begins in the middle of a turn.
-        let turns_late_max = 3 * (1 + limits.slots.div_ceil(limits.batch.max(1)));
+        // the three begins and ends in the middle of a turn.
+        let turns_late_max = 3 * (2 + limits.slots.div_ceil(limits.batch.max(1)));
         let patience_max = 40 + 8 * turns_late_max;
         // After an event, even an excused one, a loop that is driven from outside wants to be sure
         // with another turn. Where buffers are few, each source that was reported falsely waits for
@@ -112,6 +112,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_counters()?;
         self.check_bounds()?;
         self.check_deadlines()?;
+        self.check_service_timer()?;
         self.check_notice()?;
         self.check_tables()?;
         self.check_backlog()?;

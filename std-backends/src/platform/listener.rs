@@ -77,6 +77,8 @@ impl<S: FdSelector> Platform<S> {
             // As at the limit of the process, the connection keeps waiting.
             return Err(Error::new(ErrorKind::OutOfDescriptors));
         }
+        // The address is written over, also by a call that finds nothing.
+        self.accepted = None;
         let stream = loop {
             match socket::accept(entry.fd, &mut self.accepted_from) {
                 Ok(stream) => break stream,
@@ -91,7 +93,6 @@ impl<S: FdSelector> Platform<S> {
         if entry.properties.clears_linger {
             let _ = socket::clear_linger(raw(&stream));
         }
-        self.accepted = None;
         let stream = self.insert_socket(stream)?;
         self.accepted = Some(stream);
         Ok(stream)

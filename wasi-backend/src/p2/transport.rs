@@ -65,6 +65,14 @@ impl Transport for IoPoll<'_> {
     // readable-until-empty: reading again costs less than another poll.
     const READABLE_UNTIL_EMPTY: bool = true;
 
+    fn address(address: SocketAddr) -> Option<SocketAddr> {
+        Some(address)
+    }
+
+    fn remote_address(&mut self, source: Socket) -> Option<SocketAddr> {
+        self.peer_address(source).ok()
+    }
+
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let socket = self.streams(listener)?.socket;
         if !self.list.sockets.has_room() {

@@ -88,6 +88,14 @@ impl WaitableSet {
 impl Transport for WaitableSet {
     type Address = SocketAddr;
 
+    fn address(address: SocketAddr) -> Option<SocketAddr> {
+        Some(address)
+    }
+
+    fn remote_address(&mut self, source: Socket) -> Option<SocketAddr> {
+        self.peer_address(source).ok()
+    }
+
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
         let (slot, entry) = self.endpoints.get(listener)?;
         if entry.platform.kind != Kind::Listener {

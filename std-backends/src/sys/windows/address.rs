@@ -1,11 +1,13 @@
 //! Socket addresses, in the form of the system and in that of the standard library.
 
+use std::fmt;
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use selkie_core::{Error, ErrorKind};
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_INET6, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_STORAGE, WSAEAFNOSUPPORT,
+    AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR, SOCKADDR_IN, SOCKADDR_IN6, SOCKADDR_STORAGE,
+    WSAEAFNOSUPPORT,
 };
 
 use super::errno;
@@ -17,9 +19,15 @@ pub(crate) struct RawAddress {
     length: i32,
 }
 
+impl fmt::Debug for RawAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RawAddress({:?})", self.decode().ok())
+    }
+}
+
 impl RawAddress {
     /// Makes room for an address that the system is going to write.
-    const fn room() -> Self {
+    pub(crate) const fn room() -> Self {
         // SAFETY: all bits zero is a valid value of this struct of integers.
         Self { storage: unsafe { zeroed() }, length: length_of::<SOCKADDR_STORAGE>() }
     }
@@ -69,6 +77,14 @@ impl RawAddress {
         let mut raw = Self::room();
         let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
         (raw, result)
+    }
+
+    /// Makes a call that writes an address, in place of an earlier one.
+    pub(crate) fn fill<T>(&mut self, call: impl FnOnce(*mut SOCKADDR, *mut i32) -> T) -> T {
+        // A call that writes nothing leaves an address of no family.
+        self.storage.ss_family = AF_UNSPEC;
+        self.length = length_of::<SOCKADDR_STORAGE>();
+        call((&raw mut self.storage).cast(), &raw mut self.length)
     }
 
     /// Converts the address to the standard library's form, if it is an Internet address.

@@ -109,10 +109,13 @@ pub(crate) fn shutdown_write(socket: RawSource) -> Result<(), Error> {
     errno::check(unsafe { WinSock::shutdown(winsock(socket), SD_SEND) }).map(drop)
 }
 
-/// Accepts a waiting connection.
-pub(crate) fn accept(listener: RawSource) -> Result<OwnedSource, Error> {
-    // SAFETY: null pointers mean that the peer's address is not asked for.
-    let socket = owned(unsafe { WinSock::accept(winsock(listener), null_mut(), null_mut()) })?;
+/// Accepts a waiting connection, and writes the address of its other end to `peer`.
+pub(crate) fn accept(listener: RawSource, peer: &mut RawAddress) -> Result<OwnedSource, Error> {
+    let result = peer.fill(|address, length| {
+        // SAFETY: the pointers that `fill` gives are valid for the call.
+        unsafe { WinSock::accept(winsock(listener), address, length) }
+    });
+    let socket = owned(result)?;
     let handle = winsock(raw(&socket)) as HANDLE;
     // inheritable: a failure means only that a child process may get the socket too.
     // SAFETY: the handle is that of an open socket.

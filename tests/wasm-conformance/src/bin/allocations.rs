@@ -4,7 +4,7 @@
 //! allocations [ADDRESS]
 //! ```
 //!
-//! A client that sends `sink` first has all that it sends taken, with one byte as the answer to each
+//! All that a client sends which begins with `sink` is taken, with one byte as the answer to each
 //! read.
 //!
 //! It prints its address, serves until a client sends `count` and nothing else, and prints the

@@ -1,0 +1,12 @@
+//! Services as `async fn`, as processes and over real sockets: what clients see, wakes of other
+//! threads, a task beside those of the connections.
+#![cfg(unix)]
+
+#[path = "../clients/mod.rs"]
+#[allow(unused_imports, reason = "the cases are for echo servers")]
+mod clients;
+mod outside;
+mod programs;
+#[path = "../echo/server.rs"]
+#[allow(dead_code, reason = "the tests of the echo server ask for more")]
+mod server;

@@ -1,0 +1,120 @@
+//! The examples whose services are tasks.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::clients;
+use crate::server::Server;
+
+const ECHO: &str = env!("CARGO_BIN_EXE_async_echo");
+const FRAMES: &str = env!("CARGO_BIN_EXE_async_frames");
+const PROXY: &str = env!("CARGO_BIN_EXE_async_proxy");
+
+/// Starts an example on the default backend.
+fn start(program: &str, options: &[&str]) -> Server {
+    Server::start_with(Command::new(program), selkie::Backend::default().name(), options)
+}
+
+/// Sends a frame.
+fn send(client: &mut TcpStream, request: &[u8]) {
+    let length = u16::try_from(request.len()).expect("a short frame");
+    client.write_all(&length.to_be_bytes()).expect("the server takes a request");
+    client.write_all(request).expect("the server takes a request");
+}
+
+/// Waits for exactly this frame.
+fn expect(client: &mut TcpStream, answer: &[u8]) {
+    let length = u16::try_from(answer.len()).expect("a short frame");
+    clients::expect(client, &length.to_be_bytes());
+    clients::expect(client, answer);
+}
+
+#[test]
+fn an_echo_task_serves_as_the_echo_service_does() {
+    let server = start(ECHO, &["--capacity", "8"]);
+    let target = server.target();
+    clients::interleaved(&target);
+    clients::large_with_half_close(&target, 1_000_000);
+    clients::reset_storm(&target, 40);
+    clients::churn(&target, 50);
+    clients::full_capacity(&target);
+    clients::stalled_reader(&target, || target.serves());
+    server.stop();
+}
+
+#[test]
+fn frames_are_answered_in_order() {
+    let server = start(FRAMES, &[]);
+    let mut client = server.target().connect();
+    for request in [&b"ehello"[..], b"ushout", b"w\0\x32", b"x", b""] {
+        send(&mut client, request);
+    }
+    for answer in [&b"hello"[..], b"SHOUT", b"w", b"?", b"?"] {
+        expect(&mut client, answer);
+    }
+    clients::leave(client);
+    server.stop();
+}
+
+#[test]
+fn a_client_that_waits_for_its_answer_delays_no_other() {
+    let server = start(FRAMES, &[]);
+    let (mut slow, mut quick) = (server.target().connect(), server.target().connect());
+    let began = Instant::now();
+    send(&mut slow, b"w\x03\xe8");
+    for _ in 0..20 {
+        send(&mut quick, b"ehello");
+        expect(&mut quick, b"hello");
+    }
+    assert!(began.elapsed() < Duration::from_millis(900));
+    expect(&mut slow, b"w");
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    server.stop();
+}
+
+#[test]
+fn a_frame_that_is_too_long_or_too_slow_is_answered_and_ends_the_connection() {
+    let server = start(FRAMES, &[]);
+    let mut long = server.target().connect();
+    long.write_all(b"\xff\xffe").expect("the server takes a request");
+    expect(&mut long, b"!too long");
+    let mut slow = server.target().connect();
+    slow.write_all(b"\0\x09e").expect("the server takes a part");
+    expect(&mut slow, b"!timed out");
+    server.stop();
+}
+
+#[test]
+fn a_proxy_relays_what_both_sides_send() {
+    let echo = start(ECHO, &[]);
+    let address = echo.target().address.to_string();
+    let proxy = start(PROXY, &["--capacity", "64", &address]);
+    let target = clients::Target { capacity: 16, ..proxy.target() };
+    clients::interleaved(&target);
+    clients::large_with_half_close(&target, 1_000_000);
+    clients::churn(&target, 50);
+    drop(proxy);
+    echo.stop();
+}
+
+#[test]
+fn a_proxy_tries_the_next_server_when_one_refuses() {
+    let echo = start(ECHO, &[]);
+    let address = echo.target().address.to_string();
+    // A port that was free a moment ago, and at which nothing listens.
+    let refuses = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .to_string();
+    let proxy = start(PROXY, &[&refuses, &address]);
+    for _ in 0..4 {
+        proxy.target().serves();
+    }
+    let unserved = start(PROXY, &[&refuses]);
+    clients::leave(unserved.target().connect());
+    drop(unserved);
+    drop(proxy);
+    echo.stop();
+}
