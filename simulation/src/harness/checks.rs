@@ -112,7 +112,6 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_counters()?;
         self.check_bounds()?;
         self.check_deadlines()?;
-        self.check_service_timer()?;
         self.check_notice()?;
         self.check_tables()?;
         self.check_backlog()?;
