@@ -108,6 +108,8 @@ struct Cookbook;
 #[doc = include_str!("../docs/coming-from.md")]
 struct ComingFrom;
 
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use front_door::ListeningRing;
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]

@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
-use selkie::{Backend, Builder, CloseReason, Service};
+use selkie::{Builder, CloseReason, Service};
 
+use backend::Choice;
+
+mod backend;
 #[cfg_attr(unix, path = "native.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(target_os = "wasi", path = "wasi.rs")]
 mod platform;
+#[cfg(target_os = "linux")]
+mod ring;
 #[cfg(unix)]
 mod shards;
 
@@ -29,7 +34,7 @@ struct Arguments {
 
     /// The system call to wait with; the best of the platform, if not given.
     #[arg(long, value_name = "NAME")]
-    backend: Option<Backend>,
+    backend: Option<Choice>,
 
     /// The number of clients to serve at once; more wait until one leaves.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clients)]
@@ -89,7 +94,11 @@ pub(crate) fn run_on_cores<S: Service<Session: Send> + Send>(
                 return serve(&arguments, service);
             }
             let (builder, address) = (arguments.builder(), arguments.address);
-            let (backend, capacity) = (arguments.backend.unwrap_or_default(), arguments.capacity);
+            if arguments.backend.is_some_and(|choice| choice.selector().is_none()) {
+                return Err("shards take a selector: leave io_uring out of `--backend`".to_owned());
+            }
+            let backend = arguments.backend.and_then(Choice::selector).unwrap_or_default();
+            let capacity = arguments.capacity;
             let slots = builder.slots();
             let description = format!("{backend}, capacity {capacity}");
             shards::serve(&on_cores, builder, address, &description, |_| service(slots))
@@ -115,7 +124,7 @@ impl Arguments {
     fn builder(&self) -> Builder {
         let capacity = self.capacity as usize;
         let builder = Builder::new().connections(capacity).idle_timeout(self.idle_timeout);
-        match self.backend {
+        match self.backend.and_then(Choice::selector) {
             Some(backend) => builder.backend(backend),
             None => builder,
         }
@@ -129,6 +138,13 @@ fn serve<S: Service>(
 ) -> Result<(), String> {
     let (builder, capacity) = (arguments.builder(), arguments.capacity);
     let service = service(builder.slots());
+    #[cfg(target_os = "linux")]
+    let reason = match ring::open(arguments.backend, &builder, arguments.address)? {
+        ring::Opened::Ring(server) => return ring::serve(*server, capacity, service),
+        ring::Opened::Other(reason) => reason,
+    };
+    #[cfg(not(target_os = "linux"))]
+    let reason: Option<String> = None;
     let mut server = builder.listen(arguments.address).map_err(|error| error.to_string())?;
     let handle = server.handle();
     platform::on_termination(move || handle.drain(DRAIN))?;
@@ -138,7 +154,8 @@ fn serve<S: Service>(
     let backend = server.backend();
     // All memory is there before it says that it listens.
     let server = server.reserve().map_err(|error| error.to_string())?;
-    let listening = format!("listening on {address} ({backend}, capacity {capacity})\n");
+    let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
+    let listening = format!("listening on {address} ({backend}, capacity {capacity}{reason})\n");
     platform::print(stdout(), &listening);
     let finished = server.run(service).map_err(|error| error.to_string())?;
     platform::print(stdout(), &report(&finished.counters, finished.loop_counters));

@@ -39,6 +39,9 @@ pub(super) enum Step {
     #[cfg(all(target_os = "wasi", target_env = "p1"))]
     Preopened,
     Wait,
+    /// Set up `io_uring`.
+    #[cfg(target_os = "linux")]
+    Ring,
     /// Have the system choose a listener by the core.
     #[cfg(unix)]
     Steer,
@@ -56,6 +59,13 @@ impl ServeError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.error.kind()
+    }
+
+    /// Returns true if the system does not allow `io_uring`, so that another backend may work.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub const fn is_without_ring(&self) -> bool {
+        matches!(self.step, Step::Ring)
     }
 
     /// Returns the error without the step that failed.
@@ -88,6 +98,8 @@ impl ServeError {
                 "it is no listening socket: a systemd unit of the type `.socket` passes one with \
                  `ListenStream=` and `Accept=no`"
             }
+            #[cfg(target_os = "linux")]
+            (Step::Ring, _) => selkie_std::uring_advice(self.error),
             #[cfg(unix)]
             (Step::Steer, _) => "choose the distribution hash or least-loaded",
             #[cfg(unix)]
@@ -136,6 +148,8 @@ impl fmt::Display for ServeError {
             #[cfg(all(target_os = "wasi", target_env = "p1"))]
             Step::Preopened => formatter.write_str("cannot use the listening socket of the host"),
             Step::Wait => formatter.write_str("cannot wait for events"),
+            #[cfg(target_os = "linux")]
+            Step::Ring => formatter.write_str("cannot set up io_uring"),
             #[cfg(unix)]
             Step::Steer => formatter.write_str("cannot share out connections by core"),
             #[cfg(unix)]

@@ -8,6 +8,8 @@ mod listening;
 #[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
 mod open;
+#[cfg(target_os = "linux")]
+mod ring;
 #[cfg(unix)]
 mod shards;
 
@@ -17,6 +19,8 @@ pub use handle::Handle;
 pub use listening::{Finished, Listening, Ready};
 #[cfg(target_os = "wasi")]
 pub use open::{Backend, UnknownBackend};
+#[cfg(target_os = "linux")]
+pub use ring::ListeningRing;
 #[cfg(unix)]
 pub use shards::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
 

@@ -30,10 +30,10 @@ macro_rules! cases {
     };
 }
 
-/// The cases, on every backend of the machine.
-macro_rules! on_every_backend {
-    ($($selector:ident $backend:ident,)+) => {
-        $(cases! {
+/// The cases of every backend, and more.
+macro_rules! cases_of {
+    ($backend:ident: $($more:tt)*) => {
+        cases! {
             $backend:
             crate::interleaved as clients_that_interleave_get_their_own_bytes,
             crate::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
@@ -44,7 +44,6 @@ macro_rules! on_every_backend {
             crate::idle_timeout as a_silent_client_is_closed_in_time,
             crate::stopping::pending_output_is_sent as pending_output_is_sent_before_it_stops,
             crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
-            crate::process::without_descriptors_the_others_go_on as without_descriptors_the_others_go_on,
             crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
             crate::process::a_limit_below_its_descriptors_is_survived as a_limit_below_its_descriptors_is_survived,
             crate::pausing::one_client as a_client_that_sent_during_a_pause_is_served,
@@ -56,11 +55,28 @@ macro_rules! on_every_backend {
             crate::waiting::an_idle_timeout_frees_a_slot as an_idle_timeout_lets_the_next_one_in,
             crate::stalling::stalled_clients_delay_no_other
                 as a_thousand_stalled_clients_delay_no_other,
+            $($more)*
+        }
+    };
+}
+
+/// The cases, on every selector of the machine.
+macro_rules! on_every_backend {
+    ($($selector:ident $backend:ident,)+) => {
+        $(cases_of! {
+            $backend:
+            crate::process::without_descriptors_the_others_go_on
+                as without_descriptors_the_others_go_on,
         })+
     };
 }
 
 selkie::for_each_backend!(on_every_backend);
+
+// An operation that accepts has the limit of descriptors of the time when it began, so lowering the
+// limit later has no effect on it.
+#[cfg(target_os = "linux")]
+cases_of! { io_uring: }
 
 fn interleaved(backend: &str) {
     let server = Server::start(backend, &[]);

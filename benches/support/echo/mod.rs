@@ -32,6 +32,8 @@ pub(crate) enum Contestant {
     /// The hand-written loop.
     Floor,
     Selkie(Backend),
+    /// Ours over `io_uring`.
+    Ring,
     Mio,
     Polling,
     /// A blocking thread for each connection.
@@ -54,7 +56,7 @@ impl Contestant {
     /// Returns all contestants, the floor first.
     pub(crate) fn all() -> Vec<Self> {
         let ours = Self::BACKENDS.iter().map(|&(backend, _)| Self::Selkie(backend));
-        let others = [Self::Mio, Self::Polling, Self::Threads];
+        let others = [Self::Ring, Self::Mio, Self::Polling, Self::Threads];
         [Self::Floor].into_iter().chain(ours).chain(others).collect()
     }
 
@@ -74,6 +76,7 @@ impl Contestant {
                 let ours = Self::BACKENDS.iter().find(|(other, _)| *other == backend);
                 ours.map_or("selkie", |(_, name)| name)
             }
+            Self::Ring => "selkie io_uring",
             Self::Mio => "mio",
             Self::Polling => "polling",
             Self::Threads => "thread per connection",
@@ -96,6 +99,7 @@ impl Contestant {
             Self::SelkieTimers => {
                 selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
+            Self::Ring => selkie::serve_ring(listener, connections),
             Self::TaskInPlace => {
                 let slots = connections + 1;
                 let service = AsyncService::boxed(slots, tasks::echo_in_place);

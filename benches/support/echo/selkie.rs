@@ -4,11 +4,13 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use ::selkie::platform::Wait;
+use ::selkie::platform::{Transport, Wait};
 use ::selkie::{
     CloseReason, Config, Error, EventLoop, FdSelector, HeapLoop, HeapServer, Peer, Platform,
-    Server, Service, Socket,
+    Server, Service, Uring, UringStorage,
 };
+
+use selkie_services::Echo;
 
 use super::READ_MAX;
 use crate::support::BATCH;
@@ -87,7 +89,28 @@ pub(crate) fn serve<P: FdSelector + Wait>(
     let mut platform =
         Platform::new(selector.expect("a selector"), slots).expect("memory for the sockets");
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
-    let mut server_memory = HeapServer::<Socket, ()>::new(slots, BLOCKS, READ_MAX).expect("memory");
+    serve_over(platform, listener, service, connections);
+}
+
+/// Serves in the same way over `io_uring`.
+pub(crate) fn serve_ring(listener: TcpListener, connections: usize) {
+    let storage = UringStorage::leaked(connections + 1).expect("memory for the sockets");
+    let mut platform = Uring::new(storage).unwrap_or_else(|error| {
+        panic!("io_uring: {}", ::selkie::uring_advice(error));
+    });
+    let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
+    serve_over(platform, listener, Echo, connections);
+}
+
+fn serve_over<P: Transport + Wait>(
+    platform: P,
+    listener: P::Source,
+    service: impl Service<Session = ()>,
+    connections: usize,
+) {
+    let slots = connections + 1;
+    let mut server_memory =
+        HeapServer::<P::Source, ()>::new(slots, BLOCKS, READ_MAX).expect("memory");
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, BATCH).expect("memory"));
     let service = Counted { service, closed: 0 };
     let mut server = Server::new(service, Config::DEFAULT, server_memory.storage());

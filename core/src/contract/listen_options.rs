@@ -164,7 +164,7 @@ impl KeepAlive {
 #[expect(clippy::cast_possible_truncation, reason = "the result is below 2^15")]
 const fn seconds(time: Duration) -> u32 {
     const MAX: u64 = 32_767;
-    let rounded = time.as_secs() + (time.subsec_nanos() > 0) as u64;
+    let rounded = time.as_secs().saturating_add((time.subsec_nanos() > 0) as u64);
     match rounded {
         0 => 1,
         MAX.. => MAX as u32,

@@ -18,7 +18,7 @@ pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
 /// and some to spare.
 const DESCRIPTORS_BESIDE: u64 = 48;
 
-/// What to do about an address that may not be listened on.
+/// Advice about an address that may not be listened on.
 pub(in crate::front_door) const PERMISSION_ADVICE: &str = if cfg!(windows) {
     "another program has that port to itself, or the system reserves it: choose another one"
 } else {
@@ -83,6 +83,12 @@ impl Waker {
         context: &mut Context<'_, Platform>,
     ) -> Result<(Token, Self), Error> {
         context.waker().map(|(token, waker)| (token, Self(waker)))
+    }
+
+    /// Takes a waker of another loop.
+    #[cfg(target_os = "linux")]
+    pub(in crate::front_door) const fn of(waker: selkie_std::Waker) -> Self {
+        Self(waker)
     }
 
     pub(in crate::front_door) fn wake(&self) {

@@ -18,7 +18,7 @@ use super::socket_table::Properties;
 use super::{Platform, Socket, set_v6_only};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::source::raw;
+use crate::sys::source::{OwnedSource, RawSource, raw};
 use crate::sys::{errno, socket};
 
 impl<S: FdSelector> Platform<S> {
@@ -48,24 +48,7 @@ impl<S: FdSelector> Platform<S> {
         address: SocketAddr,
         options: &ListenOptions,
     ) -> Result<Socket, Error> {
-        let bound = RawAddress::new(&address);
-        let listener = socket::stream(&bound)?;
-        if options.reuses_port() {
-            socket::set_reuse_port(raw(&listener))?;
-        } else {
-            socket::set_reuse_address(raw(&listener))?;
-        }
-        set_v6_only(&listener, &address, options.is_v6_only())?;
-        // inherited-options: what follows is for the connections.
-        if let Some(keep_alive) = options.probes() {
-            socket::set_keep_alive(raw(&listener), &keep_alive)?;
-        }
-        if options.has_no_delay() && socket::INHERITS_NO_DELAY {
-            socket::set_no_delay(raw(&listener));
-        }
-        socket::bind(raw(&listener), &bound)?;
-        let backlog = i32::try_from(options.backlog_max()).unwrap_or(i32::MAX);
-        socket::listen(raw(&listener), backlog)?;
+        let listener = open(address, options)?;
         let sets_no_delay = options.has_no_delay() && !socket::INHERITS_NO_DELAY;
         self.insert_with(listener, Properties { sets_no_delay, ..Properties::SOCKET })
     }
@@ -79,12 +62,7 @@ impl<S: FdSelector> Platform<S> {
         }
         // The address is written over, also by a call that finds nothing.
         self.accepted = None;
-        let stream = loop {
-            match socket::accept(entry.fd, &mut self.accepted_from) {
-                Ok(stream) => break stream,
-                Err(error) => accept_error(error)?,
-            }
-        };
+        let stream = accept(entry.fd, &mut self.accepted_from)?;
         // inherited-options: nothing to do for a listener of our own.
         if entry.properties.sets_no_delay {
             socket::set_no_delay(raw(&stream));
@@ -96,6 +74,39 @@ impl<S: FdSelector> Platform<S> {
         let stream = self.insert_socket(stream)?;
         self.accepted = Some(stream);
         Ok(stream)
+    }
+}
+
+/// Opens a TCP listener.
+pub(crate) fn open(address: SocketAddr, options: &ListenOptions) -> Result<OwnedSource, Error> {
+    let bound = RawAddress::new(&address);
+    let listener = socket::stream(&bound)?;
+    if options.reuses_port() {
+        socket::set_reuse_port(raw(&listener))?;
+    } else {
+        socket::set_reuse_address(raw(&listener))?;
+    }
+    set_v6_only(&listener, &address, options.is_v6_only())?;
+    // inherited-options: what follows is for the connections.
+    if let Some(keep_alive) = options.probes() {
+        socket::set_keep_alive(raw(&listener), &keep_alive)?;
+    }
+    if options.has_no_delay() && socket::INHERITS_NO_DELAY {
+        socket::set_no_delay(raw(&listener));
+    }
+    socket::bind(raw(&listener), &bound)?;
+    let backlog = i32::try_from(options.backlog_max()).unwrap_or(i32::MAX);
+    socket::listen(raw(&listener), backlog)?;
+    Ok(listener)
+}
+
+/// Accepts one connection that waits at a listener, and its peer's address.
+pub(crate) fn accept(listener: RawSource, peer: &mut RawAddress) -> Result<OwnedSource, Error> {
+    loop {
+        match socket::accept(listener, peer) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => accept_error(error)?,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod datagram;
 mod io;
-mod listener;
+pub(crate) mod listener;
 mod socket_table;
 mod stream;
 #[cfg(unix)]

@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use selkie_conformance::{Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture};
-use selkie_core::platform::{Selector, Wait, Wake};
+use selkie_core::platform::{Selector, Transport, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Instant};
 use selkie_std::{Backend, Waker};
 
-use crate::tcp::Tcp;
 use crate::world::{self, Borrowed, Owned, World};
 
 /// The near ends, and the platform that watches them.
@@ -51,6 +50,19 @@ pub(crate) trait Near: Sized {
     fn dial(&mut self, _listener: <Self::Platform as Selector>::Source) -> Result<Owned, Error> {
         Err(ErrorKind::Unsupported.into())
     }
+
+    /// Moves what the platform moves in a turn only.
+    fn settle(&mut self) {}
+
+    /// Returns the address that connecting goes to.
+    fn destination(&self) -> Result<SocketAddr, Error> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    /// Accepts what was connected there.
+    fn peer_accept(&self) -> Result<Owned, Error> {
+        Err(ErrorKind::Unsupported.into())
+    }
 }
 
 /// The fixture.
@@ -90,6 +102,7 @@ impl<N: Near> Fixture for Over<N> {
     }
 
     fn settle(&mut self) {
+        self.near.settle();
         world::settle();
     }
 
@@ -204,7 +217,10 @@ impl<N: Near> WakeFixture for Over<N> {
     }
 }
 
-impl TransportFixture for Over<Tcp> {
+impl<N> TransportFixture for Over<N>
+where
+    N: Near<Platform: Transport<Address = SocketAddr>>,
+{
     fn destination(&mut self) -> Result<SocketAddr, Error> {
         self.near.destination()
     }

@@ -4,6 +4,8 @@
 mod bare;
 mod fixture;
 mod tcp;
+#[cfg(target_os = "linux")]
+mod uring;
 mod world;
 
 use selkie_std::Backend;
@@ -38,3 +40,14 @@ macro_rules! conformance {
 }
 
 selkie_std::for_each_backend!(conformance);
+
+/// A kernel that does not allow `io_uring` fails them: see `selkie_std::uring_advice`.
+#[cfg(target_os = "linux")]
+mod io_uring {
+    selkie_conformance::conformance_tests! {
+        tcp: |capacity| {
+            crate::fixture::Over::<crate::uring::Ring>::new(crate::Backend::default(), capacity)
+        };
+        selector wait wake wait_wake transport
+    }
+}

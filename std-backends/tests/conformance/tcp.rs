@@ -15,16 +15,6 @@ pub(crate) struct Tcp {
     far: TcpListener,
 }
 
-impl Tcp {
-    pub(crate) fn destination(&self) -> Result<SocketAddr, Error> {
-        self.far.local_addr().map_err(|error| world::from_io(&error))
-    }
-
-    pub(crate) fn peer_accept(&self) -> Result<Owned, Error> {
-        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
-    }
-}
-
 impl Near for Tcp {
     type Platform = Platform<AnySelector<'static>>;
 
@@ -86,5 +76,13 @@ impl Near for Tcp {
     fn dial(&mut self, listener: Socket) -> Result<Owned, Error> {
         let address = self.platform.local_address(listener)?;
         TcpStream::connect(address).map(Owned::from).map_err(|error| world::from_io(&error))
+    }
+
+    fn destination(&self) -> Result<SocketAddr, Error> {
+        self.far.local_addr().map_err(|error| world::from_io(&error))
+    }
+
+    fn peer_accept(&self) -> Result<Owned, Error> {
+        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
     }
 }

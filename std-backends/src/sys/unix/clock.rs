@@ -23,6 +23,15 @@ impl Clock {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl Clock {
+    /// Converts a time to one of the system's own clock.
+    pub(crate) fn absolute(self, time: Instant) -> libc::timespec {
+        let since_start = time.saturating_since(Instant::ZERO);
+        timespec(Duration::from_nanos(self.start_nanos).saturating_add(since_start))
+    }
+}
+
 /// Returns the nanoseconds of the system's own monotonic clock.
 #[inline]
 fn monotonic_nanos() -> u64 {

@@ -1,0 +1,52 @@
+//! The part of the examples that serve over `io_uring`.
+
+use std::io::stdout;
+use std::net::SocketAddr;
+
+use selkie::{Builder, ListeningRing, Service};
+
+use super::backend::Choice;
+use super::{DRAIN, platform, report};
+
+/// The server over a ring, or the decision for another backend.
+pub(super) enum Opened {
+    Ring(Box<ListeningRing>),
+    /// Another backend, and the reason why, if `io_uring` was asked for.
+    Other(Option<String>),
+}
+
+/// Opens the server over `io_uring`, if that is asked for and the system allows it.
+pub(super) fn open(
+    choice: Option<Choice>,
+    builder: &Builder,
+    address: SocketAddr,
+) -> Result<Opened, String> {
+    let is_required = match choice {
+        Some(Choice::Ring) => true,
+        Some(Choice::Auto) => false,
+        _ => return Ok(Opened::Other(None)),
+    };
+    match builder.clone().listen_ring(address) {
+        Ok(server) => Ok(Opened::Ring(Box::new(server))),
+        Err(error) if error.is_without_ring() && !is_required => {
+            Ok(Opened::Other(Some(error.to_string())))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Serves until asked to stop.
+pub(super) fn serve<S: Service>(
+    mut server: ListeningRing,
+    capacity: u32,
+    service: S,
+) -> Result<(), String> {
+    let handle = server.handle();
+    platform::on_termination(move || handle.drain(DRAIN))?;
+    let address = server.local_address().map_err(|error| error.to_string())?;
+    let listening = format!("listening on {address} (io_uring, capacity {capacity})\n");
+    platform::print(stdout(), &listening);
+    let finished = server.run(service).map_err(|error| error.to_string())?;
+    platform::print(stdout(), &report(&finished.counters, finished.loop_counters));
+    Ok(())
+}

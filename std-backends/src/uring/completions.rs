@@ -1,0 +1,155 @@
+//! What the kernel has done.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use selkie_core::Readiness;
+use selkie_core::backend::Handle;
+
+use super::Uring;
+use super::endpoint::{End, Endpoint, Kind, Repeated};
+use super::memory::OUTPUT;
+use super::operations::{Operation, buffer_of, goes_on};
+use super::ring::Completion;
+
+impl Uring {
+    /// Takes everything that the kernel has completed.
+    pub(super) fn take_completions(&mut self) {
+        while let Some(completion) = self.ring.pop() {
+            let Some((operation, index)) = Operation::of(completion.user_data) else { continue };
+            let is_last = !goes_on(completion.flags);
+            self.operations -= usize::from(is_last);
+            if operation == Operation::WatchWaker {
+                self.watching_waker = Repeated::Idle;
+                self.is_woken |= completion.result > 0;
+                continue;
+            }
+            self.complete(operation, index, completion, is_last);
+        }
+        self.buffers.provide();
+    }
+
+    /// Takes one completion of the source at a place.
+    fn complete(
+        &mut self,
+        operation: Operation,
+        index: usize,
+        completion: Completion,
+        is_last: bool,
+    ) {
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
+        endpoint.operations -= u32::from(is_last);
+        let result = completion.result;
+        match operation {
+            Operation::Receive => self.received(index, completion, is_last),
+            Operation::Accept => self.accepted(index, result, is_last),
+            Operation::Send => {
+                let now = self.clock.now();
+                sent(endpoint, result);
+                endpoint.output.since = now;
+            }
+            Operation::Connect => connected(endpoint, result),
+            Operation::Poll => {
+                endpoint.receiving = Repeated::Idle;
+                if result > 0 {
+                    let events = Readiness::from_bits(result.cast_unsigned());
+                    endpoint.polled |= events;
+                }
+            }
+            Operation::Shutdown => {
+                endpoint.output.is_sending = false;
+                endpoint.output.end = if result < 0 { End::Failed(-result) } else { End::Ended };
+            }
+            Operation::Cancel | Operation::WatchWaker => {}
+        }
+        if operation == Operation::Send {
+            // What was written meanwhile follows at once.
+            self.ask(index);
+        }
+        self.enqueue(index);
+    }
+
+    /// Takes over what was received.
+    fn received(&mut self, index: usize, completion: Completion, is_last: bool) {
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
+        if is_last {
+            endpoint.receiving = Repeated::Idle;
+        }
+        let (result, buffer) = (completion.result, buffer_of(completion.flags));
+        match (result, buffer) {
+            (1.., Some(buffer)) if endpoint.closing.is_none() => {
+                self.buffers.append(&mut endpoint.input, buffer, result.unsigned_abs());
+            }
+            (_, Some(buffer)) => self.buffers.discard(buffer),
+            (0, None) => endpoint.input_end = End::Ended,
+            (_, None) => match -result {
+                // Asked for again, when there are buffers.
+                libc::ENOBUFS | libc::ECANCELED | libc::EINTR => {}
+                code => endpoint.input_end = End::Failed(code),
+            },
+        }
+    }
+
+    /// Takes over a connection.
+    fn accepted(&mut self, index: usize, result: i32, is_last: bool) {
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
+        if is_last {
+            endpoint.receiving = Repeated::Idle;
+        }
+        if result >= 0 {
+            let parked = match endpoint.closing {
+                None => self.parked.push(endpoint, result),
+                Some(_) => Err(result),
+            };
+            if let Err(fd) = parked {
+                // SAFETY: the kernel has just opened it for this operation.
+                drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            }
+        } else if !matches!(-result, libc::ECANCELED | libc::EINTR | libc::EAGAIN) {
+            endpoint.input_end = End::Failed(-result);
+        }
+    }
+
+    /// Closes the descriptor of a source that the kernel has let go of, and frees its place.
+    pub(super) fn release_place(&mut self, handle: Handle, mut endpoint: Endpoint) {
+        while let Some(fd) = self.parked.pop(&mut endpoint) {
+            // SAFETY: it was in the list, so nothing else has taken it.
+            drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        let all = endpoint.input.unread as usize;
+        self.buffers.drop_first(&mut endpoint.input, all);
+        // SAFETY: the endpoint owned it, and is removed.
+        drop(unsafe { OwnedFd::from_raw_fd(endpoint.fd) });
+        let _ = self.endpoints.remove(handle, Endpoint::default());
+        self.open -= 1;
+    }
+}
+
+/// Takes over what was sent.
+fn sent(endpoint: &mut Endpoint, result: i32) {
+    let output = &mut endpoint.output;
+    output.is_sending = false;
+    match u32::try_from(result) {
+        Ok(count) => {
+            output.length -= count.min(output.length);
+            output.start = (output.start + count) % OUTPUT;
+            if output.length == 0 {
+                // The next message finds the same pages.
+                output.start = 0;
+            }
+        }
+        Err(_) if matches!(-result, libc::EINTR | libc::EAGAIN) => {}
+        Err(_) => {
+            output.length = 0;
+            output.end = End::Failed(-result);
+        }
+    }
+}
+
+/// Takes over the result of a connection attempt.
+fn connected(endpoint: &mut Endpoint, result: i32) {
+    endpoint.kind = Kind::Stream;
+    if result < 0 && -result != libc::EISCONN {
+        endpoint.output.end = End::Failed(-result);
+        endpoint.input_end = End::Failed(-result);
+    }
+}

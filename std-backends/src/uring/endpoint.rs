@@ -1,0 +1,158 @@
+//! The state of one source of a ring.
+
+use std::os::fd::RawFd;
+
+use selkie_core::platform::Close;
+use selkie_core::{Error, Instant, Readiness, Token};
+
+use super::input::Input;
+use super::memory::OUTPUT;
+use crate::storage::Zeroable;
+use crate::sys::errno::from_errno;
+
+/// The kind of a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// A connection.
+    #[default]
+    Stream = 0,
+    /// A connection attempt in the kernel.
+    Connecting,
+    Listener,
+    /// A descriptor that is no stream socket: watched by polls, read and written by calls.
+    File,
+}
+
+/// An operation that the kernel repeats until it is cancelled: receiving, accepting, polling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Repeated {
+    #[default]
+    Idle = 0,
+    Armed,
+    /// It was cancelled, and its last completion is awaited.
+    Cancelling,
+}
+
+/// The end of a stream in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum End {
+    #[default]
+    Open,
+    /// The end of the stream.
+    Ended,
+    /// The number of an error.
+    Failed(i32),
+}
+
+impl End {
+    pub(super) fn failure(self) -> Option<Error> {
+        match self {
+            Self::Failed(code) => Some(from_errno(code)),
+            Self::Open | Self::Ended => None,
+        }
+    }
+}
+
+/// Bytes that wait to be sent, in the connection's own buffer. Those in front are in the kernel's
+/// hands while `is_sending` is set.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Output {
+    pub(super) start: u32,
+    pub(super) length: u32,
+    pub(super) is_sending: bool,
+    /// The time since when none of them was sent.
+    pub(super) since: Instant,
+    /// The room that was too small for its last writer.
+    pub(super) declined: u32,
+    pub(super) end: End,
+}
+
+/// One source.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, a byte each")]
+pub(super) struct Endpoint {
+    pub(super) fd: RawFd,
+    pub(super) kind: Kind,
+    /// Operations that the kernel has: the place is not used again before all are completed.
+    pub(super) operations: u32,
+    pub(super) receiving: Repeated,
+    pub(super) input: Input,
+    /// Bytes that the service has left until there are more.
+    pub(super) left: u32,
+    pub(super) input_end: End,
+    pub(super) output: Output,
+    pub(super) shuts_down: bool,
+    pub(super) closing: Option<Close>,
+    /// Set when what it sends, or its connection attempt, was cancelled.
+    pub(super) is_cancelled: bool,
+    /// The token under which it is registered.
+    pub(super) token: Option<Token>,
+    /// Events of `poll(2)` that a file was reported ready for.
+    pub(super) polled: Readiness,
+    /// The first and the last connection that was accepted and not taken + 1, or 0.
+    pub(super) parked_first: u32,
+    pub(super) parked_last: u32,
+    /// The next source in the queue of those that may be ready + 1, or 0.
+    pub(super) next_ready: u32,
+    pub(super) is_queued: bool,
+}
+
+// SAFETY: integers, enums whose first variant is 0, and options for which zero bytes are a value:
+// a token is never zero, and `Close` has values to spare, of which `None` need not be zero bytes;
+// places are written before they are read, as the table counts those that it never used as vacant.
+unsafe impl Zeroable for Endpoint {}
+
+impl Endpoint {
+    pub(super) fn new(fd: RawFd, kind: Kind) -> Self {
+        Self { fd, kind, ..Self::default() }
+    }
+
+    /// Returns the bytes that fit into its output.
+    pub(super) const fn room(&self) -> u32 {
+        OUTPUT - self.output.length
+    }
+
+    /// Returns true if the kernel was never asked to receive, and nothing was received.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.receiving == Repeated::Idle && self.input.unread == 0 && self.input_end == End::Open
+    }
+
+    /// Returns true if the service has something new to read: bytes, or the end.
+    pub(super) fn has_news(&self) -> bool {
+        self.input.unread > self.left || self.input_end != End::Open
+    }
+
+    /// Computes what it is ready for.
+    pub(super) fn readiness(&self) -> Readiness {
+        match self.kind {
+            Kind::Stream => self.stream_readiness(),
+            Kind::Listener if self.parked_first != 0 || self.input_end != End::Open => {
+                Readiness::READABLE
+            }
+            Kind::Listener | Kind::Connecting => Readiness::NONE,
+            Kind::File => self.polled,
+        }
+    }
+
+    fn stream_readiness(&self) -> Readiness {
+        let mut readiness = Readiness::NONE;
+        if self.has_news() {
+            readiness |= Readiness::READABLE;
+        }
+        if self.output.end.failure().is_some() || self.room() > self.output.declined {
+            readiness |= Readiness::WRITABLE;
+        }
+        if self.input_end == End::Ended {
+            readiness |= Readiness::READ_CLOSED;
+            if self.output.end == End::Ended {
+                readiness |= Readiness::CLOSED;
+            }
+        }
+        if self.input_end.failure().or(self.output.end.failure()).is_some() {
+            readiness |= Readiness::ERROR;
+        }
+        readiness
+    }
+}

@@ -1,0 +1,198 @@
+//! The buffers that the kernel fills with what it receives.
+//!
+//! A buffer is in one of three places: provided to the kernel, in the list of a connection, or
+//! free. Free ones are a stack and only as many as one turn needs are provided, so that buffers
+//! which were never needed stay untouched pages.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::io_uring::{io_uring_buf, io_uring_ptr};
+use selkie_core::Error;
+
+use super::memory::{BUFFER, Buffer, PROVIDED, Page};
+use super::ring::Ring;
+
+/// The buffers of one connection, in the order in which their bytes were received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Input {
+    /// The first and the last buffer + 1, or 0.
+    first: u32,
+    last: u32,
+    /// The number of buffers.
+    pub(super) held: u32,
+    /// Bytes of the first buffer that were taken out.
+    taken: u32,
+    /// Bytes that are left in all of them.
+    pub(super) unread: u32,
+}
+
+/// All buffers.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    bytes: NonNull<u8>,
+    entries: &'static mut [Buffer],
+    ring: NonNull<io_uring_buf>,
+    tail: u16,
+    provided: usize,
+    /// The top of the stack of free buffers + 1, or 0.
+    free: u32,
+    /// The first buffer that was never used.
+    fresh: usize,
+}
+
+// SAFETY: the pointers are to memory that belongs to the buffers for as long as the process runs.
+unsafe impl Send for Buffers {}
+
+impl Buffers {
+    /// Registers the ring of provided buffers, which is empty.
+    pub(super) fn new(
+        ring: &Ring,
+        provided: &'static mut [Page],
+        input: &'static mut [u8],
+        buffers: &'static mut [Buffer],
+    ) -> Result<Self, Error> {
+        #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
+        ring.register_buffers(provided.as_mut_ptr().cast(), PROVIDED as u32)?;
+        Ok(Self {
+            bytes: NonNull::from(input).cast(),
+            entries: buffers,
+            ring: NonNull::from(provided).cast(),
+            tail: 0,
+            provided: 0,
+            free: 0,
+            fresh: 0,
+        })
+    }
+
+    /// Provides free buffers to the kernel, as many as it may fill in one turn.
+    #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
+    pub(super) fn provide(&mut self) {
+        let before = self.tail;
+        while self.provided < PROVIDED {
+            let Some(buffer) = self.take_free() else { break };
+            let place = usize::from(self.tail) & (PROVIDED - 1);
+            // SAFETY: the place is within the ring, and the kernel reads it only once it is before
+            // the tail. The last field of the first place is the tail itself, and stays.
+            unsafe {
+                let entry = self.ring.add(place).as_ptr();
+                (&raw mut (*entry).addr).write(io_uring_ptr::new(self.start(buffer).cast()));
+                (&raw mut (*entry).len).write(BUFFER);
+                (&raw mut (*entry).bid).write(buffer as u16);
+            }
+            self.tail = self.tail.wrapping_add(1);
+            self.provided += 1;
+        }
+        if self.tail != before {
+            // SAFETY: the tail of the ring is the last field of its first place.
+            let tail = unsafe { AtomicU16::from_ptr(&raw mut (*self.ring.as_ptr()).resv) };
+            tail.store(self.tail, Ordering::Release);
+        }
+    }
+
+    /// Returns true if the kernel has none to fill, and none is free.
+    pub(super) const fn is_exhausted(&self) -> bool {
+        self.provided == 0 && self.free == 0 && self.fresh == self.entries.len()
+    }
+
+    /// Takes a free buffer.
+    fn take_free(&mut self) -> Option<usize> {
+        if self.free != 0 {
+            let buffer = self.free as usize - 1;
+            self.free = self.entries[buffer].next;
+            return Some(buffer);
+        }
+        let fresh = self.fresh;
+        (fresh < self.entries.len()).then(|| {
+            self.fresh += 1;
+            fresh
+        })
+    }
+
+    /// Returns a buffer to the stack.
+    #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
+    fn free(&mut self, buffer: usize) {
+        self.entries[buffer] = Buffer { next: self.free, length: 0 };
+        self.free = buffer as u32 + 1;
+    }
+
+    /// Returns the address of a buffer.
+    fn start(&self, buffer: usize) -> *mut u8 {
+        debug_assert!(buffer < self.entries.len());
+        // SAFETY: there are as many bytes as buffers of that size.
+        unsafe { self.bytes.as_ptr().add(buffer * BUFFER as usize) }
+    }
+
+    /// Takes a buffer over that the kernel has filled, and drops its bytes.
+    pub(super) fn discard(&mut self, buffer: usize) {
+        self.provided -= 1;
+        self.free(buffer);
+    }
+
+    /// Takes a buffer over that the kernel has filled with `count` bytes, and adds it to a
+    /// connection's. A few bytes move into the buffer before, as far as that has room: else a peer
+    /// that sends single bytes would take one for each.
+    #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
+    pub(super) fn append(&mut self, input: &mut Input, buffer: usize, count: u32) {
+        self.provided -= 1;
+        input.unread += count;
+        if input.last != 0 {
+            let last = input.last as usize - 1;
+            let length = self.entries[last].length;
+            if length + count <= BUFFER {
+                // SAFETY: the kernel has neither of the two buffers, and the bytes fit.
+                unsafe {
+                    let end = self.start(last).add(length as usize);
+                    self.start(buffer).copy_to_nonoverlapping(end, count as usize);
+                }
+                self.entries[last].length = length + count;
+                return self.free(buffer);
+            }
+            self.entries[last].next = buffer as u32 + 1;
+        } else {
+            input.first = buffer as u32 + 1;
+        }
+        self.entries[buffer] = Buffer { next: 0, length: count };
+        input.last = buffer as u32 + 1;
+        input.held += 1;
+    }
+
+    /// Copies what a connection has received into `into`, as far as there is room.
+    pub(super) fn copy(&self, input: &Input, into: &mut [u8]) -> usize {
+        let (mut next, mut skipped, mut copied) = (input.first, input.taken as usize, 0);
+        while next != 0 && copied < into.len() {
+            let buffer = next as usize - 1;
+            let available = self.entries[buffer].length as usize - skipped;
+            let count = available.min(into.len() - copied);
+            // SAFETY: the kernel does not have the buffer, and so many bytes were received.
+            unsafe {
+                let from = self.start(buffer).add(skipped);
+                from.copy_to_nonoverlapping(into[copied..].as_mut_ptr(), count);
+            }
+            (next, skipped, copied) = (self.entries[buffer].next, 0, copied + count);
+        }
+        copied
+    }
+
+    /// Drops the first `count` bytes that a connection has received.
+    #[expect(clippy::cast_possible_truncation, reason = "at most what was received")]
+    pub(super) fn drop_first(&mut self, input: &mut Input, count: usize) {
+        let mut count = (count as u32).min(input.unread);
+        input.unread -= count;
+        while input.first != 0 {
+            let buffer = input.first as usize - 1;
+            let Buffer { next, length } = self.entries[buffer];
+            let available = length - input.taken;
+            if count < available {
+                input.taken += count;
+                return;
+            }
+            count -= available;
+            input.taken = 0;
+            input.first = next;
+            input.held -= 1;
+            self.free(buffer);
+        }
+        input.last = 0;
+    }
+}

@@ -1,0 +1,136 @@
+//! The memory of a ring, which the kernel writes to.
+
+use selkie_core::Error;
+use selkie_core::backend::{HandleEntry, SourceEntry};
+
+use super::endpoint::Endpoint;
+use crate::storage::{Zeroable, try_zeroed_slice};
+
+/// The size and alignment of a page.
+pub(super) const PAGE: usize = 4096;
+/// Entries of the submission queue. More submissions than that in one turn take another call.
+pub(super) const SUBMISSIONS: u32 = 256;
+/// Entries of the completion queue. The kernel keeps what does not fit.
+pub(super) const COMPLETIONS: u32 = 1024;
+/// Buffers that the kernel may fill before the platform runs again.
+pub(super) const PROVIDED: usize = 256;
+/// The size of a buffer for received bytes.
+pub(super) const BUFFER: u32 = 2048;
+/// The most buffers that a connection keeps: input beyond that stays in the kernel.
+pub(super) const HELD_MAX: usize = 10;
+/// The size of a connection's buffer for bytes to send.
+pub(super) const OUTPUT: u32 = 16 << 10;
+/// The numbers that a buffer can have.
+const BUFFERS_MAX: usize = 1 << 16;
+
+/// Memory that begins at a page.
+#[repr(C, align(4096))]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page([u8; PAGE]);
+
+// SAFETY: an array of integers.
+unsafe impl Zeroable for Page {}
+
+/// A buffer for received bytes: its place in a list, and how many bytes are in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Buffer {
+    /// The next one of the same list + 1, or 0.
+    pub(super) next: u32,
+    pub(super) length: u32,
+}
+
+// SAFETY: a struct of integers.
+unsafe impl Zeroable for Buffer {}
+
+/// A connection that was accepted and not taken yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Parked {
+    pub(super) fd: i32,
+    /// The next one of the same list + 1, or 0.
+    pub(super) next: u32,
+}
+
+// SAFETY: a struct of integers.
+unsafe impl Zeroable for Parked {}
+
+/// The memory of a [`Uring`](super::Uring), which the kernel writes to as long as the process runs.
+///
+/// Untouched pages cost nothing. The kernel keeps the pages of its queues, about 44 KiB, in memory
+/// (`RLIMIT_MEMLOCK`).
+#[derive(Debug)]
+pub struct UringStorage {
+    pub(super) submissions: &'static mut [Page],
+    pub(super) queues: &'static mut [Page],
+    pub(super) provided: &'static mut [Page],
+    pub(super) input: &'static mut [u8],
+    pub(super) buffers: &'static mut [Buffer],
+    pub(super) output: &'static mut [u8],
+    pub(super) parked: &'static mut [Parked],
+    pub(super) endpoints: &'static mut [HandleEntry<Endpoint>],
+    pub(super) sources: &'static mut [SourceEntry<u32>],
+    pub(super) sockets: usize,
+    pub(super) held_max: usize,
+}
+
+/// The largest number of sockets: each keeps up to two buffers at least.
+const SOCKETS_MAX: usize = (BUFFERS_MAX - PROVIDED) / 2;
+
+/// Makes a table that is never given back: the kernel may write to it until the process ends.
+fn leaked<T: Zeroable>(len: usize) -> Result<&'static mut [T], Error> {
+    try_zeroed_slice(len).map(Box::leak)
+}
+
+impl UringStorage {
+    /// Takes memory for `sockets` sockets, listeners included, and never gives it back.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory);
+    /// [`InvalidInput`](selkie_core::ErrorKind::InvalidInput) for more than 32,640 sockets.
+    pub fn leaked(sockets: usize) -> Result<Self, Error> {
+        Self::leaked_for(sockets, sockets)
+    }
+
+    /// Takes memory for `sockets` sockets, of which `registered` are watched at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`leaked`](Self::leaked).
+    pub fn leaked_for(registered: usize, sockets: usize) -> Result<Self, Error> {
+        if sockets > SOCKETS_MAX {
+            return Err(selkie_core::ErrorKind::InvalidInput.into());
+        }
+        // A socket that is being closed keeps its place until the kernel has let go of it.
+        let places = sockets + sockets.min(64) + 1;
+        let held_max = ((BUFFERS_MAX - PROVIDED) / places).clamp(1, HELD_MAX);
+        let buffers = places * held_max + PROVIDED;
+        let queues = 1024 + COMPLETIONS as usize * 16;
+        Ok(Self {
+            submissions: leaked((SUBMISSIONS as usize * 64).div_ceil(PAGE))?,
+            queues: leaked(queues.div_ceil(PAGE))?,
+            provided: leaked((PROVIDED * 16).div_ceil(PAGE))?,
+            input: leaked(buffers * BUFFER as usize)?,
+            buffers: leaked(buffers)?,
+            output: leaked(places * OUTPUT as usize)?,
+            parked: leaked(2 * COMPLETIONS as usize)?,
+            endpoints: leaked(places)?,
+            sources: leaked(registered)?,
+            sockets,
+            held_max,
+        })
+    }
+
+    /// Returns the bytes of all tables.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        size_of_val(self.submissions)
+            + size_of_val(self.queues)
+            + size_of_val(self.provided)
+            + size_of_val(self.input)
+            + size_of_val(self.buffers)
+            + size_of_val(self.output)
+            + size_of_val(self.parked)
+            + size_of_val(self.endpoints)
+            + size_of_val(self.sources)
+    }
+}

@@ -1,0 +1,326 @@
+//! What is asked of the kernel. Each operation names the place of its source, which stays until the
+//! operation is completed.
+
+use std::os::fd::RawFd;
+
+use rustix::io_uring::{
+    IoringAcceptFlags, IoringAsyncCancelFlags, IoringOp, IoringRecvFlags, IoringSqeFlags,
+    RecvFlags, SendFlags, SocketFlags, io_uring_ptr, io_uring_sqe, io_uring_user_data,
+};
+use selkie_core::{Error, Interest};
+
+use super::Uring;
+use super::endpoint::{End, Kind, Repeated};
+use super::memory::OUTPUT;
+use crate::sys::address::RawAddress;
+
+/// The kind of an operation, in the lowest byte of its user data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Operation {
+    Receive = 1,
+    Accept,
+    Send,
+    Connect,
+    Poll,
+    Cancel,
+    Shutdown,
+    WatchWaker,
+}
+
+impl Operation {
+    const ALL: [Self; 8] = [
+        Self::Receive,
+        Self::Accept,
+        Self::Send,
+        Self::Connect,
+        Self::Poll,
+        Self::Cancel,
+        Self::Shutdown,
+        Self::WatchWaker,
+    ];
+
+    /// Makes the user data of an operation on the source at `index`.
+    fn user_data(self, index: usize) -> u64 {
+        (index as u64) << 8 | self as u64
+    }
+
+    /// Returns the operation and the place in some user data.
+    pub(super) fn of(user_data: u64) -> Option<(Self, usize)> {
+        let operation = Self::ALL.into_iter().find(|op| *op as u64 == user_data & 0xff)?;
+        Some((operation, usize::try_from(user_data >> 8).ok()?))
+    }
+}
+
+/// Makes an entry for an operation on a descriptor.
+fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
+    io_uring_sqe { opcode: code, fd, ..io_uring_sqe::default() }
+}
+
+impl Uring {
+    /// Hands an operation to the kernel at the next entry.
+    fn begin(
+        &mut self,
+        operation: Operation,
+        index: usize,
+        mut entry: io_uring_sqe,
+    ) -> Result<(), Error> {
+        entry.user_data = io_uring_user_data::from_u64(operation.user_data(index));
+        self.ring.push(entry)?;
+        self.operations += 1;
+        if operation != Operation::WatchWaker {
+            if let Some(endpoint) = self.at(index) {
+                endpoint.operations += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for what the source at a place needs and the kernel does not do yet. What cannot be
+    /// asked for now is asked for at the next turn.
+    pub(super) fn ask(&mut self, index: usize) {
+        let Some(endpoint) = self.endpoints.at(index).map(|(_, endpoint)| *endpoint) else {
+            return;
+        };
+        if endpoint.closing.is_some() {
+            return self.advance_closing(index);
+        }
+        let asked = match endpoint.kind {
+            Kind::Stream => self.ask_to_receive(index).and_then(|()| self.ask_to_send(index)),
+            Kind::Listener => self.ask_to_accept(index),
+            Kind::File => self.ask_to_poll(index),
+            Kind::Connecting => Ok(()),
+        };
+        if asked.is_err() {
+            self.enqueue(index);
+        }
+    }
+
+    /// Receives all that comes, unless the service is slow or does not want it.
+    fn ask_to_receive(&mut self, index: usize) -> Result<(), Error> {
+        let interest = self.interest_at(index);
+        let (held_max, is_exhausted) = (self.held_max, self.buffers.is_exhausted());
+        let Some(endpoint) = self.at(index) else { return Ok(()) };
+        let has_room = endpoint.input.held < held_max;
+        let wants = endpoint.input_end == End::Open && interest.contains(Interest::READABLE);
+        match endpoint.receiving {
+            Repeated::Armed if !has_room => self.cancel(Operation::Receive, index),
+            Repeated::Idle if wants && has_room && is_exhausted => {
+                // Asked for again when a buffer is free.
+                self.enqueue(index);
+                Ok(())
+            }
+            Repeated::Idle if wants && has_room => {
+                let mut entry = entry(IoringOp::Recv, endpoint.fd);
+                entry.ioprio.recv_flags = IoringRecvFlags::MULTISHOT;
+                entry.flags = IoringSqeFlags::BUFFER_SELECT;
+                entry.buf.buf_group = 0;
+                entry.op_flags.recv_flags = RecvFlags::empty();
+                self.begin(Operation::Receive, index, entry)?;
+                self.set_repeated(index, Repeated::Armed);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends what waits, if nothing is being sent, and then the end of the stream if asked for.
+    fn ask_to_send(&mut self, index: usize) -> Result<(), Error> {
+        let start = self.output_of(index);
+        let Some(endpoint) = self.at(index) else { return Ok(()) };
+        let output = endpoint.output;
+        if output.is_sending || output.end != End::Open {
+            return Ok(());
+        }
+        if output.length > 0 {
+            // The bytes up to the end of the buffer; the rest follows.
+            let length = output.length.min(OUTPUT - output.start);
+            let mut entry = entry(IoringOp::Send, endpoint.fd);
+            // SAFETY: the offset is within the buffer.
+            let bytes = unsafe { start.add(output.start as usize) };
+            entry.addr_or_splice_off_in.addr = io_uring_ptr::new(bytes.cast());
+            entry.len.len = length;
+            entry.op_flags.send_flags = SendFlags::NOSIGNAL;
+            self.begin(Operation::Send, index, entry)?;
+            self.set_sending(index);
+        } else if endpoint.shuts_down {
+            let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
+            entry.len.len = libc::SHUT_WR as u32;
+            self.begin(Operation::Shutdown, index, entry)?;
+            self.set_sending(index);
+        }
+        Ok(())
+    }
+
+    /// Accepts all that comes while there is room for it, else one at a time.
+    fn ask_to_accept(&mut self, index: usize) -> Result<(), Error> {
+        let interest = self.interest_at(index);
+        let Some(endpoint) = self.at(index) else { return Ok(()) };
+        // A failure is returned by the next accept, and until then another would fail as well.
+        let wants = interest.contains(Interest::READABLE)
+            && endpoint.parked_first == 0
+            && endpoint.input_end == End::Open;
+        match endpoint.receiving {
+            Repeated::Armed if !wants => self.cancel(Operation::Accept, index),
+            Repeated::Idle if wants => {
+                let mut entry = entry(IoringOp::Accept, endpoint.fd);
+                entry.op_flags.accept_flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+                if self.open_max - self.open > 64 {
+                    entry.ioprio.accept_flags = IoringAcceptFlags::MULTISHOT;
+                }
+                self.begin(Operation::Accept, index, entry)?;
+                self.set_repeated(index, Repeated::Armed);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Polls a file for what it is watched for.
+    fn ask_to_poll(&mut self, index: usize) -> Result<(), Error> {
+        let interest = self.interest_at(index);
+        let Some(endpoint) = self.at(index) else { return Ok(()) };
+        match endpoint.receiving {
+            Repeated::Idle if !interest.is_empty() && endpoint.polled.is_empty() => {
+                let mut entry = entry(IoringOp::PollAdd, endpoint.fd);
+                entry.op_flags.poll32_events = u32::from(interest.bits() & 0x07);
+                self.begin(Operation::Poll, index, entry)?;
+                self.set_repeated(index, Repeated::Armed);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Polls the waker.
+    pub(super) fn ask_for_wakes(&mut self) {
+        let Some(waker) = &self.waker else { return };
+        if self.watching_waker != Repeated::Idle {
+            return;
+        }
+        let mut entry = entry(IoringOp::PollAdd, waker.source());
+        entry.op_flags.poll32_events = libc::POLLIN as u32;
+        if self.begin(Operation::WatchWaker, 0, entry).is_ok() {
+            self.watching_waker = Repeated::Armed;
+        }
+    }
+
+    /// Stops watching the waker.
+    pub(super) fn cancel_wakes(&mut self) -> Result<(), Error> {
+        if self.watching_waker == Repeated::Armed {
+            self.submit_cancel(Operation::WatchWaker.user_data(0), usize::MAX >> 8)?;
+            self.watching_waker = Repeated::Cancelling;
+        }
+        Ok(())
+    }
+
+    /// Connects to an address, which lies in the output buffer until the kernel has it.
+    pub(super) fn ask_to_connect(
+        &mut self,
+        index: usize,
+        address: &RawAddress,
+    ) -> Result<(), Error> {
+        let start = self.output_of(index);
+        let Some(endpoint) = self.at(index) else { return Ok(()) };
+        let length = address.length();
+        // SAFETY: an address is shorter than the buffer, in which nothing else is.
+        unsafe { address.as_ptr().cast::<u8>().copy_to_nonoverlapping(start, length as usize) };
+        let mut entry = entry(IoringOp::Connect, endpoint.fd);
+        entry.addr_or_splice_off_in.addr = io_uring_ptr::new(start.cast());
+        entry.off_or_addr2.off = u64::from(length);
+        self.begin(Operation::Connect, index, entry)
+    }
+
+    /// Cancels an operation that is repeated until then.
+    fn cancel(&mut self, operation: Operation, index: usize) -> Result<(), Error> {
+        self.submit_cancel(operation.user_data(index), index)?;
+        self.set_repeated(index, Repeated::Cancelling);
+        Ok(())
+    }
+
+    /// Cancels the operation with the given user data.
+    fn submit_cancel(&mut self, user_data: u64, index: usize) -> Result<(), Error> {
+        let mut entry = entry(IoringOp::AsyncCancel, -1);
+        entry.addr_or_splice_off_in.user_data = io_uring_user_data::from_u64(user_data);
+        entry.op_flags.cancel_flags = IoringAsyncCancelFlags::empty();
+        self.begin(Operation::Cancel, index, entry)
+    }
+
+    /// Goes on to close the source at a place: cancels what is left, and gives the descriptor back
+    /// when the kernel has let go of it.
+    pub(super) fn advance_closing(&mut self, index: usize) {
+        let Some((handle, endpoint)) = self.endpoints.at(index) else { return };
+        let endpoint = *endpoint;
+        let is_abort = endpoint.closing == Some(selkie_core::platform::Close::Abort);
+        let is_failed = endpoint.output.end.failure().is_some();
+        if endpoint.receiving == Repeated::Armed {
+            let operation = match endpoint.kind {
+                Kind::Listener => Operation::Accept,
+                Kind::File => Operation::Poll,
+                _ => Operation::Receive,
+            };
+            if self.cancel(operation, index).is_err() {
+                return self.enqueue(index);
+            }
+        }
+        if !is_abort && !is_failed && endpoint.kind == Kind::Stream && endpoint.output.length > 0 {
+            if self.ask_to_send(index).is_err() {
+                self.enqueue(index);
+            }
+            return;
+        }
+        let is_cancelled = endpoint.is_cancelled;
+        if is_abort && endpoint.output.is_sending && !is_cancelled {
+            if self.submit_cancel(Operation::Send.user_data(index), index).is_err() {
+                return self.enqueue(index);
+            }
+            self.set_cancelled(index);
+        }
+        if endpoint.kind == Kind::Connecting && !is_cancelled {
+            if self.submit_cancel(Operation::Connect.user_data(index), index).is_err() {
+                return self.enqueue(index);
+            }
+            self.set_cancelled(index);
+        }
+        if self.at(index).is_some_and(|endpoint| endpoint.operations == 0) && !endpoint.is_queued {
+            self.release_place(handle, endpoint);
+        }
+    }
+
+    fn set_cancelled(&mut self, index: usize) {
+        if let Some(endpoint) = self.at(index) {
+            endpoint.is_cancelled = true;
+        }
+    }
+
+    fn set_repeated(&mut self, index: usize, state: Repeated) {
+        if let Some(endpoint) = self.at(index) {
+            endpoint.receiving = state;
+        }
+    }
+
+    fn set_sending(&mut self, index: usize) {
+        if let Some(endpoint) = self.at(index) {
+            endpoint.output.is_sending = true;
+        }
+    }
+
+    /// Returns the start of the output buffer of a place.
+    pub(super) fn output_of(&self, index: usize) -> *mut u8 {
+        debug_assert!(index < self.endpoints.capacity());
+        // SAFETY: there is a buffer for each place.
+        unsafe { self.output.as_ptr().add(index * OUTPUT as usize) }
+    }
+}
+
+/// Returns the buffer that the kernel names with 16 bits of the flags.
+pub(super) const fn buffer_of(flags: u32) -> Option<usize> {
+    const IS_BUFFER: u32 = 1;
+    if flags & IS_BUFFER == 0 { None } else { Some((flags >> 16) as usize) }
+}
+
+/// Returns whether the operation goes on.
+pub(super) const fn goes_on(flags: u32) -> bool {
+    const MORE: u32 = 2;
+    flags & MORE != 0
+}

@@ -1,0 +1,218 @@
+//! The two queues that are shared with the kernel: `io_uring(7)`.
+//!
+//! Quirks, each repeated at the line that it concerns:
+//!
+//! * *first-wait*: a ring with `SINGLE_ISSUER` belongs to the thread that enables it. So it is
+//!   made disabled, and the first entry enables it: a loop may be built on one thread and run on
+//!   another.
+//! * *late-completions*: after a ring is closed, the kernel still posts completions into its
+//!   memory (seen on 6.18). So all is cancelled first, and the last completion is awaited.
+//! * *overflow*: completions beyond the queue are kept by the kernel until the next entry.
+
+use std::ffi::c_void;
+use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::io::Errno;
+use rustix::io_uring::{
+    IoringAsyncCancelFlags, IoringEnterFlags, IoringRegisterOp, IoringSetupFlags, io_uring_buf_reg,
+    io_uring_cqe, io_uring_enter, io_uring_enter_arg, io_uring_getevents_arg, io_uring_params,
+    io_uring_ptr, io_uring_register, io_uring_setup, io_uring_sqe, io_uring_sync_cancel_reg,
+};
+use selkie_core::{Error, ErrorKind};
+
+use super::memory::{COMPLETIONS, Page, SUBMISSIONS};
+use crate::sys::errno::from_errno;
+
+/// One completion.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Completion {
+    pub(super) user_data: u64,
+    pub(super) result: i32,
+    pub(super) flags: u32,
+}
+
+/// The submission queue and the completion queue.
+#[derive(Debug)]
+pub(super) struct Ring {
+    fd: OwnedFd,
+    is_enabled: bool,
+    submissions: NonNull<io_uring_sqe>,
+    submission_head: NonNull<AtomicU32>,
+    submission_tail: NonNull<AtomicU32>,
+    completions: NonNull<io_uring_cqe>,
+    completion_head: NonNull<AtomicU32>,
+    completion_tail: NonNull<AtomicU32>,
+}
+
+// SAFETY: the pointers are to memory that belongs to the ring for as long as the process runs.
+unsafe impl Send for Ring {}
+
+/// Converts an error of the system.
+pub(super) fn error(errno: Errno) -> Error {
+    from_errno(errno.raw_os_error())
+}
+
+/// The flags of a new ring.
+const FLAGS: IoringSetupFlags = IoringSetupFlags::SINGLE_ISSUER
+    .union(IoringSetupFlags::DEFER_TASKRUN)
+    .union(IoringSetupFlags::NO_SQARRAY)
+    .union(IoringSetupFlags::SUBMIT_ALL)
+    .union(IoringSetupFlags::CQSIZE)
+    .union(IoringSetupFlags::NO_MMAP)
+    .union(IoringSetupFlags::R_DISABLED);
+
+impl Ring {
+    /// Makes a ring in memory that the kernel writes to from now on.
+    pub(super) fn new(
+        submissions: &'static mut [Page],
+        queues: &'static mut [Page],
+    ) -> Result<Self, Error> {
+        let mut params = io_uring_params::default();
+        params.flags = FLAGS;
+        params.cq_entries = COMPLETIONS;
+        params.sq_off.user_addr = io_uring_ptr::new(submissions.as_mut_ptr().cast());
+        params.cq_off.user_addr = io_uring_ptr::new(queues.as_mut_ptr().cast());
+        // SAFETY: both tables are as large as the numbers of entries say, and `'static`.
+        let fd = unsafe { io_uring_setup(SUBMISSIONS, &mut params) }.map_err(error)?;
+        let start = NonNull::from(queues).cast::<u8>();
+        // SAFETY: the kernel gives offsets within the memory of the queues.
+        let at = |offset: u32| unsafe { start.add(offset as usize) };
+        Ok(Self {
+            fd,
+            is_enabled: false,
+            submissions: NonNull::from(submissions).cast(),
+            submission_head: at(params.sq_off.head).cast(),
+            submission_tail: at(params.sq_off.tail).cast(),
+            completions: at(params.cq_off.cqes).cast(),
+            completion_head: at(params.cq_off.head).cast(),
+            completion_tail: at(params.cq_off.tail).cast(),
+        })
+    }
+
+    /// Registers a ring of buffers as the group 0.
+    pub(super) fn register_buffers(&self, ring: *mut c_void, entries: u32) -> Result<(), Error> {
+        let mut register = io_uring_buf_reg::default();
+        register.ring_addr = io_uring_ptr::new(ring);
+        register.ring_entries = entries;
+        let argument = (&raw const register).cast();
+        // SAFETY: the argument is valid for the call, and the caller's ring is `'static`.
+        unsafe { io_uring_register(&self.fd, IoringRegisterOp::RegisterPbufRing, argument, 1) }
+            .map(drop)
+            .map_err(error)
+    }
+
+    /// Returns the number of submissions that the kernel has not taken.
+    fn pending(&self) -> u32 {
+        // SAFETY: both are valid for as long as the process runs. Only this thread writes the tail.
+        unsafe {
+            let tail = self.submission_tail.as_ref().load(Ordering::Relaxed);
+            tail.wrapping_sub(self.submission_head.as_ref().load(Ordering::Acquire))
+        }
+    }
+
+    /// Adds a submission. A full queue is handed to the kernel first.
+    pub(super) fn push(&mut self, entry: io_uring_sqe) -> Result<(), Error> {
+        if self.pending() == SUBMISSIONS {
+            self.enter(0, None)?;
+            if self.pending() == SUBMISSIONS {
+                return Err(ErrorKind::Full.into());
+            }
+        }
+        // SAFETY: the kernel does not read the entry at the tail, and this thread alone writes.
+        unsafe {
+            let tail = self.submission_tail.as_ref();
+            let position = tail.load(Ordering::Relaxed);
+            let place = self.submissions.add((position & (SUBMISSIONS - 1)) as usize);
+            place.write(entry);
+            tail.store(position.wrapping_add(1), Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Hands all submissions to the kernel, and waits for `completions` at least, or until a time
+    /// of the monotonic clock. Returns true if a signal has ended the wait.
+    pub(super) fn enter(
+        &mut self,
+        completions: u32,
+        until: Option<libc::timespec>,
+    ) -> Result<bool, Error> {
+        self.enable()?;
+        let submissions = self.pending();
+        let result = match until {
+            Some(mut until) if completions > 0 => {
+                let argument = io_uring_getevents_arg {
+                    ts: io_uring_ptr::new((&raw mut until).cast()),
+                    ..io_uring_getevents_arg::default()
+                };
+                let flags = IoringEnterFlags::GETEVENTS
+                    | IoringEnterFlags::EXT_ARG
+                    | IoringEnterFlags::ABS_TIMER;
+                // SAFETY: what the submissions name is `'static` or belongs to an endpoint that
+                // stays until they are completed.
+                unsafe {
+                    io_uring_enter_arg(&self.fd, submissions, completions, flags, Some(&argument))
+                }
+            }
+            // SAFETY: as above.
+            _ => unsafe {
+                io_uring_enter(&self.fd, submissions, completions, IoringEnterFlags::GETEVENTS)
+            },
+        };
+        match result {
+            Err(Errno::INTR) => Ok(true),
+            // The time has come; completions have to be taken first (overflow).
+            Ok(_) | Err(Errno::TIME | Errno::BUSY | Errno::AGAIN) => Ok(false),
+            Err(errno) => Err(error(errno)),
+        }
+    }
+
+    /// Makes this thread the one that enters (first-wait).
+    fn enable(&mut self) -> Result<(), Error> {
+        if !self.is_enabled {
+            let none = std::ptr::null();
+            // SAFETY: the call takes no argument.
+            unsafe { io_uring_register(&self.fd, IoringRegisterOp::RegisterEnableRings, none, 0) }
+                .map_err(error)?;
+            self.is_enabled = true;
+        }
+        Ok(())
+    }
+
+    /// Cancels every operation, and returns when that is done (late-completions).
+    pub(super) fn cancel_all(&mut self) {
+        let mut cancel = io_uring_sync_cancel_reg::default();
+        cancel.flags = IoringAsyncCancelFlags::ANY | IoringAsyncCancelFlags::ALL;
+        cancel.fd = -1;
+        (cancel.timeout.tv_sec, cancel.timeout.tv_nsec) = (-1, -1);
+        let argument = (&raw const cancel).cast();
+        // What was not handed to the kernel yet is cancelled with the rest.
+        let _ = self.enter(0, None);
+        // SAFETY: the argument is valid for the call.
+        let _ = unsafe {
+            io_uring_register(&self.fd, IoringRegisterOp::RegisterSyncCancel, argument, 1)
+        };
+    }
+
+    /// Takes the oldest completion.
+    pub(super) fn pop(&mut self) -> Option<Completion> {
+        // SAFETY: the entry at the head is complete if it is before the tail, which the kernel
+        // writes after it. This thread alone writes the head.
+        unsafe {
+            let head = self.completion_head.as_ref();
+            let position = head.load(Ordering::Relaxed);
+            if position == self.completion_tail.as_ref().load(Ordering::Acquire) {
+                return None;
+            }
+            let entry = self.completions.add((position & (COMPLETIONS - 1)) as usize).as_ref();
+            let completion = Completion {
+                user_data: entry.user_data.u64_(),
+                result: entry.res,
+                flags: entry.flags.bits(),
+            };
+            head.store(position.wrapping_add(1), Ordering::Release);
+            Some(completion)
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The contract of a selector.
+//!
+//! Which sources are ready follows from the platform's own state. A queue has those that may be:
+//! each goes to its end when it was reported, so that all have their turn.
+
+use selkie_core::backend::{check_tenant, check_vacant};
+use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
+use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
+
+use super::endpoint::{Kind, Repeated};
+use super::{Uring, UringSocket};
+use crate::waker::{WakeSource, Waker};
+
+impl Uring {
+    /// Returns what the source at a place is armed for.
+    pub(super) fn interest_at(&self, index: usize) -> Interest {
+        let token = self.endpoints.at(index).and_then(|(_, endpoint)| endpoint.token);
+        let registered = token.and_then(|token| self.sources.at(token.index()));
+        registered.map_or(Interest::NONE, |(_, registration, _)| registration.armed())
+    }
+
+    /// Puts a source at the end of the queue of those that may be ready.
+    #[expect(clippy::cast_possible_truncation, reason = "places have 32 bits")]
+    pub(super) fn enqueue(&mut self, index: usize) {
+        let link = index as u32 + 1;
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
+        if std::mem::replace(&mut endpoint.is_queued, true) {
+            return;
+        }
+        endpoint.next_ready = 0;
+        match self.ready_last.checked_sub(1) {
+            None => self.ready_first = link,
+            Some(last) => {
+                if let Some((_, last)) = self.endpoints.at_mut(last as usize) {
+                    last.next_ready = link;
+                }
+            }
+        }
+        self.ready_last = link;
+    }
+
+    /// Takes the first source of the queue.
+    fn dequeue(&mut self) -> Option<usize> {
+        let index = self.ready_first.checked_sub(1)? as usize;
+        let (_, endpoint) = self.endpoints.at_mut(index)?;
+        endpoint.is_queued = false;
+        self.ready_first = endpoint.next_ready;
+        if self.ready_first == 0 {
+            self.ready_last = 0;
+        }
+        Some(index)
+    }
+
+    /// Returns what a source is ready for, of what it is armed for.
+    fn reportable(&self, index: usize) -> Option<(Token, Readiness)> {
+        let (_, endpoint) = self.endpoints.at(index)?;
+        let token = endpoint.token?;
+        let armed = self.interest_at(index);
+        if armed.is_empty() {
+            return None;
+        }
+        let mut wanted = Readiness::from_bits(u32::from(armed.bits() & 0x07));
+        wanted |= Readiness::ERROR | Readiness::CLOSED;
+        let ready = endpoint.readiness();
+        if armed.contains(Interest::READABLE) {
+            wanted |= Readiness::READ_CLOSED;
+        }
+        let readiness = ready & wanted;
+        (!readiness.is_empty()).then_some((token, readiness))
+    }
+
+    /// Returns true if a source can be reported without a look at the kernel. Drops those from the
+    /// front of the queue that cannot.
+    fn has_ready(&mut self) -> bool {
+        if self.is_woken {
+            return true;
+        }
+        let last = self.ready_last;
+        while let Some(index) = self.ready_first.checked_sub(1) {
+            let index = index as usize;
+            if self.reportable(index).is_some() {
+                return true;
+            }
+            let was_last = self.ready_first == last;
+            self.dequeue();
+            self.ask(index);
+            if was_last {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Adds events for what is ready.
+    fn report(&mut self, events: &mut Events<'_>) {
+        // A waker that is always woken has the first place in every second turn.
+        if !std::mem::take(&mut self.was_woken) {
+            self.report_wake(events);
+        }
+        self.report_sources(events);
+        self.report_wake(events);
+    }
+
+    /// Adds an event for the waker.
+    fn report_wake(&mut self, events: &mut Events<'_>) {
+        let Some(waker) = &self.waker else { return };
+        if self.is_woken && events.room() > 0 {
+            waker.drain();
+            let _ = events.push(Event { token: waker.token(), readiness: Readiness::READABLE });
+            (self.is_woken, self.was_woken) = (false, true);
+        }
+    }
+
+    /// Adds events for the sources in the queue, each once at most.
+    fn report_sources(&mut self, events: &mut Events<'_>) {
+        let Some(last) = self.ready_last.checked_sub(1) else { return };
+        while events.room() > 0 {
+            let Some(index) = self.dequeue() else { break };
+            if let Some((token, readiness)) = self.reportable(index) {
+                let _ = events.push(Event { token, readiness });
+                let is_oneshot = self.sources.mark_fired(token.index());
+                let endpoint = self.at(index);
+                if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.kind == Kind::File) {
+                    // The next poll finds out if it is still ready.
+                    endpoint.polled = Readiness::NONE;
+                }
+                if !is_oneshot {
+                    self.enqueue(index);
+                }
+            }
+            self.ask(index);
+            if index == last as usize {
+                break;
+            }
+        }
+    }
+
+    /// Looks at the kernel, and waits for it until `deadline` if `waits` says so. Returns true if a
+    /// signal has ended the wait.
+    fn look(
+        &mut self,
+        events: &mut Events<'_>,
+        waits: bool,
+        deadline: Option<Instant>,
+    ) -> Result<bool, Error> {
+        self.ask_for_wakes();
+        let waits = waits && events.room() > 0 && !self.has_ready();
+        let until = deadline.map(|deadline| self.clock.absolute(deadline));
+        let is_interrupted = self.ring.enter(u32::from(waits), until)?;
+        self.take_completions();
+        self.report(events);
+        Ok(is_interrupted)
+    }
+}
+
+impl Selector for Uring {
+    type Source = UringSocket;
+
+    fn register(
+        &mut self,
+        source: UringSocket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        let endpoint = self.live(source)?;
+        let is_registered = endpoint.token.is_some();
+        self.sources.check_vacant(token)?;
+        let waker = self.waker.as_ref().map(WakeSource::token);
+        if waker.is_some_and(|waker| waker.index() == token.index()) {
+            check_vacant(waker, token, self.sources.capacity())?;
+        }
+        if is_registered {
+            return Err(ErrorKind::AlreadyRegistered.into());
+        }
+        check_supported(interest, mode)?;
+        let index = source.0.index();
+        #[expect(clippy::cast_possible_truncation, reason = "places have 32 bits")]
+        self.sources.insert(token, interest, mode, index as u32);
+        self.live_mut(source)?.token = Some(token);
+        self.ask(index);
+        self.enqueue(index);
+        Ok(())
+    }
+
+    fn modify(
+        &mut self,
+        source: UringSocket,
+        token: Token,
+        interest: Interest,
+        mode: Mode,
+    ) -> Result<(), Error> {
+        let tenant = self.live(source)?.token;
+        check_tenant(tenant, token)?;
+        check_supported(interest, mode)?;
+        self.sources.update(token, interest, mode);
+        let index = source.0.index();
+        self.ask(index);
+        self.enqueue(index);
+        Ok(())
+    }
+
+    fn deregister(&mut self, source: UringSocket, token: Token) -> Result<(), Error> {
+        let endpoint = self.live_mut(source)?;
+        check_tenant(endpoint.token, token)?;
+        endpoint.token = None;
+        self.sources.remove(token);
+        Ok(())
+    }
+
+    fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.look(events, false, None).map(drop)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::READ_CLOSED
+            | Capabilities::CLOSED
+            | Capabilities::ERROR
+            | Capabilities::WAKER
+            | Capabilities::CHECK
+            | Capabilities::ABORT
+    }
+
+    fn capacity(&self) -> usize {
+        self.sources.capacity()
+    }
+}
+
+/// Refuses what a ring does not have.
+fn check_supported(interest: Interest, mode: Mode) -> Result<(), Error> {
+    if mode == Mode::Edge || interest == Interest::HANGUP {
+        return Err(ErrorKind::Unsupported.into());
+    }
+    Ok(())
+}
+
+impl Wait for Uring {
+    fn now(&mut self) -> Instant {
+        self.clock.now()
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        if deadline.is_none() && self.sources.armed() == 0 && self.waker.is_none() {
+            return Err(ErrorKind::NothingToWaitFor.into());
+        }
+        loop {
+            let is_interrupted = self.look(events, true, deadline)?;
+            let is_over = deadline.is_some_and(|deadline| deadline <= self.clock.now());
+            // What the kernel has done need not be an event.
+            if events.room() == 0 || !events.is_empty() || is_over || is_interrupted {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Wake for Uring {
+    type Waker = Waker;
+
+    fn waker(&mut self, token: Token) -> Result<Waker, Error> {
+        if self.waker.is_some() {
+            return Err(ErrorKind::AlreadyRegistered.into());
+        }
+        self.sources.check_vacant(token)?;
+        if self.watching_waker == Repeated::Cancelling {
+            // The channel before is still watched: its last completion comes with this entry.
+            self.ring.enter(0, None)?;
+            self.take_completions();
+        }
+        let source = WakeSource::new(token)?;
+        let waker = source.waker();
+        self.waker = Some(source);
+        self.ask_for_wakes();
+        Ok(waker)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        check_tenant(self.waker.as_ref().map(WakeSource::token), token)?;
+        self.cancel_wakes()?;
+        // The channel stays open until its poll is cancelled.
+        self.ring.enter(0, None)?;
+        self.take_completions();
+        self.waker = None;
+        self.is_woken = false;
+        Ok(())
+    }
+}
