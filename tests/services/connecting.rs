@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use selkie::{Backend, CloseReason, Config, Peer, Service, Token};
 
-use crate::stand::{connect, listener, serve};
+use crate::server::{connect, listener, serve};
 
 /// Connects each client to one address, and carries bytes both ways.
 struct Relay {
@@ -136,7 +136,7 @@ pub(crate) fn a_silent_host_times_out(backend: Backend) {
     drop(first);
 }
 
-/// Connects to an own port that nobody listens on, until a source port was the same once.
+/// Connects again and again to a port without a listener, which may be chosen as the source too.
 pub(crate) fn a_server_never_connects_to_itself(backend: Backend) {
     let (closed, address) = listener();
     drop(closed);
