@@ -5,8 +5,8 @@ mod wasi;
 
 use std::net::SocketAddr;
 
-use selkie_core::Error;
 use selkie_core::platform::ListenOptions;
+use selkie_core::{Error, ErrorKind};
 use selkie_wasi::Socket;
 pub use wasi::{Backend, UnknownBackend};
 pub(in crate::front_door) use wasi::{PERMISSION_ADVICE, Waker};
@@ -51,6 +51,10 @@ pub(in crate::front_door) fn listen(
     address: SocketAddr,
     options: &ListenOptions,
 ) -> Result<Socket, ServeError> {
+    // Hosts bind without either. Ignoring it would serve other clients than those asked for.
+    if options.reuses_port() || (address.is_ipv6() && !options.is_v6_only()) {
+        return Err(ServeError::new(Step::Listen(address), ErrorKind::Unsupported.into()));
+    }
     let backlog = options.backlog_max();
     platform.listen(address, backlog).map_err(|error| ServeError::new(Step::Listen(address), error))
 }
