@@ -12,7 +12,7 @@
 //! cargo run --release --example dns -- 127.0.0.1:5300 --upstream 127.0.0.53:53
 //! ```
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 mod native {
     use std::hash::{BuildHasher, RandomState};
     use std::io::Write;
@@ -155,12 +155,12 @@ mod native {
     }
 }
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 fn main() -> std::process::ExitCode {
     native::main()
 }
 
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 fn main() {
     eprintln!("dns: this platform has no UDP socket in Selkie");
 }

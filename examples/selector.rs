@@ -8,6 +8,9 @@
 //! cargo run --example selector
 //! ```
 
+#[cfg(not(unix))]
+compile_error!("selector: pipes can be watched on Unix only");
+
 use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::thread;

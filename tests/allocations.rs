@@ -1,7 +1,7 @@
 //! Nothing is allocated between the first wait and the end of the drain, on any backend and with
 //! clients of every kind.
 
-#![cfg(unix)]
+#![cfg(any(unix, windows))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -386,7 +386,7 @@ impl Crowd {
             write_pause_max: pick(random, &[0, 0, 100_000, 20_000_000, 1_000_000_000]),
             read_max: pick(random, &[1, 50, 1_000, 65_536]),
             read_pause_max: pick(random, &[0, 0, 100_000, 20_000_000]),
-            stalls: sometimes(random, 500),
+            stalls: sometimes(random, 1_000),
             stall_max: pick(random, &[1_000_000, 100_000_000, 60_000_000_000]),
             client_resets: sometimes(random, 300),
             client_closes: sometimes(random, 300),

@@ -1,10 +1,12 @@
-//! Native backends of the Selkie event loop: select, poll, epoll and kqueue, a waker, TCP and UDP.
+//! Native backends of the Selkie event loop: select, poll, epoll, kqueue and AFD, a waker, TCP and
+//! UDP.
 //!
 //! | system | [`DefaultSelector`] | also |
 //! | --- | --- | --- |
 //! | Linux, Android | `Epoll` | [`Poll`], [`Select`]; `Kqueue` with the feature `libkqueue` |
 //! | FreeBSD, `DragonFly` BSD, NetBSD, OpenBSD, Apple's | `Kqueue` | [`Poll`], [`Select`] |
 //! | other Unix | [`Poll`] | [`Select`] |
+//! | Windows | `Afd` | [`Poll`] (`WSAPoll`), [`Select`] |
 //!
 //! There are two ways to use it.
 //!
@@ -104,6 +106,8 @@
 //! * Regular files are refused by `epoll` and `kqueue`, and always ready for `poll` and `select`.
 //! * [`Mode::Edge`](selkie_core::Mode::Edge) works with `epoll` and `kqueue` only.
 //! * After a `fork`, the child makes its own selector.
+//! * On Windows a source is a socket: the examples of this page, which use pipes, are Unix's. A
+//!   listener cannot share its address, and signals, child processes and Unix sockets are missing.
 #![cfg(any(unix, windows))]
 
 include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
@@ -134,8 +138,8 @@ pub use sources::{ChildExit, Signals};
 pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
 #[cfg(has_afd)]
 pub use sys::afd::AfdOperation;
+pub use sys::descriptor_limit::DescriptorLimit;
 pub use sys::errno::from_errno;
-pub use sys::limit::DescriptorLimit;
 pub use sys::rlimit::raise_descriptor_limit;
 #[cfg(target_os = "linux")]
 pub use uring::{Uring, UringSocket, UringStorage, uring_advice};

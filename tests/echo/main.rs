@@ -12,6 +12,8 @@ mod output;
 mod pausing;
 mod process;
 mod programs;
+#[cfg(target_os = "linux")]
+mod ring;
 mod server;
 mod sharded;
 mod stalling;

@@ -1,13 +1,33 @@
 //! The echo example as a child process.
 
+#[path = "requests.rs"]
+mod requests;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::clients::{Target, comes_true};
 
+#[cfg(unix)]
+#[allow(unused_imports, reason = "some tests send no other signals")]
+pub(crate) use requests::signal;
+
 /// The echo example, which cargo builds along with the tests.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_echo");
+
+/// The variable that names a folder with the same programs for Windows. They are run by Wine then.
+pub(crate) const WINDOWS_PROGRAMS: &str = "SELKIE_WINDOWS_PROGRAMS";
+
+/// Prepares a command for a program that cargo has built, or for its namesake for Windows.
+pub(crate) fn command(program: &str) -> Command {
+    let Some(folder) = std::env::var_os(WINDOWS_PROGRAMS) else { return requests::own(program) };
+    let name = Path::new(program).file_stem().expect("a path of a program");
+    let mut command = Command::new("wine");
+    command.arg(Path::new(&folder).join(name).with_extension("exe"));
+    command
+}
 
 /// A running echo server, which is killed if a test fails.
 pub(crate) struct Server {
@@ -25,7 +45,7 @@ pub(crate) struct Report {
 impl Server {
     /// Starts the example on a free port and waits until it listens.
     pub(crate) fn start(backend: &str, options: &[&str]) -> Self {
-        Self::start_with(Command::new(PROGRAM), backend, options)
+        Self::start_with(command(PROGRAM), backend, options)
     }
 
     /// Starts a prepared command that has no arguments yet.
@@ -50,23 +70,7 @@ impl Server {
 
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
-        signal(&self.child, "TERM");
-    }
-
-    /// Suspends it until [`Server::resume`] is called.
-    pub(crate) fn suspend(&self) {
-        signal(&self.child, "STOP");
-        let id = self.child.id().to_string();
-        let is_stopped = || {
-            let output = Command::new("ps").args(["-o", "state=", "-p", &id]).output();
-            output.expect("every unix has ps").stdout.starts_with(b"T")
-        };
-        assert!(comes_true(is_stopped), "the server is not suspended");
-    }
-
-    /// Lets a suspended server go on.
-    pub(crate) fn resume(&self) {
-        signal(&self.child, "CONT");
+        requests::terminate(&self.child);
     }
 
     /// Asks it to stop, and shows that it does so without complaint.
@@ -107,13 +111,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Sends a signal to a process.
-pub(crate) fn signal(child: &Child, name: &str) {
-    let (name, id) = (format!("-{name}"), child.id().to_string());
-    let status = Command::new("kill").args([name, id]).status().expect("every unix has kill");
-    assert!(status.success(), "the server is gone already");
 }
 
 /// Parses the address and the capacity in `listening on 127.0.0.1:7000 (epoll, capacity 1024)`.

@@ -1,6 +1,6 @@
 //! The examples that are programs of their own, as processes: what their clients see, also those
 //! that misbehave.
-#![cfg(unix)]
+#![cfg(any(unix, windows))]
 
 #[path = "../clients/mod.rs"]
 #[allow(unused_imports, reason = "the cases are for echo servers")]
@@ -13,17 +13,19 @@ mod chat;
 mod dns;
 mod http;
 mod kv;
+mod proxy;
 mod watch;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 
 use server::Server;
 
 /// Starts an example on the default backend.
 fn start(program: &str, options: &[&str]) -> Server {
-    Server::start_with(Command::new(program), selkie::Backend::default().name(), options)
+    let is_wine = std::env::var_os(server::WINDOWS_PROGRAMS).is_some();
+    let backend = if is_wine { "afd" } else { selkie::Backend::default().name() };
+    Server::start_with(server::command(program), backend, options)
 }
 
 /// Sends `request` and waits for exactly `answer`.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use selkie::{Backend, Config, Peer, Service, Token};
 
-use crate::stand::{connect, serve};
+use crate::server::{connect, serve};
 
 /// The address of a peer and its listener, in `opened` and in `received`.
 #[derive(Default)]

@@ -4,7 +4,7 @@
 
 mod connecting;
 mod knowing;
-mod stand;
+mod server;
 
 /// Makes a test of each function for each backend.
 macro_rules! on_every_backend {

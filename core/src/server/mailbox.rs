@@ -10,7 +10,8 @@ use crate::contract::Token;
 /// messages from another loop, from an interrupt. `N` is a power of two, from 2 on.
 ///
 /// Any thread posts, through a shared reference. What it posts is delivered in the loop's thread
-/// by [`Server::deliver`](crate::Server::deliver), which the loop's waker causes. Nothing is allocated, and no lock is
+/// by [`Server::deliver`](crate::Server::deliver), which the loop's waker causes. Nothing is
+/// allocated, and no lock is
 /// taken, so it can be a `static`, and an interrupt can post. A thread that is suspended in the
 /// middle of a post keeps those behind it waiting; its own wake, after the post, delivers all.
 ///
@@ -50,7 +51,8 @@ impl<M, const N: usize> Mailbox<M, N> {
         self.queue.enqueue((token, message)).map_err(|(_, message)| message)
     }
 
-    /// Takes the message out that has waited longest. [`Server::deliver`](crate::Server::deliver) does so; this is for
+    /// Takes the message out that has waited longest, as
+    /// [`Server::deliver`](crate::Server::deliver) does; this is for
     /// loops without a server.
     pub fn take(&self) -> Option<(Token, M)> {
         self.queue.dequeue()

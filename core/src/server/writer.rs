@@ -153,8 +153,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let now = self.context.now();
         let is_full = self.platform_room(index) == 0;
         let connection = self.connection(index);
-        // Each refused send of one wait would otherwise restart the stall timeout. The wait for
-        // enough room is none for any, in which the peer takes nothing.
+        // Each refused send of one wait would otherwise restart the stall timeout.
         let waits_for_any = is_full || P::REPORTS_ROOM;
         let is_retried = connection.has(Flag::OFFER_AGAIN) && !waits_for_any;
         if !connection.has(Flag::NO_ROOM) && !is_retried {
@@ -322,8 +321,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if self.pool.len(output) == 0 {
             return self.release_output(index);
         }
-        // The stall timeout starts anew if the peer took some, and only now if what a slow callback
-        // gathered is tried for the first time.
+        // The stall timeout starts anew if the peer took some, and with the first try.
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
         self.schedule_stall(index, now);

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use selkie_core::platform::Close;
+use selkie_core::platform::{Capabilities, Close};
 use selkie_core::{CloseReason, Instant, Service};
 
 use crate::on_all;
@@ -18,6 +18,7 @@ fn drain<S: Service, const KIND: u8>(rig: &mut Rig<'_, S, KIND>, within: Duratio
 }
 
 on_all! {
+    a_service_is_told_of_a_drain_once_for_each_connection
     idle_connections_are_closed_at_once
     pending_bytes_are_sent_before_the_close
     what_was_received_behind_a_full_inbox_is_served_while_draining
@@ -38,6 +39,23 @@ fn what_was_received_behind_a_full_inbox_is_served_while_draining<const KIND: u8
         assert_eq!(rig.take(client).len(), 400);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
         assert_eq!(rig.closed_for(CloseReason::Drained), 1);
+    });
+}
+
+fn a_service_is_told_of_a_drain_once_for_each_connection<const KIND: u8>() {
+    let mut service = Scripted::echo();
+    service.on_draining = Some(Box::new(|_| ()));
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
+        for _ in 0..2 {
+            rig.connected();
+        }
+        drain(rig, Duration::from_secs(60));
+        rig.pass(Duration::from_secs(50));
+        let told = |call: &Call| matches!(call, Call::Draining(_));
+        assert_eq!(rig.server.service().count(told), 2);
+        assert_eq!(rig.server.open_connections(), 2, "the service goes on");
+        rig.pass(Duration::from_secs(10));
+        assert!(rig.server.is_drained());
     });
 }
 
@@ -245,5 +263,70 @@ fn a_loop_that_waits_returns_when_it_is_drained() {
             "it slept until the deadline, and no longer"
         );
         assert_eq!(rig.closed_for(CloseReason::Expelled), 1);
+    });
+}
+
+#[test]
+fn who_waits_for_a_buffer_is_read_before_it_is_told_of_the_drain() {
+    let shape = Shape { blocks: 2, ..Shape::SMALL };
+    with_server::<_, SERVER>(shape, UNLIMITED, Scripted::echo(), |rig| {
+        let (stalled, other, late) = (rig.connected(), rig.connected(), rig.connected());
+        for client in [stalled, other] {
+            rig.give_room(client, 0);
+            rig.send(client, b"a");
+        }
+        rig.settle();
+        assert_eq!(rig.server.blocks_borrowed(), 2);
+        rig.send(late, b"late");
+        rig.settle();
+        drain(rig, Duration::from_secs(10));
+        rig.pass(Duration::from_secs(7));
+        assert_eq!(rig.closed(late), None, "only the deadline cuts it off");
+        for client in [stalled, other] {
+            rig.give_room(client, 1);
+        }
+        rig.settle();
+        assert_eq!(rig.take(late), b"late");
+        assert_eq!(rig.closed(late), Some(Close::Graceful));
+    });
+}
+
+#[test]
+fn a_peer_is_read_on_after_a_drain_was_late_to_tell_its_service() {
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        rig.socket(client).read_max = 1;
+        rig.send(client, &[b'x'; 100]);
+        rig.server.drain(&mut rig.event_loop.context(), rig.now + Duration::from_secs(10));
+        rig.turn();
+        rig.now = rig.now + Duration::from_secs(6);
+        for _ in 0..5 {
+            rig.turn();
+        }
+        let told = |call: &Call| matches!(call, Call::Draining(_));
+        assert_eq!(rig.server.service().count(told), 1, "half of the time is over");
+        assert!(rig.socket(client).incoming.len() > 50);
+        rig.settle();
+        assert_eq!(rig.take(client).len(), 100);
+        assert_eq!(rig.closed(client), Some(Close::Graceful));
+        assert_eq!(rig.server.service().count(told), 1);
+    });
+}
+
+#[test]
+fn who_has_left_in_order_is_drained_if_its_input_is_not_taken() {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(crate::scripted::end);
+    service.on_received = Box::new(|_, _| 0);
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
+        rig.event_loop.platform.capabilities = Capabilities::HANGUP;
+        let client = rig.connected();
+        rig.send(client, &[b'x'; 40]);
+        rig.settle();
+        rig.socket(client).hung_up = true;
+        rig.settle();
+        assert_eq!(rig.closed(client), None, "its input may still be taken");
+        drain(rig, Duration::from_secs(10));
+        assert_eq!(rig.closed_for(CloseReason::Drained), 1);
     });
 }

@@ -16,6 +16,7 @@ mod peers;
 mod pool;
 mod posting;
 mod promises;
+mod regained;
 mod replies;
 mod reused;
 mod rig;

@@ -20,6 +20,7 @@ on_all! {
     a_peer_that_has_sent_is_served_although_its_deadline_has_passed
     both_ended_streams_close_the_connection
     a_full_inbox_that_is_not_taken_is_closed_in_time
+    a_peer_whose_input_fills_the_inbox_is_not_idle
 }
 
 fn a_peer_that_has_sent_is_served_although_its_deadline_has_passed<const KIND: u8>() {
@@ -63,6 +64,19 @@ fn a_full_inbox_that_is_not_taken_is_closed_in_time<const KIND: u8>() {
         assert_eq!(rig.closed_for(CloseReason::InputNotTaken), 1);
         rig.pass(Duration::from_secs(60));
         assert_eq!(rig.closed(fine), None, "there is room for more of its line");
+    });
+}
+
+fn a_peer_whose_input_fills_the_inbox_is_not_idle<const KIND: u8>() {
+    let (idle, input) = (Duration::from_secs(2), Duration::from_secs(5));
+    let config = UNLIMITED.idle_timeout(Some(idle)).input_timeout(Some(input));
+    with_server::<_, KIND>(Shape::SMALL, config, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        rig.send(client, &[b'x'; 40]);
+        rig.pass(just_before(input));
+        assert_eq!(rig.closed(client), None, "more waits behind what the service does not take");
+        rig.pass(Duration::from_nanos(1));
+        assert_eq!(rig.closed_for(CloseReason::InputNotTaken), 1);
     });
 }
 

@@ -9,11 +9,12 @@ use selkie_core::{CloseReason, Config, EventLoop, Instant, Peer, Server, Service
 
 use crate::on_all;
 use crate::rig::UNLIMITED;
-use crate::toy::{Handle, Toy};
+use crate::toy::{Handle, SERVER, Toy};
 
 const SLOTS: usize = 5;
 
-/// Echoes; for the message `slow` it sleeps before it answers, and for `late` afterwards.
+/// Echoes; for the message `slow` it sleeps before it answers, for `late` afterwards, and
+/// for `twice` it answers twice before.
 struct Echo {
     sleeps: Duration,
     slept: Rc<Cell<Duration>>,
@@ -27,8 +28,11 @@ impl Service for Echo {
         if bytes == b"slow" {
             self.slept.set(self.slept.get() + self.sleeps);
         }
+        if bytes == b"twice" {
+            peer.send_some(bytes);
+        }
         let taken = peer.send_some(bytes);
-        if bytes == b"late" {
+        if bytes == b"late" || bytes == b"twice" {
             self.slept.set(self.slept.get() + self.sleeps);
         }
         taken
@@ -92,6 +96,7 @@ on_all! {
     an_adopted_connection_has_all_its_idle_time_however_late_it_is_adopted
     a_drain_from_outside_has_all_its_time_however_long_the_pause_before
     a_client_whose_callback_took_longer_than_the_idle_time_is_not_idle
+    an_answer_at_the_end_of_a_slow_callback_is_progress
     who_sent_during_a_callback_of_another_is_served_before_it_is_judged
     a_client_that_is_silent_for_the_idle_time_is_closed_although_callbacks_are_slow
 }
@@ -150,6 +155,31 @@ fn a_client_whose_callback_took_longer_than_the_idle_time_is_not_idle<const KIND
         assert_eq!(bench.round(), now, "no time has passed since");
         assert_eq!(bench.answer(0).len(), 13);
     }
+}
+
+fn an_answer_at_the_end_of_a_slow_callback_is_progress<const KIND: u8>() {
+    let mut bench = Bench::<KIND>::new(idle_after_two_seconds(), 3 * IDLE);
+    bench.send(0, b"slow");
+    let answered = bench.round();
+    let mut last = answered;
+    while bench.closed().len() < 3 {
+        last = bench.round();
+    }
+    assert!(last >= answered + IDLE, "it is idle since it was answered");
+}
+
+#[test]
+fn a_stall_counts_from_the_first_try_to_send() {
+    let mut bench = Bench::<SERVER>::new(UNLIMITED.stall_timeout(Some(IDLE)), 3 * IDLE);
+    bench.event_loop.platform.socket(bench.clients[0]).room = b"twice".len();
+    bench.send(0, b"twice");
+    let tried = bench.round();
+    let mut last = tried;
+    while bench.closed().is_empty() {
+        last = bench.round();
+    }
+    assert_eq!(bench.closed(), [CloseReason::Stalled]);
+    assert!(last >= tried + IDLE, "nothing could be taken while the callback slept");
 }
 
 fn who_sent_during_a_callback_of_another_is_served_before_it_is_judged<const KIND: u8>() {

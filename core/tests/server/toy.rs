@@ -33,6 +33,8 @@ pub(crate) struct Socket {
     pub(crate) outgoing: Vec<u8>,
     /// The number of further bytes that the platform takes from the server.
     pub(crate) room: usize,
+    /// The room there is right after the next write, as the peer takes bytes at once.
+    pub(crate) refill: Option<usize>,
     /// The most bytes that one write takes.
     pub(crate) write_max: usize,
     /// The most bytes that one read gives.
@@ -70,6 +72,7 @@ impl Socket {
             peer_ended: false,
             outgoing: Vec::new(),
             room: usize::MAX,
+            refill: None,
             write_max: usize::MAX,
             read_max: usize::MAX,
             read_error: None,
@@ -387,6 +390,7 @@ impl<const KIND: u8> Transport for Toy<KIND> {
         if socket.room != usize::MAX {
             socket.room -= count;
         }
+        socket.room = socket.refill.take().unwrap_or(socket.room);
         Ok(count)
     }
 

@@ -13,6 +13,7 @@ mod echo;
 mod http;
 mod kv;
 mod output_buffer;
+mod proxy;
 pub mod tasks;
 
 pub use chat::{Chat, ChatCounters, Member, Seat};
@@ -20,3 +21,4 @@ pub use dns::{DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, HostEntry, PendingQ
 pub use echo::Echo;
 pub use http::{Http, HttpSession};
 pub use kv::{Entry, Kv, Store, StoreError};
+pub use proxy::{Proxy, ProxyCounters, Tunnel};

@@ -1,12 +1,11 @@
 //! The rules: what must hold after every turn, at rest, and after the drain.
 
-use selkie_core::platform::Close;
-use selkie_core::{CloseReason, ErrorKind, Instant, Server, Service};
+use selkie_core::{Instant, Server, Service};
 
+use super::Judge;
 use super::drive::{Run, Verdict};
 use super::neighbour::Neighbour;
-use super::{ADDRESS, Judge};
-use crate::{Closed, Scenario};
+use crate::Scenario;
 
 /// State of the rules between turns.
 #[derive(Debug)]
@@ -42,14 +41,14 @@ impl Checks {
         let limits = &scenario.limits;
         // Full batches put a deadline off until all sources were looked at, twice if it passes in
         // the middle of such a round; then as many expire in a turn as a batch has events. Each of
-        // the three begins in the middle of a turn.
-        let turns_late_max = 3 * (1 + limits.slots.div_ceil(limits.batch.max(1)));
+        // the three begins and ends in the middle of a turn.
+        let turns_late_max = 3 * (2 + limits.slots.div_ceil(limits.batch.max(1)));
         let patience_max = 40 + 8 * turns_late_max;
         // After an event, even an excused one, a loop that is driven from outside wants to be sure
         // with another turn. Where buffers are few, each source that was reported falsely waits for
         // one until its turn comes.
-        let rounds = if limits.is_scarce() { turns_late_max / 3 } else { 0 };
-        let excused_after_max = 1 + rounds;
+        let in_line = if limits.is_scarce() { limits.slots } else { 0 };
+        let excused_after_max = 1 + in_line;
         Self {
             patience: patience_max,
             patience_max,
@@ -92,15 +91,6 @@ impl Checks {
     }
 }
 
-/// Breaks a rule unless something holds.
-macro_rules! ensure {
-    ($holds:expr, $rule:expr, $($what:tt)*) => {
-        if !$holds {
-            return Err(($rule, alloc::format!($($what)*)));
-        }
-    };
-}
-
 impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Run<'_, S, F, OWNS_BUFFERS, READS_ON>
 {
@@ -122,141 +112,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_counters()?;
         self.check_bounds()?;
         self.check_deadlines()?;
-        self.check_service_timer()?;
         self.check_notice()?;
         self.check_tables()?;
         self.check_backlog()?;
         self.check_draining()
-    }
-
-    /// Checks that a service was offered every byte before `read_closed`.
-    fn check_ends(&mut self) -> Verdict {
-        for (token, offered, taken) in self.server.service_mut().ends.drain(..) {
-            let platform = &self.event_loop.platform;
-            let closed =
-                platform.evidence.closed.iter().map(|closed| (closed.token, &closed.evidence));
-            let open = platform
-                .network
-                .connections
-                .iter()
-                .map(|open| (open.evidence.token, &open.evidence));
-            let arrived = closed
-                .chain(open)
-                .find(|(found, _)| *found == Some(token))
-                .map(|(_, evidence)| evidence.arrived_total);
-            ensure!(
-                // A reset may throw away what was shown already.
-                arrived.is_some_and(|arrived| offered >= arrived),
-                "all is offered before the end",
-                "{token:?} was told of the end after {offered} of {arrived:?} bytes"
-            );
-            ensure!(
-                // What a reset has thrown away is not counted any more.
-                taken.is_ok() || self.scenario.parameters.reset_discards != 0,
-                "the end tells what is left",
-                "{token:?} was told of {taken:?} of {offered} bytes"
-            );
-        }
-        Ok(())
-    }
-
-    /// Checks that each close of the service matches one of the platform, for a reason that the
-    /// platform knows.
-    fn check_closings(&mut self) -> Verdict {
-        let now = self.event_loop.context().now();
-        for position in 0..self.server.service().closings.len() {
-            let (token, reason, left) = self.server.service().closings[position];
-            let platform = &mut self.event_loop.platform;
-            let found =
-                platform.evidence.closed.iter().position(|closed| closed.token == Some(token));
-            let Some(found) = found else {
-                return Err((
-                    "slots come back",
-                    alloc::format!("{token:?} was {reason}, and is not closed"),
-                ));
-            };
-            let closed = platform.evidence.closed.swap_remove(found);
-            self.check_reason(&closed, reason, now)?;
-            self.check_last_look(&closed, reason, left)?;
-            let service = &self.server.service().service;
-            let verdict = self
-                .event_loop
-                .platform
-                .client_model
-                .clients
-                .server_closed(service, &closed, reason);
-            verdict.map_err(|what| ("replies are complete", what))?;
-        }
-        self.server.service_mut().closings.clear();
-        // What is left was refused before the service knew of it.
-        let refused = self
-            .event_loop
-            .platform
-            .evidence
-            .closed
-            .drain(..)
-            .filter(|closed| closed.token.is_some() && closed.evidence.listener == ADDRESS.0);
-        let refused = refused.count();
-        ensure!(
-            refused == 0,
-            "calls come in order",
-            "{refused} connections were closed without a call"
-        );
-        Ok(())
-    }
-
-    /// Checks that the platform has evidence for the reason of a close.
-    fn check_reason(&self, closed: &Closed, reason: CloseReason, now: Instant) -> Verdict {
-        let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
-        let since = |then: Instant| now.saturating_since(then).as_nanos();
-        let rule = "connections close for a reason";
-        let told =
-            |kinds: &[ErrorKind]| evidence.failed.is_some_and(|failed| kinds.contains(&failed));
-        let reset =
-            [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
-        let holds = match reason {
-            CloseReason::Finished => evidence.end_read,
-            CloseReason::Closed => closed.how == Close::Graceful || evidence.failed.is_some(),
-            CloseReason::Aborted => closed.how == Close::Abort,
-            // A hang-up is told by an event, or by a failure.
-            CloseReason::Reset => evidence.noticed || told(&reset),
-            CloseReason::Failed => {
-                evidence.unwatchable || (evidence.failed.is_some() && !told(&reset))
-            }
-            CloseReason::Idle => {
-                let is_over = since(evidence.moved_at) >= u128::from(limits.idle_timeout);
-                limits.idle_timeout != 0 && is_over
-            }
-            CloseReason::Stalled => {
-                let span = evidence.refused_since.map_or(0, since);
-                let is_over = span >= u128::from(limits.stall_timeout);
-                limits.stall_timeout != 0 && is_over
-            }
-            CloseReason::InputNotTaken => {
-                let timeout = if limits.input_timeout == 0 {
-                    limits.stall_timeout
-                } else {
-                    limits.input_timeout
-                };
-                timeout != 0 && since(evidence.opened_at) >= u128::from(timeout)
-            }
-            CloseReason::BufferNeeded => self.server.counters().buffer_waits > 0,
-            CloseReason::Drained => self.drain_until.is_some(),
-            // A peer that was sent everything, the end included, is not expelled.
-            CloseReason::Expelled => {
-                !evidence.write_ended && self.drain_until.is_some_and(|deadline| deadline <= now)
-            }
-            // A reason without a rule is a fault of this check.
-            _ => false,
-        };
-        ensure!(
-            holds,
-            rule,
-            "{:?} was {reason} at {now:?}: {evidence:?}, {:?}",
-            closed.token,
-            closed.how
-        );
-        Ok(())
     }
 
     /// Compares the server's counters with the platform's.

@@ -281,7 +281,7 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
     fn finish(&mut self) {
         let platform = &mut self.event_loop.platform;
         // A bound, in case that the far side never rests.
-        for _ in 0..1_000_000 {
+        for _ in 0..10_000_000 {
             let next = Instant::earlier(
                 platform.network.next_arrival(),
                 platform.client_model.next_action(),

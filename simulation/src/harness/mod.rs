@@ -2,9 +2,19 @@
 //! service is.
 
 mod alarms;
+/// Breaks a rule unless something holds.
+macro_rules! ensure {
+    ($holds:expr, $rule:expr, $($what:tt)*) => {
+        if !$holds {
+            return Err(($rule, alloc::format!($($what)*)));
+        }
+    };
+}
+
 mod checks;
+mod closings;
+mod deadlines;
 mod drive;
-mod lateness;
 mod memory;
 mod neighbour;
 mod observer;

@@ -31,7 +31,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let waits = limits.buffer_grace.saturating_mul(limits.slots);
         let latest = NOTICE + Duration::from_nanos(if OWNS_BUFFERS { 0 } else { waits });
         let most =
-            self.checks.turns_late_max + if limits.is_scarce() { 4 * limits.slots } else { 0 };
+            self.checks.turns_late_max + if limits.is_scarce() { 16 * limits.slots } else { 0 };
         let now = platform.network.now();
         for connection in &mut platform.network.connections {
             let evidence = &mut connection.evidence;
@@ -80,6 +80,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             CloseReason::Drained => (
                 // A service that takes nothing of a full inbox is offered nothing more.
                 closed.offered >= evidence.arrived_before_drain
+                    // A reset may have thrown the rest away.
+                    || closed.unread == 0
                     || is_cut_off
                     || left.told_when_full,
                 "a drain serves what was received",

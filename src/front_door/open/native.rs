@@ -18,7 +18,7 @@ pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
 /// and some to spare.
 const DESCRIPTORS_BESIDE: u64 = 48;
 
-/// What to do about an address that may not be listened on.
+/// Advice about an address that may not be listened on.
 pub(in crate::front_door) const PERMISSION_ADVICE: &str = if cfg!(windows) {
     "another program has that port to itself, or the system reserves it: choose another one"
 } else {

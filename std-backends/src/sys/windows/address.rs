@@ -75,7 +75,7 @@ impl RawAddress {
     /// result.
     pub(crate) fn ask_with<T>(call: impl FnOnce(*mut SOCKADDR, *mut i32) -> T) -> (Self, T) {
         let mut raw = Self::room();
-        let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
+        let result = raw.fill(call);
         (raw, result)
     }
 

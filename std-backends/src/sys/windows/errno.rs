@@ -81,9 +81,10 @@ pub(crate) const fn is_memory_shortage(code: i32) -> bool {
     code == WSAENOBUFS
 }
 
-/// Returns true for the number of an `accept` that failed for the new connection only.
+/// Returns true for the number of an `accept` that failed for the new connection only. Wine says of
+/// one that was reset meanwhile that it is not connected.
 pub(crate) const fn is_of_connection(code: i32) -> bool {
-    matches!(code, WSAECONNRESET | WSAENETRESET | WSAETIMEDOUT)
+    matches!(code, WSAECONNRESET | WSAENETRESET | WSAETIMEDOUT | WSAENOTCONN)
 }
 
 /// Returns the calling thread's error number.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use selkie::{
     AnySelector, Backend, Config, Counters, EventLoop, HeapLoop, HeapServer, Platform, Server,
-    Service,
+    Service, Socket,
 };
 
 const SLOTS: usize = 16;
@@ -25,12 +25,7 @@ pub(crate) fn serve<S: Service + Send>(
 where
     S::Session: Send,
 {
-    let selector = AnySelector::new(backend, SLOTS).expect("the machine has this backend");
-    let mut platform = Platform::new(selector, SLOTS).expect("there is memory");
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listeners = [(); 2].map(|()| platform.listen(any, 16).expect("there is a free port"));
-    let addresses =
-        listeners.map(|listener| platform.local_address(listener).expect("it is bound"));
+    let (platform, listeners, addresses) = listen(backend);
     let memory = HeapLoop::new(SLOTS, 16).expect("there is memory");
     let mut event_loop = EventLoop::new(platform, memory);
     let mut server_memory = HeapServer::new(SLOTS, 2 * SLOTS, 4096).expect("there is memory");
@@ -62,6 +57,17 @@ where
     });
     let counters = *server.counters();
     (server.into_service(), counters)
+}
+
+/// Opens two listeners on one backend.
+fn listen(backend: Backend) -> (Platform<AnySelector<'static>>, [Socket; 2], [SocketAddr; 2]) {
+    let selector = AnySelector::new(backend, SLOTS).expect("the machine has this backend");
+    let mut platform = Platform::new(selector, SLOTS).expect("there is memory");
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listeners = [(); 2].map(|()| platform.listen(any, 16).expect("there is a free port"));
+    let addresses =
+        listeners.map(|listener| platform.local_address(listener).expect("it is bound"));
+    (platform, listeners, addresses)
 }
 
 struct OnDrop<F: FnMut()>(F);

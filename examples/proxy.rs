@@ -1,0 +1,115 @@
+//! A load balancer for TCP: clients are connected to the upstreams in turn, and to the next one if
+//! an upstream refuses or is silent. The service is `Proxy` of `examples/services`.
+//!
+//! It teaches a service that connects: `Peer::connect` returns at once, and `opened` or `closed`
+//! says later how it went. Each direction of a tunnel flows by itself, a slow end slows the other
+//! down, and the end of a stream is passed on.
+//!
+//! ```text
+//! cargo run --release --example proxy -- 127.0.0.1:7000 127.0.0.1:8001 127.0.0.1:8002
+//! nc -l 127.0.0.1 8001
+//! nc 127.0.0.1 7000
+//! ```
+
+#[cfg(unix)]
+mod native {
+    use std::io::Write;
+    use std::net::SocketAddr;
+    use std::process::ExitCode;
+    use std::time::Duration;
+
+    use clap::Parser;
+    use selkie::{Backend, Builder, Config, Ready};
+    use selkie_services::{Proxy, Tunnel};
+
+    /// The time that tunnels have to end once the proxy is asked to stop.
+    const DRAIN: Duration = Duration::from_secs(10);
+
+    /// Passes connections on to other servers.
+    #[derive(Debug, Parser)]
+    struct Arguments {
+        /// An IP address and a port to listen on; port 0 for any free one.
+        listen: SocketAddr,
+
+        /// The servers to connect clients to, in turn.
+        #[arg(required = true)]
+        upstreams: Vec<SocketAddr>,
+
+        /// The system call to wait with; the best of the platform, if not given.
+        #[arg(long, value_name = "NAME")]
+        backend: Option<Backend>,
+
+        /// The number of clients to serve at once; more wait until one leaves.
+        #[arg(long, value_name = "N", default_value_t = 1024)]
+        capacity: u32,
+
+        /// The seconds that an upstream has to answer before the next one is tried.
+        #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+        connect_timeout: f64,
+
+        /// Send upstreams the addresses of clients by the PROXY protocol, version 1.
+        #[arg(long)]
+        proxy_protocol: bool,
+    }
+
+    /// Serves until Ctrl-C.
+    pub(super) fn main() -> ExitCode {
+        match serve(&Arguments::parse()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("proxy: {error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+
+    fn serve(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
+        let timeout = Duration::try_from_secs_f64(arguments.connect_timeout)
+            .map_err(|_| "the connect timeout is no number of seconds")?;
+        let capacity = arguments.capacity.max(1);
+        let backend = arguments.backend.unwrap_or_default();
+        // Each client takes a connection to an upstream besides its own.
+        let connections = 2 * capacity as usize;
+        let config =
+            Config::DEFAULT.connect_timeout(Some(timeout)).connects_reserved(capacity as usize);
+        let builder = Builder::new().config(config).connections(connections).backend(backend);
+        let mut tunnels = vec![Tunnel::EMPTY; builder.slots()];
+        let mut server = builder.listen(arguments.listen)?;
+        let address = server.local_address()?;
+        let mut proxy = Proxy::new(&arguments.upstreams, &mut tunnels);
+        if arguments.proxy_protocol {
+            proxy = proxy.with_header(address);
+        }
+        let handle = server.handle();
+        ctrlc::set_handler(move || handle.drain(DRAIN))?;
+        let server: Ready<()> = server.reserve()?;
+        print(&format!("listening on {address} ({backend}, capacity {capacity})\n"));
+        let finished = server.run(proxy)?;
+        let counters = finished.service.counters();
+        print(&format!(
+            "accepted {}, closed {}\ntunnels {}, failures {}, unserved {}\n",
+            finished.counters.accepted + finished.counters.connects,
+            finished.counters.closed_total(),
+            counters.tunnels,
+            counters.failures,
+            counters.unserved,
+        ));
+        Ok(())
+    }
+
+    /// Prints without complaint: output that cannot be written must not stop the server.
+    fn print(text: &str) {
+        let mut stdout = std::io::stdout();
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+}
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    native::main()
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("proxy: this platform has no drain on Ctrl-C in Selkie");
+}

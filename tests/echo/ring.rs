@@ -1,0 +1,77 @@
+//! A system that does not allow `io_uring`: the next best backend, or one sentence.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use crate::server::{PROGRAM, signal};
+
+/// Returns the example in a sandbox in which `io_uring_setup` fails with `errno`.
+#[expect(clippy::cast_possible_truncation, reason = "codes and numbers of calls are small")]
+#[expect(clippy::cast_sign_loss, reason = "neither is negative")]
+fn sandboxed(errno: i32) -> Command {
+    let mut command = Command::new(PROGRAM);
+    let step =
+        |code: u32, k: u32, jump: u8| libc::sock_filter { code: code as u16, jt: 0, jf: jump, k };
+    let failing = libc::SECCOMP_RET_ERRNO | errno as u32;
+    let mut steps = [
+        // The number of the call is the first word of what the filter is shown.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_io_uring_setup as u32, 1),
+        step(libc::BPF_RET | libc::BPF_K, failing, 0),
+        step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0),
+    ];
+    let install = move || {
+        let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+        // SAFETY: the program and its steps are valid for the call, which copies them.
+        let done = unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+                    == 0
+        };
+        if done { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: the closure makes system calls only, between `fork` and `exec`.
+    unsafe { command.pre_exec(install) };
+    command
+}
+
+/// The errors of a system without it, and a word of what is to be done about each.
+const REFUSALS: [(i32, &str); 4] = [
+    (libc::EPERM, "seccomp"),
+    (libc::ENOSYS, "seccomp"),
+    (libc::EINVAL, "6.12"),
+    (libc::ENOMEM, "RLIMIT_MEMLOCK"),
+];
+
+#[test]
+fn by_name_it_fails_with_one_sentence_that_says_what_to_do() {
+    for (errno, advice) in REFUSALS {
+        let output = sandboxed(errno)
+            .args(["127.0.0.1:0", "--backend", "io_uring"])
+            .output()
+            .expect("the example can be run");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert!(message.contains("io_uring") && message.contains(advice), "{message}");
+    }
+}
+
+#[test]
+fn otherwise_the_best_selector_serves_and_the_reason_is_printed() {
+    for (errno, advice) in REFUSALS {
+        let mut child = sandboxed(errno)
+            .args(["127.0.0.1:0", "--backend", "auto"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the example can be run");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("its output is piped");
+        BufReader::new(output).read_line(&mut line).expect("it prints that it listens");
+        signal(&child, "TERM");
+        assert!(child.wait().expect("it ends").success());
+        let best = selkie::Backend::default().name();
+        assert!(line.contains(&format!("({best}, ")) && line.contains(advice), "{line}");
+    }
+}
