@@ -21,6 +21,8 @@ pub(crate) struct Lent<'a> {
     pub(crate) task: Token,
     /// The server offers unread input again after this callback, without being asked.
     pub(crate) offers_again: bool,
+    /// The server has looked for more just before, and has found nothing.
+    pub(crate) has_looked: bool,
     patience: u8,
     pub(crate) input: &'a [u8],
     /// The number of bytes of `input` that the task has taken.
@@ -39,7 +41,17 @@ impl<'a> Lent<'a> {
         input: &'a [u8],
     ) -> Self {
         let (task, patience) = (slot.owner(token), PATIENCE);
-        Self { ops, token, slot, task, offers_again: false, patience, input, taken: 0 }
+        Self {
+            ops,
+            token,
+            slot,
+            task,
+            offers_again: false,
+            has_looked: false,
+            patience,
+            input,
+            taken: 0,
+        }
     }
 
     /// Counts a call that fails or that has nothing to wait for. Returns false after many of them:

@@ -143,11 +143,11 @@ where
     }
 
     /// Polls the task of a connection in a callback that offers no bytes.
-    fn poll_for(&mut self, peer: &mut Peer<'_>, offers_again: bool) {
+    fn poll_for(&mut self, peer: &mut Peer<'_>, offers_again: bool, has_looked: bool) {
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return };
         let mut lent = Lent::new(peer.ops(), token, slot, &[]);
-        lent.offers_again = offers_again;
+        (lent.offers_again, lent.has_looked) = (offers_again, has_looked);
         obey(slot, &mut lent);
         self.poll_owner(lent);
     }
@@ -286,13 +286,14 @@ where
                 slot.set(Flag::TASK);
             }
         }
-        self.poll_for(peer, false);
+        self.poll_for(peer, false, false);
     }
 
     #[inline]
     fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return bytes.len() };
+        slot.set(Flag::OFFERED);
         if !slot.take(Flag::READING) {
             slot.set(Flag::LEFT);
             return 0;
@@ -307,28 +308,31 @@ where
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
-        self.poll_for(peer, true);
+        self.poll_for(peer, true, false);
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut (), untaken: usize) {
         if let Some(slot) = self.table.find(peer.token()) {
             slot.set(if untaken > 0 { Flag::ENDING } else { Flag::ENDED });
         }
-        self.poll_for(peer, false);
+        self.poll_for(peer, false, false);
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
+        let mut has_looked = true;
         if let Some(slot) = self.table.find(peer.token()) {
             slot.deadline.set(Instant::ZERO);
+            // A look that has found something may have left more.
+            has_looked = !slot.take(Flag::OFFERED);
         }
-        self.poll_for(peer, true);
+        self.poll_for(peer, true, has_looked);
     }
 
     fn draining(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
         if let Some(slot) = self.table.find(peer.token()) {
             slot.set(Flag::DRAINING);
         }
-        self.poll_for(peer, false);
+        self.poll_for(peer, false, false);
     }
 
     fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: CloseReason) {

@@ -59,7 +59,9 @@ impl Stream<'_> {
                 lent.ops.set_reading(self.token, true);
             }
         } else if slot.has(Flag::ENDED) || slot.has(Flag::DRAINING) {
-            if lent.has_patience() {
+            // In a drain, what has arrived is read before it is the end: one more look decides.
+            let is_end = slot.has(Flag::ENDED) || lent.has_looked;
+            if is_end && lent.has_patience() {
                 return Poll::Ready(Ok(None));
             }
             context.waker().wake_by_ref();

@@ -30,6 +30,8 @@ impl Flag {
     pub(crate) const DRAINING: Self = Self(1 << 5);
     /// The task has paused reading.
     pub(crate) const PAUSED: Self = Self(1 << 6);
+    /// Bytes were offered since the server has looked for more last.
+    pub(crate) const OFFERED: Self = Self(1 << 10);
     /// The connection was asked for and does not stand yet.
     pub(crate) const CONNECTING: Self = Self(1 << 9);
     /// The connection was given up while its task was not polled.

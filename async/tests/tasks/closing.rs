@@ -132,7 +132,7 @@ fn draining_ends_reading_when_all_is_read<const KIND: u8>() {
         rig.settle();
         assert_eq!(rig.take(client), b"sent before the drain");
         assert_eq!(rig.closed(client), Some(Close::Graceful));
-        assert_eq!(rig.closed_for(CloseReason::Drained), 1);
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
         assert!(rig.server.is_drained());
     });
 }
