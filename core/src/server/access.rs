@@ -42,7 +42,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
     ) -> Option<R> {
         let (mut engine, mut app) = self.engine(context, token);
-        // Usual here: a result may be there only after its client has left.
+        // Usual: a result is often ready only after its client has left.
         if !engine.is_served(token) {
             return None;
         }
