@@ -25,14 +25,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
         }
-        let was_due = self.current().is_timer_due(now);
-        let received = self.state.counters.bytes_in;
         let has_more = self.must_look(now) && self.look(app);
-        if was_due && self.state.counters.bytes_in == received && self.current().is_open() {
-            // The look has offered what was left again, and the service may have set its timer
-            // anew for that. But the peer has sent nothing: the deadline has passed.
-            self.current().timer = now;
-        }
         self.tell_of_drain(app, has_more, now);
         // The look may have found a reset.
         if self.current().phase() == Phase::Failed {

@@ -210,38 +210,3 @@ fn a_client_that_is_silent_for_the_idle_time_is_closed_although_callbacks_are_sl
         assert!(bench.round() <= began + IDLE, "in time");
     }
 }
-
-/// Takes whole lines, and gives a peer a time to complete each.
-struct Lines {
-    expired: usize,
-}
-
-impl Service for Lines {
-    type Session = ();
-
-    fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
-        peer.set_timer(Duration::from_secs(1));
-        bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1)
-    }
-
-    fn timer_expired(&mut self, _: &mut Peer<'_>, (): &mut ()) {
-        self.expired += 1;
-    }
-}
-
-fn a_timer_that_is_set_anew_for_the_same_bytes_expires<const KIND: u8>() {
-    let mut event_loop = EventLoop::new(Toy::<KIND>::new(SLOTS), StaticLoop::<SLOTS, 8>::new());
-    event_loop.platform.clock = Instant::from_millis(1000);
-    let mut server = Server::new(Lines { expired: 0 }, UNLIMITED, Memory::new());
-    let client = event_loop.platform.stream();
-    server.adopt(&mut event_loop.context(), client).unwrap();
-    event_loop.platform.socket(client).incoming.extend(b"half a li");
-    event_loop.run_once(&mut server).unwrap();
-    assert_eq!(server.service().expired, 0);
-    // Nothing comes, so the platform sleeps until the deadline.
-    event_loop.run_once(&mut server).unwrap();
-    assert_eq!(event_loop.platform.clock, Instant::from_millis(2000));
-    assert_eq!(server.service().expired, 1, "the peer has sent nothing since");
-}
-
-on_all!(a_timer_that_is_set_anew_for_the_same_bytes_expires);
