@@ -170,7 +170,7 @@ class Board:
         number = status - 128 if status > 128 else -status
         names = {each.value: each.name for each in signal.Signals}
         how = f"status {status}" + (f" ({names[number]})" if number in names else "")
-        # QEMU is killed by the tests in `stop` only, which does not ask; any other killer is outside.
+        # The tests kill QEMU in `stop` only, which does not ask: any other killer is outside.
         kills = memory_kills() - self.kills_before
         how += f", while the kernel killed {kills} processes for want of memory"
         errors = self.errors_path.read_text(errors="replace").strip() or "nothing"
