@@ -195,8 +195,8 @@ impl<S: Service> Service for Framed<S> {
             }
             let Some(message) = rest.get(LENGTH..LENGTH + length) else { break };
             let peer = &mut Peer::new(token, &mut ops);
-            let taken = self.inner.received(peer, &mut session.inner, message);
-            if taken != length {
+            let count = self.inner.received(peer, &mut session.inner, message);
+            if count != length {
                 return bytes.len() - rest.len();
             }
             rest = &rest[LENGTH + length..];
