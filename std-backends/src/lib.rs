@@ -6,7 +6,7 @@
 //! | Linux, Android | `Epoll` | [`Poll`], [`Select`]; `Kqueue` with the feature `libkqueue` |
 //! | FreeBSD, `DragonFly` BSD, NetBSD, OpenBSD, Apple's | `Kqueue` | [`Poll`], [`Select`] |
 //! | other Unix | [`Poll`] | [`Select`] |
-//! | Windows | `Afd` | [`Poll`] (WSAPoll), [`Select`] |
+//! | Windows | `Afd` | [`Poll`] (`WSAPoll`), [`Select`] |
 //!
 //! There are two ways to use it.
 //!
