@@ -15,8 +15,8 @@ mod linux {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use selkie::shards::Distribution;
-    use selkie::{Builder, CloseReason, Peer, Service, Shards, ShardsHandle};
+    use selkie::shards::{Distribution, ShardsHandle};
+    use selkie::{Builder, CloseReason, Peer, Service, Shards};
 
     use crate::support::arguments::{Arguments, Role};
     use crate::support::echo::{self, Client, Load, Server};

@@ -110,12 +110,12 @@ struct ComingFrom;
 
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use front_door::ListeningRing;
+#[cfg(all(feature = "std", unix))]
+pub use front_door::Shards;
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
 pub use front_door::{Builder, Finished, Handle, Listening, Ready, ServeError, serve};
-#[cfg(all(feature = "std", unix))]
-pub use front_door::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
 #[cfg(feature = "std")]
 pub use heap::{HeapLoop, HeapServer};
 pub use selkie_core::*;
@@ -123,3 +123,11 @@ pub use selkie_core::*;
 pub use selkie_std::*;
 #[cfg(target_os = "wasi")]
 pub use selkie_wasi::*;
+
+/// Loops on several cores: how connections reach them, their handle, and how they end.
+#[cfg(all(feature = "std", unix))]
+pub mod shards {
+    pub use selkie_std::shards::*;
+
+    pub use crate::front_door::{FinishedShards, ListeningShards, ShardFailure, ShardsHandle};
+}

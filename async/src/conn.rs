@@ -244,8 +244,8 @@ impl<'h> Conn<'h> {
         poll_fn(move |context| stream.send_to(context, other, bytes))
     }
 
-    /// Connects to `address`, and returns the connection once it stands. It belongs to this task, as
-    /// this one does. Give up by dropping the future, for instance by a
+    /// Connects to `address`, and returns the connection once it stands. It belongs to this task,
+    /// as this one does. Give up by dropping the future, for instance by a
     /// [time-out](Timer::timeout).
     ///
     /// Only in a service that is [`connecting`](crate::AsyncService::connecting).

@@ -14,7 +14,7 @@ use crate::table::{Flag, TaskSlot, TaskTable};
 #[cfg(feature = "alloc")]
 use crate::wake::Wakes;
 
-/// Whether a task is polled in the server's own function. Where size counts for more, there is one
+/// True if a task is polled in the server's own function. Where size counts for more, there is one
 /// copy of it.
 const IS_FAST: bool = cfg!(target_pointer_width = "64");
 

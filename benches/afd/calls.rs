@@ -98,7 +98,7 @@ pub(crate) fn count_from_now() {
 ///
 /// A program for 64 bits is loaded at `base`.
 unsafe fn import_entries(base: *mut u8) -> Vec<*mut usize> {
-    /// Where the fields of a program's headers are, by the format's documentation.
+    /// The places where the fields of a program's headers are, by the format's documentation.
     const HEADERS: usize = 0x3c;
     const IMPORTS: usize = 4 + 20 + 112 + 8;
     const DESCRIPTOR_SIZE: usize = 20;

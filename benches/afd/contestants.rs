@@ -12,7 +12,7 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessTimes};
 
 use crate::calls;
 
-/// What a contestant is to do.
+/// The work of a contestant.
 #[derive(Clone, Copy)]
 pub(crate) struct Load {
     pub(crate) sources: usize,
@@ -21,7 +21,7 @@ pub(crate) struct Load {
     pub(crate) turns: usize,
 }
 
-/// What a ready event cost.
+/// The cost of a ready event.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     /// Processor time, user and system.

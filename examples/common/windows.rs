@@ -14,7 +14,7 @@ pub(super) fn on_termination(drain: impl Fn() + Send + 'static) -> Result<(), St
 }
 
 /// Prints in a thread of its own, since nothing says how much a pipe takes without blocking. A
-/// reader that has left, a full disk and a full pipe must not stop the server, or delay it for long.
+/// reader that has left, a full disk and a full pipe must not stop the server, or delay it.
 pub(super) fn print(mut output: impl Write + Send + 'static, text: &str) {
     let (printed, is_printed) = mpsc::channel();
     let text = text.to_owned();

@@ -138,8 +138,8 @@ pub use sources::{ChildExit, Signals};
 pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
 #[cfg(has_afd)]
 pub use sys::afd::AfdOperation;
+pub use sys::descriptor_limit::DescriptorLimit;
 pub use sys::errno::from_errno;
-pub use sys::limit::DescriptorLimit;
 pub use sys::rlimit::raise_descriptor_limit;
 #[cfg(target_os = "linux")]
 pub use uring::{Uring, UringSocket, UringStorage, uring_advice};

@@ -45,12 +45,12 @@ fn both_directions_flow_at_once_and_end_by_themselves() {
     let (listener, address) = upstream();
     let server = crate::start(PROGRAM, &[&address]);
     let mut client = server.target().connect();
-    let mut served = accept(&listener);
-    let up: Vec<u8> = (0..3_000_000_u32).map(|number| number as u8).collect();
+    let mut behind = accept(&listener);
+    let up: Vec<u8> = (0..=255_u8).cycle().take(3_000_000).collect();
     let down: Vec<u8> = up.iter().rev().copied().collect();
     let (got_down, got_up) = thread::scope(|scope| {
-        let other = scope.spawn(|| exchange(&mut served, &down));
-        (exchange(&mut client, &up), other.join().expect("the upstream is served"))
+        let other = scope.spawn(|| exchange(&mut behind, &down));
+        (exchange(&mut client, &up), other.join().expect("the upstream is behind"))
     });
     assert!(got_up == up && got_down == down, "{} up, {} down", got_up.len(), got_down.len());
     let report = server.stop();
@@ -63,7 +63,7 @@ fn upstreams_take_turns_and_one_that_fails_is_passed_over() {
     let server = crate::start(PROGRAM, &[&one, &refusing(), &two]);
     let mut clients: Vec<_> = (0..6).map(|_| server.target().connect()).collect();
     // The second is passed over for the third.
-    let mut served: Vec<_> = [&first, &second, &first, &second, &second, &second]
+    let mut behind: Vec<_> = [&first, &second, &first, &second, &second, &second]
         .map(|listener| {
             let mut stream = accept(listener);
             stream.write_all(b"hello").expect("the proxy takes a few bytes");
@@ -74,10 +74,10 @@ fn upstreams_take_turns_and_one_that_fails_is_passed_over() {
         crate::clients::expect(client, b"hello");
     }
     drop(clients);
-    for stream in &mut served {
+    for stream in &mut behind {
         assert_eq!(stream.read(&mut [0]).expect("an orderly end"), 0);
     }
-    drop(served);
+    drop(behind);
     let report = server.stop();
     assert!(report.text.contains("tunnels 6, failures 2, unserved 0"), "{}", report.text);
 }
@@ -95,9 +95,9 @@ fn a_silent_upstream_is_passed_over_in_time() {
     let server = crate::start(PROGRAM, &options);
     let mut client = server.target().connect();
     client.write_all(b"patient").expect("the proxy takes a few bytes");
-    let mut served = accept(&listener);
-    crate::clients::expect(&mut served, b"patient");
-    drop((client, served));
+    let mut behind = accept(&listener);
+    crate::clients::expect(&mut behind, b"patient");
+    drop((client, behind));
     let report = server.stop();
     assert!(report.text.contains("tunnels 1, failures 1, unserved 0"), "{}", report.text);
 }
@@ -119,11 +119,11 @@ fn a_reset_is_passed_on() {
     let (listener, address) = upstream();
     let server = crate::start(PROGRAM, &[&address]);
     let mut client = server.target().connect();
-    let mut served = accept(&listener);
-    served.write_all(b"hello").expect("the proxy takes a few bytes");
+    let mut behind = accept(&listener);
+    behind.write_all(b"hello").expect("the proxy takes a few bytes");
     crate::clients::expect(&mut client, b"hello");
-    SockRef::from(&served).set_linger(Some(std::time::Duration::ZERO)).expect("it is a socket");
-    drop(served);
+    SockRef::from(&behind).set_linger(Some(std::time::Duration::ZERO)).expect("it is a socket");
+    drop(behind);
     let reset = client.read(&mut [0]).expect_err("the upstream did not end its stream");
     assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
     server.stop();
@@ -137,15 +137,15 @@ fn a_slow_upstream_slows_its_client_down_and_no_other() {
     let slow = accept(&listener);
     pushing.set_write_timeout(Some(std::time::Duration::from_millis(200))).expect("not zero");
     let mut pushed = 0;
-    while let Ok(count) = pushing.write(&[7; 65_536]) {
+    while let Ok(count) = pushing.write(&[7; 8192]) {
         pushed += count;
         assert!(pushed < 1 << 28, "the proxy takes without end");
     }
     let mut other = server.target().connect();
-    let mut served = accept(&listener);
+    let mut behind = accept(&listener);
     other.write_all(b"quick").expect("the proxy takes a few bytes");
-    crate::clients::expect(&mut served, b"quick");
-    drop((pushing, slow, other, served));
+    crate::clients::expect(&mut behind, b"quick");
+    drop((pushing, slow, other, behind));
     server.stop();
 }
 
@@ -158,9 +158,9 @@ fn the_upstream_is_told_who_the_client_is() {
     let (from, to) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
     let expected =
         format!("PROXY TCP4 {} {} {} {}\r\nhello", from.ip(), to.ip(), from.port(), to.port());
-    let mut served = accept(&listener);
-    crate::clients::expect(&mut served, expected.as_bytes());
-    drop((client, served));
+    let mut behind = accept(&listener);
+    crate::clients::expect(&mut behind, expected.as_bytes());
+    drop((client, behind));
     server.stop();
 }
 
@@ -169,15 +169,15 @@ fn a_drain_lets_tunnels_end() {
     let (listener, address) = upstream();
     let server = crate::start(PROGRAM, &[&address]);
     let mut client = server.target().connect();
-    let mut served = accept(&listener);
+    let mut behind = accept(&listener);
     server.terminate();
     for _ in 0..10 {
         client.write_all(b"request").expect("the tunnel goes on");
-        crate::clients::expect(&mut served, b"request");
-        served.write_all(b"answer").expect("the tunnel goes on");
+        crate::clients::expect(&mut behind, b"request");
+        behind.write_all(b"answer").expect("the tunnel goes on");
         crate::clients::expect(&mut client, b"answer");
     }
-    drop((client, served));
+    drop((client, behind));
     let report = server.stopped();
     assert!(report.text.contains("tunnels 1, failures 0, unserved 0"), "{}", report.text);
 }

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use selkie::ShardFailure;
 use selkie::shards::Distribution;
+use selkie::shards::ShardFailure;
 
 use super::fleet::{Fleet, shard_of, wait_until};
 

@@ -94,10 +94,8 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 #[test]
 fn a_thread_wakes_a_task_through_the_waker_of_the_loop() {
-    type Notify = OnceLock<selkie::Waker>;
-
     let jobs = Arc::new(Jobs::default());
-    let notify: &'static Notify = Box::leak(Box::default());
+    let notify: &'static OnceLock<selkie::Waker> = Box::leak(Box::default());
     let wakes = Wakes::leaked_with_notify(SLOTS, || {
         if let Some(waker) = notify.get() {
             waker.wake();

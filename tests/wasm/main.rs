@@ -188,8 +188,8 @@ fn bytes_received(target: &Target, output: &mut impl BufRead) -> u64 {
     words.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{report:?}"))
 }
 
-/// Sends from a client, and leaves without having read the answers: writes to it fail, and its input
-/// is read to the end.
+/// Sends from a client, and leaves without having read the answers: writes to it fail, and its
+/// input is read to the end.
 fn last_words(runtime: Runtime) {
     const LENGTH: usize = 60_000;
 

@@ -1,16 +1,18 @@
 //! Calls of the service from outside its callbacks: by a main, another handler, or a clock.
 
 use super::Server;
-use super::connection::Connection;
+use super::connection::{Connection, WriteHalf};
+use super::counters::bump;
 use super::engine::{Engine, NONE};
+use super::origin::Origin;
 use super::peer::{Peer, Peers};
 use super::service::Service;
-use super::storage::ServerMemory;
-use crate::contract::{Error, Token, Transport};
+use super::storage::{Entry, ServerMemory};
+use crate::contract::{Error, ErrorKind, Token, Transport};
 use crate::event_loop::Context;
 
 #[cfg(target_has_atomic = "ptr")]
-use super::{counters::bump, mailbox::Mailbox, service::Receives};
+use super::{mailbox::Mailbox, service::Receives};
 
 impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
     /// Calls `call` with the service, and with a peer and its session, as in a callback of that
@@ -42,7 +44,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
     ) -> Option<R> {
         let (mut engine, mut app) = self.engine(context, token);
-        // Usual here: a result may be there only after its client has left.
+        // Usual: a result is often ready only after its client has left.
         if !engine.is_served(token) {
             return None;
         }
@@ -152,6 +154,41 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         engine.connect_to(None, address)
     }
 
+    /// Takes an open connection out of the server: its source, which stays open, its session, and
+    /// the number of bytes that were received and not taken, which are copied to `unread`. For a
+    /// connection that changes to another protocol, or to another loop. The service is not called.
+    ///
+    /// Where the platform owns the buffers, what is unread stays there, and the number is 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](crate::ErrorKind::Stale) if the token names no open connection of this server,
+    /// [`WouldBlock`](crate::ErrorKind::WouldBlock) while output is pending or is to be ended,
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if `unread` is too short. Nothing changes
+    /// then.
+    pub fn release(
+        &mut self,
+        context: &mut Context<'_, P>,
+        token: Token,
+        unread: &mut [u8],
+    ) -> Result<(P::Source, S::Session, usize), Error> {
+        let (mut engine, app) = self.engine(context, token);
+        let is_served = engine.is_served(token);
+        let source = engine.source(token.index()).filter(|_| is_served).ok_or(ErrorKind::Stale)?;
+        let is_ending = engine.current().write_half() == WriteHalf::ShuttingDown;
+        if is_ending || engine.has_output() {
+            return Err(Error::WOULD_BLOCK);
+        }
+        let count = if P::OWNS_BUFFERS { 0 } else { engine.unread() };
+        if count > unread.len() {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        let session = app.sessions.get_mut(token.index()).and_then(Entry::take);
+        let session = session.ok_or(ErrorKind::Stale)?;
+        engine.release_current(source, &mut unread[..count]);
+        Ok((source, session, count))
+    }
+
     /// Makes the loop count this server, and starts its clock, once.
     pub(super) fn join(&mut self, context: &mut Context<'_, P>) -> Result<(), Error> {
         self.engine(context, NONE).0.join();
@@ -183,6 +220,30 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
 }
 
 impl<P: Transport> Engine<'_, '_, P> {
+    /// Forgets the current connection, whose input is moved out.
+    fn release_current(&mut self, source: P::Source, unread: &mut [u8]) {
+        let index = self.current.index();
+        self.stop_waiting(index);
+        if P::OWNS_BUFFERS {
+            // All of it is shown to the next reader.
+            self.context.platform.consume(source, 0, 0);
+        } else {
+            self.take_input(unread);
+            self.release_input(index);
+        }
+        let connection = core::mem::replace(self.current(), Connection::EMPTY);
+        if matches!(connection.origin(), Origin::Connected { .. }) {
+            self.state.connects -= 1;
+        }
+        self.state.open -= 1;
+        bump(&mut self.state.counters.released, 1);
+        self.connections.take_source(index);
+        // A selector that fails has no more use for the source either.
+        let _ = self.context.deregister(source, self.current);
+        self.resume_listener();
+        self.leave_if_drained();
+    }
+
     /// Returns whether a token names an open connection of this server.
     fn is_served(&self, token: Token) -> bool {
         let connection = self.connections.get(token.index());

@@ -111,6 +111,8 @@ pub struct Counters {
     pub accept_pauses: u64,
     /// Connections that were closed, by [`CloseReason`].
     pub closed: [u64; CloseReason::ALL.len()],
+    /// Connections that were [released](crate::Server::release) to the server's user.
+    pub released: u64,
     /// Messages of a [`Mailbox`](crate::Mailbox) whose connection was gone.
     pub messages_dropped: u64,
     /// Connections whose closing the platform complained about.
@@ -141,6 +143,7 @@ impl Counters {
         accept_failures: 0,
         accept_pauses: 0,
         closed: [0; CloseReason::ALL.len()],
+        released: 0,
         messages_dropped: 0,
         close_failures: 0,
         bytes_in: 0,
@@ -170,6 +173,7 @@ impl core::ops::AddAssign for Counters {
     fn add_assign(&mut self, other: Self) {
         self.accepted += other.accepted;
         self.connects += other.connects;
+        self.released += other.released;
         self.messages_dropped += other.messages_dropped;
         self.refused += other.refused;
         self.aborted_early += other.aborted_early;
@@ -256,7 +260,7 @@ impl Counters {
     /// ```
     pub fn samples(&self) -> impl Iterator<Item = Sample> + use<> {
         let began = self.accepted.saturating_add(self.connects);
-        let open = began.saturating_sub(self.closed_total());
+        let open = began.saturating_sub(self.closed_total()).saturating_sub(self.released);
         let plain = [
             ("selkie_connections_open", true, open),
             ("selkie_connections_open_max", true, self.open_max),
@@ -267,6 +271,7 @@ impl Counters {
             ("selkie_aborted_early_total", false, self.aborted_early),
             ("selkie_accept_failures_total", false, self.accept_failures),
             ("selkie_accept_pauses_total", false, self.accept_pauses),
+            ("selkie_released_total", false, self.released),
             ("selkie_messages_dropped_total", false, self.messages_dropped),
             ("selkie_close_failures_total", false, self.close_failures),
             ("selkie_received_bytes_total", false, self.bytes_in),

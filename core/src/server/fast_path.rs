@@ -219,7 +219,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let scratch = &mut self.memory.storage().scratch[..self.state.received_max];
         let count = match context.platform.read(source, scratch) {
             Ok(count @ 1..) => count,
-            // An end, a failure, or nothing at all: the engine tells these apart.
+            // An end, a failure, or nothing at all: the engine distinguishes them.
             nothing => return self.finish_read(context, token, nothing.err()),
         };
         bump(&mut self.state.counters.bytes_in, count);

@@ -56,7 +56,7 @@ impl<T: Copy> Entry<T> {
 }
 
 /// The server's place for one connection or listener: the bookkeeping, and the platform's handle.
-/// All bits zero is a free one, whatever the handle.
+/// All bits zero is a free one, with any handle.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ConnectionEntry<Source> {

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use selkie_core::{CloseReason, Peer, Peers, SendError, Service, Token};
+use selkie_core::{CloseReason, ErrorKind, Peer, Peers, SendError, Service, Token};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
@@ -14,7 +14,62 @@ use crate::toy::PLATFORM;
 on_all! {
     what_is_sent_from_outside_is_flushed a_stale_token_calls_nothing
     what_is_asked_for_from_outside_is_done all_peers_are_reached parts_are_sent_as_one
-    parts_go_whole_or_not_at_all
+    parts_go_whole_or_not_at_all a_connection_is_released_with_its_unread_input
+    nothing_changes_where_a_connection_cannot_be_released
+}
+
+fn a_connection_is_released_with_its_unread_input<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        let token = rig.token(client);
+        rig.send(client, b"upgrade");
+        rig.settle();
+        let mut unread = [0; 7];
+        let context = &mut rig.event_loop.context();
+        let (source, (), count) = rig.server.release(context, token, &mut unread).unwrap();
+        assert_eq!(source, client);
+        if KIND == PLATFORM {
+            assert_eq!((count, rig.socket(client).left), (0, 0), "it stays in the platform");
+        } else {
+            assert_eq!(&unread[..count], b"upgrade");
+        }
+        assert_eq!(rig.server.open_connections(), 0);
+        assert_eq!(rig.server.blocks_borrowed(), 0);
+        assert_eq!(rig.closed(client), None, "it stays open");
+        assert!(rig.socket(client).watched.is_none());
+        assert_eq!(rig.server.service().reason(token), None, "the service is not told");
+        let token = rig.server.adopt(&mut rig.event_loop.context(), source).unwrap();
+        rig.send(client, b"\n");
+        rig.settle();
+        assert_eq!(rig.server.service().reason(token), None);
+    });
+}
+
+fn nothing_changes_where_a_connection_cannot_be_released<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
+        let client = rig.connected();
+        let (token, listener) = (rig.token(client), rig.token(rig.listener));
+        let release = |rig: &mut Rig<'_, Scripted, KIND>, token, unread: &mut [u8]| {
+            let released = rig.server.release(&mut rig.event_loop.context(), token, unread);
+            released.map(|(_, (), count)| count)
+        };
+        for other in [listener, Token::new(99, 1), Token::new(1, 9)] {
+            assert_eq!(release(rig, other, &mut [0; 16]), Err(ErrorKind::Stale.into()));
+        }
+        if KIND == PLATFORM {
+            return;
+        }
+        rig.send(client, b"piece");
+        rig.settle();
+        assert_eq!(release(rig, token, &mut [0; 4]), Err(ErrorKind::InvalidInput.into()));
+        rig.give_room(client, 0);
+        rig.server.with(&mut rig.event_loop.context(), token, |_, peer, ()| peer.send(b"x"));
+        assert_eq!(release(rig, token, &mut [0; 16]), Err(ErrorKind::WouldBlock.into()));
+        assert_eq!(rig.server.open_connections(), 1);
+        rig.give_room(client, 1);
+        rig.settle();
+        assert_eq!(release(rig, token, &mut [0; 16]), Ok(5));
+    });
 }
 
 fn what_is_sent_from_outside_is_flushed<const KIND: u8>() {

@@ -18,6 +18,7 @@ fn drain<S: Service, const KIND: u8>(rig: &mut Rig<'_, S, KIND>, within: Duratio
 }
 
 on_all! {
+    a_service_is_told_of_a_drain_once_for_each_connection
     idle_connections_are_closed_at_once
     pending_bytes_are_sent_before_the_close
     what_was_received_behind_a_full_inbox_is_served_while_draining
@@ -38,6 +39,23 @@ fn what_was_received_behind_a_full_inbox_is_served_while_draining<const KIND: u8
         assert_eq!(rig.take(client).len(), 400);
         assert_eq!(rig.closed(client), Some(Close::Graceful));
         assert_eq!(rig.closed_for(CloseReason::Drained), 1);
+    });
+}
+
+fn a_service_is_told_of_a_drain_once_for_each_connection<const KIND: u8>() {
+    let mut service = Scripted::echo();
+    service.on_draining = Some(Box::new(|_| ()));
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
+        for _ in 0..2 {
+            rig.connected();
+        }
+        drain(rig, Duration::from_secs(60));
+        rig.pass(Duration::from_secs(50));
+        let told = |call: &Call| matches!(call, Call::Draining(_));
+        assert_eq!(rig.server.service().count(told), 2);
+        assert_eq!(rig.server.open_connections(), 2, "the service goes on");
+        rig.pass(Duration::from_secs(10));
+        assert!(rig.server.is_drained());
     });
 }
 

@@ -213,7 +213,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         let counters = self.server.counters();
         let open = self.server.open_connections();
         assert_eq!(
-            counters.accepted + counters.connects - counters.closed_total(),
+            counters.accepted + counters.connects - counters.closed_total() - counters.released,
             open as u64,
             "{counters:?}"
         );

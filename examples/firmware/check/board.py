@@ -15,6 +15,15 @@ PATIENCE = 20.0
 PORTS = 8
 
 
+def memory_kills():
+    """Returns the number of processes that the kernel has killed for want of memory, if it says."""
+    try:
+        lines = pathlib.Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
 def free_ports(count):
     """Returns ports that are free: all are bound at once, so that no two are the same."""
     holders = [socket.socket() for _ in range(count)]
@@ -58,6 +67,7 @@ class Board:
         )
         self.turn = 0
         self.console = None
+        self.kills_before = memory_kills()
         # In a group of its own, so that QEMU goes together with the script that runs it. To a file,
         # since no one reads a pipe while it runs.
         with self.errors_path.open("wb") as errors:
@@ -160,6 +170,9 @@ class Board:
         number = status - 128 if status > 128 else -status
         names = {each.value: each.name for each in signal.Signals}
         how = f"status {status}" + (f" ({names[number]})" if number in names else "")
+        # The tests kill QEMU in `stop` only, which does not ask: any other killer is outside.
+        kills = memory_kills() - self.kills_before
+        how += f", while the kernel killed {kills} processes for want of memory"
         errors = self.errors_path.read_text(errors="replace").strip() or "nothing"
         raise BoardEnded(
             f"QEMU has ended with {how}; it printed: {errors}\n"

@@ -47,8 +47,8 @@ impl Checks {
         // After an event, even an excused one, a loop that is driven from outside wants to be sure
         // with another turn. Where buffers are few, each source that was reported falsely waits for
         // one until its turn comes.
-        let rounds = if limits.is_scarce() { turns_late_max / 3 } else { 0 };
-        let excused_after_max = 1 + rounds;
+        let in_line = if limits.is_scarce() { limits.slots } else { 0 };
+        let excused_after_max = 1 + in_line;
         Self {
             patience: patience_max,
             patience_max,

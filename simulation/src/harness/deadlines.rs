@@ -19,8 +19,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let passed = |since: Instant, timeout: u64| {
             timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
         };
-        // The server stops the clock while it keeps a peer from being read itself. Where buffers are
-        // few, it may do so for want of one, also with output pending.
+        // The server stops the clock while it keeps a peer from being read itself. Where buffers
+        // are few, it may do so for want of one, also with output pending.
         let few = if limits.is_scarce() { Interest::NONE } else { Interest::WRITABLE };
         let heard = Interest::READABLE | few;
         let platform = &mut self.event_loop.platform;

@@ -7,8 +7,8 @@ use selkie_core::platform::Selector;
 use selkie_core::{Context, Error};
 
 /// Advice about an address that may not be listened on.
-pub(in crate::front_door) const PERMISSION_ADVICE: &str = "the host does not allow it: run it with `wasmtime run -S inherit-network`, and choose a port \
-     above 1023";
+pub(in crate::front_door) const PERMISSION_ADVICE: &str = "the host does not allow it: run it \
+     with `wasmtime run -S inherit-network`, and choose a port above 1023";
 
 /// The backend, of which a guest has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

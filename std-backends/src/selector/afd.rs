@@ -141,7 +141,7 @@ impl Afd<'_> {
     /// Returns the event of a wake, unless it was for a waker that was given back.
     fn woken(&self, key: usize) -> Option<Event> {
         let token = self.sources.waker_token().filter(|_| key == self.waker_key)?;
-        // Wakes from here on are reported again.
+        // Later wakes are reported again.
         self.sources.drain_waker(token);
         Some(Event { token, readiness: Readiness::READABLE })
     }

@@ -30,7 +30,7 @@ use crate::waker::{WakeSource, Waker};
 pub struct Select<'fd> {
     /// The registered sources, without gaps.
     entries: Box<[RawSource]>,
-    /// What each was found ready for, by the index of its token.
+    /// The readiness that each was found with, by the index of its token.
     found: Box<[u32]>,
     /// Readable, writable, exceptional: the argument of the call, then its result.
     sets: [Set; 3],

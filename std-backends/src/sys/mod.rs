@@ -1,7 +1,7 @@
 //! The operating system: its error numbers, sources, addresses, clock and limits, in functions that
 //! the selectors and the platform share. Each system has the same modules.
 
-pub(crate) mod limit;
+pub(crate) mod descriptor_limit;
 pub(crate) mod retry;
 #[cfg(unix)]
 mod unix;

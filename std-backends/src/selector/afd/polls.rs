@@ -40,7 +40,7 @@ pub(super) enum State {
     Cancelling,
 }
 
-/// What is known of a poll outside of its memory.
+/// The part of a poll that is kept outside of its memory.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     state: State,
@@ -61,7 +61,7 @@ unsafe impl Zeroable for Entry {}
 struct Memory {
     start: NonNull<AfdOperation>,
     len: usize,
-    /// True if it was allocated here, and may be given back once the kernel has finished.
+    /// True if this table allocated it, and it may be given back once the kernel has finished.
     is_ours: bool,
 }
 

@@ -53,7 +53,7 @@ fn a_cancelled_poll_has_its_memory_until_its_completion_was_taken() {
     assert_eq!(selector.polls.state(0), State::Cancelling);
     selector.register(lend(&other), HEIR, Interest::READABLE, Mode::Level).unwrap();
     assert_eq!(selector.polls.state(0), State::Cancelling, "its memory is not used again yet");
-    // What the old source receives is nobody's.
+    // What the old source receives is reported to no token.
     send(&far);
     send(&other_far);
     let expected = [Event { token: HEIR, readiness: Readiness::READABLE }];

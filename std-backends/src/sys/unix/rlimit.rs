@@ -2,8 +2,8 @@
 
 use std::ffi::c_int;
 
+use crate::sys::descriptor_limit::DescriptorLimit;
 use crate::sys::errno;
-use crate::sys::limit::DescriptorLimit;
 
 /// Returns the process's soft limit, or an error number.
 pub(crate) fn soft_limit() -> Result<u64, c_int> {

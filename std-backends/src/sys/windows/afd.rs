@@ -105,7 +105,7 @@ impl AfdOperation {
     };
 }
 
-/// What a completed poll has found.
+/// The result of a completed poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Events, perhaps none.

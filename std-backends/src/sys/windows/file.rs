@@ -6,7 +6,7 @@ use windows_sys::Win32::Networking::WinSock::WSAENOTSOCK;
 use super::errno;
 use super::source::{BorrowedSource, RawSource};
 
-/// The error of whatever is done to a file.
+/// The error of every operation on a file.
 const REFUSED: Error = Error::new(ErrorKind::Unsupported);
 
 /// The negative error number that no call of this system returns.

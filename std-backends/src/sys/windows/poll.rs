@@ -32,7 +32,7 @@ pub(crate) struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == size_of::<WSAPOLLFD>());
 
-/// What can be watched and reported (no-urgent).
+/// The kinds of readiness that can be watched and reported (no-urgent).
 pub(crate) const CAPABILITIES: Capabilities = Capabilities::ERROR.union(Capabilities::READ_CLOSED);
 
 /// Waits up to `timeout` until entries are ready. Returns their number, or the error number.

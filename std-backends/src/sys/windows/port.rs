@@ -15,8 +15,8 @@ use windows_sys::Win32::System::IO::{
 use super::{clock, errno};
 use crate::storage::Zeroable;
 
-/// A queue of packets. Each has a key, and a context, which is a number here: the system gives both
-/// back as they were passed in, and follows neither.
+/// A queue of packets. Each has a key, and a context, which this crate uses as a number: the system
+/// gives both back as they were passed in, and follows neither.
 #[derive(Debug)]
 pub(crate) struct Port(OwnedHandle);
 
@@ -72,7 +72,7 @@ impl Port {
         self.0.as_raw_handle()
     }
 
-    /// Has the completions of all operations on a file arrive at this port.
+    /// Attaches a file: the completions of all operations on it arrive at this port.
     pub(crate) fn attach(&self, file: &OwnedHandle, key: usize) -> Result<(), Error> {
         // SAFETY: both handles are open.
         let port = unsafe { CreateIoCompletionPort(file.as_raw_handle(), self.handle(), key, 0) };

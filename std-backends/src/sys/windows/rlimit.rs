@@ -1,6 +1,6 @@
 //! The process's limit of sockets: there is none worth a check, only memory.
 
-use crate::sys::limit::DescriptorLimit;
+use crate::sys::descriptor_limit::DescriptorLimit;
 
 /// Returns `needed`: a process of this system may have millions of handles.
 ///

@@ -196,7 +196,7 @@ pub(crate) fn set_v6_only(socket: RawSource, is_v6_only: bool) -> Result<(), Err
     set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, i32::from(is_v6_only))
 }
 
-/// Has silent peers probed (ten-probes).
+/// Makes the system probe silent peers (ten-probes).
 pub(crate) fn set_keep_alive(socket: RawSource, keep_alive: &KeepAlive) -> Result<(), Error> {
     let times = tcp_keepalive {
         onoff: 1,

@@ -42,7 +42,7 @@ impl Channel {
         Self::Packet { port, key, is_posted: AtomicBool::new(false) }
     }
 
-    /// Wakes whatever watches the channel.
+    /// Wakes the selector that watches the channel.
     pub(crate) fn wake(&self) {
         let before = errno::number();
         match self {

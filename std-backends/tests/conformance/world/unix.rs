@@ -55,7 +55,7 @@ pub(crate) fn shutdown_write(end: &End) -> Result<(), Error> {
     check(unsafe { libc::shutdown(end.as_raw_fd(), libc::SHUT_WR) }).map(drop)
 }
 
-/// Has closing reset a connection of TCP.
+/// Makes closing reset a connection of TCP.
 pub(crate) fn reset_on_close(end: &End) -> Result<(), Error> {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     // SAFETY: `linger` is valid for reads of its size.

@@ -44,7 +44,7 @@ pub(crate) fn shutdown_write(end: &End) -> Result<(), Error> {
     end.shutdown(std::net::Shutdown::Write).map_err(|error| from_io(&error))
 }
 
-/// Has closing reset a connection. Wine sends the end of the stream before the reset, which the
+/// Makes closing reset a connection. Wine sends the end of the stream before the reset, which the
 /// other side then takes for an orderly end.
 pub(crate) fn reset_on_close(end: &End) -> Result<(), Error> {
     if is_wine() {
@@ -198,7 +198,7 @@ pub(crate) fn moved(socket: &Owned) -> Result<Owned, Error> {
 
 /// Returns an address without a listener, for as long as the socket that has it is open.
 pub(crate) fn refusing() -> Result<(Owned, SocketAddr), Error> {
-    // A socket that is connected to elsewhere has its port, and listens to nobody.
+    // A socket that is connected to elsewhere has its port, and accepts no connection.
     let (near, far) = pair()?;
     let address = TcpStream::from(near.try_clone().map_err(|error| from_io(&error))?).local_addr();
     settle();
