@@ -246,9 +246,10 @@ impl ClientModel for Clients {
 
 impl<S> Judge<S> for Clients {
     fn server_closed(&mut self, _: &S, closed: &Closed, reason: CloseReason) -> Result<(), String> {
-        let (read, written) = (closed.offered - closed.unread as u64, closed.evidence.written);
-        if reason == CloseReason::Finished && written + 1 < read.min(closed.offered) {
-            return Err(format!("finished with {written} bytes written of {read} read"));
+        // All that a task has taken is echoed, but for the byte that names the kind.
+        let (taken, written) = (closed.evidence.taken, closed.evidence.written);
+        if reason == CloseReason::Finished && written + 1 < taken {
+            return Err(format!("finished with {written} bytes written of {taken} taken"));
         }
         Ok(())
     }
