@@ -32,7 +32,7 @@ MAY_USE = {
 }
 TESTS_MAY_USE = {
     "core": {"suite"},
-    "adapter": set(),
+    "adapter": {"backend"},
     "backend": {"suite", "service"},
     "suite": {"backend"},
     "service": set(),

@@ -177,7 +177,7 @@ impl<'h, P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> TaskS
         }
     }
 
-    /// Sets the loop's timer to when the background task is polled next.
+    /// Sets the deadline at which the background task is polled next.
     fn settle_deadline(&mut self, context: &mut Context<'_, P>) {
         if self.background.is_none() {
             return;

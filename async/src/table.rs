@@ -50,7 +50,7 @@ pub struct TaskSlot {
     /// The slot, plus 1, of another task that waits for this connection to close.
     pub(crate) stranger: Cell<u32>,
     flags: Cell<u16>,
-    /// The reason why the connection was closed that was in this slot last, as a number.
+    /// The reason why the last connection in this slot was closed, as a number.
     pub(crate) reason: Cell<u8>,
 }
 

@@ -34,6 +34,12 @@ run python3 check/clients.py "$built/echo"
 # The comparison is fair only if the firmware by hand does the same, as clients and the console see.
 run python3 check/clients.py "$built/bare"
 run python3 check/roundtrip.py "$built/echo" "$built/bare"
+# The same service as a task for each connection: its adapter has a budget of its own.
+cp "$built/echo" "$built/service"
+run cargo clippy --locked --profile firmware --features tasks -- -D warnings
+run cargo build --locked --profile firmware --features tasks --bin echo
+run python3 check/growth.py "$built/service" "$built/echo" 4096
+run python3 check/clients.py "$built/echo"
 # Another board shares all but the drivers.
 run cargo clippy --locked --profile firmware --features mps2-an385 -- -D warnings
 run cargo build --locked --profile firmware --features mps2-an385 --bin echo

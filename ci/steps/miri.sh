@@ -10,7 +10,7 @@ run cargo "+$nightly" miri test --locked --quiet --package selkie-std --lib -- \
     bitmaps event_buffer socket_table storage sys::address sys::errno
 # Tasks leave their slots on the heap for good. On one of the three kinds of platform.
 export MIRIFLAGS="-Zmiri-ignore-leaks"
-run cargo "+$nightly" miri test --locked --quiet --package selkie-async --lib --tests -- \
+run cargo "+$nightly" miri test --locked --quiet --package selkie-async --lib --test tasks -- \
     --skip with_the_platforms_buffers --skip and_reading_on
 # These tests lend memory that they leak on purpose. The table that is tried 20,000 times takes
 # minutes here, and has no unsafe code of its own.

@@ -48,7 +48,7 @@ mkdir -p "$WINEPREFIX"
 timeout 120 wine wineboot --init >/dev/null 2>&1 || not_run "Wine makes no prefix in $WINEPREFIX"
 
 run cargo clippy --locked --target "$target" --package selkie-std --all-targets -- -D warnings
-examples=(--example echo --example http --example kv --example chat --example dns)
+examples=(--example echo --example http --example kv --example chat --example dns --example proxy)
 run cargo clippy --locked --target "$target" --package selkie --lib "${examples[@]}" -- -D warnings
 # Crates that compile C need the SDK of MSVC; these need only the standard library.
 need_target x86_64-pc-windows-msvc

@@ -12,6 +12,9 @@
 #![no_std]
 #![no_main]
 
+#[cfg_attr(feature = "tasks", path = "tasks.rs")]
+mod service;
+
 use core::time::Duration;
 
 use cortex_m_rt::entry;
@@ -23,9 +26,9 @@ use selkie_core::adapters::{Device, DevicePoller, Either, Pair, SelectorOnly};
 use selkie_core::memory::{ServerStorage, StaticLoop, StaticServer};
 use selkie_core::platform::Transport;
 use selkie_core::{
-    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Interest, Mode, Server, Token,
+    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Interest, Mode, Server,
+    Service, Token,
 };
-use selkie_services::Echo;
 use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -53,8 +56,8 @@ static EVENT_LOOP: StaticCell<EventLoop<Platform, &'static mut StaticLoop<SLOTS,
     StaticCell::new();
 
 /// The server, and the console beside it.
-struct Firmware {
-    server: Server<Platform, Echo, ServerStorage<'static, Source, ()>>,
+struct Firmware<S: Service> {
+    server: Server<Platform, S, ServerStorage<'static, Source, ()>>,
     console: Console,
     uart: Device,
     uart_token: Token,
@@ -64,7 +67,7 @@ struct Firmware {
     sleeps: u64,
 }
 
-impl Handler<Platform> for Firmware {
+impl<S: Service<Session = ()>> Handler<Platform> for Firmware<S> {
     fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {
         if event.token == self.uart_token {
             self.talk(context);
@@ -78,7 +81,7 @@ impl Handler<Platform> for Firmware {
     }
 }
 
-impl Firmware {
+impl<S: Service<Session = ()>> Firmware<S> {
     /// Reads what was typed, and prints as much as the UART takes.
     fn talk(&mut self, context: &mut Context<'_, Platform>) {
         let mut bytes = [0; 16];
@@ -135,11 +138,11 @@ impl Firmware {
 }
 
 /// The parts of the running firmware.
-struct Started {
+struct Started<S: Service> {
     clock: Clock,
     uart: Device,
     event_loop: &'static mut EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>,
-    firmware: Firmware,
+    firmware: Firmware<S>,
 }
 
 #[entry]
@@ -172,7 +175,7 @@ fn main() -> ! {
 
 /// Puts everything together. It is a function of its own so that its part of the stack is freed.
 #[inline(never)]
-fn start() -> Started {
+fn start() -> Started<impl Service<Session = ()>> {
     let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else {
         defmt::panic!("the board starts once")
     };
@@ -192,7 +195,7 @@ fn start() -> Started {
         EventLoop::new_at(platform, LOOP.take(), clock.now())
     });
     let config = Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(Some(IDLE_TIMEOUT));
-    let mut server = Server::new(Echo, config, SERVER.take().storage());
+    let mut server = Server::new(service::make(), config, SERVER.take().storage());
     let context = &mut event_loop.context();
     let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);
     let Ok(listener) = context.platform.first.listen(PORT, SOCKETS) else {

@@ -10,8 +10,8 @@ use selkie::platform::{Close, Transport, Wait};
 use selkie::{Error, ErrorKind, Instant, Socket};
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture};
 
-use crate::remote_peer::{self, BusyClock, Peer};
 use crate::platform::{self, Given, Platform};
+use crate::remote_peer::{self, BusyClock, Peer};
 
 /// The number of times that the world may settle before a connection is established.
 const PATIENCE: usize = 1_000;

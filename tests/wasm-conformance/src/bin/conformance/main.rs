@@ -13,10 +13,10 @@
 //! host listens for the program.
 
 mod fixture;
-mod remote_peer;
 #[cfg_attr(target_env = "p1", path = "wasi_p1.rs")]
 #[cfg_attr(target_env = "p2", path = "wasi_p2.rs")]
 mod platform;
+mod remote_peer;
 
 use std::rc::Rc;
 
