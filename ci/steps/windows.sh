@@ -8,7 +8,7 @@ source ci/common.sh
 # - a reset of Wine's own side arrives behind an end of the stream, which the peer takes for an
 #   orderly end (resets of Linux's clients arrive, and are shown by the programs' tests);
 # - a closed socket's number belongs to the next socket at once, which in a process of many tests is
-#   that of another one: closed sources have a test program of their own;
+#   that of another one;
 # - signals do not interrupt waits, and files and pipes cannot be watched: Windows has neither.
 target=x86_64-pc-windows-gnu
 test_backends() {
