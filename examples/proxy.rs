@@ -11,7 +11,7 @@
 //! nc 127.0.0.1 7000
 //! ```
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 mod native {
     use std::io::Write;
     use std::net::SocketAddr;
@@ -104,12 +104,12 @@ mod native {
     }
 }
 
-#[cfg(unix)]
+#[cfg(any(unix, windows))]
 fn main() -> std::process::ExitCode {
     native::main()
 }
 
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 fn main() {
     eprintln!("proxy: this platform has no drain on Ctrl-C in Selkie");
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use selkie::platform::{Transport, Wait, Wake};
 use selkie::{
-    AnySelector, Backend, CloseReason, Config, EventLoop, HeapLoop, HeapServer, Platform, Server,
-    Service,
+    AnySelector, Backend, CloseReason, Config, Counters, EventLoop, HeapLoop, HeapServer, Platform,
+    Server, Service,
 };
 use selkie_async::AsyncService;
 use selkie_services::{Echo, tasks};
@@ -137,6 +137,15 @@ fn calls_over_selector(backend: Backend, service: impl Service<Session = ()>) ->
     calls_while_serving(platform, listener, address, service)
 }
 
+/// Checks that each kind of client was served.
+fn check_counters<P: Transport>(counters: &Counters) {
+    for reason in [CloseReason::Reset, CloseReason::Idle, CloseReason::Finished] {
+        assert!(counters.closed_for(reason) > 0, "{reason}: {counters:?}");
+    }
+    assert!(counters.accept_pauses > 0, "{counters:?}");
+    assert!(P::OWNS_BUFFERS || counters.blocks_max > 0, "{counters:?}");
+}
+
 /// Serves until the clients are done, then drains, and returns the number of allocator calls
 /// meanwhile.
 fn calls_while_serving<P>(
@@ -179,12 +188,7 @@ where
         clients.join().expect("the clients were served");
         calls
     });
-    let counters = server.counters();
-    for reason in [CloseReason::Reset, CloseReason::Idle, CloseReason::Finished] {
-        assert!(counters.closed_for(reason) > 0, "{reason}: {counters:?}");
-    }
-    assert!(counters.accept_pauses > 0, "{counters:?}");
-    assert!(P::OWNS_BUFFERS || counters.blocks_max > 0, "{counters:?}");
+    check_counters::<P>(server.counters());
     calls
 }
 

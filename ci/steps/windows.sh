@@ -8,7 +8,7 @@ source ci/common.sh
 # - a reset of Wine's own side arrives behind an end of the stream, which the peer takes for an
 #   orderly end (resets of Linux's clients arrive, and are shown by the programs' tests);
 # - a closed socket's number belongs to the next socket at once, which in a process of many tests is
-#   that of another one: closed sources have a test program of their own;
+#   that of another one;
 # - signals do not interrupt waits, and files and pipes cannot be watched: Windows has neither.
 target=x86_64-pc-windows-gnu
 test_backends() {
@@ -48,7 +48,7 @@ mkdir -p "$WINEPREFIX"
 timeout 120 wine wineboot --init >/dev/null 2>&1 || not_run "Wine makes no prefix in $WINEPREFIX"
 
 run cargo clippy --locked --target "$target" --package selkie-std --all-targets -- -D warnings
-examples=(--example echo --example http --example kv --example chat --example dns)
+examples=(--example echo --example http --example kv --example chat --example dns --example proxy)
 run cargo clippy --locked --target "$target" --package selkie --lib "${examples[@]}" -- -D warnings
 # Crates that compile C need the SDK of MSVC; these need only the standard library.
 need_target x86_64-pc-windows-msvc

@@ -35,6 +35,10 @@ impl FromStr for Choice {
 
 impl Choice {
     /// Returns the selector that was chosen, if one was.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(clippy::unnecessary_wraps, reason = "Linux has another choice")
+    )]
     pub(super) const fn selector(self) -> Option<Backend> {
         match self {
             Self::Selector(backend) => Some(backend),

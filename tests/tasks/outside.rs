@@ -29,13 +29,11 @@ impl Jobs {
     async fn result(&self) -> u64 {
         poll_fn(|context| {
             let mut jobs = self.0.lock().expect("no thread has panicked");
-            match jobs.0.pop_front() {
-                Some(result) => Poll::Ready(result),
-                None => {
-                    jobs.1 = Some(context.waker().clone());
-                    Poll::Pending
-                }
+            let result = jobs.0.pop_front();
+            if result.is_none() {
+                jobs.1 = Some(context.waker().clone());
             }
+            result.map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
@@ -122,8 +120,8 @@ fn a_thread_wakes_a_task_through_the_waker_of_the_loop() {
         service,
         table,
         |handler, event_loop| {
-            let waker = handler.waker(&mut event_loop.context()).expect("there is room");
-            assert!(notify.set(waker).is_ok());
+            let of_loop = handler.waker(&mut event_loop.context()).expect("there is room");
+            assert!(notify.set(of_loop).is_ok());
         },
         |address| {
             let mut client = connect(address);

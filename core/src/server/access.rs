@@ -164,7 +164,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ///
     /// [`Stale`](crate::ErrorKind::Stale) if the token names no open connection of this server,
     /// [`WouldBlock`](crate::ErrorKind::WouldBlock) while output is pending or is to be ended,
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if `unread` is too short. Nothing is changed
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if `unread` is too short. Nothing changes
     /// then.
     pub fn release(
         &mut self,

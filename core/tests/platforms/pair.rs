@@ -80,8 +80,8 @@ fn an_address_is_of_the_first_platform_that_can_connect_to_it() {
     let address = |port| Recorders::address(SocketAddr::from(([127, 0, 0, 1], port)));
     assert_eq!(address(9), Some(Either::First(9)));
     assert_eq!(address(256), None);
-    type Mixed = Pair<SelectorOnly<Recorder>, Recorder>;
-    let mixed = Mixed::address(SocketAddr::from(([127, 0, 0, 1], 9)));
+    let mixed =
+        <Pair<SelectorOnly<Recorder>, Recorder>>::address(SocketAddr::from(([127, 0, 0, 1], 9)));
     assert_eq!(mixed, Some(Either::Second(9)));
 }
 

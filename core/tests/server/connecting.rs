@@ -327,26 +327,26 @@ fn another_is_tried_when_one_has_failed<const KIND: u8>() {
     let log = Rc::clone(&retries);
     service.on_closed = Box::new(move |peer| {
         let client = peer.opened_by().expect("only attempts are closed");
-        let retried = peer.other(client).connect(upstream()).unwrap();
+        let attempt = peer.other(client).connect(upstream()).unwrap();
         // The slot may be the same, and is not touched under the old name.
         peer.abort();
         assert_eq!(peer.opened_by(), Some(client));
-        assert_ne!(peer.token(), retried);
-        log.borrow_mut().push((client, retried));
+        assert_ne!(peer.token(), attempt);
+        log.borrow_mut().push((client, attempt));
     });
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Dialer(service), |rig| {
         let (opener, _, attempt) = dialed(rig, &answers);
         rig.socket(attempt).attempt = Err(ErrorKind::ConnectionRefused);
         rig.settle();
-        let (client, retried) = retries.borrow()[0];
+        let (client, second) = retries.borrow()[0];
         assert_eq!(client, opener);
         let attempt = rig.event_loop.platform.attempts[1];
         rig.socket(attempt).attempt = Ok(());
         rig.settle();
-        assert!(rig.server.service().0.calls.contains(&Call::Opened(retried)));
+        assert!(rig.server.service().0.calls.contains(&Call::Opened(second)));
         rig.send(attempt, b"x");
         rig.settle();
-        assert_eq!(rig.server.service().0.reason(retried), None);
+        assert_eq!(rig.server.service().0.reason(second), None);
     });
 }
 

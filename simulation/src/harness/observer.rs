@@ -30,6 +30,7 @@ pub(super) type Told = Result<usize, (usize, usize)>;
 
 /// Input that a service has left.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Left {
     /// Number of bytes.
     pub(super) count: u64,

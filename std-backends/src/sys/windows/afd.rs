@@ -116,6 +116,46 @@ pub(crate) enum Found {
     Failed,
 }
 
+/// Opens a handle of the device.
+fn create() -> Result<OwnedHandle, Error> {
+    let name: [u16; NAME.len()] = std::array::from_fn(|index| NAME[index].into());
+    #[expect(clippy::cast_possible_truncation, reason = "a few bytes")]
+    let length = size_of_val(&name) as u16;
+    let name =
+        UNICODE_STRING { Length: length, MaximumLength: length, Buffer: name.as_ptr().cast_mut() };
+    let attributes = OBJECT_ATTRIBUTES {
+        Length: length_of::<OBJECT_ATTRIBUTES>().cast_unsigned(),
+        RootDirectory: null_mut(),
+        ObjectName: &raw const name,
+        Attributes: 0,
+        SecurityDescriptor: null(),
+        SecurityQualityOfService: null(),
+    };
+    let mut handle: HANDLE = null_mut();
+    let mut status = AfdOperation::EMPTY.status;
+    // SAFETY: the pointers are valid for the call, which is over when it returns.
+    let result = unsafe {
+        NtCreateFile(
+            &raw mut handle,
+            SYNCHRONIZE,
+            &raw const attributes,
+            &raw mut status,
+            null(),
+            0,
+            FILE_SHARE_READ | FILE_SHARE_WRITE,
+            FILE_OPEN,
+            0,
+            null(),
+            0,
+        )
+    };
+    if result < 0 {
+        return Err(errno::from_status(result));
+    }
+    // SAFETY: the handle is new, so it has no other owner.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
 /// A handle of the device.
 #[derive(Debug)]
 pub(crate) struct Device(OwnedHandle);
@@ -123,45 +163,7 @@ pub(crate) struct Device(OwnedHandle);
 impl Device {
     /// Opens the device, and has its completions arrive at `port` with the key 0.
     pub(crate) fn open(port: &Port) -> Result<Self, Error> {
-        let name: [u16; NAME.len()] = std::array::from_fn(|index| NAME[index].into());
-        #[expect(clippy::cast_possible_truncation, reason = "a few bytes")]
-        let length = size_of_val(&name) as u16;
-        let name = UNICODE_STRING {
-            Length: length,
-            MaximumLength: length,
-            Buffer: name.as_ptr().cast_mut(),
-        };
-        let attributes = OBJECT_ATTRIBUTES {
-            Length: length_of::<OBJECT_ATTRIBUTES>().cast_unsigned(),
-            RootDirectory: null_mut(),
-            ObjectName: &raw const name,
-            Attributes: 0,
-            SecurityDescriptor: null(),
-            SecurityQualityOfService: null(),
-        };
-        let mut handle: HANDLE = null_mut();
-        let mut status = AfdOperation::EMPTY.status;
-        // SAFETY: the pointers are valid for the call, which is over when it returns.
-        let result = unsafe {
-            NtCreateFile(
-                &raw mut handle,
-                SYNCHRONIZE,
-                &raw const attributes,
-                &raw mut status,
-                null(),
-                0,
-                FILE_SHARE_READ | FILE_SHARE_WRITE,
-                FILE_OPEN,
-                0,
-                null(),
-                0,
-            )
-        };
-        if result < 0 {
-            return Err(errno::from_status(result));
-        }
-        // SAFETY: the handle is new, so it has no other owner.
-        let device = unsafe { OwnedHandle::from_raw_handle(handle) };
+        let device = create()?;
         port.attach(&device, 0)?;
         // SAFETY: the handle is open.
         errno::check_true(unsafe {
