@@ -387,26 +387,8 @@ def print_totals(findings):
         print(f"{rule:14} {total:5}  {listed}")
 
 
-def exceeds_limits(findings, path):
-    """Prints each rule with more findings than the file allows, and returns whether there is one.
-
-    A line of the file is a rule and a number; a rule without a line allows no finding."""
-    with open(path, encoding="utf-8") as file:
-        limits = {rule: int(limit) for rule, limit in map(str.split, file)}
-    counts = collections.Counter(rule for _, _, rule, _ in findings)
-    for rule in sorted(counts | collections.Counter(limits)):
-        found, limit = counts[rule], limits.get(rule, 0)
-        print(f"{rule}: {found} findings, at most {limit} allowed")
-    return any(found > limits.get(rule, 0) for rule, found in counts.items())
-
-
 def main():
     arguments = sys.argv[1:]
-    limits = None
-    if "--limits" in arguments:
-        position = arguments.index("--limits")
-        limits = arguments[position + 1]
-        del arguments[position : position + 2]
     count = "--count" in arguments
     repository = Repository()
     wanted = [
@@ -416,8 +398,6 @@ def main():
     for file in repository.files:
         if not wanted or any(w in (".", file) or file.startswith(w + "/") for w in wanted):
             checker.check(file)
-    if limits is not None:
-        sys.exit(1 if exceeds_limits(checker.findings, limits) else 0)
     if count:
         print_totals(checker.findings)
     else:
