@@ -152,7 +152,7 @@ impl Listening {
     /// Serves until a [handle](Self::handle) ends it.
     ///
     /// Prints nothing, and installs no signal handler. Memory is taken before the first client is
-    /// accepted, and none after that. An [inherited](Self::listen_on) listener stays open when the
+    /// accepted, and none after that. An inherited listener stays open when the
     /// server drains: its backlog belongs to the successor.
     ///
     /// # Errors
