@@ -142,6 +142,7 @@ fn take(fd: c_int) -> Result<i32, Error> {
 }
 
 #[cfg(all(has_kqueue, not(any(target_os = "linux", target_os = "android"))))]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "a set is large on other systems")]
 fn open(signals: &[c_int], _: &libc::sigset_t) -> Result<OwnedFd, Error> {
     let queue = super::child_exit::queue()?;
     for &signal in signals {
@@ -157,6 +158,7 @@ fn take(fd: c_int) -> Result<i32, Error> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", has_kqueue)))]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "a set is large on other systems")]
 fn open(_: &[c_int], _: &libc::sigset_t) -> Result<OwnedFd, Error> {
     Err(ErrorKind::Unsupported.into())
 }

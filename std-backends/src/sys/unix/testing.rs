@@ -1,5 +1,6 @@
 //! Sources for tests.
 
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
@@ -14,4 +15,9 @@ pub(crate) fn pair() -> (OwnedSource, OwnedSource) {
 /// Lends a source.
 pub(crate) fn lend(source: &OwnedSource) -> BorrowedSource<'_> {
     source.as_fd()
+}
+
+/// Reads a byte, and returns the number of bytes: 0 at the end of the stream.
+pub(crate) fn read_byte(source: OwnedSource) -> usize {
+    UnixStream::from(source).read(&mut [0]).unwrap()
 }

@@ -1,5 +1,6 @@
 //! Sources for tests.
 
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::windows::io::AsSocket;
 
@@ -25,4 +26,11 @@ pub(crate) fn pair() -> (OwnedSource, OwnedSource) {
 /// Lends a source.
 pub(crate) fn lend(source: &OwnedSource) -> BorrowedSource<'_> {
     source.as_socket()
+}
+
+/// Reads a byte, and returns the number of bytes: 0 at the end of the stream.
+pub(crate) fn read_byte(source: OwnedSource) -> usize {
+    let mut stream = TcpStream::from(source);
+    stream.set_nonblocking(false).unwrap();
+    stream.read(&mut [0]).unwrap()
 }
