@@ -207,8 +207,8 @@ const fn at_least_1(number: usize) -> usize {
     if number == 0 { 1 } else { number }
 }
 
-/// Names the type of the [`StaticMemory`] that a constant [`StaticBuilder`] needs, for the platform's handle and the service's
-/// session.
+/// Names the type of the [`StaticMemory`] that a constant [`StaticBuilder`] needs, for the
+/// platform's handle and the service's session.
 #[macro_export]
 macro_rules! static_memory {
     ($settings:expr, $source:ty, $session:ty) => {
