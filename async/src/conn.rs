@@ -252,8 +252,8 @@ impl<'h> Conn<'h> {
     ///
     /// # Errors
     ///
-    /// * [`Error::CannotConnect`]: what can be told at once, among it that the platform or the
-    ///   service does not connect, or that there is no slot.
+    /// * [`Error::CannotConnect`] if the attempt cannot begin: the platform or the service does not
+    ///   connect, or there is no slot.
     /// * [`Error::NotConnected`]: refused, unreachable, or timed out.
     /// * [`Error::Closed`] if this connection is closed.
     pub const fn connect(&mut self, address: SocketAddr) -> Connect<'_, 'h> {

@@ -17,7 +17,7 @@ pub enum Error {
     TooLong,
     /// There is no room for all of the bytes now.
     Full,
-    /// The connection that was asked for cannot be had: what could be told at once.
+    /// The attempt to connect could not begin.
     CannotConnect(selkie_core::ErrorKind),
     /// The connection that was asked for has failed.
     NotConnected(CloseReason),

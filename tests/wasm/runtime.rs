@@ -264,9 +264,14 @@ pub(crate) fn is_taken(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
 
-/// Returns an address at which no one listens at the moment.
+/// Returns an address at which no one listens. It has a host of its own in the loopback network, so
+/// that no connection that is made from 127.0.0.1 meanwhile takes the port.
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    static HOST: AtomicU8 = AtomicU8::new(1);
+
+    let host = HOST.fetch_add(1, Ordering::Relaxed);
+    let listener =
+        TcpListener::bind(SocketAddr::from(([127, 8, 0, host], 0))).expect("there is a free port");
     listener.local_addr().expect("it is bound")
 }
 

@@ -137,7 +137,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ///
     /// # Errors
     ///
-    /// What can be told at once, and then the service is not called:
+    /// If the attempt cannot begin; the service is not called then.
     /// [`Full`](crate::ErrorKind::Full) if there is no slot, and as [`Transport::connect`].
     ///
     /// # Panics

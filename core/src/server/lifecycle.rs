@@ -42,7 +42,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         app.call(self, S::opened);
         self.reconcile(app);
         if self.state.drain.is_some() && self.current().is_connection() {
-            // Opened after `drain` went through the table, so it must be told by itself.
+            // It was opened after `drain` went through the table, so nothing else schedules it.
             self.schedule_now(index);
         }
         self.schedule_next();

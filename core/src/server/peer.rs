@@ -298,7 +298,7 @@ impl Peer<'_> {
     ///
     /// # Errors
     ///
-    /// What can be told at once, and then no callback follows: [`Full`](crate::ErrorKind::Full) if
+    /// If the attempt cannot begin; no callback follows then. [`Full`](crate::ErrorKind::Full) if
     /// there is no slot, [`Unsupported`](crate::ErrorKind::Unsupported) where the platform cannot
     /// connect or the service has not said that it does, and as
     /// [`Transport::connect`](crate::platform::Transport::connect).

@@ -34,7 +34,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             ensure!(
                 // What a reset has thrown away is not counted any more.
                 taken.is_ok() || self.scenario.parameters.reset_discards != 0,
-                "the end tells what is left",
+                "the count of untaken bytes is right",
                 "{token:?} was told of {taken:?} of {offered} bytes"
             );
         }

@@ -223,7 +223,8 @@ impl SysWait for Poll<'_> {
     }
 }
 
-/// Refuses edges, which `poll` does not have, and hang-ups alone where they cannot be told.
+/// Refuses edges, which `poll` does not have, and hang-ups alone where the system does not
+/// report them.
 fn supported(interest: Interest, mode: Mode) -> Result<Interest, Error> {
     if mode == Mode::Edge {
         return Err(Error::new(ErrorKind::Unsupported));
