@@ -19,8 +19,8 @@ use std::net::SocketAddr;
 use std::thread;
 use std::vec::Vec;
 
-use selkie_core::{Error, EventLoop, Service, Token};
-use selkie_std::shards::Distribution;
+use selkie_core::{EventLoop, Service, Token};
+use selkie_std::shards::{Distribution, steer_by_cpu};
 
 use super::builder::Builder;
 use super::error::{ServeError, Step};
@@ -153,24 +153,13 @@ impl Shards {
         if self.distribution == Distribution::Cpu {
             let last = parts.last_mut().map(|part| (part.listener, part.event_loop.context()));
             if let Some((Some(listener), context)) = last {
-                steer_by_cpu(context.platform, listener, self.count)
+                let fd = context.platform.fd(listener);
+                fd.and_then(|fd| steer_by_cpu(fd, self.count))
                     .map_err(|error| ServeError::new(Step::Steer, error))?;
             }
         }
         Ok(address)
     }
-}
-
-/// Makes the kernel choose among the shards' listeners by the core.
-#[cfg(target_os = "linux")]
-fn steer_by_cpu(platform: &Platform, listener: Socket, shards: usize) -> Result<(), Error> {
-    selkie_std::shards::steer_by_cpu(platform.fd(listener)?, shards)
-}
-
-/// Returns an error: no other system has it.
-#[cfg(not(target_os = "linux"))]
-fn steer_by_cpu(_: &Platform, _: Socket, _: usize) -> Result<(), Error> {
-    Err(selkie_core::ErrorKind::Unsupported.into())
 }
 
 /// The parts that one thread will own.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Server, Service, Token};
+use selkie_std::shards::pin_to_cpu;
 
 use super::Part;
 use super::handle::ShardsHandle;
@@ -205,16 +206,4 @@ fn listen<S: Service>(
         server.drain(&mut context, Instant::MAX);
     }
     token
-}
-
-/// Binds this thread to a core.
-#[cfg(target_os = "linux")]
-fn pin_to_cpu(index: usize) -> Result<(), Error> {
-    selkie_std::shards::pin_to_cpu(index)
-}
-
-/// Returns an error: no other system has it.
-#[cfg(not(target_os = "linux"))]
-fn pin_to_cpu(_: usize) -> Result<(), Error> {
-    Err(selkie_core::ErrorKind::Unsupported.into())
 }

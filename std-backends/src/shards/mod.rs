@@ -3,14 +3,16 @@
 //! The loops themselves are made by the crate `selkie`, which knows servers and their memory.
 
 mod inbox;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
+#[cfg_attr(target_os = "linux", path = "steering.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "no_steering.rs")]
 mod steering;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use inbox::Inbox;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub use steering::{pin_to_cpu, steer_by_cpu};
 
 /// The way in which connections are shared out among the loops of one address.

@@ -42,11 +42,7 @@ impl Uring {
         match operation {
             Operation::Receive => self.received(index, completion, is_last),
             Operation::Accept => self.accepted(index, result, is_last),
-            Operation::Send => {
-                let now = self.clock.now();
-                sent(endpoint, result);
-                endpoint.output.since = now;
-            }
+            Operation::Send => sent(endpoint, result),
             Operation::Connect => connected(endpoint, result),
             Operation::Poll => {
                 endpoint.receiving = Repeated::Idle;
@@ -131,6 +127,7 @@ fn sent(endpoint: &mut Endpoint, result: i32) {
     match u32::try_from(result) {
         Ok(count) => {
             output.length -= count.min(output.length);
+            output.since = None;
             output.start = (output.start + count) % OUTPUT;
             if output.length == 0 {
                 // The next message finds the same pages.

@@ -62,8 +62,9 @@ pub(super) struct Output {
     pub(super) start: u32,
     pub(super) length: u32,
     pub(super) is_sending: bool,
-    /// The time since when none of them was sent.
-    pub(super) since: Instant,
+    /// The time since when none of them was sent, as far as anyone has asked for it: the clock is
+    /// not read for a message that leaves at once.
+    pub(super) since: Option<Instant>,
     /// The room that was too small for its last writer.
     pub(super) declined: u32,
     pub(super) end: End,
@@ -99,9 +100,9 @@ pub(super) struct Endpoint {
     pub(super) is_queued: bool,
 }
 
-// SAFETY: integers, enums whose first variant is 0, and options for which zero bytes are a value:
-// a token is never zero, and `Close` has values to spare, of which `None` need not be zero bytes;
-// places are written before they are read, as the table counts those that it never used as vacant.
+// SAFETY: integers, and enums and options with a variant whose tag is 0, for which zero bytes are
+// valid in the fields too. Which variant that is does not matter, as the table writes each place
+// before it reads it.
 unsafe impl Zeroable for Endpoint {}
 
 impl Endpoint {

@@ -19,36 +19,36 @@ use crate::sys::address::RawAddress;
 #[repr(u8)]
 pub(super) enum Operation {
     Receive = 1,
-    Accept,
-    Send,
-    Connect,
-    Poll,
-    Cancel,
-    Shutdown,
-    WatchWaker,
+    Accept = 2,
+    Send = 3,
+    Connect = 4,
+    Poll = 5,
+    Cancel = 6,
+    Shutdown = 7,
+    WatchWaker = 8,
 }
 
 impl Operation {
-    const ALL: [Self; 8] = [
-        Self::Receive,
-        Self::Accept,
-        Self::Send,
-        Self::Connect,
-        Self::Poll,
-        Self::Cancel,
-        Self::Shutdown,
-        Self::WatchWaker,
-    ];
-
     /// Makes the user data of an operation on the source at `index`.
     fn user_data(self, index: usize) -> u64 {
         (index as u64) << 8 | self as u64
     }
 
     /// Returns the operation and the place in some user data.
-    pub(super) fn of(user_data: u64) -> Option<(Self, usize)> {
-        let operation = Self::ALL.into_iter().find(|op| *op as u64 == user_data & 0xff)?;
-        Some((operation, usize::try_from(user_data >> 8).ok()?))
+    #[expect(clippy::cast_possible_truncation, reason = "a place has 32 bits")]
+    pub(super) const fn of(user_data: u64) -> Option<(Self, usize)> {
+        let operation = match user_data as u8 {
+            1 => Self::Receive,
+            2 => Self::Accept,
+            3 => Self::Send,
+            4 => Self::Connect,
+            5 => Self::Poll,
+            6 => Self::Cancel,
+            7 => Self::Shutdown,
+            8 => Self::WatchWaker,
+            _ => return None,
+        };
+        Some((operation, (user_data >> 8) as usize))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::sys::{file, socket};
 impl Uring {
     /// Takes the bytes of `bytes` that fit into the output of a stream, and returns their number.
     fn put(&mut self, source: UringSocket, bytes: &[u8]) -> Result<usize, Error> {
-        let (index, now) = (source.0.index(), self.clock.now());
+        let index = source.0.index();
         let start = self.output_of(index);
         let output = &mut self.live_mut(source)?.output;
         let count = bytes.len().min((OUTPUT - output.length) as usize);
@@ -28,9 +28,6 @@ impl Uring {
         unsafe {
             bytes.as_ptr().copy_to_nonoverlapping(start.add(end), first);
             bytes.as_ptr().add(first).copy_to_nonoverlapping(start, count - first);
-        }
-        if output.length == 0 {
-            output.since = now;
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most the size of the buffer")]
         let added = count as u32;
@@ -239,8 +236,9 @@ impl Transport for Uring {
     }
 
     fn unacknowledged_since(&mut self, source: UringSocket) -> Option<Instant> {
-        let output = self.live(source).ok()?.output;
-        (output.length > 0).then_some(output.since)
+        let now = self.clock.now();
+        let output = &mut self.live_mut(source).ok()?.output;
+        (output.length > 0).then(|| *output.since.get_or_insert(now))
     }
 
     fn shutdown_write(&mut self, source: UringSocket) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 
 mod bare;
 mod fixture;
+mod remote;
 mod tcp;
 #[cfg(target_os = "linux")]
 mod uring;

@@ -1,18 +1,19 @@
 //! A platform, over TCP.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 
 use selkie_core::Error;
 use selkie_core::platform::{Close, Transport};
 use selkie_std::{AnySelector, Backend, Platform, Socket};
 
 use crate::fixture::Near;
-use crate::world::{self, Borrowed, Owned};
+use crate::remote::{self, Remote};
+use crate::world::{Borrowed, Owned};
 
 /// The platform, and a listener of the far side.
 pub(crate) struct Tcp {
     platform: Platform<AnySelector<'static>>,
-    far: TcpListener,
+    remote: Remote,
 }
 
 impl Near for Tcp {
@@ -21,11 +22,10 @@ impl Near for Tcp {
     const IS_TCP: bool = true;
 
     fn new(backend: Backend, capacity: usize) -> Result<Self, Error> {
-        let far = TcpListener::bind("127.0.0.1:0").map_err(|error| world::from_io(&error))?;
-        far.set_nonblocking(true).map_err(|error| world::from_io(&error))?;
+        let remote = Remote::new()?;
         // Beside what is registered, a case holds a few sources that are not.
         let platform = Platform::new(AnySelector::new(backend, capacity)?, capacity + 16)?;
-        Ok(Self { platform, far })
+        Ok(Self { platform, remote })
     }
 
     fn platform(&mut self) -> &mut Platform<AnySelector<'static>> {
@@ -33,20 +33,8 @@ impl Near for Tcp {
     }
 
     fn pair(&mut self) -> Result<(Socket, Owned), Error> {
-        // A connection to a listener on this host is made when `connect` returns, and waits to be
-        // accepted.
-        let near =
-            TcpStream::connect(self.destination()?).map_err(|error| world::from_io(&error))?;
-        near.set_nodelay(true).map_err(|error| world::from_io(&error))?;
-        let far = loop {
-            match self.far.accept() {
-                Ok((far, _)) => break far,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => world::settle(),
-                Err(error) => return Err(world::from_io(&error)),
-            }
-        };
-        far.set_nodelay(true).map_err(|error| world::from_io(&error))?;
-        Ok((self.adopt(near.into())?, far.into()))
+        let (near, far) = self.remote.pair()?;
+        Ok((self.adopt(near)?, far))
     }
 
     fn adopt(&mut self, fd: Owned) -> Result<Socket, Error> {
@@ -74,15 +62,14 @@ impl Near for Tcp {
     }
 
     fn dial(&mut self, listener: Socket) -> Result<Owned, Error> {
-        let address = self.platform.local_address(listener)?;
-        TcpStream::connect(address).map(Owned::from).map_err(|error| world::from_io(&error))
+        remote::dial(self.platform.local_address(listener)?)
     }
 
     fn destination(&self) -> Result<SocketAddr, Error> {
-        self.far.local_addr().map_err(|error| world::from_io(&error))
+        self.remote.address()
     }
 
     fn peer_accept(&self) -> Result<Owned, Error> {
-        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
+        self.remote.accept()
     }
 }

@@ -1,6 +1,6 @@
 //! The platform over `io_uring`, over TCP.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use selkie_core::Error;
@@ -8,12 +8,12 @@ use selkie_core::platform::{Close, Transport};
 use selkie_std::{Backend, Uring, UringSocket, UringStorage};
 
 use crate::fixture::Near;
-use crate::world;
+use crate::remote::{self, Remote};
 
 /// The platform, and a listener of the far side.
 pub(crate) struct Ring {
     platform: Uring,
-    far: TcpListener,
+    remote: Remote,
 }
 
 impl Near for Ring {
@@ -22,11 +22,10 @@ impl Near for Ring {
     const IS_TCP: bool = true;
 
     fn new(_: Backend, capacity: usize) -> Result<Self, Error> {
-        let far = TcpListener::bind("127.0.0.1:0").map_err(|error| world::from_io(&error))?;
-        far.set_nonblocking(true).map_err(|error| world::from_io(&error))?;
+        let remote = Remote::new()?;
         // Beside what is registered, a case holds a few sources that are not.
         let storage = UringStorage::leaked_for(capacity, capacity + 16)?;
-        Ok(Self { platform: Uring::new(storage)?, far })
+        Ok(Self { platform: Uring::new(storage)?, remote })
     }
 
     fn platform(&mut self) -> &mut Uring {
@@ -34,18 +33,8 @@ impl Near for Ring {
     }
 
     fn pair(&mut self) -> Result<(UringSocket, OwnedFd), Error> {
-        let near =
-            TcpStream::connect(self.destination()?).map_err(|error| world::from_io(&error))?;
-        near.set_nodelay(true).map_err(|error| world::from_io(&error))?;
-        let far = loop {
-            match self.far.accept() {
-                Ok((far, _)) => break far,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => world::settle(),
-                Err(error) => return Err(world::from_io(&error)),
-            }
-        };
-        far.set_nodelay(true).map_err(|error| world::from_io(&error))?;
-        Ok((self.adopt(near.into())?, far.into()))
+        let (near, far) = self.remote.pair()?;
+        Ok((self.adopt(near)?, far))
     }
 
     fn adopt(&mut self, fd: OwnedFd) -> Result<UringSocket, Error> {
@@ -73,16 +62,15 @@ impl Near for Ring {
     }
 
     fn dial(&mut self, listener: UringSocket) -> Result<OwnedFd, Error> {
-        let address = self.platform.local_address(listener)?;
-        TcpStream::connect(address).map(OwnedFd::from).map_err(|error| world::from_io(&error))
+        remote::dial(self.platform.local_address(listener)?)
     }
 
     fn destination(&self) -> Result<SocketAddr, Error> {
-        self.far.local_addr().map_err(|error| world::from_io(&error))
+        self.remote.address()
     }
 
     fn peer_accept(&self) -> Result<OwnedFd, Error> {
-        self.far.accept().map(|(stream, _)| stream.into()).map_err(|error| world::from_io(&error))
+        self.remote.accept()
     }
 
     fn settle(&mut self) {
