@@ -24,7 +24,7 @@ pub(super) enum Kind {
     File,
 }
 
-/// An operation that the kernel repeats until it is cancelled: receiving, accepting, polling.
+/// An operation that waits for the peer until it is cancelled: receiving, accepting, polling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Repeated {

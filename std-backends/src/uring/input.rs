@@ -90,11 +90,6 @@ impl Buffers {
         }
     }
 
-    /// Returns true if the kernel has none to fill, and none is free.
-    pub(super) const fn is_exhausted(&self) -> bool {
-        self.provided == 0 && self.free == 0 && self.fresh == self.entries.len()
-    }
-
     /// Takes a free buffer.
     fn take_free(&mut self) -> Option<usize> {
         if self.free != 0 {

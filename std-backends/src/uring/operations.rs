@@ -4,8 +4,8 @@
 use std::os::fd::RawFd;
 
 use rustix::io_uring::{
-    IoringAcceptFlags, IoringAsyncCancelFlags, IoringOp, IoringRecvFlags, IoringSqeFlags,
-    RecvFlags, SendFlags, SocketFlags, io_uring_ptr, io_uring_sqe, io_uring_user_data,
+    IoringAcceptFlags, IoringAsyncCancelFlags, IoringOp, IoringSqeFlags, RecvFlags, SendFlags,
+    SocketFlags, io_uring_ptr, io_uring_sqe, io_uring_user_data,
 };
 use selkie_core::{Error, Interest};
 
@@ -96,32 +96,26 @@ impl Uring {
         }
     }
 
-    /// Receives all that comes, unless the service is slow or does not want it.
+    /// Receives what comes next, if the service wants it and is not slow.
+    ///
+    /// One buffer at a time: an operation that goes on would fill any number of them before it can
+    /// be cancelled, and stalled connections could take those of all others.
     fn ask_to_receive(&mut self, index: usize) -> Result<(), Error> {
-        let interest = self.interest_at(index);
-        let (held_max, is_exhausted) = (self.held_max, self.buffers.is_exhausted());
+        let (interest, held_max) = (self.interest_at(index), self.held_max);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
-        let has_room = endpoint.input.held < held_max;
-        let wants = endpoint.input_end == End::Open && interest.contains(Interest::READABLE);
-        match endpoint.receiving {
-            Repeated::Armed if !has_room => self.cancel(Operation::Receive, index),
-            Repeated::Idle if wants && has_room && is_exhausted => {
-                // Asked for again when a buffer is free.
-                self.enqueue(index);
-                Ok(())
-            }
-            Repeated::Idle if wants && has_room => {
-                let mut entry = entry(IoringOp::Recv, endpoint.fd);
-                entry.ioprio.recv_flags = IoringRecvFlags::MULTISHOT;
-                entry.flags = IoringSqeFlags::BUFFER_SELECT;
-                entry.buf.buf_group = 0;
-                entry.op_flags.recv_flags = RecvFlags::empty();
-                self.begin(Operation::Receive, index, entry)?;
-                self.set_repeated(index, Repeated::Armed);
-                Ok(())
-            }
-            _ => Ok(()),
+        let wants = endpoint.input_end == End::Open
+            && endpoint.input.held < held_max
+            && interest.contains(Interest::READABLE);
+        if endpoint.receiving != Repeated::Idle || !wants {
+            return Ok(());
         }
+        let mut entry = entry(IoringOp::Recv, endpoint.fd);
+        entry.flags = IoringSqeFlags::BUFFER_SELECT;
+        entry.buf.buf_group = 0;
+        entry.op_flags.recv_flags = RecvFlags::empty();
+        self.begin(Operation::Receive, index, entry)?;
+        self.set_repeated(index, Repeated::Armed);
+        Ok(())
     }
 
     /// Sends what waits, if nothing is being sent, and then the end of the stream if asked for.
