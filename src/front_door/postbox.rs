@@ -41,7 +41,7 @@ use super::handle::Handle;
 ///
 /// let server = Builder::new().listen("127.0.0.1:0".parse()?)?;
 /// let postbox = server.postbox::<usize, 64>();
-/// let (jobs, queue) = std::sync::mpsc::sync_channel(64);
+/// let (jobs, queue) = std::sync::mpsc::sync_channel::<(Token, Vec<u8>)>(64);
 /// let results = postbox.clone();
 /// std::thread::spawn(move || {
 ///     for (client, bytes) in queue {
