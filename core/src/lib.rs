@@ -88,6 +88,7 @@
 extern crate std;
 
 pub mod adapters;
+mod address_table;
 pub mod backend;
 mod bitset;
 mod compact;
@@ -124,11 +125,12 @@ pub mod platform {
 
 /// The memory of loops and servers, which the caller provides, and the tables in it.
 pub mod memory {
+    pub use crate::address_table::LimitEntry;
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
     pub use crate::front_door::StaticMemory;
     pub use crate::server::{
-        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer,
+        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits,
     };
 }
