@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use selkie_core::{Error, EventLoop, Server, Service};
-use selkie_std::{Uring, UringSocket, UringStorage};
+use selkie_std::uring::{Uring, UringSocket, UringStorage};
 
 use super::builder::Builder;
 use super::error::{ServeError, Step};
 use super::handle::Handle;
 use super::listening::Finished;
 use super::open::{self, Waker};
-use crate::{HeapLoop, HeapServer};
+use crate::memory::{HeapLoop, HeapServer};
 
 /// Bytes that are shown to a service at once: all that a connection may keep.
 const SCRATCH: usize = 20 << 10;
