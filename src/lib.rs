@@ -122,7 +122,7 @@ pub use selkie_core::{
     CloseReason, Config, Context, Counters, Error, ErrorKind, Event, EventLoop, Handler, Instant,
     Interest, Mode, Peer, Readiness, SendError, Server, Service, Token,
 };
-pub use selkie_core::{adapters, backend, counters, datagrams, layers, mailbox, peers, testing};
+pub use selkie_core::{adapters, backend, counters, datagrams, layers, peers, testing};
 #[doc(hidden)]
 #[cfg(all(feature = "std", any(unix, windows)))]
 pub use selkie_std::for_each_backend;
@@ -163,6 +163,14 @@ pub mod memory {
 
     #[cfg(feature = "std")]
     pub use crate::heap::{HeapLoop, HeapServer};
+}
+
+/// Messages to connections from other threads.
+pub mod mailbox {
+    pub use selkie_core::mailbox::*;
+
+    #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+    pub use crate::front_door::postbox::Postbox;
 }
 
 /// Loops on several cores: how connections reach them, their handle, and how they end.

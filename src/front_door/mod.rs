@@ -9,6 +9,7 @@ mod listening;
 #[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
 pub(crate) mod open;
+pub(crate) mod postbox;
 #[cfg(target_os = "linux")]
 pub(crate) mod ring;
 pub(crate) mod serve;
