@@ -10,6 +10,7 @@ mod clients;
 mod conformance;
 mod remote_peer;
 mod runtime;
+mod sources;
 
 use std::io::{BufRead, Write};
 use std::time::Duration;
