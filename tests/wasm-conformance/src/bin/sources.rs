@@ -87,6 +87,7 @@ impl Sources {
     }
 
     #[cfg(target_env = "p1")]
+    #[expect(clippy::unused_self, reason = "on WASI 0.2 it watches the look-up")]
     fn look_up(&mut self, _context: &mut Context<'_, Platform>, _name: &str) {}
 
     /// Starts to look up a name.
@@ -191,6 +192,7 @@ fn open(
 }
 
 #[cfg(target_env = "p1")]
+#[expect(clippy::unnecessary_wraps, reason = "the platform of WASI 0.2 can fail here")]
 fn platform() -> Result<Platform, Error> {
     Ok(selkie::PollOneoff::new(selkie::PollOneoffStorage::leaked(SOURCES)))
 }
