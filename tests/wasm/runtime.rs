@@ -128,7 +128,17 @@ impl Runtime {
     pub(crate) fn echo(self, capacity: usize, options: &[&str]) -> Option<Server> {
         let clients = capacity.to_string();
         let options = [&["--capacity", &clients], options].concat();
-        self.listening("echo", capacity, &options).map(|(server, _)| server)
+        self.program_with("echo", capacity, &options)
+    }
+
+    /// Runs an example that serves `capacity` clients, with these options.
+    pub(crate) fn program_with(
+        self,
+        program: &str,
+        capacity: usize,
+        options: &[&str],
+    ) -> Option<Server> {
+        self.listening(program, capacity, options).map(|(server, _)| server)
     }
 
     /// Runs the server that counts allocations, for 8 clients that may idle for a second; gives
