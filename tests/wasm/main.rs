@@ -10,6 +10,7 @@ mod clients;
 mod conformance;
 mod remote_peer;
 mod runtime;
+mod sources;
 mod tasks;
 
 use std::io::{BufRead, Write};

@@ -113,6 +113,16 @@ impl Runtime {
         Some((command, addresses))
     }
 
+    /// Returns the command that runs the program of sources that are no TCP sockets, with these
+    /// options of the host.
+    pub(crate) fn sources(self, options: &[&str]) -> Option<Command> {
+        let folder = folder()?;
+        let mut command = self.launch(&folder, &[]);
+        command.args(options).arg(self.program(&folder, "sources"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Some(command)
+    }
+
     /// Runs the echo example with these options. Without runtimes there is nothing to test, which
     /// is said.
     pub(crate) fn echo(self, capacity: usize, options: &[&str]) -> Option<Server> {
