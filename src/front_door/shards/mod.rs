@@ -72,6 +72,8 @@ impl Shards {
     /// Takes the settings of each shard, and their number: at least 1.
     pub const fn new(settings: Builder, count: usize) -> Self {
         let count = if count == 0 { 1 } else { count };
+        // Those of all others, once only one shard is left.
+        let settings = settings.with_listeners(count);
         Self { settings, count, distribution: Distribution::Hash, is_pinned: false }
     }
 
@@ -86,6 +88,12 @@ impl Shards {
     pub const fn pinned(mut self, is_pinned: bool) -> Self {
         self.is_pinned = is_pinned;
         self
+    }
+
+    /// Returns the number of slots of each shard's loop: tokens have an index below that.
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        self.settings.slots()
     }
 
     /// Returns the bytes that all shards take from the heap, as [`Builder::memory`] counts them.
