@@ -124,10 +124,14 @@ pub use selkie_std::*;
 #[cfg(target_os = "wasi")]
 pub use selkie_wasi::*;
 
-/// Loops on several cores: how connections reach them, their handle, and how they end.
+/// Loops on several cores: how connections reach them, their messages, their handle, and how they
+/// end.
 #[cfg(all(feature = "std", unix))]
 pub mod shards {
+    pub use selkie_core::shards::*;
     pub use selkie_std::shards::*;
 
-    pub use crate::front_door::{FinishedShards, ListeningShards, ShardFailure, ShardsHandle};
+    pub use crate::front_door::{
+        FinishedShards, ListeningShards, Mail, ShardFailure, ShardsHandle,
+    };
 }

@@ -99,6 +99,7 @@ mod event_loop;
 mod front_door;
 pub mod layers;
 mod server;
+pub mod shards;
 pub mod testing;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};

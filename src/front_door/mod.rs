@@ -22,7 +22,7 @@ pub use open::{Backend, UnknownBackend};
 #[cfg(target_os = "linux")]
 pub use ring::ListeningRing;
 #[cfg(unix)]
-pub use shards::{FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle};
+pub use shards::{FinishedShards, ListeningShards, Mail, ShardFailure, Shards, ShardsHandle};
 
 use std::net::SocketAddr;
 

@@ -69,6 +69,11 @@ impl Link {
         pushed
     }
 
+    /// Ends the wait of the shard.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
     pub(super) fn pop(&self) -> Option<Handed> {
         self.inbox.pop()
     }

@@ -10,6 +10,7 @@ use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Server, Se
 use selkie_std::shards::pin_to_cpu;
 
 use super::Part;
+use super::bag::Bag;
 use super::handle::ShardsHandle;
 use super::link::{Handed, Link, push_to_any, push_to_least};
 use crate::front_door::error::{ServeError, Step};
@@ -17,16 +18,18 @@ use crate::front_door::listening::Finished;
 use crate::front_door::open::Platform;
 use crate::{HeapLoop, HeapServer, Socket};
 
-type ShardServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
+pub(super) type ShardServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
 
 /// A loop, and what it serves.
-pub(super) struct Shard<S: Service> {
+pub(super) struct Shard<S: Service, B> {
     event_loop: EventLoop<Platform, HeapLoop>,
     /// The listener that it was made with.
     listener: Option<Socket>,
     /// Those that it accepts from, others' included.
     listeners: Vec<Token>,
     work: Work<S>,
+    /// Before the membership, which is dropped after it: what was posted here is given back first.
+    bag: B,
     membership: Membership,
 }
 
@@ -89,11 +92,12 @@ impl Drop for Membership {
     }
 }
 
-impl<S: Service> Shard<S> {
+impl<S: Service, B: Bag<S>> Shard<S, B> {
     pub(super) fn new(
         index: usize,
         part: Part,
         server: ShardServer<S>,
+        bag: B,
         handle: ShardsHandle,
     ) -> Self {
         Self {
@@ -101,6 +105,7 @@ impl<S: Service> Shard<S> {
             listener: part.listener,
             listeners: Vec::with_capacity(handle.shards()),
             work: Work { server, wake: part.wake, is_woken: false },
+            bag,
             membership: Membership { handle, index, counted: 0 },
         }
     }
@@ -131,20 +136,26 @@ impl<S: Service> Shard<S> {
         while !self.is_over() {
             self.event_loop.run_once(&mut self.work).map_err(failed)?;
             if std::mem::take(&mut self.work.is_woken) {
+                self.bag.deliver(&mut self.work.server, &mut self.event_loop.context());
                 self.take_handed();
                 if let Some(grace) = self.membership.link().handle().take_drain() {
                     self.drain(grace);
                 }
             }
+            self.bag.wake_others(self.membership.handle.links());
             self.membership.count(self.work.server.open_connections());
         }
         Ok(())
     }
 
     /// Returns true once it was stopped, or was drained, all is closed and nothing is in its queue.
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
         let link = self.membership.link();
-        link.handle().is_stopped() || (self.work.server.is_drained() && link.close_if_empty())
+        if link.handle().is_stopped() {
+            return true;
+        }
+        let is_drained = self.work.server.is_drained();
+        is_drained && self.bag.may_end(self.membership.handle.links()) && link.close_if_empty()
     }
 
     /// Takes over what other threads have put into the queue.

@@ -17,6 +17,7 @@ const KEY_TOO_LONG: &[u8] = b"-ERR the key is too long\r\n";
 const VALUE_TOO_LONG: &[u8] = b"-ERR the value is too long\r\n";
 
 /// The command of a request.
+#[derive(Clone, Copy)]
 pub(super) enum Command<'b> {
     /// None: an empty line.
     Nothing,

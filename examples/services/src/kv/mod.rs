@@ -7,16 +7,24 @@
 //! | `command.rs` | reads its command, executes it |
 //! | `replies.rs` | writes replies, many of them in one send |
 //! | `store.rs` | keeps keys and values |
+//! | `sharded.rs` | the service of one of several shards |
+//! | `parcel.rs`, `flights.rs` | a command on its way to another shard; all of them, in order |
 
 mod command;
+mod flights;
+mod parcel;
 mod replies;
 mod request;
+mod sharded;
 mod store;
 
 use selkie_core::{Peer, SendError, Service};
 
 use command::Command;
+pub use flights::{Chain, Flight};
+pub use parcel::Parcel;
 use replies::{Output, Replies};
+pub use sharded::{ShardTables, ShardedKv};
 pub use store::{Entry, Store, StoreError};
 
 const TOO_LARGE: &[u8] = b"-ERR Protocol error: the request is too large\r\n";
@@ -50,11 +58,15 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
     /// Executes requests until one is not complete or has no room for its reply. Returns the bytes
     /// of those that were executed.
     fn execute_all(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> Result<usize, SendError> {
-        let mut taken = 0;
+        let (mut taken, mut is_cut_off) = (0, false);
+        self.replies.begin(peer.room());
         loop {
             let (request, len) = match request::parse(&bytes[taken..]) {
                 Ok(Some(found)) => found,
-                Ok(None) => break,
+                Ok(None) => {
+                    is_cut_off = true;
+                    break;
+                }
                 Err(malformed) => {
                     refuse(&mut self.replies, peer, malformed.reply())?;
                     return Ok(bytes.len());
@@ -79,11 +91,15 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
             }
             taken += len;
         }
-        if taken == 0 && bytes.len() >= peer.received_max() {
+        if is_cut_off && taken == 0 && bytes.len() >= peer.received_max() {
             refuse(&mut self.replies, peer, TOO_LARGE)?;
             return Ok(bytes.len());
         }
         self.replies.flush(peer)?;
+        if !is_cut_off {
+            // If the platform takes all at the end of this call, the outbox never drains.
+            peer.request_writable();
+        }
         Ok(taken)
     }
 }
@@ -104,7 +120,6 @@ impl<const KEY: usize, const VALUE: usize> Service for Kv<'_, KEY, VALUE> {
     type Session = ();
 
     fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
-        self.replies.begin(peer.room());
         // A connection that takes no reply any more is closing: its requests are dropped.
         self.execute_all(peer, bytes).unwrap_or(bytes.len())
     }
