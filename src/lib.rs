@@ -115,7 +115,7 @@ pub use front_door::Shards;
 #[cfg(all(feature = "std", target_os = "wasi"))]
 pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
-pub use front_door::{Builder, Finished, Handle, Listening, Ready, ServeError, serve};
+pub use front_door::{Builder, Finished, Handle, Listening, Postbox, Ready, ServeError, serve};
 #[cfg(feature = "std")]
 pub use heap::{HeapLoop, HeapServer};
 pub use selkie_core::*;

@@ -81,7 +81,7 @@ run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
     --target wasm32-wasip2 --bin io-poll --bin mio --bin wstd -- -D warnings
 
 at_most 21984 "$folder/guest-0.1.wasm"
-at_most 32336 "$folder/guest-0.2.wasm"
+at_most 32247 "$folder/guest-0.2.wasm"
 
 # Components in Node, as JavaScript.
 if have node && have npm; then

@@ -43,10 +43,8 @@ pub(super) fn serve<S>(
     let handle = server.handle();
     platform::on_termination(move || handle.drain(DRAIN))?;
     let (address, capacity) = (server.local_address(), common.capacity);
-    let listening = format!(
-        "listening on {address} ({backend}, capacity {capacity}, {shards} shards by {distribution})\n"
-    );
-    platform::print(stdout(), &listening);
+    let sizes = format!("capacity {capacity}, {shards} shards by {distribution}");
+    platform::print(stdout(), &format!("listening on {address} ({backend}, {sizes})\n"));
     let finished = run(server, slots).map_err(|error| error.to_string())?;
     platform::print(stdout(), &report(&finished.counters(), finished.loop_counters()));
     match finished.shards.into_iter().find_map(Result::err) {

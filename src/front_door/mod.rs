@@ -8,6 +8,7 @@ mod listening;
 #[cfg_attr(all(target_os = "wasi", target_env = "p1"), path = "open/p1.rs")]
 #[cfg_attr(all(target_os = "wasi", target_env = "p2"), path = "open/p2.rs")]
 mod open;
+mod postbox;
 #[cfg(target_os = "linux")]
 mod ring;
 #[cfg(unix)]
@@ -19,6 +20,7 @@ pub use handle::Handle;
 pub use listening::{Finished, Listening, Ready};
 #[cfg(target_os = "wasi")]
 pub use open::{Backend, UnknownBackend};
+pub use postbox::Postbox;
 #[cfg(target_os = "linux")]
 pub use ring::ListeningRing;
 #[cfg(unix)]

@@ -71,7 +71,7 @@ impl ShardService for Counted {
     }
 }
 
-/// Has clients ask for keys of both shards, more at once than there are parcels for.
+/// Asks for keys of both shards, as many clients, more at once than there are parcels for.
 fn ask(address: SocketAddr) {
     let clients: Vec<_> = (0..8)
         .map(|client| {

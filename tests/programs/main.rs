@@ -13,6 +13,7 @@ mod chat;
 mod dns;
 mod http;
 mod kv;
+mod pool;
 mod proxy;
 mod watch;
 

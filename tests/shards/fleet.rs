@@ -46,7 +46,7 @@ impl Service for WhichShard {
 pub(crate) struct Fleet {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ShardsHandle,
-    /// Where a stalled shard meets the test.
+    /// The barrier at which a stalled shard meets the test.
     pub(crate) stall: Arc<Barrier>,
     open: Arc<[AtomicUsize]>,
     thread: JoinHandle<FinishedShards<WhichShard>>,

@@ -172,7 +172,7 @@ fn serve(role: &Role) {
 }
 
 /// Opens a listener with a long backlog, since clients connect all at once.
-pub(super) fn listener() -> TcpListener {
+pub(crate) fn listener() -> TcpListener {
     use std::os::fd::AsRawFd;
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");

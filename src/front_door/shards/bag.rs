@@ -138,8 +138,11 @@ impl<S: ShardService> Bag<S> for MailBag<S::Message> {
         if !self.mailboxes.inboxes[self.shard].take_all(&mut self.batch) {
             return;
         }
-        let mut messages = self.batch.drain(..).map(|(_, message)| message);
+        // One by one: if the service panics, the rest is given back.
+        let mut messages =
+            std::iter::from_fn(|| self.batch.pop_front().map(|(_, message)| message));
         server.with_all(context, |service, peers| service.messages(peers, &mut messages));
+        self.batch.clear();
     }
 
     fn wake_others(&self, links: &[Link]) {
@@ -162,11 +165,13 @@ impl<S: ShardService> Bag<S> for MailBag<S::Message> {
 }
 
 impl<M> Drop for MailBag<M> {
-    /// Gives what was posted here and not taken back to those who have posted it.
+    /// Gives the messages that it has not taken back to the shards that have posted them.
     fn drop(&mut self) {
         let handle = self.handle.clone();
         self.count_as_drained(handle.links());
-        for (origin, message) in self.mailboxes.inboxes[self.shard].close() {
+        let batch = std::mem::take(&mut self.batch);
+        for (origin, message) in batch.into_iter().chain(self.mailboxes.inboxes[self.shard].close())
+        {
             if origin != self.shard
                 && self.mailboxes.inboxes[origin].push((self.shard, message)).is_ok()
             {

@@ -28,7 +28,7 @@ pub(super) struct Shard<S: Service, B> {
     /// Those that it accepts from, others' included.
     listeners: Vec<Token>,
     work: Work<S>,
-    /// Before the membership, which is dropped after it: what was posted here is given back first.
+    /// Before the membership, which is dropped after it: the messages to it are given back first.
     bag: B,
     membership: Membership,
 }
@@ -213,7 +213,7 @@ impl<S: Service, B: Bag<S>> Shard<S, B> {
         self.work.server.drain(&mut context, deadline);
     }
 
-    /// Gives the listeners, open, to a shard that stays. Without one they stay here.
+    /// Gives the listeners, open, to a shard that stays. Without one they stay open.
     fn pass_listeners(&mut self) {
         let links = self.membership.handle.links();
         for token in self.listeners.drain(..) {

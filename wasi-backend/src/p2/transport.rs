@@ -130,7 +130,6 @@ impl Transport for IoPoll<'_> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        self.ration.record_write();
         let permit = imports::check_write(output).map_err(error::write_error)?;
         if permit == 0 {
             self.ration.record_empty(reported);
@@ -147,7 +146,6 @@ impl Transport for IoPoll<'_> {
         if is_shut_down {
             return Ok(());
         }
-        self.ration.record_write();
         imports::check_write(output).map_err(error::write_error)?;
         // no-hangup: only a connection that stands has a remote address.
         match imports::remote_address(socket) {

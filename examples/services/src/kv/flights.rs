@@ -55,7 +55,7 @@ pub(super) enum Join {
     Done,
 }
 
-/// What a connection waits for before more of its requests are taken.
+/// The event that a connection waits for before more of its requests are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     /// Nothing.

@@ -75,9 +75,8 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
             let arguments = request.arguments();
             let command = Command::parse(arguments);
             if self.replies.has_room(arguments.len(), command.values_max(VALUE)) {
-                let is_last = matches!(command, Command::Quit);
                 command.execute(&mut self.store, &mut self.replies.to(peer))?;
-                if is_last {
+                if matches!(command, Command::Quit) {
                     self.replies.flush(peer)?;
                     peer.close();
                     return Ok(bytes.len());

@@ -41,8 +41,13 @@ pub struct ShardTables<'a, const KEY: usize, const VALUE: usize> {
 }
 
 /// The next step after a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Continue,
+    /// The request is not complete.
+    Incomplete,
+    /// The request is taken when the output has room for the reply.
+    NoRoom,
     /// The request is taken later.
     Hold(Held),
     Close,
@@ -105,37 +110,19 @@ where
     fn take_all(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> Result<usize, SendError> {
         let connection = peer.token().index();
         self.replies.begin(peer.room());
-        let (mut taken, mut held, mut is_cut_off) = (0, Held::No, false);
-        loop {
-            let (request, len) = match request::parse(&bytes[taken..]) {
-                Ok(Some(found)) => found,
-                Ok(None) => {
-                    is_cut_off = true;
-                    break;
-                }
-                Err(_) if !self.flights.chain(connection).is_empty() => {
-                    held = Held::UntilEmpty;
-                    break;
-                }
-                Err(malformed) => {
-                    refuse(&mut self.replies, peer, malformed.reply())?;
-                    return Ok(bytes.len());
-                }
-            };
-            let arguments = request.arguments();
-            match self.take(peer, &Command::parse(arguments), arguments.len())? {
-                Next::Continue => taken += len,
-                Next::Hold(until) => {
-                    held = until;
-                    break;
-                }
-                Next::Close => return Ok(bytes.len()),
+        let mut taken = 0;
+        let stop = loop {
+            match self.take_next(peer, &bytes[taken..])? {
+                (Next::Continue, len) => taken += len,
+                (Next::Close, _) => return Ok(bytes.len()),
+                (stop, _) => break stop,
             }
-        }
-        if is_cut_off && taken == 0 && bytes.len() >= peer.received_max() {
+        };
+        if stop == Next::Incomplete && taken == 0 && bytes.len() >= peer.received_max() {
             refuse(&mut self.replies, peer, TOO_LARGE)?;
             return Ok(bytes.len());
         }
+        let held = if let Next::Hold(held) = stop { held } else { Held::No };
         if held == Held::UntilFree {
             self.flights.enter_queue(connection);
         } else {
@@ -143,11 +130,30 @@ where
             self.flights.chain_mut(connection).held = held;
         }
         self.replies.flush(peer)?;
-        if !is_cut_off && held == Held::No {
+        if stop == Next::NoRoom {
             // If the platform takes all at the end of this call, the outbox never drains.
             peer.request_writable();
         }
         Ok(taken)
+    }
+
+    /// Takes one request. Returns its length too.
+    fn take_next(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> Result<(Next, usize), SendError> {
+        match request::parse(bytes) {
+            Ok(Some((request, len))) => {
+                let arguments = request.arguments();
+                let command = Command::parse(arguments);
+                Ok((self.take(peer, &command, arguments.len())?, len))
+            }
+            Ok(None) => Ok((Next::Incomplete, 0)),
+            Err(_) if !self.flights.chain(peer.token().index()).is_empty() => {
+                Ok((Next::Hold(Held::UntilEmpty), 0))
+            }
+            Err(malformed) => {
+                refuse(&mut self.replies, peer, malformed.reply())?;
+                Ok((Next::Close, 0))
+            }
+        }
     }
 
     /// Executes a command, or posts it to the shards of its keys.
@@ -162,15 +168,7 @@ where
         let is_first = chain.is_empty();
         let len = command.values_max(VALUE) + chain.reserved;
         if !self.replies.has_room(arguments, len) {
-            if !is_first {
-                return Ok(Next::Hold(Held::UntilReply));
-            }
-            if self.replies.has_gathered() || peer.room() < peer.received_max() {
-                // It is offered again when there is.
-                return Ok(Next::Hold(Held::No));
-            }
-            self.replies.to(peer).fixed(REPLY_TOO_LARGE)?;
-            return Ok(Next::Continue);
+            return self.make_room(peer, is_first);
         }
         if is_first && self.is_here(command) {
             command.execute(&mut self.store, &mut self.replies.to(peer))?;
@@ -194,6 +192,18 @@ where
             return Ok(Next::Hold(Held::UntilFree));
         }
         self.send(peer, command);
+        Ok(Next::Continue)
+    }
+
+    /// Returns how a request waits that has no room for its reply, or refuses it.
+    fn make_room(&mut self, peer: &mut Peer<'_>, is_first: bool) -> Result<Next, SendError> {
+        if !is_first {
+            return Ok(Next::Hold(Held::UntilReply));
+        }
+        if self.replies.has_gathered() || peer.room() < peer.received_max() {
+            return Ok(Next::NoRoom);
+        }
+        self.replies.to(peer).fixed(REPLY_TOO_LARGE)?;
         Ok(Next::Continue)
     }
 
