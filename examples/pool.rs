@@ -22,7 +22,10 @@ mod native {
     use std::time::Duration;
 
     use clap::Parser;
-    use selkie::{Backend, Builder, Finished, Postbox, Token};
+    use selkie::front_door::Finished;
+    use selkie::mailbox::Postbox;
+    use selkie::platform::Backend;
+    use selkie::{Builder, Token};
     use selkie_services::{Pool, count_primes_below};
 
     /// Jobs that wait for a worker.

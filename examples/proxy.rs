@@ -19,7 +19,9 @@ mod native {
     use std::time::Duration;
 
     use clap::Parser;
-    use selkie::{Backend, Builder, Config, Ready};
+    use selkie::front_door::Ready;
+    use selkie::platform::Backend;
+    use selkie::{Builder, Config};
     use selkie_services::{Proxy, Tunnel};
 
     /// The time that tunnels have to end once the proxy is asked to stop.

@@ -9,7 +9,8 @@ use crate::server::{Peers, Service};
 ///
 /// ```
 /// use selkie_core::shards::{Post, ShardService};
-/// use selkie_core::{Peer, Peers, Service};
+/// use selkie_core::peers::Peers;
+/// use selkie_core::{Peer, Service};
 ///
 /// /// Counts the bytes that all shards receive; shard 0 knows the sum.
 /// struct Sum<P> {

@@ -3,8 +3,8 @@
 use std::io::stdout;
 
 use clap::Args;
-use selkie::shards::{Distribution, FinishedShards, ListeningShards};
-use selkie::{ServeError, Shards};
+use selkie::ServeError;
+use selkie::shards::{Distribution, FinishedShards, ListeningShards, Shards};
 
 use super::backend::Choice;
 use super::{Arguments, DRAIN, platform, report};

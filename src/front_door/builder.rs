@@ -13,7 +13,8 @@ use selkie_core::{Config, Error, Server, Service};
 use super::error::{ServeError, Step};
 use super::listening::Listening;
 use super::open::{self, Backend, Platform};
-use crate::{HeapLoop, HeapServer, Socket};
+use crate::memory::{HeapLoop, HeapServer};
+use crate::platform::Socket;
 
 /// Listeners that fit beside the connections.
 pub(super) const LISTENERS_MAX: usize = 16;

@@ -7,9 +7,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::vec::Vec;
 
+use selkie_core::counters::LoopCounters;
+use selkie_core::mailbox::Receives;
 use selkie_core::{
-    Context, Counters, Error, ErrorKind, Event, EventLoop, Handler, LoopCounters, Receives, Server,
-    Service, Token,
+    Context, Counters, Error, ErrorKind, Event, EventLoop, Handler, Server, Service, Token,
 };
 #[cfg(unix)]
 use selkie_std::SocketFile;
@@ -19,7 +20,8 @@ use super::error::{ServeError, Step};
 use super::handle::Handle;
 use super::open::{self, Backend, Platform};
 use super::postbox::Postbox;
-use crate::{HeapLoop, HeapServer, Socket};
+use crate::memory::{HeapLoop, HeapServer};
+use crate::platform::Socket;
 
 /// A server that has its addresses, and serves when it is [run](Self::run). Until then clients
 /// wait in the platform's backlog.
@@ -174,7 +176,9 @@ impl Listening {
     /// is called for every token that the [context](Self::context) gave to others.
     ///
     /// ```
-    /// use selkie::{Builder, Context, Event, Handle, Handler, Platform, AnySelector};
+    /// use selkie::front_door::Handle;
+    /// use selkie::platform::{AnySelector, Platform};
+    /// use selkie::{Builder, Context, Event, Handler};
     /// # use selkie::{Peer, Service};
     /// # struct Echo;
     /// # impl Service for Echo {

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use selkie_core::mailbox::{Mailbox, Receives};
 use selkie_core::memory::ServerMemory;
 use selkie_core::platform::Transport;
-use selkie_core::{Context, Mailbox, Receives, Server, Token};
+use selkie_core::{Context, Server, Token};
 
 use super::handle::Handle;
 
@@ -18,7 +19,8 @@ use super::handle::Handle;
 /// is woken by posting, once for all messages that it has not seen yet.
 ///
 /// ```
-/// use selkie::{Builder, Peer, Receives, Service, Token};
+/// use selkie::mailbox::Receives;
+/// use selkie::{Builder, Peer, Service, Token};
 ///
 /// /// Has the length of everything that is said worked out by another thread.
 /// struct Lengths(std::sync::mpsc::SyncSender<(Token, Vec<u8>)>);

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use selkie_core::{Context, Error, EventLoop, Receives, Server, Service};
-use selkie_std::{Uring, UringSocket, UringStorage};
+use selkie_core::mailbox::Receives;
+use selkie_core::{Context, Error, EventLoop, Server, Service};
+use selkie_std::uring::{Uring, UringSocket, UringStorage};
 
 use super::builder::Builder;
 use super::error::{ServeError, Step};
@@ -11,7 +12,7 @@ use super::handle::Handle;
 use super::listening::Finished;
 use super::open::{self, Waker};
 use super::postbox::Postbox;
-use crate::{HeapLoop, HeapServer};
+use crate::memory::{HeapLoop, HeapServer};
 
 /// Bytes that are shown to a service at once: all that a connection may keep.
 const SCRATCH: usize = 20 << 10;

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use selkie::shards::{Distribution, Mail, ShardService};
-use selkie::{Builder, Peer, Peers, Service, Shards};
+use selkie::peers::Peers;
+use selkie::shards::{Distribution, Mail, ShardService, Shards};
+use selkie::{Builder, Peer, Service};
 use selkie_services::{Chain, Entry, Flight, Parcel, ShardTables, ShardedKv, Store};
 
 use super::{CALLS, connect};

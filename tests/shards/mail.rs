@@ -5,8 +5,11 @@ use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use selkie::shards::{Distribution, FinishedShards, Mail, Post, ShardService, ShardsHandle};
-use selkie::{Builder, Peer, Peers, Service, Shards, Token};
+use selkie::peers::Peers;
+use selkie::shards::{
+    Distribution, FinishedShards, Mail, Post, ShardService, Shards, ShardsHandle,
+};
+use selkie::{Builder, Peer, Service, Token};
 
 use super::fleet::PATIENCE;
 

@@ -78,9 +78,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// A handler around the server calls this when the loop's waker has woken it:
     ///
     /// ```
-    /// # use selkie_core::platform::Transport;
+    /// # use selkie_core::mailbox::{Mailbox, Receives};
     /// # use selkie_core::memory::ServerMemory;
-    /// # use selkie_core::{Context, Event, Handler, Mailbox, Receives, Server, Token};
+    /// # use selkie_core::platform::Transport;
+    /// # use selkie_core::{Context, Event, Handler, Server, Token};
     /// struct Main<'m, P: Transport, S: Receives<u32>, M> {
     ///     server: Server<P, S, M>,
     ///     results: &'m Mailbox<u32, 64>,

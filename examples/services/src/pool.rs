@@ -1,6 +1,7 @@
 //! Work that takes long, done elsewhere: by threads whose results are messages.
 
-use selkie_core::{Peer, Receives, SendError, Service, Token};
+use selkie_core::mailbox::Receives;
+use selkie_core::{Peer, SendError, Service, Token};
 
 use crate::decimal::Decimal;
 

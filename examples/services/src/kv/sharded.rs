@@ -1,7 +1,8 @@
 //! The store of one of several shards. Its clients may ask for the keys of all.
 
+use selkie_core::peers::Peers;
 use selkie_core::shards::{Post, ShardService};
-use selkie_core::{CloseReason, Peer, Peers, SendError, Service};
+use selkie_core::{CloseReason, Peer, SendError, Service};
 
 use super::command::{Action, Command, OK};
 use super::flights::{Chain, Flight, Flights, Held, Join};

@@ -8,8 +8,9 @@ use std::rc::Rc;
 use std::string::String;
 use std::vec::Vec;
 
+use selkie_core::Token;
+use selkie_core::layers::Ending;
 use selkie_core::testing::{Recorder, Request};
-use selkie_core::{Ending, Token};
 
 use super::*;
 use crate::kv::Entry;
