@@ -56,7 +56,9 @@ fn lost_while_two_drain(distribution: Distribution) -> (usize, usize) {
         is_over.store(true, Ordering::SeqCst);
         loads.into_iter().map(|load| load.join().expect("the clients")).sum()
     });
-    assert!(fleet.accepted().iter().all(|&count| count > 0), "{:?}", fleet.accepted());
+    // By core, the clients may all have run on one.
+    let is_spread = fleet.accepted().iter().all(|&count| count > 0);
+    assert!(is_spread || distribution == Distribution::Cpu, "{:?}", fleet.accepted());
     fleet.handle.drain(PATIENCE);
     let finished = fleet.finish();
     assert_eq!(finished.counters().closed_for(CloseReason::Expelled), 0);
