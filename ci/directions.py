@@ -59,6 +59,7 @@ INSIDE_CORE = {
     "server": {"contract", "event_loop", "address_table", "bitset", "compact"},
     "layers": {"contract", "server"},
     "testing": {"contract", "server"},
+    "shards": {"server"},
 }
 ABOVE_ALL = {"lib", "defmt"}
 # The files of the server: each imports only files of earlier lines. A file that extends a type of

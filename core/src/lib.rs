@@ -83,6 +83,7 @@
 //! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
 //! | act on all connections, see who connected | [`peers`] |
 //! | post messages to connections from other threads | [`mailbox`] |
+//! | send messages between the services of several loops | [`shards`] |
 //! | set every limit, read every count | [`Config`], [`Counters`], [`CloseReason`], [`counters`] |
 //! | put a protocol between bytes and a service | [`layers`] |
 //! | test a service without a server | [`testing`] |
@@ -116,6 +117,7 @@ mod event_loop;
 mod front_door;
 pub mod layers;
 mod server;
+pub mod shards;
 pub mod testing;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};

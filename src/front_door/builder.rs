@@ -51,6 +51,8 @@ pub struct Builder {
     buffers_each: usize,
     buffer_size: usize,
     events: usize,
+    /// Listeners that fit beside the connections.
+    listeners: usize,
     backend: Option<Backend>,
     listen_options: ListenOptions,
     config: Config,
@@ -70,6 +72,7 @@ impl Builder {
             buffers_each: open::BUFFERS_EACH,
             buffer_size: 16 << 10,
             events: 512,
+            listeners: LISTENERS_MAX,
             backend: None,
             listen_options: ListenOptions::DEFAULT,
             config: Config::DEFAULT,
@@ -167,7 +170,16 @@ impl Builder {
     /// Returns the number of slots of the loop: tokens have an index below that.
     #[must_use]
     pub const fn slots(&self) -> usize {
-        self.connections.saturating_add(LISTENERS_MAX + TOKENS_BESIDE)
+        self.connections.saturating_add(self.listeners).saturating_add(TOKENS_BESIDE)
+    }
+
+    /// Makes room for so many listeners, if they are more than usual.
+    #[cfg(unix)]
+    pub(super) const fn with_listeners(mut self, listeners: usize) -> Self {
+        if listeners > self.listeners {
+            self.listeners = listeners;
+        }
+        self
     }
 
     /// Returns the number of connections.
