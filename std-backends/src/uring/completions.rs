@@ -1,15 +1,17 @@
 //! What the kernel has done.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 use selkie_core::Readiness;
 use selkie_core::backend::Handle;
 
 use super::Uring;
+use super::closing::timer_ended;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
 use super::memory::OUTPUT;
 use super::operations::{Operation, buffer_of, goes_on};
 use super::ring::Completion;
+use crate::sys::file;
 
 impl Uring {
     /// Takes everything that the kernel has completed.
@@ -55,6 +57,7 @@ impl Uring {
                 endpoint.output.is_sending = false;
                 endpoint.output.end = if result < 0 { End::Failed(-result) } else { End::Ended };
             }
+            Operation::CloseTimer => timer_ended(endpoint),
             Operation::Cancel | Operation::WatchWaker => {}
         }
         if operation == Operation::Send {
@@ -70,18 +73,20 @@ impl Uring {
         if is_last {
             endpoint.receiving = Repeated::Idle;
         }
-        let (result, buffer) = (completion.result, buffer_of(completion.flags));
-        match (result, buffer) {
+        match (completion.result, buffer_of(completion.flags)) {
             (1.., Some(buffer)) if endpoint.closing.is_none() => {
-                self.buffers.append(&mut endpoint.input, buffer, result.unsigned_abs());
+                let count = completion.result.unsigned_abs();
+                return self.buffers.append(&mut endpoint.input, buffer, count);
             }
             (_, Some(buffer)) => self.buffers.discard(buffer),
-            (0, None) => endpoint.input_end = End::Ended,
-            (_, None) => match -result {
-                // Asked for again, when there are buffers.
-                libc::ENOBUFS | libc::ECANCELED | libc::EINTR => {}
-                code => endpoint.input_end = End::Failed(code),
-            },
+            (_, None) => {}
+        }
+        match -completion.result {
+            0 => endpoint.input_end = End::Ended,
+            // Asked for again, when there are buffers.
+            libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
+            code if code > 0 => endpoint.input_end = End::Failed(code),
+            _ => {}
         }
     }
 
@@ -114,7 +119,12 @@ impl Uring {
         let all = endpoint.input.unread as usize;
         self.buffers.drop_first(&mut endpoint.input, all);
         // SAFETY: the endpoint owned it, and is removed.
-        drop(unsafe { OwnedFd::from_raw_fd(endpoint.fd) });
+        let fd = unsafe { OwnedFd::from_raw_fd(endpoint.fd) };
+        if endpoint.was_blocking {
+            // Duplicates of it may be in use elsewhere. Without this they stay as they are.
+            let _ = file::set_blocking(fd.as_fd());
+        }
+        drop(fd);
         let _ = self.endpoints.remove(handle, Endpoint::default());
         self.open -= 1;
     }

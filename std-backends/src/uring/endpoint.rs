@@ -24,7 +24,7 @@ pub(super) enum Kind {
     File,
 }
 
-/// An operation that waits for the peer until it is cancelled: receiving, accepting, polling.
+/// An operation that may wait until it is cancelled: receiving, accepting, polling, a timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Repeated {
@@ -76,6 +76,8 @@ pub(super) struct Output {
 pub(super) struct Endpoint {
     pub(super) fd: RawFd,
     pub(super) kind: Kind,
+    /// Set if an adopted file was blocking before: it is again afterwards.
+    pub(super) was_blocking: bool,
     /// Operations that the kernel has: the place is not used again before all are completed.
     pub(super) operations: u32,
     pub(super) receiving: Repeated,
@@ -86,6 +88,9 @@ pub(super) struct Endpoint {
     pub(super) output: Output,
     pub(super) shuts_down: bool,
     pub(super) closing: Option<Close>,
+    /// The timer of a close that waits for its output, and the output that was left when it began.
+    pub(super) close_timer: Repeated,
+    pub(super) timed_output: u32,
     /// Set when what it sends, or its connection attempt, was cancelled.
     pub(super) is_cancelled: bool,
     /// The token under which it is registered.

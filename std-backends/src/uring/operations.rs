@@ -26,11 +26,12 @@ pub(super) enum Operation {
     Cancel = 6,
     Shutdown = 7,
     WatchWaker = 8,
+    CloseTimer = 9,
 }
 
 impl Operation {
     /// Makes the user data of an operation on the source at `index`.
-    fn user_data(self, index: usize) -> u64 {
+    pub(super) fn user_data(self, index: usize) -> u64 {
         (index as u64) << 8 | self as u64
     }
 
@@ -46,6 +47,7 @@ impl Operation {
             6 => Self::Cancel,
             7 => Self::Shutdown,
             8 => Self::WatchWaker,
+            9 => Self::CloseTimer,
             _ => return None,
         };
         Some((operation, (user_data >> 8) as usize))
@@ -53,13 +55,13 @@ impl Operation {
 }
 
 /// Makes an entry for an operation on a descriptor.
-fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
+pub(super) fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
     io_uring_sqe { opcode: code, fd, ..io_uring_sqe::default() }
 }
 
 impl Uring {
     /// Hands an operation to the kernel at the next entry.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         operation: Operation,
         index: usize,
@@ -119,7 +121,7 @@ impl Uring {
     }
 
     /// Sends what waits, if nothing is being sent, and then the end of the stream if asked for.
-    fn ask_to_send(&mut self, index: usize) -> Result<(), Error> {
+    pub(super) fn ask_to_send(&mut self, index: usize) -> Result<(), Error> {
         let start = self.output_of(index);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
         let output = endpoint.output;
@@ -226,65 +228,18 @@ impl Uring {
     }
 
     /// Cancels an operation that is repeated until then.
-    fn cancel(&mut self, operation: Operation, index: usize) -> Result<(), Error> {
+    pub(super) fn cancel(&mut self, operation: Operation, index: usize) -> Result<(), Error> {
         self.submit_cancel(operation.user_data(index), index)?;
         self.set_repeated(index, Repeated::Cancelling);
         Ok(())
     }
 
     /// Cancels the operation with the given user data.
-    fn submit_cancel(&mut self, user_data: u64, index: usize) -> Result<(), Error> {
+    pub(super) fn submit_cancel(&mut self, user_data: u64, index: usize) -> Result<(), Error> {
         let mut entry = entry(IoringOp::AsyncCancel, -1);
         entry.addr_or_splice_off_in.user_data = io_uring_user_data::from_u64(user_data);
         entry.op_flags.cancel_flags = IoringAsyncCancelFlags::empty();
         self.begin(Operation::Cancel, index, entry)
-    }
-
-    /// Goes on to close the source at a place: cancels what is left, and gives the descriptor back
-    /// when the kernel has let go of it.
-    pub(super) fn advance_closing(&mut self, index: usize) {
-        let Some((handle, endpoint)) = self.endpoints.at(index) else { return };
-        let endpoint = *endpoint;
-        let is_abort = endpoint.closing == Some(selkie_core::platform::Close::Abort);
-        let is_failed = endpoint.output.end.failure().is_some();
-        if endpoint.receiving == Repeated::Armed {
-            let operation = match endpoint.kind {
-                Kind::Listener => Operation::Accept,
-                Kind::File => Operation::Poll,
-                _ => Operation::Receive,
-            };
-            if self.cancel(operation, index).is_err() {
-                return self.enqueue(index);
-            }
-        }
-        if !is_abort && !is_failed && endpoint.kind == Kind::Stream && endpoint.output.length > 0 {
-            if self.ask_to_send(index).is_err() {
-                self.enqueue(index);
-            }
-            return;
-        }
-        let is_cancelled = endpoint.is_cancelled;
-        if is_abort && endpoint.output.is_sending && !is_cancelled {
-            if self.submit_cancel(Operation::Send.user_data(index), index).is_err() {
-                return self.enqueue(index);
-            }
-            self.set_cancelled(index);
-        }
-        if endpoint.kind == Kind::Connecting && !is_cancelled {
-            if self.submit_cancel(Operation::Connect.user_data(index), index).is_err() {
-                return self.enqueue(index);
-            }
-            self.set_cancelled(index);
-        }
-        if self.at(index).is_some_and(|endpoint| endpoint.operations == 0) && !endpoint.is_queued {
-            self.release_place(handle, endpoint);
-        }
-    }
-
-    fn set_cancelled(&mut self, index: usize) {
-        if let Some(endpoint) = self.at(index) {
-            endpoint.is_cancelled = true;
-        }
     }
 
     fn set_repeated(&mut self, index: usize, state: Repeated) {
