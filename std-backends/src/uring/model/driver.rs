@@ -304,8 +304,11 @@ impl Driver {
                 self.close(id, source, Close::Graceful);
                 continue;
             }
-            let all = Interest::READABLE | Interest::WRITABLE;
-            self.platform.modify(source, token, all, Mode::Level).expect("it is registered");
+            if !user.is_watched {
+                let all = Interest::READABLE | Interest::WRITABLE;
+                self.platform.modify(source, token, all, Mode::Level).expect("it is registered");
+                self.change(id, |user| user.is_watched = true);
+            }
         }
     }
 }

@@ -57,6 +57,8 @@ pub(super) struct User {
     pub(super) left: u64,
     pub(super) written: u64,
     pub(super) has_shut: bool,
+    /// Set when it is watched for everything, at the end of a run.
+    pub(super) is_watched: bool,
     pub(super) saw_end: bool,
     pub(super) closed: Option<Close>,
 }
