@@ -8,8 +8,10 @@ use selkie_core::backend::Handle;
 use super::Uring;
 use super::closing::timer_ended;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
+use super::input::Buffers;
 use super::memory::OUTPUT;
-use super::operations::{Operation, buffer_of, goes_on};
+
+use super::operations::{Operation, buffer_of, goes_on, has_more};
 use super::ring::Completion;
 use crate::sys::file;
 
@@ -42,15 +44,20 @@ impl Uring {
         endpoint.operations -= u32::from(is_last);
         let result = completion.result;
         match operation {
-            Operation::Receive => self.received(index, completion, is_last),
-            Operation::Accept => self.accepted(index, result, is_last),
-            Operation::Send => sent(endpoint, result),
+            Operation::Receive => received(&mut self.buffers, endpoint, completion),
+            Operation::Accept => return self.accepted(index, result, is_last),
+            Operation::Send => {
+                sent(endpoint, result);
+                if endpoint.closing.is_none() && endpoint.reportable().is_empty() {
+                    // What was written meanwhile follows at once.
+                    return self.ask(index);
+                }
+            }
             Operation::Connect => connected(endpoint, result),
             Operation::Poll => {
                 endpoint.receiving = Repeated::Idle;
                 if result > 0 {
-                    let events = Readiness::from_bits(result.cast_unsigned());
-                    endpoint.polled |= events;
+                    endpoint.polled |= Readiness::from_bits(result.cast_unsigned());
                 }
             }
             Operation::Shutdown => {
@@ -60,34 +67,7 @@ impl Uring {
             Operation::CloseTimer => timer_ended(endpoint),
             Operation::Cancel | Operation::WatchWaker => {}
         }
-        if operation == Operation::Send {
-            // What was written meanwhile follows at once.
-            self.ask(index);
-        }
         self.enqueue(index);
-    }
-
-    /// Takes over what was received.
-    fn received(&mut self, index: usize, completion: Completion, is_last: bool) {
-        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
-        if is_last {
-            endpoint.receiving = Repeated::Idle;
-        }
-        match (completion.result, buffer_of(completion.flags)) {
-            (1.., Some(buffer)) if endpoint.closing.is_none() => {
-                let count = completion.result.unsigned_abs();
-                return self.buffers.append(&mut endpoint.input, buffer, count);
-            }
-            (_, Some(buffer)) => self.buffers.discard(buffer),
-            (_, None) => {}
-        }
-        match -completion.result {
-            0 => endpoint.input_end = End::Ended,
-            // Asked for again, when there are buffers.
-            libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
-            code if code > 0 => endpoint.input_end = End::Failed(code),
-            _ => {}
-        }
     }
 
     /// Takes over a connection.
@@ -108,6 +88,7 @@ impl Uring {
         } else if !matches!(-result, libc::ECANCELED | libc::EINTR | libc::EAGAIN) {
             endpoint.input_end = End::Failed(-result);
         }
+        self.enqueue(index);
     }
 
     /// Closes the descriptor of a source that the kernel has let go of, and frees its place.
@@ -127,6 +108,28 @@ impl Uring {
         drop(fd);
         let _ = self.endpoints.remove(handle, Endpoint::default());
         self.open -= 1;
+    }
+}
+
+/// Takes over what was received.
+fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completion) {
+    endpoint.receiving = Repeated::Idle;
+    match (completion.result, buffer_of(completion.flags)) {
+        (1.., Some(buffer)) if endpoint.closing.is_none() => {
+            endpoint.is_drained = !has_more(completion.flags);
+            let count = completion.result.unsigned_abs();
+            return buffers.append(&mut endpoint.input, buffer, count);
+        }
+        (_, Some(buffer)) => buffers.discard(buffer),
+        (_, None) => {}
+    }
+    endpoint.is_drained = false;
+    match -completion.result {
+        0 => endpoint.input_end = End::Ended,
+        // Asked for again, when there are buffers.
+        libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
+        code if code > 0 => endpoint.input_end = End::Failed(code),
+        _ => {}
     }
 }
 

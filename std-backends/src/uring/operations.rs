@@ -4,8 +4,8 @@
 use std::os::fd::RawFd;
 
 use rustix::io_uring::{
-    IoringAcceptFlags, IoringAsyncCancelFlags, IoringOp, IoringSqeFlags, RecvFlags, SendFlags,
-    SocketFlags, io_uring_ptr, io_uring_sqe, io_uring_user_data,
+    IoringAcceptFlags, IoringAsyncCancelFlags, IoringOp, IoringRecvFlags, IoringSqeFlags,
+    SendFlags, SocketFlags, io_uring_ptr, io_uring_sqe, io_uring_user_data,
 };
 use selkie_core::{Error, Interest};
 
@@ -78,12 +78,20 @@ impl Uring {
         Ok(())
     }
 
-    /// Asks for what the source at a place needs and the kernel does not do yet. What cannot be
-    /// asked for now is asked for at the next turn.
+    /// Asks for what the source at a place needs and the kernel does not do yet.
+    #[inline]
     pub(super) fn ask(&mut self, index: usize) {
-        let Some(endpoint) = self.endpoints.at(index).map(|(_, endpoint)| *endpoint) else {
-            return;
-        };
+        let held_max = self.held_max;
+        if let Some((_, endpoint)) = self.endpoints.at(index) {
+            if !endpoint.is_served(held_max) {
+                self.ask_now(index);
+            }
+        }
+    }
+
+    /// Asks for what is missing. What cannot be asked for now is asked for at the next turn.
+    fn ask_now(&mut self, index: usize) {
+        let Some((_, endpoint)) = self.endpoints.at(index) else { return };
         if endpoint.closing.is_some() {
             return self.advance_closing(index);
         }
@@ -98,23 +106,22 @@ impl Uring {
         }
     }
 
-    /// Receives what comes next, if the service wants it and is not slow.
+    /// Receives what is next, if the service wants it and is not slow.
     ///
     /// One buffer at a time: an operation that goes on would fill any number of them before it can
     /// be cancelled, and stalled connections could take those of all others.
     fn ask_to_receive(&mut self, index: usize) -> Result<(), Error> {
-        let (interest, held_max) = (self.interest_at(index), self.held_max);
+        let held_max = self.held_max;
         let Some(endpoint) = self.at(index) else { return Ok(()) };
-        let wants = endpoint.input_end == End::Open
-            && endpoint.input.held < held_max
-            && interest.contains(Interest::READABLE);
-        if endpoint.receiving != Repeated::Idle || !wants {
+        if !endpoint.wants_to_receive(held_max) {
             return Ok(());
         }
         let mut entry = entry(IoringOp::Recv, endpoint.fd);
         entry.flags = IoringSqeFlags::BUFFER_SELECT;
-        entry.buf.buf_group = 0;
-        entry.op_flags.recv_flags = RecvFlags::empty();
+        if endpoint.is_drained {
+            // A first look would find nothing.
+            entry.ioprio.recv_flags = IoringRecvFlags::POLL_FIRST;
+        }
         self.begin(Operation::Receive, index, entry)?;
         self.set_repeated(index, Repeated::Armed);
         Ok(())
@@ -124,10 +131,10 @@ impl Uring {
     pub(super) fn ask_to_send(&mut self, index: usize) -> Result<(), Error> {
         let start = self.output_of(index);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
-        let output = endpoint.output;
-        if output.is_sending || output.end != End::Open {
+        if !endpoint.wants_to_send() {
             return Ok(());
         }
+        let output = &endpoint.output;
         if output.length > 0 {
             // The bytes up to the end of the buffer; the rest follows.
             let length = output.length.min(OUTPUT - output.start);
@@ -138,20 +145,19 @@ impl Uring {
             entry.len.len = length;
             entry.op_flags.send_flags = SendFlags::NOSIGNAL;
             self.begin(Operation::Send, index, entry)?;
-            self.set_sending(index);
-        } else if endpoint.shuts_down {
+        } else {
             let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
             entry.len.len = libc::SHUT_WR as u32;
             self.begin(Operation::Shutdown, index, entry)?;
-            self.set_sending(index);
         }
+        self.set_sending(index);
         Ok(())
     }
 
     /// Accepts all that comes while there is room for it, else one at a time.
     fn ask_to_accept(&mut self, index: usize) -> Result<(), Error> {
-        let interest = self.interest_at(index);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
+        let interest = endpoint.armed;
         // A failure is returned by the next accept, and until then another would fail as well.
         let wants = interest.contains(Interest::READABLE)
             && endpoint.parked_first == 0
@@ -174,8 +180,8 @@ impl Uring {
 
     /// Polls a file for what it is watched for.
     fn ask_to_poll(&mut self, index: usize) -> Result<(), Error> {
-        let interest = self.interest_at(index);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
+        let interest = endpoint.armed;
         match endpoint.receiving {
             Repeated::Idle if !interest.is_empty() && endpoint.polled.is_empty() => {
                 let mut entry = entry(IoringOp::PollAdd, endpoint.fd);
@@ -266,6 +272,12 @@ impl Uring {
 pub(super) const fn buffer_of(flags: u32) -> Option<usize> {
     const IS_BUFFER: u32 = 1;
     if flags & IS_BUFFER == 0 { None } else { Some((flags >> 16) as usize) }
+}
+
+/// Returns true if the kernel says that there is more to receive.
+pub(super) const fn has_more(flags: u32) -> bool {
+    const IS_NOT_EMPTY: u32 = 4;
+    flags & IS_NOT_EMPTY != 0
 }
 
 /// Returns whether the operation goes on.
