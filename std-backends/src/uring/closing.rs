@@ -26,10 +26,7 @@ impl Uring {
     /// Goes on to close the source at a place. What cannot be asked for now is asked for at the
     /// next turn.
     pub(super) fn advance_closing(&mut self, index: usize) {
-        let is_done = match self.end_operations(index) {
-            Ok(is_done) => is_done,
-            Err(_) => return self.enqueue(index),
-        };
+        let Ok(is_done) = self.end_operations(index) else { return self.enqueue(index) };
         let Some((handle, endpoint)) = self.endpoints.at(index) else { return };
         if is_done && endpoint.operations == 0 && !endpoint.is_queued {
             let endpoint = *endpoint;

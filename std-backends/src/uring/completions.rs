@@ -75,6 +75,7 @@ impl Uring {
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
         if is_last {
             endpoint.receiving = Repeated::Idle;
+            self.accepts_many &= !endpoint.accepts_many;
         }
         if result >= 0 {
             let parked = match endpoint.closing {

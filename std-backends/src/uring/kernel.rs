@@ -27,7 +27,8 @@ impl Kernel {
     ///
     /// # Safety
     ///
-    /// The memory that the parameters name is as large as the numbers of entries say, and `'static`.
+    /// The memory that the parameters name is `'static`, and as large as the numbers of entries
+    /// say.
     pub(super) unsafe fn linux(params: &mut io_uring_params) -> Result<Self, Errno> {
         // SAFETY: as above.
         unsafe { io_uring_setup(SUBMISSIONS, params) }.map(Self::Linux)

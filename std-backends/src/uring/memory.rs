@@ -20,6 +20,8 @@ pub(super) const PROVIDED: usize = if cfg!(test) { 4 } else { 256 };
 pub(super) const BUFFER: u32 = if cfg!(test) { 64 } else { 2048 };
 /// The most buffers that a connection keeps: input beyond that stays in the kernel.
 pub(super) const HELD_MAX: usize = if cfg!(test) { 3 } else { 10 };
+/// The free places below which connections are accepted one at a time.
+pub(super) const FEW_PLACES: usize = if cfg!(test) { 2 } else { 64 };
 /// The size of a connection's buffer for bytes to send.
 pub(super) const OUTPUT: u32 = if cfg!(test) { 256 } else { 16 << 10 };
 /// The numbers that a buffer can have.
@@ -127,7 +129,7 @@ impl UringStorage {
             input: leaked(buffers * BUFFER as usize)?,
             buffers: leaked(buffers)?,
             output: leaked(places * OUTPUT as usize)?,
-            parked: leaked(2 * COMPLETIONS as usize)?,
+            parked: leaked(3 * COMPLETIONS as usize)?,
             close_timeout: leaked(1)?,
             endpoints: leaked(places)?,
             sources: leaked(registered)?,

@@ -99,6 +99,9 @@ pub struct Uring {
     /// The registrations, and the place of each one's source.
     sources: SourceTable<&'static mut [SourceEntry<u32>], u32>,
     parked: ParkedTable,
+    /// Set while an operation accepts connections until it is cancelled: one at a time, so that
+    /// those who wait fit into their table.
+    accepts_many: bool,
     /// The queue of sources that may be ready: the first and the last place + 1, or 0.
     ready_first: u32,
     ready_last: u32,
@@ -149,6 +152,7 @@ impl Uring {
             endpoints: HandleTable::new(storage.endpoints),
             sources: SourceTable::new(storage.sources),
             parked: ParkedTable::new(storage.parked),
+            accepts_many: false,
             ready_first: 0,
             ready_last: 0,
             waker: None,

@@ -11,7 +11,7 @@ use selkie_core::{Error, Interest};
 
 use super::Uring;
 use super::endpoint::{End, Kind, Repeated};
-use super::memory::OUTPUT;
+use super::memory::{FEW_PLACES, OUTPUT};
 use crate::sys::address::RawAddress;
 
 /// The kind of an operation, in the lowest byte of its user data.
@@ -156,6 +156,8 @@ impl Uring {
 
     /// Accepts all that comes while there is room for it, else one at a time.
     fn ask_to_accept(&mut self, index: usize) -> Result<(), Error> {
+        let has_room = self.open_max - self.open > FEW_PLACES && self.parked.has_room_for_many();
+        let accepts_many = has_room && !self.accepts_many;
         let Some(endpoint) = self.at(index) else { return Ok(()) };
         let interest = endpoint.armed;
         // A failure is returned by the next accept, and until then another would fail as well.
@@ -167,10 +169,12 @@ impl Uring {
             Repeated::Idle if wants => {
                 let mut entry = entry(IoringOp::Accept, endpoint.fd);
                 entry.op_flags.accept_flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-                if self.open_max - self.open > 64 {
+                if accepts_many {
                     entry.ioprio.accept_flags = IoringAcceptFlags::MULTISHOT;
                 }
+                endpoint.accepts_many = accepts_many;
                 self.begin(Operation::Accept, index, entry)?;
+                self.accepts_many |= accepts_many;
                 self.set_repeated(index, Repeated::Armed);
                 Ok(())
             }

@@ -137,7 +137,7 @@ impl Ring {
         match result {
             Err(Errno::INTR) => Ok(true),
             // The time has come; completions have to be taken first (overflow).
-            Ok(_) | Err(Errno::TIME | Errno::BUSY | Errno::AGAIN) => Ok(false),
+            Ok(()) | Err(Errno::TIME | Errno::BUSY | Errno::AGAIN) => Ok(false),
             Err(errno) => Err(error(errno)),
         }
     }

@@ -84,6 +84,7 @@ impl Driver {
         let mut events = Events::new(&mut slots[..room]);
         self.platform.poll(CLOCK, &mut events).expect("the model fails no poll");
         let count = events.len();
+        self.platform.buffers.check_provided();
         let reported: Vec<Event> = slots[..count].to_vec();
         for event in reported {
             match event.token.index() {
@@ -144,7 +145,7 @@ impl Driver {
     fn ready(&mut self, event: Event, is_thorough: bool) {
         let found = self.model.state().world.with_token(event.token);
         let Some(id) = found else {
-            panic!("an event for a token that nobody has: {event:?}");
+            panic!("an event for a token that is not registered: {event:?}");
         };
         let User { source: Some(source), closed: None, .. } = self.user(id) else { return };
         if !is_thorough && self.below(4) == 0 {
@@ -196,7 +197,7 @@ impl Driver {
         assert_eq!(found, peer.given, "connection {id} lost bytes before its end");
     }
 
-    /// Does something with one connection.
+    /// Uses one connection in some way.
     pub(super) fn act(&mut self) {
         let Some((id, source)) = self.any() else { return };
         match self.below(12) {

@@ -199,7 +199,7 @@ impl State {
         count > 0 && self.finish(flight, i32::from(entry.revents), 0)
     }
 
-    /// The timer of a close passes only where the client takes nothing.
+    /// Ends the timer of a close, if the client takes nothing.
     fn expire(&mut self, flight: Flight) -> bool {
         let place = flight.entry.user_data >> 8;
         let send = self.flights.iter().find(|other| {

@@ -17,7 +17,7 @@ use super::world::World;
 use crate::uring::kernel::Kernel;
 use crate::uring::memory::{BUFFER, COMPLETIONS, PROVIDED, SUBMISSIONS};
 
-/// Where the heads and tails are in the memory of the queues.
+/// The places of the heads, the tails and the completions in the memory of the queues.
 const OFFSETS: [u32; 5] = [0, 64, 128, 192, 1024];
 
 /// A completion that the queue has no room for yet.
@@ -234,7 +234,7 @@ impl State {
         Some((entry.bid, entry.addr.ptr.cast()))
     }
 
-    /// Writes over every buffer that the platform has provided: nobody reads them.
+    /// Writes over every buffer that the platform has provided: none of them may be read.
     fn scribble(&mut self) {
         let mut position = self.buffers_taken;
         while let Some((_, address)) = self.provided(position) {

@@ -10,6 +10,7 @@
 //!   and no completion reaches a later source;
 //! * accepted connections are neither lost nor handed over twice;
 //! * nothing is stuck once the faults end;
+//! * there are always buffers for the next receive of any connection;
 //! * in the end every buffer is free or provided, and every descriptor is closed.
 //!
 //! A run repeats exactly by its seed, which a failure names. `SELKIE_RING=SEED cargo test -p
@@ -70,7 +71,7 @@ impl Faults {
     }
 }
 
-/// The clients do something.
+/// Lets a client act, or a new one connect.
 fn disturb(driver: &Driver) {
     let mut state = driver.model.state();
     let has_bad_clients = state.has(Faults::CLIENTS);

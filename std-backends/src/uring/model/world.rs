@@ -47,7 +47,7 @@ pub(super) struct Peer {
     pub(super) user: User,
 }
 
-/// What the platform's user has done with a connection.
+/// The platform's user's part of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct User {
     pub(super) source: Option<UringSocket>,
