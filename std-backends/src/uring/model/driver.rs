@@ -285,12 +285,12 @@ impl Driver {
 
     /// Reads and closes everything, without faults: nothing may be stuck.
     pub(super) fn finish_connections(&mut self) {
-        let used: Vec<_> = {
+        let open: Vec<_> = {
             let state = self.model.state();
             let peers = state.world.peers.iter().enumerate().filter(|(_, peer)| peer.is_used());
             peers.filter_map(|(id, peer)| Some((id, peer.user.source?))).collect()
         };
-        for (id, source) in used {
+        for (id, source) in open {
             let user = self.user(id);
             let Some(token) = user.token else {
                 self.register(id, source);

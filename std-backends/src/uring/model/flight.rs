@@ -95,7 +95,7 @@ impl State {
                 return false;
             }
             // Some versions name a buffer at the end, which is the platform's then.
-            let names_buffer = id % 2 == 0;
+            let names_buffer = id.is_multiple_of(2);
             let buffer = if names_buffer { self.take_buffer() } else { None };
             let flags = buffer.map_or(0, |(number, _)| buffer_flags(number));
             return self.finish(flight, 0, flags);

@@ -27,6 +27,7 @@ pub(super) fn byte(peer: usize, is_input: bool, position: u64) -> u8 {
 
 /// A connection.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Peer {
     pub(super) fd: RawFd,
     pub(super) identity: u64,
@@ -49,6 +50,7 @@ pub(super) struct Peer {
 
 /// The platform's user's part of a connection.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct User {
     pub(super) source: Option<UringSocket>,
     pub(super) token: Option<Token>,
@@ -145,6 +147,6 @@ impl World {
         let is_used = |index| {
             self.peers.iter().any(|peer| peer.user.token.is_some_and(|used| used.index() == index))
         };
-        (first..).find(|&index| !is_used(index)).unwrap_or(first)
+        (first..first + 1024).find(|&index| !is_used(index)).unwrap_or(first)
     }
 }
