@@ -48,9 +48,11 @@ impl Uring {
             Operation::Accept => return self.accepted(index, result, is_last),
             Operation::Send => {
                 sent(endpoint, result);
-                if endpoint.closing.is_none() && endpoint.reportable().is_empty() {
-                    // What was written meanwhile follows at once.
-                    return self.ask(index);
+                let is_quiet = endpoint.closing.is_none() && endpoint.reportable().is_empty();
+                // What was written meanwhile follows at once.
+                self.ask(index);
+                if is_quiet {
+                    return;
                 }
             }
             Operation::Connect => connected(endpoint, result),

@@ -73,7 +73,8 @@ pub struct UringSocket(Handle);
 /// 16 KiB of output. What is beyond that stays in the kernel, and so with the peer.
 ///
 /// It may be made on one thread and run on another; the thread that waits first is the one that
-/// waits from then on.
+/// waits from then on. On another one a wait, a poll and all else that enters the ring fail with
+/// [`PermissionDenied`](ErrorKind::PermissionDenied).
 ///
 /// ```
 /// use selkie_std::{Uring, UringStorage};
@@ -350,7 +351,7 @@ impl Drop for Uring {
     }
 }
 
-/// Returns what to do about an error of [`Uring::new`], in one sentence.
+/// Returns what to do about an error of [`Uring::new`] or of a wait, in one sentence.
 #[must_use]
 pub fn uring_advice(error: Error) -> &'static str {
     match error.code() {
@@ -363,6 +364,7 @@ pub fn uring_advice(error: Error) -> &'static str {
             "the kernel may not lock the memory of the ring: raise RLIMIT_MEMLOCK (`ulimit -l`) \
              to 64 KiB or more"
         }
+        Some(libc::EEXIST) => "another thread waited on this ring first, so only that one may wait",
         _ => "use another backend",
     }
 }

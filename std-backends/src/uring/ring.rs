@@ -138,6 +138,8 @@ impl Ring {
             Err(Errno::INTR) => Ok(true),
             // The time has come; completions have to be taken first (overflow).
             Ok(()) | Err(Errno::TIME | Errno::BUSY | Errno::AGAIN) => Ok(false),
+            // first-wait: another thread has.
+            Err(Errno::EXIST) => Err(Error::with_code(ErrorKind::PermissionDenied, libc::EEXIST)),
             Err(errno) => Err(error(errno)),
         }
     }

@@ -84,7 +84,7 @@ impl Driver {
         let mut events = Events::new(&mut slots[..room]);
         self.platform.poll(CLOCK, &mut events).expect("the model fails no poll");
         let count = events.len();
-        self.platform.buffers.check_provided();
+        self.check_buffers();
         let reported: Vec<Event> = slots[..count].to_vec();
         for event in reported {
             match event.token.index() {
@@ -92,6 +92,15 @@ impl Driver {
                 2 => assert_eq!(event.token, WAKER),
                 _ => self.ready(event, is_thorough),
             }
+        }
+    }
+
+    /// Checks that no connection keeps the buffers of others.
+    fn check_buffers(&self) {
+        self.platform.buffers.check_provided();
+        for index in 0..self.platform.endpoints.capacity() {
+            let held = self.platform.endpoints.at(index).map_or(0, |(_, found)| found.input.held);
+            assert!(held <= self.platform.held_max, "a connection keeps {held} buffers");
         }
     }
 
