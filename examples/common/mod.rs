@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+#[cfg(unix)]
+use selkie::shards::{Mail, ShardService};
 use selkie::{Builder, CloseReason, Service};
 
 use backend::Choice;
@@ -93,18 +95,36 @@ pub(crate) fn run_on_cores<S: Service<Session: Send> + Send>(
             if on_cores.shards == 1 {
                 return serve(&arguments, service);
             }
-            let (builder, address) = (arguments.builder(), arguments.address);
-            if arguments.backend.is_some_and(|choice| choice.selector().is_none()) {
-                return Err("shards take a selector: leave io_uring out of `--backend`".to_owned());
-            }
-            let backend = arguments.backend.and_then(Choice::selector).unwrap_or_default();
-            let capacity = arguments.capacity;
-            let slots = builder.slots();
-            let description = format!("{backend}, capacity {capacity}");
-            shards::serve(&on_cores, builder, address, &description, |_| service(slots))
+            shards::serve(&on_cores, &arguments, |server, slots| server.run(|_| service(slots)))
         });
     #[cfg(not(unix))]
     let served = parse(command).and_then(|matches| serve(&read(&matches)?, &mut service));
+    exit_code(name, served)
+}
+
+/// Serves like [`run`], and on several cores if the command line says so. Their services send
+/// messages to each other: up to `parcels` of each of them wait in a mailbox.
+#[cfg(unix)]
+#[allow(dead_code, reason = "each example uses one of them")]
+pub(crate) fn run_with_mail<S: Service, T: ShardService<Session: Send> + Send>(
+    name: &'static str,
+    about: &'static str,
+    alone: impl FnOnce(usize) -> S,
+    parcels: usize,
+    mut sharded: impl FnMut(usize, Mail<T::Message>) -> T,
+) -> ExitCode {
+    let command = Arguments::command().name(name).about(about);
+    let command = <shards::ShardArguments as clap::Args>::augment_args(command);
+    let served = parse(command).and_then(|matches| {
+        let (arguments, on_cores) = (read(&matches)?, read::<shards::ShardArguments>(&matches)?);
+        if on_cores.shards == 1 {
+            return serve(&arguments, alone);
+        }
+        let capacity = on_cores.shards * parcels;
+        shards::serve(&on_cores, &arguments, |server, slots| {
+            server.run_with_mail(capacity, |mail| sharded(slots, mail))
+        })
+    });
     exit_code(name, served)
 }
 
@@ -213,7 +233,7 @@ fn sentence(error: &clap::Error) -> String {
 }
 
 /// Formats the counters.
-fn report(server: &selkie::Counters, turns: selkie::LoopCounters) -> String {
+fn report(server: &selkie::Counters, turns: selkie::counters::LoopCounters) -> String {
     let closed: Vec<String> = CloseReason::ALL
         .into_iter()
         .filter(|&reason| server.closed_for(reason) > 0)

@@ -13,7 +13,8 @@ use selkie_core::{Config, Error, Server, Service};
 use super::error::{ServeError, Step};
 use super::listening::Listening;
 use super::open::{self, Backend, Platform};
-use crate::{HeapLoop, HeapServer, Socket};
+use crate::memory::{HeapLoop, HeapServer};
+use crate::platform::Socket;
 
 /// Listeners that fit beside the connections.
 pub(super) const LISTENERS_MAX: usize = 16;
@@ -49,6 +50,8 @@ pub struct Builder {
     buffers_each: usize,
     buffer_size: usize,
     events: usize,
+    /// Listeners that fit beside the connections.
+    listeners: usize,
     backend: Option<Backend>,
     listen_options: ListenOptions,
     config: Config,
@@ -68,6 +71,7 @@ impl Builder {
             buffers_each: open::BUFFERS_EACH,
             buffer_size: 16 << 10,
             events: 512,
+            listeners: LISTENERS_MAX,
             backend: None,
             listen_options: ListenOptions::DEFAULT,
             config: Config::DEFAULT,
@@ -163,7 +167,16 @@ impl Builder {
     /// Returns the number of slots of the loop: tokens have an index below that.
     #[must_use]
     pub const fn slots(&self) -> usize {
-        self.connections.saturating_add(LISTENERS_MAX + TOKENS_BESIDE)
+        self.connections.saturating_add(self.listeners).saturating_add(TOKENS_BESIDE)
+    }
+
+    /// Makes room for so many listeners, if they are more than usual.
+    #[cfg(unix)]
+    pub(super) const fn with_listeners(mut self, listeners: usize) -> Self {
+        if listeners > self.listeners {
+            self.listeners = listeners;
+        }
+        self
     }
 
     /// Returns the number of connections.

@@ -85,7 +85,7 @@ fn too_little_locked_memory_is_named_with_the_limit_to_raise() {
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(message.contains("RLIMIT_MEMLOCK") && message.contains("64 KiB"), "{message}");
     let (line, _) = first_line(with_one_locked_page());
-    let best = selkie::Backend::default().name();
+    let best = selkie::platform::Backend::default().name();
     assert!(line.contains(&format!("({best}, ")) && line.contains("RLIMIT_MEMLOCK"), "{line}");
 }
 
@@ -108,7 +108,7 @@ fn otherwise_the_best_selector_serves_and_the_reason_is_printed() {
     for (errno, advice) in REFUSALS {
         let (line, status) = first_line(sandboxed(errno));
         assert!(status.success());
-        let best = selkie::Backend::default().name();
+        let best = selkie::platform::Backend::default().name();
         assert!(line.contains(&format!("({best}, ")) && line.contains(advice), "{line}");
     }
 }

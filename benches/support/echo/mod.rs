@@ -14,7 +14,7 @@ mod tokio;
 use std::io::Write;
 use std::net::TcpListener;
 
-use ::selkie::{Backend, Epoll};
+use ::selkie::platform::{Backend, Epoll};
 pub(crate) use processes::{Client, Load, Server, Wrapper};
 use selkie::{Pieces, Timers};
 use selkie_async::AsyncService;
@@ -131,7 +131,7 @@ macro_rules! backends {
             let slots = connections + 1;
             match backend {
                 $(Backend::$selector => {
-                    selkie::serve(::selkie::$selector::new(slots), Echo, listener, connections)
+                    selkie::serve(::selkie::platform::$selector::new(slots), Echo, listener, connections)
                 })+
                 _ => unreachable!("all backends are in the list"),
             }
@@ -172,7 +172,7 @@ fn serve(role: &Role) {
 }
 
 /// Opens a listener with a long backlog, since clients connect all at once.
-pub(super) fn listener() -> TcpListener {
+pub(crate) fn listener() -> TcpListener {
     use std::os::fd::AsRawFd;
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");

@@ -1,13 +1,14 @@
 //! Layers between a server and a service: they change the bytes on the way, and pass all else on.
+//! And [`Relay`], which passes bytes on to another connection.
 //!
 //! A layer is a service around a service. It calls the inner one with a [`Peer`](crate::Peer) of
 //! its own, whose operations are a [`Layer`]: those that it changes, and the others from below.
 //! Because each operation names its connection, `send_to` works through a layer.
 //!
 //! ```
-//! use selkie_core::layers::{Framed, Layer};
+//! use selkie_core::layers::{Framed, Layer, PeerOps};
 //! use selkie_core::testing::Recorder;
-//! use selkie_core::{Peer, PeerOps, SendError, Service, Token};
+//! use selkie_core::{Peer, SendError, Service, Token};
 //!
 //! /// Sends everything in capital letters.
 //! struct Capitals<'p>(&'p mut dyn PeerOps);
@@ -50,6 +51,10 @@
 
 mod framed;
 mod layer;
+mod relay;
 
 pub use framed::{Framed, FramedSession};
 pub use layer::Layer;
+pub use relay::{Relay, RelaySession, Route};
+
+pub use crate::server::{Ending, PeerOps};

@@ -13,6 +13,7 @@ mod echo;
 mod http;
 mod kv;
 mod output_buffer;
+mod pool;
 mod proxy;
 pub mod tasks;
 
@@ -20,5 +21,6 @@ pub use chat::{Chat, ChatCounters, Member, Seat};
 pub use dns::{DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, HostEntry, PendingQuery};
 pub use echo::Echo;
 pub use http::{Http, HttpSession};
-pub use kv::{Entry, Kv, Store, StoreError};
-pub use proxy::{Proxy, ProxyCounters, Tunnel};
+pub use kv::{Chain, Entry, Flight, Kv, Parcel, ShardTables, ShardedKv, Store, StoreError};
+pub use pool::{Client, Pool, PoolCounters, count_primes_below};
+pub use proxy::{Proxy, ProxyCounters, Tried};

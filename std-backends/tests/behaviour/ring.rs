@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use selkie_core::platform::{Close, Selector, Transport, Wait};
 use selkie_core::{ErrorKind, Instant, Interest, Mode};
-use selkie_std::{Uring, UringSocket, UringStorage};
+use selkie_std::uring::{Uring, UringSocket, UringStorage};
 
 use crate::{TOKEN, events_of};
 
