@@ -52,8 +52,8 @@ pub(crate) fn proxy(runtime: Runtime) {
         .and_then(|listener| listener.local_addr())
         .expect("a free port")
         .to_string();
-    let serves = echo.target().address.to_string();
-    let options = ["--capacity", "64", &refuses, &serves];
+    let upstream = echo.target().address.to_string();
+    let options = ["--capacity", "64", &refuses, &upstream];
     let Some(mut server) = runtime.program_with("async_proxy", 64, &options) else { return };
     let target = Target { capacity: 16, ..server.target() };
     clients::interleaved(&target);
