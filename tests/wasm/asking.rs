@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::runtime::Runtime;
 
-/// A server that answers one client with what it asks, twice.
+/// Starts a server that answers one client with what it asks, twice.
 fn answering() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
@@ -22,14 +22,14 @@ fn answering() -> SocketAddr {
     address
 }
 
-/// An address at which nothing listens.
+/// Returns an address at which nothing listens.
 fn refusing() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a port is free")
 }
 
-/// A listener whose backlog is full, so that attempts get no answer.
+/// Returns a listener whose backlog is full, so that attempts get no answer.
 fn silent() -> (SocketAddr, Vec<Socket>) {
     let new = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
     let listener = new();
