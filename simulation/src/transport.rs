@@ -363,6 +363,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         let slot = self.network.near(source)?;
         let blocked = self.network.parameters.blocked_ends;
         if self.chance(blocked) {
+            self.network.connections[slot as usize].evidence.end_refused = true;
             return Err(Error::WOULD_BLOCK);
         }
         let outcome = self.network.end(slot, NEAR);
