@@ -12,6 +12,7 @@ mod ended;
 mod faults;
 mod finality;
 mod holding;
+mod limits;
 mod misuse;
 mod peers;
 mod pool;
