@@ -25,12 +25,12 @@ on_all! {
 type Callback = fn(&mut Scripted, Rc<Cell<Token>>);
 
 /// A token that no connection has.
-const NOBODY: Token = Token::new(9, 9);
+const NO_TOKEN: Token = Token::new(9, 9);
 
 /// Panics if the call is about the marked connection, which is not marked any more then.
 fn panic_if_marked(marked: &Cell<Token>, token: Token) {
     if marked.get() == token {
-        marked.set(NOBODY);
+        marked.set(NO_TOKEN);
         panic!("as the test wants");
     }
 }
@@ -85,7 +85,7 @@ fn echoes<const KIND: u8>(rig: &mut Rig<'_, Scripted, KIND>, client: Handle) {
 
 fn each_callback_that_panics_costs_its_own_connection_only<const KIND: u8>() {
     for callback in CALLBACKS {
-        let marked = Rc::new(Cell::new(NOBODY));
+        let marked = Rc::new(Cell::new(NO_TOKEN));
         let mut service = Scripted::echo();
         callback(&mut service, Rc::clone(&marked));
         with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
