@@ -23,4 +23,4 @@ pub use echo::Echo;
 pub use http::{Http, HttpSession};
 pub use kv::{Chain, Entry, Flight, Kv, Parcel, ShardTables, ShardedKv, Store, StoreError};
 pub use pool::{Client, Pool, PoolCounters, count_primes_below};
-pub use proxy::{Proxy, ProxyCounters, Tunnel};
+pub use proxy::{Proxy, ProxyCounters, Tried};

@@ -3,8 +3,8 @@
 
 #![cfg(any(unix, windows))]
 
+mod programs;
 #[cfg(unix)]
-#[path = "allocations/sharded.rs"]
 mod sharded;
 
 use std::alloc::{GlobalAlloc, Layout, System};
