@@ -71,7 +71,7 @@ mod linux {
         let mut lines: Vec<_> =
             ["select", "poll", "epoll", "io_uring"].into_iter().map(Line::new).collect();
         for &idle in IDLE.iter().take(wanted).filter(|&&idle| idle < idle_max) {
-            let values = interleave(arguments.rounds(9), contestants.len(), |position| {
+            let values = interleave(arguments.rounds(5), contestants.len(), |position| {
                 let contestant = contestants[position];
                 let slowness = if contestant.scans() { (idle / 16).max(1) as u64 } else { 1 };
                 let writes = (arguments.scaled(20_000, 500) / slowness).max(200);
@@ -142,7 +142,7 @@ mod linux {
         for (_, client) in &mut pairs {
             client.exchange(messages / 4);
         }
-        let values = interleave(arguments.rounds(9), pairs.len(), |position| {
+        let values = interleave(arguments.rounds(5), pairs.len(), |position| {
             let (server, client) = &mut pairs[position];
             let before = process::voluntary_switches(server.pid());
             let (cpu, _) = process::cpu_time_of_process(server.pid(), || client.exchange(messages));
