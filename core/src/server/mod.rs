@@ -357,7 +357,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     }
 
     /// Serves an event, or without one a deadline, that the fast path does not.
-    #[inline(never)]
     fn serve(&mut self, context: &mut Context<'_, P>, token: Token, event: Option<Readiness>) {
         let (mut engine, mut app) = self.engine(context, token);
         let Some(connection) = engine.connections.get(token.index()) else { return };
