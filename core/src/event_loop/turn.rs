@@ -52,7 +52,7 @@ impl<P: Selector> Context<'_, P> {
         }
         self.dispatch(&batch[..count], handler);
         if count == 0 || !self.state.timers.is_empty() {
-            self.end_wait(count, batch.len(), handler);
+            self.end_turn(count, batch.len(), handler);
         }
         Ok(())
     }
@@ -86,11 +86,6 @@ impl<P: Selector> Context<'_, P> {
         }
         self.state.looked_at = now;
         self.poll(batch)
-    }
-
-    /// Judges deadlines after a wait; outside of the loop that most waits never leave.
-    fn end_wait<H: Handler<P>>(&mut self, count: usize, room: usize, handler: &mut H) {
-        self.end_turn(count, room, handler);
     }
 
     /// Fills the front of the batch with what is ready now, and returns the number of events.

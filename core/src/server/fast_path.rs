@@ -192,7 +192,8 @@ where
 }
 
 impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
-    /// True if there is a fast path. Where size counts for more, all messages take the other one.
+    /// True if there is a fast path. Where size counts for more, all messages take the other one:
+    /// with it, a WASI 0.1 guest is 8 % larger.
     pub(super) const HAS_FAST_PATH: bool =
         cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
 
