@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 
 use selkie_core::platform::{Capabilities, Close, Selector, Transport};
-use selkie_core::{Error, ErrorKind};
+use selkie_core::{Error, ErrorKind, Instant};
 
 use crate::evidence::Closed;
 use crate::network::{Connection, NEAR, Network};
@@ -161,16 +161,25 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         }
         let slot = self.network.dial_far(*address);
         self.network.near_open += 1;
+        let now = self.network.now();
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        (evidence.moved_at, evidence.opened_at) = (now, now);
+        self.evidence.progress += 1;
+        trace!(self.network, "near {slot}: connects");
         Ok(self.network.source(slot))
     }
 
     fn connected(&mut self, source: Source) -> Result<(), Error> {
         let slot = self.network.near(source)?;
         let connection = &mut self.network.connections[slot as usize];
-        if let Some(why) = connection.ends[NEAR].error.take() {
-            return Err(why.into());
-        }
-        if connection.established { Ok(()) } else { Err(Error::WOULD_BLOCK) }
+        let outcome = match connection.ends[NEAR].error.take() {
+            Some(why) => Err(why.into()),
+            None if connection.established => Ok(()),
+            None => Err(Error::WOULD_BLOCK),
+        };
+        self.note(slot, &outcome);
+        self.evidence.progress += u64::from(outcome.is_ok());
+        outcome
     }
 
     fn read(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -333,11 +342,28 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         room
     }
 
+    fn unacknowledged_since(&mut self, source: Source) -> Option<Instant> {
+        if !OWNS_BUFFERS || self.network.parameters.acknowledges == 0 {
+            return None;
+        }
+        self.elapse();
+        let slot = self.network.near(source).ok()?;
+        let now = self.network.now();
+        let Connection { evidence, ends, .. } = &mut self.network.connections[slot as usize];
+        if ends[NEAR].broken {
+            return None;
+        }
+        // It is a look at the peer, as a write is.
+        evidence.tried_at = now;
+        evidence.unacknowledged_since
+    }
+
     fn shutdown_write(&mut self, source: Source) -> Result<(), Error> {
         self.elapse();
         let slot = self.network.near(source)?;
         let blocked = self.network.parameters.blocked_ends;
         if self.chance(blocked) {
+            self.network.connections[slot as usize].evidence.end_refused = true;
             return Err(Error::WOULD_BLOCK);
         }
         let outcome = self.network.end(slot, NEAR);

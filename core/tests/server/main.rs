@@ -12,6 +12,8 @@ mod ended;
 mod faults;
 mod finality;
 mod holding;
+mod limits;
+mod misuse;
 mod peers;
 mod pool;
 mod posting;
@@ -27,6 +29,7 @@ mod sizes;
 mod slow;
 mod stale;
 mod starving;
+mod timing;
 mod toy;
 
 use rig::on_all;
