@@ -12,6 +12,10 @@
 //! ```
 
 #[cfg(any(unix, windows))]
+#[path = "common/command_line.rs"]
+mod command_line;
+
+#[cfg(any(unix, windows))]
 mod native {
     use std::io::Write;
     use std::net::SocketAddr;
@@ -21,6 +25,8 @@ mod native {
     use clap::Parser;
     use selkie::{Backend, Builder, Config, Ready};
     use selkie_services::{Proxy, Tunnel};
+
+    use super::command_line;
 
     /// The time that tunnels have to end once the proxy is asked to stop.
     const DRAIN: Duration = Duration::from_secs(10);
@@ -54,7 +60,8 @@ mod native {
 
     /// Serves until Ctrl-C.
     pub(super) fn main() -> ExitCode {
-        match serve(&Arguments::parse()) {
+        let arguments = command_line::arguments().map_err(Into::into);
+        match arguments.and_then(|arguments| serve(&arguments)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("proxy: {error}");
@@ -73,16 +80,18 @@ mod native {
         let config =
             Config::DEFAULT.connect_timeout(Some(timeout)).connects_reserved(capacity as usize);
         let builder = Builder::new().config(config).connections(connections).backend(backend);
-        let mut tunnels = vec![Tunnel::EMPTY; builder.slots()];
+        let slots = builder.slots();
         let mut server = builder.listen(arguments.listen)?;
         let address = server.local_address()?;
+        let handle = server.handle();
+        ctrlc::set_handler(move || handle.drain(DRAIN))?;
+        let server: Ready<()> = server.reserve()?;
+        // As many as the server has memory for.
+        let mut tunnels = vec![Tunnel::EMPTY; slots];
         let mut proxy = Proxy::new(&arguments.upstreams, &mut tunnels);
         if arguments.proxy_protocol {
             proxy = proxy.with_header(address);
         }
-        let handle = server.handle();
-        ctrlc::set_handler(move || handle.drain(DRAIN))?;
-        let server: Ready<()> = server.reserve()?;
         print(&format!("listening on {address} ({backend}, capacity {capacity})\n"));
         let finished = server.run(proxy)?;
         let counters = finished.service.counters();
@@ -110,6 +119,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(any(unix, windows)))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("proxy: this platform has no drain on Ctrl-C in Selkie");
+    std::process::ExitCode::from(2)
 }

@@ -106,8 +106,9 @@
 //! * Regular files are refused by `epoll` and `kqueue`, and always ready for `poll` and `select`.
 //! * [`Mode::Edge`](selkie_core::Mode::Edge) works with `epoll` and `kqueue` only.
 //! * After a `fork`, the child makes its own selector.
-//! * On Windows a source is a socket: the examples of this page, which use pipes, are Unix's. A
-//!   listener cannot share its address, and signals, child processes and Unix sockets are missing.
+//! * On Windows a source is a socket: the examples of this page, which use pipes, are Unix's.
+//!   Signals, child processes, Unix sockets and addresses that listeners share are
+//!   [`Unsupported`](selkie_core::ErrorKind::Unsupported).
 #![cfg(any(unix, windows))]
 
 include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
@@ -115,7 +116,6 @@ include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
 mod platform;
 mod selector;
 pub mod shards;
-#[cfg(unix)]
 mod sources;
 mod storage;
 mod sys;
@@ -123,9 +123,7 @@ mod sys;
 mod uring;
 mod waker;
 
-#[cfg(unix)]
-pub use platform::SocketFile;
-pub use platform::{Platform, Socket};
+pub use platform::{Platform, Socket, SocketFile};
 #[cfg(has_afd)]
 pub use selector::Afd;
 #[cfg(has_epoll)]
@@ -133,7 +131,6 @@ pub use selector::Epoll;
 #[cfg(has_kqueue)]
 pub use selector::Kqueue;
 pub use selector::{AnySelector, Backend, FdSelector, Poll, Select, UnknownBackend};
-#[cfg(unix)]
 pub use sources::{ChildExit, Signals};
 pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
 #[cfg(has_afd)]

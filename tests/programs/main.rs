@@ -5,6 +5,8 @@
 #[path = "../clients/mod.rs"]
 #[allow(unused_imports, reason = "the cases are for echo servers")]
 mod clients;
+#[path = "../echo/sentence.rs"]
+mod sentence;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "the tests of the echo server ask for more")]
 mod server;
@@ -14,6 +16,8 @@ mod dns;
 mod http;
 mod kv;
 mod proxy;
+mod refusals;
+#[cfg(unix)]
 mod watch;
 
 use std::io::{Read, Write};
