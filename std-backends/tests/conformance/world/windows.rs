@@ -1,8 +1,10 @@
 //! Windows.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::windows::io::{
-    AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
+    AsRawHandle, AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket,
+    RawSocket,
 };
 use std::ptr::null;
 use std::time::Duration;
@@ -162,9 +164,31 @@ pub(crate) unsafe fn close(raw: Raw) -> Result<(), Error> {
     check(unsafe { closesocket(number(raw)) }).map(drop)
 }
 
-/// False: the number of a closed socket is given to the next one at once, which would be that of
-/// another test.
-pub(crate) const CAN_BREAK: bool = false;
+/// A file that has got the number of a closed socket, so that no socket of another test gets it.
+pub(crate) struct Placeholder {
+    _file: File,
+}
+
+/// Closes a socket, and gives its number to a file. Refuses if another test was quicker.
+///
+/// # Safety
+///
+/// The caller owns it.
+pub(crate) unsafe fn close_and_hold(raw: Raw) -> Result<Placeholder, Error> {
+    const TRIES: usize = 64;
+    let program = std::env::current_exe().map_err(|error| from_io(&error))?;
+    let mut others = Vec::with_capacity(TRIES);
+    // SAFETY: as the caller promises.
+    unsafe { close(raw) }?;
+    for _ in 0..TRIES {
+        let file = File::open(&program).map_err(|error| from_io(&error))?;
+        if file.as_raw_handle().addr() == number(raw) {
+            return Ok(Placeholder { _file: file });
+        }
+        others.push(file);
+    }
+    Err(ErrorKind::Unsupported.into())
+}
 
 /// Returns the processor time that this thread has used.
 pub(crate) fn busy_time() -> Result<Duration, Error> {
