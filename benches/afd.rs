@@ -35,8 +35,8 @@ fn main() -> std::process::ExitCode {
     let only_calls = has("--calls");
     let (pairs, turns) = match (only_calls, has("--quick")) {
         (true, _) => (1, 20),
-        (false, true) => (3, 50),
-        (false, false) => (PAIRS, 400),
+        (false, true) => (3, 20),
+        (false, false) => (PAIRS, 100),
     };
     let mut is_fine = true;
     println!(
