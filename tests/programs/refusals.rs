@@ -108,7 +108,7 @@ fn a_privileged_port_is_refused_with_advice() {
     }
 }
 
-/// Only for Windows: elsewhere they serve.
+/// Needs Windows: elsewhere they serve.
 #[test]
 fn a_program_for_unix_says_what_is_missing() {
     if cfg!(unix) && std::env::var_os(server::WINDOWS_PROGRAMS).is_none() {

@@ -12,7 +12,7 @@ use crate::world::{self, Borrowed, Owned, Raw};
 pub(crate) struct Bare {
     selector: AnySelector<'static>,
     open: HashSet<Raw>,
-    /// What has the numbers of those that were broken.
+    /// The files that have the numbers of broken ones.
     held: Vec<world::Placeholder>,
 }
 
@@ -40,7 +40,7 @@ impl Near for Bare {
 
     fn adopt(&mut self, fd: Owned) -> Result<Borrowed<'static>, Error> {
         world::unblock(&fd)?;
-        let fd = world::into_raw(world::moved(&fd)?);
+        let fd = world::into_raw(world::moved(fd)?);
         self.open.insert(fd);
         // SAFETY: the descriptor is open. Some tests use it after it was closed on purpose; its
         // number is not given to another file meanwhile.

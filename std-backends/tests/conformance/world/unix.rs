@@ -196,7 +196,8 @@ pub(crate) fn raise_limit() {
 
 /// Moves a descriptor to a number of its own, so that it can be closed without anybody else getting
 /// the number.
-pub(crate) fn moved(fd: &OwnedFd) -> Result<OwnedFd, Error> {
+#[expect(clippy::needless_pass_by_value, reason = "the old number is given up")]
+pub(crate) fn moved(fd: OwnedFd) -> Result<OwnedFd, Error> {
     static NEXT: AtomicI32 = AtomicI32::new(0);
     let numbers = numbers();
     let number =

@@ -12,8 +12,8 @@ use std::time::Duration;
 use selkie_core::{Error, ErrorKind};
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, INVALID_SOCKET, LINGER, MSG_OOB, SO_LINGER, SOCK_STREAM, SOCKET, SOL_SOCKET,
-    WSA_FLAG_OVERLAPPED, WSASocketW, closesocket, recv, send, setsockopt,
+    AF_INET, FIONBIO, INVALID_SOCKET, LINGER, MSG_OOB, SO_LINGER, SOCK_STREAM, SOCKET, SOL_SOCKET,
+    WSA_FLAG_OVERLAPPED, WSASocketW, closesocket, ioctlsocket, recv, send, setsockopt,
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 use windows_sys::Win32::System::Threading::{GetCurrentThread, GetThreadTimes};
@@ -82,13 +82,20 @@ pub(crate) fn pair() -> Result<(Owned, Owned), Error> {
     connected().map_err(|error| from_io(&error))
 }
 
+thread_local! {
+    /// One listener for all pairs of a test, as making one takes Wine long.
+    static LISTENER: std::io::Result<TcpListener> = TcpListener::bind("127.0.0.1:0");
+}
+
 fn connected() -> std::io::Result<(Owned, Owned)> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let near = TcpStream::connect(listener.local_addr()?)?;
-    let (far, _) = listener.accept()?;
-    near.set_nodelay(true)?;
-    far.set_nodelay(true)?;
-    Ok((near.into(), far.into()))
+    LISTENER.with(|listener| {
+        let listener = listener.as_ref().map_err(std::io::Error::kind)?;
+        let near = TcpStream::connect(listener.local_addr()?)?;
+        let (far, _) = listener.accept()?;
+        near.set_nodelay(true)?;
+        far.set_nodelay(true)?;
+        Ok((near.into(), far.into()))
+    })
 }
 
 /// Refuses: a pipe is no socket.
@@ -215,9 +222,10 @@ pub(crate) fn busy_time() -> Result<Duration, Error> {
 /// Does nothing: there is no limit of sockets.
 pub(crate) const fn raise_limit() {}
 
-/// Returns another handle of a socket.
-pub(crate) fn moved(socket: &Owned) -> Result<Owned, Error> {
-    socket.try_clone().map_err(|error| from_io(&error))
+/// Returns the socket as it is: no number is safe from being given to another one.
+#[expect(clippy::unnecessary_wraps, reason = "other systems can fail at this")]
+pub(crate) fn moved(socket: Owned) -> Result<Owned, Error> {
+    Ok(socket)
 }
 
 /// Returns an address without a listener, for as long as the socket that has it is open.
@@ -254,6 +262,7 @@ fn length_of<T>() -> i32 {
 
 /// Makes a socket non-blocking.
 pub(crate) fn unblock(socket: &Owned) -> Result<(), Error> {
-    let stream = TcpStream::from(socket.try_clone().map_err(|error| from_io(&error))?);
-    stream.set_nonblocking(true).map_err(|error| from_io(&error))
+    let mut on = 1;
+    // SAFETY: `on` is valid for reads and writes.
+    check(unsafe { ioctlsocket(winsock(socket), FIONBIO, &raw mut on) }).map(drop)
 }
