@@ -14,9 +14,8 @@ mod linux {
     use std::process::Command;
     use std::time::{Duration, Instant};
 
-    use ::selkie::{
-        Config, EventLoop, HeapLoop, HeapServer, Instant as Time, Peer, Server, Service,
-    };
+    use ::selkie::memory::{HeapLoop, HeapServer};
+    use ::selkie::{Config, EventLoop, Instant as Time, Peer, Server, Service};
 
     use crate::support::arguments::Arguments;
     use crate::support::process;

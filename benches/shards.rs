@@ -15,8 +15,8 @@ mod linux {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use selkie::shards::{Distribution, ShardsHandle};
-    use selkie::{Builder, CloseReason, Peer, Service, Shards};
+    use selkie::shards::{Distribution, Shards, ShardsHandle};
+    use selkie::{Builder, CloseReason, Peer, Service};
 
     use crate::support::arguments::{Arguments, Role};
     use crate::support::echo::{self, Client, Load, Server};

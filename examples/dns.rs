@@ -25,10 +25,10 @@ mod native {
     use std::time::Duration;
 
     use clap::Parser;
-    use selkie::{
-        AnySelector, Backend, Builder, DatagramServer, ErrorKind, Listening, Platform, Ready,
-        ServeError, Socket,
-    };
+    use selkie::datagrams::DatagramServer;
+    use selkie::front_door::{Listening, Ready};
+    use selkie::platform::{AnySelector, Backend, Platform, Socket};
+    use selkie::{Builder, ErrorKind, ServeError};
     use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, HostEntry, PendingQuery};
 
     use super::command_line;

@@ -23,7 +23,9 @@ mod native {
     use std::time::Duration;
 
     use clap::Parser;
-    use selkie::{Backend, Builder, Config, Ready};
+    use selkie::front_door::Ready;
+    use selkie::platform::Backend;
+    use selkie::{Builder, Config};
     use selkie_services::{Proxy, Tunnel};
 
     use super::command_line;

@@ -16,8 +16,8 @@ mod native {
     use std::time::Duration;
 
     use selkie::memory::{Registry, Slot, TimerSlot, Timers};
-    use selkie::platform::{Events, Selector, Wait};
-    use selkie::{DefaultSelector, Event, Interest, Mode};
+    use selkie::platform::{DefaultSelector, Events, Selector, Wait};
+    use selkie::{Event, Interest, Mode};
 
     /// The number of sources at most.
     const CAPACITY: usize = 4;

@@ -13,8 +13,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use selkie::memory::StaticMemory;
-use selkie::{DefaultSelector, Instant, Platform, Socket, StaticBuilder, static_memory};
+use selkie::memory::{StaticBuilder, StaticMemory};
+use selkie::platform::{DefaultSelector, Platform, Socket};
+use selkie::{Instant, static_memory};
 use selkie_services::Echo;
 
 /// Eight clients and a listener, with one buffer of 1 KiB for each client.

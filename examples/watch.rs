@@ -22,11 +22,12 @@ mod native {
     use std::time::Duration;
 
     use clap::Parser;
-    use selkie::platform::{Close, Transport};
+    use selkie::memory::{HeapLoop, HeapServer};
+    use selkie::platform::{Close, DefaultSelector, Socket, Transport};
+    use selkie::sources::{ChildExit, Signals};
     use selkie::{
-        ChildExit, CloseReason, Config, Context, DefaultSelector, Error, ErrorKind, Event,
-        EventLoop, Handler, HeapLoop, HeapServer, Interest, Mode, Peer, Server, Service, Signals,
-        Socket, Token,
+        CloseReason, Config, Context, Error, ErrorKind, Event, EventLoop, Handler, Interest, Mode,
+        Peer, Server, Service, Token,
     };
 
     /// Clients, and beside them the listener, standard input, signals, the child and its output.
@@ -37,7 +38,7 @@ mod native {
     /// The time that clients have to take what is pending at the end.
     const DRAIN: Duration = Duration::from_secs(5);
 
-    type Platform = selkie::Platform<DefaultSelector<'static>>;
+    type Platform = selkie::platform::Platform<DefaultSelector<'static>>;
 
     /// Sends what happens to all TCP clients.
     #[derive(Debug, Parser)]

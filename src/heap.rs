@@ -11,9 +11,9 @@ use selkie_core::memory::{
     TimerSlot,
 };
 #[cfg(any(unix, windows))]
-use selkie_std::try_zeroed_slice as table;
+use selkie_std::memory::try_zeroed_slice as table;
 #[cfg(target_os = "wasi")]
-use selkie_wasi::ZeroedSlice as Table;
+use selkie_wasi::memory::ZeroedSlice as Table;
 
 /// A table of zeros, in pages that cost nothing before they are used where there are such.
 #[cfg(not(target_os = "wasi"))]
@@ -21,7 +21,7 @@ type Table<T> = Box<[T]>;
 
 /// Makes an empty table in pages that the host does not provide before they are used.
 #[cfg(target_os = "wasi")]
-fn table<T: selkie_wasi::Zeroable>(len: usize) -> Result<Table<T>, Error> {
+fn table<T: selkie_wasi::memory::Zeroable>(len: usize) -> Result<Table<T>, Error> {
     Table::try_new(len)
 }
 

@@ -30,16 +30,23 @@
 //! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
 #![cfg_attr(
     all(feature = "std", any(unix, windows, target_os = "wasi")),
-    doc = "| set sizes, time-outs, a backend, and stop the server | [`Builder`], [`Handle`] |"
+    doc = "| set sizes, time-outs, a backend | [`Builder`] |",
+    doc = "| stop or drain the server, serve sources of your own beside it | [`front_door`] |"
 )]
-//! | set every limit, and read the counters | [`Config`], [`Counters`], [`CloseReason`] |
-//! | watch sources of your own beside the server, or without one | [`EventLoop`], [`Handler`] |
+//! | act on all connections; post messages from other threads | [`peers`]; [`mailbox`] |
+//! | set every limit, read every count | [`Config`], [`Counters`], [`CloseReason`], [`counters`] |
+//! | put a protocol between bytes and a service; test a service | [`layers`]; [`testing`] |
+//! | serve datagrams | [`datagrams`] |
 #![cfg_attr(
     all(feature = "std", unix),
-    doc = "| wait for descriptors, and nothing else | a selector: [`DefaultSelector`] |"
+    doc = "| use every core | [`shards`] |",
+    doc = "| watch signals and child processes | [`sources`] |"
 )]
-//! | have all memory in a `static` | [`memory`] |
-//! | bring a platform of your own | [`platform`], [`backend`], [`adapters`] |
+//! | watch sources of your own, with or without a server | [`EventLoop`], [`Handler`] |
+//! | choose the memory: on the heap, or in a `static` | [`memory`] |
+//! | name a platform or a selector, or use one by itself | [`platform`] |
+#![cfg_attr(all(feature = "std", target_os = "linux"), doc = "| serve by `io_uring` | [`uring`] |")]
+//! | bring a platform of your own | [`platform`]: the contracts; [`backend`], [`adapters`] |
 //!
 //! # The parts by themselves
 //!
@@ -47,9 +54,9 @@
 //! builds it by hand:
 //!
 //! ```no_run
-//! use selkie::{
-//!     Config, DefaultSelector, EventLoop, HeapLoop, HeapServer, Platform, Server,
-//! };
+//! use selkie::memory::{HeapLoop, HeapServer};
+//! use selkie::platform::{DefaultSelector, Platform};
+//! use selkie::{Config, EventLoop, Server};
 //! # use selkie::{Peer, Service};
 //! # struct Echo;
 //! # impl Service for Echo {
@@ -89,7 +96,7 @@
 extern crate std;
 
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
-mod front_door;
+pub mod front_door;
 #[cfg(feature = "std")]
 mod heap;
 
@@ -108,26 +115,76 @@ struct Cookbook;
 #[doc = include_str!("../docs/coming-from.md")]
 struct ComingFrom;
 
-#[cfg(all(feature = "std", target_os = "linux"))]
-pub use front_door::ListeningRing;
-#[cfg(all(feature = "std", unix))]
-pub use front_door::Shards;
-#[cfg(all(feature = "std", target_os = "wasi"))]
-pub use front_door::{Backend, UnknownBackend};
 #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
-pub use front_door::{Builder, Finished, Handle, Listening, Ready, ServeError, serve};
-#[cfg(feature = "std")]
-pub use heap::{HeapLoop, HeapServer};
-pub use selkie_core::*;
-#[cfg(all(any(unix, windows), feature = "std"))]
-pub use selkie_std::*;
-#[cfg(target_os = "wasi")]
-pub use selkie_wasi::*;
+pub use front_door::{builder::Builder, error::ServeError, serve::serve};
+pub use selkie_core::static_memory;
+pub use selkie_core::{
+    CloseReason, Config, Context, Counters, Error, ErrorKind, Event, EventLoop, Handler, Instant,
+    Interest, Mode, Peer, Readiness, SendError, Server, Service, Token,
+};
+pub use selkie_core::{adapters, backend, counters, datagrams, layers, peers, testing};
+#[doc(hidden)]
+#[cfg(all(feature = "std", any(unix, windows)))]
+pub use selkie_std::for_each_backend;
+#[cfg(all(feature = "std", any(unix, windows)))]
+pub use selkie_std::sources;
+#[cfg(all(target_os = "wasi", target_env = "p2", feature = "waitable-set"))]
+pub use selkie_wasi::export_run;
+
+/// The platforms of this system, and the contracts that they implement.
+pub mod platform {
+    pub use selkie_core::platform::*;
+    #[cfg(all(feature = "std", any(unix, windows)))]
+    pub use selkie_std::selectors::*;
+    #[cfg(all(feature = "std", any(unix, windows)))]
+    pub use selkie_std::{
+        DescriptorLimit, Platform, Socket, SocketFile, Waker, from_errno, raise_descriptor_limit,
+    };
+    #[cfg(all(target_os = "wasi", target_env = "p2"))]
+    pub use selkie_wasi::{IoPoll, IoPollStorage, Socket, StaticIoPoll};
+    #[cfg(all(target_os = "wasi", target_env = "p1"))]
+    pub use selkie_wasi::{PollOneoff, PollOneoffStorage, Socket, StaticPollOneoff};
+    #[cfg(all(target_os = "wasi", feature = "waitable-set"))]
+    pub use selkie_wasi::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
+
+    #[cfg(all(feature = "std", target_os = "wasi"))]
+    pub use crate::front_door::open::{Backend, UnknownBackend};
+}
+
+/// The memory of loops and servers: on the heap, or in a `static`.
+pub mod memory {
+    pub use selkie_core::memory::*;
+    #[cfg(all(feature = "std", any(unix, windows)))]
+    pub use selkie_std::memory::*;
+    #[cfg(all(feature = "std", target_os = "wasi"))]
+    pub use selkie_wasi::memory::*;
+
+    #[cfg(feature = "std")]
+    pub use crate::heap::{HeapLoop, HeapServer};
+}
+
+/// Messages to connections from other threads.
+pub mod mailbox {
+    pub use selkie_core::mailbox::*;
+
+    #[cfg(all(feature = "std", any(unix, windows, target_os = "wasi")))]
+    pub use crate::front_door::postbox::Postbox;
+}
 
 /// Loops on several cores: how connections reach them, their handle, and how they end.
 #[cfg(all(feature = "std", unix))]
 pub mod shards {
     pub use selkie_std::shards::*;
 
-    pub use crate::front_door::{FinishedShards, ListeningShards, ShardFailure, ShardsHandle};
+    pub use crate::front_door::shards::{
+        FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle,
+    };
+}
+
+/// The platform over `io_uring`, and a front door with it.
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub mod uring {
+    pub use selkie_std::uring::*;
+
+    pub use crate::front_door::ring::ListeningRing;
 }

@@ -11,11 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use selkie::platform::{Transport, Wait, Wake};
-use selkie::{
-    AnySelector, Backend, CloseReason, Config, Counters, EventLoop, HeapLoop, HeapServer, Platform,
-    Server, Service,
-};
+use selkie::memory::{HeapLoop, HeapServer};
+use selkie::platform::{AnySelector, Backend, Platform, Transport, Wait, Wake};
+use selkie::{CloseReason, Config, Counters, EventLoop, Server, Service};
 use selkie_async::AsyncService;
 use selkie_services::{Echo, tasks};
 use socket2::SockRef;
@@ -132,7 +130,7 @@ fn behave_in_every_way(address: SocketAddr) -> TcpStream {
 /// Says that the clients are done when it is dropped.
 struct Over<'a> {
     done: &'a AtomicBool,
-    waker: selkie::Waker,
+    waker: selkie::platform::Waker,
 }
 
 impl Drop for Over<'_> {
@@ -171,7 +169,7 @@ fn calls_while_serving<P>(
     service: impl Service<Session = ()>,
 ) -> u64
 where
-    P: Transport + Wait + Wake<Waker = selkie::Waker>,
+    P: Transport + Wait + Wake<Waker = selkie::platform::Waker>,
 {
     let slots = SLOTS;
     let mut server_memory = HeapServer::new(slots, slots, 4096).unwrap();
@@ -234,8 +232,8 @@ selkie::for_each_backend!(on_every_backend);
 #[cfg(target_os = "linux")]
 #[test]
 fn io_uring() {
-    let storage = selkie::UringStorage::leaked(SLOTS).expect("there is memory");
-    let mut platform = selkie::Uring::new(storage).expect("the system allows it");
+    let storage = selkie::uring::UringStorage::leaked(SLOTS).expect("there is memory");
+    let mut platform = selkie::uring::Uring::new(storage).expect("the system allows it");
     let listener = platform.listen(([127, 0, 0, 1], 0).into(), 128).expect("a free port");
     let address = platform.local_address(listener).expect("it is bound");
     let calls = calls_while_serving(platform, listener, address, Echo);

@@ -9,8 +9,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use selkie::platform::ListenOptions;
-use selkie::{Backend, Builder, ChildExit, ErrorKind, Signals};
+use selkie::platform::{Backend, ListenOptions};
+use selkie::sources::{ChildExit, Signals};
+use selkie::{Builder, ErrorKind};
 use selkie_services::Echo;
 
 /// Checks that Unix has it, and that another system says that it has not.

@@ -4,7 +4,8 @@ use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use selkie_core::{Ending, Peer, Token};
+use selkie_core::layers::Ending;
+use selkie_core::{Peer, Token};
 
 use crate::connect::Connect;
 use crate::error::Error;

@@ -36,7 +36,7 @@ impl<'c, 'h> Connect<'c, 'h> {
             .connect(Some(self.stream.token), self.address)
             .map_err(|error| Error::CannotConnect(error.kind()))?;
         let Some(slot) = table.slots.get(token.index()) else {
-            lent.ops.close(token, selkie_core::Ending::Aborted);
+            lent.ops.close(token, selkie_core::layers::Ending::Aborted);
             return Err(Error::CannotConnect(selkie_core::ErrorKind::Full));
         };
         slot.open(token, lent.task, Flag::CONNECTING);

@@ -3,7 +3,8 @@
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use selkie_core::{PeerOps, Token};
+use selkie_core::Token;
+use selkie_core::layers::PeerOps;
 
 use crate::table::TaskSlot;
 

@@ -6,7 +6,8 @@ use core::ops::DerefMut;
 use core::pin::Pin;
 use core::task::Context;
 
-use selkie_core::{CloseReason, Ending, Instant, Peer, PeerOps, Service};
+use selkie_core::layers::{Ending, PeerOps};
+use selkie_core::{CloseReason, Instant, Peer, Service};
 
 use crate::conn::Conn;
 use crate::lent::Lent;

@@ -3,7 +3,8 @@
 
 use core::task::{Context, Poll};
 
-use selkie_core::{Ending, Peer, SendError, Token};
+use selkie_core::layers::Ending;
+use selkie_core::{Peer, SendError, Token};
 
 use crate::error::Error;
 use crate::lent::Lent;

@@ -4,7 +4,8 @@ use core::cell::Cell;
 use core::fmt;
 use core::task::{Context, Poll};
 
-use selkie_core::{Ending, Instant, Token};
+use selkie_core::layers::Ending;
+use selkie_core::{Instant, Token};
 
 use crate::error::Error;
 use crate::lent::{Desk, Lent};

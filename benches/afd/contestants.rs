@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::windows::io::AsSocket;
 use std::time::Duration;
 
-use selkie::platform::{Events, Selector, Wait};
-use selkie::{Afd, Event, Interest, Mode, Token};
+use selkie::platform::{Afd, Events, Selector, Wait};
+use selkie::{Event, Interest, Mode, Token};
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessTimes};
 

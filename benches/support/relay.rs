@@ -4,10 +4,12 @@
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
+use ::selkie::memory::{HeapLoop, HeapServer};
 use ::selkie::platform::Transport;
+use ::selkie::platform::{Epoll, Platform, Socket};
 use ::selkie::{
-    CloseReason, Config, Context, Epoll, Event, EventLoop, Handler, HeapLoop, HeapServer, Interest,
-    Mode, Peer, Platform, Server, Service, Socket, Token,
+    CloseReason, Config, Context, Event, EventLoop, Handler, Interest, Mode, Peer, Server, Service,
+    Token,
 };
 
 use super::BATCH;

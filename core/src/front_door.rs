@@ -15,7 +15,8 @@ use crate::server::{
 ///
 /// ```
 /// use core::time::Duration;
-/// use selkie_core::{Instant, StaticBuilder, memory::StaticMemory, static_memory};
+/// use selkie_core::memory::{StaticBuilder, StaticMemory};
+/// use selkie_core::{Instant, static_memory};
 /// # use selkie_core::{Peer, Service, platform::Transport};
 /// # struct Echo;
 /// # impl Service for Echo {

@@ -76,6 +76,22 @@
 //! # Ok::<(), selkie_core::Error>(())
 //! ```
 //!
+//! # Where to go for what
+//!
+//! | to | read |
+//! | --- | --- |
+//! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
+//! | act on all connections, see who connected | [`peers`] |
+//! | post messages to connections from other threads | [`mailbox`] |
+//! | set every limit, read every count | [`Config`], [`Counters`], [`CloseReason`], [`counters`] |
+//! | put a protocol between bytes and a service | [`layers`] |
+//! | test a service without a server | [`testing`] |
+//! | serve datagrams | [`datagrams`] |
+//! | watch sources of your own | [`EventLoop`], [`Handler`], [`Context`] |
+//! | have all memory in a `static` | [`memory`] |
+//! | join two platforms, or poll devices | [`adapters`] |
+//! | bring a platform of your own | [`platform`]: the contracts; [`backend`]: shared parts |
+//!
 //! # Tokens
 //!
 //! A [`Token`] names one registered source until it is deregistered, and nothing else ever after.
@@ -92,7 +108,7 @@ pub mod backend;
 mod bitset;
 mod compact;
 mod contract;
-mod datagrams;
+pub mod datagrams;
 #[cfg(feature = "defmt")]
 mod defmt;
 mod event_loop;
@@ -102,17 +118,8 @@ mod server;
 pub mod testing;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
-pub use datagrams::{
-    DatagramCounters, DatagramOps, DatagramServer, DatagramService, DatagramSocket, Message,
-};
-pub use event_loop::{Context, EventLoop, Handler, LoopCounters};
-pub use front_door::{StaticBuilder, StaticFrontDoor};
-#[cfg(target_has_atomic = "ptr")]
-pub use server::Mailbox;
-pub use server::{
-    CloseReason, Config, Counters, Ending, Origin, Peer, PeerOps, Peers, Receives, Sample,
-    SendError, Server, Service,
-};
+pub use event_loop::{Context, EventLoop, Handler};
+pub use server::{CloseReason, Config, Counters, Peer, SendError, Server, Service};
 
 /// The contracts that platforms implement, and the values that only they and generic code name.
 pub mod platform {
@@ -122,13 +129,32 @@ pub mod platform {
     };
 }
 
-/// The memory of loops and servers, which the caller provides, and the tables in it.
+/// The memory of loops and servers, which the caller provides; the tables in it; a front door that
+/// needs no other memory.
 pub mod memory {
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
-    pub use crate::front_door::StaticMemory;
+    pub use crate::front_door::{StaticBuilder, StaticFrontDoor, StaticMemory};
     pub use crate::server::{
         Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer,
     };
+}
+
+/// The figures of a loop, and those of a server as text. [`Counters`] has the server's.
+pub mod counters {
+    pub use crate::event_loop::LoopCounters;
+    pub use crate::server::Sample;
+}
+
+/// Messages to connections from other threads.
+pub mod mailbox {
+    #[cfg(target_has_atomic = "ptr")]
+    pub use crate::server::Mailbox;
+    pub use crate::server::Receives;
+}
+
+/// All connections of a server at once, and how each began. [`Peer`] is one connection.
+pub mod peers {
+    pub use crate::server::{Origin, Peers};
 }

@@ -34,8 +34,9 @@ pub enum Request {
 /// A peer that records what a service sends and asks for, up to `BYTES` bytes for each of 8 peers.
 ///
 /// ```
+/// use selkie_core::layers::Ending;
 /// use selkie_core::testing::{Recorder, Request};
-/// use selkie_core::{Ending, Peer, Service, Token};
+/// use selkie_core::{Peer, Service, Token};
 ///
 /// /// Says good bye.
 /// struct Goodbye;

@@ -20,8 +20,9 @@ mod service {
 
     use clap::Parser;
     use listenfd::ListenFd;
+    use selkie::Builder;
+    use selkie::front_door::Listening;
     use selkie::platform::ListenOptions;
-    use selkie::{Builder, Listening};
     use selkie_services::{Http, HttpSession};
 
     /// Serves HTTP/1.1 as a service.

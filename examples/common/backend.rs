@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use selkie::Backend;
+use selkie::platform::Backend;
 
 /// The system calls to serve with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +25,12 @@ impl FromStr for Choice {
             "io_uring" => Ok(Self::Ring),
             #[cfg(target_os = "linux")]
             "auto" => Ok(Self::Auto),
-            _ => name.parse().map(Self::Selector).map_err(|error: selkie::UnknownBackend| {
-                let others = if cfg!(target_os = "linux") { ", io_uring, auto" } else { "" };
-                format!("{error}{others}")
-            }),
+            _ => name.parse().map(Self::Selector).map_err(
+                |error: selkie::platform::UnknownBackend| {
+                    let others = if cfg!(target_os = "linux") { ", io_uring, auto" } else { "" };
+                    format!("{error}{others}")
+                },
+            ),
         }
     }
 }

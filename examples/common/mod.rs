@@ -190,7 +190,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// Formats the counters.
-fn report(server: &selkie::Counters, turns: selkie::LoopCounters) -> String {
+fn report(server: &selkie::Counters, turns: selkie::counters::LoopCounters) -> String {
     let closed: Vec<String> = CloseReason::ALL
         .into_iter()
         .filter(|&reason| server.closed_for(reason) > 0)

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::os::fd::AsFd;
 
-use selkie::platform::{Events, Selector, Wait};
-use selkie::{Error, Event, Interest, Mode, Poll, Token};
+use selkie::platform::{Events, Poll, Selector, Wait};
+use selkie::{Error, Event, Interest, Mode, Token};
 
 /// Calls `drain` at SIGINT and SIGTERM.
 pub(super) fn on_termination(drain: impl Fn() + Send + 'static) -> Result<(), String> {

@@ -3,7 +3,8 @@
 use std::io::stdout;
 use std::net::SocketAddr;
 
-use selkie::{Builder, ListeningRing, Service};
+use selkie::uring::ListeningRing;
+use selkie::{Builder, Service};
 
 use super::backend::Choice;
 use super::{DRAIN, platform, report};

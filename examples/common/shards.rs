@@ -4,8 +4,8 @@ use std::io::stdout;
 use std::net::SocketAddr;
 
 use clap::Args;
-use selkie::shards::Distribution;
-use selkie::{Builder, Service, Shards};
+use selkie::shards::{Distribution, Shards};
+use selkie::{Builder, Service};
 
 use super::{DRAIN, platform, report};
 

@@ -100,6 +100,7 @@ impl Network {
     pub fn far_vanish(&mut self, far: FarEnd) -> Result<(), Error> {
         self.far(far)?;
         trace!(self, "far {}: vanishes", far.slot);
+        self.connections[far.slot as usize].ends[FAR].vanished = true;
         let keep_alive = self.parameters.keep_alive;
         if keep_alive > 0 {
             self.dispatch(far.slot, Arrival::KeepAlive, keep_alive);

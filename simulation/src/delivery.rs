@@ -3,7 +3,7 @@
 use selkie_core::ErrorKind;
 
 use crate::FarEnd;
-use crate::network::{Arrival, FAR, NEAR, Network, READABLE, WRITABLE, name};
+use crate::network::{Arrival, Connection, FAR, NEAR, Network, READABLE, WRITABLE, name};
 use crate::pipe::Segment;
 use crate::trace::trace;
 
@@ -31,6 +31,7 @@ impl Network {
                     // The error says that neither end caused this.
                     self.break_end(slot, FAR, ErrorKind::Unreachable);
                 } else if self.connections[slot as usize].ends[side].open {
+                    self.acknowledge(slot, side);
                     self.notify(slot, side, READABLE);
                     self.note_waiting(slot, side);
                     trace!(self, "network: {count} bytes reach {} {slot}", name(side));
@@ -53,6 +54,15 @@ impl Network {
                 self.break_end(slot, side, ErrorKind::ConnectionReset);
             }
             None => {}
+        }
+    }
+
+    /// Notes that a far host has acknowledged bytes, unless it is gone.
+    fn acknowledge(&mut self, slot: u32, side: usize) {
+        let now = self.now;
+        let Connection { evidence, pipes, ends, .. } = &mut self.connections[slot as usize];
+        if side == FAR && !ends[FAR].vanished {
+            evidence.unacknowledged_since = pipes[FAR].has_flight().then_some(now);
         }
     }
 

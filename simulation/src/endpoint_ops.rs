@@ -67,6 +67,10 @@ impl Network {
             return Err(ErrorKind::WouldBlock.into());
         }
         self.connections[slot as usize].pipes[1 - side].write(&bytes[..count]);
+        if side == NEAR && count > 0 {
+            let since = &mut self.connections[slot as usize].evidence.unacknowledged_since;
+            since.get_or_insert(self.now);
+        }
         let mut left = count;
         while left > 0 {
             let most = self.parameters.segment_max.max(1).min(left as u64);

@@ -67,6 +67,8 @@ pub(crate) struct End {
     pub(crate) seen: usize,
     /// The owner wants to be shown again what it has left (near ends).
     pub(crate) again: bool,
+    /// Its host is gone without a packet (far ends).
+    pub(crate) vanished: bool,
 }
 
 impl End {
@@ -87,6 +89,8 @@ pub struct ConnectionEvidence {
     pub moved_at: Instant,
     /// Since when the platform has not taken all that it was given, without taking any.
     pub refused_since: Option<Instant>,
+    /// Since when the peer's host has acknowledged nothing of what was written and is under way.
+    pub unacknowledged_since: Option<Instant>,
     /// The first error on it that the near side was told of, other than would-block.
     pub failed: Option<ErrorKind>,
     /// The platform refused to watch it for something else.

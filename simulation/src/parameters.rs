@@ -128,6 +128,9 @@ parameters! {
         /// 1 if the platform reports its next deadline, for a loop that is driven from outside with
         /// [`EventLoop::turn`](selkie_core::EventLoop::turn).
         polled = 0,
+        /// 1 if a platform that keeps what waits can tell since when the peer has acknowledged
+        /// nothing of it. The host of a peer that has vanished acknowledges nothing.
+        acknowledges = 0,
     }
 }
 
@@ -170,6 +173,7 @@ impl Parameters {
             stop_max: pick(random, &[1_000_000, 50_000_000, 3_000_000_000, 40_000_000_000]),
             turn_time: pick(random, &[0, 0, 1, 1_000]),
             keep_alive: pick(random, &[0, 10_000_000, 2_000_000_000]),
+            acknowledges: random.below(2),
         }
     }
 }

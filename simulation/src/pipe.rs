@@ -55,6 +55,11 @@ impl Pipe {
         self.read + self.arrived as u64
     }
 
+    /// Returns whether bytes are under way.
+    pub(crate) fn has_flight(&self) -> bool {
+        self.bytes.len() > self.arrived
+    }
+
     /// Puts bytes in; they arrive in segments of the given lengths.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);

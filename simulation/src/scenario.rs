@@ -116,6 +116,8 @@ parameters! {
         reluctance = 0,
         /// Chance, for each call, that the service that acts at random does something.
         whims = 0,
+        /// The delay of the timer that the service sets in each call of `received`; 0 for none.
+        timers = 0,
     }
 }
 
@@ -395,6 +397,7 @@ impl Crowd {
             reluctance: sometimes(random, 500),
             whims: sometimes(random, 400),
             relay: random.below(3),
+            timers: pick(random, &[0, 0, 0, 1_000_000]),
         }
     }
 }

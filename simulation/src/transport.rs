@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 
 use selkie_core::platform::{Capabilities, Close, Selector, Transport};
-use selkie_core::{Error, ErrorKind};
+use selkie_core::{Error, ErrorKind, Instant};
 
 use crate::evidence::Closed;
 use crate::network::{Connection, NEAR, Network};
@@ -331,6 +331,22 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         }
         evidence.tried_at = now;
         room
+    }
+
+    fn unacknowledged_since(&mut self, source: Source) -> Option<Instant> {
+        if !OWNS_BUFFERS || self.network.parameters.acknowledges == 0 {
+            return None;
+        }
+        self.elapse();
+        let slot = self.network.near(source).ok()?;
+        let now = self.network.now();
+        let Connection { evidence, ends, .. } = &mut self.network.connections[slot as usize];
+        if ends[NEAR].broken {
+            return None;
+        }
+        // It is a look at the peer, as a write is.
+        evidence.tried_at = now;
+        evidence.unacknowledged_since
     }
 
     fn shutdown_write(&mut self, source: Source) -> Result<(), Error> {

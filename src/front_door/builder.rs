@@ -13,7 +13,8 @@ use super::listening::Listening;
 #[cfg(not(target_os = "wasi"))]
 use super::open::OwnedSource;
 use super::open::{self, Backend, Platform};
-use crate::{HeapLoop, HeapServer, Socket};
+use crate::memory::{HeapLoop, HeapServer};
+use crate::platform::Socket;
 
 /// Listeners that fit beside the connections.
 pub(super) const LISTENERS_MAX: usize = 16;

@@ -99,7 +99,7 @@ impl ServeError {
                  `ListenStream=` and `Accept=no`"
             }
             #[cfg(target_os = "linux")]
-            (Step::Ring, _) => selkie_std::uring_advice(self.error),
+            (Step::Ring, _) => selkie_std::uring::uring_advice(self.error),
             #[cfg(unix)]
             (Step::Steer, _) => "choose the distribution hash or least-loaded",
             #[cfg(unix)]

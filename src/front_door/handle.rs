@@ -47,7 +47,6 @@ impl Handle {
     }
 
     /// Ends the wait of the server's loop.
-    #[cfg(unix)]
     pub(super) fn wake(&self) {
         self.waker.wake();
     }
@@ -59,6 +58,11 @@ impl Handle {
         }
         let nanos = self.requests.drain.swap(NONE, Ordering::AcqRel);
         (nanos != NONE).then(|| Duration::from_nanos(nanos))
+    }
+
+    /// Returns whether both end the same server.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.requests, &other.requests)
     }
 
     pub(super) fn is_stopped(&self) -> bool {

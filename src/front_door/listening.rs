@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::vec::Vec;
 
+use selkie_core::counters::LoopCounters;
+use selkie_core::mailbox::Receives;
 use selkie_core::{
-    Context, Counters, Error, ErrorKind, Event, EventLoop, Handler, LoopCounters, Server, Service,
-    Token,
+    Context, Counters, Error, ErrorKind, Event, EventLoop, Handler, Server, Service, Token,
 };
 #[cfg(not(target_os = "wasi"))]
 use selkie_std::SocketFile;
@@ -18,7 +19,9 @@ use super::handle::Handle;
 #[cfg(not(target_os = "wasi"))]
 use super::open::OwnedSource;
 use super::open::{self, Backend, Platform};
-use crate::{HeapLoop, HeapServer, Socket};
+use super::postbox::Postbox;
+use crate::memory::{HeapLoop, HeapServer};
+use crate::platform::Socket;
 
 /// A server that has its addresses, and serves when it is [run](Self::run). Until then clients
 /// wait in the platform's backlog.
@@ -132,6 +135,13 @@ impl Listening {
         self.handle.clone()
     }
 
+    /// Makes a postbox, by which other threads send messages to connections of this server. It is
+    /// served by [`run_receiving`](Self::run_receiving).
+    #[must_use]
+    pub fn postbox<M, const N: usize>(&self) -> Postbox<M, N> {
+        Postbox::new(self.handle())
+    }
+
     /// Lends the loop's context, to open and register sources that a handler
     /// [beside](Self::run_beside) the server watches.
     pub fn context(&mut self) -> Context<'_, Platform> {
@@ -166,7 +176,9 @@ impl Listening {
     /// is called for every token that the [context](Self::context) gave to others.
     ///
     /// ```
-    /// use selkie::{Builder, Context, Event, Handle, Handler, Platform, AnySelector};
+    /// use selkie::front_door::Handle;
+    /// use selkie::platform::{AnySelector, Platform};
+    /// use selkie::{Builder, Context, Event, Handler};
     /// # use selkie::{Peer, Service};
     /// # struct Echo;
     /// # impl Service for Echo {
@@ -211,6 +223,24 @@ impl Listening {
     ) -> Result<Finished<S>, ServeError> {
         self.reserve()?.run_beside(service, handler)
     }
+
+    /// Serves as [`run`](Self::run) does, and delivers what is posted into a
+    /// [postbox](Self::postbox) of this server.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// If another server made the postbox.
+    pub fn run_receiving<S: Receives<M>, M, const N: usize>(
+        self,
+        service: S,
+        postbox: &Postbox<M, N>,
+    ) -> Result<Finished<S>, ServeError> {
+        self.reserve()?.run_receiving(service, postbox)
+    }
 }
 
 /// A server that has its addresses and all its memory.
@@ -227,7 +257,7 @@ impl<T> Ready<T> {
     ///
     /// [`ServeError`] if the platform cannot wait.
     pub fn run<S: Service<Session = T>>(self, service: S) -> Result<Finished<S>, ServeError> {
-        self.serve::<S, NoHandler, false>(service, &mut NoHandler)
+        self.serve::<S, NoHandler, false>(service, &mut NoHandler, |_, _| {})
     }
 
     /// Serves as [`Listening::run_beside`] does.
@@ -240,13 +270,35 @@ impl<T> Ready<T> {
         service: S,
         handler: &mut H,
     ) -> Result<Finished<S>, ServeError> {
-        self.serve::<S, H, true>(service, handler)
+        self.serve::<S, H, true>(service, handler, |_, _| {})
+    }
+
+    /// Serves as [`Listening::run_receiving`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`] if the platform cannot wait.
+    ///
+    /// # Panics
+    ///
+    /// If another server made the postbox.
+    pub fn run_receiving<S: Receives<M, Session = T>, M, const N: usize>(
+        self,
+        service: S,
+        postbox: &Postbox<M, N>,
+    ) -> Result<Finished<S>, ServeError> {
+        let belongs = postbox.belongs_to(&self.listening.handle);
+        assert!(belongs, "a server delivers from a postbox that it has made itself");
+        self.serve::<S, NoHandler, false>(service, &mut NoHandler, |server, context| {
+            postbox.deliver(server, context);
+        })
     }
 
     fn serve<S: Service<Session = T>, H: Handler<Platform>, const BESIDE: bool>(
         self,
         service: S,
         handler: &mut H,
+        mut deliver: impl FnMut(&mut FrontServer<S>, &mut Context<'_, Platform>),
     ) -> Result<Finished<S>, ServeError> {
         let Self { listening, memory } = self;
         let Listening { settings, mut event_loop, listeners, handle, .. } = listening;
@@ -263,6 +315,7 @@ impl<T> Ready<T> {
         }
         while !event_loop.is_stopped() && !handle.is_stopped() {
             event_loop.run_once(&mut work).map_err(failed)?;
+            deliver(&mut work.server, &mut event_loop.context());
             if let Some(grace) = handle.take_drain() {
                 let mut context = event_loop.context();
                 for listener in inherited.drain(..) {
@@ -279,9 +332,12 @@ impl<T> Ready<T> {
     }
 }
 
+/// The server of the front door.
+type FrontServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
+
 /// The handler of the loop: the server, and if `BESIDE` a handler for the rest.
 struct Work<'h, S: Service, H, const BESIDE: bool> {
-    server: Server<Platform, S, HeapServer<Socket, S::Session>>,
+    server: FrontServer<S>,
     handler: &'h mut H,
 }
 

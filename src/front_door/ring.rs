@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 
-use selkie_core::{Error, EventLoop, Server, Service};
-use selkie_std::{Uring, UringSocket, UringStorage};
+use selkie_core::mailbox::Receives;
+use selkie_core::{Context, Error, EventLoop, Server, Service};
+use selkie_std::uring::{Uring, UringSocket, UringStorage};
 
 use super::builder::Builder;
 use super::error::{ServeError, Step};
 use super::handle::Handle;
 use super::listening::Finished;
 use super::open::{self, Waker};
-use crate::{HeapLoop, HeapServer};
+use super::postbox::Postbox;
+use crate::memory::{HeapLoop, HeapServer};
 
 /// Bytes that are shown to a service at once: all that a connection may keep.
 const SCRATCH: usize = 20 << 10;
@@ -62,6 +64,8 @@ impl Builder {
     }
 }
 
+type RingServer<S> = Server<Uring, S, HeapServer<UringSocket, <S as Service>::Session>>;
+
 /// A server over `io_uring` that has its address, and serves when it is [run](Self::run).
 ///
 /// The thread that runs it is the only one that enters the ring.
@@ -96,6 +100,40 @@ impl ListeningRing {
     ///
     /// [`ServeError`] if there is too little memory, or if the platform cannot wait.
     pub fn run<S: Service>(self, service: S) -> Result<Finished<S>, ServeError> {
+        self.serve(service, |_, _| {})
+    }
+
+    /// Makes a postbox, as [`Listening::postbox`](super::Listening::postbox) does.
+    #[must_use]
+    pub fn postbox<M, const N: usize>(&self) -> Postbox<M, N> {
+        Postbox::new(self.handle())
+    }
+
+    /// Serves as [`run`](Self::run) does, and delivers what is posted into a
+    /// [postbox](Self::postbox) of this server.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// If another server made the postbox.
+    pub fn run_receiving<S: Receives<M>, M, const N: usize>(
+        self,
+        service: S,
+        postbox: &Postbox<M, N>,
+    ) -> Result<Finished<S>, ServeError> {
+        let belongs = postbox.belongs_to(&self.handle);
+        assert!(belongs, "a server delivers from a postbox that it has made itself");
+        self.serve(service, |server, context| postbox.deliver(server, context))
+    }
+
+    fn serve<S: Service>(
+        self,
+        service: S,
+        mut deliver: impl FnMut(&mut RingServer<S>, &mut Context<'_, Uring>),
+    ) -> Result<Finished<S>, ServeError> {
         let Self { settings, mut event_loop, listener, handle } = self;
         // Waiting input and pending output are in the platform's buffers.
         let memory: HeapServer<UringSocket, S::Session> =
@@ -106,6 +144,7 @@ impl ListeningRing {
         server.listen(&mut event_loop.context(), listener).map_err(failed)?;
         while !event_loop.is_stopped() && !handle.is_stopped() {
             event_loop.run_once(&mut server).map_err(failed)?;
+            deliver(&mut server, &mut event_loop.context());
             if let Some(grace) = handle.take_drain() {
                 let mut context = event_loop.context();
                 let deadline = context.now() + grace;

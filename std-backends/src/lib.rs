@@ -8,6 +8,11 @@
 //! | other Unix | [`Poll`] | [`Select`] |
 //! | Windows | `Afd` | [`Poll`] (`WSAPoll`), [`Select`] |
 //!
+//! [`AnySelector`]: selectors::AnySelector
+//! [`DefaultSelector`]: selectors::DefaultSelector
+//! [`Poll`]: selectors::Poll
+//! [`Select`]: selectors::Select
+//!
 //! There are two ways to use it.
 //!
 //! **As a platform** for the server layer: a [`Platform`] owns descriptors and does I/O on them,
@@ -23,7 +28,7 @@
 //! use selkie_core::memory::{Registry, Slot};
 //! use selkie_core::platform::{Events, Selector, Wait};
 //! use selkie_core::{Event, Interest, Mode};
-//! use selkie_std::DefaultSelector;
+//! use selkie_std::selectors::DefaultSelector;
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let (mut reader, mut writer) = std::io::pipe()?;
@@ -62,7 +67,7 @@
 //!
 //! use selkie_core::platform::{Events, Selector, Wait};
 //! use selkie_core::{Event, Interest, Mode, Token};
-//! use selkie_std::DefaultSelector;
+//! use selkie_std::selectors::DefaultSelector;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (near, far) = UnixStream::pair()?;
@@ -92,6 +97,17 @@
 //! it, as a registry does. `Epoll`, `Kqueue` and [`Waker`] have a descriptor too
 //! ([`AsFd`](std::os::fd::AsFd)), which another selector can watch.
 //!
+//! # Where to go for what
+//!
+//! | to | read |
+//! | --- | --- |
+//! | serve connections | [`Platform`], its handle [`Socket`], and a [`Waker`] |
+//! | wait for descriptors, choose a selector | [`selectors`] |
+//! | watch signals and child processes | [`sources`] |
+//! | serve by completions in place of readiness | `uring` (Linux) |
+//! | share connections out among several loops | [`shards`] |
+//! | have tables on the heap, or open more descriptors | [`memory`], [`raise_descriptor_limit`] |
+//!
 //! # Signals
 //!
 //! A signal ends a wait early and without events, so that the caller can look at the flags that its
@@ -113,44 +129,33 @@
 
 include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
 
+pub mod memory;
 mod platform;
 mod selector;
 pub mod shards;
-mod sources;
-mod storage;
+pub mod sources;
 mod sys;
 #[cfg(target_os = "linux")]
-mod uring;
+pub mod uring;
 mod waker;
 
 pub use platform::{Platform, Socket, SocketFile};
-#[cfg(has_afd)]
-pub use selector::Afd;
-#[cfg(has_epoll)]
-pub use selector::Epoll;
-#[cfg(has_kqueue)]
-pub use selector::Kqueue;
-pub use selector::{AnySelector, Backend, FdSelector, Poll, Select, UnknownBackend};
-pub use sources::{ChildExit, Signals};
-pub use storage::{Zeroable, try_zeroed_slice, zeroed_slice};
-#[cfg(has_afd)]
-pub use sys::afd::AfdOperation;
 pub use sys::descriptor_limit::DescriptorLimit;
 pub use sys::errno::from_errno;
 pub use sys::rlimit::raise_descriptor_limit;
-#[cfg(target_os = "linux")]
-pub use uring::{Uring, UringSocket, UringStorage, uring_advice};
 pub use waker::Waker;
 
-/// The best selector of the platform.
-#[cfg(has_epoll)]
-pub type DefaultSelector<'fd> = Epoll<'fd>;
-/// The best selector of the platform.
-#[cfg(all(has_kqueue, not(has_epoll)))]
-pub type DefaultSelector<'fd> = Kqueue<'fd>;
-/// The best selector of the platform.
-#[cfg(has_afd)]
-pub type DefaultSelector<'fd> = Afd<'fd>;
-/// The best selector of the platform.
-#[cfg(not(any(has_kqueue, has_epoll, has_afd)))]
-pub type DefaultSelector<'fd> = Poll<'fd>;
+/// The selectors of this system, and the one that is chosen when the program runs.
+pub mod selectors {
+    #[cfg(has_afd)]
+    pub use crate::selector::Afd;
+    #[cfg(has_epoll)]
+    pub use crate::selector::Epoll;
+    #[cfg(has_kqueue)]
+    pub use crate::selector::Kqueue;
+    pub use crate::selector::{
+        AnySelector, Backend, DefaultSelector, FdSelector, Poll, Select, UnknownBackend,
+    };
+    #[cfg(has_afd)]
+    pub use crate::sys::afd::AfdOperation;
+}

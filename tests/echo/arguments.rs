@@ -15,7 +15,7 @@ fn echo(arguments: &[&str]) -> Command {
 #[test]
 fn an_unknown_backend_is_told_which_ones_there_are() {
     let message = sentence(&mut echo(&["--backend", "iocp"]));
-    for backend in selkie::Backend::available() {
+    for backend in selkie::platform::Backend::available() {
         assert!(message.contains(backend.name()), "{backend} is missing in {message}");
     }
     assert!(message.contains("iocp"), "{message}");
@@ -53,7 +53,7 @@ fn a_capacity_that_makes_no_sense_is_refused() {
 
 #[test]
 fn a_capacity_beyond_the_limit_of_descriptors_is_refused() {
-    for backend in selkie::Backend::available() {
+    for backend in selkie::platform::Backend::available() {
         let arguments = ["127.0.0.1:0", "--backend", backend.name(), "--capacity", "4294967295"];
         let message = sentence(&mut echo(&arguments));
         assert!(message.contains("4294967295") && message.contains("descriptors"), "{message}");

@@ -24,7 +24,7 @@ pub(crate) fn many_clients(backend: &str) {
 /// Suspends the server for longer than the idle time-out. Clients send meanwhile, and are served
 /// when it goes on.
 fn pause_idle(backend: &str, count: usize) {
-    selkie::raise_descriptor_limit(8_000).expect("the limit can be raised");
+    selkie::platform::raise_descriptor_limit(8_000).expect("the limit can be raised");
     let seconds = IDLE_TIMEOUT.as_secs().to_string();
     let options = ["--capacity", &count.to_string(), "--idle-timeout", &seconds];
     let server = Server::start(backend, &options);

@@ -20,7 +20,7 @@ fn talks(program: &str, arguments: impl Fn(SocketAddr) -> Vec<String>) {
         println!("not run: {program} is not installed");
         return;
     }
-    let server = Server::start(selkie::Backend::default().name(), &[]);
+    let server = Server::start(selkie::platform::Backend::default().name(), &[]);
     let mut command = Command::new(program);
     command.args(arguments(server.target().address));
     let mut child =

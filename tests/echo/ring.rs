@@ -71,7 +71,7 @@ fn otherwise_the_best_selector_serves_and_the_reason_is_printed() {
         BufReader::new(output).read_line(&mut line).expect("it prints that it listens");
         signal(&child, "TERM");
         assert!(child.wait().expect("it ends").success());
-        let best = selkie::Backend::default().name();
+        let best = selkie::platform::Backend::default().name();
         assert!(line.contains(&format!("({best}, ")) && line.contains(advice), "{line}");
     }
 }

@@ -6,7 +6,7 @@ use crate::server::Server;
 /// Starts two shards on the default backend.
 fn start(options: &[&str]) -> Server {
     let with_shards = [&["--shards", "2"], options].concat();
-    Server::start(selkie::Backend::default().name(), &with_shards)
+    Server::start(selkie::platform::Backend::default().name(), &with_shards)
 }
 
 /// Returns the target of a server whose shards together have the given capacity.

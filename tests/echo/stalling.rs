@@ -15,7 +15,7 @@ pub(crate) fn stalled_clients_delay_no_other(backend: &str) {
     const ROUND_TRIP_MAX: Duration = Duration::from_secs(1);
     const CAPACITY: usize = 1024;
 
-    selkie::raise_descriptor_limit(8_000).expect("the limit can be raised");
+    selkie::platform::raise_descriptor_limit(8_000).expect("the limit can be raised");
     let server = Server::start(backend, &[]);
     let target = server.target();
     assert_eq!(target.capacity, CAPACITY);

@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use selkie::{Builder, Finished, Handle, Listening};
+use selkie::Builder;
+use selkie::front_door::{Finished, Handle, Listening};
 use selkie_services::Echo;
 
 /// Serves on a thread of its own. Returns a handle that ends it, and the thread.

@@ -4,7 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::process::{Command, Stdio};
 
-use selkie::{Backend, Builder};
+use selkie::Builder;
+use selkie::platform::Backend;
 use selkie_services::{Echo, Http};
 
 thread_local! {
@@ -56,7 +57,7 @@ static ALLOCATOR: Counting = Counting;
 fn taken<T>(settings: Builder) -> usize {
     let before = TAKEN.get();
     let address = ([127, 0, 0, 1], 0).into();
-    let ready = settings.listen(address).and_then(selkie::Listening::reserve::<T>);
+    let ready = settings.listen(address).and_then(selkie::front_door::Listening::reserve::<T>);
     let after = TAKEN.get();
     drop(ready.expect("a free port, and memory"));
     after - before

@@ -6,10 +6,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use selkie::memory::StaticMemory;
-use selkie::{
-    DefaultSelector, Instant, Platform, Socket, StaticBuilder, StaticFrontDoor, static_memory,
-};
+use selkie::memory::{StaticBuilder, StaticFrontDoor, StaticMemory};
+use selkie::platform::{DefaultSelector, Platform, Socket};
+use selkie::{Instant, static_memory};
 use selkie_services::Echo;
 
 /// Two clients, and one idle second.

@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use selkie::{AnySelector, Config, EventLoop, Peer, Platform, Service, Socket};
-use selkie::{Backend, HeapLoop, HeapServer, Server};
+use selkie::memory::{HeapLoop, HeapServer};
+use selkie::platform::{AnySelector, Backend, Platform, Socket};
+use selkie::{Config, EventLoop, Peer, Server, Service};
 
 /// Set in the process that is measured.
 const MEASURED: &str = "SELKIE_MEASURED";

@@ -4,11 +4,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use selkie::memory::ServerMemory;
-use selkie::{
-    AnySelector, Backend, Config, EventLoop, HeapLoop, HeapServer, Peer, Platform, Server, Service,
-    Socket,
-};
+use selkie::memory::{HeapLoop, HeapServer, ServerMemory};
+use selkie::platform::{AnySelector, Backend, Platform, Socket};
+use selkie::{Config, EventLoop, Peer, Server, Service};
 
 const SLOTS: usize = 6;
 

@@ -3,8 +3,8 @@
 
 use std::sync::Mutex;
 
-use selkie::Socket;
 use selkie::memory::{StaticLoop, StaticServer};
+use selkie::platform::Socket;
 
 /// A value of which all bits zero is one, and `None` is not.
 #[derive(Default)]

@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use selkie::{
-    AnySelector, Backend, Config, EventLoop, HeapLoop, HeapServer, Peer, Platform, Server, Service,
-};
+use selkie::memory::{HeapLoop, HeapServer};
+use selkie::platform::{AnySelector, Backend, Platform};
+use selkie::{Config, EventLoop, Peer, Server, Service};
 
 struct Echo;
 

@@ -15,6 +15,7 @@ mod chat;
 mod dns;
 mod http;
 mod kv;
+mod pool;
 mod proxy;
 mod refusals;
 #[cfg(unix)]
@@ -28,7 +29,7 @@ use server::Server;
 /// Starts an example on the default backend.
 fn start(program: &str, options: &[&str]) -> Server {
     let is_wine = std::env::var_os(server::WINDOWS_PROGRAMS).is_some();
-    let backend = if is_wine { "afd" } else { selkie::Backend::default().name() };
+    let backend = if is_wine { "afd" } else { selkie::platform::Backend::default().name() };
     Server::start_with(server::command(program), backend, options)
 }
 

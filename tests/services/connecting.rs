@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-use selkie::{Backend, CloseReason, Config, Peer, Service, Token};
+use selkie::platform::Backend;
+use selkie::{CloseReason, Config, Peer, Service, Token};
 
 use crate::server::{connect, listener, serve};
 

@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
-use selkie::{Backend, Config, Peer, Service, Token};
+use selkie::platform::Backend;
+use selkie::{Config, Peer, Service, Token};
 
 use crate::server::{connect, serve};
 

@@ -11,7 +11,7 @@ macro_rules! on_every_backend {
     ($($backend:ident $name:ident,)+) => {
         $(
             mod $name {
-                use selkie::Backend;
+                use selkie::platform::Backend;
 
                 #[test]
                 fn a_relay_carries_bytes_both_ways() {

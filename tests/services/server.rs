@@ -5,10 +5,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use selkie::{
-    AnySelector, Backend, Config, Counters, EventLoop, HeapLoop, HeapServer, Platform, Server,
-    Service, Socket,
-};
+use selkie::memory::{HeapLoop, HeapServer};
+use selkie::platform::{AnySelector, Backend, Platform, Socket};
+use selkie::{Config, Counters, EventLoop, Server, Service};
 
 const SLOTS: usize = 16;
 /// The time after which a test gives up.

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use selkie::shards::{Distribution, FinishedShards, ShardsHandle};
-use selkie::{Builder, Peer, Service, Shards};
+use selkie::shards::{Distribution, FinishedShards, Shards, ShardsHandle};
+use selkie::{Builder, Peer, Service};
 
 /// The most time that a step of these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -11,9 +11,9 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use selkie::{
-    AnySelector, Backend, Config, EventLoop, HeapLoop, HeapServer, Platform, Server, Service,
-};
+use selkie::memory::{HeapLoop, HeapServer};
+use selkie::platform::{AnySelector, Backend, Platform};
+use selkie::{Config, EventLoop, Server, Service};
 use selkie_async::{AsyncService, Conn, TaskServer, TaskTable, Wakes};
 
 use crate::clients::PATIENCE;
@@ -51,7 +51,7 @@ impl Jobs {
 }
 
 type Tasks<'h, S> =
-    TaskServer<'h, Platform<AnySelector<'static>>, S, HeapServer<selkie::Socket, ()>>;
+    TaskServer<'h, Platform<AnySelector<'static>>, S, HeapServer<selkie::platform::Socket, ()>>;
 
 /// Runs a loop with `service`, and what `begin` adds, until `client` is done.
 fn serve<'t, S: Service<Session = ()>>(
@@ -93,7 +93,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 #[test]
 fn a_thread_wakes_a_task_through_the_waker_of_the_loop() {
     let jobs = Arc::new(Jobs::default());
-    let notify: &'static OnceLock<selkie::Waker> = Box::leak(Box::default());
+    let notify: &'static OnceLock<selkie::platform::Waker> = Box::leak(Box::default());
     let wakes = Wakes::leaked_with_notify(SLOTS, || {
         if let Some(waker) = notify.get() {
             waker.wake();

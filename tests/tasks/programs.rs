@@ -14,7 +14,7 @@ const PROXY: &str = env!("CARGO_BIN_EXE_async_proxy");
 
 /// Starts an example on the default backend.
 fn start(program: &str, options: &[&str]) -> Server {
-    Server::start_with(Command::new(program), selkie::Backend::default().name(), options)
+    Server::start_with(Command::new(program), selkie::platform::Backend::default().name(), options)
 }
 
 /// Sends a frame.

@@ -10,6 +10,8 @@ mod clients;
 mod conformance;
 mod remote_peer;
 mod runtime;
+mod sources;
+mod tasks;
 
 use std::io::{BufRead, Write};
 use std::time::Duration;
@@ -55,6 +57,8 @@ in_runtimes! {
         last_words as what_was_received_is_served_although_no_answer_can_be_sent,
         blocked_end as clients_that_never_read_to_the_end_make_room_for_others,
         conformance::whole_suite as the_contract_holds,
+        tasks::echo as an_echo_task_serves_as_the_echo_service_does,
+        tasks::frames as frames_are_answered_in_order_and_in_time,
     }
     wasmtime_36_wasi_01 = Runtime::Wasmtime01("wasmtime-36"),
     wasmi_wasi_01 = Runtime::Wasmi01,
@@ -75,9 +79,23 @@ in_runtimes! {
 
 // The conformance suite of WASI 0.3 is a program of its own: `tests/wasm-p3`.
 in_runtimes! {
-    {}
+    {
+        tasks::echo as an_echo_task_serves_as_the_echo_service_does,
+        tasks::frames as frames_are_answered_in_order_and_in_time,
+        tasks::proxy as a_proxy_task_relays_to_the_server_that_accepts,
+    }
     wasmtime_48_wasi_03 = Runtime::Wasmtime03("wasmtime-48"),
     wasmtime_49_wasi_03 = Runtime::Wasmtime03("wasmtime-49"),
+}
+
+// Where a program can connect.
+mod wasmtime_48_wasi_02_connecting {
+    use super::{Runtime, tasks};
+
+    #[test]
+    fn a_proxy_task_relays_to_the_server_that_accepts() {
+        tasks::proxy(Runtime::Wasmtime02("wasmtime-48"));
+    }
 }
 
 fn interleaved(runtime: Runtime) {

@@ -113,12 +113,32 @@ impl Runtime {
         Some((command, addresses))
     }
 
+    /// Returns the command that runs the program of sources that are no TCP sockets, with these
+    /// options of the host.
+    pub(crate) fn sources(self, options: &[&str]) -> Option<Command> {
+        let folder = folder()?;
+        let mut command = self.launch(&folder, &[]);
+        command.args(options).arg(self.program(&folder, "sources"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Some(command)
+    }
+
     /// Runs the echo example with these options. Without runtimes there is nothing to test, which
     /// is said.
     pub(crate) fn echo(self, capacity: usize, options: &[&str]) -> Option<Server> {
         let clients = capacity.to_string();
         let options = [&["--capacity", &clients], options].concat();
-        self.listening("echo", capacity, &options).map(|(server, _)| server)
+        self.program_with("echo", capacity, &options)
+    }
+
+    /// Runs an example that serves `capacity` clients, with these options.
+    pub(crate) fn program_with(
+        self,
+        program: &str,
+        capacity: usize,
+        options: &[&str],
+    ) -> Option<Server> {
+        self.listening(program, capacity, options).map(|(server, _)| server)
     }
 
     /// Runs the server that counts allocations, for 8 clients that may idle for a second; gives

@@ -87,5 +87,9 @@ waitable_set! {
 }
 #[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
 pub use shared::socket_table::Socket;
+
+/// Tables on the heap: slices of zeros in fresh pages.
 #[cfg(all(target_os = "wasi", feature = "std"))]
-pub use shared::zeroed::{Zeroable, ZeroedSlice, zeroed_slice};
+pub mod memory {
+    pub use crate::shared::zeroed::{Zeroable, ZeroedSlice, zeroed_slice};
+}

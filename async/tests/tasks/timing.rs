@@ -1,10 +1,12 @@
 //! Sleeping and time-outs.
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::time::Duration;
 
 use embassy_futures::join::join3;
 use embassy_futures::select::{Either, select};
+use futures_util::future;
 use selkie_async::{Conn, Elapsed};
 use selkie_core::Instant;
 
@@ -19,6 +21,7 @@ on_all! {
     a_sleep_of_no_time_lets_the_others_have_a_turn
     bytes_that_arrive_with_the_time_out_are_read
     select_takes_what_is_first
+    the_combinations_of_futures_util_work
 }
 
 fn a_sleep_ends_at_its_time<const KIND: u8>() {
@@ -171,5 +174,34 @@ fn select_takes_what_is_first<const KIND: u8>() {
         rig.send(client, b"abc");
         rig.pass(Duration::from_millis(1_500));
         assert_eq!(rig.take(client), b"abc.");
+    });
+}
+
+fn the_combinations_of_futures_util_work<const KIND: u8>() {
+    let task = |mut conn: Conn<'static>| async move {
+        let timer = conn.timer();
+        let (mut reader, mut writer) = conn.split();
+        let read = async {
+            let mut buffer = [0; 4];
+            let read = pin!(reader.read(&mut buffer));
+            match future::select(read, pin!(timer.sleep(Duration::from_secs(10)))).await {
+                future::Either::Left((count, _)) => count,
+                future::Either::Right(((), _)) => Ok(0),
+            }
+        };
+        let write = async {
+            timer.sleep(Duration::from_secs(1)).await;
+            writer.write_all(b"x").await
+        };
+        assert_eq!(future::join(read, write).await, (Ok(3), Ok(())));
+    };
+    serve::<_, _, KIND>(task, |rig| {
+        let client = rig.connected();
+        rig.pass(Duration::from_secs(2));
+        assert_eq!(rig.take(client), b"x");
+        rig.pass(Duration::from_secs(2));
+        rig.send(client, b"abc");
+        rig.settle();
+        assert!(rig.closed(client).is_some());
     });
 }

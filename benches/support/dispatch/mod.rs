@@ -11,7 +11,7 @@ mod selkie;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-pub(crate) use ::selkie::Backend;
+pub(crate) use ::selkie::platform::Backend;
 pub(crate) use chain::{Kind, Load, Sources};
 
 /// An implementation.
@@ -37,7 +37,7 @@ macro_rules! backends {
             let capacity = sources.len();
             match backend {
                 $(Backend::$selector => {
-                    selkie::dispatch(::selkie::$selector::new(capacity), sources, load)
+                    selkie::dispatch(::selkie::platform::$selector::new(capacity), sources, load)
                 })+
                 _ => unreachable!("all backends are in the list"),
             }
@@ -52,7 +52,7 @@ macro_rules! backends {
             let capacity = sources.len() + 1;
             match backend {
                 $(Backend::$selector => {
-                    selkie::churn(::selkie::$selector::new(capacity), sources, extra, times)
+                    selkie::churn(::selkie::platform::$selector::new(capacity), sources, extra, times)
                 })+
                 _ => unreachable!("all backends are in the list"),
             }

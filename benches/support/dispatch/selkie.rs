@@ -3,8 +3,9 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use ::selkie::memory::HeapLoop;
 use ::selkie::platform::{Selector, Wait};
-use ::selkie::{Context, Error, Event, EventLoop, Handler, HeapLoop, Interest, Mode};
+use ::selkie::{Context, Error, Event, EventLoop, Handler, Interest, Mode};
 
 use super::chain::{Callback, Chain, Load, Sources};
 use crate::support::{BATCH, process};

@@ -14,7 +14,7 @@ mod tokio;
 use std::io::Write;
 use std::net::TcpListener;
 
-use ::selkie::{Backend, Epoll};
+use ::selkie::platform::{Backend, Epoll};
 pub(crate) use processes::{Client, Load, Server, Wrapper};
 use selkie::{Pieces, Timers};
 use selkie_async::AsyncService;
@@ -131,7 +131,7 @@ macro_rules! backends {
             let slots = connections + 1;
             match backend {
                 $(Backend::$selector => {
-                    selkie::serve(::selkie::$selector::new(slots), Echo, listener, connections)
+                    selkie::serve(::selkie::platform::$selector::new(slots), Echo, listener, connections)
                 })+
                 _ => unreachable!("all backends are in the list"),
             }

@@ -4,11 +4,11 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use ::selkie::memory::{HeapLoop, HeapServer};
+use ::selkie::platform::{FdSelector, Platform};
 use ::selkie::platform::{Transport, Wait};
-use ::selkie::{
-    CloseReason, Config, Error, EventLoop, FdSelector, HeapLoop, HeapServer, Peer, Platform,
-    Server, Service, Uring, UringStorage,
-};
+use ::selkie::uring::{Uring, UringStorage};
+use ::selkie::{CloseReason, Config, Error, EventLoop, Peer, Server, Service};
 
 use selkie_services::Echo;
 
@@ -96,7 +96,7 @@ pub(crate) fn serve<P: FdSelector + Wait>(
 pub(crate) fn serve_ring(listener: TcpListener, connections: usize) {
     let storage = UringStorage::leaked(connections + 1).expect("memory for the sockets");
     let mut platform = Uring::new(storage).unwrap_or_else(|error| {
-        panic!("io_uring: {}", ::selkie::uring_advice(error));
+        panic!("io_uring: {}", ::selkie::uring::uring_advice(error));
     });
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
     serve_over(platform, listener, Echo, connections);

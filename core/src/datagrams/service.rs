@@ -5,12 +5,12 @@ use core::time::Duration;
 
 use crate::contract::{Error, Instant};
 
-/// The protocol of a [`DatagramServer`](crate::DatagramServer): messages in, messages out. `A` is
+/// The protocol of a [`DatagramServer`](super::DatagramServer): messages in, messages out. `A` is
 /// the platform's address, such as [`SocketAddr`](core::net::SocketAddr).
 ///
 /// ```
 /// use core::net::SocketAddr;
-/// use selkie_core::{DatagramService, DatagramSocket, Message};
+/// use selkie_core::datagrams::{DatagramService, DatagramSocket, Message};
 ///
 /// /// Sends each message back to its sender.
 /// struct Echo;
@@ -30,7 +30,7 @@ use crate::contract::{Error, Instant};
 /// }
 /// ```
 pub trait DatagramService<A> {
-    /// Called when a socket is [opened](crate::DatagramServer::open).
+    /// Called when a socket is [opened](super::DatagramServer::open).
     fn opened(&mut self, socket: &mut DatagramSocket<'_, A>) {
         let _ = socket;
     }
@@ -126,7 +126,8 @@ impl<A> fmt::Debug for DatagramSocket<'_, A> {
 /// The operations behind a [`DatagramSocket`].
 ///
 /// ```
-/// use selkie_core::{DatagramOps, DatagramSocket, Error, Instant};
+/// use selkie_core::datagrams::{DatagramOps, DatagramSocket};
+/// use selkie_core::{Error, Instant};
 ///
 /// /// Records what a service sends.
 /// #[derive(Default)]

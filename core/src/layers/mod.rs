@@ -5,9 +5,9 @@
 //! Because each operation names its connection, `send_to` works through a layer.
 //!
 //! ```
-//! use selkie_core::layers::{Framed, Layer};
+//! use selkie_core::layers::{Framed, Layer, PeerOps};
 //! use selkie_core::testing::Recorder;
-//! use selkie_core::{Peer, PeerOps, SendError, Service, Token};
+//! use selkie_core::{Peer, SendError, Service, Token};
 //!
 //! /// Sends everything in capital letters.
 //! struct Capitals<'p>(&'p mut dyn PeerOps);
@@ -53,3 +53,5 @@ mod layer;
 
 pub use framed::{Framed, FramedSession};
 pub use layer::Layer;
+
+pub use crate::server::{Ending, PeerOps};

@@ -1,14 +1,14 @@
 //! Calls of the service from outside its callbacks: by a main, another handler, or a clock.
 
 use super::Server;
-use super::connection::{Connection, WriteHalf};
-use super::counters::bump;
-use super::engine::{Engine, NONE};
+use super::connection::{Connection, Phase, WriteHalf};
+use super::counters::{CloseReason, bump};
+use super::engine::{Drain, Engine, NONE};
 use super::origin::Origin;
 use super::peer::{Peer, Peers};
 use super::service::Service;
 use super::storage::{Entry, ServerMemory};
-use crate::contract::{Error, ErrorKind, Token, Transport};
+use crate::contract::{Close, Error, ErrorKind, Token, Transport};
 use crate::event_loop::Context;
 
 #[cfg(target_has_atomic = "ptr")]
@@ -78,9 +78,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// A handler around the server calls this when the loop's waker has woken it:
     ///
     /// ```
-    /// # use selkie_core::platform::Transport;
+    /// # use selkie_core::mailbox::{Mailbox, Receives};
     /// # use selkie_core::memory::ServerMemory;
-    /// # use selkie_core::{Context, Event, Handler, Mailbox, Receives, Server, Token};
+    /// # use selkie_core::platform::Transport;
+    /// # use selkie_core::{Context, Event, Handler, Server, Token};
     /// struct Main<'m, P: Transport, S: Receives<u32>, M> {
     ///     server: Server<P, S, M>,
     ///     results: &'m Mailbox<u32, 64>,
@@ -187,6 +188,43 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let session = session.ok_or(ErrorKind::Stale)?;
         engine.release_current(source, &mut unread[..count]);
         Ok((source, session, count))
+    }
+
+    /// Aborts every connection, closes the listeners, and returns the service: an end at once,
+    /// where [`drain`](Self::drain) takes its time. The service is told of each connection by
+    /// [`closed`](crate::Service::closed). The loop is stopped as by a drain.
+    ///
+    /// A server that is dropped before its end leaves its sources open and registered, as it has no
+    /// loop to take them out of. The loop goes on to count it, and is not stopped by the drain of
+    /// another.
+    pub fn abort(mut self, context: &mut Context<'_, P>) -> S {
+        let now = context.now();
+        // No slot behind these was ever issued.
+        let used = context.registry().len_max();
+        let (mut engine, mut app) = self.engine(context, NONE);
+        let accepts_left = 0;
+        engine.state.drain = Some(Drain { deadline: now, tell_by: now, accepts_left });
+        // `closed` may ask for another connection.
+        engine.state.limits.connections_max = 0;
+        for index in 0..used.min(engine.connections.len()) {
+            let Some(token) = engine.context.registry().token_at(index) else { continue };
+            match engine.connection(index).phase() {
+                Phase::Free => {}
+                Phase::Listening => engine.close_listener(index),
+                _ => {
+                    engine.current = token;
+                    engine.abort(index, CloseReason::Aborted);
+                    engine.close_connection(&mut app, Close::Abort);
+                }
+            }
+        }
+        // There may have been nothing to close.
+        engine.leave_if_drained();
+        if let Some(ticker) = self.state.ticker.take() {
+            // Its own token is live.
+            let _ = context.release(ticker);
+        }
+        self.service
     }
 
     /// Makes the loop count this server, and starts its clock, once.

@@ -113,7 +113,7 @@ pub struct Counters {
     pub closed: [u64; CloseReason::ALL.len()],
     /// Connections that were [released](crate::Server::release) to the server's user.
     pub released: u64,
-    /// Messages of a [`Mailbox`](crate::Mailbox) whose connection was gone.
+    /// Messages of a [`Mailbox`](crate::mailbox::Mailbox) whose connection was gone.
     pub messages_dropped: u64,
     /// Connections whose closing the platform complained about.
     pub close_failures: u64,

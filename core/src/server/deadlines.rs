@@ -25,7 +25,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
         }
-        let has_more = self.must_look(now) && self.look(app);
+        let has_more = self.must_look(now) && self.look(app, now);
         self.tell_of_drain(app, has_more, now);
         // The look may have found a reset.
         if self.current().phase() == Phase::Failed {
@@ -71,14 +71,22 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Flushes and reads once more. Returns whether there may be more to read.
-    fn look<S: Service>(&mut self, app: &mut Application<'_, S>) -> bool {
+    fn look<S: Service>(&mut self, app: &mut Application<'_, S>, now: Instant) -> bool {
         let is_called = self.flush_and_call(app, false);
         if !self.current().is_open() {
             return false;
         }
-        let connection = self.current();
+        let connection = *self.current();
         let could_not_read = !connection.reads() && connection.waiting() != Waiting::Input;
-        let mut has_more = self.receive(app, Receive::More);
+        // Old bytes are offered again for the sake of a drain only. The callback could move the
+        // timer that is to be judged, each time that it is due.
+        let is_timer_due = connection.is_timer_due(now);
+        let offers_again = self.is_to_be_told() && !is_timer_due;
+        let mut has_more = could_not_read && is_timer_due && connection.has(Flag::INBOX_FULL);
+        if offers_again || !could_not_read {
+            let what = if offers_again { Receive::More } else { Receive::New };
+            has_more |= self.receive(app, what);
+        }
         if could_not_read && self.current().reads() {
             // The inbox was full before the service took some, or it waited for a buffer to answer.
             has_more |= self.receive(app, Receive::More);

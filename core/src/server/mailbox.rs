@@ -18,7 +18,8 @@ use crate::contract::Token;
 /// It exists on targets that have an atomic compare-and-swap, which Cortex-M0 is not.
 ///
 /// ```
-/// use selkie_core::{Mailbox, Token};
+/// use selkie_core::mailbox::Mailbox;
+/// use selkie_core::Token;
 ///
 /// static RESULTS: Mailbox<u32, 64> = Mailbox::new();
 ///

@@ -74,7 +74,8 @@ use crate::event_loop::{Context, Handler};
 /// [`EventLoop`](crate::EventLoop).
 ///
 /// Make one with [`Server::new`], give it a listener with [`listen`](Self::listen), and pass it to
-/// [`EventLoop::run`](crate::EventLoop::run). End it with [`drain`](Self::drain).
+/// [`EventLoop::run`](crate::EventLoop::run). End it with [`drain`](Self::drain), or at once with
+/// [`abort`](Self::abort).
 ///
 /// Its promises:
 ///
@@ -314,7 +315,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
-    /// Consumes the server, and returns the service.
+    /// Consumes the server, and returns the service. One that has not drained is
+    /// [aborted](Self::abort) instead.
     #[must_use]
     pub fn into_service(self) -> S {
         self.service

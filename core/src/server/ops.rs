@@ -54,7 +54,8 @@ impl core::error::Error for SendError {}
 /// what a service does:
 ///
 /// ```
-/// use selkie_core::{Ending, Instant, Peer, PeerOps, SendError, Service, Token};
+/// use selkie_core::layers::{Ending, PeerOps};
+/// use selkie_core::{Instant, Peer, SendError, Service, Token};
 ///
 /// /// Records what is sent, and ignores everything else.
 /// #[derive(Default)]

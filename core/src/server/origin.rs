@@ -13,7 +13,7 @@ pub enum Origin {
     /// The server connected.
     Connected {
         /// The connection whose callback asked for it; `None` for
-        /// [`Server::connect`](crate::Server::connect) and [`Peers`](crate::Peers).
+        /// [`Server::connect`](crate::Server::connect) and [`Peers`](crate::peers::Peers).
         by: Option<Token>,
     },
 }

@@ -14,6 +14,9 @@ const READS_MAX: usize = 4;
 /// The input that is offered to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Receive {
+    /// The bytes that were left, and behind them those that the platform has; nothing, if it has
+    /// neither bytes nor the end of the stream.
+    New,
     /// The bytes that were left, and behind them those that the platform has.
     More,
     /// Only the bytes that were left.
@@ -86,7 +89,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         // Unread input and what is read now are offered as one piece, which a ring cannot do.
         let unread = self.take_input(app.scratch);
         let mut received = 0;
-        if what == Receive::More && unread < max {
+        if what != Receive::Again && unread < max {
             let end = max.min(unread + limit);
             if let Some(source) = self.source(self.current.index()) {
                 let read = self.context.platform.read(source, &mut app.scratch[unread..end]);
@@ -95,7 +98,10 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         let count = unread + received;
         let mut taken = 0;
-        if count > 0 && self.current().is_open() {
+        let has_ended = self.current().read_half() != ReadHalf::Open;
+        // Nothing has changed for the service: a call could only move its timer.
+        let is_old = what == Receive::New && received == 0 && !has_ended;
+        if count > 0 && !is_old && self.current().is_open() {
             let has_input = self.current().input().is_some();
             // The service may send, but not with the last buffer that its own input may need.
             self.state.call.reserves_input = !has_input;
@@ -126,14 +132,14 @@ impl<P: Transport> Engine<'_, '_, P> {
                 self.record_read(nothing);
                 let has_ended = self.current().read_half() == ReadHalf::Eof;
                 // The service may have waited for more, which will not follow: its last chance.
-                if has_ended && what == Receive::More && self.current().has(Flag::LEFT) {
+                if has_ended && what != Receive::Again && self.current().has(Flag::LEFT) {
                     self.receive_in_place(app, Receive::Again);
                 }
                 return false;
             }
         };
         // Old bytes that are offered again are no progress, and the callback may take its time.
-        if what == Receive::More {
+        if what != Receive::Again {
             self.record_progress(self.current.index());
         }
         let taken = app.offer(self, shown);

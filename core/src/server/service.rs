@@ -97,7 +97,8 @@ pub trait Service {
     /// Called when the server drains, after all that the peer had sent before was offered. A
     /// service that does not close the connection is served until the drain's deadline.
     ///
-    /// The default closes when the reply in progress is [finished](crate::Ending::Finished).
+    /// The default closes when the reply in progress is
+    /// [finished](crate::layers::Ending::Finished).
     fn draining(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = session;
         peer.close_when_finished();
@@ -110,7 +111,7 @@ pub trait Service {
     }
 }
 
-/// A service that takes messages from a [`Mailbox`](crate::Mailbox).
+/// A service that takes messages from a [`Mailbox`](crate::mailbox::Mailbox).
 pub trait Receives<M>: Service {
     /// Called with a message for an open connection, as if in a callback of that connection.
     fn message(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, message: M);

@@ -367,6 +367,10 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn stalled_at(&mut self) -> Instant {
         let connection: Connection = *self.current();
         let since = if P::OWNS_BUFFERS {
+            // What the platform still sends then is waited for as long as for the peer's FIN.
+            if connection.phase() == Phase::Lingering {
+                return Instant::MAX;
+            }
             let source = self.source(self.current.index());
             match source.and_then(|source| self.context.platform.unacknowledged_since(source)) {
                 Some(since) => since,

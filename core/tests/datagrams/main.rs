@@ -3,12 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use selkie_core::datagrams::{DatagramServer, DatagramService, DatagramSocket, Message};
 use selkie_core::memory::StaticLoop;
 use selkie_core::platform::{Capabilities, Datagram, Datagrams, Events, Selector};
-use selkie_core::{
-    DatagramServer, DatagramService, DatagramSocket, Error, ErrorKind, Event, EventLoop, Instant,
-    Interest, Message, Mode, Readiness, Token,
-};
+use selkie_core::{Error, ErrorKind, Event, EventLoop, Instant, Interest, Mode, Readiness, Token};
 
 /// The only socket.
 const SOCKET: u8 = 0;

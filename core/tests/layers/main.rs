@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use selkie_core::layers::{Framed, FramedSession};
+use selkie_core::layers::{Ending, Framed, FramedSession};
+use selkie_core::peers::{Origin, Peers};
 use selkie_core::testing::{Recorder, Request};
-use selkie_core::{
-    CloseReason, Ending, Error, ErrorKind, Origin, Peer, Peers, SendError, Service, Token,
-};
+use selkie_core::{CloseReason, Error, ErrorKind, Peer, SendError, Service, Token};
 
 const CLIENT: Token = Token::new(3, 1);
 const OTHER: Token = Token::new(4, 1);

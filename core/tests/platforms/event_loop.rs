@@ -1,11 +1,11 @@
 //! The loop by itself: tokens, deadlines, wakes and counters, with a handler that writes down what
 //! it is told.
 
+use selkie_core::counters::LoopCounters;
 use selkie_core::memory::StaticLoop;
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{
-    Error, ErrorKind, Event, EventLoop, Handler, Instant, Interest, LoopCounters, Mode, Readiness,
-    Token,
+    Error, ErrorKind, Event, EventLoop, Handler, Instant, Interest, Mode, Readiness, Token,
 };
 
 /// A platform that reports what the test has put into its batches, and sleeps by moving its clock.

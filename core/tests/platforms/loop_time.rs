@@ -264,6 +264,25 @@ fn full_batches_put_deadlines_off_until_every_source_could_be_reported_and_no_lo
 }
 
 #[test]
+fn a_deadline_that_passes_within_full_batches_waits_for_less_than_two_rounds_of_them() {
+    let (mut event_loop, tokens, mut log) = loop_of::<8, 3>();
+    log.takes = false;
+    event_loop.platform.ready = tokens.to_vec();
+    event_loop.platform.pace = millis(1);
+    // One for each wait, so each place in a round of three has one.
+    for (step, &token) in tokens.iter().enumerate() {
+        event_loop.context().set_timer(token, Instant::from_millis(step as u64)).unwrap();
+    }
+    while log.expired_at.len() < tokens.len() {
+        event_loop.run_once(&mut log).unwrap();
+    }
+    let waited = log.expired_at.iter().zip(0..).map(|(&at, set)| at - Instant::from_millis(set));
+    // Each wait takes a millisecond.
+    assert!(waited.clone().all(|waited| waited <= millis(2 * 3 - 1)), "{:?}", log.expired_at);
+    assert!(waited.clone().all(|waited| waited >= millis(3)), "all sources were looked at");
+}
+
+#[test]
 fn a_batch_with_room_left_judges_deadlines_at_once() {
     let (mut event_loop, tokens, mut log) = loop_of::<8, 3>();
     event_loop.platform.ready = tokens[..2].to_vec();

@@ -4,7 +4,8 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::rc::Rc;
 
-use selkie_core::{CloseReason, ErrorKind, Peer, Peers, SendError, Service, Token};
+use selkie_core::peers::Peers;
+use selkie_core::{CloseReason, ErrorKind, Peer, SendError, Service, Token};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};

@@ -5,8 +5,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::rc::Rc;
 
+use selkie_core::peers::Origin;
 use selkie_core::platform::Close;
-use selkie_core::{CloseReason, Error, ErrorKind, Origin, Peer, SendError, Service, Token};
+use selkie_core::{CloseReason, Error, ErrorKind, Peer, SendError, Service, Token};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};

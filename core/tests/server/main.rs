@@ -27,6 +27,7 @@ mod sizes;
 mod slow;
 mod stale;
 mod starving;
+mod timing;
 mod toy;
 
 use rig::on_all;

@@ -1,6 +1,7 @@
 //! Messages from a mailbox: to open connections, and to none else.
 
-use selkie_core::{Mailbox, Peer, Receives, Service, Token};
+use selkie_core::mailbox::{Mailbox, Receives};
+use selkie_core::{Peer, Service, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};

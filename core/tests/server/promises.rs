@@ -9,7 +9,7 @@ use selkie_core::{CloseReason, ErrorKind, Interest};
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
 use crate::scripted::{Call, Scripted};
-use crate::toy::SERVER;
+use crate::toy::{PLATFORM, SERVER};
 
 fn received<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
     let bytes = |call: &Call| if let Call::Received(_, bytes) = call { bytes.len() } else { 0 };
@@ -191,5 +191,43 @@ fn a_callback_that_panics_costs_its_own_connection_only() {
         rig.send(late, b"x");
         rig.settle();
         assert_eq!(rig.take(late), b"x");
+    });
+}
+
+#[test]
+fn a_peer_that_acknowledges_nothing_is_stalled_although_there_is_room() {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(|peer| peer.send(b"hello").unwrap());
+    let config = UNLIMITED.stall_timeout(Some(Duration::from_secs(3)));
+    with_server::<_, PLATFORM>(Shape::SMALL, config, service, |rig| {
+        let (silent, fine) = (rig.connected(), rig.connected());
+        rig.socket(silent).unacknowledged_since = Some(rig.now);
+        rig.pass(just_before(Duration::from_secs(3)));
+        assert_eq!(rig.closed(silent), None);
+        rig.pass(Duration::from_nanos(1));
+        assert_eq!(rig.closed_for(CloseReason::Stalled), 1);
+        rig.pass(Duration::from_secs(60));
+        assert_eq!(rig.closed(fine), None);
+    });
+}
+
+#[test]
+fn a_peer_that_acknowledges_nothing_turns_no_loop_while_it_lingers() {
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(|peer| {
+        peer.send(b"farewell").unwrap();
+        peer.close();
+    });
+    let linger = Duration::from_secs(8);
+    let config = UNLIMITED.stall_timeout(Some(Duration::from_secs(3))).linger(linger);
+    with_server::<_, PLATFORM>(Shape::SMALL, config, service, |rig| {
+        let client = rig.connect();
+        rig.socket(client).unacknowledged_since = Some(rig.now);
+        // A turn is made only when one is due, and the test ends if there are too many.
+        rig.pass(just_before(linger));
+        assert_eq!(rig.closed(client), None);
+        rig.pass(Duration::from_nanos(1));
+        assert!(rig.closed(client).is_some());
+        assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }

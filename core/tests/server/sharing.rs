@@ -5,11 +5,13 @@ use core::time::Duration;
 use selkie_core::memory::{
     Block, ConnectionEntry, Entry, LoopStorage, ServerStorage, Slot, TimerSlot,
 };
-use selkie_core::{Config, Context, Event, EventLoop, Handler, Instant, Server, Token};
+use selkie_core::{
+    CloseReason, Config, Context, Event, EventLoop, Handler, Instant, Server, Token,
+};
 
 use crate::on_all;
 use crate::rig::{Memory, UNLIMITED};
-use crate::scripted::Scripted;
+use crate::scripted::{Call, Scripted};
 use crate::toy::{Handle, Toy};
 
 const SLOTS: usize = 5;
@@ -42,6 +44,8 @@ impl<const KIND: u8> Handler<Toy<KIND>> for TwoServers<'_, KIND> {
 struct Bench<'a, const KIND: u8> {
     event_loop: EventLoop<Toy<KIND>, LoopStorage<'a>>,
     handler: TwoServers<'a, KIND>,
+    /// A third one, which was given nothing to listen to, and so counts for nothing.
+    spare: Option<Half<'a, KIND>>,
     listeners: [Handle; 2],
     now: Instant,
 }
@@ -79,6 +83,14 @@ impl<const KIND: u8> Bench<'_, KIND> {
     }
 }
 
+impl<const KIND: u8> Bench<'_, KIND> {
+    fn abort_first(&mut self) -> Scripted {
+        let spare = self.spare.take().expect("it is aborted once");
+        let first = core::mem::replace(&mut self.handler.servers[0], spare);
+        first.abort(&mut self.event_loop.context())
+    }
+}
+
 /// The tables of one server.
 struct Tables {
     connections: [ConnectionEntry<Handle>; SLOTS],
@@ -112,11 +124,12 @@ fn with_two<const KIND: u8>(test: impl FnOnce(&mut Bench<'_, KIND>)) {
     let storage = LoopStorage { slots: &mut slots, timers: &mut timers, events: &mut events };
     let now = Instant::from_millis(1000);
     let mut event_loop = EventLoop::new_at(Toy::<KIND>::new(SLOTS), storage, now);
-    let mut tables = [Tables::new(), Tables::new()];
+    let mut tables = [Tables::new(), Tables::new(), Tables::new()];
     let config = UNLIMITED.accept_retry(RETRY);
-    let servers = tables.each_mut().map(|tables| tables.server(config));
+    let [first, second, spare] = tables.each_mut().map(|tables| tables.server(config));
     let listeners = [(); 2].map(|()| event_loop.platform.listener());
-    let mut bench = Bench { event_loop, handler: TwoServers { servers }, listeners, now };
+    let handler = TwoServers { servers: [first, second] };
+    let mut bench = Bench { event_loop, handler, spare: Some(spare), listeners, now };
     for server in 0..2 {
         let listener = bench.listeners[server];
         bench.handler.servers[server].listen(&mut bench.event_loop.context(), listener).unwrap();
@@ -129,6 +142,8 @@ on_all! {
     a_server_accepts_again_when_tokens_of_others_are_released
     a_loop_ends_when_both_of_its_servers_have_drained
     a_drained_server_leaves_the_clients_of_another_alone
+    a_loop_ends_when_one_server_was_aborted_and_the_other_has_drained
+    an_aborted_server_leaves_nothing_in_its_loop
 }
 
 fn a_server_accepts_again_when_the_clients_of_another_have_left<const KIND: u8>() {
@@ -198,6 +213,38 @@ fn a_drained_server_leaves_the_clients_of_another_alone<const KIND: u8>() {
         bench.connect(1);
         bench.pass(Duration::ZERO);
         assert_eq!(bench.event_loop.platform.socket(clients[1]).outgoing, b"hello");
+        assert_eq!(bench.handler.servers[1].open_connections(), 2);
+    });
+}
+
+fn a_loop_ends_when_one_server_was_aborted_and_the_other_has_drained<const KIND: u8>() {
+    with_two::<KIND>(|bench| {
+        for server in 0..2 {
+            bench.connect(server);
+        }
+        bench.pass(Duration::ZERO);
+        bench.abort_first();
+        assert!(!bench.event_loop.is_stopped(), "the other one serves");
+        bench.drain(1);
+        assert!(bench.event_loop.is_stopped());
+    });
+}
+
+fn an_aborted_server_leaves_nothing_in_its_loop<const KIND: u8>() {
+    with_two::<KIND>(|bench| {
+        let clients = [bench.connect(0), bench.connect(0), bench.connect(1)];
+        bench.pass(Duration::ZERO);
+        let service = bench.abort_first();
+        let aborted = |call: &Call| matches!(call, Call::Closed(_, CloseReason::Aborted));
+        assert_eq!(service.count(aborted), 2, "the service is told of each");
+        for client in [clients[0], clients[1], bench.listeners[0]] {
+            assert!(bench.event_loop.platform.socket(client).closed.is_some());
+        }
+        assert_eq!(bench.event_loop.platform.socket(clients[2]).closed, None);
+        assert_eq!(bench.event_loop.live_tokens(), 2, "the other's listener and client");
+        // The next client finds room.
+        bench.connect(1);
+        bench.pass(RETRY);
         assert_eq!(bench.handler.servers[1].open_connections(), 2);
     });
 }

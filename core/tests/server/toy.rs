@@ -50,6 +50,8 @@ pub(crate) struct Socket {
     /// The peer is gone, which is told by an event and by a check.
     pub(crate) hung_up: bool,
     pub(crate) checks: usize,
+    /// Since when the peer has acknowledged nothing of what was written.
+    pub(crate) unacknowledged_since: Option<Instant>,
     pub(crate) closed: Option<Close>,
     pub(crate) watched: Option<(Token, Interest)>,
     /// The number of calls that changed its interest.
@@ -84,6 +86,7 @@ impl Socket {
             write_ended: false,
             hung_up: false,
             checks: 0,
+            unacknowledged_since: None,
             closed: None,
             watched: None,
             modifies: 0,
@@ -400,6 +403,11 @@ impl<const KIND: u8> Transport for Toy<KIND> {
             Some(_) => usize::MAX,
             None => socket.room,
         }
+    }
+
+    fn unacknowledged_since(&mut self, source: Handle) -> Option<Instant> {
+        assert!(KIND == PLATFORM, "elsewhere the server knows what waits");
+        self.open(source).ok()?.unacknowledged_since
     }
 
     fn shutdown_write(&mut self, source: Handle) -> Result<(), Error> {

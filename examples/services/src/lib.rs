@@ -13,6 +13,7 @@ mod echo;
 mod http;
 mod kv;
 mod output_buffer;
+mod pool;
 mod proxy;
 pub mod tasks;
 
@@ -21,4 +22,5 @@ pub use dns::{DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, HostEntry, PendingQ
 pub use echo::Echo;
 pub use http::{Http, HttpSession};
 pub use kv::{Entry, Kv, Store, StoreError};
+pub use pool::{Client, Pool, PoolCounters, count_primes_below};
 pub use proxy::{Proxy, ProxyCounters, Tunnel};

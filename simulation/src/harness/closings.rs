@@ -6,6 +6,7 @@ use selkie_core::{CloseReason, ErrorKind, Instant, Service};
 use super::drive::{Run, Verdict};
 use super::{ADDRESS, Judge};
 use crate::Closed;
+use crate::network::ConnectionEvidence;
 
 impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Run<'_, S, F, OWNS_BUFFERS, READS_ON>
@@ -124,13 +125,20 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         Ok(())
     }
 
+    /// Returns since when a peer has taken nothing, as far as the platform can tell.
+    pub(super) fn stalled_since(&self, evidence: &ConnectionEvidence) -> Option<Instant> {
+        let tells = OWNS_BUFFERS && self.scenario.parameters.acknowledges != 0;
+        let silent = evidence.unacknowledged_since.filter(|_| tells);
+        Instant::earlier(evidence.refused_since, silent)
+    }
+
     /// Returns whether a timeout has passed for which a connection was closed.
     fn has_timed_out(&self, closed: &Closed, reason: CloseReason, now: Instant) -> bool {
         let (limits, evidence) = (&self.scenario.limits, &closed.evidence);
         let input = [limits.stall_timeout, limits.input_timeout];
         let (since, timeout) = match reason {
             CloseReason::Idle => (Some(evidence.moved_at), limits.idle_timeout),
-            CloseReason::Stalled => (evidence.refused_since, limits.stall_timeout),
+            CloseReason::Stalled => (self.stalled_since(evidence), limits.stall_timeout),
             // Without one of its own, the timeout is that of stalled peers.
             CloseReason::InputNotTaken => {
                 (Some(evidence.opened_at), input[usize::from(limits.input_timeout != 0)])

@@ -16,6 +16,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.check_service_timers(now)?;
         let (limits, most) = (&self.scenario.limits, self.checks.turns_late_max);
         let (idle, stall) = (limits.idle_timeout, limits.stall_timeout);
+        let acknowledges = OWNS_BUFFERS && self.scenario.parameters.acknowledges != 0;
         let passed = |since: Instant, timeout: u64| {
             timeout != 0 && since.as_nanos().saturating_add(timeout) < now.as_nanos()
         };
@@ -35,11 +36,12 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 armed.is_some_and(|registration| registration.interest.intersects(heard));
             // What ends its own stream may be lingering, which has a deadline of its own.
             let idles = !evidence.write_ended && is_heard && passed(evidence.moved_at, idle);
-            // A platform that owns the buffers knows only when it is asked.
+            // A platform that owns the buffers knows of its room only when it is asked.
+            let refused = evidence.refused_since.filter(|_| !OWNS_BUFFERS);
+            let silent =
+                evidence.unacknowledged_since.filter(|_| acknowledges && !evidence.write_ended);
             let stalls = evidence.failed.is_none()
-                && evidence
-                    .refused_since
-                    .is_some_and(|since| !OWNS_BUFFERS && passed(since, stall));
+                && refused.or(silent).is_some_and(|since| passed(since, stall));
             evidence.overdue_turns = if idles || stalls { evidence.overdue_turns + 1 } else { 0 };
             let late = evidence.overdue_turns;
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");

@@ -23,9 +23,8 @@ mod promises;
 use alloc::string::String;
 use core::fmt;
 
-use selkie_core::{
-    CloseReason, Counters, EventLoop, Instant, LoopCounters, Server, Service, Token,
-};
+use selkie_core::counters::LoopCounters;
+use selkie_core::{CloseReason, Counters, EventLoop, Instant, Server, Service, Token};
 
 use crate::scenario::size;
 use crate::{Address, ClientModel, Closed, Random, Scenario, Simulated, Trace};

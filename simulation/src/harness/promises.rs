@@ -110,7 +110,8 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let after = |then: Instant, nanos: u64| then + Duration::from_nanos(nanos);
         let refused_since = evidence.refused_since;
         if reason == CloseReason::Stalled {
-            let stalled = after(refused_since.unwrap_or_default(), limits.stall_timeout);
+            let stalled_since = self.stalled_since(evidence).unwrap_or_default();
+            let stalled = after(stalled_since, limits.stall_timeout);
             return evidence.tried_at >= stalled;
         }
         let idle = after(evidence.moved_at, limits.idle_timeout);

@@ -10,6 +10,9 @@ use selkie_core::{CloseReason, Instant, Peer, SendError, Service, Token};
 use super::Kind;
 use crate::{Crowd, Random};
 
+/// The most times in a row that calls which offer nothing new may move a timer that is due.
+const MOVES_MAX: u32 = 8;
+
 /// State of a connection.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -20,7 +23,7 @@ pub struct Session {
     pub(super) left: usize,
     /// Offset in the stream of bytes for the client.
     pub(super) offset: u64,
-    /// Number of bytes of the current reply are still to be sent.
+    /// Number of bytes of the current reply that are still to be sent.
     pub(super) due: u64,
 }
 
@@ -32,6 +35,8 @@ pub(super) struct Account {
     pub(super) sent: u64,
     /// When its timer is due.
     pub(super) timer: Option<Instant>,
+    /// The number of calls in a row that offered nothing new and moved a timer that was due.
+    moved: u32,
     /// The service has closed or aborted it.
     pub(super) dismissed: bool,
     /// Another connection had it closed.
@@ -46,6 +51,8 @@ pub struct Mixed {
     pub(super) random: Random,
     pub(super) reluctance: u64,
     pub(super) whims: u64,
+    /// The delay of the timer that each call of `received` sets; zero for none.
+    timers: Duration,
     pub(super) members: Vec<Token>,
     /// A relayed connection without a partner.
     pub(super) single: Option<Token>,
@@ -63,6 +70,7 @@ impl Mixed {
             random,
             reluctance: crowd.reluctance,
             whims: crowd.whims,
+            timers: Duration::from_nanos(crowd.timers),
             members: Vec::new(),
             single: None,
             accounts: vec![Account::default(); slots],
@@ -162,6 +170,24 @@ impl Mixed {
     }
 }
 
+impl Mixed {
+    /// Sets the timer that each call of `received` sets. A timer that is due may be moved by what
+    /// is new, or when output has drained, but not without end.
+    fn move_timer(&mut self, peer: &mut Peer<'_>, is_new: bool) {
+        if self.timers.is_zero() {
+            return;
+        }
+        let (token, now) = (peer.token(), peer.now());
+        let account = self.account(token);
+        let is_due = account.timer.is_some_and(|timer| timer <= now);
+        account.moved = if is_due && !is_new { account.moved + 1 } else { 0 };
+        if account.moved > MOVES_MAX {
+            self.blame(alloc::format!("the timer of {token:?} is moved without end"));
+        }
+        self.set_timer(peer, self.timers);
+    }
+}
+
 impl Service for Mixed {
     type Session = Session;
 
@@ -183,6 +209,7 @@ impl Service for Mixed {
             ));
             return 0;
         }
+        self.move_timer(peer, bytes.len() > session.left);
         let done_with = self.take(peer, session, bytes);
         session.left = bytes.len() - done_with;
         self.close_if_done(peer, session);
@@ -190,6 +217,8 @@ impl Service for Mixed {
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut Session) {
+        // Input is offered again because output has drained.
+        self.account(peer.token()).moved = 0;
         match session.kind {
             Some(Kind::Stream) if session.due > 0 => {
                 self.go_on(peer, session);

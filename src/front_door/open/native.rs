@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use selkie_core::platform::ListenOptions;
 use selkie_core::{Context, Error, ErrorKind, Token};
-pub(in crate::front_door) use selkie_std::Backend;
-use selkie_std::{AnySelector, Socket};
+use selkie_std::Socket;
+use selkie_std::selectors::AnySelector;
+pub(in crate::front_door) use selkie_std::selectors::Backend;
 
 use crate::front_door::error::{ServeError, Step};
 

@@ -14,7 +14,8 @@ use super::link::{Handed, Link, push_to_least};
 use crate::front_door::error::{ServeError, Step};
 use crate::front_door::handle::Handle;
 use crate::front_door::open::{self, Backend, Platform};
-use crate::{HeapLoop, Socket};
+use crate::memory::HeapLoop;
+use crate::platform::Socket;
 
 /// The listener, the waker, and a connection on its way.
 const SLOTS: usize = 3;

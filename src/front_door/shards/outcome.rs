@@ -6,7 +6,8 @@ use std::string::{String, ToString};
 use std::thread;
 use std::vec::Vec;
 
-use selkie_core::{Counters, LoopCounters};
+use selkie_core::Counters;
+use selkie_core::counters::LoopCounters;
 
 use crate::front_door::error::ServeError;
 use crate::front_door::listening::Finished;

@@ -13,7 +13,8 @@ use super::link::{Handed, Link, push_to_any};
 use crate::front_door::error::{ServeError, Step};
 use crate::front_door::listening::Finished;
 use crate::front_door::open::Platform;
-use crate::{HeapLoop, HeapServer, Socket};
+use crate::memory::{HeapLoop, HeapServer};
+use crate::platform::Socket;
 
 type ShardServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
 

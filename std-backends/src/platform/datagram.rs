@@ -35,7 +35,7 @@ mod tests {
     use selkie_core::ErrorKind;
 
     use super::*;
-    use crate::DefaultSelector;
+    use crate::selectors::DefaultSelector;
 
     #[test]
     fn messages_arrive_whole_and_name_their_sender() {

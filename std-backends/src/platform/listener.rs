@@ -157,7 +157,7 @@ mod tests {
     use selkie_core::platform::{Close, KeepAlive, Transport};
 
     use super::*;
-    use crate::DefaultSelector;
+    use crate::selectors::DefaultSelector;
 
     #[test]
     fn a_failed_accept_is_repeated_or_returned() {

@@ -272,8 +272,8 @@ mod tests {
     use selkie_core::platform::{Close, Transport};
 
     use super::*;
-    use crate::DefaultSelector;
     use crate::selector::recorder;
+    use crate::selectors::DefaultSelector;
     use crate::sys::testing::pair;
 
     const TOKEN: Token = Token::new(0, 1);

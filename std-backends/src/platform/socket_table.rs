@@ -5,7 +5,7 @@ use std::fmt;
 use selkie_core::backend::{Handle, HandleEntry, HandleTable};
 use selkie_core::{Error, ErrorKind};
 
-use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::memory::{Zeroable, try_zeroed_slice};
 use crate::sys::source::{self, OwnedSource, RawSource, raw};
 use crate::sys::{file, socket};
 

@@ -147,7 +147,7 @@ impl<S: FdSelector> Transport for Platform<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DefaultSelector;
+    use crate::selectors::DefaultSelector;
     use crate::sys::testing::pair;
 
     #[test]

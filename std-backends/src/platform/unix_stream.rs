@@ -60,7 +60,8 @@ impl<S: FdSelector> Platform<S> {
     ///
     /// ```
     /// use selkie_core::platform::ListenOptions;
-    /// use selkie_std::{DefaultSelector, Platform};
+    /// use selkie_std::selectors::DefaultSelector;
+    /// use selkie_std::Platform;
     ///
     /// let mut platform = Platform::new(DefaultSelector::new(8)?, 8)?;
     /// let path = std::env::temp_dir().join(format!("selkie-doc-{}", std::process::id()));
@@ -151,7 +152,7 @@ mod tests {
     use selkie_core::platform::Transport;
 
     use super::*;
-    use crate::DefaultSelector;
+    use crate::selectors::DefaultSelector;
 
     fn platform() -> Platform<DefaultSelector<'static>> {
         Platform::new(DefaultSelector::new(8).unwrap(), 8).unwrap()

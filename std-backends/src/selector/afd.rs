@@ -22,7 +22,7 @@ use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, T
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken};
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 use crate::sys::afd::{self, AfdOperation, Found, event};
 use crate::sys::clock::Clock;
 use crate::sys::port::{Packet, Port};
@@ -71,7 +71,7 @@ impl Afd<'_> {
     ///
     /// ```
     /// use selkie_core::platform::Selector;
-    /// use selkie_std::{Afd, AfdOperation};
+    /// use selkie_std::selectors::{Afd, AfdOperation};
     ///
     /// let operations = Box::leak(Box::new([AfdOperation::EMPTY; 64]));
     /// let selector = Afd::in_memory(operations)?;

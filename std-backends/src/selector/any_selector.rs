@@ -57,7 +57,7 @@ macro_rules! any_selector {
                 #[doc = "See"]
                 #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector))]
                 #[doc = ")."]
-                $selector(crate::$selector<'fd>),
+                $selector(crate::selectors::$selector<'fd>),
             )+
             /// A stand-in for the tests.
             #[cfg(test)]
@@ -72,7 +72,7 @@ macro_rules! any_selector {
             /// As the selector's own.
             pub fn new(backend: Backend, capacity: usize) -> Result<Self, Error> {
                 Ok(match backend {
-                    $(Backend::$selector => Self::$selector(crate::$selector::new(capacity)?),)+
+                    $(Backend::$selector => Self::$selector(crate::selectors::$selector::new(capacity)?),)+
                     #[cfg(test)]
                     Backend::Recorder => Self::Recorder(Recorder::default()),
                 })
@@ -86,7 +86,7 @@ macro_rules! any_selector {
             pub fn memory(backend: Backend, capacity: usize, descriptors: u64) -> usize {
                 let limit = crate::sys::source_index::hard_limit().unwrap_or(0).max(descriptors);
                 match backend {
-                    $(Backend::$selector => crate::$selector::memory(capacity, limit),)+
+                    $(Backend::$selector => crate::selectors::$selector::memory(capacity, limit),)+
                     #[cfg(test)]
                     Backend::Recorder => 0,
                 }

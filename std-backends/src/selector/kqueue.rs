@@ -47,7 +47,7 @@ use selkie_core::{Error, Event, Instant, Interest, Mode, Readiness, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error};
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
 use crate::sys::socket::HUP_IS_CLOSED;

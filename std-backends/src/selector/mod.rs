@@ -45,6 +45,19 @@ pub use select::Select;
 #[cfg(windows)]
 pub use winsock_select::Select;
 
+/// The best selector of the platform.
+#[cfg(has_epoll)]
+pub type DefaultSelector<'fd> = Epoll<'fd>;
+/// The best selector of the platform.
+#[cfg(all(has_kqueue, not(has_epoll)))]
+pub type DefaultSelector<'fd> = Kqueue<'fd>;
+/// The best selector of the platform.
+#[cfg(has_afd)]
+pub type DefaultSelector<'fd> = Afd<'fd>;
+/// The best selector of the platform.
+#[cfg(not(any(has_kqueue, has_epoll, has_afd)))]
+pub type DefaultSelector<'fd> = Poll<'fd>;
+
 /// A selector that [`Platform`](crate::Platform) can trust with descriptors that it is going to
 /// close.
 ///

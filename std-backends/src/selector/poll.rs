@@ -13,7 +13,7 @@ use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 use crate::sys::clock::Clock;
 use crate::sys::poll::{self, Entry};
 use crate::sys::source::{BorrowedSource, RawSource, raw};

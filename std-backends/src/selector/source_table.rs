@@ -3,7 +3,7 @@
 use selkie_core::backend::{self, Registration, SourceEntry};
 use selkie_core::{Error, ErrorKind, Interest, Mode, Token};
 
-use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::memory::{Zeroable, try_zeroed_slice};
 use crate::sys::source::RawSource;
 use crate::sys::source_index::SourceIndex;
 use crate::waker::WakeSource;

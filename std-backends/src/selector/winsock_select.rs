@@ -19,7 +19,7 @@ use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, T
 
 use super::source_table::SourceTable;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 use crate::sys::clock::Clock;
 use crate::sys::select::{self, Set};
 use crate::sys::source::{BorrowedSource, RawSource, raw};

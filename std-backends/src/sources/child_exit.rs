@@ -30,7 +30,8 @@ use crate::sys::socket::owned;
 ///
 /// use selkie_core::platform::{Events, Selector, Wait};
 /// use selkie_core::{Event, Interest, Mode, Token};
-/// use selkie_std::{ChildExit, DefaultSelector};
+/// use selkie_std::selectors::DefaultSelector;
+/// use selkie_std::sources::ChildExit;
 ///
 /// let mut child = Command::new("true").spawn()?;
 /// let exit = ChildExit::new(&child)?;

@@ -35,7 +35,8 @@ use crate::sys::socket::owned;
 ///
 /// use selkie_core::platform::{Events, Selector, Wait};
 /// use selkie_core::{Event, Interest, Mode, Token};
-/// use selkie_std::{DefaultSelector, Signals};
+/// use selkie_std::selectors::DefaultSelector;
+/// use selkie_std::sources::Signals;
 ///
 /// let mut signals = Signals::new(&[Signals::HANGUP, Signals::TERMINATE])?;
 /// let lent = signals.source()?;

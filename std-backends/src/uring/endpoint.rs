@@ -7,7 +7,7 @@ use selkie_core::{Error, Instant, Readiness, Token};
 
 use super::input::Input;
 use super::memory::OUTPUT;
-use crate::storage::Zeroable;
+use crate::memory::Zeroable;
 use crate::sys::errno::from_errno;
 
 /// The kind of a source.

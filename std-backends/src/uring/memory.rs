@@ -4,7 +4,7 @@ use selkie_core::Error;
 use selkie_core::backend::{HandleEntry, SourceEntry};
 
 use super::endpoint::Endpoint;
-use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::memory::{Zeroable, try_zeroed_slice};
 
 /// The size and alignment of a page.
 pub(super) const PAGE: usize = 4096;

@@ -61,7 +61,7 @@ pub struct UringSocket(Handle);
 /// waits from then on.
 ///
 /// ```
-/// use selkie_std::{Uring, UringStorage};
+/// use selkie_std::uring::{Uring, UringStorage};
 ///
 /// # fn main() -> Result<(), selkie_core::Error> {
 /// match UringStorage::leaked(64).and_then(Uring::new) {
@@ -69,7 +69,7 @@ pub struct UringSocket(Handle);
 ///         let listener = platform.listen(([127, 0, 0, 1], 0).into(), 128)?;
 ///         assert_ne!(platform.local_address(listener)?.port(), 0);
 ///     }
-///     Err(error) => println!("{}", selkie_std::uring_advice(error)),
+///     Err(error) => println!("{}", selkie_std::uring::uring_advice(error)),
 /// }
 /// # Ok(())
 /// # }

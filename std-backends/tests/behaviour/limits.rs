@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use selkie_core::platform::{Selector, Wait, Wake};
 use selkie_core::{Interest, Mode, Token};
-use selkie_std::{AnySelector, Backend};
+use selkie_std::selectors::{AnySelector, Backend};
 
 use crate::{check, events_of, pipe};
 

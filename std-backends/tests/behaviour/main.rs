@@ -14,7 +14,8 @@ use std::os::fd::BorrowedFd;
 
 use selkie_core::platform::{Events, Selector};
 use selkie_core::{Event, Interest, Mode, Token};
-use selkie_std::{AnySelector, Backend, DefaultSelector, Platform};
+use selkie_std::Platform;
+use selkie_std::selectors::{AnySelector, Backend, DefaultSelector};
 
 /// The token of the first source of a test.
 const TOKEN: Token = Token::new(0, 1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use selkie_core::platform::{Selector, Wait, Wake};
 use selkie_core::{Instant, Interest, Mode};
-use selkie_std::{AnySelector, Backend, DefaultSelector};
+use selkie_std::selectors::{AnySelector, Backend, DefaultSelector};
 
 use crate::{TOKEN, events_of, pipe, watching};
 
@@ -33,7 +33,7 @@ macro_rules! nests {
         fn $name() {
             for &outer in Backend::available() {
                 let (reader, mut writer) = pipe();
-                let mut inner = selkie_std::$selector::new(2).unwrap();
+                let mut inner = selkie_std::selectors::$selector::new(2).unwrap();
                 inner.register(reader.as_fd(), TOKEN, Interest::READABLE, Mode::Level).unwrap();
                 let lent = inner.as_fd().try_clone_to_owned().unwrap();
                 let mut outer = watching(outer, lent.as_fd());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use selkie_core::Instant;
 use selkie_core::platform::Wait;
-use selkie_std::Backend;
+use selkie_std::selectors::Backend;
 
 use crate::{TOKEN, check, events_of, pipe, watching};
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use selkie_core::{Error, ErrorKind};
-use selkie_std::{AnySelector, Backend};
+use selkie_std::selectors::{AnySelector, Backend};
 
 use crate::fixture::Near;
 use crate::world::{self, Borrowed, Owned, Raw};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use selkie_conformance::{Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture};
 use selkie_core::platform::{Selector, Transport, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Instant};
-use selkie_std::{Backend, Waker};
+use selkie_std::Waker;
+use selkie_std::selectors::Backend;
 
 use crate::world::{self, Borrowed, Owned, World};
 

@@ -9,7 +9,7 @@ mod tcp;
 mod uring;
 mod world;
 
-use selkie_std::Backend;
+use selkie_std::selectors::Backend;
 
 /// Makes a module of named tests for each backend.
 macro_rules! conformance {
@@ -42,7 +42,7 @@ macro_rules! conformance {
 
 selkie_std::for_each_backend!(conformance);
 
-/// A kernel that does not allow `io_uring` fails them: see `selkie_std::uring_advice`.
+/// A kernel that does not allow `io_uring` fails them: see `selkie_std::uring::uring_advice`.
 #[cfg(target_os = "linux")]
 mod io_uring {
     selkie_conformance::conformance_tests! {

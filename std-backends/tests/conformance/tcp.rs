@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use selkie_core::Error;
 use selkie_core::platform::{Close, Transport};
-use selkie_std::{AnySelector, Backend, Platform, Socket};
+use selkie_std::selectors::{AnySelector, Backend};
+use selkie_std::{Platform, Socket};
 
 use crate::fixture::Near;
 use crate::remote::{self, Remote};

@@ -5,7 +5,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use selkie_core::Error;
 use selkie_core::platform::{Close, Transport};
-use selkie_std::{Backend, Uring, UringSocket, UringStorage};
+use selkie_std::selectors::Backend;
+use selkie_std::uring::{Uring, UringSocket, UringStorage};
 
 use crate::fixture::Near;
 use crate::remote::{self, Remote};

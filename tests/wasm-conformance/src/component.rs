@@ -4,7 +4,7 @@
 //! older ones refuse that order unless each interface is complete: `wasi-backend/wit/imports.wit`.
 #![cfg(all(target_os = "wasi", target_env = "p2"))]
 
-use selkie::{IoPoll, IoPollStorage};
+use selkie::platform::{IoPoll, IoPollStorage};
 
 /// Listens, so that the imports of sockets are linked. Returns 0 for success, 1 for failure.
 #[unsafe(no_mangle)]

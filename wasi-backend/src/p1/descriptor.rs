@@ -1,8 +1,8 @@
 //! A descriptor of WASI 0.1, and the meaning of a report about it. `mod.rs` lists the quirks.
 
-use selkie_core::Readiness;
+use selkie_core::{Instant, Readiness};
 
-use super::subscription::{Report, Subscription};
+use super::subscription::{Report, Subscription, call};
 use crate::shared::direction::Direction;
 use crate::shared::poll_list::PollSource;
 use crate::shared::poll_list::SubscriptionId;
@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Stream = 1,
     /// A listening socket.
     Listener = 2,
+    /// Standard input, which belongs to the program.
+    Input = 3,
 }
 
 /// A descriptor that the platform owns.
@@ -24,9 +26,16 @@ pub(crate) enum Kind {
 pub struct Descriptor {
     pub(crate) fd: wasi::Fd,
     pub(crate) kind: Kind,
+    /// Confirms a report, where a peek cannot. Programs that need none do not contain it.
+    pub(crate) confirm: Option<fn(wasi::Fd, SubscriptionId) -> bool>,
 }
 
 impl Descriptor {
+    /// Creates a descriptor of this kind.
+    pub(crate) const fn new(fd: wasi::Fd, kind: Kind) -> Self {
+        Self { fd, kind, confirm: None }
+    }
+
     /// Looks at the next byte of a stream without taking it.
     pub(crate) fn peek(self) -> Result<(), wasi::Errno> {
         let mut byte = 0_u8;
@@ -36,11 +45,21 @@ impl Descriptor {
     }
 }
 
+/// Returns whether a subscription is ready when the host is asked for it alone.
+pub(crate) fn is_ready_alone(fd: wasi::Fd, id: SubscriptionId) -> bool {
+    let mut alone = [Subscription::of(fd, id), Subscription::NONE];
+    alone[1].set_clock(SubscriptionId::UNKNOWN, Instant::ZERO);
+    let mut reports = [Report::NONE; 2];
+    // An error is reported, and the read returns it.
+    call(&alone, &mut reports)
+        .map_or(true, |count| reports[..count].iter().any(|report| report.id() == id))
+}
+
 impl PollSource for Descriptor {
     type Item = Subscription;
     type Report = Report;
 
-    const NONE: Self = Self { fd: 0, kind: Kind::Other };
+    const NONE: Self = Self::new(0, Kind::Other);
     const NO_ITEM: Subscription = Subscription::NONE;
     const NO_REPORT: Report = Report::NONE;
 
@@ -52,10 +71,15 @@ impl PollSource for Descriptor {
         report.id()
     }
 
-    fn readiness(&mut self, Report(report): &Report, direction: Direction) -> Readiness {
+    fn readiness(&mut self, whole: &Report, direction: Direction) -> Readiness {
+        let Report(report) = whole;
         // bad-fd-fails-all: an expired clock stands for a broken descriptor.
         if report.error != wasi::ERRNO_SUCCESS || report.type_ == wasi::EVENTTYPE_CLOCK {
             return (Readiness::ERROR | direction.readiness()).with_implied();
+        }
+        // all-reported: input cannot be peeked at, and a read of nothing would block the program.
+        if self.confirm.is_some_and(|confirm| !confirm(self.fd, whole.id())) {
+            return Readiness::NONE;
         }
         let hung_up = report.fd_readwrite.flags & wasi::EVENTRWFLAGS_FD_READWRITE_HANGUP != 0;
         let is_doubtful = report.fd_readwrite.nbytes <= 1 && !hung_up;

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use selkie_core::{Error, ErrorKind};
 
-use super::descriptor::{Descriptor, Kind};
+use super::descriptor::{Descriptor, Kind, is_ready_alone};
 use super::{PollOneoff, error};
 use crate::shared::socket_table::Socket;
 
@@ -90,6 +90,23 @@ impl PollOneoff<'_> {
         self.adopt(fd, Kind::Other)
     }
 
+    /// Opens standard input as a source that can be read. It stays open when the source is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](ErrorKind::Full).
+    pub fn stdin(&mut self) -> Result<Socket, Error> {
+        /// The descriptor of standard input.
+        const FD: wasi::Fd = 0;
+
+        if !self.list.sockets.has_room() {
+            return Err(Error::new(ErrorKind::Full));
+        }
+        // It stays blocking: hosts do not change that, and a terminal would stay as it was made.
+        let confirm = Some(is_ready_alone as fn(_, _) -> _);
+        Ok(self.list.sockets.insert(Descriptor { fd: FD, kind: Kind::Input, confirm }))
+    }
+
     /// Adopts a descriptor of this kind.
     fn adopt(&mut self, fd: wasi::Fd, kind: Kind) -> Result<Socket, Error> {
         let status = status(fd).map_err(error::error)?;
@@ -111,7 +128,7 @@ impl PollOneoff<'_> {
             unsafe { wasi::fd_fdstat_set_flags(fd, flags | wasi::FDFLAGS_NONBLOCK) }
                 .map_err(error::error)?;
         }
-        Ok(self.list.sockets.insert(Descriptor { fd, kind }))
+        Ok(self.list.sockets.insert(Descriptor::new(fd, kind)))
     }
 
     /// Returns the descriptor of a source, for calls that this platform does not offer.

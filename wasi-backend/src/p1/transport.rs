@@ -27,8 +27,11 @@ fn write(fd: wasi::Fd, parts: &[wasi::Ciovec]) -> Result<usize, Error> {
     }
 }
 
-/// Closes a descriptor.
-fn close(fd: wasi::Fd) -> Result<(), Error> {
+/// Closes a descriptor, but not standard input.
+fn close(Descriptor { fd, kind, .. }: Descriptor) -> Result<(), Error> {
+    if kind == Kind::Input {
+        return Ok(());
+    }
     // SAFETY: the platform owned the descriptor, and has forgotten it.
     unsafe { wasi::fd_close(fd) }.map_err(error::error)
 }
@@ -45,7 +48,7 @@ impl Transport for PollOneoff<'_> {
         // SAFETY: the call takes no pointers of ours.
         let stream = unsafe { wasi::sock_accept(fd, wasi::FDFLAGS_NONBLOCK) }
             .map_err(error::non_blocking)?;
-        Ok(self.list.sockets.insert(Descriptor { fd: stream, kind: Kind::Stream }))
+        Ok(self.list.sockets.insert(Descriptor::new(stream, Kind::Stream)))
     }
 
     fn connect(&mut self, _address: &SocketAddr) -> Result<Socket, Error> {
@@ -104,7 +107,7 @@ impl Transport for PollOneoff<'_> {
     fn close(&mut self, source: Socket, _how: Close) -> Result<(), Error> {
         // no-reset: both kinds of closing are the same.
         self.list.unregister(source)?;
-        close(self.list.sockets.vacate(source.slot()).fd)
+        close(self.list.sockets.vacate(source.slot()))
     }
 }
 
@@ -113,7 +116,7 @@ impl Drop for PollOneoff<'_> {
         for slot in 0..self.list.sockets.capacity() {
             if let Some(source) = self.list.sockets.find(slot) {
                 // Nothing is left to be done about an error.
-                let _ = close(source.platform.fd);
+                let _ = close(source.platform);
             }
         }
     }

@@ -12,6 +12,10 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 static LENT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// Size of the lent memory in bytes.
 static LENT_LEN: AtomicUsize = AtomicUsize::new(0);
+/// The memory that is lent when the first is taken, or null: for a list in a list.
+static NEXT: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+/// Size of that memory in bytes.
+static NEXT_LEN: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes a host call, and lends it `memory` for the list that it returns.
 pub(crate) fn lend<T, R>(memory: &mut [T], call: impl FnOnce() -> R) -> R {
@@ -19,6 +23,16 @@ pub(crate) fn lend<T, R>(memory: &mut [T], call: impl FnOnce() -> R) -> R {
     LENT.store(memory.as_mut_ptr().cast(), Relaxed);
     let result = call();
     LENT.store(ptr::null_mut(), Relaxed);
+    result
+}
+
+/// Makes a host call, and lends it `outer` for a list of one, and `inner` for the list in it. A
+/// host writes the outer one first, by the canonical ABI.
+pub(crate) fn lend_nested<T, R>(outer: &mut T, inner: &mut [u8], call: impl FnOnce() -> R) -> R {
+    NEXT_LEN.store(inner.len(), Relaxed);
+    NEXT.store(inner.as_mut_ptr(), Relaxed);
+    let result = lend(core::slice::from_mut(outer), call);
+    NEXT.store(ptr::null_mut(), Relaxed);
     result
 }
 
@@ -31,7 +45,8 @@ pub(crate) fn take(align: usize, size: usize) -> Option<*mut u8> {
     {
         return None;
     }
-    LENT.store(ptr::null_mut(), Relaxed);
+    LENT_LEN.store(NEXT_LEN.load(Relaxed), Relaxed);
+    LENT.store(NEXT.swap(ptr::null_mut(), Relaxed), Relaxed);
     Some(lent)
 }
 

@@ -15,8 +15,10 @@ impl IoPoll<'_> {
     pub(super) fn wait_once(&mut self, events: &mut Events<'_>, deadline: Option<Handle>) -> usize {
         let before = events.len();
         if self.resumes {
-            self.poll_rest(self.list.first, events);
-            if self.resumes && self.list.first == 0 && events.room() > 0 {
+            let first = self.list.first;
+            self.poll_rest(first, events);
+            // The sources before this position are next.
+            if !self.resumes && first > 0 && events.room() > 0 {
                 self.poll_rest(0, events);
             }
         }
@@ -25,9 +27,12 @@ impl IoPoll<'_> {
                 self.poll_rest(0, events);
             } else {
                 let count = self.poll_host(0, events, deadline);
-                if count >= CROWD && !self.resumes {
-                    self.ration.renew();
-                    self.poll_rest(count, events);
+                if !self.resumes {
+                    // ration: the report may lack others. Those come first in the next batch.
+                    self.list.first = count;
+                    if count >= CROWD && self.ration.is_used_up() {
+                        self.poll_rest(count, events);
+                    }
                 }
             }
         }
@@ -42,23 +47,24 @@ impl IoPoll<'_> {
     /// blocking.
     fn poll_rest(&mut self, from: usize, events: &mut Events<'_>) {
         let mut next = from;
+        let mut is_renewed = false;
         self.resumes = false;
-        // A source that a report leaves out would lose its turn.
-        if self.ration.is_short() {
-            self.ration.renew();
-        }
         loop {
-            next += self.poll_host(next, events, Some(self.ration.expired_clock()));
+            let count = self.poll_host(next, events, Some(self.ration.expired_clock()));
+            next += count;
             if self.resumes {
                 return;
             }
-            if !self.ration.is_used_up() {
+            if (is_renewed && count == 0) || !self.ration.is_used_up() {
                 break;
             }
-            self.ration.renew();
+            // ration: the report lacks others. Those keep their turn if the batch is full.
+            if events.room() == 0 {
+                (self.resumes, self.list.first) = (true, next);
+                return;
+            }
+            is_renewed = true;
         }
-        // The sources before this position are next.
-        self.resumes = from > 0;
         self.list.first = 0;
     }
 
@@ -82,11 +88,9 @@ impl IoPoll<'_> {
             return 0;
         }
         let found = imports::poll(&self.list.items[from..end], self.ready).unwrap_or(0);
-        self.ration.record_found(found);
         // host-order: move the ready items together.
         let count = self.list.compact_ready(from, &mut self.ready[..found]);
         let share = self.ration.batch_share(count);
-        self.list.first = from;
         let left_out = self.list.report(&self.ready[..share], events);
         if share < count && !left_out {
             self.list.first = from + share;

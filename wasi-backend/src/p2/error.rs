@@ -17,7 +17,8 @@ pub(crate) fn error(code: ErrorCode) -> Error {
         WOULD_BLOCK => ErrorKind::WouldBlock,
         INVALID_STATE => ErrorKind::NotConnected,
         10 => ErrorKind::OutOfDescriptors,
-        11 => ErrorKind::AddressUnavailable,
+        // Also a name that has no address.
+        11 | 18 | 20 => ErrorKind::AddressUnavailable,
         12 => ErrorKind::AddressInUse,
         13 => ErrorKind::Unreachable,
         14 => ErrorKind::ConnectionRefused,

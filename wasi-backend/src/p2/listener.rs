@@ -2,9 +2,7 @@
 
 use core::net::SocketAddr;
 
-use selkie_core::Error;
-#[cfg(doc)]
-use selkie_core::ErrorKind;
+use selkie_core::{Error, ErrorKind};
 
 use super::streams::{State, Streams};
 use super::{IoPoll, error};
@@ -69,9 +67,13 @@ impl IoPoll<'_> {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), and errors of the host.
+    /// [`Stale`](ErrorKind::Stale), [`InvalidInput`](ErrorKind::InvalidInput) for a source without
+    /// an address, and errors of the host.
     pub fn local_address(&mut self, source: Socket) -> Result<SocketAddr, Error> {
-        imports::local_address(self.streams(source)?.socket).map_err(error::error)
+        let &mut Streams { socket, kind, .. } = self.streams(source)?;
+        let Some(kind) = kind else { return imports::local_address(socket).map_err(error::error) };
+        let address = kind.local_address.ok_or(Error::new(ErrorKind::InvalidInput))?;
+        address(socket).map_err(error::error)
     }
 
     /// Returns the address of the other end of a connection.
@@ -81,6 +83,10 @@ impl IoPoll<'_> {
     /// [`Stale`](ErrorKind::Stale), [`NotConnected`](ErrorKind::NotConnected), and errors of the
     /// host.
     pub fn peer_address(&mut self, source: Socket) -> Result<SocketAddr, Error> {
-        imports::remote_address(self.streams(source)?.socket).map_err(error::error)
+        let &mut Streams { socket, kind, .. } = self.streams(source)?;
+        if kind.is_some() {
+            return Err(Error::new(ErrorKind::NotConnected));
+        }
+        imports::remote_address(socket).map_err(error::error)
     }
 }

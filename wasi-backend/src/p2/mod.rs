@@ -8,6 +8,8 @@
 //! | `listener.rs` | listening, and addresses |
 //! | `transport.rs` | accepts, connects, reads, writes and closes |
 //! | `streams.rs` | a source, and the readiness that a report stands for |
+//! | `pollable.rs` | pollables of the program, and standard input |
+//! | `udp.rs`, `lookup.rs` | UDP sockets; the look-up of names |
 //! | `deadline_pollable.rs` | the clock of waits with a deadline |
 //! | `arena.rs` | memory for the lists that the host returns |
 //! | `imports/` | the functions of the host |
@@ -53,10 +55,15 @@ mod deadline_pollable;
 mod error;
 pub(crate) mod imports;
 mod listener;
+#[cfg(target_arch = "wasm32")]
+mod lookup;
+mod pollable;
 mod ration;
 mod selector;
 mod streams;
 mod transport;
+#[cfg(target_arch = "wasm32")]
+mod udp;
 
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]

@@ -7,45 +7,39 @@
 //! consequences:
 //!
 //! * A report may be incomplete, and the host looks in a fixed order, so the last of more than 128
-//!   sources would never be reported. Where that is possible, the ration is renewed and the rest
-//!   polled.
+//!   sources would never be reported. Where that is possible, the ration is tested, and if it is
+//!   used up the rest is polled: that poll sleeps.
 //! * With 128 or more connections ready to be written to, a program that writes on readiness makes
 //!   no progress. On a host where that happens, a batch is limited to a share, with a new ration
-//!   each.
+//!   each. To renew a ration means to use it up by polling expired clocks, and to sleep.
 //!
-//! Renewing a ration means to use it up by polling expired clocks; the poll after that sleeps.
+//! The steps cannot be counted, since other calls of the program take some too. The test is a poll
+//! of a clock that takes a step and of one that takes none: the ration is used up if the first is
+//! not reported.
 
 use crate::p2::imports::{self, Handle};
 use crate::shared::poll_list::SubscriptionId;
 
-/// Number of steps that a ration has for certain: other calls than polls and writes take some too.
-const RATION: usize = 100;
 /// Number of polls that use up a ration for certain, and another that began meanwhile. A host that
 /// needs more has no ration.
 const POLLS_MAX: usize = 12;
-/// Largest number of steps of a write.
-const WRITE: usize = 3;
 /// Number of sources that are served with one ration: a step each to poll and to ask for room, two
 /// to write, and some to spare.
 const SHARE: usize = 24;
 /// Number of wrong reports in one poll that are more than coincidence.
 const BROKEN_MIN: usize = 8;
-/// Number of clocks that use up a ration. A ration is no multiple of it: a poll that begins when
-/// the last step has just been taken sleeps and finds all of them ready, and the end of the ration
-/// would not be noticed.
+/// Number of expired clocks, which use up a ration in some polls.
 const CLOCKS: usize = 24;
+/// Number of clocks in the test of a ration: one that takes a step and one that takes none.
+const TESTED: usize = 2;
 /// Time from the making of a clock to its expiry, in nanoseconds: only then does it take steps.
 const MOMENT: u64 = 1_000_000;
 
 /// The state of the host's ration.
 #[derive(Debug)]
 pub(super) struct Ration {
-    /// Expired clocks.
-    clocks: [Handle; CLOCKS],
-    /// Number of steps taken since the ration was renewed, if the program has not slept since.
-    spent: usize,
-    /// Number of ready items in the last poll.
-    found: usize,
+    /// Expired clocks. The last one had expired at birth, so it takes no steps.
+    clocks: [Handle; CLOCKS + 1],
     /// Number of events from the last poll.
     reported: usize,
     /// Number of reads and writes since then that moved nothing although readiness was reported.
@@ -58,8 +52,11 @@ impl Ration {
     /// Creates the state of a host without a limit, until it shows one.
     pub(super) fn new() -> Self {
         let moment = imports::now().saturating_add(MOMENT);
-        let clocks = [(); CLOCKS].map(|()| imports::subscribe_instant(moment));
-        Self { clocks, spent: 0, found: 0, reported: 0, broken: 0, is_scarce: false }
+        let mut clocks = [0; CLOCKS + 1];
+        clocks[..CLOCKS].fill_with(|| imports::subscribe_instant(moment));
+        // expired-at-birth: it is reported without a step.
+        clocks[CLOCKS] = imports::subscribe_instant(0);
+        Self { clocks, reported: 0, broken: 0, is_scarce: false }
     }
 
     /// Returns a clock that has expired.
@@ -67,25 +64,13 @@ impl Ration {
         self.clocks[0]
     }
 
-    /// Records the number of ready items in a poll.
-    pub(super) const fn record_found(&mut self, count: usize) {
-        self.found = count;
-        self.spent = self.spent.saturating_add(count);
-    }
-
-    /// Records a write.
-    pub(super) const fn record_write(&mut self) {
-        self.spent = self.spent.saturating_add(WRITE);
-    }
-
-    /// Returns whether the last poll may have left out ready items for lack of steps.
-    pub(super) const fn is_used_up(&self) -> bool {
-        self.spent > RATION
-    }
-
-    /// Returns whether the next poll may leave out ready items.
-    pub(super) const fn is_short(&self) -> bool {
-        self.spent > 0 && self.spent.saturating_add(self.found) > RATION
+    /// Returns whether no step is left, so that the last poll may have left out ready items. Then
+    /// the next poll that reports nothing else sleeps, and has a new ration.
+    #[cold]
+    pub(super) fn is_used_up(&self) -> bool {
+        let mut ready = [SubscriptionId(0); TESTED];
+        let tested = &self.clocks[CLOCKS + 1 - TESTED..];
+        imports::poll(tested, &mut ready).is_some_and(|count| count < TESTED)
     }
 
     /// Records the number of events of a batch.
@@ -104,7 +89,7 @@ impl Ration {
     }
 
     /// Returns how many of `count` sources to report now, and renews the ration if it limits them.
-    pub(super) fn batch_share(&mut self, count: usize) -> usize {
+    pub(super) fn batch_share(&self, count: usize) -> usize {
         if !self.is_scarce || count <= SHARE {
             return count;
         }
@@ -114,16 +99,15 @@ impl Ration {
 
     /// Uses up the ration, and sleeps to get a new one.
     #[cold]
-    pub(super) fn renew(&mut self) {
-        let mut ready = [SubscriptionId(0); CLOCKS];
+    fn renew(&self) {
+        let mut ready = [SubscriptionId(0); CLOCKS + 1];
         for _ in 0..POLLS_MAX {
             // Fewer than have expired: the ration is used up, and the next poll sleeps.
-            if imports::poll(&self.clocks, &mut ready).is_none_or(|count| count < CLOCKS) {
+            if imports::poll(&self.clocks, &mut ready).is_none_or(|count| count <= CLOCKS) {
                 imports::poll(&self.clocks[..1], &mut ready);
                 break;
             }
         }
-        self.spent = 0;
     }
 
     /// Drops the clocks.

@@ -38,6 +38,9 @@ pub struct IoPoll<'a> {
     /// there.
     pub(super) resumes: bool,
     pub(super) ration: Ration,
+    /// Memory for one message of a UDP socket; empty until there is one.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) message: &'static mut [u8],
 }
 
 impl<'a> IoPoll<'a> {
@@ -60,6 +63,8 @@ impl<'a> IoPoll<'a> {
                 closing: 0,
                 resumes: false,
                 ration,
+                #[cfg(target_arch = "wasm32")]
+                message: &mut [],
             }),
             None => Err(Error::new(ErrorKind::Unsupported)),
         }

@@ -1,9 +1,11 @@
 //! A socket of WASI 0.2 with its streams, and the meaning of a report about it. `mod.rs` lists the
 //! quirks.
 
+use core::net::SocketAddr;
+
 use selkie_core::Readiness;
 
-use crate::p2::imports::{self, Handle};
+use crate::p2::imports::{self, ErrorCode, Handle};
 use crate::shared::direction::Direction;
 use crate::shared::poll_list::PollSource;
 use crate::shared::poll_list::SubscriptionId;
@@ -22,6 +24,20 @@ pub(crate) enum State {
     Closing = 3,
     /// Closed by its user, and the buffer in the host is empty.
     Closed = 4,
+    /// A stream that is only read, such as standard input.
+    Input = 5,
+    /// Another source, with pollables that were made for it.
+    Other = 6,
+}
+
+/// The functions of a source that is no TCP socket. A program that opens none imports none of what
+/// they call.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// Drops the handles, after the pollables.
+    pub(crate) drop_handles: fn(&Streams),
+    /// Returns the address of this end, if it has one.
+    pub(crate) local_address: Option<fn(Handle) -> Result<SocketAddr, ErrorCode>>,
 }
 
 /// A socket that the platform owns, its streams and its pollables.
@@ -35,6 +51,8 @@ pub struct Streams {
     pub(crate) state: State,
     /// Set if the program has shut down writing.
     pub(crate) is_shut_down: bool,
+    /// The functions of a source that is no TCP socket.
+    pub(crate) kind: Option<&'static Kind>,
     /// Readiness that was reported, without the directions that were used since (ration).
     reported: Readiness,
 }
@@ -49,6 +67,7 @@ impl Streams {
             pollables: [0; 2],
             state,
             is_shut_down: false,
+            kind: None,
             reported: Readiness::NONE,
         }
     }
@@ -58,8 +77,22 @@ impl Streams {
         Self { input, output, ..Self::new(socket, State::Connected) }
     }
 
+    /// Creates a source that is no TCP socket, with the pollables of its directions. If they are
+    /// the same, the source is ready in both directions at once.
+    pub(crate) const fn other(
+        kind: &'static Kind,
+        state: State,
+        [socket, input, output]: [Handle; 3],
+        pollables: [Handle; 2],
+    ) -> Self {
+        Self { input, output, pollables, kind: Some(kind), ..Self::new(socket, state) }
+    }
+
     /// Drops the pollables. None of them may be in the list.
     pub(crate) fn drop_pollables(&mut self) {
+        if self.pollables[0] == self.pollables[1] {
+            self.pollables[1] = 0;
+        }
         for pollable in &mut self.pollables {
             if *pollable != 0 {
                 imports::drop_pollable(core::mem::take(pollable));
@@ -71,6 +104,9 @@ impl Streams {
     pub(crate) fn drop_all(&mut self) {
         // child-first: pollables, then streams, then the socket.
         self.drop_pollables();
+        if let Some(kind) = self.kind {
+            return (kind.drop_handles)(self);
+        }
         if self.state != State::Listening && self.state != State::Connecting {
             imports::drop_input(self.input);
             imports::drop_output(self.output);
@@ -125,7 +161,7 @@ impl PollSource for Streams {
                 self.state = State::Closed;
                 Readiness::NONE
             }
-            State::Listening | State::Connecting | State::Connected => {
+            _ => {
                 self.reported |= direction.readiness();
                 direction.readiness()
             }

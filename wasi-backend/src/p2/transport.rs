@@ -29,6 +29,17 @@ impl IoPoll<'_> {
         }
     }
 
+    /// Returns the connection, or the input stream, of a handle.
+    #[inline]
+    fn input(&mut self, source: Socket) -> Result<&mut Streams, Error> {
+        let streams = self.streams(source)?;
+        if matches!(streams.state, State::Connected | State::Input) {
+            Ok(streams)
+        } else {
+            Err(Error::new(ErrorKind::NotConnected))
+        }
+    }
+
     /// Checks that there is room for another source.
     pub(super) fn check_room(&self) -> Result<(), Error> {
         if self.list.sockets.has_room() { Ok(()) } else { Err(Error::new(ErrorKind::Full)) }
@@ -74,7 +85,10 @@ impl Transport for IoPoll<'_> {
     }
 
     fn accept(&mut self, listener: Socket) -> Result<Socket, Error> {
-        let socket = self.streams(listener)?.socket;
+        let &mut Streams { socket, state, .. } = self.streams(listener)?;
+        if state != State::Listening {
+            return Err(Error::new(ErrorKind::InvalidInput));
+        }
         if !self.list.sockets.has_room() {
             // As at the descriptor limit of a process, the connection keeps waiting.
             return Err(Error::new(ErrorKind::OutOfDescriptors));
@@ -107,7 +121,7 @@ impl Transport for IoPoll<'_> {
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        let streams = self.connection(source)?;
+        let streams = self.input(source)?;
         let (input, reported) = (streams.input, streams.take_reported(Direction::Read));
         if buffer.is_empty() {
             return Ok(0);
@@ -130,7 +144,6 @@ impl Transport for IoPoll<'_> {
         if bytes.is_empty() {
             return Ok(0);
         }
-        self.ration.record_write();
         let permit = imports::check_write(output).map_err(error::write_error)?;
         if permit == 0 {
             self.ration.record_empty(reported);
@@ -147,7 +160,6 @@ impl Transport for IoPoll<'_> {
         if is_shut_down {
             return Ok(());
         }
-        self.ration.record_write();
         imports::check_write(output).map_err(error::write_error)?;
         // no-hangup: only a connection that stands has a remote address.
         match imports::remote_address(socket) {

@@ -13,7 +13,8 @@ mod pending;
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
-use selkie_core::{DatagramService, DatagramSocket, Message, Peer, Service};
+use selkie_core::datagrams::{DatagramService, DatagramSocket, Message};
+use selkie_core::{Peer, Service};
 
 pub use message::DNS_MESSAGE_MAX;
 use message::{Code, Question, answer, refuse};

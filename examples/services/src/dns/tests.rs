@@ -1,6 +1,7 @@
 use std::vec::Vec;
 
-use selkie_core::{DatagramOps, Error, Instant};
+use selkie_core::datagrams::DatagramOps;
+use selkie_core::{Error, Instant};
 
 use super::*;
 

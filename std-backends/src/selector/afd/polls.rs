@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 
 use selkie_core::{Error, Token};
 
-use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::memory::{Zeroable, try_zeroed_slice};
 use crate::sys::afd::{self, AfdOperation, Device, Found};
 use crate::sys::port::{Packet, Port};
 

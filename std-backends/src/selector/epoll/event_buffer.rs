@@ -8,7 +8,7 @@ use std::mem::offset_of;
 use selkie_core::platform::Events;
 use selkie_core::{Error, Event, Readiness, Token};
 
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 
 /// True if an event of the kernel has the layout of an [`Event`].
 const SAME_LAYOUT: bool = size_of::<libc::epoll_event>() == size_of::<Event>()

@@ -6,7 +6,7 @@ use selkie_core::{Error, ErrorKind, Readiness};
 
 use super::filters::is_end;
 use super::sys;
-use crate::storage::Zeroable;
+use crate::memory::Zeroable;
 use crate::sys::errno;
 use crate::sys::socket::{self, HUP_IS_CLOSED};
 

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use selkie_core::{Error, ErrorKind, Interest, Readiness, Token};
 
 use super::sys;
-use crate::storage::Zeroable;
+use crate::memory::Zeroable;
 use crate::sys::errno;
 
 /// field-types: the type of a filter.

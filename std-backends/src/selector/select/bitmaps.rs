@@ -2,7 +2,7 @@
 
 use selkie_core::{Error, Readiness};
 
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 
 /// The word of the system's own bitmaps. On big-endian machines the place of a bit depends on the
 /// size of the word.

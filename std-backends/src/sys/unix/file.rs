@@ -109,7 +109,8 @@ mod tests {
     use selkie_core::platform::{Close, Transport};
 
     use super::*;
-    use crate::{DefaultSelector, Platform};
+    use crate::Platform;
+    use crate::selectors::DefaultSelector;
 
     #[test]
     fn a_pipe_is_read_and_written_like_a_socket() {

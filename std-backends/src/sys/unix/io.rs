@@ -116,8 +116,9 @@ mod tests {
     use selkie_core::platform::{Datagrams, Transport};
 
     use super::*;
+    use crate::Platform;
+    use crate::selectors::DefaultSelector;
     use crate::sys::testing::pair;
-    use crate::{DefaultSelector, Platform};
 
     #[test]
     fn writing_to_a_peer_that_is_gone_is_an_error_and_no_signal() {

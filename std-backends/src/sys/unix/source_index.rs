@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 
 use selkie_core::{Error, ErrorKind, Token};
 
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 use crate::sys::errno;
 
 /// Largest number of entries. Some systems report a limit of a thousand million descriptors.

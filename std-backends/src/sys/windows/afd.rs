@@ -33,7 +33,7 @@ use super::errno;
 use super::port::Port;
 use super::socket::{length_of, start_up};
 use super::source::{RawSource, winsock};
-use crate::storage::Zeroable;
+use crate::memory::Zeroable;
 
 /// The control code of a poll.
 const POLL: u32 = 0x0001_2024;

@@ -13,7 +13,7 @@ use windows_sys::Win32::System::IO::{
 };
 
 use super::{clock, errno};
-use crate::storage::Zeroable;
+use crate::memory::Zeroable;
 
 /// A queue of packets. Each has a key, and a context, which this crate uses as a number: the system
 /// gives both back as they were passed in, and follows neither.

@@ -14,7 +14,7 @@ use windows_sys::Win32::Networking::WinSock::{self, FD_SET, SOCKET, TIMEVAL};
 
 use super::errno;
 use super::source::{RawSource, winsock};
-use crate::storage::try_zeroed_slice;
+use crate::memory::try_zeroed_slice;
 
 /// A set of sockets in the system's form (counted-sets).
 #[derive(Debug)]

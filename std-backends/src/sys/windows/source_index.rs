@@ -3,7 +3,7 @@
 use selkie_core::{Error, ErrorKind, Token};
 
 use super::source::RawSource;
-use crate::storage::{Zeroable, try_zeroed_slice};
+use crate::memory::{Zeroable, try_zeroed_slice};
 
 /// Returns 0: the size of a table does not depend on a limit of the process.
 #[expect(clippy::unnecessary_wraps, reason = "other systems can fail at this")]

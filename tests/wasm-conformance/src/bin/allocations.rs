@@ -20,7 +20,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use selkie::{Config, EventLoop, HeapLoop, HeapServer, Peer, Server, Service};
+use selkie::memory::{HeapLoop, HeapServer};
+use selkie::{Config, EventLoop, Peer, Server, Service};
 
 /// The system's allocator, with a count of its calls.
 struct Counting {
@@ -91,18 +92,26 @@ impl Service for Echo {
 }
 
 /// The platform, its listener, and the address of that.
-type Opened<P> = (P, selkie::Socket, String);
+type Opened<P> = (P, selkie::platform::Socket, String);
 
 #[cfg(target_env = "p1")]
-fn open(slots: usize, address: &str) -> Result<Opened<selkie::PollOneoff<'static>>, selkie::Error> {
-    let mut platform = selkie::PollOneoff::new(selkie::PollOneoffStorage::leaked(slots));
+fn open(
+    slots: usize,
+    address: &str,
+) -> Result<Opened<selkie::platform::PollOneoff<'static>>, selkie::Error> {
+    let mut platform =
+        selkie::platform::PollOneoff::new(selkie::platform::PollOneoffStorage::leaked(slots));
     let listener = platform.preopened_listener()?;
     Ok((platform, listener, address.to_owned()))
 }
 
 #[cfg(target_env = "p2")]
-fn open(slots: usize, address: &str) -> Result<Opened<selkie::IoPoll<'static>>, selkie::Error> {
-    let mut platform = selkie::IoPoll::new(selkie::IoPollStorage::leaked(slots))?;
+fn open(
+    slots: usize,
+    address: &str,
+) -> Result<Opened<selkie::platform::IoPoll<'static>>, selkie::Error> {
+    let mut platform =
+        selkie::platform::IoPoll::new(selkie::platform::IoPollStorage::leaked(slots))?;
     let address = address.parse().map_err(|_| selkie::ErrorKind::InvalidInput)?;
     let listener = platform.listen(address, 128)?;
     let address = platform.local_address(listener)?;
@@ -121,13 +130,16 @@ fn check_dropped_tables() {
 
     let mut pages_after = None;
     for _ in 0..3 {
-        let mut table = selkie::zeroed_slice::<u8>(LEN);
+        let mut table = selkie::memory::zeroed_slice::<u8>(LEN);
         assert!(table.iter().all(|&byte| byte == 0), "a new table is empty");
         table.fill(0xff);
         drop(table);
         assert_eq!(*pages_after.get_or_insert(pages()), pages(), "its pages are used again");
     }
-    assert!(selkie::ZeroedSlice::<u8>::try_new(usize::MAX).is_err(), "too much is an error");
+    assert!(
+        selkie::memory::ZeroedSlice::<u8>::try_new(usize::MAX).is_err(),
+        "too much is an error"
+    );
 }
 
 fn main() -> Result<(), selkie::Error> {

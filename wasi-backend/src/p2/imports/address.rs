@@ -29,11 +29,10 @@ pub(super) fn flat(address: &SocketAddr) -> FlatAddress {
     flat
 }
 
-/// `result<ip-socket-address, error-code>`; an error is in the place of the family.
+/// `ip-socket-address`.
 #[derive(Clone, Copy, Default)]
 #[repr(C, align(4))]
-pub(crate) struct RawAddress {
-    is_error: [u8; 4],
+pub(crate) struct RawSocketAddress {
     /// 0 for version 4, 1 for version 6.
     family: [u8; 4],
     port: [u8; 2],
@@ -42,22 +41,54 @@ pub(crate) struct RawAddress {
     rest: [u8; 26],
 }
 
+/// `result<ip-socket-address, error-code>`; an error is in the place of the family.
+#[derive(Clone, Copy, Default)]
+#[repr(C, align(4))]
+pub(crate) struct RawAddress {
+    is_error: [u8; 4],
+    address: RawSocketAddress,
+}
+
 impl RawAddress {
     /// Converts the result.
     pub(super) fn result(&self) -> Result<SocketAddr, ErrorCode> {
-        if self.is_error[0] != 0 {
-            return Err(self.family[0]);
-        }
+        if self.is_error[0] == 0 { Ok(self.address.read()) } else { Err(self.address.family[0]) }
+    }
+}
+
+impl RawSocketAddress {
+    /// Converts to an address.
+    pub(super) fn read(&self) -> SocketAddr {
         let port = u16::from_le_bytes(self.port);
         if self.family[0] == 0 {
             let [a, b, c, d, ..] = self.rest;
-            return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port));
+            return SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), port);
         }
         let word =
             |at: usize| u32::from_le_bytes(core::array::from_fn(|index| self.rest[at + index]));
         let segments = core::array::from_fn(|index| {
             u16::from_le_bytes([self.rest[6 + 2 * index], self.rest[7 + 2 * index]])
         });
-        Ok(SocketAddrV6::new(Ipv6Addr::from(segments), port, word(2), word(22)).into())
+        SocketAddrV6::new(Ipv6Addr::from(segments), port, word(2), word(22)).into()
+    }
+
+    /// Converts an address.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) fn write(address: &SocketAddr) -> Self {
+        let mut raw = Self { port: address.port().to_le_bytes(), ..Self::default() };
+        match address {
+            SocketAddr::V4(address) => raw.rest[..4].copy_from_slice(&address.ip().octets()),
+            SocketAddr::V6(address) => {
+                raw.family[0] = 1;
+                raw.rest[2..6].copy_from_slice(&address.flowinfo().to_le_bytes());
+                for (place, segment) in
+                    raw.rest[6..22].chunks_exact_mut(2).zip(address.ip().segments())
+                {
+                    place.copy_from_slice(&segment.to_le_bytes());
+                }
+                raw.rest[22..].copy_from_slice(&address.scope_id().to_le_bytes());
+            }
+        }
+        raw
     }
 }

@@ -7,8 +7,12 @@
 //! is valid for the call.
 
 mod address;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod lookup;
 mod streams;
 mod tcp;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod udp;
 
 pub(crate) use self::streams::*;
 pub(crate) use self::tcp::*;

@@ -105,6 +105,14 @@ unsafe extern "C" {
     pub(crate) safe fn drop_output(stream: Handle);
 }
 
+#[cfg(target_arch = "wasm32")]
+#[link(wasm_import_module = "wasi:cli/stdin@0.2.0")]
+unsafe extern "C" {
+    /// Returns a stream of standard input.
+    #[link_name = "get-stdin"]
+    pub(crate) safe fn stdin() -> Handle;
+}
+
 #[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.2.0")]
 unsafe extern "C" {
     /// Returns the nanoseconds of the host's monotonic clock.

@@ -23,7 +23,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn result(self) -> Result<(), ErrorCode> {
+    pub(super) fn result(self) -> Result<(), ErrorCode> {
         if self.is_error == 0 { Ok(()) } else { Err(self.error) }
     }
 }
@@ -31,13 +31,13 @@ impl Done {
 /// `result` of up to three handles, or an `error-code` in the first byte of the first.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
-struct RawHandles {
+pub(super) struct RawHandles {
     is_error: u8,
     sockets: [Handle; 3],
 }
 
 impl RawHandles {
-    fn result<const COUNT: usize>(self) -> Result<[Handle; COUNT], ErrorCode> {
+    pub(super) fn result<const COUNT: usize>(self) -> Result<[Handle; COUNT], ErrorCode> {
         if self.is_error == 0 {
             Ok(core::array::from_fn(|index| self.sockets[index]))
         } else {
@@ -115,15 +115,20 @@ pub(crate) fn create_socket(address: &SocketAddr) -> Result<Handle, ErrorCode> {
     created.result().map(|[socket]| socket)
 }
 
+/// Makes a call about the host's network.
+pub(super) fn with_network(call: impl FnOnce(Handle)) {
+    let network = instance_network();
+    call(network);
+    drop_network(network);
+}
+
 /// Makes a call that names an address on the host's network.
-fn with_address(
+pub(super) fn with_address(
     address: &SocketAddr,
     call: impl FnOnce(Handle, FlatAddress, *mut Done),
 ) -> Result<(), ErrorCode> {
     let mut done = Done::default();
-    let network = instance_network();
-    call(network, flat(address), &raw mut done);
-    drop_network(network);
+    with_network(|network| call(network, flat(address), &raw mut done));
     done.result()
 }
 

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use selkie::platform::{Close, Transport, Wait};
-use selkie::{Error, ErrorKind, Instant, Socket};
+use selkie::platform::{Close, Socket, Transport, Wait};
+use selkie::{Error, ErrorKind, Instant};
 use selkie_conformance::{Fixture, TransportFixture, WaitFixture};
 
 use crate::platform::{self, Given, Platform};

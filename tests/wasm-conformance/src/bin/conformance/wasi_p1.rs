@@ -4,7 +4,8 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 
-use selkie::{Error, ErrorKind, PollOneoff, PollOneoffStorage, Socket};
+use selkie::platform::{PollOneoff, PollOneoffStorage, Socket};
+use selkie::{Error, ErrorKind};
 
 use crate::fixture::Listener;
 

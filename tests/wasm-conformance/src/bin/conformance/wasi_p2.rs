@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use selkie::{Error, IoPoll, IoPollStorage};
+use selkie::Error;
+use selkie::platform::{IoPoll, IoPollStorage};
 
 use crate::fixture::Listener;
 

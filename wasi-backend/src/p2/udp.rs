@@ -1,0 +1,112 @@
+//! UDP sockets. `mod.rs` lists the quirks.
+
+use core::net::SocketAddr;
+
+use selkie_core::platform::{Datagram, Datagrams};
+use selkie_core::{Error, ErrorKind};
+
+use super::streams::{Kind, State, Streams};
+use super::{IoPoll, error};
+use crate::p2::imports::{ErrorCode, Handle, WOULD_BLOCK, udp};
+use crate::shared::socket_table::Socket;
+
+/// Size of a page of memory, which the longest message fits into.
+const PAGE: usize = 1 << 16;
+
+static UDP: Kind = Kind {
+    drop_handles: |streams| {
+        // child-first: streams, then the socket.
+        udp::drop_incoming(streams.input);
+        udp::drop_outgoing(streams.output);
+        udp::drop_socket(streams.socket);
+    },
+    local_address: Some(udp::local_address),
+};
+
+impl IoPoll<'_> {
+    /// Opens a UDP socket at `address`. Port 0 means a free port, which
+    /// [`local_address`](Self::local_address) returns. The first one takes a page of memory for
+    /// messages.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen), and [`OutOfMemory`](ErrorKind::OutOfMemory).
+    pub fn bind_udp(&mut self, address: SocketAddr) -> Result<Socket, Error> {
+        self.check_room()?;
+        if self.message.is_empty() {
+            self.message = new_page()?;
+        }
+        let socket = udp::create_socket(&address).map_err(error::error)?;
+        match self.open_udp(socket, &address) {
+            Ok(streams) => Ok(self.list.sockets.insert(streams)),
+            Err(code) => {
+                udp::drop_socket(socket);
+                Err(error::error(code))
+            }
+        }
+    }
+
+    /// Binds a socket and opens its streams.
+    fn open_udp(&mut self, socket: Handle, address: &SocketAddr) -> Result<Streams, ErrorCode> {
+        udp::start_bind(socket, address)?;
+        loop {
+            match udp::finish_bind(socket) {
+                Err(WOULD_BLOCK) => self.block_on(udp::subscribe(socket)),
+                result => break result?,
+            }
+        }
+        let [incoming, outgoing] = udp::streams(socket)?;
+        let pollables = [udp::incoming_subscribe(incoming), udp::outgoing_subscribe(outgoing)];
+        Ok(Streams::other(&UDP, State::Other, [socket, incoming, outgoing], pollables))
+    }
+
+    /// Returns the streams of a UDP socket.
+    fn udp(&mut self, source: Socket) -> Result<[Handle; 2], Error> {
+        let &mut Streams { input, output, kind, .. } = self.streams(source)?;
+        match kind {
+            Some(kind) if core::ptr::eq(kind, &raw const UDP) => Ok([input, output]),
+            _ => Err(Error::new(ErrorKind::InvalidSource)),
+        }
+    }
+}
+
+impl Datagrams for IoPoll<'_> {
+    type Address = SocketAddr;
+
+    fn receive_from(
+        &mut self,
+        source: Socket,
+        buffer: &mut [u8],
+    ) -> Result<Datagram<SocketAddr>, Error> {
+        let [incoming, _] = self.udp(source)?;
+        let received = udp::receive(incoming, self.message).map_err(error::non_blocking)?;
+        let (received, sender) = received.ok_or(Error::WOULD_BLOCK)?;
+        let length = received.min(buffer.len());
+        buffer[..length].copy_from_slice(&self.message[..length]);
+        Ok(Datagram { length, is_truncated: length < received, sender: Some(sender) })
+    }
+
+    fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> Result<(), Error> {
+        let [_, outgoing] = self.udp(source)?;
+        if udp::check_send(outgoing).map_err(error::non_blocking)? == 0 {
+            return Err(Error::WOULD_BLOCK);
+        }
+        match udp::send(outgoing, bytes, address).map_err(error::non_blocking)? {
+            0 => Err(Error::WOULD_BLOCK),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes a new page of memory, which is never given back.
+fn new_page() -> Result<&'static mut [u8], Error> {
+    let number = core::arch::wasm32::memory_grow(0, 1);
+    if number == usize::MAX {
+        return Err(Error::new(ErrorKind::OutOfMemory));
+    }
+    // SAFETY: the page is new, so this is the only reference to it, and it is zero by the
+    // standard. It stays, since memory cannot shrink.
+    Ok(unsafe {
+        core::slice::from_raw_parts_mut(core::ptr::with_exposed_provenance_mut(number * PAGE), PAGE)
+    })
+}
