@@ -1,5 +1,6 @@
 //! A load balancer for TCP: clients are connected to the upstreams in turn, and to the next one if
-//! an upstream refuses or is silent. The service is `Proxy` of `examples/services`.
+//! an upstream refuses or is silent. The service is `Relay` of `selkie::layers`, with `Proxy` of
+//! `examples/services` to choose the upstreams.
 //!
 //! It teaches a service that connects: `Peer::connect` returns at once, and `opened` or `closed`
 //! says later how it went. Each direction of a tunnel flows by itself, a slow end slows the other
@@ -24,12 +25,16 @@ mod native {
 
     use clap::Parser;
     use selkie::front_door::Ready;
+    use selkie::layers::Relay;
     use selkie::platform::Backend;
     use selkie::{Builder, Config};
-    use selkie_services::{Proxy, Tunnel};
+    use selkie_services::Proxy;
 
     use super::command_line;
 
+    /// The size of a buffer. Long reads cost less for each byte, and pages that no slow client
+    /// fills take no memory.
+    const BUFFER: usize = 64 << 10;
     /// The time that tunnels have to end once the proxy is asked to stop.
     const DRAIN: Duration = Duration::from_secs(10);
 
@@ -81,22 +86,20 @@ mod native {
         let connections = 2 * capacity as usize;
         let config =
             Config::DEFAULT.connect_timeout(Some(timeout)).connects_reserved(capacity as usize);
-        let builder = Builder::new().config(config).connections(connections).backend(backend);
-        let slots = builder.slots();
+        let builder = Builder::new().config(config).connections(connections);
+        let builder = builder.buffer_size(BUFFER).backend(backend);
         let mut server = builder.listen(arguments.listen)?;
         let address = server.local_address()?;
-        let handle = server.handle();
-        ctrlc::set_handler(move || handle.drain(DRAIN))?;
-        let server: Ready<()> = server.reserve()?;
-        // As many as the server has memory for.
-        let mut tunnels = vec![Tunnel::EMPTY; slots];
-        let mut proxy = Proxy::new(&arguments.upstreams, &mut tunnels);
+        let mut proxy = Proxy::new(&arguments.upstreams);
         if arguments.proxy_protocol {
             proxy = proxy.with_header(address);
         }
+        let handle = server.handle();
+        ctrlc::set_handler(move || handle.drain(DRAIN))?;
+        let server: Ready<_> = server.reserve()?;
         print(&format!("listening on {address} ({backend}, capacity {capacity})\n"));
-        let finished = server.run(proxy)?;
-        let counters = finished.service.counters();
+        let finished = server.run(Relay::new(proxy))?;
+        let counters = finished.service.route().counters();
         print(&format!(
             "accepted {}, closed {}\ntunnels {}, failures {}, unserved {}\n",
             finished.counters.accepted + finished.counters.connects,

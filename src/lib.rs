@@ -171,13 +171,15 @@ pub mod mailbox {
     pub use crate::front_door::postbox::Postbox;
 }
 
-/// Loops on several cores: how connections reach them, their handle, and how they end.
+/// Loops on several cores: how connections reach them, their messages, their handle, and how they
+/// end.
 #[cfg(all(feature = "std", unix))]
 pub mod shards {
+    pub use selkie_core::shards::*;
     pub use selkie_std::shards::*;
 
     pub use crate::front_door::shards::{
-        FinishedShards, ListeningShards, ShardFailure, Shards, ShardsHandle,
+        FinishedShards, ListeningShards, Mail, ShardFailure, Shards, ShardsHandle,
     };
 }
 

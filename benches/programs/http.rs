@@ -83,7 +83,7 @@ fn contestants((hyper, nginx): (Option<f64>, Option<f64>)) -> Vec<Contestant> {
 }
 
 fn start_nginx() -> Server {
-    Server::peer(CONFIGURATION, None, |directory| {
+    Server::peer(CONFIGURATION, &[], |directory| {
         let folder = directory.path().join("files/bytes");
         fs::create_dir_all(&folder).expect("a folder");
         fs::write(folder.join(LONG.to_string()), vec![b'x'; LONG]).expect("a file");

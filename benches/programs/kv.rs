@@ -45,7 +45,7 @@ fn compare_at(arguments: &Arguments, depth: u64, goal: f64) {
 }
 
 fn redis() -> Server {
-    Server::peer(CONFIGURATION, None, |directory| {
+    Server::peer(CONFIGURATION, &[], |directory| {
         let mut command = Command::new("redis-server");
         command.arg(directory.configuration()).current_dir(directory.path());
         command

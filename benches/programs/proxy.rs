@@ -6,8 +6,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use selkie::layers::Relay;
 use selkie::{Builder, Config};
-use selkie_services::{Proxy, Tunnel};
+use selkie_services::Proxy;
 
 use super::comparison::{Contestant, Subject, Work, compare};
 use super::driver::{Driver, obey, share};
@@ -25,6 +26,15 @@ const NGINX: Peer = Peer {
 /// Clients at once.
 const CLIENTS: u64 = 8;
 const PIECE: usize = 64 << 10;
+/// The buffer of ours, as in the example.
+const BUFFER: usize = 64 << 10;
+
+/// The buffer of a peer.
+#[derive(Clone, Copy, Debug)]
+enum Buffer {
+    Default,
+    AsOurs,
+}
 
 pub(crate) fn run(arguments: &Arguments) {
     let upstream = Server::role(&["upstream"], CLIENT_CORE);
@@ -32,24 +42,26 @@ pub(crate) fn run(arguments: &Arguments) {
     let explanation = "8 connections; one half of the bytes goes up, then the other down.";
     let title = "proxy, bytes";
     let subject = Subject { title, explanation, unit: "MiB" };
-    compare_with(arguments, subject, &upstream, "tunnel-bytes", mebibytes);
+    let buffers = [Buffer::Default, Buffer::AsOurs];
+    compare_with(arguments, subject, &upstream, &buffers, ("tunnel-bytes", mebibytes));
     let connections = arguments.scaled(2000, 50);
     let explanation = "8 at once; each sends a byte, gets one, and ends.";
     let subject = Subject { title: "proxy, connections", explanation, unit: "connection" };
-    compare_with(arguments, subject, &upstream, "tunnel-connections", connections);
+    let buffers = [Buffer::Default];
+    compare_with(arguments, subject, &upstream, &buffers, ("tunnel-connections", connections));
 }
 
 fn compare_with(
     arguments: &Arguments,
     subject: Subject<'_>,
     upstream: &Server,
-    role: &str,
-    count: u64,
+    buffers: &[Buffer],
+    (role, count): (&str, u64),
 ) {
     if !arguments.wants(subject.title) {
         return;
     }
-    let contestants = contestants(upstream.port());
+    let contestants = contestants(upstream.port(), buffers);
     let mut drivers: Vec<Option<Driver>> = contestants
         .iter()
         .map(|contestant| {
@@ -63,23 +75,43 @@ fn compare_with(
     });
 }
 
-fn contestants(upstream: u16) -> Vec<Contestant> {
+fn contestants(upstream: u16, buffers: &[Buffer]) -> Vec<Contestant> {
     let ours = Server::role(&["proxy", &upstream.to_string()], SERVER_CORE);
-    let haproxy = HAPROXY.find().map(|()| {
-        Server::peer(include_str!("peers/haproxy.cfg"), Some(upstream), |directory| {
-            let mut command = Command::new("haproxy");
-            command.arg("-db").arg("-f").arg(directory.configuration());
-            command
-        })
-    });
-    let nginx = NGINX.find().map(|()| {
-        Server::peer(include_str!("peers/nginx-stream.conf"), Some(upstream), nginx_command)
-    });
-    vec![
-        Contestant { name: "selkie proxy", goal: None, server: Ok(ours) },
-        Contestant { name: "haproxy", goal: Some(1.0), server: haproxy },
-        Contestant { name: "nginx stream", goal: Some(1.0), server: nginx },
-    ]
+    let mut contestants = vec![Contestant { name: "selkie proxy", goal: None, server: Ok(ours) }];
+    for &buffer in buffers {
+        let (haproxy, nginx) = match buffer {
+            Buffer::Default => ("haproxy", "nginx stream"),
+            Buffer::AsOurs => ("haproxy, 64 KiB", "nginx stream, 64 KiB"),
+        };
+        let server = HAPROXY.find().map(|()| start_haproxy(upstream, buffer));
+        contestants.push(Contestant { name: haproxy, goal: Some(1.0), server });
+        let server = NGINX.find().map(|()| start_nginx(upstream, buffer));
+        contestants.push(Contestant { name: nginx, goal: Some(1.0), server });
+    }
+    contestants
+}
+
+fn start_haproxy(upstream: u16, buffer: Buffer) -> Server {
+    let words = words(upstream, buffer);
+    Server::peer(include_str!("peers/haproxy.cfg"), &words, |directory| {
+        let mut command = Command::new("haproxy");
+        command.arg("-db").arg("-f").arg(directory.configuration());
+        command
+    })
+}
+
+fn start_nginx(upstream: u16, buffer: Buffer) -> Server {
+    let words = words(upstream, buffer);
+    Server::peer(include_str!("peers/nginx-stream.conf"), &words, nginx_command)
+}
+
+/// Returns what is replaced in the configuration of a peer.
+fn words(upstream: u16, buffer: Buffer) -> [(&'static str, String); 2] {
+    let bytes = match buffer {
+        Buffer::Default => 16 << 10,
+        Buffer::AsOurs => BUFFER,
+    };
+    [("@UPSTREAM@", upstream.to_string()), ("@BUFFER@", bytes.to_string())]
 }
 
 /// Plays `proxy UPSTREAM`.
@@ -87,12 +119,11 @@ pub(crate) fn serve(role: &Role) {
     let upstream = SocketAddr::from(([127, 0, 0, 1], role.number(1)));
     let timeout = Some(Duration::from_secs(3));
     let config = Config::DEFAULT.connect_timeout(timeout).connects_reserved(256);
-    let builder = Builder::new().config(config).connections(512);
-    let mut tunnels = vec![Tunnel::EMPTY; builder.slots()];
+    let builder = Builder::new().config(config).connections(512).buffer_size(BUFFER);
     let mut server = builder.listen(([127, 0, 0, 1], 0).into()).expect("a free port");
     announce(server.local_address().expect("an address").port());
     let upstreams = [upstream];
-    server.run(Proxy::new(&upstreams, &mut tunnels)).expect("memory");
+    server.run(Relay::new(Proxy::new(&upstreams))).expect("memory");
 }
 
 /// Plays `upstream`: reads a number of bytes as its client says, and sends as many.

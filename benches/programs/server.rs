@@ -56,17 +56,19 @@ impl Server {
         Self { child, port, _directory: None }
     }
 
-    /// Starts a peer with a configuration, in which words between `@` are replaced. `command`
-    /// returns its command line in a folder of its own.
+    /// Starts a peer with a configuration, in which `@PORT@` and the given words are replaced.
+    /// `command` returns its command line in a folder of its own.
     pub(crate) fn peer(
         configuration: &str,
-        upstream: Option<u16>,
+        words: &[(&str, String)],
         command: impl FnOnce(&Directory) -> Command,
     ) -> Self {
         let port = free_port();
         let directory = Directory::new();
-        let text = configuration.replace("@PORT@", &port.to_string());
-        let text = text.replace("@UPSTREAM@", &upstream.unwrap_or_default().to_string());
+        let mut text = configuration.replace("@PORT@", &port.to_string());
+        for (word, value) in words {
+            text = text.replace(word, value);
+        }
         fs::write(directory.configuration(), text).expect("a configuration");
         let mut command = command(&directory);
         bind(&mut command, SERVER_CORE);

@@ -29,7 +29,7 @@ built() {
 test_backends() {
     run "$@" "$(built src/lib.rs)" --test-threads=4 || return
     run "$@" "$(built missing.rs)" --test-threads=4 || return
-    run "$@" "$(built allocations.rs)" --test-threads=8 || return
+    run "$@" "$(built allocations/main.rs)" --test-threads=8 || return
     run "$@" "$(built afd.rs)" --calls || return
     # The number of a closed socket is that of the next one: these cases run alone.
     run "$@" "$(built conformance/main.rs)" --test-threads=1 broken an_error_is_returned || return
@@ -66,7 +66,8 @@ drop=()
 if [ "$(id -u)" = 0 ] && have setpriv; then
     drop=(setpriv --bounding-set=-net_bind_service --inh-caps=-net_bind_service)
 fi
-"${drop[@]}" wineserver --persistent || not_run "Wine's server cannot be started"
+"${drop[@]}" wineserver --persistent >/dev/null 2>&1 </dev/null ||
+    not_run "Wine's server cannot be started"
 # Nothing of Wine outlives the step.
 trap 'wineserver --kill >/dev/null 2>&1 || true' EXIT
 [ "$(id -u)" = 0 ] && [ ${#drop[@]} = 0 ] || export SELKIE_WINDOWS_UNPRIVILEGED=1
@@ -88,7 +89,7 @@ wait "$wineboot" || not_run "Wine makes no prefix in $WINEPREFIX: $(cat "$logs/w
 
 started=$SECONDS
 export SELKIE_WINDOWS_PROGRAMS="$target_folder/$target/debug"
-run cargo test --locked --package selkie-tests --test programs --test windows -- --test-threads=4
+run cargo test --locked --package selkie-tests --test programs --test windows
 # One thread of Wine serves all its programs, so these wait until the clients have finished.
 status=0
 test_backends wine >"$logs/backends" 2>&1 || status=$?

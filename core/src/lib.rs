@@ -83,6 +83,7 @@
 //! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
 //! | act on all connections, see who connected | [`peers`] |
 //! | post messages to connections from other threads | [`mailbox`] |
+//! | send messages between the services of several loops | [`shards`] |
 //! | set every limit, read every count | [`Config`], [`Counters`], [`CloseReason`], [`counters`] |
 //! | put a protocol between bytes and a service | [`layers`] |
 //! | test a service without a server | [`testing`] |
@@ -104,6 +105,7 @@
 extern crate std;
 
 pub mod adapters;
+mod address_table;
 pub mod backend;
 mod bitset;
 mod compact;
@@ -115,6 +117,7 @@ mod event_loop;
 mod front_door;
 pub mod layers;
 mod server;
+pub mod shards;
 pub mod testing;
 
 pub use contract::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
@@ -132,12 +135,13 @@ pub mod platform {
 /// The memory of loops and servers, which the caller provides; the tables in it; a front door that
 /// needs no other memory.
 pub mod memory {
+    pub use crate::address_table::LimitEntry;
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
     pub use crate::front_door::{StaticBuilder, StaticFrontDoor, StaticMemory};
     pub use crate::server::{
-        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer,
+        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits,
     };
 }
 

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use selkie::{Builder, CloseReason, Service};
+#[cfg(unix)]
+use selkie::shards::{Mail, ShardService};
+use selkie::{Builder, CloseReason, Config, Service};
 
 use backend::Choice;
 use command_line::{parse, read};
@@ -44,6 +46,18 @@ struct Arguments {
     /// The seconds without a byte after which a client is disconnected; never, if not given.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
+
+    /// The number of clients to serve at once from one address; one more is reset.
+    #[arg(long, value_name = "N", value_parser = clients)]
+    per_address: Option<u32>,
+
+    /// The number of clients to accept in a second; more wait.
+    #[arg(long, value_name = "N", value_parser = clients)]
+    accepts: Option<u32>,
+
+    /// The number of bytes to read from a client in a second; more wait.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
 }
 
 /// Serves what `service` makes, for as many clients as its argument says, until Ctrl-C.
@@ -94,18 +108,36 @@ pub(crate) fn run_on_cores<S: Service<Session: Send> + Send>(
             if on_cores.shards == 1 {
                 return serve(&arguments, service);
             }
-            let (builder, address) = (arguments.builder(), arguments.address);
-            if arguments.backend.is_some_and(|choice| choice.selector().is_none()) {
-                return Err("shards take a selector: leave io_uring out of `--backend`".to_owned());
-            }
-            let backend = arguments.backend.and_then(Choice::selector).unwrap_or_default();
-            let capacity = arguments.capacity;
-            let slots = builder.slots();
-            let description = format!("{backend}, capacity {capacity}");
-            shards::serve(&on_cores, builder, address, &description, |_| service(slots))
+            shards::serve(&on_cores, &arguments, |server, slots| server.run(|_| service(slots)))
         });
     #[cfg(not(unix))]
     let served = parse(command).and_then(|matches| serve(&read(&matches)?, &mut service));
+    exit_code(name, served)
+}
+
+/// Serves like [`run`], and on several cores if the command line says so. Their services send
+/// messages to each other: up to `parcels` of each of them wait in a mailbox.
+#[cfg(unix)]
+#[allow(dead_code, reason = "each example uses one of them")]
+pub(crate) fn run_with_mail<S: Service, T: ShardService<Session: Send> + Send>(
+    name: &'static str,
+    about: &'static str,
+    alone: impl FnOnce(usize) -> S,
+    parcels: usize,
+    mut sharded: impl FnMut(usize, Mail<T::Message>) -> T,
+) -> ExitCode {
+    let command = Arguments::command().name(name).about(about);
+    let command = <shards::ShardArguments as clap::Args>::augment_args(command);
+    let served = parse(command).and_then(|matches| {
+        let (arguments, on_cores) = (read(&matches)?, read::<shards::ShardArguments>(&matches)?);
+        if on_cores.shards == 1 {
+            return serve(&arguments, alone);
+        }
+        let capacity = on_cores.shards * parcels;
+        shards::serve(&on_cores, &arguments, |server, slots| {
+            server.run_with_mail(capacity, |mail| sharded(slots, mail))
+        })
+    });
     exit_code(name, served)
 }
 
@@ -124,7 +156,12 @@ impl Arguments {
     /// Returns the settings of the server.
     fn builder(&self) -> Builder {
         let capacity = self.capacity as usize;
-        let builder = Builder::new().connections(capacity).idle_timeout(self.idle_timeout);
+        let config = Config::DEFAULT
+            .idle_timeout(self.idle_timeout)
+            .connections_per_address(self.per_address)
+            .accepts_per_second(self.accepts)
+            .bytes_per_second(self.rate);
+        let builder = Builder::new().connections(capacity).config(config);
         match self.backend.and_then(Choice::selector) {
             Some(backend) => builder.backend(backend),
             None => builder,
@@ -196,13 +233,24 @@ fn report(server: &selkie::Counters, turns: selkie::counters::LoopCounters) -> S
         .filter(|&reason| server.closed_for(reason) > 0)
         .map(|reason| format!("{} {reason}", server.closed_for(reason)))
         .collect();
+    let limited = [
+        ("refused by address", server.refused_by_address),
+        ("delayed accepts", server.accepts_delayed),
+        ("delayed reads", server.reads_delayed),
+    ];
+    let limited: Vec<String> = limited
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name} {count}\n"))
+        .collect();
+    let limited = limited.concat();
     format!(
         "accepted {}, refused {}, gone before accept {}, accept failures {}, \
          pauses at capacity {}, at most {} open\n\
          closed {}: {}\n\
          bytes in {}, bytes out {}, at most {} buffers in use, {} waits for one\n\
          turns {}, of which idle {}; events {}, of which stale {}; spurious reads {}; \
-         deadlines {}\n",
+         deadlines {}\n{limited}",
         server.accepted,
         server.refused,
         server.aborted_early,

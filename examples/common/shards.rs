@@ -1,13 +1,13 @@
 //! The part of the examples that serve on several cores.
 
 use std::io::stdout;
-use std::net::SocketAddr;
 
 use clap::Args;
-use selkie::shards::{Distribution, Shards};
-use selkie::{Builder, Service};
+use selkie::ServeError;
+use selkie::shards::{Distribution, FinishedShards, ListeningShards, Shards};
 
-use super::{DRAIN, platform, report};
+use super::backend::Choice;
+use super::{Arguments, DRAIN, platform, report};
 
 /// The part of the command line that concerns several cores.
 #[derive(Debug, Args)]
@@ -25,24 +25,27 @@ pub(super) struct ShardArguments {
     pinned: bool,
 }
 
-/// Serves on several threads until asked to stop.
-pub(super) fn serve<S: Service<Session: Send> + Send>(
+/// Serves on several threads until asked to stop. `run` gets the shards, and the number of slots of
+/// each one's loop.
+pub(super) fn serve<S>(
     arguments: &ShardArguments,
-    builder: Builder,
-    address: SocketAddr,
-    description: &str,
-    service: impl FnMut(usize) -> S,
+    common: &Arguments,
+    run: impl FnOnce(ListeningShards, usize) -> Result<FinishedShards<S>, ServeError>,
 ) -> Result<(), String> {
+    if common.backend.is_some_and(|choice| choice.selector().is_none()) {
+        return Err("shards take a selector: leave io_uring out of `--backend`".to_owned());
+    }
+    let backend = common.backend.and_then(Choice::selector).unwrap_or_default();
     let ShardArguments { shards, distribution, pinned } = *arguments;
-    let server = Shards::new(builder, shards).distribution(distribution).pinned(pinned);
-    let server = server.listen(address).map_err(|error| error.to_string())?;
+    let server = Shards::new(common.builder(), shards).distribution(distribution).pinned(pinned);
+    let slots = server.slots();
+    let server = server.listen(common.address).map_err(|error| error.to_string())?;
     let handle = server.handle();
     platform::on_termination(move || handle.drain(DRAIN))?;
-    let address = server.local_address();
-    let listening =
-        format!("listening on {address} ({description}, {shards} shards by {distribution})\n");
-    platform::print(stdout(), &listening);
-    let finished = server.run(service).map_err(|error| error.to_string())?;
+    let (address, capacity) = (server.local_address(), common.capacity);
+    let sizes = format!("capacity {capacity}, {shards} shards by {distribution}");
+    platform::print(stdout(), &format!("listening on {address} ({backend}, {sizes})\n"));
+    let finished = run(server, slots).map_err(|error| error.to_string())?;
     platform::print(stdout(), &report(&finished.counters(), finished.loop_counters()));
     match finished.shards.into_iter().find_map(Result::err) {
         Some(failure) => Err(failure.to_string()),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use selkie_core::memory::LimitEntry;
 use selkie_core::platform::ListenOptions;
 use selkie_core::{Config, Error, Server, Service};
 
@@ -50,6 +51,8 @@ pub struct Builder {
     buffers_each: usize,
     buffer_size: usize,
     events: usize,
+    /// Listeners that fit beside the connections.
+    listeners: usize,
     backend: Option<Backend>,
     listen_options: ListenOptions,
     config: Config,
@@ -69,6 +72,7 @@ impl Builder {
             buffers_each: open::BUFFERS_EACH,
             buffer_size: 16 << 10,
             events: 512,
+            listeners: LISTENERS_MAX,
             backend: None,
             listen_options: ListenOptions::DEFAULT,
             config: Config::DEFAULT,
@@ -152,6 +156,7 @@ impl Builder {
     #[must_use]
     pub fn memory<S: Service>(&self) -> usize {
         let slots = self.slots();
+        let limits = if self.config.needs_limit_memory() { slots } else { 0 };
         open::memory(self.backend_or_default(), self.connections, slots)
             .saturating_add(HeapLoop::memory(slots, self.events))
             .saturating_add(HeapServer::<Socket, S::Session>::memory(
@@ -159,12 +164,22 @@ impl Builder {
                 slots.saturating_mul(self.buffers_each),
                 self.buffer_size,
             ))
+            .saturating_add(limits.saturating_mul(size_of::<LimitEntry>()))
     }
 
     /// Returns the number of slots of the loop: tokens have an index below that.
     #[must_use]
     pub const fn slots(&self) -> usize {
-        self.connections.saturating_add(LISTENERS_MAX + TOKENS_BESIDE)
+        self.connections.saturating_add(self.listeners).saturating_add(TOKENS_BESIDE)
+    }
+
+    /// Makes room for so many listeners, if they are more than usual.
+    #[cfg(unix)]
+    pub(super) const fn with_listeners(mut self, listeners: usize) -> Self {
+        if listeners > self.listeners {
+            self.listeners = listeners;
+        }
+        self
     }
 
     /// Returns the number of connections.
@@ -192,7 +207,16 @@ impl Builder {
     pub(super) fn server_memory<T>(&self) -> Result<HeapServer<Socket, T>, ServeError> {
         let buffers = self.slots().saturating_mul(self.buffers_each);
         HeapServer::new(self.slots(), buffers, self.buffer_size)
+            .and_then(|memory| self.with_limits(memory))
             .map_err(|error| self.no_memory(error))
+    }
+
+    /// Adds a table for limits by address and rate, if there are any.
+    pub(super) fn with_limits<Source: Copy, T>(
+        &self,
+        memory: HeapServer<Source, T>,
+    ) -> Result<HeapServer<Source, T>, Error> {
+        if self.config.needs_limit_memory() { memory.with_limits() } else { Ok(memory) }
     }
 
     /// Makes a server.

@@ -101,6 +101,19 @@ fn a_long_reply_arrives_whole_at_a_slow_reader() {
 }
 
 #[test]
+fn a_client_that_has_ended_its_stream_gets_the_whole_reply() {
+    let server = crate::start(PROGRAM, &[]);
+    let mut client = server.target().connect();
+    let request = b"GET /bytes/3000000 HTTP/1.1\r\nHost: x\r\n\r\n";
+    client.write_all(request).expect("the server reads");
+    client.shutdown(Shutdown::Write).expect("the connection stands");
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).expect("the end comes in time");
+    assert_eq!(parts(&reply).1.len(), 3_000_000);
+    server.stop();
+}
+
+#[test]
 fn a_body_is_echoed_by_its_length_and_in_chunks() {
     let server = crate::start(PROGRAM, &[]);
     let body = "0123456789".repeat(100_000);

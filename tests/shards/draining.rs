@@ -1,65 +1,130 @@
 //! Ending one shard, and all of them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use selkie::CloseReason;
 use selkie::shards::Distribution;
 
-use super::fleet::{Fleet, PATIENCE, shard_of};
+use super::fleet::{Fleet, PATIENCE, shard_of, wait_until};
 
-/// Drains shard 0 of two while clients come and go, and returns those that were lost.
-fn lost_while_one_drains(distribution: Distribution) -> (usize, usize) {
-    let fleet = Fleet::start(2, distribution, 1000);
-    let is_over = AtomicBool::new(false);
-    let (served, lost) = thread::scope(|scope| {
-        let load = scope.spawn(|| {
-            let (mut served, mut lost) = (0, 0);
-            while !is_over.load(Ordering::SeqCst) || served < 200 {
-                let mut client = fleet.connect();
-                match shard_of(&mut client) {
-                    Some(_) => served += 1,
-                    None => lost += 1,
-                }
-            }
-            (served, lost)
-        });
-        while fleet.accepted().iter().any(|&count| count < 20) {
-            thread::yield_now();
+/// Threads of clients that connect, ask and leave without a pause.
+const LOADS: usize = 8;
+
+/// Returns how many clients there are while shards drain: `SELKIE_CLIENTS`, or a few.
+fn clients_wanted() -> usize {
+    std::env::var("SELKIE_CLIENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(3_000)
+}
+
+/// Connects clients one after the other until it is over, each of which asks twice. Returns the
+/// number of those that were answered, and of those that were lost.
+fn come_and_go(fleet: &Fleet, served: &AtomicUsize, is_over: &AtomicBool) -> usize {
+    let mut lost = 0;
+    while !is_over.load(Ordering::SeqCst) {
+        let mut client = fleet.connect();
+        let answers = [shard_of(&mut client), shard_of(&mut client)];
+        if answers.iter().all(Option::is_some) {
+            served.fetch_add(1, Ordering::SeqCst);
+        } else {
+            lost += 1;
         }
-        fleet.handle.drain_shard(0, PATIENCE);
-        let before = fleet.accepted()[1];
-        while fleet.accepted()[1] < before + 200 {
-            thread::yield_now();
+    }
+    lost
+}
+
+/// Drains two of three shards while clients come and go, and returns the number of clients that
+/// were served and of those that were lost.
+fn lost_while_two_drain(distribution: Distribution) -> (usize, usize) {
+    let fleet = Fleet::start(3, distribution, 1000);
+    let (served, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let wanted = clients_wanted();
+    let lost = thread::scope(|scope| {
+        let load = || come_and_go(&fleet, &served, &is_over);
+        let loads: Vec<_> = (0..LOADS).map(|_| scope.spawn(load)).collect();
+        for part in 1..=3 {
+            while served.load(Ordering::SeqCst) < wanted * part / 3 {
+                assert!(loads.iter().all(|load| !load.is_finished()), "clients come all the time");
+                thread::yield_now();
+            }
+            if part < 3 {
+                fleet.handle.drain_shard(part - 1, PATIENCE);
+            }
         }
         is_over.store(true, Ordering::SeqCst);
-        load.join().expect("the clients")
+        loads.into_iter().map(|load| load.join().expect("the clients")).sum()
     });
+    // By core, the clients may all have run on one.
+    let is_spread = fleet.accepted().iter().all(|&count| count > 0);
+    assert!(is_spread || distribution == Distribution::Cpu, "{:?}", fleet.accepted());
     fleet.handle.drain(PATIENCE);
     let finished = fleet.finish();
     assert_eq!(finished.counters().closed_for(CloseReason::Expelled), 0);
+    let served = served.load(Ordering::SeqCst);
+    println!("{distribution}: {served} clients were served while two of three shards drained");
     (served, lost)
 }
 
 #[test]
-fn no_client_is_lost_while_one_of_the_shards_drains_by_hash() {
-    let (served, lost) = lost_while_one_drains(Distribution::Hash);
+fn no_client_is_lost_while_shards_drain_by_hash() {
+    let (served, lost) = lost_while_two_drain(Distribution::Hash);
+    assert_eq!(lost, 0, "of {served}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_client_is_lost_while_shards_drain_by_core() {
+    let (served, lost) = lost_while_two_drain(Distribution::Cpu);
     assert_eq!(lost, 0, "of {served}");
 }
 
 #[test]
-fn no_client_is_lost_while_one_of_the_shards_drains_by_load() {
-    let (served, lost) = lost_while_one_drains(Distribution::LeastLoaded);
+fn no_client_is_lost_while_shards_drain_by_load() {
+    let (served, lost) = lost_while_two_drain(Distribution::LeastLoaded);
     assert_eq!(lost, 0, "of {served}");
 }
 
 #[test]
 fn clients_in_the_backlog_of_a_shard_that_drains_are_served_by_another() {
+    let served = served_from_the_backlog(|fleet, _| {
+        fleet.handle.drain_shard(0, Duration::ZERO);
+    });
+    assert!(served >= 36, "all but those that shard 0 served: {served}");
+}
+
+#[test]
+fn clients_in_the_backlog_of_a_shard_that_panics_are_served_by_another() {
+    let served = served_from_the_backlog(|_, clients| {
+        for client in &mut *clients {
+            client.write_all(b"?").expect("the client is connected");
+            client.set_nonblocking(true).expect("an option");
+        }
+        let is_of_shard_0 = |client: &mut TcpStream| {
+            let mut answer = [0];
+            client.read(&mut answer).is_ok_and(|count| count == 1) && answer == *b"0"
+        };
+        let mut doomed = None;
+        wait_until("an answer of shard 0", || {
+            doomed = clients.iter_mut().position(is_of_shard_0);
+            doomed.is_some()
+        });
+        clients[doomed.expect("an answer")].write_all(b"!").expect("the client is connected");
+        for client in clients {
+            client.set_nonblocking(false).expect("an option");
+        }
+    });
+    assert!(served >= 36, "all but those that shard 0 served: {served}");
+}
+
+/// Fills two shards and their backlogs with 40 clients, ends shard 0, and returns the number of
+/// clients that are answered then.
+fn served_from_the_backlog(end: impl FnOnce(&Fleet, &mut [TcpStream])) -> usize {
     // Shard 0 is full, so its backlog fills.
     let fleet = Fleet::start(2, Distribution::Hash, 4);
-    let clients: Vec<_> = (0..40).map(|_| fleet.connect()).collect();
-    fleet.handle.drain_shard(0, Duration::ZERO);
+    let mut clients: Vec<_> = (0..40).map(|_| fleet.connect()).collect();
+    end(&fleet, &mut clients);
     // Each that is answered leaves its slot to the next.
     let asking: Vec<_> = clients
         .into_iter()
@@ -67,9 +132,27 @@ fn clients_in_the_backlog_of_a_shard_that_drains_are_served_by_another() {
         .collect();
     let answers = asking.into_iter().map(|asked| asked.join().expect("an answer"));
     let served = answers.flatten().count();
-    assert!(served >= 36, "all but those that shard 0 served: {served}");
     fleet.handle.drain(Duration::ZERO);
     fleet.finish();
+    served
+}
+
+#[test]
+fn shards_that_are_full_drain_as_soon_as_their_clients_leave() {
+    for distribution in [Distribution::Hash, Distribution::LeastLoaded] {
+        let fleet = Fleet::start(2, distribution, 8);
+        let mut clients: Vec<_> = (0..32).map(|_| fleet.connect()).collect();
+        wait_until("both are full", || fleet.accepted() == [8, 8]);
+        fleet.handle.drain(Duration::from_secs(3600));
+        // Those of the backlog follow, as the ones before them leave.
+        let asking =
+            clients.drain(..).map(|mut client| thread::spawn(move || shard_of(&mut client)));
+        let asking: Vec<_> = asking.collect();
+        for asked in asking {
+            assert!(asked.join().expect("a client").is_some(), "{distribution}");
+        }
+        assert_eq!(fleet.finish().counters().accepted, 32);
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,11 @@ use selkie::{Builder, Peer, Service};
 /// The most time that a step of these tests may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers each byte with the number of its shard, and panics at `!`.
+/// Answers each byte with the number of its shard, panics at `!`, and is stalled by `.`.
 #[derive(Debug)]
 pub(crate) struct WhichShard {
     shard: u8,
+    stall: Arc<Barrier>,
     open: Arc<[AtomicUsize]>,
 }
 
@@ -32,6 +33,11 @@ impl Service for WhichShard {
 
     fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
         assert!(!bytes.contains(&b'!'), "asked to panic");
+        if bytes.contains(&b'.') {
+            // Once to say that it is stalled, once to go on.
+            self.stall.wait();
+            self.stall.wait();
+        }
         peer.send_some(&vec![b'0' + self.shard; bytes.len()])
     }
 }
@@ -40,6 +46,8 @@ impl Service for WhichShard {
 pub(crate) struct Fleet {
     pub(crate) address: SocketAddr,
     pub(crate) handle: ShardsHandle,
+    /// The barrier at which a stalled shard meets the test.
+    pub(crate) stall: Arc<Barrier>,
     open: Arc<[AtomicUsize]>,
     thread: JoinHandle<FinishedShards<WhichShard>>,
 }
@@ -53,16 +61,18 @@ impl Fleet {
             .listen(([127, 0, 0, 1], 0).into())
             .expect("a free port");
         let open: Arc<[AtomicUsize]> = (0..count).map(|_| AtomicUsize::new(0)).collect();
-        let (address, handle, counted) =
-            (shards.local_address(), shards.handle(), Arc::clone(&open));
+        let stall = Arc::new(Barrier::new(2));
+        let (address, handle) = (shards.local_address(), shards.handle());
+        let (counted, stalled) = (Arc::clone(&open), Arc::clone(&stall));
         let thread = thread::spawn(move || {
             let service = |shard| WhichShard {
                 shard: u8::try_from(shard).expect("few shards"),
+                stall: Arc::clone(&stalled),
                 open: Arc::clone(&counted),
             };
             shards.run(service).expect("memory for all shards")
         });
-        Self { address, handle, open, thread }
+        Self { address, handle, stall, open, thread }
     }
 
     /// Returns the number of connections that each shard has accepted.

@@ -3,4 +3,5 @@
 
 mod draining;
 mod fleet;
+mod mail;
 mod sharing;

@@ -64,6 +64,21 @@ fn clients_beyond_all_shards_wait_until_one_leaves() {
     fleet.finish();
 }
 
+#[test]
+fn clients_beyond_the_queue_of_a_stalled_shard_wait_in_the_backlog() {
+    let fleet = Fleet::start(1, Distribution::LeastLoaded, 1000);
+    let mut first = fleet.connect();
+    assert!(shard_of(&mut first).is_some());
+    std::io::Write::write_all(&mut first, b".").expect("the server reads");
+    fleet.stall.wait();
+    // More than the 256 that wait in the queue.
+    let mut clients: Vec<_> = (0..600).map(|_| fleet.connect()).collect();
+    fleet.stall.wait();
+    assert_eq!(clients.iter_mut().filter_map(shard_of).count(), 600);
+    fleet.handle.stop();
+    assert_eq!(fleet.finish().counters().accepted, 601);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn by_core_the_clients_of_this_machine_go_where_they_run() {

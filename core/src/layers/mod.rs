@@ -1,4 +1,5 @@
 //! Layers between a server and a service: they change the bytes on the way, and pass all else on.
+//! And [`Relay`], which passes bytes on to another connection.
 //!
 //! A layer is a service around a service. It calls the inner one with a [`Peer`](crate::Peer) of
 //! its own, whose operations are a [`Layer`]: those that it changes, and the others from below.
@@ -50,8 +51,10 @@
 
 mod framed;
 mod layer;
+mod relay;
 
 pub use framed::{Framed, FramedSession};
 pub use layer::Layer;
+pub use relay::{Relay, RelaySession, Route};
 
 pub use crate::server::{Ending, PeerOps};

@@ -42,6 +42,36 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         outlined(self.engine.reborrow(), act)
     }
 
+    /// Sends to another connection: without the engine, if that one has nothing pending.
+    #[inline(never)]
+    fn send_beside(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        let Some((index, source)) = self.quiet(token, bytes.len()) else {
+            return self.leave(move |engine| engine.send_all(token, bytes));
+        };
+        let written = self.engine.context.platform.write(source, bytes);
+        if let Ok(count) = written {
+            self.engine.record_progress(index);
+            bump(&mut self.engine.state.counters.bytes_out, count);
+            if count == bytes.len() {
+                return Ok(());
+            }
+        }
+        self.leave(move |engine| engine.keep_rest(index, bytes, written)).map(|_| ())
+    }
+
+    /// Returns the slot and the source of another connection that has nothing pending, if a buffer
+    /// is free for `count` bytes beside the two that are kept for the current one.
+    #[inline]
+    fn quiet(&self, token: Token, count: usize) -> Option<(usize, P::Source)> {
+        let engine = &self.engine;
+        let fits = (1..=engine.pool.size()).contains(&count);
+        let is_plenty = engine.pool.free() > 2 && !engine.connections.queues.are_buffers_scarce();
+        let index = engine.find(token)?;
+        let is_quiet = engine.connections.get(index)?.is_quiet();
+        let source = engine.source(index)?;
+        (fits && is_plenty && is_quiet).then_some((index, source))
+    }
+
     /// Writes the first answer of the current connection.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
@@ -80,7 +110,10 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
         // A longer answer might not fit into a buffer if the socket takes none of it.
-        if token == self.engine.current && bytes.len() <= self.engine.pool.size() {
+        if token != self.engine.current {
+            return self.send_beside(token, bytes);
+        }
+        if bytes.len() <= self.engine.pool.size() {
             if let Some(source) = self.unsent.take() {
                 return self.write(source, bytes).map(|_| ());
             }
@@ -260,6 +293,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let (mut engine, mut app) = self.engine(context, token);
         engine.record_read(failure.map_or(Ok(0), Err));
         engine.reconcile(&mut app);
+        self.forget_if_closed(context, token);
     }
 
     /// Keeps what the service has left of `count` bytes, and reconciles the connection.
@@ -280,5 +314,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
         debug_assert!(engine.current().phase() != Phase::Free);
         engine.reconcile(&mut app);
+        self.forget_if_closed(context, token);
     }
 }

@@ -1,5 +1,7 @@
 //! Layers, over a recorded peer and over a server.
 
+mod relaying;
+
 use std::time::Duration;
 
 use selkie_core::layers::{Ending, Framed, FramedSession};

@@ -12,6 +12,8 @@ mod ended;
 mod faults;
 mod finality;
 mod holding;
+mod limits;
+mod misuse;
 mod peers;
 mod pool;
 mod posting;

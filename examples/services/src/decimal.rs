@@ -10,22 +10,23 @@ pub(crate) struct Decimal {
 impl Decimal {
     /// Writes a number in decimal.
     pub(crate) fn new(number: u64) -> Self {
-        Self::in_base(number, 10)
+        Self::in_base::<10>(number)
     }
 
     /// Writes a number in hexadecimal.
     pub(crate) fn hexadecimal(number: u64) -> Self {
-        Self::in_base(number, 16)
+        Self::in_base::<16>(number)
     }
 
-    fn in_base(mut number: u64, base: u64) -> Self {
+    /// Writes a number in a base that is known when this is compiled: dividing by it is cheap.
+    fn in_base<const BASE: u64>(mut number: u64) -> Self {
         let mut text = [0; 20];
         let mut start = text.len();
         loop {
             start -= 1;
-            let digit = u8::try_from(number % base).unwrap_or(0);
+            let digit = u8::try_from(number % BASE).unwrap_or(0);
             text[start] = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
-            number /= base;
+            number /= BASE;
             if number == 0 {
                 return Self { text, start };
             }

@@ -21,6 +21,6 @@ pub use chat::{Chat, ChatCounters, Member, Seat};
 pub use dns::{DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, HostEntry, PendingQuery};
 pub use echo::Echo;
 pub use http::{Http, HttpSession};
-pub use kv::{Entry, Kv, Store, StoreError};
+pub use kv::{Chain, Entry, Flight, Kv, Parcel, ShardTables, ShardedKv, Store, StoreError};
 pub use pool::{Client, Pool, PoolCounters, count_primes_below};
-pub use proxy::{Proxy, ProxyCounters, Tunnel};
+pub use proxy::{Proxy, ProxyCounters, Tried};

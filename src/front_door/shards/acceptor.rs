@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use selkie_core::platform::{ListenOptions, Transport};
-use selkie_core::{Context, ErrorKind, Event, EventLoop, Handler, Instant, Interest, Mode, Token};
+use selkie_core::{Context, ErrorKind, Event, EventLoop, Handler, Interest, Mode, Token};
 
 use super::handle::ShardsHandle;
-use super::link::{Handed, Link, push_to_least};
+use super::link::{Handed, Link, push_to_any, push_to_least};
 use crate::front_door::error::{ServeError, Step};
 use crate::front_door::handle::Handle;
 use crate::front_door::open::{self, Backend, Platform};
@@ -21,6 +21,9 @@ use crate::platform::Socket;
 const SLOTS: usize = 3;
 /// Connections that are accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
+/// Connections that are accepted from the backlog at most when all shards drain, so that newcomers
+/// without end do not hold the drain up.
+const DRAIN_ACCEPTS: usize = 4096;
 /// The pause after the system had no descriptor or no memory for a connection.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -62,22 +65,15 @@ impl Acceptor {
             return shards.stop();
         };
         let watched = Interest::READABLE;
-        let mut accepting = Accepting {
-            shards,
-            listener,
-            token,
-            watched,
-            is_resting: false,
-            drain: None,
-            is_done: false,
-        };
-        while !accepting.is_done && !handle.is_stopped() {
+        let mut accepting =
+            Accepting { shards, listener, token, watched, kept: None, is_resting: false };
+        while !handle.is_stopped() && !shards.links().iter().all(Link::is_closed) {
             if event_loop.run_once(&mut accepting).is_err() {
                 return shards.stop();
             }
             let mut context = event_loop.context();
             if let Some(grace) = handle.take_drain() {
-                accepting.drain(&mut context, grace);
+                return accepting.drain(&mut context, grace);
             }
             accepting.look_again(&mut context);
         }
@@ -91,11 +87,23 @@ struct Accepting<'a> {
     token: Token,
     /// The interest that the listener is registered with.
     watched: Interest,
+    /// A connection that every shard gave back, since its last slot was taken meanwhile.
+    kept: Option<Handed>,
     /// Set while the system has no descriptor or no memory.
     is_resting: bool,
-    /// The end of the time for a drain.
-    drain: Option<Instant>,
-    is_done: bool,
+}
+
+/// The reason why accepting stopped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Accepted {
+    /// All that waited.
+    All,
+    /// As many as one turn may.
+    Share,
+    /// As many as the shards and their queues take.
+    UntilFull,
+    /// None more for want of descriptors or memory, or worse.
+    UntilError,
 }
 
 impl Handler<Platform> for Accepting<'_> {
@@ -107,60 +115,61 @@ impl Handler<Platform> for Accepting<'_> {
     }
 
     fn expired(&mut self, context: &mut Context<'_, Platform>, _: Token) {
-        if let Some(deadline) = self.drain {
-            if deadline <= context.now() {
-                return self.finish(context);
-            }
-            let _ = context.set_timer(self.token, deadline);
-        }
         self.is_resting = false;
         self.accept(context);
     }
 }
 
 impl Accepting<'_> {
-    /// Accepts what waits, as far as there are shards for it.
+    /// Accepts a share of what waits, and decides on what the listener is watched for.
     fn accept(&mut self, context: &mut Context<'_, Platform>) {
-        for _ in 0..ACCEPTS_PER_TURN {
-            if !self.has_room() {
-                return self.watch(context, Interest::NONE);
-            }
-            match context.platform.accept(self.listener) {
-                Ok(socket) => {
-                    // A handle that was just made names a descriptor.
-                    let Ok(fd) = context.platform.release(socket) else { continue };
-                    // The last shard with room has ended meanwhile: its client is told by a reset.
-                    drop(push_to_least(self.shards.links(), Handed::Connection(fd)));
-                }
-                Err(error) if error.is_would_block() => {
-                    if self.drain.is_some() {
-                        self.finish(context);
-                    }
-                    return;
-                }
-                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-                Err(_) => return self.retry_later(context),
-            }
+        match self.accept_share(context, ACCEPTS_PER_TURN) {
+            Accepted::All | Accepted::Share => {}
+            Accepted::UntilFull => self.watch(context, Interest::NONE),
+            Accepted::UntilError => self.retry_later(context),
         }
     }
 
+    /// Accepts what waits, as far as there are shards for it.
+    fn accept_share(&mut self, context: &mut Context<'_, Platform>, share: usize) -> Accepted {
+        for _ in 0..share {
+            if !self.has_room() {
+                return Accepted::UntilFull;
+            }
+            match context.platform.accept(self.listener) {
+                Ok(socket) => {
+                    let address = context.platform.remote_address(socket);
+                    // A handle that was just made names a descriptor.
+                    let Ok(fd) = context.platform.release(socket) else { continue };
+                    let handed = Handed::Connection(fd, address);
+                    self.kept = push_to_least(self.shards.links(), handed).err();
+                }
+                Err(error) if error.is_would_block() => return Accepted::All,
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(_) => return Accepted::UntilError,
+            }
+        }
+        Accepted::Share
+    }
+
     /// Returns whether a shard can take one more. If none can, the next that can wakes this loop.
-    fn has_room(&self) -> bool {
+    fn has_room(&mut self) -> bool {
+        if let Some(handed) = self.kept.take() {
+            self.kept = push_to_least(self.shards.links(), handed).err();
+        }
         let links = self.shards.links();
         let has_room = || links.iter().any(|link| link.load_if_free().is_some());
-        if has_room() {
+        if self.kept.is_none() && has_room() {
             return true;
         }
         links.iter().for_each(Link::await_less);
         // A slot that was freed before that has not woken this loop.
-        has_room()
+        self.kept.is_none() && has_room()
     }
 
-    /// Watches the listener again if there is room, and ends with the last shard.
+    /// Watches the listener again if there is room.
     fn look_again(&mut self, context: &mut Context<'_, Platform>) {
-        if self.shards.links().iter().all(Link::is_closed) {
-            self.is_done = true;
-        } else if !self.is_done && !self.is_resting && self.has_room() {
+        if !self.is_resting && self.has_room() {
             self.watch(context, Interest::READABLE);
         }
     }
@@ -179,23 +188,24 @@ impl Accepting<'_> {
         self.watch(context, Interest::NONE);
         self.is_resting = true;
         let retry = context.now() + RETRY;
-        let _ = context.set_timer(self.token, self.drain.map_or(retry, |drain| drain.min(retry)));
+        let _ = context.set_timer(self.token, retry);
     }
 
-    /// Accepts what is in the backlog, and then drains the shards.
+    /// Accepts what is in the backlog, and drains the shards. What they cannot take yet they
+    /// accept themselves, as slots are freed: one of them gets the listener.
     fn drain(&mut self, context: &mut Context<'_, Platform>, grace: Duration) {
-        let deadline = context.now() + grace;
-        let deadline = self.drain.map_or(deadline, |earlier| earlier.min(deadline));
-        self.drain = Some(deadline);
-        let _ = context.set_timer(self.token, deadline);
-        self.accept(context);
-    }
-
-    /// Drains the shards in the time that is left. The listener is closed with the loop.
-    fn finish(&mut self, context: &mut Context<'_, Platform>) {
-        let now = context.now();
-        let left = self.drain.map_or(Duration::ZERO, |deadline| deadline.saturating_since(now));
-        self.shards.drain_shards(left);
-        self.is_done = true;
+        let accepted = self.accept_share(context, DRAIN_ACCEPTS);
+        let links = self.shards.links();
+        if !matches!(accepted, Accepted::All | Accepted::Share) {
+            let _ = context.deregister(self.listener, self.token);
+            if let Ok(fd) = context.platform.release(self.listener) {
+                // Without a shard that stays there is none to serve the backlog.
+                drop(push_to_any(links, Handed::Listener(fd)));
+            }
+        }
+        if let Some(handed) = self.kept.take() {
+            drop(push_to_any(links, handed));
+        }
+        self.shards.drain_shards(grace);
     }
 }

@@ -1,6 +1,6 @@
 //! Ending shards from outside.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::link::Link;
@@ -12,11 +12,13 @@ pub struct ShardsHandle {
     links: Arc<[Link]>,
     /// Of the thread that accepts for all, where there is one.
     acceptor: Option<Handle>,
+    /// Locked while it is decided which shard is the last one.
+    deciding: Arc<Mutex<()>>,
 }
 
 impl ShardsHandle {
-    pub(super) const fn new(links: Arc<[Link]>, acceptor: Option<Handle>) -> Self {
-        Self { links, acceptor }
+    pub(super) fn new(links: Arc<[Link]>, acceptor: Option<Handle>) -> Self {
+        Self { links, acceptor, deciding: Arc::default() }
     }
 
     pub(super) fn links(&self) -> &[Link] {
@@ -59,6 +61,7 @@ impl ShardsHandle {
     /// drained as by [`drain`](Self::drain). A number beyond the last shard changes nothing.
     pub fn drain_shard(&self, shard: usize, grace: Duration) {
         let Some(link) = self.links.get(shard) else { return };
+        let _decided = self.deciding.lock().unwrap_or_else(PoisonError::into_inner);
         let mut others = self.links.iter().enumerate().filter(|&(index, _)| index != shard);
         match &self.acceptor {
             // The last one first takes what is in the backlog.

@@ -1,5 +1,6 @@
 //! What other threads know of a shard: its queue, its load, and that it ends.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -15,7 +16,8 @@ const QUEUE: usize = 256;
 /// A descriptor that another thread gives to a shard. It is open, and no selector watches it.
 #[derive(Debug)]
 pub(super) enum Handed {
-    Connection(OwnedFd),
+    /// A connection, and its peer's address as accepting told it.
+    Connection(OwnedFd, Option<SocketAddr>),
     /// The listener of a shard that ends. Closing it would reset the clients in its backlog.
     Listener(OwnedFd),
 }
@@ -32,7 +34,7 @@ pub(super) struct Link {
     connections_max: usize,
     /// Set when the shard was told to drain, has failed or has ended: it gets nothing more.
     is_leaving: AtomicBool,
-    /// Set while an acceptor waits for a connection less.
+    /// Set while an acceptor waits for a connection less, or for room in the queue.
     is_awaited: AtomicBool,
 }
 
@@ -55,7 +57,7 @@ impl Link {
 
     /// Gives something to the shard, and wakes it. Gives it back if the shard takes no more.
     pub(super) fn push(&self, handed: Handed) -> Result<(), Handed> {
-        let is_connection = matches!(handed, Handed::Connection(_));
+        let is_connection = matches!(handed, Handed::Connection(..));
         // Counted first: the shard may have closed it before this thread goes on.
         self.load.fetch_add(usize::from(is_connection), Ordering::AcqRel);
         let pushed = self.inbox.push(handed);
@@ -67,6 +69,11 @@ impl Link {
         pushed
     }
 
+    /// Ends the wait of the shard.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
     pub(super) fn pop(&self) -> Option<Handed> {
         self.inbox.pop()
     }
@@ -75,6 +82,15 @@ impl Link {
     pub(super) fn close(&self) -> impl Iterator<Item = Handed> + use<> {
         self.leave();
         self.inbox.close()
+    }
+
+    /// Takes no more if the queue is empty. Returns true if the shard may end.
+    pub(super) fn close_if_empty(&self) -> bool {
+        let is_closed = self.inbox.close_if_empty();
+        if is_closed {
+            self.leave();
+        }
+        is_closed
     }
 
     /// Returns true once the shard has ended.
@@ -92,8 +108,9 @@ impl Link {
 
     /// Returns the number of its connections, if it can take one more.
     pub(super) fn load_if_free(&self) -> Option<usize> {
-        let load = self.load.load(Ordering::Acquire);
-        (!self.is_leaving() && load < self.connections_max).then_some(load)
+        let load = self.load.load(Ordering::SeqCst);
+        let is_free = !self.is_leaving() && load < self.connections_max && self.inbox.has_room();
+        is_free.then_some(load)
     }
 
     /// Adds connections that did not come through the queue.
@@ -105,10 +122,16 @@ impl Link {
     #[must_use]
     pub(super) fn remove_load(&self, less: usize) -> bool {
         self.load.fetch_sub(less, Ordering::SeqCst);
+        self.take_awaited()
+    }
+
+    /// Returns true once if an acceptor waits for room.
+    #[must_use]
+    pub(super) fn take_awaited(&self) -> bool {
         self.is_awaited.load(Ordering::SeqCst) && self.is_awaited.swap(false, Ordering::SeqCst)
     }
 
-    /// Makes the next [`remove_load`](Self::remove_load) return true.
+    /// Makes the next [`take_awaited`](Self::take_awaited) return true.
     pub(super) fn await_less(&self) {
         self.is_awaited.store(true, Ordering::SeqCst);
     }
@@ -116,7 +139,7 @@ impl Link {
 
 /// Gives something to the shard that has the fewest connections of those that can take one more.
 pub(super) fn push_to_least(links: &[Link], mut handed: Handed) -> Result<(), Handed> {
-    // A queue that was full for one may have room for the next; each is tried once.
+    // One that fills up or ends meanwhile is free no more, so that the next try finds another.
     for _ in links {
         let free = links.iter().filter_map(|link| link.load_if_free().map(|load| (load, link)));
         let Some((_, link)) = free.min_by_key(|&(load, _)| load) else { break };

@@ -5,11 +5,13 @@
 //! link.rs      what other threads know of a shard: its queue, its load, its end
 //! handle.rs    draining and stopping, one shard or all
 //! shard.rs     the loop of one thread
+//! bag.rs       messages between the services of shards
 //! acceptor.rs  accepting for all, where the least loaded shard gets the next connection
 //! outcome.rs   what is left when all have ended
 //! ```
 
 mod acceptor;
+mod bag;
 mod handle;
 mod link;
 mod outcome;
@@ -19,6 +21,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::vec::Vec;
 
+use selkie_core::shards::ShardService;
 use selkie_core::{EventLoop, Service, Token};
 use selkie_std::shards::{Distribution, steer_by_cpu};
 
@@ -28,9 +31,11 @@ use super::open::{self, Platform};
 use crate::memory::{HeapLoop, HeapServer};
 use crate::platform::Socket;
 use acceptor::Acceptor;
+use bag::{Bag, MailBag, NoBag};
 use link::Link;
 use shard::Shard;
 
+pub use bag::Mail;
 pub use handle::ShardsHandle;
 pub use outcome::{FinishedShards, ShardFailure};
 
@@ -73,6 +78,8 @@ impl Shards {
     /// Takes the settings of each shard, and their number: at least 1.
     pub const fn new(settings: Builder, count: usize) -> Self {
         let count = if count == 0 { 1 } else { count };
+        // Those of all others, once only one shard is left.
+        let settings = settings.with_listeners(count);
         Self { settings, count, distribution: Distribution::Hash, is_pinned: false }
     }
 
@@ -87,6 +94,12 @@ impl Shards {
     pub const fn pinned(mut self, is_pinned: bool) -> Self {
         self.is_pinned = is_pinned;
         self
+    }
+
+    /// Returns the number of slots of each shard's loop: tokens have an index below that.
+    #[must_use]
+    pub const fn slots(&self) -> usize {
+        self.settings.slots()
     }
 
     /// Returns the bytes that all shards take from the heap, as [`Builder::memory`] counts them.
@@ -209,13 +222,39 @@ impl ListeningShards {
         self,
         mut service: impl FnMut(usize) -> S,
     ) -> Result<FinishedShards<S>, ServeError> {
+        let services = (0..self.parts.len()).map(|shard| (service(shard), NoBag)).collect();
+        self.serve(services)
+    }
+
+    /// Serves as [`run`](Self::run) does, with services that send messages to each other. Each
+    /// shard has a mailbox for `capacity` messages, and `service` gets the way to all of them.
+    ///
+    /// A shard that has drained goes on to take messages until all have.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_with_mail<S: ShardService<Session: Send> + Send>(
+        self,
+        capacity: usize,
+        mut service: impl FnMut(Mail<S::Message>) -> S,
+    ) -> Result<FinishedShards<S>, ServeError> {
+        let bags = MailBag::all(capacity, &self.handle)
+            .map_err(|error| self.settings.settings.no_memory(error))?;
+        self.serve(bags.into_iter().map(|(bag, mail)| (service(mail), bag)).collect())
+    }
+
+    fn serve<S: Service<Session: Send> + Send, B: Bag<S> + Send>(
+        self,
+        services: Vec<(S, B)>,
+    ) -> Result<FinishedShards<S>, ServeError> {
         let Self { settings, parts, acceptor, handle, .. } = self;
         let mut shards = Vec::with_capacity(parts.len());
-        for (index, part) in parts.into_iter().enumerate() {
+        for (index, (part, (service, bag))) in parts.into_iter().zip(services).enumerate() {
             let builder = &settings.settings;
             let memory: HeapServer<Socket, S::Session> = builder.server_memory()?;
-            let server = builder.server(service(index), memory);
-            shards.push(Shard::new(index, part, server, handle.clone()));
+            let server = builder.server(service, memory);
+            shards.push(Shard::new(index, part, server, bag, handle.clone()));
         }
         let is_pinned = settings.is_pinned;
         let outcomes = thread::scope(|scope| {

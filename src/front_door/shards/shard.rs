@@ -1,6 +1,8 @@
 //! The loop of one thread.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -8,21 +10,27 @@ use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Server, Se
 use selkie_std::shards::pin_to_cpu;
 
 use super::Part;
+use super::bag::Bag;
 use super::handle::ShardsHandle;
-use super::link::{Handed, Link, push_to_any};
+use super::link::{Handed, Link, push_to_any, push_to_least};
 use crate::front_door::error::{ServeError, Step};
 use crate::front_door::listening::Finished;
 use crate::front_door::open::Platform;
 use crate::memory::{HeapLoop, HeapServer};
 use crate::platform::Socket;
 
-type ShardServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
+pub(super) type ShardServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
 
 /// A loop, and what it serves.
-pub(super) struct Shard<S: Service> {
+pub(super) struct Shard<S: Service, B> {
     event_loop: EventLoop<Platform, HeapLoop>,
+    /// The listener that it was made with.
     listener: Option<Socket>,
+    /// Those that it accepts from, others' included.
+    listeners: Vec<Token>,
     work: Work<S>,
+    /// Before the membership, which is dropped after it: the messages to it are given back first.
+    bag: B,
     membership: Membership,
 }
 
@@ -79,82 +87,118 @@ impl Drop for Membership {
     fn drop(&mut self) {
         for handed in self.link().close() {
             // Without a shard that stays it is closed, which the client sees as a reset.
-            drop(push_to_any(self.handle.links(), handed));
+            drop(push(self.handle.links(), handed));
         }
         self.handle.wake_acceptor();
     }
 }
 
-impl<S: Service> Shard<S> {
+impl<S: Service, B: Bag<S>> Shard<S, B> {
     pub(super) fn new(
         index: usize,
         part: Part,
         server: ShardServer<S>,
+        bag: B,
         handle: ShardsHandle,
     ) -> Self {
         Self {
             event_loop: part.event_loop,
             listener: part.listener,
+            listeners: Vec::with_capacity(handle.shards()),
             work: Work { server, wake: part.wake, is_woken: false },
+            bag,
             membership: Membership { handle, index, counted: 0 },
         }
     }
 
     /// Serves until it is drained or stopped.
     pub(super) fn run(mut self, is_pinned: bool) -> Result<Finished<S>, ServeError> {
-        if is_pinned {
-            pin_to_cpu(self.membership.index).map_err(|error| ServeError::new(Step::Pin, error))?;
+        // After a panic the server still knows its listeners; see `Service`.
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve(is_pinned)));
+        if !matches!(served, Ok(Ok(()))) {
+            self.membership.link().leave();
+            self.pass_listeners();
         }
-        let failed = |error| ServeError::new(Step::Wait, error);
-        let mut listeners = Vec::new();
-        if let Some(listener) = self.listener {
-            let listening = self.work.server.listen(&mut self.event_loop.context(), listener);
-            listeners.push(listening.map_err(failed)?);
-        }
-        while !self.is_over() {
-            self.event_loop.run_once(&mut self.work).map_err(failed)?;
-            if std::mem::take(&mut self.work.is_woken) {
-                self.take_handed(&mut listeners);
-                if let Some(grace) = self.membership.link().handle().take_drain() {
-                    self.drain(&mut listeners, grace);
-                }
-            }
-            self.membership.count(self.work.server.open_connections());
-        }
+        served.unwrap_or_else(|panic| resume_unwind(panic))?;
         let Self { event_loop, work, .. } = self;
         let (counters, loop_counters) = (*work.server.counters(), event_loop.counters());
         Ok(Finished { service: work.server.into_service(), counters, loop_counters })
     }
 
-    /// Returns true once it was stopped, or was drained and all is closed.
-    fn is_over(&self) -> bool {
-        // A server that never had a connection or a listener does not stop its loop.
-        self.work.server.is_drained()
-            || self.event_loop.is_stopped()
-            || self.membership.link().handle().is_stopped()
+    fn serve(&mut self, is_pinned: bool) -> Result<(), ServeError> {
+        let failed = |error| ServeError::new(Step::Wait, error);
+        if let Some(listener) = self.listener {
+            let listening = self.work.server.listen(&mut self.event_loop.context(), listener);
+            self.listeners.push(listening.map_err(failed)?);
+        }
+        if is_pinned {
+            pin_to_cpu(self.membership.index).map_err(|error| ServeError::new(Step::Pin, error))?;
+        }
+        while !self.is_over() {
+            self.event_loop.run_once(&mut self.work).map_err(failed)?;
+            if std::mem::take(&mut self.work.is_woken) {
+                self.bag.deliver(&mut self.work.server, &mut self.event_loop.context());
+                self.take_handed();
+                if let Some(grace) = self.membership.link().handle().take_drain() {
+                    self.drain(grace);
+                }
+            }
+            self.bag.wake_others(self.membership.handle.links());
+            self.membership.count(self.work.server.open_connections());
+        }
+        Ok(())
+    }
+
+    /// Returns true once it was stopped, or was drained, all is closed and nothing is in its queue.
+    fn is_over(&mut self) -> bool {
+        let link = self.membership.link();
+        if link.handle().is_stopped() {
+            return true;
+        }
+        let is_drained = self.work.server.is_drained();
+        is_drained && self.bag.may_end(self.membership.handle.links()) && link.close_if_empty()
     }
 
     /// Takes over what other threads have put into the queue.
-    fn take_handed(&mut self, listeners: &mut Vec<Token>) {
+    fn take_handed(&mut self) {
         while let Some(handed) = self.membership.link().pop() {
-            match handed {
-                Handed::Connection(fd) => {
+            match self.pass_on(handed) {
+                Some(Handed::Connection(fd, address)) => {
                     // Its acceptor has counted it.
                     self.membership.counted += 1;
                     // One that cannot be served is closed: its client is gone, or memory is short.
-                    let _ = self.adopt(fd);
+                    let _ = self.adopt(fd, address);
                 }
-                Handed::Listener(fd) => {
-                    listeners.extend(self.take_listener(fd));
+                Some(Handed::Listener(fd)) => {
+                    let token = listen(&mut self.event_loop, &mut self.work.server, fd);
+                    self.listeners.extend(token);
                 }
+                None => {}
             }
+        }
+        if self.membership.link().take_awaited() {
+            self.membership.handle.wake_acceptor();
         }
     }
 
+    /// Passes something on if this shard is about to end. Returns what it has to take itself.
+    fn pass_on(&mut self, handed: Handed) -> Option<Handed> {
+        if !self.membership.link().is_leaving() {
+            return Some(handed);
+        }
+        let is_connection = matches!(handed, Handed::Connection(..));
+        let back = push(self.membership.handle.links(), handed).err();
+        if is_connection && back.is_none() {
+            // The other shard counts it now.
+            self.membership.counted += 1;
+        }
+        back
+    }
+
     /// Serves a connection that another thread has accepted.
-    fn adopt(&mut self, fd: OwnedFd) -> Result<Token, Error> {
+    fn adopt(&mut self, fd: OwnedFd, address: Option<SocketAddr>) -> Result<Token, Error> {
         let mut context = self.event_loop.context();
-        let socket = context.platform.adopt(fd).map_err(|(error, _closed)| error)?;
+        let socket = context.platform.adopt_from(fd, address).map_err(|(error, _closed)| error)?;
         let adopted = self.work.server.adopt(&mut context, socket);
         if adopted.is_err() {
             context.platform.release(socket)?;
@@ -162,21 +206,18 @@ impl<S: Service> Shard<S> {
         adopted
     }
 
-    /// Accepts from a listener that another shard has left. A shard that ends itself passes it on.
-    fn take_listener(&mut self, fd: OwnedFd) -> Option<Token> {
-        let mut fd = fd;
-        if self.membership.link().is_leaving() {
-            let passed = push_to_any(self.membership.handle.links(), Handed::Listener(fd));
-            let Err(Handed::Listener(back)) = passed else { return None };
-            fd = back;
-        }
-        listen(&mut self.event_loop, &mut self.work.server, fd)
+    /// Shuts the server down gracefully. Its listeners go to a shard that stays, if there is one.
+    fn drain(&mut self, grace: Duration) {
+        self.pass_listeners();
+        let mut context = self.event_loop.context();
+        let deadline = context.now() + grace;
+        self.work.server.drain(&mut context, deadline);
     }
 
-    /// Shuts the server down gracefully. Its listeners go to a shard that stays, if there is one.
-    fn drain(&mut self, listeners: &mut Vec<Token>, grace: Duration) {
+    /// Gives the listeners, open, to a shard that stays. Without one they stay open.
+    fn pass_listeners(&mut self) {
         let links = self.membership.handle.links();
-        for token in listeners.drain(..) {
+        for token in self.listeners.drain(..) {
             if links.iter().all(Link::is_leaving) {
                 break;
             }
@@ -187,9 +228,14 @@ impl<S: Service> Shard<S> {
                 listen(&mut self.event_loop, &mut self.work.server, fd);
             }
         }
-        let mut context = self.event_loop.context();
-        let deadline = context.now() + grace;
-        self.work.server.drain(&mut context, deadline);
+    }
+}
+
+/// Gives something to a shard that stays: a connection to the one that has the fewest.
+fn push(links: &[Link], handed: Handed) -> Result<(), Handed> {
+    match handed {
+        Handed::Connection(..) => push_to_least(links, handed),
+        Handed::Listener(..) => push_to_any(links, handed),
     }
 }
 

@@ -110,6 +110,26 @@ impl<S: FdSelector> Platform<S> {
         }
     }
 
+    /// Takes ownership of a connection that another platform has accepted, and of the address that
+    /// accepting told there, so that no further system call asks for it in
+    /// [`Service::opened`](selkie_core::Service::opened).
+    ///
+    /// # Errors
+    ///
+    /// As [`adopt`](Self::adopt).
+    pub fn adopt_from(
+        &mut self,
+        fd: OwnedSource,
+        address: Option<SocketAddr>,
+    ) -> Result<Socket, (Error, OwnedSource)> {
+        let socket = self.adopt(fd)?;
+        if let Some(address) = address {
+            self.accepted = Some(socket);
+            self.accepted_from = RawAddress::new(&address);
+        }
+        Ok(socket)
+    }
+
     /// Returns a descriptor to the caller. It is deregistered first if it is registered, and its
     /// handle is stale from now on.
     ///
@@ -280,6 +300,17 @@ mod tests {
 
     fn platform() -> Platform<DefaultSelector<'static>> {
         Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap()
+    }
+
+    #[test]
+    fn a_connection_is_adopted_with_the_address_that_accepting_told() {
+        let mut platform = platform();
+        let (near, far) = pair();
+        let address = SocketAddr::from(([192, 0, 2, 1], 7));
+        let socket = platform.adopt_from(near, Some(address)).unwrap();
+        assert_eq!(platform.remote_address(socket), Some(address));
+        let other = platform.adopt_from(far, None).unwrap();
+        assert_eq!(platform.remote_address(other), platform.peer_address(other).ok());
     }
 
     #[test]

@@ -61,6 +61,32 @@ impl<T> Inbox<T> {
         self.lock().messages.pop_front()
     }
 
+    /// Takes all messages, in exchange for an empty queue of the same capacity, and returns true if
+    /// there were any. One lock for many messages.
+    pub fn take_all(&self, empty: &mut VecDeque<T>) -> bool {
+        let mut queue = self.lock();
+        if queue.is_closed || queue.messages.is_empty() || empty.capacity() < queue.capacity {
+            return false;
+        }
+        std::mem::swap(&mut queue.messages, empty);
+        true
+    }
+
+    /// Returns true if the queue takes another message.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let queue = self.lock();
+        !queue.is_closed && queue.messages.len() < queue.capacity
+    }
+
+    /// Takes no more messages if none is left. Returns true if the queue is closed by then.
+    #[must_use]
+    pub fn close_if_empty(&self) -> bool {
+        let mut queue = self.lock();
+        queue.is_closed |= queue.messages.is_empty();
+        queue.is_closed
+    }
+
     /// Takes no more messages, and returns those that are left.
     pub fn close(&self) -> impl Iterator<Item = T> + use<T> {
         let mut queue = self.lock();
@@ -90,8 +116,22 @@ mod tests {
         let inbox = Inbox::new(2).unwrap();
         assert_eq!(inbox.pop(), None);
         assert_eq!((inbox.push(1), inbox.push(2), inbox.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert!(!inbox.has_room() && !inbox.close_if_empty());
         assert_eq!((inbox.pop(), inbox.push(4)), (Some(1), Ok(())));
         assert_eq!((inbox.pop(), inbox.pop(), inbox.pop()), (Some(2), Some(4), None));
+        assert!(inbox.has_room() && inbox.close_if_empty() && !inbox.has_room());
+    }
+
+    #[test]
+    fn all_messages_are_taken_in_exchange_for_an_empty_queue() {
+        let inbox = Inbox::new(2).unwrap();
+        let mut batch = VecDeque::with_capacity(2);
+        assert!(!inbox.take_all(&mut batch));
+        inbox.push(1).unwrap();
+        inbox.push(2).unwrap();
+        assert!(!inbox.take_all(&mut VecDeque::new()), "a queue that is too short stays out");
+        assert!(inbox.take_all(&mut batch));
+        assert_eq!((batch, inbox.pop()), (VecDeque::from([1, 2]), None));
     }
 
     #[test]

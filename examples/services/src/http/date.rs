@@ -11,23 +11,35 @@ const SECONDS_PER_DAY: u64 = 86_400;
 pub(super) struct DateLine {
     /// Reads the time of day: seconds since 1970-01-01 00:00 UTC, or `None` where there is none.
     clock: fn() -> Option<u64>,
-    seconds: u64,
+    /// The time of the line; `None` if there is no clock.
+    seconds: Option<u64>,
     line: [u8; 37],
+    /// The clock was read since the callback began.
+    is_current: bool,
 }
 
 impl DateLine {
     pub(super) const fn new(clock: fn() -> Option<u64>) -> Self {
-        Self { clock, seconds: u64::MAX, line: *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" }
+        let line = *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        Self { clock, seconds: Some(0), line, is_current: false }
+    }
+
+    /// Begins a callback, whose replies all have the same date.
+    pub(super) const fn begin(&mut self) {
+        self.is_current = false;
     }
 
     /// Returns the line; an empty one where there is no clock.
     pub(super) fn line(&mut self) -> &[u8] {
-        let Some(seconds) = (self.clock)() else { return &[] };
-        if seconds != self.seconds {
+        if !self.is_current {
+            self.is_current = true;
+            let seconds = (self.clock)();
+            if let (Some(now), true) = (seconds, seconds != self.seconds) {
+                self.write(now);
+            }
             self.seconds = seconds;
-            self.write(seconds);
         }
-        &self.line
+        if self.seconds.is_some() { &self.line } else { &[] }
     }
 
     fn write(&mut self, seconds: u64) {
@@ -70,6 +82,8 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     #[test]
@@ -83,6 +97,19 @@ mod tests {
         assert_eq!(line(784_111_777), "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
         assert_eq!(line(951_782_400), "Date: Tue, 29 Feb 2000 00:00:00 GMT\r\n");
         assert_eq!(line(4_107_542_399), "Date: Sun, 28 Feb 2100 23:59:59 GMT\r\n");
+    }
+
+    #[test]
+    fn a_callback_reads_the_clock_once() {
+        static SECONDS: AtomicU64 = AtomicU64::new(0);
+        let mut date = DateLine::new(|| Some(SECONDS.fetch_add(1, Ordering::Relaxed)));
+        for second in ["00", "01"] {
+            date.begin();
+            for _ in 0..2 {
+                let line = std::string::String::from_utf8(date.line().to_vec()).unwrap();
+                assert_eq!(line, std::format!("Date: Thu, 01 Jan 1970 00:00:{second} GMT\r\n"));
+            }
+        }
     }
 
     #[test]

@@ -348,6 +348,7 @@ impl Service for Http {
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession, bytes: &[u8]) -> usize {
         self.output.begin(peer.room());
+        self.date.begin();
         // A connection that takes no reply any more is closing: its requests are dropped.
         self.take_all(peer, session, bytes).unwrap_or(bytes.len())
     }
@@ -355,6 +356,13 @@ impl Service for Http {
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {
         // An error means that the connection is closing, which `closed` reports.
         let _ = Self::stream(peer, session);
+    }
+
+    fn read_closed(&mut self, peer: &mut Peer<'_>, _session: &mut HttpSession, untaken: usize) {
+        // A long reply is finished first.
+        if untaken == 0 {
+            peer.close_when_finished();
+        }
     }
 
     fn draining(&mut self, peer: &mut Peer<'_>, _session: &mut HttpSession) {
@@ -365,6 +373,7 @@ impl Service for Http {
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {
         session.timed = false;
         self.output.begin(peer.room());
+        self.date.begin();
         let sent = match session.state {
             State::Head => self.refuse(peer, Status::TimedOut),
             _ => Err(SendError::Full),

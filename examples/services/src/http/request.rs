@@ -84,7 +84,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Status> {
 /// Returns what a method and a path ask for.
 fn route(method: &str, path: &str) -> Route {
     let reads = matches!(method, "GET" | "HEAD");
-    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let path = path.bytes().position(|byte| byte == b'?').map_or(path, |end| &path[..end]);
     match path {
         "/" if reads => Route::Index,
         "/echo" if method == "POST" => Route::Echo,
@@ -122,28 +122,31 @@ impl Fields {
         let mut fields = Self::default();
         for header in headers {
             let name = header.name;
-            let value = core::str::from_utf8(header.value).unwrap_or_default().trim();
+            // Most fields decide nothing, so their values are not looked at.
+            let value = || core::str::from_utf8(header.value).unwrap_or_default().trim();
             if name.eq_ignore_ascii_case("host") {
                 fields.hosts += 1;
             } else if name.eq_ignore_ascii_case("content-length") {
                 // Two lengths are how requests are smuggled past a proxy.
+                let value = value();
                 let length = decimal(value).filter(|_| !value.is_empty());
                 if fields.length.is_some() || length.is_none() {
                     return Err(Status::BadRequest);
                 }
                 fields.length = length;
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                if fields.chunked || !value.eq_ignore_ascii_case("chunked") {
+                if fields.chunked || !value().eq_ignore_ascii_case("chunked") {
                     return Err(Status::NotImplemented);
                 }
                 fields.chunked = true;
             } else if name.eq_ignore_ascii_case("connection") {
+                let value = value();
                 let has =
                     |word| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word));
                 fields.close |= has("close");
                 fields.keep_alive |= has("keep-alive");
             } else if name.eq_ignore_ascii_case("expect") {
-                fields.expects_continue |= value.eq_ignore_ascii_case("100-continue");
+                fields.expects_continue |= value().eq_ignore_ascii_case("100-continue");
             }
         }
         Ok(fields)

@@ -1,14 +1,29 @@
 //! Replies of the Redis serialization protocol.
 
-use selkie_core::{Peer, SendError};
+use selkie_core::{Instant, Peer, SendError};
 
 use crate::decimal::Decimal;
 use crate::output_buffer::OutputBuffer;
 
 /// The longest reply without a value: an error with its text, or a number.
-const SHORT: usize = 96;
+pub(super) const SHORT: usize = 96;
 
-/// Writes replies into what is gathered.
+/// The place that replies are written to.
+pub(super) trait Output {
+    /// Returns the time of this turn.
+    fn now(&mut self) -> Instant;
+
+    /// Adds a reply that is always the same.
+    fn fixed(&mut self, reply: &'static [u8]) -> Result<(), SendError>;
+
+    /// Adds an integer.
+    fn integer(&mut self, value: i64) -> Result<(), SendError>;
+
+    /// Adds a byte string, or the null one.
+    fn bytes(&mut self, value: Option<&[u8]>) -> Result<(), SendError>;
+}
+
+/// The replies of one callback, many of them in one send.
 #[derive(Debug)]
 pub(super) struct Replies {
     output: OutputBuffer,
@@ -40,40 +55,60 @@ impl Replies {
         self.output.flush(peer)
     }
 
-    /// Adds bytes as they are.
-    pub(super) fn raw(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> Result<(), SendError> {
-        self.output.add(peer, bytes)
+    /// Returns the output to a peer.
+    pub(super) const fn to<'r, 'p>(&'r mut self, peer: &'r mut Peer<'p>) -> ToPeer<'r, 'p> {
+        ToPeer { replies: self, peer }
     }
+}
 
-    /// Adds an integer.
-    pub(super) fn integer(&mut self, peer: &mut Peer<'_>, value: i64) -> Result<(), SendError> {
-        let sign: &[u8] = if value < 0 { b":-" } else { b":" };
-        self.raw(peer, sign)?;
-        self.line(peer, value.unsigned_abs())
-    }
+/// The output to one peer.
+pub(super) struct ToPeer<'r, 'p> {
+    replies: &'r mut Replies,
+    peer: &'r mut Peer<'p>,
+}
 
+impl ToPeer<'_, '_> {
     /// Adds the head of an array of `len` replies.
-    pub(super) fn array(&mut self, peer: &mut Peer<'_>, len: usize) -> Result<(), SendError> {
-        self.raw(peer, b"*")?;
-        self.line(peer, len as u64)
+    pub(super) fn array(&mut self, len: usize) -> Result<(), SendError> {
+        self.raw(b"*")?;
+        self.line(len as u64)
     }
 
-    /// Adds a byte string, or the null one.
-    pub(super) fn bytes(
-        &mut self,
-        peer: &mut Peer<'_>,
-        value: Option<&[u8]>,
-    ) -> Result<(), SendError> {
-        let Some(value) = value else { return self.raw(peer, b"$-1\r\n") };
-        self.raw(peer, b"$")?;
-        self.line(peer, value.len() as u64)?;
-        self.raw(peer, value)?;
-        self.raw(peer, b"\r\n")
+    /// Adds bytes as they are.
+    #[inline]
+    fn raw(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.replies.output.add(self.peer, bytes)
     }
 
     /// Adds a number and the end of the line.
-    fn line(&mut self, peer: &mut Peer<'_>, number: u64) -> Result<(), SendError> {
-        self.raw(peer, Decimal::new(number).digits())?;
-        self.raw(peer, b"\r\n")
+    fn line(&mut self, number: u64) -> Result<(), SendError> {
+        self.raw(Decimal::new(number).digits())?;
+        self.raw(b"\r\n")
+    }
+}
+
+impl Output for ToPeer<'_, '_> {
+    fn now(&mut self) -> Instant {
+        self.peer.now()
+    }
+
+    #[inline]
+    fn fixed(&mut self, reply: &'static [u8]) -> Result<(), SendError> {
+        self.raw(reply)
+    }
+
+    fn integer(&mut self, value: i64) -> Result<(), SendError> {
+        let sign: &[u8] = if value < 0 { b":-" } else { b":" };
+        self.raw(sign)?;
+        self.line(value.unsigned_abs())
+    }
+
+    #[inline]
+    fn bytes(&mut self, value: Option<&[u8]>) -> Result<(), SendError> {
+        let Some(value) = value else { return self.raw(b"$-1\r\n") };
+        self.raw(b"$")?;
+        self.line(value.len() as u64)?;
+        self.raw(value)?;
+        self.raw(b"\r\n")
     }
 }

@@ -214,21 +214,25 @@ impl<'a, const KEY: usize, const VALUE: usize> Store<'a, KEY, VALUE> {
 
     /// Returns a hash that is never 0, which marks an unused slot.
     fn hash(&self, key: &[u8]) -> u32 {
-        // FNV-1a by words, with a final mix, from a seed that clients do not know.
-        const PRIME: u64 = 0x0000_0100_0000_01b3;
-        let mut hash = self.seed ^ 0xcbf2_9ce4_8422_2325;
-        let mut words = key.chunks_exact(8);
-        for word in &mut words {
-            let word = word.try_into().map_or(0, u64::from_le_bytes);
-            hash = (hash ^ word).wrapping_mul(PRIME).rotate_left(29);
-        }
-        for &byte in words.remainder() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-        }
-        hash ^= hash >> 32;
-        hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        u32::try_from(hash >> 32).unwrap_or(0).max(1)
+        u32::try_from(hash(self.seed, key) >> 32).unwrap_or(0).max(1)
     }
+}
+
+/// Returns a hash of a key.
+pub(super) fn hash(seed: u64, key: &[u8]) -> u64 {
+    // FNV-1a by words, with a final mix, from a seed that clients do not know.
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut hash = seed ^ 0xcbf2_9ce4_8422_2325;
+    let mut words = key.chunks_exact(8);
+    for word in &mut words {
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        hash = (hash ^ word).wrapping_mul(PRIME).rotate_left(29);
+    }
+    for &byte in words.remainder() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+    }
+    hash ^= hash >> 32;
+    hash.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]

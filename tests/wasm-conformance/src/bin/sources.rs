@@ -8,16 +8,17 @@
 //! It prints a line for each thing that happens, looks up each line of its input, sends each
 //! message back to its sender, and ends when its input does.
 
-use selkie::platform::Transport;
-use selkie::{Context, Error, Event, EventLoop, Handler, HeapLoop, Interest, Mode, Socket, Token};
+use selkie::memory::HeapLoop;
+use selkie::platform::{Socket, Transport};
+use selkie::{Context, Error, Event, EventLoop, Handler, Interest, Mode, Token};
 
 /// Number of sources at most.
 const SOURCES: usize = 16;
 
 #[cfg(target_env = "p1")]
-type Platform = selkie::PollOneoff<'static>;
+type Platform = selkie::platform::PollOneoff<'static>;
 #[cfg(target_env = "p2")]
-type Platform = selkie::IoPoll<'static>;
+type Platform = selkie::platform::IoPoll<'static>;
 
 /// The purpose of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -194,12 +195,12 @@ fn open(
 #[cfg(target_env = "p1")]
 #[expect(clippy::unnecessary_wraps, reason = "the platform of WASI 0.2 can fail here")]
 fn platform() -> Result<Platform, Error> {
-    Ok(selkie::PollOneoff::new(selkie::PollOneoffStorage::leaked(SOURCES)))
+    Ok(selkie::platform::PollOneoff::new(selkie::platform::PollOneoffStorage::leaked(SOURCES)))
 }
 
 #[cfg(target_env = "p2")]
 fn platform() -> Result<Platform, Error> {
-    selkie::IoPoll::new(selkie::IoPollStorage::leaked(SOURCES))
+    selkie::platform::IoPoll::new(selkie::platform::IoPollStorage::leaked(SOURCES))
 }
 
 fn main() -> Result<(), Error> {

@@ -3,6 +3,10 @@
 
 #![cfg(any(unix, windows))]
 
+mod programs;
+#[cfg(unix)]
+mod sharded;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};
