@@ -31,6 +31,13 @@ fn start(program: &str, options: &[&str]) -> Server {
     Server::start_with(server::command(program), backend, options)
 }
 
+/// Starts a program on the best selector, and on Linux over `io_uring` too.
+fn start_each(program: &str) -> impl Iterator<Item = Server> {
+    let has_ring = cfg!(target_os = "linux");
+    let over_ring = has_ring.then(|| Server::start_with(server::command(program), "io_uring", &[]));
+    [start(program, &[])].into_iter().chain(over_ring)
+}
+
 /// Sends `request` and waits for exactly `answer`.
 fn ask(client: &mut TcpStream, request: &[u8], answer: &[u8]) {
     client.write_all(request).expect("the server takes a request");
