@@ -149,7 +149,7 @@ impl Http {
         bytes: &[u8],
     ) -> Result<Result<Step, Status>, SendError> {
         if self.output.room() < HEAD_MAX + INDEX.len() {
-            return Ok(Ok(Step::Wait));
+            return Ok(Ok(wait_for_room(peer)));
         }
         let (head, len) = match request::parse(bytes) {
             Ok(Some(found)) => found,
@@ -159,7 +159,7 @@ impl Http {
         };
         let rest = if head.route == Route::Metrics { metrics::len(peer.counters()) } else { 0 };
         if self.output.room() < HEAD_MAX + rest {
-            return Ok(Ok(Step::Wait));
+            return Ok(Ok(wait_for_room(peer)));
         }
         session.last = !head.keep_alive;
         let has_body = head.framing != Framing::Length(0);
@@ -243,7 +243,7 @@ impl Http {
             Piece::Bytes(bytes) => {
                 let used = self.echo(peer, sink, bytes)?;
                 if used == 0 {
-                    return Ok(Ok(Step::Wait));
+                    return Ok(Ok(wait_for_room(peer)));
                 }
                 body.advance(used as u64);
                 read += used as u64;
@@ -252,7 +252,7 @@ impl Http {
             Piece::End(len) => {
                 if sink == Sink::EchoChunks {
                     if self.output.room() < CHUNK_OVERHEAD {
-                        return Ok(Ok(Step::Wait));
+                        return Ok(Ok(wait_for_room(peer)));
                     }
                     self.output.add(peer, b"0\r\n\r\n")?;
                 }
@@ -292,7 +292,9 @@ impl Http {
         let State::Bytes(mut left) = session.state else { return Ok(()) };
         for _ in 0..SENDS_PER_TURN {
             let len = usize::try_from(left).unwrap_or(usize::MAX).min(PATTERN.len());
-            let len = len.min(peer.room());
+            let room = peer.room();
+            // Each piece begins with a line.
+            let len = if room < len { room - room % LINE } else { len };
             if len == 0 {
                 break;
             }
@@ -356,6 +358,10 @@ impl Service for Http {
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {
         // An error means that the connection is closing, which `closed` reports.
         let _ = Self::stream(peer, session);
+        if !matches!(session.state, State::Bytes(_)) {
+            // What was left for want of room is wanted now.
+            peer.resume_reading();
+        }
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, _session: &mut HttpSession, untaken: usize) {
@@ -383,6 +389,15 @@ impl Service for Http {
         }
     }
 }
+
+/// Leaves the request until there is more room to answer.
+fn wait_for_room(peer: &mut Peer<'_>) -> Step {
+    peer.request_writable();
+    Step::Wait
+}
+
+/// The length of a line of a long reply.
+const LINE: usize = 64;
 
 /// Returns lines of 64 bytes, of which each is the alphabet.
 const fn pattern() -> [u8; 16 * 1024] {
