@@ -16,7 +16,7 @@ const SHARDS: [&[&str]; 2] =
 /// Starts the store with each of the options, on Linux over `io_uring` too; on Windows there is one
 /// shard.
 fn start_each() -> impl Iterator<Item = Server> {
-    let more = if cfg!(unix) { &SHARDS[..] } else { &[] };
+    let more = if cfg!(unix) && !crate::is_wine() { &SHARDS[..] } else { &[] };
     let sharded = more.iter().map(|options| crate::start(PROGRAM, options));
     crate::start_each(PROGRAM).chain(sharded)
 }

@@ -90,7 +90,7 @@ fn a_client_is_read_at_its_rate_and_others_at_once() {
     const RATE: usize = 50_000;
     // One read may take a buffer more.
     const AT_ONCE: usize = RATE + (16 << 10);
-    let server = Server::start(selkie::platform::Backend::default().name(), &["--rate", "50000"]);
+    let server = crate::start(crate::server::PROGRAM, &["--rate", "50000"]);
     let began = Instant::now();
     let mut fast = server.target().connect();
     let mut sender = fast.try_clone().expect("a descriptor");

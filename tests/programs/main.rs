@@ -28,16 +28,20 @@ use std::net::TcpStream;
 
 use server::Server;
 
+/// Returns true if the programs are those for Windows, on another system.
+fn is_wine() -> bool {
+    std::env::var_os(server::WINDOWS_PROGRAMS).is_some()
+}
+
 /// Starts an example on the default backend.
 fn start(program: &str, options: &[&str]) -> Server {
-    let is_wine = std::env::var_os(server::WINDOWS_PROGRAMS).is_some();
-    let backend = if is_wine { "afd" } else { selkie::platform::Backend::default().name() };
+    let backend = if is_wine() { "afd" } else { selkie::platform::Backend::default().name() };
     Server::start_with(server::command(program), backend, options)
 }
 
 /// Starts a program on the best selector, and on Linux over `io_uring` too.
 fn start_each(program: &str) -> impl Iterator<Item = Server> {
-    let has_ring = cfg!(target_os = "linux");
+    let has_ring = cfg!(target_os = "linux") && !is_wine();
     let over_ring = has_ring.then(|| Server::start_with(server::command(program), "io_uring", &[]));
     [start(program, &[])].into_iter().chain(over_ring)
 }
