@@ -15,6 +15,10 @@ use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 const ROOM_RETRY_MIN: Duration = Duration::from_millis(10);
 const ROOM_RETRY_MAX: Duration = Duration::from_secs(1);
 
+/// The length from which bytes are written at once although the callback has sent before: to copy
+/// them to the outbox would cost more than the system call that this saves.
+const GATHERED_MAX: usize = 4096;
+
 /// The outcome of an attempt to end the stream to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shutdown {
@@ -180,7 +184,10 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
         let is_current = index == self.current.index();
         let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
-        let is_later = is_current && self.state.call.has_sent && !P::OWNS_BUFFERS;
+        let is_later = is_current
+            && self.state.call.has_sent
+            && bytes.len() < GATHERED_MAX
+            && !P::OWNS_BUFFERS;
         // Bytes keep their order, so none overtakes the outbox; and the second send of a callback
         // is gathered, so that many small ones cost two system calls.
         if has_output || is_later {
