@@ -46,6 +46,7 @@ CORE_DEPENDENCIES = {"defmt", "embedded-io", "heapless"}
 # root exports says nothing about where it comes from. `lib.rs` and `defmt.rs` are above all of
 # them.
 INSIDE_CORE = {
+    "address_table": {"contract"},
     "bitset": set(),
     "compact": set(),
     "contract": {"bitset", "compact"},
@@ -55,7 +56,7 @@ INSIDE_CORE = {
     "datagrams": {"contract", "event_loop", "bitset"},
     "front_door": {"contract", "event_loop", "server"},
     "adapters": {"contract", "event_loop", "backend", "bitset"},
-    "server": {"contract", "event_loop", "bitset", "compact"},
+    "server": {"contract", "event_loop", "address_table", "bitset", "compact"},
     "layers": {"contract", "server"},
     "testing": {"contract", "server"},
     "shards": {"server"},

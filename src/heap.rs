@@ -7,8 +7,8 @@ use selkie_core::Error;
 use selkie_core::ErrorKind;
 use selkie_core::Event;
 use selkie_core::memory::{
-    Block, ConnectionEntry, Entry, LoopMemory, LoopStorage, ServerMemory, ServerStorage, Slot,
-    TimerSlot,
+    Block, ConnectionEntry, Entry, LimitEntry, LoopMemory, LoopStorage, ServerMemory,
+    ServerStorage, Slot, TimerSlot,
 };
 #[cfg(any(unix, windows))]
 use selkie_std::memory::try_zeroed_slice as table;
@@ -94,6 +94,7 @@ pub struct HeapServer<Source, Session> {
     blocks: Table<Block>,
     bytes: Table<u8>,
     scratch: Table<u8>,
+    limits: Table<LimitEntry>,
 }
 
 impl<Source: Copy, Session> HeapServer<Source, Session> {
@@ -110,7 +111,17 @@ impl<Source: Copy, Session> HeapServer<Source, Session> {
             blocks: table(blocks)?,
             bytes: table(blocks.saturating_mul(block_size))?,
             scratch: table(block_size)?,
+            limits: table(0)?,
         })
+    }
+
+    /// Adds the table that limits by address and rate need: 40 bytes for each slot.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory).
+    pub fn with_limits(self) -> Result<Self, Error> {
+        Ok(Self { limits: table(self.connections.len())?, ..self })
     }
 
     /// Returns the bytes that [`new`](Self::new) takes from the heap.
@@ -132,11 +143,14 @@ impl<Source: Copy, Session> HeapServer<Source, Session> {
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
             scratch: &mut self.scratch,
+            limits: &mut self.limits,
         }
     }
 }
 
 impl<Source: Copy, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
+    const LIMITS: bool = true;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         self.storage()

@@ -105,6 +105,7 @@
 extern crate std;
 
 pub mod adapters;
+mod address_table;
 pub mod backend;
 mod bitset;
 mod compact;
@@ -134,12 +135,13 @@ pub mod platform {
 /// The memory of loops and servers, which the caller provides; the tables in it; a front door that
 /// needs no other memory.
 pub mod memory {
+    pub use crate::address_table::LimitEntry;
     pub use crate::event_loop::{
         LoopMemory, LoopStorage, Registry, Slot, StaticLoop, Storage, TimerMark, TimerSlot, Timers,
     };
     pub use crate::front_door::{StaticBuilder, StaticFrontDoor, StaticMemory};
     pub use crate::server::{
-        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer,
+        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits,
     };
 }
 

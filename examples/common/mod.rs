@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 #[cfg(unix)]
 use selkie::shards::{Mail, ShardService};
-use selkie::{Builder, CloseReason, Service};
+use selkie::{Builder, CloseReason, Config, Service};
 
 use backend::Choice;
 
@@ -45,6 +45,18 @@ struct Arguments {
     /// The seconds without a byte after which a client is disconnected; never, if not given.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle_timeout: Option<Duration>,
+
+    /// The number of clients to serve at once from one address; one more is reset.
+    #[arg(long, value_name = "N", value_parser = clients)]
+    per_address: Option<u32>,
+
+    /// The number of clients to accept in a second; more wait.
+    #[arg(long, value_name = "N", value_parser = clients)]
+    accepts: Option<u32>,
+
+    /// The number of bytes to read from a client in a second; more wait.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
 }
 
 /// Serves what `service` makes, for as many clients as its argument says, until Ctrl-C.
@@ -143,7 +155,12 @@ impl Arguments {
     /// Returns the settings of the server.
     fn builder(&self) -> Builder {
         let capacity = self.capacity as usize;
-        let builder = Builder::new().connections(capacity).idle_timeout(self.idle_timeout);
+        let config = Config::DEFAULT
+            .idle_timeout(self.idle_timeout)
+            .connections_per_address(self.per_address)
+            .accepts_per_second(self.accepts)
+            .bytes_per_second(self.rate);
+        let builder = Builder::new().connections(capacity).config(config);
         match self.backend.and_then(Choice::selector) {
             Some(backend) => builder.backend(backend),
             None => builder,
@@ -239,13 +256,24 @@ fn report(server: &selkie::Counters, turns: selkie::counters::LoopCounters) -> S
         .filter(|&reason| server.closed_for(reason) > 0)
         .map(|reason| format!("{} {reason}", server.closed_for(reason)))
         .collect();
+    let limited = [
+        ("refused by address", server.refused_by_address),
+        ("delayed accepts", server.accepts_delayed),
+        ("delayed reads", server.reads_delayed),
+    ];
+    let limited: Vec<String> = limited
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name} {count}\n"))
+        .collect();
+    let limited = limited.concat();
     format!(
         "accepted {}, refused {}, gone before accept {}, accept failures {}, \
          pauses at capacity {}, at most {} open\n\
          closed {}: {}\n\
          bytes in {}, bytes out {}, at most {} buffers in use, {} waits for one\n\
          turns {}, of which idle {}; events {}, of which stale {}; spurious reads {}; \
-         deadlines {}\n",
+         deadlines {}\n{limited}",
         server.accepted,
         server.refused,
         server.aborted_early,

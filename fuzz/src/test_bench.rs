@@ -84,7 +84,8 @@ impl<'a> TestBench<'a> {
         let config =
             Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(limit).stall_timeout(limit);
         let blocks = &mut [];
-        let storage = ServerStorage { connections, sessions, blocks, bytes: &mut [], scratch };
+        let (bytes, limits) = (&mut [][..], &mut [][..]);
+        let storage = ServerStorage { connections, sessions, blocks, bytes, scratch, limits };
         let mut server = Server::new(Echo, config, storage);
         server
             .listen(&mut event_loop.context(), listener)

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+use selkie_core::memory::LimitEntry;
 use selkie_core::platform::ListenOptions;
 use selkie_core::{Config, Error, Server, Service};
 
@@ -155,6 +156,7 @@ impl Builder {
     #[must_use]
     pub fn memory<S: Service>(&self) -> usize {
         let slots = self.slots();
+        let limits = if self.config.needs_limit_memory() { slots } else { 0 };
         open::memory(self.backend_or_default(), self.connections, slots)
             .saturating_add(HeapLoop::memory(slots, self.events))
             .saturating_add(HeapServer::<Socket, S::Session>::memory(
@@ -162,6 +164,7 @@ impl Builder {
                 slots.saturating_mul(self.buffers_each),
                 self.buffer_size,
             ))
+            .saturating_add(limits.saturating_mul(size_of::<LimitEntry>()))
     }
 
     /// Returns the number of slots of the loop: tokens have an index below that.
@@ -204,7 +207,16 @@ impl Builder {
     pub(super) fn server_memory<T>(&self) -> Result<HeapServer<Socket, T>, ServeError> {
         let buffers = self.slots().saturating_mul(self.buffers_each);
         HeapServer::new(self.slots(), buffers, self.buffer_size)
+            .and_then(|memory| self.with_limits(memory))
             .map_err(|error| self.no_memory(error))
+    }
+
+    /// Adds a table for limits by address and rate, if there are any.
+    pub(super) fn with_limits<Source: Copy, T>(
+        &self,
+        memory: HeapServer<Source, T>,
+    ) -> Result<HeapServer<Source, T>, Error> {
+        if self.config.needs_limit_memory() { memory.with_limits() } else { Ok(memory) }
     }
 
     /// Makes a server.

@@ -138,6 +138,7 @@ impl ListeningRing {
         // Waiting input and pending output are in the platform's buffers.
         let memory: HeapServer<UringSocket, S::Session> =
             HeapServer::new(settings.slots(), 0, SCRATCH)
+                .and_then(|memory| settings.with_limits(memory))
                 .map_err(|error| settings.no_memory(error))?;
         let mut server = Server::new(service, settings.server_config(), memory);
         let failed = |error| ServeError::new(Step::Wait, error);

@@ -3,7 +3,7 @@
 use std::alloc::{Layout, alloc_zeroed};
 
 use selkie_core::backend::{HandleEntry, SourceEntry};
-use selkie_core::memory::{Block, ConnectionEntry, Entry, Slot, TimerSlot};
+use selkie_core::memory::{Block, ConnectionEntry, Entry, LimitEntry, Slot, TimerSlot};
 use selkie_core::{Error, ErrorKind, Event};
 
 /// A type of which all bits zero is a value.
@@ -26,7 +26,7 @@ macro_rules! zeroable {
 }
 
 zeroable!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
-zeroable!(Slot, TimerSlot, Event, Block, crate::sys::poll::Entry);
+zeroable!(Slot, TimerSlot, Event, Block, LimitEntry, crate::sys::poll::Entry);
 zeroable!(
     #[cfg(has_epoll)]
     libc::epoll_event,

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::server::{PROGRAM, signal};
 
@@ -58,19 +58,56 @@ fn by_name_it_fails_with_one_sentence_that_says_what_to_do() {
     }
 }
 
+/// Returns the example as an ordinary user who may lock one page: root has no limit.
+fn with_one_locked_page() -> Command {
+    let mut command = Command::new(PROGRAM);
+    let limit = libc::rlimit { rlim_cur: 4096, rlim_max: 4096 };
+    let lower = move || {
+        // SAFETY: the limit is valid for the call.
+        let is_lowered = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) } == 0;
+        // SAFETY: the calls take no pointers. Root gives its privileges away.
+        let is_ordinary = unsafe { libc::geteuid() != 0 || libc::setuid(65_534) == 0 };
+        if is_lowered && is_ordinary { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+    };
+    // SAFETY: the closure makes system calls only, between `fork` and `exec`.
+    unsafe { command.pre_exec(lower) };
+    command
+}
+
+#[test]
+fn too_little_locked_memory_is_named_with_the_limit_to_raise() {
+    let Ok(output) = with_one_locked_page().args(["127.0.0.1:0", "--backend", "io_uring"]).output()
+    else {
+        return println!("not run: another user may not read the example");
+    };
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.contains("RLIMIT_MEMLOCK") && message.contains("64 KiB"), "{message}");
+    let (line, _) = first_line(with_one_locked_page());
+    let best = selkie::platform::Backend::default().name();
+    assert!(line.contains(&format!("({best}, ")) && line.contains("RLIMIT_MEMLOCK"), "{line}");
+}
+
+/// Starts the example with the backend that fits, stops it, and returns its first line.
+fn first_line(mut command: Command) -> (String, ExitStatus) {
+    let mut child = command
+        .args(["127.0.0.1:0", "--backend", "auto"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the example can be run");
+    let mut line = String::new();
+    let output = child.stdout.take().expect("its output is piped");
+    BufReader::new(output).read_line(&mut line).expect("it prints that it listens");
+    signal(&child, "TERM");
+    (line, child.wait().expect("it ends"))
+}
+
 #[test]
 fn otherwise_the_best_selector_serves_and_the_reason_is_printed() {
     for (errno, advice) in REFUSALS {
-        let mut child = sandboxed(errno)
-            .args(["127.0.0.1:0", "--backend", "auto"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the example can be run");
-        let mut line = String::new();
-        let output = child.stdout.take().expect("its output is piped");
-        BufReader::new(output).read_line(&mut line).expect("it prints that it listens");
-        signal(&child, "TERM");
-        assert!(child.wait().expect("it ends").success());
+        let (line, status) = first_line(sandboxed(errno));
+        assert!(status.success());
         let best = selkie::platform::Backend::default().name();
         assert!(line.contains(&format!("({best}, ")) && line.contains(advice), "{line}");
     }

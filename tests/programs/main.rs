@@ -13,6 +13,8 @@ mod chat;
 mod dns;
 mod http;
 mod kv;
+#[cfg(target_os = "linux")]
+mod limits;
 mod pool;
 mod proxy;
 mod watch;

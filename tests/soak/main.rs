@@ -54,6 +54,7 @@ macro_rules! ends_where_it_began {
 }
 
 selkie::for_each_backend!(ends_where_it_began);
+ends_where_it_began! { Ring io_uring, }
 
 fn soak(backend: &str) {
     let Some(time) = std::env::var_os(SECONDS) else {

@@ -5,6 +5,7 @@
 
 #![cfg(unix)]
 
+mod asking;
 #[path = "../clients/mod.rs"]
 mod clients;
 mod conformance;

@@ -1,11 +1,14 @@
 //! Listeners: accepting, pausing while nothing more can be served, resuming when something is
 //! freed.
 
+mod limits;
+
 use super::connection::{Connection, Phase, Waiting};
 use super::counters::bump;
 use super::engine::{Application, Call, Engine};
 use super::origin::Origin;
 use super::service::Service;
+use crate::address_table::LimitEntry;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 
 /// The reason why accepting stopped.
@@ -19,6 +22,8 @@ enum Accepted {
     UntilFull,
     /// As many as a draining server accepts.
     Last,
+    /// As many as are accepted before this time.
+    Until(Instant),
     /// None more for want of descriptors or memory, or worse.
     UntilError,
 }
@@ -26,11 +31,17 @@ enum Accepted {
 impl<P: Transport> Engine<'_, '_, P> {
     /// Takes waiting connections from the current listener, as many as one turn may, and decides
     /// on what the listener is watched for.
-    pub(super) fn accept<S: Service>(&mut self, app: &mut Application<'_, S>) {
+    ///
+    /// The table of addresses is there if `LIMITED`.
+    pub(super) fn accept<S: Service, const LIMITED: bool>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        entries: &mut [LimitEntry],
+    ) {
         let listener = self.current;
         let index = listener.index();
         let Some(source) = self.source(index) else { return };
-        let accepted = self.accept_share(app, listener, source);
+        let accepted = self.accept_share::<S, LIMITED>(app, listener, source, entries);
         // The callbacks of the new connections have moved it.
         self.current = listener;
         match accepted {
@@ -38,6 +49,10 @@ impl<P: Transport> Engine<'_, '_, P> {
             Accepted::Last => self.close_listener(index),
             Accepted::All | Accepted::Share => self.arm(index),
             Accepted::UntilFull => self.pause(index),
+            Accepted::Until(time) => {
+                self.pause(index);
+                self.schedule(index, time);
+            }
             Accepted::UntilError => {
                 // The listener stays ready, so it must not be watched. A connection that closes
                 // resumes it; so does time, as others may free what is missing.
@@ -47,11 +62,12 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    fn accept_share<S: Service>(
+    fn accept_share<S: Service, const LIMITED: bool>(
         &mut self,
         app: &mut Application<'_, S>,
         listener: Token,
         source: P::Source,
+        entries: &mut [LimitEntry],
     ) -> Accepted {
         let turn = self.context.counters().turns;
         // The share is that of a turn, not of an event: a listener may be scheduled more than once.
@@ -69,10 +85,15 @@ impl<P: Transport> Engine<'_, '_, P> {
             if self.state.accepts.1 >= self.state.limits.accepts_per_turn {
                 return Accepted::Share;
             }
+            if let Some(time) = if LIMITED { self.accept_at() } else { None } {
+                return Accepted::Until(time);
+            }
             // Failed attempts count too, or clients that give up at once could keep the turn going.
             self.state.accepts.1 += 1;
             match self.context.platform.accept(source) {
-                Ok(connection) => self.admit(app, listener, connection),
+                Ok(connection) => {
+                    self.admit::<S, LIMITED>(app, listener, connection, entries);
+                }
                 Err(error) if error.is_would_block() => return Accepted::All,
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {
                     bump(&mut self.state.counters.aborted_early, 1);
@@ -87,20 +108,36 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Opens a connection that was just accepted, or closes it if it cannot be registered.
-    fn admit<S: Service>(
+    fn admit<S: Service, const LIMITED: bool>(
         &mut self,
         app: &mut Application<'_, S>,
         listener: Token,
         source: P::Source,
+        entries: &mut [LimitEntry],
     ) {
         if let Some(drain) = &mut self.state.drain {
             drain.accepts_left -= 1;
+        }
+        let mut address = None;
+        if LIMITED {
+            self.count_accept();
+            match self.admit_address(entries, source) {
+                Ok(admitted) => address = admitted,
+                Err(()) => return,
+            }
         }
         if let Ok(token) = self.register(source, Interest::READABLE) {
             self.current = token;
             // Each callback gathers its own output.
             self.state.call = Call::NEW;
-            return self.open(app, Origin::Accepted(listener));
+            if LIMITED {
+                self.join_address(entries, address);
+            }
+            self.open(app, Origin::Accepted(listener));
+            if LIMITED {
+                self.settle_new(entries, token);
+            }
+            return;
         }
         // Neither registered nor watched, it could never be served.
         bump(&mut self.state.counters.refused, 1);
@@ -184,7 +221,11 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Tries a listener again whose deadline has passed.
-    pub(super) fn retry_listener<S: Service>(&mut self, app: &mut Application<'_, S>) {
+    pub(super) fn retry_listener<S: Service, const LIMITED: bool>(
+        &mut self,
+        app: &mut Application<'_, S>,
+        entries: &mut [LimitEntry],
+    ) {
         let index = self.current.index();
         let now = self.context.now();
         let deadline = self.state.drain.map_or(Instant::MAX, |drain| drain.deadline);
@@ -193,7 +234,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return self.close_listener(index);
         }
         if self.state.drain.is_some() || self.current().waiting() == Waiting::Slot {
-            self.accept(app);
+            self.accept::<S, LIMITED>(app, entries);
         }
         // Accepting may have closed the listener.
         if self.connection(index).phase() == Phase::Listening {

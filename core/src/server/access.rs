@@ -53,6 +53,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             result = Some(call(service, peer, session));
         });
         engine.reconcile(&mut app);
+        self.forget_if_closed(context, token);
         result
     }
 
@@ -187,6 +188,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let session = app.sessions.get_mut(token.index()).and_then(Entry::take);
         let session = session.ok_or(ErrorKind::Stale)?;
         engine.release_current(source, &mut unread[..count]);
+        self.forget_if_closed(context, token);
         Ok((source, session, count))
     }
 

@@ -27,6 +27,9 @@ pub struct Config {
     drain_accepts: usize,
     connect_timeout: Option<Duration>,
     connects_reserved: Option<usize>,
+    connections_per_address: Option<u32>,
+    accepts_per_second: Option<u32>,
+    bytes_per_second: Option<u32>,
 }
 
 /// When a service that takes nothing of a full inbox has had enough time.
@@ -42,7 +45,7 @@ impl Config {
     /// No limit on connections and idle time, 30 seconds for stalled peers and for input that is
     /// not taken, 1 second of grace for buffers, 2 seconds of lingering, 16 accepts per turn, a
     /// retry after 100 milliseconds, 4,096 accepts per listener while draining, 10 seconds to
-    /// connect, and for a service that connects half of the slots.
+    /// connect, and for a service that connects half of the slots. No limit by address or rate.
     pub const DEFAULT: Self = Self {
         connections_max: usize::MAX,
         idle_timeout: None,
@@ -55,6 +58,9 @@ impl Config {
         drain_accepts: 4096,
         connect_timeout: Some(Duration::from_secs(10)),
         connects_reserved: None,
+        connections_per_address: None,
+        accepts_per_second: None,
+        bytes_per_second: None,
     };
 
     /// Sets how many connections are served at once, at least one; more wait in the platform's
@@ -140,6 +146,45 @@ impl Config {
         Self { connects_reserved: Some(connects_reserved), ..self }
     }
 
+    /// Sets how many connections one remote address may have at once, at least one; `None` is
+    /// without limit. One more is reset, and
+    /// [counted](crate::Counters::refused_by_address). A network of 64 bits of IPv6 counts as one
+    /// address. Clients without an address, such as those of a Unix socket, are not counted.
+    ///
+    /// This limit and the next two concern connections that a listener accepts, and need memory:
+    /// [`WithLimits`](crate::memory::WithLimits), `HeapServer::with_limits`, or the front door.
+    #[must_use]
+    pub const fn connections_per_address(self, connections_per_address: Option<u32>) -> Self {
+        Self { connections_per_address, ..self }
+    }
+
+    /// Sets how many connections are accepted in a second, at least one; `None` is without limit.
+    /// As many may be accepted at once after a quiet second. The others wait in the platform's
+    /// backlog, which is [counted](crate::Counters::accepts_delayed). A drain accepts without this
+    /// limit.
+    #[must_use]
+    pub const fn accepts_per_second(self, accepts_per_second: Option<u32>) -> Self {
+        Self { accepts_per_second, ..self }
+    }
+
+    /// Sets how many bytes are read from one connection in a second, at least one; `None` is
+    /// without limit. As many may be read at once after a quiet second, and one read may take more:
+    /// then the connection is not read from for as long as these bytes last, which is
+    /// [counted](crate::Counters::reads_delayed). The rest waits at the peer. A drain reads without
+    /// this limit.
+    #[must_use]
+    pub const fn bytes_per_second(self, bytes_per_second: Option<u32>) -> Self {
+        Self { bytes_per_second, ..self }
+    }
+
+    /// Returns whether there is a limit by address or rate, which needs memory of its own.
+    #[must_use]
+    pub const fn needs_limit_memory(&self) -> bool {
+        self.connections_per_address.is_some()
+            || self.accepts_per_second.is_some()
+            || self.bytes_per_second.is_some()
+    }
+
     /// Returns the limits in the units that the server calculates with, with `reserved` slots for
     /// connections that the service asks for, unless another number was set.
     pub(super) fn limits(&self, reserved: usize) -> Limits {
@@ -160,6 +205,12 @@ impl Config {
             grace: Span::new(Some(self.buffer_grace)),
             linger: Span::new(Some(self.linger)),
             accept_retry: Span::new(Some(self.accept_retry)),
+            is_limiting: self.needs_limit_memory(),
+            per_address: self.connections_per_address.map_or(u32::MAX, |max| max.max(1)),
+            accept_interval: self
+                .accepts_per_second
+                .map_or(Duration::ZERO, |accepts| Duration::from_secs(1) / accepts.max(1)),
+            bytes_per_second: self.bytes_per_second.map_or(0, |bytes| u64::from(bytes.max(1))),
         }
     }
 }
@@ -184,6 +235,14 @@ pub(super) struct Limits {
     pub(super) grace: Span,
     pub(super) linger: Span,
     pub(super) accept_retry: Span,
+    /// One of the following limits is set.
+    pub(super) is_limiting: bool,
+    /// The connections of one address; the greatest number is without limit.
+    pub(super) per_address: u32,
+    /// The time that one accept counts for; zero is without limit.
+    pub(super) accept_interval: Duration,
+    /// Zero is without limit.
+    pub(super) bytes_per_second: u64,
 }
 
 /// A length of time in nanoseconds, of which the longest is without end. A sum with one is a

@@ -305,6 +305,8 @@ impl Connection {
         // Nothing is waited for that only a write could bring.
         self.clear(Flag::WRITABLE_WANTED);
         self.clear(Flag::NO_ROOM);
+        // What a peer has left behind that is gone is read at once, and its slot freed.
+        self.clear(Flag::DELAYED);
         self.set_reason(reason);
     }
 
@@ -344,6 +346,7 @@ impl Connection {
             && self.read_half() == ReadHalf::Open
             && !self.has(Flag::PAUSED)
             && !self.has(Flag::INBOX_FULL)
+            && !self.has(Flag::DELAYED)
             && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))
     }
 

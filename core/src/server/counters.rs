@@ -103,6 +103,15 @@ pub struct Counters {
     /// Connections that were taken from a listener and closed at once, as they could not be
     /// registered.
     pub refused: u64,
+    /// Connections that were reset when they were accepted, as their address had
+    /// [as many as it may](crate::Config::connections_per_address).
+    pub refused_by_address: u64,
+    /// Times that a listener was disarmed because of
+    /// [`Config::accepts_per_second`](crate::Config::accepts_per_second).
+    pub accepts_delayed: u64,
+    /// Times that a connection was not read from because of
+    /// [`Config::bytes_per_second`](crate::Config::bytes_per_second).
+    pub reads_delayed: u64,
     /// Connections that were gone before they were taken from a listener.
     pub aborted_early: u64,
     /// Times that a listener could not accept for lack of descriptors, memory and the like.
@@ -139,6 +148,9 @@ impl Counters {
         accepted: 0,
         connects: 0,
         refused: 0,
+        refused_by_address: 0,
+        accepts_delayed: 0,
+        reads_delayed: 0,
         aborted_early: 0,
         accept_failures: 0,
         accept_pauses: 0,
@@ -176,6 +188,9 @@ impl core::ops::AddAssign for Counters {
         self.released += other.released;
         self.messages_dropped += other.messages_dropped;
         self.refused += other.refused;
+        self.refused_by_address += other.refused_by_address;
+        self.accepts_delayed += other.accepts_delayed;
+        self.reads_delayed += other.reads_delayed;
         self.aborted_early += other.aborted_early;
         self.accept_failures += other.accept_failures;
         self.accept_pauses += other.accept_pauses;
@@ -268,6 +283,9 @@ impl Counters {
             ("selkie_accepted_total", false, self.accepted),
             ("selkie_connects_total", false, self.connects),
             ("selkie_refused_total", false, self.refused),
+            ("selkie_refused_by_address_total", false, self.refused_by_address),
+            ("selkie_accepts_delayed_total", false, self.accepts_delayed),
+            ("selkie_reads_delayed_total", false, self.reads_delayed),
             ("selkie_aborted_early_total", false, self.aborted_early),
             ("selkie_accept_failures_total", false, self.accept_failures),
             ("selkie_accept_pauses_total", false, self.accept_pauses),

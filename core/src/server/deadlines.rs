@@ -261,6 +261,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             Phase::Open => {
                 is_unread
                     || connection.has(Flag::PAUSED)
+                    || connection.has(Flag::DELAYED)
                     || connection.waiting() != Waiting::Nothing
             }
             // Without output it waits for room for the FIN, which has a deadline of its own.

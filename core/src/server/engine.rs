@@ -10,6 +10,7 @@ use super::counters::{CloseReason, Counters};
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::Entry;
+use crate::address_table::LimitState;
 use crate::compact::compact;
 use crate::contract::{Capabilities, Error, ErrorKind, Instant, Interest, Mode, Token, Transport};
 use crate::event_loop::Context;
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) scarce_since: Instant,
     /// In which turn connections were accepted last, and their number.
     pub(super) accepts: (u64, usize),
+    /// The part of the limits by address and rate that was used up.
+    pub(super) taken: LimitState,
     pub(super) drain: Option<Drain>,
     /// The facts about the callback that is under way.
     pub(super) call: Call,
@@ -69,6 +72,7 @@ impl State {
             room_max: 0,
             scarce_since: Instant::ZERO,
             accepts: (0, 0),
+            taken: LimitState::default(),
             drain: None,
             call: Call::NEW,
             has_joined: false,

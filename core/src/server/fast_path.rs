@@ -293,6 +293,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let (mut engine, mut app) = self.engine(context, token);
         engine.record_read(failure.map_or(Ok(0), Err));
         engine.reconcile(&mut app);
+        self.forget_if_closed(context, token);
     }
 
     /// Keeps what the service has left of `count` bytes, and reconciles the connection.
@@ -313,5 +314,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
         debug_assert!(engine.current().phase() != Phase::Free);
         engine.reconcile(&mut app);
+        self.forget_if_closed(context, token);
     }
 }

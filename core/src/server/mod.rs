@@ -14,7 +14,7 @@
 //! | `peer_ops.rs` | a service's requests, carried out |
 //! | `lifecycle.rs` | open, serve, reconcile, close |
 //! | `deadlines.rs` | which deadline is next, which has passed |
-//! | `acceptor.rs`, `connector.rs` | listeners; connections that the server opens |
+//! | `acceptor.rs`, `connector.rs` | listeners, limits; connections that the server opens |
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
 //!
@@ -60,13 +60,14 @@ pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
 pub use service::{Receives, Service};
-pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer};
+pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits};
 
 use buffer_pool::{Pool, PoolState};
 use connection::Phase;
 use connections::{Connections, Queues};
 use engine::{Application, Call, Drain, Engine, NONE, State};
 
+use crate::address_table::LimitEntry;
 use crate::contract::{Error, ErrorKind, Event, Instant, Interest, Readiness, Token, Transport};
 use crate::event_loop::{Context, Handler};
 
@@ -135,6 +136,20 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
                 storage.connections[index] = ConnectionEntry::EMPTY;
                 storage.sessions[index] = Entry::Vacant;
             }
+        }
+        let limits = config.needs_limit_memory();
+        if const { M::LIMITS } {
+            let entries = storage.limits.len();
+            assert!(
+                !limits || entries == slots,
+                "limits by address and rate need an entry for each of the {slots} slots, and there \
+                 are {entries}"
+            );
+            storage.limits.iter_mut().filter(|entry| !entry.is_unused()).for_each(|entry| {
+                *entry = LimitEntry::EMPTY;
+            });
+        } else {
+            assert!(!limits, "limits by address and rate need memory");
         }
         // What a service leaves of a full scratch must fit into one buffer.
         let scratch = storage.scratch.len();
@@ -341,6 +356,17 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context: &'e mut Context<'a, P>,
         current: Token,
     ) -> (Engine<'e, 'a, P>, Application<'e, S>) {
+        let (engine, app, _) = self.parts(context, current);
+        (engine, app)
+    }
+
+    /// Returns what acts on a connection, the service, and the table for limits.
+    #[inline]
+    fn parts<'e, 'a>(
+        &'e mut self,
+        context: &'e mut Context<'a, P>,
+        current: Token,
+    ) -> (Engine<'e, 'a, P>, Application<'e, S>, &'e mut [LimitEntry]) {
         let memory = self.memory.storage();
         let engine = Engine {
             context,
@@ -355,12 +381,26 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             sessions: memory.sessions,
             scratch: memory.scratch,
         };
-        (engine, app)
+        (engine, app, memory.limits)
     }
 
     /// Serves an event, or without one a deadline, that the fast path does not.
     #[inline(never)]
     fn serve(&mut self, context: &mut Context<'_, P>, token: Token, event: Option<Readiness>) {
+        if const { M::LIMITS } && self.state.limits.is_limiting {
+            self.serve_limited(context, token, event);
+        } else {
+            self.serve_phase(context, token, event);
+        }
+    }
+
+    /// Serves an event or a deadline as the phase of the connection asks for.
+    fn serve_phase(
+        &mut self,
+        context: &mut Context<'_, P>,
+        token: Token,
+        event: Option<Readiness>,
+    ) {
         let (mut engine, mut app) = self.engine(context, token);
         let Some(connection) = engine.connections.get(token.index()) else { return };
         match (connection.phase(), event) {
@@ -371,8 +411,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             // A token of another handler in the same loop.
             (Phase::Free, _) => {}
             (Phase::Connecting, _) if S::CONNECTS => engine.on_attempt(&mut app),
-            (Phase::Listening, Some(_)) => engine.accept(&mut app),
-            (Phase::Listening, None) => engine.retry_listener(&mut app),
+            (Phase::Listening, _) if const { M::LIMITS } && engine.state.limits.is_limiting => {
+                self.accept_limited(context, token, event.is_some());
+            }
+            (Phase::Listening, Some(_)) => engine.accept::<S, false>(&mut app, &mut []),
+            (Phase::Listening, None) => engine.retry_listener::<S, false>(&mut app, &mut []),
             (_, Some(readiness)) => engine.on_event(&mut app, readiness),
             (_, None) => engine.on_deadline(&mut app),
         }

@@ -2,6 +2,7 @@
 
 use super::buffer_pool::Block;
 use super::connection::Connection;
+use crate::address_table::LimitEntry;
 
 /// A place for a value that may be absent. An empty one is all zero bits for every type. `Option`
 /// promises that for few types: one with a `bool` in it uses another value of that byte, and a
@@ -95,11 +96,18 @@ pub struct ServerStorage<'a, Source, Session> {
     /// The memory of every read. A service is offered no more at once than fits into it, nor than
     /// fits into a block.
     pub scratch: &'a mut [u8],
+    /// The table of addresses and rates, of the length of the loop's capacity; none if there are no
+    /// such [limits](crate::Config::connections_per_address).
+    pub limits: &'a mut [LimitEntry],
 }
 
 /// Something that a server can keep its tables in: a [`StaticServer`], [`ServerStorage`] of
 /// borrowed tables, or a mutable reference to one of these.
 pub trait ServerMemory<Source, Session> {
+    /// True if the memory can have a table of addresses and rates. Without it, what such limits
+    /// need is not part of the program.
+    const LIMITS: bool = false;
+
     /// Lends the tables. They are the same in each call, and keep what was written to them.
     fn storage(&mut self) -> ServerStorage<'_, Source, Session>;
 
@@ -116,6 +124,7 @@ impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source
             blocks: self.blocks,
             bytes: self.bytes,
             scratch: self.scratch,
+            limits: self.limits,
         }
     }
 
@@ -128,6 +137,8 @@ impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source
 impl<Source, Session, M: ServerMemory<Source, Session> + ?Sized> ServerMemory<Source, Session>
     for &mut M
 {
+    const LIMITS: bool = M::LIMITS;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         (**self).storage()
@@ -186,6 +197,7 @@ impl<
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
             scratch: &mut self.scratch,
+            limits: &mut [],
         }
     }
 }
@@ -221,5 +233,50 @@ impl<
 {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The memory of a server, and a table for [limits](crate::Config::connections_per_address) by
+/// address and rate in a loop of `SLOTS` sources.
+///
+/// ```
+/// use selkie_core::memory::{ServerMemory, StaticServer, WithLimits};
+/// # use selkie_core::{Config, Server, Service, platform::Transport};
+///
+/// fn server<P: Transport<Source = u32>, S: Service<Session = ()>>(
+///     service: S,
+///     memory: &mut WithLimits<StaticServer<u32, (), 9, 4, 4096, 1024>, 9>,
+/// ) -> Server<P, S, impl ServerMemory<u32, ()>> {
+///     Server::new(service, Config::DEFAULT.connections_per_address(Some(2)), memory)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct WithLimits<M, const SLOTS: usize> {
+    memory: M,
+    limits: [LimitEntry; SLOTS],
+}
+
+impl<M, const SLOTS: usize> WithLimits<M, SLOTS> {
+    /// Adds an empty table to the memory of a server.
+    #[must_use]
+    pub const fn new(memory: M) -> Self {
+        Self { memory, limits: [LimitEntry::EMPTY; SLOTS] }
+    }
+}
+
+impl<Source, Session, M, const SLOTS: usize> ServerMemory<Source, Session> for WithLimits<M, SLOTS>
+where
+    M: ServerMemory<Source, Session>,
+{
+    const LIMITS: bool = true;
+
+    #[inline]
+    fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        ServerStorage { limits: &mut self.limits, ..self.memory.storage() }
+    }
+
+    #[inline]
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
+        self.memory.connections()
     }
 }

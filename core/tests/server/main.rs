@@ -12,6 +12,7 @@ mod ended;
 mod faults;
 mod finality;
 mod holding;
+mod limits;
 mod peers;
 mod pool;
 mod posting;

@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::memory::{
-    Block, ConnectionEntry, Entry, LoopStorage, ServerStorage, Slot, TimerSlot,
+    Block, ConnectionEntry, Entry, LimitEntry, LoopStorage, ServerMemory, ServerStorage, Slot,
+    TimerSlot,
 };
 use selkie_core::platform::Close;
 use selkie_core::{CloseReason, Config, Event, EventLoop, Instant, Server, Service, Token};
@@ -74,9 +75,24 @@ pub(crate) const fn just_before(time: Duration) -> Duration {
 /// The memory of the server under test, lent to it.
 pub(crate) type Memory<'a, S> = ServerStorage<'a, Handle, <S as Service>::Session>;
 
+/// The same, with a table for limits.
+pub(crate) struct Limited<'a, S: Service>(Memory<'a, S>);
+
+impl<S: Service> ServerMemory<Handle, S::Session> for Limited<'_, S> {
+    const LIMITS: bool = true;
+
+    fn storage(&mut self) -> Memory<'_, S> {
+        self.0.storage()
+    }
+
+    fn connections(&self) -> &[ConnectionEntry<Handle>] {
+        self.0.connections
+    }
+}
+
 pub(crate) struct Rig<'a, S: Service, const KIND: u8> {
     pub(crate) event_loop: EventLoop<Toy<KIND>, LoopStorage<'a>>,
-    pub(crate) server: Server<Toy<KIND>, S, Memory<'a, S>>,
+    pub(crate) server: Server<Toy<KIND>, S, Limited<'a, S>>,
     pub(crate) now: Instant,
     pub(crate) listener: Handle,
     /// Tokens in the registry that are not the server's: what a test adds.
@@ -98,18 +114,20 @@ pub(crate) fn with_server<S: Service, const KIND: u8>(
     let mut blocks = vec![Block::EMPTY; shape.blocks];
     let mut bytes = vec![0; shape.blocks * shape.block_size];
     let mut scratch = vec![0; shape.scratch];
+    let mut limits = vec![LimitEntry::EMPTY; shape.slots];
     let storage = LoopStorage { slots: &mut slots, timers: &mut timers, events: &mut events };
     let mut event_loop = EventLoop::new(Toy::<KIND>::new(shape.slots), storage);
     let mut server = Server::new(
         service,
         config,
-        ServerStorage {
+        Limited(ServerStorage {
             connections: &mut connections,
             sessions: &mut sessions,
             blocks: &mut blocks,
             bytes: &mut bytes,
             scratch: &mut scratch,
-        },
+            limits: &mut limits,
+        }),
     );
     let listener = event_loop.platform.listener();
     server

@@ -113,7 +113,8 @@ impl Tables {
 
     fn server<const KIND: u8>(&mut self, config: Config) -> Half<'_, KIND> {
         let Self { connections, sessions, blocks, bytes, scratch } = self;
-        let storage = ServerStorage { connections, sessions, blocks, bytes, scratch };
+        let storage =
+            ServerStorage { connections, sessions, blocks, bytes, scratch, limits: &mut [] };
         Server::new(Scripted::echo(), config, storage)
     }
 }

@@ -78,6 +78,7 @@ impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Sessi
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
             scratch: &mut self.scratch,
+            limits: &mut [],
         }
     }
 

@@ -77,6 +77,7 @@ impl<S: Service<Session = ()>> TestBench<S> {
             blocks: &mut [],
             bytes: &mut [],
             scratch: vec![0; 512].leak(),
+            limits: &mut [],
         };
         let mut server = Server::new(service, config.connections_max(connections), storage);
         server

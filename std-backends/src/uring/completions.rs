@@ -1,15 +1,19 @@
 //! What the kernel has done.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 use selkie_core::Readiness;
 use selkie_core::backend::Handle;
 
 use super::Uring;
+use super::closing::timer_ended;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
+use super::input::Buffers;
 use super::memory::OUTPUT;
-use super::operations::{Operation, buffer_of, goes_on};
+
+use super::operations::{Operation, buffer_of, goes_on, has_more};
 use super::ring::Completion;
+use crate::sys::file;
 
 impl Uring {
     /// Takes everything that the kernel has completed.
@@ -40,49 +44,32 @@ impl Uring {
         endpoint.operations -= u32::from(is_last);
         let result = completion.result;
         match operation {
-            Operation::Receive => self.received(index, completion, is_last),
-            Operation::Accept => self.accepted(index, result, is_last),
-            Operation::Send => sent(endpoint, result),
+            Operation::Receive => received(&mut self.buffers, endpoint, completion),
+            Operation::Accept => return self.accepted(index, result, is_last),
+            Operation::Send => {
+                sent(endpoint, result);
+                let is_quiet = endpoint.closing.is_none() && endpoint.reportable().is_empty();
+                // What was written meanwhile follows at once.
+                self.ask(index);
+                if is_quiet {
+                    return;
+                }
+            }
             Operation::Connect => connected(endpoint, result),
             Operation::Poll => {
                 endpoint.receiving = Repeated::Idle;
                 if result > 0 {
-                    let events = Readiness::from_bits(result.cast_unsigned());
-                    endpoint.polled |= events;
+                    endpoint.polled |= Readiness::from_bits(result.cast_unsigned());
                 }
             }
             Operation::Shutdown => {
                 endpoint.output.is_sending = false;
                 endpoint.output.end = if result < 0 { End::Failed(-result) } else { End::Ended };
             }
+            Operation::CloseTimer => timer_ended(endpoint),
             Operation::Cancel | Operation::WatchWaker => {}
         }
-        if operation == Operation::Send {
-            // What was written meanwhile follows at once.
-            self.ask(index);
-        }
         self.enqueue(index);
-    }
-
-    /// Takes over what was received.
-    fn received(&mut self, index: usize, completion: Completion, is_last: bool) {
-        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
-        if is_last {
-            endpoint.receiving = Repeated::Idle;
-        }
-        let (result, buffer) = (completion.result, buffer_of(completion.flags));
-        match (result, buffer) {
-            (1.., Some(buffer)) if endpoint.closing.is_none() => {
-                self.buffers.append(&mut endpoint.input, buffer, result.unsigned_abs());
-            }
-            (_, Some(buffer)) => self.buffers.discard(buffer),
-            (0, None) => endpoint.input_end = End::Ended,
-            (_, None) => match -result {
-                // Asked for again, when there are buffers.
-                libc::ENOBUFS | libc::ECANCELED | libc::EINTR => {}
-                code => endpoint.input_end = End::Failed(code),
-            },
-        }
     }
 
     /// Takes over a connection.
@@ -90,6 +77,7 @@ impl Uring {
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
         if is_last {
             endpoint.receiving = Repeated::Idle;
+            self.accepts_many &= !endpoint.accepts_many;
         }
         if result >= 0 {
             let parked = match endpoint.closing {
@@ -103,6 +91,7 @@ impl Uring {
         } else if !matches!(-result, libc::ECANCELED | libc::EINTR | libc::EAGAIN) {
             endpoint.input_end = End::Failed(-result);
         }
+        self.enqueue(index);
     }
 
     /// Closes the descriptor of a source that the kernel has let go of, and frees its place.
@@ -114,9 +103,36 @@ impl Uring {
         let all = endpoint.input.unread as usize;
         self.buffers.drop_first(&mut endpoint.input, all);
         // SAFETY: the endpoint owned it, and is removed.
-        drop(unsafe { OwnedFd::from_raw_fd(endpoint.fd) });
+        let fd = unsafe { OwnedFd::from_raw_fd(endpoint.fd) };
+        if endpoint.was_blocking {
+            // Duplicates of it may be in use elsewhere. Without this they stay as they are.
+            let _ = file::set_blocking(fd.as_fd());
+        }
+        drop(fd);
         let _ = self.endpoints.remove(handle, Endpoint::default());
         self.open -= 1;
+    }
+}
+
+/// Takes over what was received.
+fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completion) {
+    endpoint.receiving = Repeated::Idle;
+    match (completion.result, buffer_of(completion.flags)) {
+        (1.., Some(buffer)) if endpoint.closing.is_none() => {
+            endpoint.is_drained = !has_more(completion.flags);
+            let count = completion.result.unsigned_abs();
+            return buffers.append(&mut endpoint.input, buffer, count);
+        }
+        (_, Some(buffer)) => buffers.discard(buffer),
+        (_, None) => {}
+    }
+    endpoint.is_drained = false;
+    match -completion.result {
+        0 => endpoint.input_end = End::Ended,
+        // Asked for again, when there are buffers.
+        libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
+        code if code > 0 => endpoint.input_end = End::Failed(code),
+        _ => {}
     }
 }
 

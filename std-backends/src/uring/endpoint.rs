@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 
 use selkie_core::platform::Close;
-use selkie_core::{Error, Instant, Readiness, Token};
+use selkie_core::{Error, Instant, Interest, Readiness, Token};
 
 use super::input::Input;
 use super::memory::OUTPUT;
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     File,
 }
 
-/// An operation that waits for the peer until it is cancelled: receiving, accepting, polling.
+/// An operation that may wait until it is cancelled: receiving, accepting, polling, a timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Repeated {
@@ -76,9 +76,13 @@ pub(super) struct Output {
 pub(super) struct Endpoint {
     pub(super) fd: RawFd,
     pub(super) kind: Kind,
+    /// Set if an adopted file was blocking before: it is again afterwards.
+    pub(super) was_blocking: bool,
     /// Operations that the kernel has: the place is not used again before all are completed.
     pub(super) operations: u32,
     pub(super) receiving: Repeated,
+    /// Set for a listener whose operation goes on after each connection.
+    pub(super) accepts_many: bool,
     pub(super) input: Input,
     /// Bytes that the service has left until there are more.
     pub(super) left: u32,
@@ -86,10 +90,16 @@ pub(super) struct Endpoint {
     pub(super) output: Output,
     pub(super) shuts_down: bool,
     pub(super) closing: Option<Close>,
+    /// The timer of a close that waits for its output, and the output that was left when it began.
+    pub(super) close_timer: Repeated,
+    pub(super) timed_output: u32,
     /// Set when what it sends, or its connection attempt, was cancelled.
     pub(super) is_cancelled: bool,
-    /// The token under which it is registered.
+    /// The token under which it is registered, and what it is armed for.
     pub(super) token: Option<Token>,
+    pub(super) armed: Interest,
+    /// Set if the kernel has received all that there was.
+    pub(super) is_drained: bool,
     /// Events of `poll(2)` that a file was reported ready for.
     pub(super) polled: Readiness,
     /// The first and the last connection that was accepted and not taken + 1, or 0.
@@ -123,6 +133,41 @@ impl Endpoint {
     /// Returns true if the service has something new to read: bytes, or the end.
     pub(super) fn has_news(&self) -> bool {
         self.input.unread > self.left || self.input_end != End::Open
+    }
+
+    /// Returns true if the kernel is to receive, and does not.
+    pub(super) fn wants_to_receive(&self, held_max: u32) -> bool {
+        self.receiving == Repeated::Idle
+            && self.armed.contains(Interest::READABLE)
+            && self.input.held < held_max
+            && self.input_end == End::Open
+    }
+
+    /// Returns true if the kernel is to send, or to end the stream, and does not.
+    pub(super) fn wants_to_send(&self) -> bool {
+        let has_output = self.output.length > 0 || self.shuts_down;
+        has_output && !self.output.is_sending && self.output.end == End::Open
+    }
+
+    /// Returns true if the kernel has all operations that it is to have.
+    pub(super) fn is_served(&self, held_max: u32) -> bool {
+        self.kind == Kind::Stream
+            && self.closing.is_none()
+            && !self.wants_to_receive(held_max)
+            && !self.wants_to_send()
+    }
+
+    /// Returns what it is ready for, of what it is armed for.
+    pub(super) fn reportable(&self) -> Readiness {
+        if self.armed.is_empty() {
+            return Readiness::NONE;
+        }
+        let mut wanted = Readiness::from_bits(u32::from(self.armed.bits() & 0x07));
+        wanted |= Readiness::ERROR | Readiness::CLOSED;
+        if self.armed.contains(Interest::READABLE) {
+            wanted |= Readiness::READ_CLOSED;
+        }
+        self.readiness() & wanted
     }
 
     /// Computes what it is ready for.

@@ -191,3 +191,21 @@ impl Buffers {
         input.last = 0;
     }
 }
+
+#[cfg(test)]
+impl Buffers {
+    /// Checks that the kernel has as many buffers as it may fill in one turn.
+    pub(super) fn check_provided(&self) {
+        assert_eq!(self.provided, PROVIDED, "connections have taken the buffers of others");
+    }
+
+    /// Checks that every buffer is free, provided, or one of `held` others.
+    pub(super) fn check_all(&self, held: usize) {
+        let (mut free, mut next) = (0, self.free);
+        while next != 0 {
+            free += 1;
+            next = self.entries[next as usize - 1].next;
+        }
+        assert_eq!(free + self.provided + held, self.fresh, "buffers are lost");
+    }
+}

@@ -6,20 +6,24 @@ use selkie_core::backend::{HandleEntry, SourceEntry};
 use super::endpoint::Endpoint;
 use crate::memory::{Zeroable, try_zeroed_slice};
 
+// Unit tests make all of these small, so that each limit is reached often (`model/`).
+
 /// The size and alignment of a page.
 pub(super) const PAGE: usize = 4096;
 /// Entries of the submission queue. More submissions than that in one turn take another call.
-pub(super) const SUBMISSIONS: u32 = 256;
+pub(super) const SUBMISSIONS: u32 = if cfg!(test) { 8 } else { 256 };
 /// Entries of the completion queue. The kernel keeps what does not fit.
-pub(super) const COMPLETIONS: u32 = 1024;
+pub(super) const COMPLETIONS: u32 = if cfg!(test) { 16 } else { 1024 };
 /// Buffers that the kernel may fill before the platform runs again.
-pub(super) const PROVIDED: usize = 256;
+pub(super) const PROVIDED: usize = if cfg!(test) { 4 } else { 256 };
 /// The size of a buffer for received bytes.
-pub(super) const BUFFER: u32 = 2048;
+pub(super) const BUFFER: u32 = if cfg!(test) { 64 } else { 2048 };
 /// The most buffers that a connection keeps: input beyond that stays in the kernel.
-pub(super) const HELD_MAX: usize = 10;
+pub(super) const HELD_MAX: usize = if cfg!(test) { 3 } else { 10 };
+/// The free places below which connections are accepted one at a time.
+pub(super) const FEW_PLACES: usize = if cfg!(test) { 2 } else { 64 };
 /// The size of a connection's buffer for bytes to send.
-pub(super) const OUTPUT: u32 = 16 << 10;
+pub(super) const OUTPUT: u32 = if cfg!(test) { 256 } else { 16 << 10 };
 /// The numbers that a buffer can have.
 const BUFFERS_MAX: usize = 1 << 16;
 
@@ -30,6 +34,17 @@ pub(super) struct Page([u8; PAGE]);
 
 // SAFETY: an array of integers.
 unsafe impl Zeroable for Page {}
+
+/// A span of time, as the kernel reads it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Span {
+    pub(super) seconds: i64,
+    pub(super) nanoseconds: i64,
+}
+
+// SAFETY: a struct of integers.
+unsafe impl Zeroable for Span {}
 
 /// A buffer for received bytes: its place in a list, and how many bytes are in it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,6 +81,8 @@ pub struct UringStorage {
     pub(super) buffers: &'static mut [Buffer],
     pub(super) output: &'static mut [u8],
     pub(super) parked: &'static mut [Parked],
+    /// One, which is read when it is handed to the kernel.
+    pub(super) close_timeout: &'static mut [Span],
     pub(super) endpoints: &'static mut [HandleEntry<Endpoint>],
     pub(super) sources: &'static mut [SourceEntry<u32>],
     pub(super) sockets: usize,
@@ -112,7 +129,8 @@ impl UringStorage {
             input: leaked(buffers * BUFFER as usize)?,
             buffers: leaked(buffers)?,
             output: leaked(places * OUTPUT as usize)?,
-            parked: leaked(2 * COMPLETIONS as usize)?,
+            parked: leaked(3 * COMPLETIONS as usize)?,
+            close_timeout: leaked(1)?,
             endpoints: leaked(places)?,
             sources: leaked(registered)?,
             sockets,
@@ -130,6 +148,7 @@ impl UringStorage {
             + size_of_val(self.buffers)
             + size_of_val(self.output)
             + size_of_val(self.parked)
+            + size_of_val(self.close_timeout)
             + size_of_val(self.endpoints)
             + size_of_val(self.sources)
     }

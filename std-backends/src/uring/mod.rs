@@ -4,21 +4,26 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `memory.rs` | the memory that the kernel writes to, and the sizes |
-//! | `ring.rs` | the queues that are shared with the kernel |
+//! | `ring.rs`, `kernel.rs` | the queues that are shared with the kernel, and its calls |
 //! | `input.rs` | the buffers that the kernel fills |
 //! | `endpoint.rs` | the state of one source |
 //! | `parked.rs` | connections that were accepted and not taken yet |
 //! | `operations.rs` | what is asked of the kernel |
+//! | `closing.rs` | the way from a close to a free place |
 //! | `completions.rs` | what the kernel has done |
 //! | `selector.rs`, `transport.rs` | the contracts |
 //!
 //! A place in the table of sources is used again only when the kernel has completed every operation
 //! of the source before. So a completion always belongs to the source in the place that it names.
 
+mod closing;
 mod completions;
 mod endpoint;
 mod input;
+mod kernel;
 mod memory;
+#[cfg(test)]
+mod model;
 mod operations;
 mod parked;
 mod ring;
@@ -28,7 +33,10 @@ mod transport;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::ptr::NonNull;
+use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::io_uring::io_uring_params;
 use selkie_core::backend::{Handle, HandleTable, SourceTable};
 use selkie_core::backend::{HandleEntry, SourceEntry};
 use selkie_core::platform::ListenOptions;
@@ -36,14 +44,21 @@ use selkie_core::{Error, ErrorKind};
 
 use crate::platform::listener;
 use crate::sys::clock::Clock;
-use crate::sys::socket;
+use crate::sys::{file, socket};
 use crate::waker::WakeSource;
 use endpoint::{Endpoint, Kind, Repeated};
 use input::Buffers;
+use kernel::Kernel;
+use memory::Span;
 use parked::ParkedTable;
 use ring::Ring;
 
 pub use memory::UringStorage;
+
+/// The interval at which a platform that is dropped cancels what is left.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(10);
+/// The time after which a close is given up whose peer takes nothing.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Names a source of a [`Uring`]: a listener, a connection, an adopted descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +73,8 @@ pub struct UringSocket(Handle);
 /// 16 KiB of output. What is beyond that stays in the kernel, and so with the peer.
 ///
 /// It may be made on one thread and run on another; the thread that waits first is the one that
-/// waits from then on.
+/// waits from then on. On another one a wait, a poll and all else that enters the ring fail with
+/// [`PermissionDenied`](ErrorKind::PermissionDenied).
 ///
 /// ```
 /// use selkie_std::uring::{Uring, UringStorage};
@@ -84,6 +100,9 @@ pub struct Uring {
     /// The registrations, and the place of each one's source.
     sources: SourceTable<&'static mut [SourceEntry<u32>], u32>,
     parked: ParkedTable,
+    /// Set while an operation accepts connections until it is cancelled: one at a time, so that
+    /// those who wait fit into their table.
+    accepts_many: bool,
     /// The queue of sources that may be ready: the first and the last place + 1, or 0.
     ready_first: u32,
     ready_last: u32,
@@ -100,6 +119,8 @@ pub struct Uring {
     open_max: usize,
     /// Operations that the kernel has not completed.
     operations: usize,
+    /// The time after which a close is given up whose peer takes nothing.
+    close_timeout: &'static mut [Span],
 }
 
 // SAFETY: the pointer is to memory that belongs to the platform for as long as the process runs.
@@ -112,7 +133,16 @@ impl Uring {
     ///
     /// What the kernel says; [`uring_advice`] says what to do.
     pub fn new(storage: UringStorage) -> Result<Self, Error> {
-        let ring = Ring::new(storage.submissions, storage.queues)?;
+        // SAFETY: the memory of a storage has the right sizes, and is `'static`.
+        Self::over(|params| unsafe { Kernel::linux(params) }, storage)
+    }
+
+    /// Makes a platform over a ring of which `setup` makes the other side.
+    fn over(
+        setup: impl FnOnce(&mut io_uring_params) -> Result<Kernel, Errno>,
+        storage: UringStorage,
+    ) -> Result<Self, Error> {
+        let ring = Ring::new(setup, storage.submissions, storage.queues)?;
         let mut buffers = Buffers::new(&ring, storage.provided, storage.input, storage.buffers)?;
         buffers.provide();
         Ok(Self {
@@ -123,6 +153,7 @@ impl Uring {
             endpoints: HandleTable::new(storage.endpoints),
             sources: SourceTable::new(storage.sources),
             parked: ParkedTable::new(storage.parked),
+            accepts_many: false,
             ready_first: 0,
             ready_last: 0,
             waker: None,
@@ -134,7 +165,21 @@ impl Uring {
             held_max: storage.held_max as u32,
             open: 0,
             operations: 0,
-        })
+            close_timeout: storage.close_timeout,
+        }
+        .with_close_timeout(CLOSE_TIMEOUT))
+    }
+
+    /// Resets a closed connection whose peer takes none of the pending output for `timeout`, 10
+    /// seconds by default. Until then it keeps its place, as one of the sockets of the
+    /// [`UringStorage`].
+    #[must_use]
+    pub fn with_close_timeout(self, timeout: Duration) -> Self {
+        self.close_timeout[0] = Span {
+            seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            nanoseconds: i64::from(timeout.subsec_nanos()),
+        };
+        self
     }
 
     /// Opens a TCP listener at `address`, with a backlog.
@@ -174,14 +219,10 @@ impl Uring {
             true if socket::is_listener(fd.as_raw_fd()) => Kind::Listener,
             true => Kind::Stream,
         };
-        let prepared = match kind {
-            Kind::File => crate::sys::file::set_nonblocking(fd.as_fd()).map(drop),
-            _ => socket::clear_linger(fd.as_raw_fd()).map(drop),
+        let endpoint = match prepared(fd.as_fd(), kind) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return Err((error, fd)),
         };
-        if let Err(error) = prepared {
-            return Err((error, fd));
-        }
-        let endpoint = Endpoint::new(fd.as_raw_fd(), kind);
         match self.endpoints.insert(endpoint) {
             Ok(handle) => {
                 let _owned_by_the_endpoint = fd.into_raw_fd();
@@ -272,11 +313,32 @@ impl Uring {
     }
 }
 
+/// Prepares a descriptor that was opened elsewhere: nothing on it may block.
+fn prepared(fd: BorrowedFd<'_>, kind: Kind) -> Result<Endpoint, Error> {
+    let mut endpoint = Endpoint::new(fd.as_raw_fd(), kind);
+    if kind == Kind::File {
+        endpoint.was_blocking = file::set_nonblocking(fd)?;
+        return Ok(endpoint);
+    }
+    socket::adopt(fd)?;
+    socket::clear_linger(fd.as_raw_fd())?;
+    if kind == Kind::Listener {
+        // Its connections inherit it.
+        socket::set_no_delay(fd.as_raw_fd());
+    }
+    Ok(endpoint)
+}
+
 impl Drop for Uring {
     /// Cancels every operation and takes the last completion (late-completions), then closes.
     fn drop(&mut self) {
-        self.ring.cancel_all();
-        while self.operations > 0 && self.ring.enter(1, None).is_ok() {
+        while self.operations > 0 {
+            self.ring.cancel_all();
+            // Again after a while: an entry may leave submissions behind, which are not cancelled.
+            let until = self.clock.absolute(self.clock.now() + CANCEL_INTERVAL);
+            if self.ring.enter(1, Some(until)).is_err() {
+                break;
+            }
             while let Some(completion) = self.ring.pop() {
                 self.operations -= usize::from(!operations::goes_on(completion.flags));
             }
@@ -289,7 +351,7 @@ impl Drop for Uring {
     }
 }
 
-/// Returns what to do about an error of [`Uring::new`], in one sentence.
+/// Returns what to do about an error of [`Uring::new`] or of a wait, in one sentence.
 #[must_use]
 pub fn uring_advice(error: Error) -> &'static str {
     match error.code() {
@@ -302,6 +364,7 @@ pub fn uring_advice(error: Error) -> &'static str {
             "the kernel may not lock the memory of the ring: raise RLIMIT_MEMLOCK (`ulimit -l`) \
              to 64 KiB or more"
         }
+        Some(libc::EEXIST) => "another thread waited on this ring first, so only that one may wait",
         _ => "use another backend",
     }
 }

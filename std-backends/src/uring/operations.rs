@@ -4,14 +4,14 @@
 use std::os::fd::RawFd;
 
 use rustix::io_uring::{
-    IoringAcceptFlags, IoringAsyncCancelFlags, IoringOp, IoringSqeFlags, RecvFlags, SendFlags,
-    SocketFlags, io_uring_ptr, io_uring_sqe, io_uring_user_data,
+    IoringAcceptFlags, IoringAsyncCancelFlags, IoringOp, IoringRecvFlags, IoringSqeFlags,
+    SendFlags, SocketFlags, io_uring_ptr, io_uring_sqe, io_uring_user_data,
 };
 use selkie_core::{Error, Interest};
 
 use super::Uring;
 use super::endpoint::{End, Kind, Repeated};
-use super::memory::OUTPUT;
+use super::memory::{FEW_PLACES, OUTPUT};
 use crate::sys::address::RawAddress;
 
 /// The kind of an operation, in the lowest byte of its user data.
@@ -26,11 +26,12 @@ pub(super) enum Operation {
     Cancel = 6,
     Shutdown = 7,
     WatchWaker = 8,
+    CloseTimer = 9,
 }
 
 impl Operation {
     /// Makes the user data of an operation on the source at `index`.
-    fn user_data(self, index: usize) -> u64 {
+    pub(super) fn user_data(self, index: usize) -> u64 {
         (index as u64) << 8 | self as u64
     }
 
@@ -46,6 +47,7 @@ impl Operation {
             6 => Self::Cancel,
             7 => Self::Shutdown,
             8 => Self::WatchWaker,
+            9 => Self::CloseTimer,
             _ => return None,
         };
         Some((operation, (user_data >> 8) as usize))
@@ -53,13 +55,13 @@ impl Operation {
 }
 
 /// Makes an entry for an operation on a descriptor.
-fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
+pub(super) fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
     io_uring_sqe { opcode: code, fd, ..io_uring_sqe::default() }
 }
 
 impl Uring {
     /// Hands an operation to the kernel at the next entry.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         operation: Operation,
         index: usize,
@@ -76,12 +78,20 @@ impl Uring {
         Ok(())
     }
 
-    /// Asks for what the source at a place needs and the kernel does not do yet. What cannot be
-    /// asked for now is asked for at the next turn.
+    /// Asks for what the source at a place needs and the kernel does not do yet.
+    #[inline]
     pub(super) fn ask(&mut self, index: usize) {
-        let Some(endpoint) = self.endpoints.at(index).map(|(_, endpoint)| *endpoint) else {
-            return;
-        };
+        let held_max = self.held_max;
+        if let Some((_, endpoint)) = self.endpoints.at(index) {
+            if !endpoint.is_served(held_max) {
+                self.ask_now(index);
+            }
+        }
+    }
+
+    /// Asks for what is missing. What cannot be asked for now is asked for at the next turn.
+    fn ask_now(&mut self, index: usize) {
+        let Some((_, endpoint)) = self.endpoints.at(index) else { return };
         if endpoint.closing.is_some() {
             return self.advance_closing(index);
         }
@@ -96,36 +106,35 @@ impl Uring {
         }
     }
 
-    /// Receives what comes next, if the service wants it and is not slow.
+    /// Receives what is next, if the service wants it and is not slow.
     ///
     /// One buffer at a time: an operation that goes on would fill any number of them before it can
     /// be cancelled, and stalled connections could take those of all others.
     fn ask_to_receive(&mut self, index: usize) -> Result<(), Error> {
-        let (interest, held_max) = (self.interest_at(index), self.held_max);
+        let held_max = self.held_max;
         let Some(endpoint) = self.at(index) else { return Ok(()) };
-        let wants = endpoint.input_end == End::Open
-            && endpoint.input.held < held_max
-            && interest.contains(Interest::READABLE);
-        if endpoint.receiving != Repeated::Idle || !wants {
+        if !endpoint.wants_to_receive(held_max) {
             return Ok(());
         }
         let mut entry = entry(IoringOp::Recv, endpoint.fd);
         entry.flags = IoringSqeFlags::BUFFER_SELECT;
-        entry.buf.buf_group = 0;
-        entry.op_flags.recv_flags = RecvFlags::empty();
+        if endpoint.is_drained {
+            // A first look would find nothing.
+            entry.ioprio.recv_flags = IoringRecvFlags::POLL_FIRST;
+        }
         self.begin(Operation::Receive, index, entry)?;
         self.set_repeated(index, Repeated::Armed);
         Ok(())
     }
 
     /// Sends what waits, if nothing is being sent, and then the end of the stream if asked for.
-    fn ask_to_send(&mut self, index: usize) -> Result<(), Error> {
+    pub(super) fn ask_to_send(&mut self, index: usize) -> Result<(), Error> {
         let start = self.output_of(index);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
-        let output = endpoint.output;
-        if output.is_sending || output.end != End::Open {
+        if !endpoint.wants_to_send() {
             return Ok(());
         }
+        let output = &endpoint.output;
         if output.length > 0 {
             // The bytes up to the end of the buffer; the rest follows.
             let length = output.length.min(OUTPUT - output.start);
@@ -136,20 +145,21 @@ impl Uring {
             entry.len.len = length;
             entry.op_flags.send_flags = SendFlags::NOSIGNAL;
             self.begin(Operation::Send, index, entry)?;
-            self.set_sending(index);
-        } else if endpoint.shuts_down {
+        } else {
             let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
             entry.len.len = libc::SHUT_WR as u32;
             self.begin(Operation::Shutdown, index, entry)?;
-            self.set_sending(index);
         }
+        self.set_sending(index);
         Ok(())
     }
 
     /// Accepts all that comes while there is room for it, else one at a time.
     fn ask_to_accept(&mut self, index: usize) -> Result<(), Error> {
-        let interest = self.interest_at(index);
+        let has_room = self.open_max - self.open > FEW_PLACES && self.parked.has_room_for_many();
+        let accepts_many = has_room && !self.accepts_many;
         let Some(endpoint) = self.at(index) else { return Ok(()) };
+        let interest = endpoint.armed;
         // A failure is returned by the next accept, and until then another would fail as well.
         let wants = interest.contains(Interest::READABLE)
             && endpoint.parked_first == 0
@@ -159,10 +169,12 @@ impl Uring {
             Repeated::Idle if wants => {
                 let mut entry = entry(IoringOp::Accept, endpoint.fd);
                 entry.op_flags.accept_flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-                if self.open_max - self.open > 64 {
+                if accepts_many {
                     entry.ioprio.accept_flags = IoringAcceptFlags::MULTISHOT;
                 }
+                endpoint.accepts_many = accepts_many;
                 self.begin(Operation::Accept, index, entry)?;
+                self.accepts_many |= accepts_many;
                 self.set_repeated(index, Repeated::Armed);
                 Ok(())
             }
@@ -172,8 +184,8 @@ impl Uring {
 
     /// Polls a file for what it is watched for.
     fn ask_to_poll(&mut self, index: usize) -> Result<(), Error> {
-        let interest = self.interest_at(index);
         let Some(endpoint) = self.at(index) else { return Ok(()) };
+        let interest = endpoint.armed;
         match endpoint.receiving {
             Repeated::Idle if !interest.is_empty() && endpoint.polled.is_empty() => {
                 let mut entry = entry(IoringOp::PollAdd, endpoint.fd);
@@ -226,65 +238,18 @@ impl Uring {
     }
 
     /// Cancels an operation that is repeated until then.
-    fn cancel(&mut self, operation: Operation, index: usize) -> Result<(), Error> {
+    pub(super) fn cancel(&mut self, operation: Operation, index: usize) -> Result<(), Error> {
         self.submit_cancel(operation.user_data(index), index)?;
         self.set_repeated(index, Repeated::Cancelling);
         Ok(())
     }
 
     /// Cancels the operation with the given user data.
-    fn submit_cancel(&mut self, user_data: u64, index: usize) -> Result<(), Error> {
+    pub(super) fn submit_cancel(&mut self, user_data: u64, index: usize) -> Result<(), Error> {
         let mut entry = entry(IoringOp::AsyncCancel, -1);
         entry.addr_or_splice_off_in.user_data = io_uring_user_data::from_u64(user_data);
         entry.op_flags.cancel_flags = IoringAsyncCancelFlags::empty();
         self.begin(Operation::Cancel, index, entry)
-    }
-
-    /// Goes on to close the source at a place: cancels what is left, and gives the descriptor back
-    /// when the kernel has let go of it.
-    pub(super) fn advance_closing(&mut self, index: usize) {
-        let Some((handle, endpoint)) = self.endpoints.at(index) else { return };
-        let endpoint = *endpoint;
-        let is_abort = endpoint.closing == Some(selkie_core::platform::Close::Abort);
-        let is_failed = endpoint.output.end.failure().is_some();
-        if endpoint.receiving == Repeated::Armed {
-            let operation = match endpoint.kind {
-                Kind::Listener => Operation::Accept,
-                Kind::File => Operation::Poll,
-                _ => Operation::Receive,
-            };
-            if self.cancel(operation, index).is_err() {
-                return self.enqueue(index);
-            }
-        }
-        if !is_abort && !is_failed && endpoint.kind == Kind::Stream && endpoint.output.length > 0 {
-            if self.ask_to_send(index).is_err() {
-                self.enqueue(index);
-            }
-            return;
-        }
-        let is_cancelled = endpoint.is_cancelled;
-        if is_abort && endpoint.output.is_sending && !is_cancelled {
-            if self.submit_cancel(Operation::Send.user_data(index), index).is_err() {
-                return self.enqueue(index);
-            }
-            self.set_cancelled(index);
-        }
-        if endpoint.kind == Kind::Connecting && !is_cancelled {
-            if self.submit_cancel(Operation::Connect.user_data(index), index).is_err() {
-                return self.enqueue(index);
-            }
-            self.set_cancelled(index);
-        }
-        if self.at(index).is_some_and(|endpoint| endpoint.operations == 0) && !endpoint.is_queued {
-            self.release_place(handle, endpoint);
-        }
-    }
-
-    fn set_cancelled(&mut self, index: usize) {
-        if let Some(endpoint) = self.at(index) {
-            endpoint.is_cancelled = true;
-        }
     }
 
     fn set_repeated(&mut self, index: usize, state: Repeated) {
@@ -311,6 +276,12 @@ impl Uring {
 pub(super) const fn buffer_of(flags: u32) -> Option<usize> {
     const IS_BUFFER: u32 = 1;
     if flags & IS_BUFFER == 0 { None } else { Some((flags >> 16) as usize) }
+}
+
+/// Returns true if the kernel says that there is more to receive.
+pub(super) const fn has_more(flags: u32) -> bool {
+    const IS_NOT_EMPTY: u32 = 4;
+    flags & IS_NOT_EMPTY != 0
 }
 
 /// Returns whether the operation goes on.

@@ -6,7 +6,7 @@
 use std::os::fd::RawFd;
 
 use super::endpoint::Endpoint;
-use super::memory::Parked;
+use super::memory::{COMPLETIONS, Parked};
 
 /// All connections that wait, in lists that begin at their listeners.
 #[derive(Debug)]
@@ -15,11 +15,13 @@ pub(super) struct ParkedTable {
     /// The most recently freed place + 1, or 0.
     free: u32,
     fresh: usize,
+    /// The connections that wait.
+    len: usize,
 }
 
 impl ParkedTable {
     pub(super) const fn new(entries: &'static mut [Parked]) -> Self {
-        Self { entries, free: 0, fresh: 0 }
+        Self { entries, free: 0, fresh: 0, len: 0 }
     }
 
     /// Adds a connection at the end of its listener's list. Returns it if there is no place.
@@ -36,6 +38,7 @@ impl ParkedTable {
             return Err(fd);
         };
         self.entries[index] = Parked { fd, next: 0 };
+        self.len += 1;
         let link = index as u32 + 1;
         match listener.parked_last {
             0 => listener.parked_first = link,
@@ -57,6 +60,13 @@ impl ParkedTable {
         #[expect(clippy::cast_possible_truncation, reason = "the table has few places")]
         let link = index as u32 + 1;
         self.free = link;
+        self.len -= 1;
         Some(fd)
+    }
+
+    /// Returns true if all fit that the kernel can accept before it is told to stop: a queue full
+    /// of completions, and in the next entry another.
+    pub(super) const fn has_room_for_many(&self) -> bool {
+        self.entries.len() - self.len >= 2 * COMPLETIONS as usize
     }
 }

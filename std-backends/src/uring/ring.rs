@@ -10,18 +10,16 @@
 //! * *overflow*: completions beyond the queue are kept by the kernel until the next entry.
 
 use std::ffi::c_void;
-use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 use rustix::io_uring::{
-    IoringAsyncCancelFlags, IoringEnterFlags, IoringRegisterOp, IoringSetupFlags, io_uring_buf_reg,
-    io_uring_cqe, io_uring_enter, io_uring_enter_arg, io_uring_getevents_arg, io_uring_params,
-    io_uring_ptr, io_uring_register, io_uring_setup, io_uring_sqe, io_uring_sync_cancel_reg,
+    IoringSetupFlags, io_uring_cqe, io_uring_params, io_uring_ptr, io_uring_sqe,
 };
 use selkie_core::{Error, ErrorKind};
 
+use super::kernel::Kernel;
 use super::memory::{COMPLETIONS, Page, SUBMISSIONS};
 use crate::sys::errno::from_errno;
 
@@ -36,7 +34,7 @@ pub(super) struct Completion {
 /// The submission queue and the completion queue.
 #[derive(Debug)]
 pub(super) struct Ring {
-    fd: OwnedFd,
+    kernel: Kernel,
     is_enabled: bool,
     submissions: NonNull<io_uring_sqe>,
     submission_head: NonNull<AtomicU32>,
@@ -64,8 +62,9 @@ const FLAGS: IoringSetupFlags = IoringSetupFlags::SINGLE_ISSUER
     .union(IoringSetupFlags::R_DISABLED);
 
 impl Ring {
-    /// Makes a ring in memory that the kernel writes to from now on.
+    /// Makes a ring in memory that the kernel writes to from now on. `setup` makes its other side.
     pub(super) fn new(
+        setup: impl FnOnce(&mut io_uring_params) -> Result<Kernel, Errno>,
         submissions: &'static mut [Page],
         queues: &'static mut [Page],
     ) -> Result<Self, Error> {
@@ -74,13 +73,12 @@ impl Ring {
         params.cq_entries = COMPLETIONS;
         params.sq_off.user_addr = io_uring_ptr::new(submissions.as_mut_ptr().cast());
         params.cq_off.user_addr = io_uring_ptr::new(queues.as_mut_ptr().cast());
-        // SAFETY: both tables are as large as the numbers of entries say, and `'static`.
-        let fd = unsafe { io_uring_setup(SUBMISSIONS, &mut params) }.map_err(error)?;
+        let kernel = setup(&mut params).map_err(error)?;
         let start = NonNull::from(queues).cast::<u8>();
         // SAFETY: the kernel gives offsets within the memory of the queues.
         let at = |offset: u32| unsafe { start.add(offset as usize) };
         Ok(Self {
-            fd,
+            kernel,
             is_enabled: false,
             submissions: NonNull::from(submissions).cast(),
             submission_head: at(params.sq_off.head).cast(),
@@ -93,14 +91,7 @@ impl Ring {
 
     /// Registers a ring of buffers as the group 0.
     pub(super) fn register_buffers(&self, ring: *mut c_void, entries: u32) -> Result<(), Error> {
-        let mut register = io_uring_buf_reg::default();
-        register.ring_addr = io_uring_ptr::new(ring);
-        register.ring_entries = entries;
-        let argument = (&raw const register).cast();
-        // SAFETY: the argument is valid for the call, and the caller's ring is `'static`.
-        unsafe { io_uring_register(&self.fd, IoringRegisterOp::RegisterPbufRing, argument, 1) }
-            .map(drop)
-            .map_err(error)
+        self.kernel.register_buffers(ring, entries).map_err(error)
     }
 
     /// Returns the number of submissions that the kernel has not taken.
@@ -140,30 +131,15 @@ impl Ring {
     ) -> Result<bool, Error> {
         self.enable()?;
         let submissions = self.pending();
-        let result = match until {
-            Some(mut until) if completions > 0 => {
-                let argument = io_uring_getevents_arg {
-                    ts: io_uring_ptr::new((&raw mut until).cast()),
-                    ..io_uring_getevents_arg::default()
-                };
-                let flags = IoringEnterFlags::GETEVENTS
-                    | IoringEnterFlags::EXT_ARG
-                    | IoringEnterFlags::ABS_TIMER;
-                // SAFETY: what the submissions name is `'static` or belongs to an endpoint that
-                // stays until they are completed.
-                unsafe {
-                    io_uring_enter_arg(&self.fd, submissions, completions, flags, Some(&argument))
-                }
-            }
-            // SAFETY: as above.
-            _ => unsafe {
-                io_uring_enter(&self.fd, submissions, completions, IoringEnterFlags::GETEVENTS)
-            },
-        };
+        // SAFETY: what the submissions name is `'static` or belongs to an endpoint that stays until
+        // they are completed.
+        let result = unsafe { self.kernel.enter(submissions, completions, until) };
         match result {
             Err(Errno::INTR) => Ok(true),
             // The time has come; completions have to be taken first (overflow).
-            Ok(_) | Err(Errno::TIME | Errno::BUSY | Errno::AGAIN) => Ok(false),
+            Ok(()) | Err(Errno::TIME | Errno::BUSY | Errno::AGAIN) => Ok(false),
+            // first-wait: another thread has.
+            Err(Errno::EXIST) => Err(Error::with_code(ErrorKind::PermissionDenied, libc::EEXIST)),
             Err(errno) => Err(error(errno)),
         }
     }
@@ -171,10 +147,7 @@ impl Ring {
     /// Makes this thread the one that enters (first-wait).
     fn enable(&mut self) -> Result<(), Error> {
         if !self.is_enabled {
-            let none = std::ptr::null();
-            // SAFETY: the call takes no argument.
-            unsafe { io_uring_register(&self.fd, IoringRegisterOp::RegisterEnableRings, none, 0) }
-                .map_err(error)?;
+            self.kernel.enable().map_err(error)?;
             self.is_enabled = true;
         }
         Ok(())
@@ -182,17 +155,9 @@ impl Ring {
 
     /// Cancels every operation, and returns when that is done (late-completions).
     pub(super) fn cancel_all(&mut self) {
-        let mut cancel = io_uring_sync_cancel_reg::default();
-        cancel.flags = IoringAsyncCancelFlags::ANY | IoringAsyncCancelFlags::ALL;
-        cancel.fd = -1;
-        (cancel.timeout.tv_sec, cancel.timeout.tv_nsec) = (-1, -1);
-        let argument = (&raw const cancel).cast();
         // What was not handed to the kernel yet is cancelled with the rest.
         let _ = self.enter(0, None);
-        // SAFETY: the argument is valid for the call.
-        let _ = unsafe {
-            io_uring_register(&self.fd, IoringRegisterOp::RegisterSyncCancel, argument, 1)
-        };
+        self.kernel.cancel_all();
     }
 
     /// Takes the oldest completion.

@@ -7,18 +7,11 @@ use selkie_core::backend::{check_tenant, check_vacant};
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
-use super::endpoint::{Kind, Repeated};
+use super::endpoint::{Endpoint, Repeated};
 use super::{Uring, UringSocket};
 use crate::waker::{WakeSource, Waker};
 
 impl Uring {
-    /// Returns what the source at a place is armed for.
-    pub(super) fn interest_at(&self, index: usize) -> Interest {
-        let token = self.endpoints.at(index).and_then(|(_, endpoint)| endpoint.token);
-        let registered = token.and_then(|token| self.sources.at(token.index()));
-        registered.map_or(Interest::NONE, |(_, registration, _)| registration.armed())
-    }
-
     /// Puts a source at the end of the queue of those that may be ready.
     #[expect(clippy::cast_possible_truncation, reason = "places have 32 bits")]
     pub(super) fn enqueue(&mut self, index: usize) {
@@ -40,7 +33,7 @@ impl Uring {
     }
 
     /// Takes the first source of the queue.
-    fn dequeue(&mut self) -> Option<usize> {
+    fn dequeue(&mut self) -> Option<(usize, &mut Endpoint)> {
         let index = self.ready_first.checked_sub(1)? as usize;
         let (_, endpoint) = self.endpoints.at_mut(index)?;
         endpoint.is_queued = false;
@@ -48,25 +41,7 @@ impl Uring {
         if self.ready_first == 0 {
             self.ready_last = 0;
         }
-        Some(index)
-    }
-
-    /// Returns what a source is ready for, of what it is armed for.
-    fn reportable(&self, index: usize) -> Option<(Token, Readiness)> {
-        let (_, endpoint) = self.endpoints.at(index)?;
-        let token = endpoint.token?;
-        let armed = self.interest_at(index);
-        if armed.is_empty() {
-            return None;
-        }
-        let mut wanted = Readiness::from_bits(u32::from(armed.bits() & 0x07));
-        wanted |= Readiness::ERROR | Readiness::CLOSED;
-        let ready = endpoint.readiness();
-        if armed.contains(Interest::READABLE) {
-            wanted |= Readiness::READ_CLOSED;
-        }
-        let readiness = ready & wanted;
-        (!readiness.is_empty()).then_some((token, readiness))
+        Some((index, endpoint))
     }
 
     /// Returns true if a source can be reported without a look at the kernel. Drops those from the
@@ -77,13 +52,13 @@ impl Uring {
         }
         let last = self.ready_last;
         while let Some(index) = self.ready_first.checked_sub(1) {
-            let index = index as usize;
-            if self.reportable(index).is_some() {
+            let first = self.endpoints.at(index as usize);
+            if first.is_some_and(|(_, endpoint)| !endpoint.reportable().is_empty()) {
                 return true;
             }
             let was_last = self.ready_first == last;
             self.dequeue();
-            self.ask(index);
+            self.ask(index as usize);
             if was_last {
                 break;
             }
@@ -114,17 +89,17 @@ impl Uring {
     /// Adds events for the sources in the queue, each once at most.
     fn report_sources(&mut self, events: &mut Events<'_>) {
         let Some(last) = self.ready_last.checked_sub(1) else { return };
+        let has_oneshot = self.sources.oneshot() > 0;
         while events.room() > 0 {
-            let Some(index) = self.dequeue() else { break };
-            if let Some((token, readiness)) = self.reportable(index) {
+            let Some((index, endpoint)) = self.dequeue() else { break };
+            let readiness = endpoint.reportable();
+            if let Some(token) = endpoint.token.filter(|_| !readiness.is_empty()) {
                 let _ = events.push(Event { token, readiness });
-                let is_oneshot = self.sources.mark_fired(token.index());
-                let endpoint = self.at(index);
-                if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.kind == Kind::File) {
-                    // The next poll finds out if it is still ready.
-                    endpoint.polled = Readiness::NONE;
-                }
-                if !is_oneshot {
+                // The next poll finds out if a file is still ready.
+                endpoint.polled = Readiness::NONE;
+                if has_oneshot && self.sources.mark_fired(token.index()) {
+                    self.disarm(index);
+                } else {
                     self.enqueue(index);
                 }
             }
@@ -132,6 +107,13 @@ impl Uring {
             if index == last as usize {
                 break;
             }
+        }
+    }
+
+    /// Notes that a source is armed for nothing: its event was reported.
+    fn disarm(&mut self, index: usize) {
+        if let Some(endpoint) = self.at(index) {
+            endpoint.armed = Interest::NONE;
         }
     }
 
@@ -177,7 +159,8 @@ impl Selector for Uring {
         let index = source.0.index();
         #[expect(clippy::cast_possible_truncation, reason = "places have 32 bits")]
         self.sources.insert(token, interest, mode, index as u32);
-        self.live_mut(source)?.token = Some(token);
+        let endpoint = self.live_mut(source)?;
+        (endpoint.token, endpoint.armed) = (Some(token), interest);
         self.ask(index);
         self.enqueue(index);
         Ok(())
@@ -194,6 +177,7 @@ impl Selector for Uring {
         check_tenant(tenant, token)?;
         check_supported(interest, mode)?;
         self.sources.update(token, interest, mode);
+        self.live_mut(source)?.armed = interest;
         let index = source.0.index();
         self.ask(index);
         self.enqueue(index);
@@ -203,7 +187,7 @@ impl Selector for Uring {
     fn deregister(&mut self, source: UringSocket, token: Token) -> Result<(), Error> {
         let endpoint = self.live_mut(source)?;
         check_tenant(endpoint.token, token)?;
-        endpoint.token = None;
+        (endpoint.token, endpoint.armed) = (None, Interest::NONE);
         self.sources.remove(token);
         Ok(())
     }

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use selkie_core::platform::{Close, Transport};
-use selkie_core::{Error, ErrorKind, Instant};
+use selkie_core::{Error, ErrorKind, Instant, Interest};
 
-use super::endpoint::{End, Kind};
+use super::endpoint::{End, Endpoint, Kind};
 use super::memory::OUTPUT;
 use super::{Uring, UringSocket};
 use crate::platform::listener;
@@ -17,40 +17,47 @@ use crate::sys::{file, socket};
 
 impl Uring {
     /// Takes the bytes of `bytes` that fit into the output of a stream, and returns their number.
-    fn put(&mut self, source: UringSocket, bytes: &[u8]) -> Result<usize, Error> {
-        let index = source.0.index();
+    fn put(&mut self, index: usize, bytes: &[u8]) -> usize {
         let start = self.output_of(index);
-        let output = &mut self.live_mut(source)?.output;
+        let Some(endpoint) = self.at(index) else { return 0 };
+        let output = &mut endpoint.output;
         let count = bytes.len().min((OUTPUT - output.length) as usize);
         let end = ((output.start + output.length) % OUTPUT) as usize;
         let first = count.min(OUTPUT as usize - end);
         // SAFETY: both parts lie in the buffer of this place, behind what the kernel sends.
         unsafe {
             bytes.as_ptr().copy_to_nonoverlapping(start.add(end), first);
-            bytes.as_ptr().add(first).copy_to_nonoverlapping(start, count - first);
+            if first < count {
+                bytes.as_ptr().add(first).copy_to_nonoverlapping(start, count - first);
+            }
         }
         #[expect(clippy::cast_possible_truncation, reason = "at most the size of the buffer")]
         let added = count as u32;
         output.length += added;
         output.declined = 0;
         self.ask(index);
-        Ok(count)
+        count
     }
+}
 
-    /// Returns the failure of writing to a stream.
-    fn check_output(&self, source: UringSocket) -> Result<(), Error> {
-        let endpoint = self.live(source)?;
-        match endpoint.output.end {
-            _ if endpoint.kind == Kind::Listener => Err(ErrorKind::InvalidSource.into()),
-            // A reset ends both directions.
-            End::Open if endpoint.input_end.failure().is_some() => {
-                Err(endpoint.input_end.failure().unwrap_or(ErrorKind::Other.into()))
-            }
-            End::Open if !endpoint.shuts_down => Ok(()),
-            End::Open | End::Ended => Err(ErrorKind::BrokenPipe.into()),
-            End::Failed(_) => Err(endpoint.output.end.failure().unwrap_or(ErrorKind::Other.into())),
-        }
+/// Returns the failure of writing to a stream.
+#[inline]
+fn check_output(endpoint: &Endpoint) -> Result<(), Error> {
+    match endpoint.output.end {
+        End::Open if !endpoint.shuts_down && endpoint.input_end.failure().is_none() => Ok(()),
+        _ => Err(output_failure(endpoint)),
     }
+}
+
+#[cold]
+fn output_failure(endpoint: &Endpoint) -> Error {
+    let failure = match endpoint.output.end {
+        // A reset ends both directions.
+        End::Open => endpoint.input_end.failure(),
+        End::Ended => None,
+        End::Failed(_) => endpoint.output.end.failure(),
+    };
+    failure.unwrap_or(ErrorKind::BrokenPipe.into())
 }
 
 impl Transport for Uring {
@@ -177,12 +184,16 @@ impl Transport for Uring {
     }
 
     fn write(&mut self, source: UringSocket, bytes: &[u8]) -> Result<usize, Error> {
-        if self.live(source)?.kind == Kind::File {
-            let fd = self.live(source)?.fd;
-            return retried(|| file::write(fd, bytes));
+        let endpoint = self.live(source)?;
+        match endpoint.kind {
+            Kind::File => {
+                let fd = endpoint.fd;
+                return retried(|| file::write(fd, bytes));
+            }
+            Kind::Listener => return Err(ErrorKind::InvalidSource.into()),
+            Kind::Stream | Kind::Connecting => check_output(endpoint)?,
         }
-        self.check_output(source)?;
-        match self.put(source, bytes)? {
+        match self.put(source.0.index(), bytes) {
             0 if !bytes.is_empty() => Err(Error::WOULD_BLOCK),
             count => Ok(count),
         }
@@ -261,6 +272,7 @@ impl Transport for Uring {
             Close::Abort if endpoint.kind != Kind::File => socket::reset_on_close(endpoint.fd),
             _ => Ok(()),
         };
+        endpoint.armed = Interest::NONE;
         if let Some(token) = endpoint.token.take() {
             self.sources.remove(token);
         }

@@ -6,6 +6,8 @@ mod descriptors;
 mod limits;
 mod nesting;
 mod peers;
+#[cfg(target_os = "linux")]
+mod ring;
 mod signals;
 mod terminals;
 

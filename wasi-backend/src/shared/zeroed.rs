@@ -41,6 +41,8 @@ unsafe impl Zeroable for Event {}
 unsafe impl<T: Copy> Zeroable for ConnectionEntry<T> {}
 // SAFETY: as above.
 unsafe impl Zeroable for Block {}
+// SAFETY: as above.
+unsafe impl Zeroable for LimitEntry {}
 
 /// A boxed slice that begins as zeros. One of at least a page lies in pages of its own, which cost
 /// the host no memory before they are used.

@@ -95,4 +95,9 @@ impl Flag {
     /// The service was told of the drain while there was still more to read, as that took too long.
     /// It is read on, also while it finishes.
     pub(in crate::server) const TOLD_EARLY: Self = Self(1 << 27);
+    /// The bytes that are read from it are limited by rate. It is never quiet, so the fast path
+    /// does not read from it.
+    pub(in crate::server) const PACED: Self = Self(1 << 28);
+    /// It is not read from for a time, because of its rate.
+    pub(in crate::server) const DELAYED: Self = Self(1 << 29);
 }

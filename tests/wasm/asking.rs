@@ -1,0 +1,95 @@
+//! Programs that connect: a server that answers, one that refuses, one that is silent, and a host
+//! that denies.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use socket2::{Domain, Socket, Type};
+
+use crate::runtime::Runtime;
+
+/// Starts a server that answers one client with what it asks, twice.
+fn answering() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client comes");
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).expect("it asks");
+        write!(stream, "{} {line}", line.trim_end()).expect("it listens");
+    });
+    address
+}
+
+/// Returns an address at which nothing listens.
+fn refusing() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port is free")
+}
+
+/// Returns a listener whose backlog is full, so that attempts get no answer.
+fn silent() -> (SocketAddr, Vec<Socket>) {
+    let new = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
+    let listener = new();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port is free");
+    listener.listen(0).expect("it is bound");
+    let address = listener.local_addr().expect("it is bound");
+    let waiting = (0..4).map(|_| {
+        let client = new();
+        client.set_nonblocking(true).expect("a socket takes the option");
+        let _ = client.connect(&address);
+        client
+    });
+    let sockets = waiting.collect::<Vec<_>>().into_iter().chain([listener]).collect();
+    (address.as_socket().expect("an Internet address"), sockets)
+}
+
+/// Asks these servers, and checks the lines that are printed, in any order.
+fn assert_answers(runtime: Runtime, network: bool, expected: &[(SocketAddr, &str)]) {
+    let addresses: Vec<_> = expected.iter().map(|(address, _)| address.to_string()).collect();
+    let Some(output) = runtime.ask(network, "hello", &addresses) else { return };
+    let mut lines: Vec<_> = output.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    let mut expected: Vec<_> =
+        expected.iter().map(|(address, text)| format!("{address}: {text}")).collect();
+    expected.sort_unstable();
+    assert_eq!(lines, expected, "{runtime:?}");
+}
+
+const RUNTIMES: [Runtime; 5] = [
+    Runtime::Wasmtime02("wasmtime-36"),
+    Runtime::Wasmtime02("wasmtime-48"),
+    Runtime::Wasmtime02("wasmtime-49"),
+    Runtime::Wasmtime03("wasmtime-48"),
+    Runtime::Wasmtime03("wasmtime-49"),
+];
+
+#[test]
+fn a_client_learns_who_answers_who_refuses_and_who_is_silent() {
+    let (silent, _sockets) = silent();
+    // Each takes the time that the silent one is given.
+    thread::scope(|scope| {
+        for runtime in RUNTIMES {
+            scope.spawn(move || {
+                let answers = [
+                    (answering(), "hello hello"),
+                    (refusing(), "refused"),
+                    (silent, "timed-out"),
+                    (answering(), "hello hello"),
+                ];
+                assert_answers(runtime, true, &answers);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_client_that_the_host_denies_is_told_at_once() {
+    for runtime in RUNTIMES {
+        let code = if matches!(runtime, Runtime::Wasmtime03(_)) { 1 } else { 2 };
+        let text = format!("permission denied (platform error {code})");
+        assert_answers(runtime, false, &[(refusing(), &text), (refusing(), &text)]);
+    }
+}
