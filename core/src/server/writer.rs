@@ -114,11 +114,27 @@ impl<P: Transport> Engine<'_, '_, P> {
         if bytes.len() > room && self.make_room(index, bytes.len()) {
             room = self.room(index);
         }
+        if bytes.len() > room && room == self.pool.size() && !P::OWNS_BUFFERS {
+            return self.send_long(index, bytes, room);
+        }
         let count = bytes.len().min(room);
         self.record_room(index, room - count);
         let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
             // The service leaves the rest as input, and must be called when there is room again.
+            self.refuse(index);
+        }
+        if is_sent { count } else { 0 }
+    }
+
+    /// Hands more bytes to the platform than a buffer has room for, as nothing waits: only what it
+    /// does not take needs room. Returns how many were sent.
+    fn send_long(&mut self, index: usize, bytes: &[u8], room: usize) -> usize {
+        self.state.call.has_sent |= index == self.current.index();
+        let written = self.write(index, bytes);
+        let count = bytes.len().min(room + written.unwrap_or(0));
+        let is_sent = self.keep_rest(index, &bytes[..count], written).is_ok();
+        if count < bytes.len() {
             self.refuse(index);
         }
         if is_sent { count } else { 0 }
