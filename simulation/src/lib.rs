@@ -97,6 +97,7 @@
 //! | bounded work per turn | accepts, and reads per event |
 //! | no client waits without end | when nothing will happen any more, every client has all its bytes |
 //! | draining ends | soon after its deadline |
+//! | an attempt to connect has one outcome, a message one receiver | by the service of the second server, and its counters |
 //! | counters agree | with what the platform has counted, after every turn |
 //!
 //! # Features

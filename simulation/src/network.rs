@@ -105,6 +105,8 @@ pub struct ConnectionEvidence {
     pub arrived_total: u64,
     /// The near side ended its own stream.
     pub write_ended: bool,
+    /// The near side wanted to end its own stream, and was told that this needs room first.
+    pub end_refused: bool,
     /// When the near side last read and found that nothing was there.
     pub looked_at: Instant,
     /// When the near side last tried to write.

@@ -67,6 +67,11 @@ parameters! {
         visits_span = 0,
         /// Maximum number of tokens that are issued to others.
         issued_tokens = 0,
+        /// 1 if the second server relays its clients to a far server that it connects to, 2 if that
+        /// refuses.
+        dials = 0,
+        /// Chance, for each turn, that a message is posted to a connection of the second server.
+        messages = 0,
     }
 }
 
@@ -325,6 +330,8 @@ impl Limits {
             visitors: pick(random, &[0, 0, 1, 3, 6]),
             visits_span: pick(random, &[1_000_000, 300_000_000, 3_000_000_000]),
             issued_tokens: pick(random, &[0, 0, 1, 4, 64]),
+            dials: pick(random, &[0, 0, 1, 1, 1, 2]),
+            messages: sometimes(random, 300),
         }
     }
 

@@ -161,16 +161,25 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         }
         let slot = self.network.dial_far(*address);
         self.network.near_open += 1;
+        let now = self.network.now();
+        let evidence = &mut self.network.connections[slot as usize].evidence;
+        (evidence.moved_at, evidence.opened_at) = (now, now);
+        self.evidence.progress += 1;
+        trace!(self.network, "near {slot}: connects");
         Ok(self.network.source(slot))
     }
 
     fn connected(&mut self, source: Source) -> Result<(), Error> {
         let slot = self.network.near(source)?;
         let connection = &mut self.network.connections[slot as usize];
-        if let Some(why) = connection.ends[NEAR].error.take() {
-            return Err(why.into());
-        }
-        if connection.established { Ok(()) } else { Err(Error::WOULD_BLOCK) }
+        let outcome = match connection.ends[NEAR].error.take() {
+            Some(why) => Err(why.into()),
+            None if connection.established => Ok(()),
+            None => Err(Error::WOULD_BLOCK),
+        };
+        self.note(slot, &outcome);
+        self.evidence.progress += u64::from(outcome.is_ok());
+        outcome
     }
 
     fn read(&mut self, source: Source, buffer: &mut [u8]) -> Result<usize, Error> {
@@ -354,6 +363,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool> Transport
         let slot = self.network.near(source)?;
         let blocked = self.network.parameters.blocked_ends;
         if self.chance(blocked) {
+            self.network.connections[slot as usize].evidence.end_refused = true;
             return Err(Error::WOULD_BLOCK);
         }
         let outcome = self.network.end(slot, NEAR);

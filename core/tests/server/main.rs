@@ -13,6 +13,7 @@ mod faults;
 mod finality;
 mod holding;
 mod limits;
+mod misuse;
 mod peers;
 mod pool;
 mod posting;

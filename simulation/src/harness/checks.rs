@@ -108,6 +108,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         verdict.map_err(|what| ("no byte lost, changed, repeated or reordered", what))?;
         if let Some(neighbour) = &mut self.neighbour {
             neighbour.alarms.verdict()?;
+            neighbour.verdict()?;
         }
         self.check_counters()?;
         self.check_bounds()?;

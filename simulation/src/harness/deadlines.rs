@@ -34,8 +34,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             let armed = evidence.token.and_then(|token| platform.registrations.get(token).ok());
             let is_heard =
                 armed.is_some_and(|registration| registration.interest.intersects(heard));
-            // What ends its own stream may be lingering, which has a deadline of its own.
-            let idles = !evidence.write_ended && is_heard && passed(evidence.moved_at, idle);
+            // What ends its own stream may be lingering, or waiting for room for the end: both have
+            // a deadline of their own.
+            let ends = evidence.write_ended || evidence.end_refused;
+            let idles = !ends && is_heard && passed(evidence.moved_at, idle);
             // A platform that owns the buffers knows of its room only when it is asked.
             let refused = evidence.refused_since.filter(|_| !OWNS_BUFFERS);
             let silent =

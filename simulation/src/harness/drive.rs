@@ -215,10 +215,11 @@ impl<'a, S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool
         neighbour.server.is_drained()
     }
 
-    /// Issues tokens for others, and releases them.
+    /// Issues tokens for others, releases them, and posts messages.
     fn issue_tokens(&mut self) {
         if let Some(neighbour) = &mut self.neighbour {
             neighbour.issue_tokens(&mut self.event_loop.context());
+            neighbour.post_messages(&mut self.event_loop.context());
         }
     }
 

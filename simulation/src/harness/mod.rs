@@ -19,6 +19,7 @@ mod memory;
 mod neighbour;
 mod observer;
 mod promises;
+mod proxy;
 
 use alloc::string::String;
 use core::fmt;
@@ -27,12 +28,13 @@ use selkie_core::counters::LoopCounters;
 use selkie_core::{CloseReason, Counters, EventLoop, Instant, Server, Service, Token};
 
 use crate::scenario::size;
-use crate::{Address, ClientModel, Closed, Random, Scenario, Simulated, Trace};
+use crate::{Address, ClientModel, Closed, Limits, Random, Scenario, Simulated, Source, Trace};
 
 use drive::Run;
 use memory::{HeapLoop, HeapServer};
 use neighbour::{NEIGHBOUR, Neighbour, Town};
 use observer::{Observer, Pace};
+use proxy::BACKEND;
 
 /// Address of the server under test.
 pub const ADDRESS: Address = Address(7_000);
@@ -190,8 +192,7 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
         town,
     );
     platform.network.trace = trace;
-    let listener = platform.listen(ADDRESS).expect("the address is free");
-    let second = platform.listen(NEIGHBOUR).expect("the address is free");
+    let [listener, second] = listen(&mut platform, limits);
     let pace = Pace::new(limits, random(9), platform.spent_time());
     let mut event_loop = if limits.driven == 0 {
         EventLoop::new(platform, loop_memory)
@@ -208,4 +209,15 @@ fn run_on<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: boo
         listening.expect("a loop has room for a second listener");
     }
     Run::new(scenario, event_loop, server, neighbour).play()
+}
+
+/// Opens the far listener, if there is one, and returns those of both servers.
+fn listen<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>(
+    platform: &mut Simulated<F, OWNS_BUFFERS, READS_ON>,
+    limits: &Limits,
+) -> [Source; 2] {
+    if limits.dials == 1 {
+        platform.network.far_listen(BACKEND);
+    }
+    [ADDRESS, NEIGHBOUR].map(|address| platform.listen(address).expect("the address is free"))
 }

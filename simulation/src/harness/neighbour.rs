@@ -3,11 +3,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use selkie_core::mailbox::Mailbox;
 use selkie_core::platform::{Close, Transport};
-use selkie_core::{Config, Context, Counters, ErrorKind, Instant, Peer, Server, Service, Token};
+use selkie_core::{Config, Context, Counters, ErrorKind, Instant, Server, Token};
 
 use super::alarms::Alarms;
+use super::drive::Verdict;
 use super::memory::{HeapServer, SourceOf};
+use super::proxy::{Backend, Proxy};
 use crate::{Address, ClientModel, FarEnd, Limits, Network, Random};
 
 /// Address of the second server.
@@ -16,24 +19,19 @@ pub(super) const NEIGHBOUR: Address = Address(7_001);
 /// The bytes that a visitor sends, and gets back.
 const WORD: &[u8] = b"a word to be sent back";
 
-/// A service that sends back what it receives.
-pub(super) struct Echo;
-
-impl Service for Echo {
-    type Session = ();
-
-    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut (), bytes: &[u8]) -> usize {
-        peer.send_some(bytes)
-    }
-}
-
 /// The second server, and the tokens that were issued beside both.
 pub(super) struct Neighbour<P: Transport> {
-    pub(super) server: Server<P, Echo, HeapServer<SourceOf<P>, ()>>,
+    pub(super) server: Server<P, Proxy, HeapServer<SourceOf<P>, ()>>,
     tokens: Vec<Token>,
     pub(super) alarms: Alarms,
     tokens_max: usize,
     random: Random,
+    mailbox: Mailbox<Token, 4>,
+    /// Chance that a message is posted in a turn, and the number of those that were.
+    messages: u64,
+    posted: u64,
+    /// Tokens of connections, some of which are closed since.
+    known: Vec<Token>,
 }
 
 impl<P: Transport> Neighbour<P> {
@@ -42,9 +40,20 @@ impl<P: Transport> Neighbour<P> {
         let slots = limits.slot_count();
         let blocks = if P::OWNS_BUFFERS { 0 } else { 2 * slots };
         let memory = HeapServer::new(slots, blocks, 64, 64);
-        let server = Server::new(Echo, Config::DEFAULT, memory);
+        let service = Proxy::new(limits);
+        let server = Server::new(service, Config::DEFAULT.connects_reserved(0), memory);
         let tokens_max = size(limits.issued_tokens);
-        Self { server, tokens: Vec::new(), alarms: Alarms::default(), tokens_max, random }
+        Self {
+            server,
+            tokens: Vec::new(),
+            alarms: Alarms::default(),
+            tokens_max,
+            random,
+            mailbox: Mailbox::new(),
+            messages: limits.messages,
+            posted: 0,
+            known: Vec::new(),
+        }
     }
 
     /// Issues a token or takes one back, now and then.
@@ -69,6 +78,50 @@ impl<P: Transport> Neighbour<P> {
             self.alarms.forget(token);
         }
         any
+    }
+
+    /// Posts a message to a connection that is open or was, and delivers what waits, now and then.
+    pub(super) fn post_messages(&mut self, context: &mut Context<'_, P>) {
+        if !self.random.chance(self.messages) {
+            return;
+        }
+        if let Some(&token) = self.server.service().open.last() {
+            if !self.known.contains(&token) {
+                self.known.push(token);
+            }
+        }
+        if !self.known.is_empty() {
+            let token = self.known[self.random.index(self.known.len())];
+            self.posted += u64::from(self.mailbox.post(token, token).is_ok());
+        }
+        if self.random.chance(500) {
+            self.server.deliver(context, &self.mailbox);
+        }
+    }
+
+    /// Checks the account of connections and messages.
+    pub(super) fn verdict(&self) -> Verdict {
+        let service = self.server.service();
+        if let Some(fault) = &service.fault {
+            return Err(("an attempt has one outcome, a message one receiver", fault.clone()));
+        }
+        let dropped = self.server.counters().messages_dropped;
+        let waiting = self.posted.checked_sub(service.messages + dropped);
+        ensure!(
+            waiting.is_some_and(|waiting| waiting <= 4),
+            "an attempt has one outcome, a message one receiver",
+            "{} messages were delivered and {dropped} dropped of {}",
+            service.messages,
+            self.posted
+        );
+        let open = self.server.open_connections();
+        let counted = service.open.len() + service.attempts();
+        ensure!(
+            counted == open,
+            "an attempt has one outcome, a message one receiver",
+            "the service knows of {counted} connections, of {open}"
+        );
+        Ok(())
     }
 
     /// Handles the deadline of an issued token. Returns false if the token is not one of these.
@@ -122,6 +175,7 @@ struct Visitor {
 pub(super) struct Town<F> {
     pub(super) clients: F,
     visitors: Vec<Visitor>,
+    backend: Backend,
     pub(super) fault: Option<String>,
 }
 
@@ -139,7 +193,7 @@ impl<F> Town<F> {
                 is_done: false,
             })
             .collect();
-        Self { clients, visitors, fault: None }
+        Self { clients, visitors, backend: Backend::default(), fault: None }
     }
 
     /// Returns what a visitor waits for, at rest.
@@ -217,6 +271,7 @@ impl<F: ClientModel> ClientModel for Town<F> {
 
     fn act(&mut self, network: &mut Network) {
         self.clients.act(network);
+        self.backend.act(network);
         for visitor in &mut self.visitors {
             if let Some(fault) = visitor.act(network) {
                 self.fault.get_or_insert(fault);

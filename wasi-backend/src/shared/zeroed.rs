@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use core::{fmt, ptr, slice};
 use std::boxed::Box;
 
-use selkie_core::memory::{Block, ConnectionEntry, Slot, TimerSlot};
+use selkie_core::memory::{Block, ConnectionEntry, LimitEntry, Slot, TimerSlot};
 use selkie_core::{Error, ErrorKind, Event};
 
 /// The size of a page, in bytes.
@@ -31,7 +31,7 @@ pub unsafe trait Zeroable: Copy {}
 
 // SAFETY: a number.
 unsafe impl Zeroable for u8 {}
-// SAFETY: a struct of integers and of enums whose first variant is 0, as the four below.
+// SAFETY: a struct of integers and of enums whose first variant is 0, as those below.
 unsafe impl Zeroable for Slot {}
 // SAFETY: as above.
 unsafe impl Zeroable for TimerSlot {}
