@@ -384,6 +384,7 @@ impl Service for Http {
 }
 
 /// Returns lines of 64 bytes, of which each is the alphabet.
+#[allow(clippy::large_stack_arrays, reason = "it is called by the compiler alone")]
 const fn pattern() -> [u8; PIECE] {
     let line = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-\n";
     let mut bytes = [0; PIECE];
