@@ -44,7 +44,7 @@ mod linux {
     /// Plays the part of a process that this benchmark started.
     fn play(role: &Role) {
         match role.word(0) {
-            "http" => http::serve(),
+            "http" => http::serve(role),
             "hyper" => hyper_server::serve(),
             "read-long" => http::read_long(role),
             "kv" => kv::serve(),

@@ -1,8 +1,9 @@
-//! Loops on several cores: throughput, CPU time a message, and how evenly connections fall.
+//! Loops on several cores: throughput, CPU time and instructions a message, and how evenly
+//! connections fall.
 //!
 //! `cargo bench -p selkie-benches --bench shards`, and `-- --quick` to see only that it runs. To
 //! measure a machine with more cores, build it with `--target x86_64-unknown-linux-musl` and copy
-//! the one file.
+//! the one file. Instructions are counted where valgrind is installed.
 
 #[macro_use]
 mod support;
@@ -11,18 +12,14 @@ linux_main!("This benchmark binds processes to cores, so it runs on Linux only."
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::io::Write;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use selkie::shards::{Distribution, Shards, ShardsHandle};
-    use selkie::{Builder, CloseReason, Peer, Service};
+    use selkie::shards::Distribution;
 
     use crate::support::arguments::{Arguments, Role};
     use crate::support::echo::{self, Client, Load, Server};
     use crate::support::process;
     use crate::support::statistics::{Summary, nanoseconds, number};
     use crate::support::table::{Table, count};
+    use crate::support::tools;
 
     /// Connections of all clients together.
     const CONNECTIONS: [usize; 2] = [400, 4000];
@@ -50,8 +47,9 @@ mod linux {
         if !arguments.wants(&title) {
             return;
         }
-        let columns = ["", "messages/s", "ns CPU a message", "connections of each shard"];
-        let explanation = "CPU time of all threads of the server, user and system; medians.";
+        let columns = ["", "messages/s", "ns CPU", "instructions", "connections of each shard"];
+        let explanation =
+            "Of a message: CPU time, user and system, and instructions in user space.";
         let mut table = Table::new(&title, explanation, &columns);
         let counts = std::iter::successors(Some(1), |shards| Some(shards * 2));
         for shards in counts.take_while(|&shards| shards <= cores) {
@@ -94,68 +92,57 @@ mod linux {
         clients.into_iter().for_each(Client::finish);
         let balance = server.last_line();
         server.finish();
-        // A client that shares its core with a shard says nothing of time.
-        let throughput = if shards * 2 <= cores {
-            format!("{:.0}", Summary::of(per_second).median)
+        // Clients that share their core with a shard say nothing of time.
+        let (throughput, cpu) = if shards * 2 <= cores {
+            let per_second = format!("{:.0}", Summary::of(per_second).median);
+            (per_second, format!("{:.0}", Summary::of(cpu_each).median))
         } else {
-            "no core is left for the clients".to_owned()
+            ("no core is left for the clients".to_owned(), "-".to_owned())
         };
         let name = if shards == 1 { "1".to_owned() } else { format!("{shards}, {distribution}") };
-        vec![name, throughput, format!("{:.0}", Summary::of(cpu_each).median), balance]
+        let instructions = instructions(arguments, (shards, cores), distribution, connections);
+        vec![name, throughput, cpu, instructions, balance]
     }
 
-    /// Echoes, and ends its server when the last of the clients has left.
-    struct Counted {
-        opened: Arc<[AtomicUsize]>,
-        shard: usize,
-        left: Arc<AtomicUsize>,
-        handle: ShardsHandle,
-    }
-
-    impl Service for Counted {
-        type Session = ();
-
-        fn opened(&mut self, _: &mut Peer<'_>, (): &mut ()) {
-            self.opened[self.shard].fetch_add(1, Ordering::Relaxed);
+    /// Counts the instructions of a message: the difference of a long run and a short one.
+    fn instructions(
+        arguments: &Arguments,
+        (shards, cores): (usize, usize),
+        distribution: Distribution,
+        connections: usize,
+    ) -> String {
+        if !tools::exists(tools::CALLGRIND[0]) {
+            return "no valgrind".to_owned();
         }
-
-        #[inline]
-        fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
-            peer.send_some(bytes)
-        }
-
-        fn closed(&mut self, _: &mut Peer<'_>, (): &mut (), _: CloseReason) {
-            if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-                self.handle.stop();
+        let (count, all) = (shards.to_string(), connections.to_string());
+        let run = |messages: u64| {
+            let role = ["shards", &count, distribution.name(), &all];
+            let server = Server::start_role(&role, &tools::CALLGRIND);
+            let load = Load { active: connections / shards, idle: 0, message_bytes: 64 };
+            let mut clients: Vec<Client> = (0..shards)
+                .map(|client| Client::start_on(cores - 1 - client, &server, load))
+                .collect();
+            for client in &mut clients {
+                client.begin(messages);
             }
-        }
+            for client in &mut clients {
+                client.end();
+            }
+            clients.into_iter().for_each(Client::finish);
+            tools::instructions(&server.finish())
+        };
+        let (short, long) = (arguments.scaled(10_000, 1_000), arguments.scaled(40_000, 2_000));
+        let messages = number((long - short) * shards as u64);
+        format!("{:.0}", (number(run(long)) - number(run(short))) / messages)
     }
 
     /// Plays `shards COUNT DISTRIBUTION CONNECTIONS`: prints its port first, and at its end the
     /// connections of each shard.
     fn serve(role: &Role) {
         let (shards, connections): (usize, usize) = (role.number(1), role.number(3));
-        process::descriptors_max();
-        process::pin_to_cores(0..shards);
-        let server = Shards::new(Builder::new().connections(connections), shards)
-            .distribution(role.word(2).parse().expect("a distribution"))
-            .pinned(true)
-            .listen(([127, 0, 0, 1], 0).into())
-            .expect("a free port");
-        println!("{}", server.local_address().port());
-        std::io::stdout().flush().expect("the benchmark reads the port");
-        let opened: Arc<[AtomicUsize]> = (0..shards).map(|_| AtomicUsize::new(0)).collect();
-        let left = Arc::new(AtomicUsize::new(connections / shards * shards));
-        let handle = server.handle();
-        let service = |shard| Counted {
-            opened: Arc::clone(&opened),
-            shard,
-            left: Arc::clone(&left),
-            handle: handle.clone(),
-        };
-        server.run(service).expect("memory for all shards");
-        let counts: Vec<_> =
-            opened.iter().map(|count| count.load(Ordering::Relaxed).to_string()).collect();
+        let distribution = role.word(2).parse().expect("a distribution");
+        let served = echo::serve_shards(shards, distribution, connections / shards * shards);
+        let counts: Vec<_> = served.iter().map(usize::to_string).collect();
         println!("{}", counts.join(" : "));
     }
 }

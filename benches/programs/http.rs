@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{fs, thread};
 
 use selkie::Builder;
+use selkie::shards::{Distribution, Shards};
 use selkie_services::Http;
 
 use super::CLIENT_CORE;
@@ -74,10 +75,14 @@ fn long(arguments: &Arguments) {
 
 /// Starts all servers. The goals are the ratios to hyper and to nginx.
 fn contestants((hyper, nginx): (Option<f64>, Option<f64>)) -> Vec<Contestant> {
-    let role = |role| Ok(Server::role(&[role], super::SERVER_CORE));
+    let role = |words: &[&str]| Ok(Server::role(words, super::SERVER_CORE));
+    let ring = has_ring().and_then(|()| role(&["http", "io_uring"]));
+    let shards = role(&["http", "shards"]);
     vec![
-        Contestant { name: "selkie http", goal: None, server: role("http") },
-        Contestant { name: "hyper, tokio current_thread", goal: hyper, server: role("hyper") },
+        Contestant { name: "selkie http", goal: None, server: role(&["http"]) },
+        Contestant { name: "selkie http, io_uring", goal: None, server: ring },
+        Contestant { name: "selkie http, 2 shards on that core", goal: None, server: shards },
+        Contestant { name: "hyper, tokio current_thread", goal: hyper, server: role(&["hyper"]) },
         Contestant { name: "nginx", goal: nginx, server: NGINX.find().map(|()| start_nginx()) },
     ]
 }
@@ -124,13 +129,39 @@ fn wrk(server: &Server, depth: u64, seconds: u64) -> Work {
     Work::new(requests.trim().parse().expect("a number"), elapsed)
 }
 
-/// Plays `http`.
-pub(crate) fn serve() {
+/// Plays `http`, over a ring or as shards if the role says so.
+pub(crate) fn serve(role: &Role) {
     let address = ([127, 0, 0, 1], 0).into();
-    let mut server = Builder::new().connections(256).listen(address).expect("a free port");
-    announce(server.local_address().expect("an address").port());
-    let unix_time = || Some(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs());
-    server.run(Http::new(unix_time)).expect("memory");
+    let settings = Builder::new().connections(256);
+    let service = || Http::new(unix_time);
+    match role.word(1) {
+        "io_uring" => {
+            let mut server = settings.listen_ring(address).expect("a ring and a free port");
+            announce(server.local_address().expect("an address").port());
+            server.run(service()).expect("memory");
+        }
+        "shards" => {
+            let shards = Shards::new(settings, 2).distribution(Distribution::LeastLoaded);
+            let server = shards.listen(address).expect("a free port");
+            announce(server.local_address().port());
+            server.run(|_| service()).expect("memory");
+        }
+        _ => {
+            let mut server = settings.listen(address).expect("a free port");
+            announce(server.local_address().expect("an address").port());
+            server.run(service()).expect("memory");
+        }
+    }
+}
+
+fn unix_time() -> Option<u64> {
+    Some(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// Returns the reason why there is no `io_uring`, if there is one.
+fn has_ring() -> Result<(), String> {
+    let opened = Builder::new().connections(1).listen_ring(([127, 0, 0, 1], 0).into());
+    opened.map(drop).map_err(|error| format!("NOT RUN: {error}"))
 }
 
 /// Plays `read-long PORT`: reads so many long replies on each connection.

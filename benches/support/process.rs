@@ -51,13 +51,23 @@ fn memory_bytes(pid: u32, field: &str) -> u64 {
 
 /// Returns the number of times that the threads of another process gave up their core.
 pub(crate) fn context_switches(pid: u32) -> u64 {
+    voluntary_switches(pid) + of_threads(pid, "nonvoluntary_ctxt_switches:")
+}
+
+/// Returns the part of [`context_switches`] that a thread itself has caused, by waiting. It does
+/// not depend on what else runs on the machine.
+pub(crate) fn voluntary_switches(pid: u32) -> u64 {
+    of_threads(pid, "voluntary_ctxt_switches:")
+}
+
+/// Returns the sum of a field over the threads of another process.
+fn of_threads(pid: u32, field: &str) -> u64 {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
     threads
         .flatten()
         .map(|thread| {
             let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-            value(&status, "voluntary_ctxt_switches:")
-                + value(&status, "nonvoluntary_ctxt_switches:")
+            value(&status, field)
         })
         .sum()
 }

@@ -5,7 +5,7 @@ source ci/common.sh
 
 # `ci/fuzz` sets these.
 seconds="${SELKIE_FUZZ_SECONDS:-15}"
-targets="${SELKIE_FUZZ_TARGETS:-registry timers event_loop server wasi smoltcp}"
+targets="${SELKIE_FUZZ_TARGETS:-registry timers event_loop server wasi smoltcp http kv}"
 
 # shellcheck disable=SC2119
 need_nightly || not_run "rustup could not install $nightly; check that it can reach its server"

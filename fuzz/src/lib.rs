@@ -7,6 +7,7 @@
 //! | `event_loop` | what a selector reports, and what a handler does meanwhile; also over embedded-io devices | only live tokens are delivered, deadlines are exact, counters agree |
 //! | `server` | the seed, the parameters and the choices of a run of the simulation | all that the simulation checks on every turn |
 //! | `wasi` | what a host of WASI 0.1, 0.2 or 0.3 answers to each call | nothing panics, no event for a dead token, every handle is given back once |
+//! | `http`, `kv` | what a client of the example sends, and how it is cut | nothing panics, no more is taken than was offered |
 //! | `smoltcp` | the frames that a network receives | nothing panics, the loop sleeps, every socket comes back |
 //!
 //! Each target is a file in `fuzz_targets`; what several need, or what takes longer to say, is in
@@ -34,4 +35,5 @@ pub mod driver;
 pub mod guest;
 pub mod hostile;
 pub mod peer;
+pub mod programs;
 pub mod test_bench;

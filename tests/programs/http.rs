@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 
 use crate::clients::{PATIENCE, expect};
+use crate::server::Server;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_http");
 
@@ -22,7 +23,10 @@ fn parts(reply: &str) -> (&str, &str) {
 
 #[test]
 fn requests_are_answered() {
-    let server = crate::start(PROGRAM, &[]);
+    crate::start_each(PROGRAM).for_each(check_requests);
+}
+
+fn check_requests(server: Server) {
     for (request, status, body) in [
         (last("GET /", ""), "200", "Hello from Selkie.\n".to_owned()),
         (last("HEAD /", ""), "200", String::new()),
@@ -68,7 +72,10 @@ fn what_is_no_request_is_refused_and_ends_the_connection() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let server = crate::start(PROGRAM, &[]);
+    crate::start_each(PROGRAM).for_each(check_pipeline);
+}
+
+fn check_pipeline(server: Server) {
     let mut client = server.target().connect();
     let requests = "GET /bytes/40000 HTTP/1.1\r\nHost: x\r\n\r\nHEAD / HTTP/1.1\r\nHost: x\r\n\r\n";
     let end = last("GET /", "");
@@ -82,7 +89,10 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn a_long_reply_arrives_whole_at_a_slow_reader() {
-    let server = crate::start(PROGRAM, &[]);
+    crate::start_each(PROGRAM).for_each(check_long_reply);
+}
+
+fn check_long_reply(server: Server) {
     let mut client = server.target().connect();
     let request = last("GET /bytes/10485760", "");
     client.write_all(request.as_bytes()).expect("the server takes a request");
@@ -115,7 +125,10 @@ fn a_client_that_has_ended_its_stream_gets_the_whole_reply() {
 
 #[test]
 fn a_body_is_echoed_by_its_length_and_in_chunks() {
-    let server = crate::start(PROGRAM, &[]);
+    crate::start_each(PROGRAM).for_each(check_bodies);
+}
+
+fn check_bodies(server: Server) {
     let body = "0123456789".repeat(100_000);
     let request = last("POST /echo", &format!("Content-Length: {}\r\n", body.len()));
     let mut writer = server.target().connect();

@@ -5,6 +5,8 @@
 #[path = "../clients/mod.rs"]
 #[allow(unused_imports, reason = "the cases are for echo servers")]
 mod clients;
+#[path = "../echo/sentence.rs"]
+mod sentence;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "the tests of the echo server ask for more")]
 mod server;
@@ -17,6 +19,8 @@ mod kv;
 mod limits;
 mod pool;
 mod proxy;
+mod refusals;
+#[cfg(unix)]
 mod watch;
 
 use std::io::{Read, Write};
@@ -29,6 +33,13 @@ fn start(program: &str, options: &[&str]) -> Server {
     let is_wine = std::env::var_os(server::WINDOWS_PROGRAMS).is_some();
     let backend = if is_wine { "afd" } else { selkie::platform::Backend::default().name() };
     Server::start_with(server::command(program), backend, options)
+}
+
+/// Starts a program on the best selector, and on Linux over `io_uring` too.
+fn start_each(program: &str) -> impl Iterator<Item = Server> {
+    let has_ring = cfg!(target_os = "linux");
+    let over_ring = has_ring.then(|| Server::start_with(server::command(program), "io_uring", &[]));
+    [start(program, &[])].into_iter().chain(over_ring)
 }
 
 /// Sends `request` and waits for exactly `answer`.

@@ -20,6 +20,8 @@ pub(crate) enum Contestant {
     /// The hand-written loop.
     Floor,
     Selkie(Backend),
+    /// Ours over `io_uring`, which polls each source anew.
+    Ring,
     Mio,
     Polling,
 }
@@ -80,6 +82,7 @@ impl Contestant {
                 let ours = Self::SELKIE.iter().find(|(other, _)| *other == backend);
                 ours.map_or("selkie", |(_, name)| name)
             }
+            Self::Ring => "selkie io_uring",
             Self::Mio => "mio",
             Self::Polling => "polling",
         }
@@ -103,6 +106,7 @@ impl Contestant {
         match self {
             Self::Floor => floor::dispatch(sources, load),
             Self::Selkie(backend) => dispatch_selkie(backend, sources, load),
+            Self::Ring => selkie::dispatch_ring(sources, load),
             Self::Mio => mio::dispatch(sources, load),
             Self::Polling => polling::dispatch(sources, load),
         }
@@ -114,6 +118,7 @@ impl Contestant {
         match self {
             Self::Floor => floor::churn(sources, extra, times),
             Self::Selkie(backend) => churn_selkie(backend, sources, extra, times),
+            Self::Ring => unreachable!("its descriptors are its own"),
             Self::Mio => mio::churn(sources, extra, times),
             Self::Polling => polling::churn(sources, extra, times),
         }

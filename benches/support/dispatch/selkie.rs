@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ::selkie::memory::HeapLoop;
 use ::selkie::platform::{Selector, Wait};
+use ::selkie::uring::{Uring, UringStorage};
 use ::selkie::{Context, Error, Event, EventLoop, Handler, Interest, Mode};
 
 use super::chain::{Callback, Chain, Load, Sources};
@@ -34,14 +35,36 @@ pub(crate) fn dispatch<'s, P>(
 where
     P: Wait<Source = BorrowedFd<'s>>,
 {
+    run(platform.expect("a selector"), sources, sources.watched(), load)
+}
+
+/// Runs a load over a ring, which takes descriptors of its own.
+pub(crate) fn dispatch_ring(sources: &Sources, load: Load) -> Duration {
+    let storage = UringStorage::leaked(sources.len()).expect("memory");
+    let mut platform = Uring::new(storage).expect("the system allows it");
+    let adopted: Vec<_> = sources
+        .watched()
+        .map(|fd| {
+            let fd = fd.try_clone_to_owned().expect("a descriptor");
+            platform.adopt(fd).expect("there is room")
+        })
+        .collect();
+    run(platform, sources, adopted.into_iter(), load)
+}
+
+fn run<P: Wait>(
+    platform: P,
+    sources: &Sources,
+    watched: impl Iterator<Item = P::Source>,
+    load: Load,
+) -> Duration {
     let mut chain = Chain::new(sources);
     let callbacks = chain.callbacks();
-    let mut event_loop = EventLoop::new(
-        platform.expect("a selector"),
-        HeapLoop::new(sources.len(), BATCH).expect("memory"),
-    );
-    for fd in sources.watched() {
-        event_loop.context().register(fd, Interest::READABLE, Mode::Level).expect("a registration");
+    let memory = HeapLoop::new(sources.len(), BATCH).expect("memory");
+    let mut event_loop = EventLoop::new(platform, memory);
+    for source in watched {
+        let mut context = event_loop.context();
+        context.register(source, Interest::READABLE, Mode::Level).expect("a registration");
     }
     chain.measure(load, |chain| {
         let mut dispatcher = Dispatcher { chain, callbacks: &callbacks };

@@ -8,6 +8,7 @@ mod mio;
 mod polling;
 mod processes;
 mod selkie;
+mod shards;
 mod threads;
 mod tokio;
 
@@ -15,10 +16,12 @@ use std::io::Write;
 use std::net::TcpListener;
 
 use ::selkie::platform::{Backend, Epoll};
+use ::selkie::shards::Distribution;
 pub(crate) use processes::{Client, Load, Server, Wrapper};
 use selkie::{Pieces, Timers};
 use selkie_async::AsyncService;
 use selkie_services::{Echo, tasks};
+pub(crate) use shards::serve as serve_shards;
 
 use super::arguments::Role;
 use super::process;
@@ -34,6 +37,8 @@ pub(crate) enum Contestant {
     Selkie(Backend),
     /// Ours over `io_uring`.
     Ring,
+    /// Ours with a loop on each core.
+    Shards,
     Mio,
     Polling,
     /// A blocking thread for each connection.
@@ -56,7 +61,7 @@ impl Contestant {
     /// Returns all contestants, the floor first.
     pub(crate) fn all() -> Vec<Self> {
         let ours = Self::BACKENDS.iter().map(|&(backend, _)| Self::Selkie(backend));
-        let others = [Self::Ring, Self::Mio, Self::Polling, Self::Threads];
+        let others = [Self::Ring, Self::Shards, Self::Mio, Self::Polling, Self::Threads];
         [Self::Floor].into_iter().chain(ours).chain(others).collect()
     }
 
@@ -77,6 +82,7 @@ impl Contestant {
                 ours.map_or("selkie", |(_, name)| name)
             }
             Self::Ring => "selkie io_uring",
+            Self::Shards => "selkie epoll, a shard on each core",
             Self::Mio => "mio",
             Self::Polling => "polling",
             Self::Threads => "thread per connection",
@@ -100,6 +106,7 @@ impl Contestant {
                 selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
             Self::Ring => selkie::serve_ring(listener, connections),
+            Self::Shards => unreachable!("shards open their own listeners"),
             Self::TaskInPlace => {
                 let slots = connections + 1;
                 let service = AsyncService::boxed(slots, tasks::echo_in_place);
@@ -162,6 +169,11 @@ fn serve(role: &Role) {
         .find(|contestant| contestant.name() == role.word(1))
         .expect("a contestant's name");
     process::descriptors_max();
+    if contestant == Contestant::Shards {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        serve_shards(cores, Distribution::LeastLoaded, role.number(2));
+        return;
+    }
     if contestant != Contestant::Threads {
         process::pin_to_core(0);
     }

@@ -51,10 +51,12 @@
 
 mod framed;
 mod layer;
+mod logged;
 mod relay;
 
 pub use framed::{Framed, FramedSession};
 pub use layer::Layer;
+pub use logged::{Logged, LoggedSession, Occasion, Record};
 pub use relay::{Relay, RelaySession, Route};
 
 pub use crate::server::{Ending, PeerOps};

@@ -1,5 +1,6 @@
 //! Layers, over a recorded peer and over a server.
 
+mod logging;
 mod relaying;
 
 use std::time::Duration;

@@ -10,7 +10,6 @@ use super::closing::timer_ended;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
 use super::input::Buffers;
 use super::memory::OUTPUT;
-
 use super::operations::{Operation, buffer_of, goes_on, has_more};
 use super::ring::Completion;
 use crate::sys::file;

@@ -62,6 +62,8 @@ pub struct HttpSession {
     last: bool,
     /// A request has begun and is not complete, so a timer runs.
     timed: bool,
+    /// The position in a line of a long reply.
+    at: usize,
 }
 
 /// The next step on a connection.
@@ -151,7 +153,7 @@ impl Http {
         bytes: &[u8],
     ) -> Result<Result<Step, Status>, SendError> {
         if self.output.room() < HEAD_MAX + INDEX.len() {
-            return Ok(Ok(Step::Wait));
+            return Ok(Ok(wait_for_room(peer)));
         }
         let (head, len) = match request::parse(bytes) {
             Ok(Some(found)) => found,
@@ -161,7 +163,7 @@ impl Http {
         };
         let rest = if head.route == Route::Metrics { metrics::len(peer.counters()) } else { 0 };
         if self.output.room() < HEAD_MAX + rest {
-            return Ok(Ok(Step::Wait));
+            return Ok(Ok(wait_for_room(peer)));
         }
         session.last = !head.keep_alive;
         let has_body = head.framing != Framing::Length(0);
@@ -245,7 +247,7 @@ impl Http {
             Piece::Bytes(bytes) => {
                 let used = self.echo(peer, sink, bytes)?;
                 if used == 0 {
-                    return Ok(Ok(Step::Wait));
+                    return Ok(Ok(wait_for_room(peer)));
                 }
                 body.advance(used as u64);
                 read += used as u64;
@@ -254,7 +256,7 @@ impl Http {
             Piece::End(len) => {
                 if sink == Sink::EchoChunks {
                     if self.output.room() < CHUNK_OVERHEAD {
-                        return Ok(Ok(Step::Wait));
+                        return Ok(Ok(wait_for_room(peer)));
                     }
                     self.output.add(peer, b"0\r\n\r\n")?;
                 }
@@ -293,8 +295,10 @@ impl Http {
     fn stream(peer: &mut Peer<'_>, session: &mut HttpSession) {
         let State::Bytes(mut left) = session.state else { return };
         for _ in 0..SENDS_PER_TURN {
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(PATTERN.len());
-            let sent = peer.send_some(&PATTERN[..len]);
+            let len = usize::try_from(left).unwrap_or(usize::MAX).min(PATTERN.len() - session.at);
+            let sent = peer.send_some(&PATTERN[session.at..session.at + len]);
+            // Each piece goes on within the line in which the one before it ends.
+            session.at = (session.at + sent) % LINE;
             left -= sent as u64;
             if sent < len || left == 0 {
                 break;
@@ -305,6 +309,7 @@ impl Http {
             peer.request_writable();
         } else {
             session.state = State::Head;
+            session.at = 0;
             if session.last {
                 peer.close();
             } else {
@@ -355,6 +360,10 @@ impl Service for Http {
 
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {
         Self::stream(peer, session);
+        if !matches!(session.state, State::Bytes(_)) {
+            // What was left for want of room is wanted now.
+            peer.resume_reading();
+        }
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, _session: &mut HttpSession, untaken: usize) {
@@ -382,6 +391,15 @@ impl Service for Http {
         }
     }
 }
+
+/// Leaves the request until there is more room to answer.
+fn wait_for_room(peer: &mut Peer<'_>) -> Step {
+    peer.request_writable();
+    Step::Wait
+}
+
+/// The length of a line of a long reply.
+const LINE: usize = 64;
 
 /// Returns lines of 64 bytes, of which each is the alphabet.
 #[allow(clippy::large_stack_arrays, reason = "it is called by the compiler alone")]

@@ -1,0 +1,263 @@
+//! TLS as a layer: [`Tls`] is a service around any other, by rustls.
+//!
+//! ```text
+//!   the peer        ciphertext        Tls<S>         plain bytes      S
+//!   openssl  <----------------->  received, send  <------------->  received, send_to ..
+//! ```
+//!
+//! The inner service knows nothing of it. It is told of a connection once the handshake is
+//! complete, and sends to its own and to other connections through the layer. The streams are in
+//! the layer, by the slot of their connection, not in the sessions: so it finds those of others.
+//!
+//! | when | what follows |
+//! | --- | --- |
+//! | the handshake fails, or a record is wrong | an alert, and the end of the connection |
+//! | the handshake takes longer than ten seconds | the connection is aborted |
+//! | the peer says goodbye (`close_notify`) | `read_closed` of the inner service, which may still send |
+//! | the peer's stream ends without that | it may be cut: the connection is aborted |
+//! | the inner service closes, or ends its stream | `close_notify` behind what it has sent |
+//! | the inner service takes nothing | 16 KiB decrypted, one inbox encrypted, then nothing is read |
+//! | the peer takes nothing | no room, until the records that wait are sent |
+#![forbid(unsafe_code)]
+
+mod ops;
+mod stream;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection};
+use selkie_core::layers::{Ending, PeerOps};
+use selkie_core::peers::Peers;
+use selkie_core::{CloseReason, Peer, Service, Token};
+
+use ops::TlsOps;
+use stream::Streams;
+
+/// The time that a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// A service inside TLS.
+pub struct Tls<S> {
+    inner: S,
+    config: Arc<ServerConfig>,
+    streams: Streams,
+    counters: TlsCounters,
+}
+
+/// The counts of the layer since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsCounters {
+    /// Handshakes that were completed.
+    pub handshakes: u64,
+    /// Connections that were ended since they sent no TLS, or none that this server speaks.
+    pub failed: u64,
+    /// Connections whose handshake took too long.
+    pub timed_out: u64,
+    /// Connections whose stream ended without a goodbye.
+    pub truncated: u64,
+}
+
+impl<S> Tls<S> {
+    /// Wraps `inner`, in a loop of `slots` slots.
+    pub fn new(inner: S, config: Arc<ServerConfig>, slots: usize) -> Self {
+        Self { inner, config, streams: Streams::new(slots), counters: TlsCounters::default() }
+    }
+
+    /// Returns what was counted.
+    pub const fn counters(&self) -> &TlsCounters {
+        &self.counters
+    }
+
+    /// Returns the inner service.
+    pub const fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service, to change it.
+    pub const fn inner_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+}
+
+impl<S> fmt::Debug for Tls<S> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tls").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+impl<S: Service> Tls<S> {
+    /// Calls the inner service about a connection that it knows.
+    fn call(
+        &mut self,
+        below: &mut dyn PeerOps,
+        token: Token,
+        call: impl FnOnce(&mut S, &mut Peer<'_>),
+    ) {
+        if self.streams.get(token).is_some_and(|stream| stream.is_open) {
+            let mut ops = TlsOps { below, streams: &mut self.streams };
+            call(&mut self.inner, &mut Peer::new(token, &mut ops));
+        }
+    }
+
+    /// Decrypts what has come, and offers it to the inner service. Returns whether there is room
+    /// for more.
+    fn offer(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) -> bool {
+        let Some(stream) = self.streams.get(token) else { return false };
+        stream.decrypt();
+        let may_take = stream.is_open && !stream.is_paused && !stream.is_closing();
+        if stream.inbox.is_empty() || !may_take {
+            return may_take;
+        }
+        // Taken out, as the service may use every stream meanwhile.
+        let mut inbox = std::mem::take(&mut stream.inbox);
+        let mut count = 0;
+        self.call(below, token, |inner, peer| {
+            count = inner.received(peer, session, &inbox).min(inbox.len());
+        });
+        inbox.drain(..count);
+        let is_empty = inbox.is_empty();
+        let Some(stream) = self.streams.get(token) else { return false };
+        stream.inbox = inbox;
+        if is_empty && stream.is_end_told {
+            self.call(below, token, |inner, peer| inner.read_closed(peer, session, 0));
+        }
+        let Some(stream) = self.streams.get(token) else { return false };
+        stream.decrypt() && !stream.is_paused
+    }
+
+    /// Processes the records that were read, and follows what they change. Returns whether they are
+    /// right.
+    fn process(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) -> bool {
+        let Some(stream) = self.streams.get(token) else { return false };
+        let Ok(state) = stream.tls.process_new_packets() else {
+            self.counters.failed += 1;
+            // The alert that says why is sent first.
+            stream.wants_writable = false;
+            stream.ending = Some(Ending::Flushed);
+            self.streams.flush(below, token);
+            return false;
+        };
+        if !stream.is_open && !stream.tls.is_handshaking() {
+            stream.is_open = true;
+            self.counters.handshakes += 1;
+            below.set_timer(token, None);
+            // Tickets go first, so that there is room for what the service says.
+            self.streams.flush(below, token);
+            self.call(below, token, |inner, peer| inner.opened(peer, session));
+        }
+        self.offer(below, token, session);
+        if state.peer_has_closed() {
+            self.tell_end(below, token, session);
+        }
+        true
+    }
+
+    /// Calls the inner service at the end of the peer's stream, if that is in order, once.
+    fn tell_end(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) {
+        let Some(stream) = self.streams.get(token) else { return };
+        if !std::mem::replace(&mut stream.is_end_told, true) {
+            let untaken = stream.inbox.len();
+            self.call(below, token, |inner, peer| inner.read_closed(peer, session, untaken));
+        }
+    }
+}
+
+impl<S: Service> Service for Tls<S> {
+    type Session = S::Session;
+
+    const TICK: Option<Duration> = S::TICK;
+
+    fn tick(&mut self, peers: &mut Peers<'_>) {
+        let mut ops = TlsOps { below: peers.ops(), streams: &mut self.streams };
+        self.inner.tick(&mut Peers::new(&mut ops));
+    }
+
+    fn opened(&mut self, peer: &mut Peer<'_>, _: &mut S::Session) {
+        let (token, room_max) = (peer.token(), peer.room());
+        let tls = ServerConnection::new(Arc::clone(&self.config));
+        let is_open = tls.is_ok_and(|tls| self.streams.open(token, tls, room_max));
+        if is_open { peer.set_timer(HANDSHAKE) } else { peer.abort() }
+    }
+
+    fn received(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, bytes: &[u8]) -> usize {
+        let (token, below) = (peer.token(), peer.ops());
+        let mut used = 0;
+        self.offer(below, token, session);
+        loop {
+            let Some(stream) = self.streams.get(token) else { return bytes.len() };
+            if stream.is_closing() {
+                return bytes.len();
+            }
+            // Without room for what is decrypted nothing more is.
+            let has_room = stream.decrypt() && !stream.is_paused;
+            let mut rest = &bytes[used..];
+            if !has_room || rest.is_empty() {
+                break;
+            }
+            match stream.tls.read_tls(&mut rest) {
+                Ok(count @ 1..) => used += count,
+                _ => break,
+            }
+            if !self.process(below, token, session) {
+                return bytes.len();
+            }
+        }
+        self.streams.flush(below, token);
+        used
+    }
+
+    fn writable(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+        let (token, below) = (peer.token(), peer.ops());
+        let Some(stream) = self.streams.get(token) else { return };
+        let has_waited = stream.tls.wants_write();
+        self.streams.flush(below, token);
+        let Some(stream) = self.streams.get(token) else { return };
+        if stream.tls.wants_write() || stream.is_closing() {
+            return;
+        }
+        let is_asked = std::mem::take(&mut stream.wants_writable) || has_waited;
+        // Without either it is the outbox below that has drained.
+        if is_asked || !std::mem::take(&mut stream.offers_again) {
+            self.call(below, token, |inner, peer| inner.writable(peer, session));
+        }
+        self.offer(below, token, session);
+        self.streams.flush(below, token);
+    }
+
+    fn read_closed(&mut self, peer: &mut Peer<'_>, _: &mut S::Session, _: usize) {
+        let Some(stream) = self.streams.get(peer.token()) else { return };
+        // After a goodbye the inner service decides; before it, the rest may be missing.
+        if !stream.is_end_told && stream.ending.is_none() {
+            self.counters.truncated += 1;
+            peer.abort();
+        }
+    }
+
+    fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+        let (token, below) = (peer.token(), peer.ops());
+        if self.streams.get(token).is_some_and(|stream| !stream.is_open) {
+            self.counters.timed_out += 1;
+            return below.close(token, Ending::Aborted);
+        }
+        self.call(below, token, |inner, peer| inner.timer_expired(peer, session));
+        self.offer(below, token, session);
+        self.streams.flush(below, token);
+    }
+
+    fn draining(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
+        let (token, below) = (peer.token(), peer.ops());
+        if self.streams.get(token).is_some_and(|stream| !stream.is_open) {
+            return below.close(token, Ending::Flushed);
+        }
+        self.call(below, token, |inner, peer| inner.draining(peer, session));
+    }
+
+    fn closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, reason: CloseReason) {
+        let (token, below) = (peer.token(), peer.ops());
+        self.call(below, token, |inner, peer| inner.closed(peer, session, reason));
+        self.streams.remove(token);
+    }
+}

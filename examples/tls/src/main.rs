@@ -1,0 +1,133 @@
+//! The chat, an HTTP server or an echo inside TLS.
+//!
+//! It teaches to wrap a service: `Tls<Chat>` is a service, and the chat neither knows nor cares.
+//!
+//! ```text
+//! openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=localhost \
+//!     -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -days 30
+//! cargo run -p selkie-tls -- 127.0.0.1:7443 --certificate cert.pem --key key.pem
+//! openssl s_client -quiet -connect 127.0.0.1:7443
+//! ```
+
+#[cfg(unix)]
+mod native {
+    use std::error::Error;
+    use std::io::Write;
+    use std::net::SocketAddr;
+    use std::path::PathBuf;
+    use std::process::ExitCode;
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use clap::{Parser, ValueEnum};
+    use rustls::ServerConfig;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use selkie::{Builder, Service};
+    use selkie_services::{Chat, Echo, Http, Seat};
+    use selkie_tls::Tls;
+
+    /// The time that clients have to take their pending output at the end.
+    const DRAIN: Duration = Duration::from_secs(10);
+
+    /// Serves inside TLS.
+    #[derive(Debug, Parser)]
+    struct Arguments {
+        /// An IP address and a port to listen on; port 0 for any free one.
+        #[arg(default_value = "127.0.0.1:7443")]
+        address: SocketAddr,
+
+        /// The certificates of the server, its own first, as PEM.
+        #[arg(long, value_name = "FILE")]
+        certificate: PathBuf,
+
+        /// The key of the first certificate, as PEM.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+
+        /// The service inside.
+        #[arg(long, value_name = "NAME", value_enum, default_value_t = Inner::Chat)]
+        service: Inner,
+    }
+
+    #[derive(Clone, Copy, Debug, ValueEnum)]
+    enum Inner {
+        Chat,
+        Echo,
+        Http,
+    }
+
+    fn config(arguments: &Arguments) -> Result<ServerConfig, Box<dyn Error>> {
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_file_iter(&arguments.certificate)?.collect();
+        let key = PrivateKeyDer::from_pem_file(&arguments.key)?;
+        Ok(ServerConfig::builder().with_no_client_auth().with_single_cert(certificates?, key)?)
+    }
+
+    fn serve<S: Service>(builder: Builder, service: Tls<S>, address: SocketAddr) -> Outcome {
+        let mut server = builder.listen(address)?;
+        let handle = server.handle();
+        ctrlc::set_handler(move || handle.drain(DRAIN))?;
+        print(&format!("listening on {} ({}, TLS)\n", server.local_address()?, server.backend()));
+        let finished = server.run(service)?;
+        let (counters, tls) = (finished.counters, *finished.service.counters());
+        print(&format!(
+            "accepted {}, closed {}\nhandshakes {}, failed {}, timed out {}, truncated {}\n",
+            counters.accepted,
+            counters.closed_total(),
+            tls.handshakes,
+            tls.failed,
+            tls.timed_out,
+            tls.truncated
+        ));
+        Ok(())
+    }
+
+    type Outcome = Result<(), Box<dyn Error>>;
+
+    fn run(arguments: &Arguments) -> Outcome {
+        let config = Arc::new(config(arguments)?);
+        let builder = Builder::new();
+        let (slots, address) = (builder.slots(), arguments.address);
+        match arguments.service {
+            Inner::Chat => {
+                let chat = Chat::new(vec![Seat::EMPTY; slots].leak());
+                serve(builder, Tls::new(chat, config, slots), address)
+            }
+            Inner::Echo => serve(builder, Tls::new(Echo, config, slots), address),
+            Inner::Http => serve(builder, Tls::new(Http::new(unix_time), config, slots), address),
+        }
+    }
+
+    /// Reads the time of day for the `Date` of replies.
+    fn unix_time() -> Option<u64> {
+        SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs())
+    }
+
+    /// Serves until Ctrl-C.
+    pub(super) fn main() -> ExitCode {
+        match run(&Arguments::parse()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("tls: {error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+
+    /// Prints without complaint: output that cannot be written must not stop the server.
+    fn print(text: &str) {
+        let mut stdout = std::io::stdout();
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+}
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    native::main()
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("tls: this program is for Unix");
+}

@@ -1,0 +1,167 @@
+//! The program with the clients that people use: curl, and `openssl s_client`.
+#![cfg(unix)]
+
+mod certificate;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// A running server, which is killed if a test fails.
+struct Server {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+    address: SocketAddr,
+    certificate: PathBuf,
+}
+
+impl Server {
+    fn start(service: &str) -> Option<Self> {
+        let (certificate, key) = certificate::files(service)?;
+        let mut process = Command::new(env!("CARGO_BIN_EXE_selkie-tls"))
+            .args(["127.0.0.1:0", "--service", service])
+            .arg("--certificate")
+            .arg(&certificate)
+            .arg("--key")
+            .arg(&key)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it can be run");
+        let mut stdout = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("its output can be read");
+        let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(' ').next());
+        let address = address.and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
+        Some(Self { process, stdout, address, certificate })
+    }
+
+    /// Connects without TLS.
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(self.address).expect("it listens");
+        let patience = Some(Duration::from_secs(30));
+        client.set_read_timeout(patience).expect("a connected socket takes the option");
+        client
+    }
+
+    /// Asks for a path by curl. Returns the number of bytes, or nothing without curl.
+    fn curl(&self, path: &str) -> Option<usize> {
+        let output = Command::new("curl")
+            .args(["--silent", "--show-error", "--fail", "--max-time", "60", "--cacert"])
+            .arg(&self.certificate)
+            .arg(format!("https://127.0.0.1:{}{path}", self.address.port()))
+            .output();
+        let Ok(output) = output else {
+            println!("not run: curl is not installed");
+            return None;
+        };
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "curl: {complaint}");
+        Some(output.stdout.len())
+    }
+
+    /// Ends it, and returns what it prints.
+    fn stop(mut self) -> String {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").arg(&id).status().expect("there is a kill");
+        assert!(sent.success());
+        let mut report = String::new();
+        self.stdout.read_to_string(&mut report).expect("its output can be read");
+        assert!(self.process.wait().expect("the child is ours").success());
+        report
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A member of the chat: an `openssl s_client`.
+struct Member {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Member {
+    fn join(server: &Server, nick: &str, version: &str) -> Self {
+        let mut process = Command::new("openssl")
+            .args(["s_client", "-quiet", "-verify_quiet", "-verify_return_error", version])
+            .args(["-connect", &server.address.to_string(), "-servername", "localhost"])
+            .arg("-CAfile")
+            .arg(&server.certificate)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it made the certificate");
+        let input = process.stdin.take();
+        let output = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut member = Self { process, input, output };
+        assert_eq!(member.line(), "your nickname?\n");
+        member.say(nick);
+        member
+    }
+
+    fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("it has an input");
+        input.write_all(format!("{line}\n").as_bytes()).expect("it reads its input");
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("its output can be read");
+        line
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_chat_inside_tls_reaches_everybody() {
+    let Some(server) = Server::start("chat") else { return };
+    // One without TLS, one that never says anything, one that is cut in the middle.
+    let mut plain = server.connect();
+    plain.write_all(b"not TLS at all\n").expect("it takes bytes");
+    let silent = server.connect();
+    let mut cut = server.connect();
+    cut.write_all(&[22, 3, 1, 2, 0, 1, 0, 1, 252]).expect("it takes bytes");
+    drop(cut);
+    let mut ann = Member::join(&server, "ann", "-tls1_3");
+    let mut bob = Member::join(&server, "bob", "-tls1_2");
+    assert_eq!(ann.line(), "bob joined\n");
+    bob.say("hello");
+    assert_eq!(ann.line(), "bob: hello\n");
+    ann.say("goodbye");
+    assert_eq!(bob.line(), "ann: goodbye\n");
+    let mut alert = Vec::new();
+    plain.read_to_end(&mut alert).expect("it ends in time");
+    assert_eq!(alert.first(), Some(&21), "an alert, then the end: {alert:?}");
+    drop(bob);
+    assert_eq!(ann.line(), "bob left\n");
+    drop((ann, silent));
+    let report = server.stop();
+    assert!(report.contains("handshakes 2, failed 1, timed out 0"), "{report}");
+}
+
+#[test]
+fn curl_gets_what_it_asks_for() {
+    let Some(server) = Server::start("http") else { return };
+    // More than all buffers together, at one go and slowly.
+    for length in [0, 1, 16_384, 3_000_000] {
+        let Some(count) = server.curl(&format!("/bytes/{length}")) else { return };
+        assert_eq!(count, length);
+    }
+    let report = server.stop();
+    assert!(report.contains("handshakes 4, failed 0, timed out 0, truncated 0"), "{report}");
+}
