@@ -264,3 +264,19 @@ fn a_service_with_a_clock_is_called_at_each_interval() {
         assert_eq!(rig.event_loop.live_tokens(), 0);
     });
 }
+
+#[test]
+fn the_parts_of_one_send_are_one_write() {
+    let mut service = Scripted::echo();
+    service.on_received = Box::new(|peer, bytes| {
+        peer.send_parts(&[b"<", bytes, b">"]).unwrap();
+        bytes.len()
+    });
+    with_server::<_, { crate::toy::SERVER }>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"abc");
+        rig.settle();
+        assert_eq!(rig.take(client), b"<abc>");
+        assert_eq!(rig.socket(client).writes, 1);
+    });
+}

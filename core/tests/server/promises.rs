@@ -231,3 +231,41 @@ fn a_peer_that_acknowledges_nothing_turns_no_loop_while_it_lingers() {
         assert_eq!(rig.closed_for(CloseReason::Closed), 1);
     });
 }
+
+on_all! { input_that_is_offered_again_and_not_taken_gives_no_more_time }
+
+fn input_that_is_offered_again_and_not_taken_gives_no_more_time<const KIND: u8>() {
+    let config = UNLIMITED.input_timeout(Some(Duration::from_secs(3)));
+    let mut service = Scripted::lines();
+    service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
+    // It is offered its input again after each.
+    service.on_timed_out = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
+    with_server::<_, KIND>(Shape::SMALL, config, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, &[b'x'; 40]);
+        rig.pass(just_before(Duration::from_secs(3)));
+        assert_eq!(rig.closed(client), None);
+        rig.pass(Duration::from_nanos(1));
+        assert_eq!(rig.closed_for(CloseReason::InputNotTaken), 1);
+    });
+}
+
+#[test]
+fn sends_that_are_refused_give_a_stalled_peer_no_more_time() {
+    fn push(peer: &mut selkie_core::Peer<'_>) {
+        let _ = peer.send(b"tick");
+        peer.set_timer(Duration::from_secs(1));
+    }
+    let config = UNLIMITED.stall_timeout(Some(Duration::from_secs(3)));
+    let service =
+        Scripted { on_opened: Box::new(push), on_timed_out: Box::new(push), ..Scripted::sink() };
+    with_server::<_, PLATFORM>(Shape::SMALL, config, service, |rig| {
+        let client = rig.connect();
+        rig.give_room(client, 0);
+        rig.settle();
+        rig.pass(just_before(Duration::from_secs(3)));
+        assert_eq!(rig.closed(client), None);
+        rig.pass(Duration::from_nanos(1));
+        assert_eq!(rig.closed_for(CloseReason::Stalled), 1);
+    });
+}
