@@ -13,6 +13,10 @@
 //! ```
 
 #[cfg(any(unix, windows))]
+#[path = "common/command_line.rs"]
+mod command_line;
+
+#[cfg(any(unix, windows))]
 mod native {
     use std::hash::{BuildHasher, RandomState};
     use std::io::Write;
@@ -26,6 +30,8 @@ mod native {
     use selkie::platform::{AnySelector, Backend, Platform, Socket};
     use selkie::{Builder, ErrorKind, ServeError};
     use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, HostEntry, PendingQuery};
+
+    use super::command_line;
 
     /// Queries that wait for the resolver at once.
     const PENDING: usize = 256;
@@ -73,7 +79,7 @@ mod native {
 
     /// Serves until Ctrl-C.
     pub(super) fn main() -> ExitCode {
-        match serve(Arguments::parse()) {
+        match command_line::arguments().map_err(Into::into).and_then(serve) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("dns: {error}");
@@ -161,6 +167,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(any(unix, windows)))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("dns: this platform has no UDP socket in Selkie");
+    std::process::ExitCode::from(2)
 }

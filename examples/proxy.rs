@@ -13,6 +13,10 @@
 //! ```
 
 #[cfg(any(unix, windows))]
+#[path = "common/command_line.rs"]
+mod command_line;
+
+#[cfg(any(unix, windows))]
 mod native {
     use std::io::Write;
     use std::net::SocketAddr;
@@ -25,6 +29,8 @@ mod native {
     use selkie::platform::Backend;
     use selkie::{Builder, Config};
     use selkie_services::Proxy;
+
+    use super::command_line;
 
     /// The size of a buffer. Long reads cost less for each byte, and pages that no slow client
     /// fills take no memory.
@@ -61,7 +67,8 @@ mod native {
 
     /// Serves until Ctrl-C.
     pub(super) fn main() -> ExitCode {
-        match serve(&Arguments::parse()) {
+        let arguments = command_line::arguments().map_err(Into::into);
+        match arguments.and_then(|arguments| serve(&arguments)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("proxy: {error}");
@@ -117,6 +124,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(any(unix, windows)))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("proxy: this platform has no drain on Ctrl-C in Selkie");
+    std::process::ExitCode::from(2)
 }

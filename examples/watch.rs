@@ -286,6 +286,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(unix))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("watch: this platform has no signals and no child processes");
+    std::process::ExitCode::from(2)
 }

@@ -126,7 +126,7 @@ pub use selkie_core::{adapters, backend, counters, datagrams, layers, peers, tes
 #[doc(hidden)]
 #[cfg(all(feature = "std", any(unix, windows)))]
 pub use selkie_std::for_each_backend;
-#[cfg(all(feature = "std", unix))]
+#[cfg(all(feature = "std", any(unix, windows)))]
 pub use selkie_std::sources;
 #[cfg(all(target_os = "wasi", target_env = "p2", feature = "waitable-set"))]
 pub use selkie_wasi::export_run;
@@ -134,13 +134,11 @@ pub use selkie_wasi::export_run;
 /// The platforms of this system, and the contracts that they implement.
 pub mod platform {
     pub use selkie_core::platform::*;
-    #[cfg(all(feature = "std", unix))]
-    pub use selkie_std::SocketFile;
     #[cfg(all(feature = "std", any(unix, windows)))]
     pub use selkie_std::selectors::*;
     #[cfg(all(feature = "std", any(unix, windows)))]
     pub use selkie_std::{
-        DescriptorLimit, Platform, Socket, Waker, from_errno, raise_descriptor_limit,
+        DescriptorLimit, Platform, Socket, SocketFile, Waker, from_errno, raise_descriptor_limit,
     };
     #[cfg(all(target_os = "wasi", target_env = "p2"))]
     pub use selkie_wasi::{IoPoll, IoPollStorage, Socket, StaticIoPoll};

@@ -112,7 +112,8 @@ unsafe fn import_entries(base: *mut u8) -> Vec<*mut usize> {
         if table == 0 {
             return entries;
         }
-        // SAFETY: as the caller promises; a table ends with a zero.
+        // SAFETY: as the caller promises; a table is aligned, and ends with a zero.
+        #[expect(clippy::cast_ptr_alignment, reason = "tables of addresses are aligned to them")]
         let mut entry = unsafe { base.add(table).cast::<usize>() };
         // SAFETY: as above.
         while unsafe { entry.read() } != 0 {

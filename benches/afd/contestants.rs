@@ -80,12 +80,18 @@ fn measured(load: Load, far: &[TcpStream], mut wait: impl FnMut() -> usize) -> C
     run(load.turns / 10);
     let (calls, time) = (calls::count(), processor_time());
     run(load.turns);
-    let events = (load.turns * load.active) as f64;
-    let spent = processor_time() - time;
+    let spent = processor_time().saturating_sub(time);
+    let events = load.turns * load.active;
     Cost {
-        nanos: spent.as_nanos() as f64 / events,
-        calls: (calls::count() - calls) as f64 / events,
+        nanos: each(spent.as_nanos(), events),
+        calls: each(u128::from(calls::count() - calls), events),
     }
+}
+
+/// Returns the part of a total that an event has.
+#[expect(clippy::cast_precision_loss, reason = "no benchmark counts to 2^52")]
+fn each(total: u128, events: usize) -> f64 {
+    total as f64 / events as f64
 }
 
 fn through_afd(load: Load, near: &[TcpStream], far: &[TcpStream]) -> Cost {

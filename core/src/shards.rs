@@ -1,7 +1,7 @@
 //! Messages between the services of several loops, each of which serves on a core of its own.
 //!
-//! The loops and their mailboxes are the platform's: on native systems `selkie::Shards`. A service
-//! names only these two traits, so it needs no platform.
+//! The loops and their mailboxes are the platform's: on native systems `selkie::shards::Shards`. A
+//! service names only these two traits, so it needs no platform.
 
 use crate::server::{Peers, Service};
 

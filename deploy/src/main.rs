@@ -130,6 +130,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(unix))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("selkie-http: this platform passes on no listeners");
+    std::process::ExitCode::from(2)
 }

@@ -6,15 +6,16 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, Parser};
 #[cfg(unix)]
 use selkie::shards::{Mail, ShardService};
 use selkie::{Builder, CloseReason, Config, Service};
 
 use backend::Choice;
+use command_line::{parse, read};
 
 mod backend;
+mod command_line;
 #[cfg_attr(unix, path = "native.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(target_os = "wasi", path = "wasi.rs")]
@@ -174,10 +175,10 @@ fn serve<S: Service>(
     service: impl FnOnce(usize) -> S,
 ) -> Result<(), String> {
     let (builder, capacity) = (arguments.builder(), arguments.capacity);
-    let service = service(builder.slots());
+    let slots = builder.slots();
     #[cfg(target_os = "linux")]
     let reason = match ring::open(arguments.backend, &builder, arguments.address)? {
-        ring::Opened::Ring(server) => return ring::serve(*server, capacity, service),
+        ring::Opened::Ring(server) => return ring::serve(*server, capacity, service(slots)),
         ring::Opened::Other(reason) => reason,
     };
     #[cfg(not(target_os = "linux"))]
@@ -189,8 +190,10 @@ fn serve<S: Service>(
         .local_address()
         .map_or_else(|_| "the socket that the host opened".to_owned(), |found| found.to_string());
     let backend = server.backend();
-    // All memory is there before it says that it listens.
+    // All memory is there before it says that it listens. The service's comes last: it asks for
+    // its own without a way to be refused.
     let server = server.reserve().map_err(|error| error.to_string())?;
+    let service = service(slots);
     let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
     let listening = format!("listening on {address} ({backend}, capacity {capacity}{reason})\n");
     platform::print(stdout(), &listening);
@@ -221,32 +224,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| "expected a number of seconds above 0, such as 30 or 0.5".to_owned())
-}
-
-/// Parses the command line. Like every error of the examples, its errors are one sentence.
-fn parse(command: Command) -> Result<ArgMatches, String> {
-    command.try_get_matches().map_err(|error| {
-        if !error.use_stderr() {
-            // The text of `--help` is no error.
-            error.exit();
-        }
-        sentence(&error)
-    })
-}
-
-/// Reads the arguments of one kind.
-fn read<A: FromArgMatches>(matches: &ArgMatches) -> Result<A, String> {
-    A::from_arg_matches(matches).map_err(|error| sentence(&error))
-}
-
-/// Returns an error of the command line as one sentence.
-fn sentence(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    match error.kind() {
-        ErrorKind::ValueValidation => sentence.to_owned(),
-        _ => format!("{sentence}; `--help` lists what can be given"),
-    }
 }
 
 /// Formats the counters.

@@ -1,9 +1,7 @@
 //! The sizes and times of a server, and the server itself.
 
 use std::net::SocketAddr;
-#[cfg(unix)]
-use std::os::fd::OwnedFd;
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +11,8 @@ use selkie_core::{Config, Error, Server, Service};
 
 use super::error::{ServeError, Step};
 use super::listening::Listening;
+#[cfg(not(target_os = "wasi"))]
+use super::open::OwnedSource;
 use super::open::{self, Backend, Platform};
 use crate::memory::{HeapLoop, HeapServer};
 use crate::platform::Socket;
@@ -276,8 +276,9 @@ impl Builder {
     /// # Errors
     ///
     /// [`ServeError`]: as [`listen`](Self::listen); a path that is too long, in use, or in a folder
-    /// that this user may not write to.
-    #[cfg(unix)]
+    /// that this user may not write to. On Windows always
+    /// [`Unsupported`](selkie_core::ErrorKind::Unsupported).
+    #[cfg(not(target_os = "wasi"))]
     pub fn listen_unix(self, path: impl AsRef<Path>) -> Result<Listening, ServeError> {
         Listening::open(self)?.listen_unix(path)
     }
@@ -308,8 +309,8 @@ impl Builder {
     /// # Errors
     ///
     /// [`ServeError`]: as [`listen`](Self::listen); a descriptor that is no listening socket.
-    #[cfg(unix)]
-    pub fn listen_on(self, listener: impl Into<OwnedFd>) -> Result<Listening, ServeError> {
+    #[cfg(not(target_os = "wasi"))]
+    pub fn listen_on(self, listener: impl Into<OwnedSource>) -> Result<Listening, ServeError> {
         Listening::open(self)?.listen_on(listener)
     }
 }

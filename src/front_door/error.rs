@@ -1,10 +1,10 @@
 //! Why a server could not be started, or ended.
 
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 use std::boxed::Box;
 use std::fmt;
 use std::net::SocketAddr;
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 use std::path::Path;
 
 use selkie_core::{Error, ErrorKind};
@@ -30,10 +30,10 @@ pub(super) enum Step {
     Platform,
     Listen(SocketAddr),
     /// Listen at the path of a Unix socket.
-    #[cfg(unix)]
+    #[cfg(not(target_os = "wasi"))]
     ListenUnix(Box<Path>),
     /// Take over a listener that was opened elsewhere.
-    #[cfg(unix)]
+    #[cfg(not(target_os = "wasi"))]
     Inherited,
     /// Take over the listener that the host has opened.
     #[cfg(all(target_os = "wasi", target_env = "p1"))]
@@ -91,9 +91,9 @@ impl ServeError {
                 "that address is not one of this host: try 127.0.0.1 or 0.0.0.0"
             }
             (Step::Listen(_), _) => "try another address",
-            #[cfg(unix)]
+            #[cfg(not(target_os = "wasi"))]
             (Step::ListenUnix(_), kind) => Self::path_advice(kind),
-            #[cfg(unix)]
+            #[cfg(not(target_os = "wasi"))]
             (Step::Inherited, ErrorKind::InvalidSource) => {
                 "it is no listening socket: a systemd unit of the type `.socket` passes one with \
                  `ListenStream=` and `Accept=no`"
@@ -110,7 +110,7 @@ impl ServeError {
     }
 
     /// Returns what the user can do about the path of a Unix socket.
-    #[cfg(unix)]
+    #[cfg(not(target_os = "wasi"))]
     const fn path_advice(kind: ErrorKind) -> &'static str {
         match kind {
             ErrorKind::AddressInUse => {
@@ -125,6 +125,7 @@ impl ServeError {
                 "the system takes paths of up to about 100 bytes: choose a shorter one"
             }
             ErrorKind::NotRegistered => "make the folder first",
+            ErrorKind::Unsupported => "listen on an address such as 127.0.0.1:7000 instead",
             _ => "try another path",
         }
     }
@@ -141,9 +142,9 @@ impl fmt::Display for ServeError {
             }
             Step::Platform => formatter.write_str("cannot open the platform"),
             Step::Listen(address) => write!(formatter, "cannot listen on {address}"),
-            #[cfg(unix)]
+            #[cfg(not(target_os = "wasi"))]
             Step::ListenUnix(path) => write!(formatter, "cannot listen on {}", path.display()),
-            #[cfg(unix)]
+            #[cfg(not(target_os = "wasi"))]
             Step::Inherited => formatter.write_str("cannot use the listener that was passed on"),
             #[cfg(all(target_os = "wasi", target_env = "p1"))]
             Step::Preopened => formatter.write_str("cannot use the listening socket of the host"),

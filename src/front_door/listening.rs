@@ -1,9 +1,7 @@
 //! A server that has its addresses.
 
 use std::net::SocketAddr;
-#[cfg(unix)]
-use std::os::fd::OwnedFd;
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 use std::path::Path;
 use std::vec::Vec;
 
@@ -12,12 +10,14 @@ use selkie_core::mailbox::Receives;
 use selkie_core::{
     Context, Counters, Error, ErrorKind, Event, EventLoop, Handler, Server, Service, Token,
 };
-#[cfg(unix)]
+#[cfg(not(target_os = "wasi"))]
 use selkie_std::SocketFile;
 
 use super::builder::{Builder, LISTENERS_MAX};
 use super::error::{ServeError, Step};
 use super::handle::Handle;
+#[cfg(not(target_os = "wasi"))]
+use super::open::OwnedSource;
 use super::open::{self, Backend, Platform};
 use super::postbox::Postbox;
 use crate::memory::{HeapLoop, HeapServer};
@@ -31,7 +31,7 @@ pub struct Listening {
     event_loop: EventLoop<Platform, HeapLoop>,
     listeners: Vec<Listener>,
     /// Removed when the server ends.
-    #[cfg(unix)]
+    #[cfg(not(target_os = "wasi"))]
     files: Vec<SocketFile>,
     handle: Handle,
 }
@@ -55,7 +55,7 @@ impl Listening {
             settings,
             event_loop,
             listeners: Vec::with_capacity(LISTENERS_MAX),
-            #[cfg(unix)]
+            #[cfg(not(target_os = "wasi"))]
             files: Vec::new(),
             handle: Handle::new(waker),
         })
@@ -79,7 +79,7 @@ impl Listening {
     /// # Errors
     ///
     /// [`ServeError`], as [`Builder::listen_unix`].
-    #[cfg(unix)]
+    #[cfg(not(target_os = "wasi"))]
     pub fn listen_unix(mut self, path: impl AsRef<Path>) -> Result<Self, ServeError> {
         let path = path.as_ref();
         let failed = |error| ServeError::new(Step::ListenUnix(path.into()), error);
@@ -97,8 +97,8 @@ impl Listening {
     /// # Errors
     ///
     /// [`ServeError`], as [`Builder::listen_on`].
-    #[cfg(unix)]
-    pub fn listen_on(mut self, listener: impl Into<OwnedFd>) -> Result<Self, ServeError> {
+    #[cfg(not(target_os = "wasi"))]
+    pub fn listen_on(mut self, listener: impl Into<OwnedSource>) -> Result<Self, ServeError> {
         let failed = |error| ServeError::new(Step::Inherited, error);
         self.check_room().map_err(failed)?;
         let options = *self.settings.options();

@@ -103,7 +103,7 @@
 //! | --- | --- |
 //! | serve connections | [`Platform`], its handle [`Socket`], and a [`Waker`] |
 //! | wait for descriptors, choose a selector | [`selectors`] |
-//! | watch signals and child processes | `sources` (Unix) |
+//! | watch signals and child processes | [`sources`] |
 //! | serve by completions in place of readiness | `uring` (Linux) |
 //! | share connections out among several loops | [`shards`] |
 //! | have tables on the heap, or open more descriptors | [`memory`], [`raise_descriptor_limit`] |
@@ -122,8 +122,9 @@
 //! * Regular files are refused by `epoll` and `kqueue`, and always ready for `poll` and `select`.
 //! * [`Mode::Edge`](selkie_core::Mode::Edge) works with `epoll` and `kqueue` only.
 //! * After a `fork`, the child makes its own selector.
-//! * On Windows a source is a socket: the examples of this page, which use pipes, are Unix's. A
-//!   listener cannot share its address, and signals, child processes and Unix sockets are missing.
+//! * On Windows a source is a socket: the examples of this page, which use pipes, are Unix's.
+//!   Signals, child processes, Unix sockets and addresses that listeners share are
+//!   [`Unsupported`](selkie_core::ErrorKind::Unsupported).
 #![cfg(any(unix, windows))]
 
 include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));
@@ -132,16 +133,13 @@ pub mod memory;
 mod platform;
 mod selector;
 pub mod shards;
-#[cfg(unix)]
 pub mod sources;
 mod sys;
 #[cfg(target_os = "linux")]
 pub mod uring;
 mod waker;
 
-#[cfg(unix)]
-pub use platform::SocketFile;
-pub use platform::{Platform, Socket};
+pub use platform::{Platform, Socket, SocketFile};
 pub use sys::descriptor_limit::DescriptorLimit;
 pub use sys::errno::from_errno;
 pub use sys::rlimit::raise_descriptor_limit;

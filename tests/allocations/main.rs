@@ -71,6 +71,8 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const CAPACITY: usize = 8;
+/// Longer than a busy machine keeps a client from its next message.
+const IDLE: Duration = Duration::from_secs(3);
 /// The clients, their listener, and the waker.
 const SLOTS: usize = CAPACITY + 2;
 
@@ -103,19 +105,20 @@ fn behave_in_every_way(address: SocketAddr) -> TcpStream {
     for client in clients.iter_mut().take(CAPACITY) {
         echo(client, b"hello");
     }
-    // Some reset, some end their stream.
+    // Some reset, and those that waited have their turn.
     for client in clients.drain(..CAPACITY / 2) {
         SockRef::from(&client)
             .set_linger(Some(Duration::ZERO))
             .expect("a connected socket takes the option");
     }
+    for client in clients.iter_mut().skip(CAPACITY / 2) {
+        echo(client, &[2; 5000]);
+    }
+    // Some end their stream.
     for mut client in clients.drain(..CAPACITY / 2) {
         client.write_all(&vec![1; 100_000]).expect("the server takes it all or keeps it waiting");
         client.shutdown(Shutdown::Write).expect("the connection is still there");
         wait_for_end(&mut client);
-    }
-    for client in &mut clients {
-        echo(client, &[2; 5000]);
     }
     // One idles out, the others leave.
     wait_for_end(&mut clients[0]);
@@ -126,6 +129,19 @@ fn behave_in_every_way(address: SocketAddr) -> TcpStream {
         .expect("a connected socket takes the option");
     while stalled.write(&vec![3; 65_536]).is_ok() {}
     stalled
+}
+
+/// Says that the clients are done when it is dropped.
+struct Over<'a> {
+    done: &'a AtomicBool,
+    waker: selkie::platform::Waker,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        self.waker.wake();
+    }
 }
 
 /// Serves over a selector, and returns the number of allocator calls meanwhile.
@@ -163,7 +179,7 @@ where
     let mut server_memory = HeapServer::new(slots, slots, 4096).unwrap();
     let config = Config::DEFAULT
         .connections_max(CAPACITY)
-        .idle_timeout(Some(Duration::from_secs(1)))
+        .idle_timeout(Some(IDLE))
         .linger(Duration::from_millis(100));
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16).unwrap());
     let mut server = Server::new(service, config, server_memory.storage());
@@ -173,9 +189,10 @@ where
     let calls = thread::scope(|scope| {
         let done = &done;
         let clients = scope.spawn(move || {
+            // Also if a client complains: its panic is the result, not a server without end.
+            let over = Over { done, waker };
             let stalled = behave_in_every_way(address);
-            done.store(true, Ordering::Release);
-            waker.wake();
+            drop(over);
             drop(stalled);
         });
         CALLS.set(Some(0));

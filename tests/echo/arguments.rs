@@ -1,20 +1,10 @@
 //! Bad arguments: one clear message, the exit code 2, and no panic.
 
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::Command;
 
+use crate::sentence::sentence;
 use crate::server::PROGRAM;
-
-/// Runs the example with arguments that it must refuse, and gives the one sentence that it says.
-fn sentence(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().expect("the example can be run");
-    let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    assert_eq!(status.code(), Some(2), "it prints: {stdout}{stderr}");
-    assert_eq!(stdout, "", "nothing was started");
-    assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "one sentence, not {stderr:?}");
-    stderr.into_owned()
-}
 
 fn echo(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);

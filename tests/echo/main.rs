@@ -14,6 +14,7 @@ mod process;
 mod programs;
 #[cfg(target_os = "linux")]
 mod ring;
+mod sentence;
 mod server;
 mod sharded;
 mod stalling;

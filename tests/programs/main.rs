@@ -5,6 +5,8 @@
 #[path = "../clients/mod.rs"]
 #[allow(unused_imports, reason = "the cases are for echo servers")]
 mod clients;
+#[path = "../echo/sentence.rs"]
+mod sentence;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "the tests of the echo server ask for more")]
 mod server;
@@ -17,6 +19,8 @@ mod kv;
 mod limits;
 mod pool;
 mod proxy;
+mod refusals;
+#[cfg(unix)]
 mod watch;
 
 use std::io::{Read, Write};

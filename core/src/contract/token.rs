@@ -21,12 +21,10 @@ pub struct Token {
 }
 
 /// Index and generation as one word, so that they are compared at once. The index is the low half.
-#[cfg(target_pointer_width = "64")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(C, packed(4))]
 struct Halves(u64);
 
-#[cfg(target_pointer_width = "64")]
 impl Halves {
     #[inline]
     const fn new(index: u32, generation: u32) -> Self {
@@ -42,33 +40,6 @@ impl Halves {
     #[inline]
     const fn generation(self) -> u32 {
         (self.0 >> 32) as u32
-    }
-}
-
-/// Index and generation, each a word of its own.
-#[cfg(not(target_pointer_width = "64"))]
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(C)]
-struct Halves {
-    index: u32,
-    generation: u32,
-}
-
-#[cfg(not(target_pointer_width = "64"))]
-impl Halves {
-    #[inline]
-    const fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
-    }
-
-    #[inline]
-    const fn index(self) -> u32 {
-        self.index
-    }
-
-    #[inline]
-    const fn generation(self) -> u32 {
-        self.generation
     }
 }
 

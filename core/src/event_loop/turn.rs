@@ -52,7 +52,7 @@ impl<P: Selector> Context<'_, P> {
         }
         self.dispatch(&batch[..count], handler);
         if count == 0 || !self.state.timers.is_empty() {
-            self.end_wait(count, batch.len(), handler);
+            self.end_turn(count, batch.len(), handler);
         }
         Ok(())
     }
@@ -74,7 +74,6 @@ impl<P: Selector> Context<'_, P> {
     /// Polls after an empty wait if a deadline passed in it, and returns the number of events. The
     /// process may have been stopped since the wait looked at its sources: who has sent is served
     /// before it expires.
-    #[inline(never)]
     fn look_again(&mut self, batch: &mut [Event]) -> Result<usize, Error> {
         if self.state.timers.is_empty() {
             return Ok(0);
@@ -89,14 +88,7 @@ impl<P: Selector> Context<'_, P> {
         self.poll(batch)
     }
 
-    /// Judges deadlines after a wait; outside of the loop that most waits never leave.
-    #[inline(never)]
-    fn end_wait<H: Handler<P>>(&mut self, count: usize, room: usize, handler: &mut H) {
-        self.end_turn(count, room, handler);
-    }
-
     /// Fills the front of the batch with what is ready now, and returns the number of events.
-    #[inline(never)]
     fn poll(&mut self, batch: &mut [Event]) -> Result<usize, Error> {
         let mut events = Events::of(batch);
         self.platform.poll(self.state.now, &mut events)?;

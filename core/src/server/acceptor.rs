@@ -146,7 +146,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Watches a source, and remembers it.
-    #[inline(never)]
     pub(super) fn register(
         &mut self,
         source: P::Source,

@@ -242,7 +242,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     }
 
     /// Calls the service at a tick, and sets the clock anew.
-    #[inline(never)]
     pub(super) fn tick(&mut self, context: &mut Context<'_, P>, ticker: Token) {
         if self.is_drained() {
             // A server that runs again issues another token.

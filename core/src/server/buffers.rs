@@ -91,7 +91,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     #[cold]
-    #[inline(never)]
     fn wake_first(&mut self) {
         // Called by what frees a buffer, maybe within a callback: so the waiter is only scheduled.
         if let Some(first) = self.connections.queues.first(Waiting::Output) {
@@ -213,7 +212,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Keeps what the service has left of its input, which was [taken out](Self::take_input), and
     /// without any gives the buffer back. The input timeout starts anew if the service took
     /// something, or if the inbox is full now and was not before.
-    #[inline(never)]
     pub(super) fn stash_input(&mut self, bytes: &[u8], took_some: bool) {
         let index = self.current.index();
         if bytes.is_empty() {

@@ -23,7 +23,6 @@ pub(super) fn connect<P: Transport>(
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Begins to connect: Free -> Connecting.
-    #[inline(never)]
     pub(super) fn connect_to(
         &mut self,
         by: Option<Token>,

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::compact::compact;
+
 /// The reason why a connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -207,11 +209,11 @@ impl core::ops::AddAssign for Counters {
     }
 }
 
-/// Adds to a counter. In one place where size counts: 64 bits take several instructions there.
-#[cfg_attr(target_pointer_width = "64", inline)]
-#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
-pub(super) const fn bump(counter: &mut u64, more: usize) {
-    *counter += more as u64;
+compact! {
+    /// Adds to a counter. In one place where size counts: 64 bits take several instructions there.
+    pub(super) fn bump(counter: &mut u64, more: usize) {
+        *counter += more as u64;
+    }
 }
 
 /// One count, with its name in the text format of Prometheus.

@@ -13,7 +13,6 @@ use crate::contract::{Close, ErrorKind, Instant, Transport};
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Serves a connection whose deadline has passed, or that was scheduled to be looked at.
-    #[inline(never)]
     pub(super) fn on_deadline<S: Service>(&mut self, app: &mut Application<'_, S>) {
         self.judge(app);
         // It may have had its turn, and left the buffer to the next in line.
@@ -275,7 +274,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Returns the first deadline of the current connection that is judged.
-    #[inline(never)]
     fn due_at(&mut self) -> Instant {
         let timer = match self.current().timer {
             Instant::ZERO => Instant::MAX,

@@ -270,7 +270,6 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     }
 
     /// Sees to it that the deadline of a connection or listener is no later than `deadline`.
-    #[inline(never)]
     pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
         // Later deadlines are found when the earlier one is judged: a timer that each message moved
         // would cost more than a look in vain now and then.
@@ -300,14 +299,12 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
 
     /// Fails a connection for an error of the platform.
     #[cold]
-    #[inline(never)]
     pub(super) fn fail(&mut self, index: usize, error: Error) {
         self.abort(index, reason_of(error));
     }
 
     /// Fails a connection: any phase -> Failed.
     #[cold]
-    #[inline(never)]
     pub(super) fn abort(&mut self, index: usize, reason: CloseReason) {
         let connection = self.connection(index);
         // The first reason counts. The slot is freed later, as callers still use it.
@@ -330,7 +327,6 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
 
     /// Begins to close: Open -> Closing. A connection whose write has failed has nothing to flush,
     /// and fails.
-    #[inline(never)]
     pub(super) fn begin_closing(&mut self, index: usize, reason: CloseReason) {
         // The service sends and reads nothing more, so it needs no buffer.
         self.stop_waiting(index);
@@ -368,7 +364,6 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     }
 
     /// Watches a connection for what its state asks for.
-    #[inline(never)]
     pub(super) fn update_interest(&mut self, index: usize) {
         let wants_buffer = {
             let connection = self.connection(index);
@@ -417,7 +412,6 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
     }
 
     /// Modifies the registration of a connection or listener, if its interest has changed.
-    #[inline(never)]
     pub(super) fn watch(&mut self, index: usize, interest: Interest) -> Result<(), Error> {
         // A system call, which the usual message must not cost.
         if self.connection(index).watched() != interest {

@@ -97,7 +97,6 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
 
 /// Acts off the fast path, in a function of its own.
 #[cold]
-#[inline(never)]
 fn outlined<'a, P: Transport, R>(
     mut engine: Engine<'_, 'a, P>,
     act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
@@ -226,7 +225,8 @@ where
 }
 
 impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
-    /// True if there is a fast path. Where size counts for more, all messages take the other one.
+    /// True if there is a fast path. Where size counts for more, all messages take the other one:
+    /// with it, a WASI 0.1 guest is 8 % larger.
     pub(super) const HAS_FAST_PATH: bool =
         cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
 
@@ -281,14 +281,12 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
 
     /// Fails a connection whose service has panicked.
     #[cold]
-    #[inline(never)]
     fn fail_after_panic(&mut self, context: &mut Context<'_, P>, token: Token) {
         self.engine(context, token).0.fail_after_panic();
     }
 
     /// Reconciles a connection of which nothing was read.
     #[cold]
-    #[inline(never)]
     fn finish_read(&mut self, context: &mut Context<'_, P>, token: Token, failure: Option<Error>) {
         let (mut engine, mut app) = self.engine(context, token);
         engine.record_read(failure.map_or(Ok(0), Err));
@@ -298,7 +296,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
 
     /// Keeps what the service has left of `count` bytes, and reconciles the connection.
     #[cold]
-    #[inline(never)]
     fn finish_fast(
         &mut self,
         context: &mut Context<'_, P>,

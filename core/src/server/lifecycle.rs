@@ -49,7 +49,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Serves one event of a connection in any phase.
-    #[inline(never)]
     pub(super) fn on_event<S: Service>(
         &mut self,
         app: &mut Application<'_, S>,
@@ -136,7 +135,6 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Brings the current connection to where its state says that it should be: the end delivered,
     /// output flushed, closed, or watched for the right things.
-    #[inline(never)]
     pub(super) fn reconcile<S: Service>(&mut self, app: &mut Application<'_, S>) {
         // Output is gathered for one callback: it is sent before the next one.
         self.flush_gathered();
@@ -258,7 +256,6 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Ends a connection, and discards pending output and unread input. The service is called
     /// last, so that its panic leaves nothing undone.
-    #[inline(never)]
     pub(super) fn close_connection<S: Service>(
         &mut self,
         app: &mut Application<'_, S>,
@@ -287,7 +284,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Deregisters and closes a source.
-    #[inline(never)]
     pub(super) fn close_source(&mut self, index: usize, how: Close) {
         let Some(token) = self.context.registry().token_at(index) else { return };
         let Some(source) = self.connections.take_source(index) else { return };

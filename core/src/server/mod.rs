@@ -385,7 +385,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     }
 
     /// Serves an event, or without one a deadline, that the fast path does not.
-    #[inline(never)]
     fn serve(&mut self, context: &mut Context<'_, P>, token: Token, event: Option<Readiness>) {
         if const { M::LIMITS } && self.state.limits.is_limiting {
             self.serve_limited(context, token, event);

@@ -144,7 +144,6 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Sends the bytes of all parts, or none.
-    #[inline(never)]
     pub(super) fn send_all_parts(
         &mut self,
         token: Token,

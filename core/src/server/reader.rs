@@ -26,7 +26,6 @@ pub(super) enum Receive {
 impl<P: Transport> Engine<'_, '_, P> {
     /// Receives for the current connection. Returns whether the platform may have more: the read
     /// found something.
-    #[inline(never)]
     pub(super) fn receive<S: Service>(
         &mut self,
         app: &mut Application<'_, S>,

@@ -26,7 +26,6 @@ pub(super) enum Shutdown {
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Returns the number of bytes that can be sent to an open connection without loss.
-    #[inline(never)]
     pub(super) fn room(&mut self, index: usize) -> usize {
         if P::OWNS_BUFFERS {
             return self.platform_room(index);
@@ -78,7 +77,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Sends all of `bytes`, or none.
-    #[inline(never)]
     pub(super) fn send_all(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
         let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
         if bytes.is_empty() {
@@ -103,7 +101,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     /// Sends as many of `bytes` as there is room for.
-    #[inline(never)]
     pub(super) fn send_part(&mut self, token: Token, bytes: &[u8]) -> usize {
         let Some(index) = self.find_sendable(token) else { return 0 };
         let mut room = self.room(index);
@@ -214,7 +211,6 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Keeps the bytes that the platform did not take.
     #[cold]
-    #[inline(never)]
     pub(super) fn keep_rest(
         &mut self,
         index: usize,
@@ -330,7 +326,6 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Ends the sending half after a failure: pending output is thrown away, and what the peer has
     /// sent is still read.
     #[cold]
-    #[inline(never)]
     pub(super) fn fail_write(&mut self, index: usize, reason: CloseReason) {
         self.release_output(index);
         let connection = self.connection(index);

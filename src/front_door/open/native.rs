@@ -13,6 +13,13 @@ use crate::front_door::error::{ServeError, Step};
 /// A platform over whichever selector was chosen.
 pub(in crate::front_door) type Platform = selkie_std::Platform<AnySelector<'static>>;
 
+/// A source that was opened elsewhere.
+#[cfg(unix)]
+pub(in crate::front_door) type OwnedSource = std::os::fd::OwnedFd;
+/// A source that was opened elsewhere.
+#[cfg(windows)]
+pub(in crate::front_door) type OwnedSource = std::os::windows::io::OwnedSocket;
+
 /// Two, so that no connection waits for another's: untouched pages take no memory.
 pub(in crate::front_door) const BUFFERS_EACH: usize = 2;
 /// Descriptors beside those of the connections: the standard streams, selector, waker, listeners,
@@ -44,7 +51,13 @@ pub(in crate::front_door) fn platform(
     raise_descriptor_limit(connections)?;
     let opened = AnySelector::new(backend, slots)
         .and_then(|selector| selkie_std::Platform::new(selector, slots));
-    opened.map_err(|error| ServeError::new(Step::Platform, error))
+    opened.map_err(|error| match error.kind() {
+        // A table cannot have so many places, or there is no memory for it.
+        ErrorKind::InvalidInput | ErrorKind::OutOfMemory => {
+            ServeError::new(Step::Memory(connections), ErrorKind::OutOfMemory.into())
+        }
+        _ => ServeError::new(Step::Platform, error),
+    })
 }
 
 /// Returns the bytes of the tables of such a platform.

@@ -54,7 +54,7 @@ pub use outcome::{FinishedShards, ShardFailure};
 /// #         peer.send_some(bytes)
 /// #     }
 /// # }
-/// use selkie::Shards;
+/// use selkie::shards::Shards;
 /// use selkie::shards::Distribution;
 ///
 /// let server = Shards::new(Builder::new(), 4)

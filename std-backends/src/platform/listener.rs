@@ -53,6 +53,34 @@ impl<S: FdSelector> Platform<S> {
         self.insert_with(listener, Properties { sets_no_delay, ..Properties::SOCKET })
     }
 
+    /// Takes over a listener that was opened elsewhere: inherited from a service manager, or made
+    /// by the standard library. What the options say of connections applies to those that are
+    /// accepted from now on. The descriptor is no longer passed on to programs that are started.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidSource`](ErrorKind::InvalidSource) if it is no listening socket,
+    /// [`Full`](ErrorKind::Full); with the descriptor.
+    pub fn listen_on(
+        &mut self,
+        listener: impl Into<OwnedSource>,
+        options: &ListenOptions,
+    ) -> Result<Socket, (Error, OwnedSource)> {
+        let listener = listener.into();
+        if !socket::is_listener(raw(&listener)) {
+            return Err((Error::new(ErrorKind::InvalidSource), listener));
+        }
+        // Neither exists for a Unix socket, and neither is a reason not to serve.
+        if let Some(keep_alive) = options.probes() {
+            let _ = socket::set_keep_alive(raw(&listener), &keep_alive);
+        }
+        if options.has_no_delay() {
+            socket::set_no_delay(raw(&listener));
+        }
+        let _ = socket::close_on_exec(raw(&listener));
+        self.adopt(listener)
+    }
+
     /// Accepts one connection that waits at a listener.
     pub(super) fn accept_stream(&mut self, listener: Socket) -> Result<Socket, Error> {
         let entry = *self.sockets.get(listener)?;
@@ -184,5 +212,18 @@ mod tests {
         assert!(full.kind() == ErrorKind::OutOfDescriptors, "{full:?}");
         platform.close(first, Close::Abort).unwrap();
         assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
+    }
+
+    #[test]
+    fn an_inherited_listener_is_served_and_a_stream_is_refused() {
+        let mut platform = Platform::new(DefaultSelector::new(4).unwrap(), 4).unwrap();
+        let inherited = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = inherited.local_addr().unwrap();
+        let listener = platform.listen_on(inherited, &ListenOptions::DEFAULT).unwrap();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        let accepted = platform.accept(listener).unwrap();
+        assert_eq!(socket::keeps_alive(raw(&platform.fd(accepted).unwrap())), Ok(true));
+        let (error, _) = platform.listen_on(client, &ListenOptions::DEFAULT).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidSource);
     }
 }

@@ -5,7 +5,7 @@ mod io;
 pub(crate) mod listener;
 mod socket_table;
 mod stream;
-#[cfg(unix)]
+#[cfg_attr(windows, path = "no_unix_stream.rs")]
 mod unix_stream;
 
 use std::net::SocketAddr;
@@ -21,7 +21,6 @@ use crate::sys::{file, socket};
 use socket_table::{Properties, SocketTable};
 
 pub use socket_table::Socket;
-#[cfg(unix)]
 pub use unix_stream::SocketFile;
 
 /// A selector together with the listeners, streams and other descriptors that it watches, for the

@@ -16,7 +16,7 @@ use selkie_core::{Error, ErrorKind};
 use super::{Platform, Socket};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
-use crate::sys::source::{OwnedSource, raw};
+use crate::sys::source::raw;
 use crate::sys::{errno, socket};
 
 /// The file of a Unix listener. Dropping it removes the file, unless another listener has replaced
@@ -119,34 +119,6 @@ impl<S: FdSelector> Platform<S> {
         socket::connect(raw(&stream), &address)?;
         self.insert_socket(stream)
     }
-
-    /// Takes over a listener that was opened elsewhere: inherited from a service manager, or made
-    /// by the standard library. What the options say of connections applies to those that are
-    /// accepted from now on. The descriptor is no longer passed on to programs that are started.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidSource`](ErrorKind::InvalidSource) if it is no listening socket,
-    /// [`Full`](ErrorKind::Full); with the descriptor.
-    pub fn listen_on(
-        &mut self,
-        listener: impl Into<OwnedSource>,
-        options: &ListenOptions,
-    ) -> Result<Socket, (Error, OwnedSource)> {
-        let listener = listener.into();
-        if !socket::is_listener(raw(&listener)) {
-            return Err((Error::new(ErrorKind::InvalidSource), listener));
-        }
-        // Neither exists for a Unix socket, and neither is a reason not to serve.
-        if let Some(keep_alive) = options.probes() {
-            let _ = socket::set_keep_alive(raw(&listener), &keep_alive);
-        }
-        if options.has_no_delay() {
-            socket::set_no_delay(raw(&listener));
-        }
-        let _ = socket::close_on_exec(raw(&listener));
-        self.adopt(listener)
-    }
 }
 
 /// Returns the backlog as system calls take it.
@@ -175,7 +147,6 @@ fn of_io(error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
     use std::os::unix::net::{UnixListener, UnixStream};
 
     use selkie_core::platform::Transport;
@@ -236,18 +207,5 @@ mod tests {
         let long = "x".repeat(200);
         let error = platform.listen_unix(long, &ListenOptions::DEFAULT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    }
-
-    #[test]
-    fn an_inherited_listener_is_served_and_a_stream_is_refused() {
-        let mut platform = platform();
-        let inherited = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = inherited.local_addr().unwrap();
-        let listener = platform.listen_on(inherited, &ListenOptions::DEFAULT).unwrap();
-        let client = std::net::TcpStream::connect(address).unwrap();
-        let accepted = platform.accept(listener).unwrap();
-        assert_eq!(socket::keeps_alive(raw(&platform.fd(accepted).unwrap())), Ok(true));
-        let (error, _) = platform.listen_on(client, &ListenOptions::DEFAULT).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidSource);
     }
 }

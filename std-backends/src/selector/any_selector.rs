@@ -22,7 +22,7 @@ macro_rules! any_selector {
         #[non_exhaustive]
         pub enum Backend {
             $(
-                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector))]
+                #[doc = concat!("[`", stringify!($selector), "`](super::", stringify!($selector))]
                 #[doc = ")."]
                 $selector,
             )+
@@ -55,9 +55,9 @@ macro_rules! any_selector {
         pub enum AnySelector<'fd> {
             $(
                 #[doc = "See"]
-                #[doc = concat!("[`", stringify!($selector), "`](crate::", stringify!($selector))]
+                #[doc = concat!("[`", stringify!($selector), "`](super::", stringify!($selector))]
                 #[doc = ")."]
-                $selector(crate::selectors::$selector<'fd>),
+                $selector(super::$selector<'fd>),
             )+
             /// A stand-in for the tests.
             #[cfg(test)]
@@ -72,7 +72,7 @@ macro_rules! any_selector {
             /// As the selector's own.
             pub fn new(backend: Backend, capacity: usize) -> Result<Self, Error> {
                 Ok(match backend {
-                    $(Backend::$selector => Self::$selector(crate::selectors::$selector::new(capacity)?),)+
+                    $(Backend::$selector => Self::$selector(super::$selector::new(capacity)?),)+
                     #[cfg(test)]
                     Backend::Recorder => Self::Recorder(Recorder::default()),
                 })
@@ -86,7 +86,7 @@ macro_rules! any_selector {
             pub fn memory(backend: Backend, capacity: usize, descriptors: u64) -> usize {
                 let limit = crate::sys::source_index::hard_limit().unwrap_or(0).max(descriptors);
                 match backend {
-                    $(Backend::$selector => crate::selectors::$selector::memory(capacity, limit),)+
+                    $(Backend::$selector => super::$selector::memory(capacity, limit),)+
                     #[cfg(test)]
                     Backend::Recorder => 0,
                 }

@@ -12,6 +12,8 @@ use crate::world::{self, Borrowed, Owned, Raw};
 pub(crate) struct Bare {
     selector: AnySelector<'static>,
     open: HashSet<Raw>,
+    /// The files that have the numbers of broken ones.
+    held: Vec<world::Placeholder>,
 }
 
 impl Near for Bare {
@@ -20,7 +22,11 @@ impl Near for Bare {
     const IS_TCP: bool = false;
 
     fn new(backend: Backend, capacity: usize) -> Result<Self, Error> {
-        Ok(Self { selector: AnySelector::new(backend, capacity)?, open: HashSet::new() })
+        Ok(Self {
+            selector: AnySelector::new(backend, capacity)?,
+            open: HashSet::new(),
+            held: Vec::new(),
+        })
     }
 
     fn platform(&mut self) -> &mut AnySelector<'static> {
@@ -34,7 +40,7 @@ impl Near for Bare {
 
     fn adopt(&mut self, fd: Owned) -> Result<Borrowed<'static>, Error> {
         world::unblock(&fd)?;
-        let fd = world::into_raw(world::moved(&fd)?);
+        let fd = world::into_raw(world::moved(fd)?);
         self.open.insert(fd);
         // SAFETY: the descriptor is open. Some tests use it after it was closed on purpose; its
         // number is not given to another file meanwhile.
@@ -63,7 +69,13 @@ impl Near for Bare {
     }
 
     fn break_source(&mut self, source: Borrowed<'static>) -> Result<(), Error> {
-        if world::CAN_BREAK { self.close(source) } else { Err(ErrorKind::Unsupported.into()) }
+        let fd = world::raw(source);
+        if !self.open.remove(&fd) {
+            return Err(ErrorKind::InvalidSource.into());
+        }
+        // SAFETY: the descriptor was owned by this fixture.
+        self.held.push(unsafe { world::close_and_hold(fd) }?);
+        Ok(())
     }
 }
 

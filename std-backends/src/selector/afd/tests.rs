@@ -40,6 +40,13 @@ fn waited(selector: &mut Afd<'_>) -> Vec<Event> {
     events.as_slice().to_vec()
 }
 
+/// Lends a source to a selector that may outlast it. Each test says when it is closed.
+fn lend_unchecked(source: &OwnedSource) -> BorrowedSource<'static> {
+    // SAFETY: a selector passes the number of a source on to the system only, which refuses one
+    // that is closed. Only sources of the same test are watched under it.
+    unsafe { crate::sys::source::borrowed(raw(source)) }
+}
+
 fn send(source: &OwnedSource) {
     assert_eq!(io::send(raw(source), b"x"), 1);
 }
@@ -91,8 +98,7 @@ fn a_source_that_is_closed_after_its_deregistration_ends_its_poll() {
     let (near, _far) = pair();
     let (other, other_far) = pair();
     let mut selector = Afd::new(2).unwrap();
-    // SAFETY: it is deregistered before it is closed.
-    let lent = unsafe { crate::sys::source::borrowed(raw(&near)) };
+    let lent = lend_unchecked(&near);
     selector.register(lent, TOKEN, Interest::READABLE, Mode::Level).unwrap();
     assert_eq!(polled(&mut selector), []);
     selector.deregister(lent, TOKEN).unwrap();
@@ -101,6 +107,66 @@ fn a_source_that_is_closed_after_its_deregistration_ends_its_poll() {
     send(&other_far);
     let expected = [Event { token: HEIR, readiness: Readiness::READABLE }];
     assert_eq!(waited(&mut selector), expected);
+}
+
+#[test]
+fn a_socket_that_is_closed_while_its_poll_is_pending_is_reported_under_its_own_token() {
+    let (near, _far) = pair();
+    let (other, other_far) = pair();
+    let mut selector = Afd::new(2).unwrap();
+    let lent = lend_unchecked(&near);
+    selector.register(lent, TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    let beside = Token::new(1, 1);
+    selector.register(lend(&other), beside, Interest::READABLE, Mode::Level).unwrap();
+    assert_eq!(polled(&mut selector), []);
+    drop(near);
+    assert_eq!(waited(&mut selector), [Event { token: TOKEN, readiness: Readiness::ERROR }]);
+    selector.deregister(lent, TOKEN).unwrap();
+    send(&other_far);
+    let expected = [Event { token: beside, readiness: Readiness::READABLE }];
+    assert_eq!(waited(&mut selector), expected);
+}
+
+#[test]
+fn a_closed_socket_is_not_mistaken_for_the_next_one_with_its_number() {
+    let mut selector = Afd::new(2).unwrap();
+    for round in 1..100 {
+        let (near, far) = pair();
+        let lent = lend_unchecked(&near);
+        let token = Token::new(0, 2 * round);
+        selector.register(lent, token, Interest::READABLE, Mode::Level).unwrap();
+        assert_eq!(polled(&mut selector), []);
+        selector.deregister(lent, token).unwrap();
+        // Its poll is being cancelled when the system gives its number to the next one.
+        drop((near, far));
+        let (next, next_far) = pair();
+        let heir = Token::new(0, 2 * round + 1);
+        let lent = lend_unchecked(&next);
+        selector.register(lent, heir, Interest::READABLE, Mode::Level).unwrap();
+        assert_eq!(polled(&mut selector), [], "nothing was sent yet");
+        send(&next_far);
+        let expected = [Event { token: heir, readiness: Readiness::READABLE }];
+        assert_eq!(waited(&mut selector), expected);
+        selector.deregister(lent, heir).unwrap();
+    }
+}
+
+#[test]
+fn a_source_that_is_leaked_while_its_poll_is_pending_can_be_registered_again() {
+    let (near, far) = pair();
+    let lent = lend_unchecked(&near);
+    let mut selector = Afd::new(2).unwrap();
+    selector.register(lent, TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    assert_eq!(polled(&mut selector), []);
+    std::mem::forget(near);
+    selector.deregister(lent, TOKEN).unwrap();
+    assert_eq!(selector.polls.state(0), State::Cancelling);
+    selector.register(lent, HEIR, Interest::READABLE, Mode::Level).unwrap();
+    send(&far);
+    assert_eq!(waited(&mut selector), [Event { token: HEIR, readiness: Readiness::READABLE }]);
+    // Its next poll is pending, or has completed, when the selector goes.
+    assert_eq!(polled(&mut selector).len(), 1);
+    assert!(selector.polls.finish_all(&selector.port), "the kernel has no poll of it any more");
 }
 
 #[test]
@@ -124,8 +190,7 @@ fn the_memory_of_a_forgotten_selector_stays() {
     let (near, far) = pair();
     let operations = Box::leak(Box::new([const { AfdOperation::EMPTY }; 2]));
     let start = operations.as_mut_ptr();
-    // SAFETY: the source is closed after the selector was forgotten, which no code uses again.
-    let lent = unsafe { crate::sys::source::borrowed(raw(&near)) };
+    let lent = lend_unchecked(&near);
     let mut selector = Afd::in_memory(operations).unwrap();
     selector.register(lent, TOKEN, Interest::READABLE, Mode::Level).unwrap();
     assert_eq!(polled(&mut selector), []);

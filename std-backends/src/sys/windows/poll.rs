@@ -4,6 +4,7 @@
 //!
 //! * *nothing-to-poll*: a call fails if no entry has a socket. It is a sleep then.
 //! * *silent-is-nval*: an entry without a socket (a negative number) is reported as NVAL.
+//! * *all-invalid*: a call fails if no entry has an open socket, in place of reporting each.
 //! * *fin-is-hup*: POLLHUP is the end of the peer's stream, and no more.
 //! * *no-urgent*: POLLPRI is refused.
 //! * *no-refusal*: Windows before version 2004 of Windows 10 does not report a connection that was
@@ -15,7 +16,7 @@ use std::time::Duration;
 use selkie_core::platform::Capabilities;
 use selkie_core::{Interest, Readiness};
 use windows_sys::Win32::Networking::WinSock::{
-    POLLERR, POLLHUP, POLLNVAL, POLLRDNORM, POLLWRNORM, SOCKET, WSAPOLLFD, WSAPoll,
+    POLLERR, POLLHUP, POLLNVAL, POLLRDNORM, POLLWRNORM, SOCKET, WSAENOTSOCK, WSAPOLLFD, WSAPoll,
 };
 
 use super::source::{RawSource, winsock};
@@ -52,7 +53,14 @@ pub(crate) fn wait(entries: &mut [Entry], timeout: Option<Duration>) -> Result<u
     // SAFETY: the array has `length` entries.
     let ready = unsafe { WSAPoll(entries.as_mut_ptr().cast(), length, milliseconds) };
     if ready < 0 {
-        return Err(errno::number());
+        let code = errno::number();
+        if code != WSAENOTSOCK {
+            return Err(code);
+        }
+        // all-invalid: each is reported under its own token.
+        for entry in &mut *entries {
+            entry.revents = POLLNVAL;
+        }
     }
     // silent-is-nval: that is no report.
     let mut count = 0;
@@ -152,5 +160,17 @@ mod tests {
         assert_eq!(wait(&mut entries, Some(Duration::from_millis(20))), Ok(0));
         assert!(start.elapsed() >= Duration::from_millis(20));
         assert_eq!(reported(entries[0]), None);
+    }
+
+    #[test]
+    fn a_call_with_closed_sockets_alone_reports_each() {
+        // Numbers of handles are multiples of 4.
+        let mut entries = [
+            entry(0x7fff_fffd, Interest::READABLE),
+            entry(8, Interest::NONE),
+            entry(0x7fff_fff9, Interest::WRITABLE),
+        ];
+        assert_eq!(wait(&mut entries, None), Ok(2));
+        assert_eq!(entries.map(reported), [Some(Readiness::ERROR), None, Some(Readiness::ERROR)]);
     }
 }

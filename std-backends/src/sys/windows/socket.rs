@@ -23,9 +23,9 @@ use windows_sys::Win32::Foundation::{HANDLE, HANDLE_FLAG_INHERIT, SetHandleInfor
 use windows_sys::Win32::Networking::WinSock::SO_KEEPALIVE;
 use windows_sys::Win32::Networking::WinSock::{
     self, FIONBIO, IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, LINGER, MSG_PEEK, SD_SEND,
-    SIO_KEEPALIVE_VALS, SIO_UDP_CONNRESET, SO_ERROR, SO_LINGER, SO_TYPE, SOCK_DGRAM, SOCK_STREAM,
-    SOL_SOCKET, TCP_KEEPCNT, TCP_NODELAY, WSA_FLAG_NO_HANDLE_INHERIT, WSA_FLAG_OVERLAPPED, WSADATA,
-    WSAEWOULDBLOCK, WSAIoctl, WSASocketW, WSAStartup, tcp_keepalive,
+    SIO_KEEPALIVE_VALS, SIO_UDP_CONNRESET, SO_ACCEPTCONN, SO_ERROR, SO_LINGER, SO_TYPE, SOCK_DGRAM,
+    SOCK_STREAM, SOL_SOCKET, TCP_KEEPCNT, TCP_NODELAY, WSA_FLAG_NO_HANDLE_INHERIT,
+    WSA_FLAG_OVERLAPPED, WSADATA, WSAEWOULDBLOCK, WSAIoctl, WSASocketW, WSAStartup, tcp_keepalive,
 };
 
 use super::address::RawAddress;
@@ -116,10 +116,8 @@ pub(crate) fn accept(listener: RawSource, peer: &mut RawAddress) -> Result<Owned
         unsafe { WinSock::accept(winsock(listener), address, length) }
     });
     let socket = owned(result)?;
-    let handle = winsock(raw(&socket)) as HANDLE;
     // inheritable: a failure means only that a child process may get the socket too.
-    // SAFETY: the handle is that of an open socket.
-    unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
+    let _ = close_on_exec(raw(&socket));
     set_nonblocking(raw(&socket))?;
     Ok(socket)
 }
@@ -166,6 +164,18 @@ pub(crate) fn check(socket: RawSource) -> Result<(), Error> {
 /// Returns true if a source is a socket: always, as there is nothing else.
 pub(crate) const fn is_socket(_source: BorrowedSource<'_>) -> bool {
     true
+}
+
+/// Returns true if a source is a listening socket.
+pub(crate) fn is_listener(socket: RawSource) -> bool {
+    option(socket, SOL_SOCKET, SO_ACCEPTCONN).is_ok_and(|value| value & 0xff != 0)
+}
+
+/// Keeps a socket from programs that are started.
+pub(crate) fn close_on_exec(socket: RawSource) -> Result<(), Error> {
+    let handle = winsock(socket) as HANDLE;
+    // SAFETY: the handle is that of an open socket.
+    errno::check_true(unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) })
 }
 
 /// Makes small messages leave at once. Failures are ignored: a source that is no TCP socket has no

@@ -147,9 +147,18 @@ pub(crate) unsafe fn close(raw: Raw) -> Result<(), Error> {
     check(unsafe { libc::close(raw) }).map(drop)
 }
 
-/// True if a source can be closed behind the back of its selector, without anybody else getting its
-/// number.
-pub(crate) const CAN_BREAK: bool = true;
+/// Nothing: no other test gets the number of a closed source, as all numbers are moved up.
+pub(crate) struct Placeholder;
+
+/// Closes a source behind the back of its selector.
+///
+/// # Safety
+///
+/// The caller owns it.
+pub(crate) unsafe fn close_and_hold(raw: Raw) -> Result<Placeholder, Error> {
+    // SAFETY: as the caller promises.
+    unsafe { close(raw) }.map(|()| Placeholder)
+}
 
 /// Returns the processor time that this thread has used.
 pub(crate) fn busy_time() -> Result<Duration, Error> {
@@ -187,7 +196,8 @@ pub(crate) fn raise_limit() {
 
 /// Moves a descriptor to a number of its own, so that it can be closed without anybody else getting
 /// the number.
-pub(crate) fn moved(fd: &OwnedFd) -> Result<OwnedFd, Error> {
+#[expect(clippy::needless_pass_by_value, reason = "the old number is given up")]
+pub(crate) fn moved(fd: OwnedFd) -> Result<OwnedFd, Error> {
     static NEXT: AtomicI32 = AtomicI32::new(0);
     let numbers = numbers();
     let number =

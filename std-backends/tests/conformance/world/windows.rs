@@ -1,8 +1,10 @@
 //! Windows.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::windows::io::{
-    AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket, RawSocket,
+    AsRawHandle, AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket,
+    RawSocket,
 };
 use std::ptr::null;
 use std::time::Duration;
@@ -10,8 +12,8 @@ use std::time::Duration;
 use selkie_core::{Error, ErrorKind};
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, INVALID_SOCKET, LINGER, MSG_OOB, SO_LINGER, SOCK_STREAM, SOCKET, SOL_SOCKET,
-    WSA_FLAG_OVERLAPPED, WSASocketW, closesocket, recv, send, setsockopt,
+    AF_INET, FIONBIO, INVALID_SOCKET, LINGER, MSG_OOB, SO_LINGER, SOCK_STREAM, SOCKET, SOL_SOCKET,
+    WSA_FLAG_OVERLAPPED, WSASocketW, closesocket, ioctlsocket, recv, send, setsockopt,
 };
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleA, GetProcAddress};
 use windows_sys::Win32::System::Threading::{GetCurrentThread, GetThreadTimes};
@@ -80,13 +82,20 @@ pub(crate) fn pair() -> Result<(Owned, Owned), Error> {
     connected().map_err(|error| from_io(&error))
 }
 
+thread_local! {
+    /// One listener for all pairs of a test, as making one takes Wine long.
+    static LISTENER: std::io::Result<TcpListener> = TcpListener::bind("127.0.0.1:0");
+}
+
 fn connected() -> std::io::Result<(Owned, Owned)> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let near = TcpStream::connect(listener.local_addr()?)?;
-    let (far, _) = listener.accept()?;
-    near.set_nodelay(true)?;
-    far.set_nodelay(true)?;
-    Ok((near.into(), far.into()))
+    LISTENER.with(|listener| {
+        let listener = listener.as_ref().map_err(std::io::Error::kind)?;
+        let near = TcpStream::connect(listener.local_addr()?)?;
+        let (far, _) = listener.accept()?;
+        near.set_nodelay(true)?;
+        far.set_nodelay(true)?;
+        Ok((near.into(), far.into()))
+    })
 }
 
 /// Refuses: a pipe is no socket.
@@ -162,9 +171,31 @@ pub(crate) unsafe fn close(raw: Raw) -> Result<(), Error> {
     check(unsafe { closesocket(number(raw)) }).map(drop)
 }
 
-/// False: the number of a closed socket is given to the next one at once, which would be that of
-/// another test.
-pub(crate) const CAN_BREAK: bool = false;
+/// A file that has got the number of a closed socket, so that no socket of another test gets it.
+pub(crate) struct Placeholder {
+    _file: File,
+}
+
+/// Closes a socket, and gives its number to a file. Refuses if another test was quicker.
+///
+/// # Safety
+///
+/// The caller owns it.
+pub(crate) unsafe fn close_and_hold(raw: Raw) -> Result<Placeholder, Error> {
+    const TRIES: usize = 64;
+    let program = std::env::current_exe().map_err(|error| from_io(&error))?;
+    let mut others = Vec::with_capacity(TRIES);
+    // SAFETY: as the caller promises.
+    unsafe { close(raw) }?;
+    for _ in 0..TRIES {
+        let file = File::open(&program).map_err(|error| from_io(&error))?;
+        if file.as_raw_handle().addr() == number(raw) {
+            return Ok(Placeholder { _file: file });
+        }
+        others.push(file);
+    }
+    Err(ErrorKind::Unsupported.into())
+}
 
 /// Returns the processor time that this thread has used.
 pub(crate) fn busy_time() -> Result<Duration, Error> {
@@ -191,9 +222,10 @@ pub(crate) fn busy_time() -> Result<Duration, Error> {
 /// Does nothing: there is no limit of sockets.
 pub(crate) const fn raise_limit() {}
 
-/// Returns another handle of a socket.
-pub(crate) fn moved(socket: &Owned) -> Result<Owned, Error> {
-    socket.try_clone().map_err(|error| from_io(&error))
+/// Returns the socket as it is: no number is safe from being given to another one.
+#[expect(clippy::unnecessary_wraps, reason = "other systems can fail at this")]
+pub(crate) fn moved(socket: Owned) -> Result<Owned, Error> {
+    Ok(socket)
 }
 
 /// Returns an address without a listener, for as long as the socket that has it is open.
@@ -230,6 +262,7 @@ fn length_of<T>() -> i32 {
 
 /// Makes a socket non-blocking.
 pub(crate) fn unblock(socket: &Owned) -> Result<(), Error> {
-    let stream = TcpStream::from(socket.try_clone().map_err(|error| from_io(&error))?);
-    stream.set_nonblocking(true).map_err(|error| from_io(&error))
+    let mut on = 1;
+    // SAFETY: `on` is valid for reads and writes.
+    check(unsafe { ioctlsocket(winsock(socket), FIONBIO, &raw mut on) }).map(drop)
 }
