@@ -2,8 +2,8 @@
 //!
 //! | system | target | backend | sources |
 //! | --- | --- | --- | --- |
-//! | WASI 0.1 | `wasm32-wasip1` | `PollOneoff` over `poll_oneoff` | opened by the host |
-//! | WASI 0.2 | `wasm32-wasip2` | `IoPoll` over `wasi:io/poll` | listening and connecting |
+//! | WASI 0.1 | `wasm32-wasip1` | `PollOneoff` over `poll_oneoff` | opened by the host; standard input |
+//! | WASI 0.2 | `wasm32-wasip2` | `IoPoll` over `wasi:io/poll` | listening and connecting; UDP, standard input, names, other pollables |
 //! | WASI 0.3 | any, with the feature `waitable-set` | `WaitableSet` | listening and connecting |
 //!
 //! Each is a selector and a transport in one: it polls sources, and owns the sockets that they
