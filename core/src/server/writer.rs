@@ -15,6 +15,10 @@ use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 const ROOM_RETRY_MIN: Duration = Duration::from_millis(10);
 const ROOM_RETRY_MAX: Duration = Duration::from_secs(1);
 
+/// The length from which bytes are written at once although the callback has sent before: to copy
+/// them to the outbox would cost more than the system call that this saves.
+const GATHERED_MAX: usize = 4096;
+
 /// The outcome of an attempt to end the stream to the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shutdown {
@@ -107,11 +111,27 @@ impl<P: Transport> Engine<'_, '_, P> {
         if bytes.len() > room && self.make_room(index, bytes.len()) {
             room = self.room(index);
         }
+        if bytes.len() > room && room == self.pool.size() && !P::OWNS_BUFFERS {
+            return self.send_long(index, bytes, room);
+        }
         let count = bytes.len().min(room);
         self.record_room(index, room - count);
         let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
         if count < bytes.len() {
             // The service leaves the rest as input, and must be called when there is room again.
+            self.refuse(index);
+        }
+        if is_sent { count } else { 0 }
+    }
+
+    /// Hands more bytes to the platform than a buffer has room for, as nothing waits: only what it
+    /// does not take needs room. Returns how many were sent.
+    fn send_long(&mut self, index: usize, bytes: &[u8], room: usize) -> usize {
+        self.state.call.has_sent |= index == self.current.index();
+        let written = self.write(index, bytes);
+        let count = bytes.len().min(room + written.unwrap_or(0));
+        let is_sent = self.keep_rest(index, &bytes[..count], written).is_ok();
+        if count < bytes.len() {
             self.refuse(index);
         }
         if is_sent { count } else { 0 }
@@ -177,7 +197,10 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
         let is_current = index == self.current.index();
         let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
-        let is_later = is_current && self.state.call.has_sent && !P::OWNS_BUFFERS;
+        let is_later = is_current
+            && self.state.call.has_sent
+            && bytes.len() < GATHERED_MAX
+            && !P::OWNS_BUFFERS;
         // Bytes keep their order, so none overtakes the outbox; and the second send of a callback
         // is gathered, so that many small ones cost two system calls.
         if has_output || is_later {

@@ -61,7 +61,7 @@ impl Joined {
     }
 
     /// Opens a client and its target.
-    fn joined() -> Self {
+    fn with_target() -> Self {
         let mut this = Self::opened();
         this.recorder.clear();
         this.recorder.set_origin(Origin::Connected { by: Some(CLIENT) }, None);
@@ -75,7 +75,7 @@ fn a_client_is_read_from_once_its_target_stands() {
     let mut this = Joined::opened();
     let connect = Request::Connect(Some(CLIENT), address(1), TARGET);
     assert_eq!(this.recorder.requests(), [Request::SetReading(CLIENT, false), connect]);
-    this = Joined::joined();
+    this = Joined::with_target();
     assert_eq!(this.recorder.sent_to(TARGET), b"header");
     assert_eq!(this.recorder.requests(), [Request::SetReading(CLIENT, true)]);
     assert_eq!(this.relay.route().joined, 1);
@@ -112,7 +112,7 @@ fn attempts_that_cannot_begin_are_failures() {
 
 #[test]
 fn each_direction_flows_and_ends_by_itself() {
-    let Joined { mut relay, mut recorder, mut client, mut target } = Joined::joined();
+    let Joined { mut relay, mut recorder, mut client, mut target } = Joined::with_target();
     recorder.clear();
     recorder.set_room(3);
     assert_eq!(relay.received(&mut recorder.peer(CLIENT), &mut client, b"hello"), 3);
@@ -139,7 +139,7 @@ fn an_orderly_end_closes_the_other_connection_and_any_other_end_aborts_it() {
     for (reason, ending) in
         [(CloseReason::Finished, Ending::Flushed), (CloseReason::Reset, Ending::Aborted)]
     {
-        let Joined { mut relay, mut recorder, mut client, mut target } = Joined::joined();
+        let Joined { mut relay, mut recorder, mut client, mut target } = Joined::with_target();
         recorder.clear();
         relay.closed(&mut recorder.peer(CLIENT), &mut client, reason);
         relay.closed(&mut recorder.peer(TARGET), &mut target, reason);

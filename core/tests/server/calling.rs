@@ -14,6 +14,7 @@ use crate::toy::PLATFORM;
 
 on_all! {
     what_is_sent_from_outside_is_flushed a_stale_token_calls_nothing
+    large_pieces_of_one_call_are_written_at_once_and_in_order
     what_is_asked_for_from_outside_is_done all_peers_are_reached parts_are_sent_as_one
     parts_go_whole_or_not_at_all a_connection_is_released_with_its_unread_input
     nothing_changes_where_a_connection_cannot_be_released
@@ -90,6 +91,32 @@ fn what_is_sent_from_outside_is_flushed<const KIND: u8>() {
             assert_eq!(rig.socket(client).writes - writes, 2, "the later ones are gathered");
         }
         assert_eq!(rig.server.blocks_borrowed(), 0);
+    });
+}
+
+fn large_pieces_of_one_call_are_written_at_once_and_in_order<const KIND: u8>() {
+    let shape = Shape { block_size: 8192, ..Shape::SMALL };
+    with_server::<_, KIND>(shape, UNLIMITED, Scripted::echo(), |rig| {
+        let client = rig.connected();
+        let token = rig.token(client);
+        let all = [[b'a'; 4096], [b'b'; 4096], [b'c'; 4096]].concat();
+        // Of the second time, the second piece goes in part, and the third waits behind it.
+        for room in [usize::MAX, 5000] {
+            if KIND != PLATFORM {
+                rig.give_room(client, room);
+            }
+            let writes = rig.socket(client).writes;
+            rig.server.with(&mut rig.event_loop.context(), token, |_, peer, ()| {
+                all.chunks(4096).for_each(|piece| peer.send(piece).unwrap());
+            });
+            if KIND != PLATFORM && room == usize::MAX {
+                assert_eq!(rig.socket(client).writes - writes, 3);
+                assert_eq!(rig.server.counters().blocks_max, 0, "nothing was copied");
+            }
+            rig.give_room(client, usize::MAX);
+            rig.settle();
+            assert_eq!(rig.take(client), all);
+        }
     });
 }
 

@@ -34,9 +34,11 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes around a piece of a chunked reply: its size in up to 16 digits, and two line ends.
 const CHUNK_OVERHEAD: usize = 20;
 /// Sends of one callback while a long reply is streamed, so that other connections have their turn.
-const SENDS_PER_TURN: usize = 8;
+const SENDS_PER_TURN: usize = 4;
+/// The bytes that are sent at once; fewer on machines with little memory.
+const PIECE: usize = if cfg!(target_pointer_width = "64") { 128 * 1024 } else { 16 * 1024 };
 /// The bytes that the answer to `GET /bytes/N` repeats.
-const PATTERN: [u8; 16 * 1024] = pattern();
+static PATTERN: [u8; PIECE] = pattern();
 
 /// Serves `GET /`, `GET /bytes/N` (N bytes), `POST /echo`, and `HEAD`. `GET /ready` says if the
 /// server takes more work, and `GET /metrics` shows its counters as a Prometheus server reads them.
@@ -60,6 +62,8 @@ pub struct HttpSession {
     last: bool,
     /// A request has begun and is not complete, so a timer runs.
     timed: bool,
+    /// The position in a line of a long reply.
+    at: usize,
 }
 
 /// The next step on a connection.
@@ -136,7 +140,7 @@ impl Http {
             }
         }
         self.output.flush(peer)?;
-        Self::stream(peer, session)?;
+        Self::stream(peer, session);
         Self::watch_time(peer, session, bytes.len() - taken);
         Ok(taken)
     }
@@ -288,24 +292,24 @@ impl Http {
     }
 
     /// Sends what a long reply still has, as far as there is room and for a bounded time.
-    fn stream(peer: &mut Peer<'_>, session: &mut HttpSession) -> Result<(), SendError> {
-        let State::Bytes(mut left) = session.state else { return Ok(()) };
+    fn stream(peer: &mut Peer<'_>, session: &mut HttpSession) {
+        let State::Bytes(mut left) = session.state else { return };
         for _ in 0..SENDS_PER_TURN {
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(PATTERN.len());
-            let room = peer.room();
-            // Each piece begins with a line.
-            let len = if room < len { room - room % LINE } else { len };
-            if len == 0 {
+            let len = usize::try_from(left).unwrap_or(usize::MAX).min(PATTERN.len() - session.at);
+            let sent = peer.send_some(&PATTERN[session.at..session.at + len]);
+            // Each piece goes on within the line in which the one before it ends.
+            session.at = (session.at + sent) % LINE;
+            left -= sent as u64;
+            if sent < len || left == 0 {
                 break;
             }
-            peer.send(&PATTERN[..len])?;
-            left -= len as u64;
         }
         if left > 0 {
             session.state = State::Bytes(left);
             peer.request_writable();
         } else {
             session.state = State::Head;
+            session.at = 0;
             if session.last {
                 peer.close();
             } else {
@@ -313,7 +317,6 @@ impl Http {
                 peer.resume_reading();
             }
         }
-        Ok(())
     }
 
     /// Answers with an error and closes: nothing says where the next request begins.
@@ -356,8 +359,7 @@ impl Service for Http {
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut HttpSession) {
-        // An error means that the connection is closing, which `closed` reports.
-        let _ = Self::stream(peer, session);
+        Self::stream(peer, session);
         if !matches!(session.state, State::Bytes(_)) {
             // What was left for want of room is wanted now.
             peer.resume_reading();
@@ -400,9 +402,10 @@ fn wait_for_room(peer: &mut Peer<'_>) -> Step {
 const LINE: usize = 64;
 
 /// Returns lines of 64 bytes, of which each is the alphabet.
-const fn pattern() -> [u8; 16 * 1024] {
+#[allow(clippy::large_stack_arrays, reason = "it is called by the compiler alone")]
+const fn pattern() -> [u8; PIECE] {
     let line = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-\n";
-    let mut bytes = [0; 16 * 1024];
+    let mut bytes = [0; PIECE];
     let mut at = 0;
     while at < bytes.len() {
         bytes[at] = line[at % line.len()];
