@@ -55,8 +55,7 @@ struct Posted {
     any: AtomicBool,
 }
 
-/// The way to the mailboxes of other shards, for a
-/// [`ShardService`](selkie_core::shards::ShardService).
+/// The way to the mailboxes of other shards, for a [`ShardService`].
 pub struct Mail<M> {
     shard: usize,
     mailboxes: Arc<Mailboxes<M>>,
