@@ -38,7 +38,7 @@ run wasi-backend/wit/encode "$wasm_tools_program" examples/wasm-guest/wit/guest.
     examples/wasm-guest/wit/guest.component-type --check
 
 need_component clippy
-programs="echo ask async_echo async_frames async_proxy"
+programs="echo ask http chat kv async_echo async_frames async_proxy"
 # shellcheck disable=SC2086
 examples=(--package selkie $(printf -- '--example %s ' $programs))
 

@@ -9,6 +9,7 @@ mod asking;
 #[path = "../clients/mod.rs"]
 mod clients;
 mod conformance;
+mod programs;
 mod remote_peer;
 mod runtime;
 mod sources;
@@ -60,6 +61,9 @@ in_runtimes! {
         conformance::whole_suite as the_contract_holds,
         tasks::echo as an_echo_task_serves_as_the_echo_service_does,
         tasks::frames as frames_are_answered_in_order_and_in_time,
+        programs::http as http_requests_are_answered_in_order,
+        programs::chat as a_line_of_the_chat_reaches_the_others,
+        programs::kv as keys_are_set_and_got_by_several_clients,
     }
     wasmtime_36_wasi_01 = Runtime::Wasmtime01("wasmtime-36"),
     wasmi_wasi_01 = Runtime::Wasmi01,
@@ -83,6 +87,9 @@ in_runtimes! {
     {
         tasks::echo as an_echo_task_serves_as_the_echo_service_does,
         tasks::frames as frames_are_answered_in_order_and_in_time,
+        programs::http as http_requests_are_answered_in_order,
+        programs::chat as a_line_of_the_chat_reaches_the_others,
+        programs::kv as keys_are_set_and_got_by_several_clients,
         tasks::proxy as a_proxy_task_relays_to_the_server_that_accepts,
     }
     wasmtime_48_wasi_03 = Runtime::Wasmtime03("wasmtime-48"),
