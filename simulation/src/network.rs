@@ -129,6 +129,8 @@ pub struct ConnectionEvidence {
     pub written: u64,
     /// For how many turns it has been overdue.
     pub overdue_turns: u64,
+    /// The time from which on its deadline counted at the end of the last turn.
+    pub overdue_since: Option<Instant>,
     /// The turn that the next two fields are about.
     pub(crate) turn: u64,
     /// Number of events were reported for it in that turn.

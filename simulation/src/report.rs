@@ -122,7 +122,10 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.withheld_until = Instant::earlier(self.withheld_until, Some(until));
     }
 
+    /// Returns a readiness that is watched for. A hang-up is never reported that is none: that is
+    /// a promise of every platform.
     fn network_random_readiness(&mut self, armed: Interest) -> Readiness {
+        let armed = armed.difference(Interest::HANGUP);
         self.evidence.spurious += 1;
         let bits = self.network.random.between(1, 5);
         #[allow(clippy::cast_possible_truncation, reason = "at most five")]

@@ -44,7 +44,12 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 evidence.unacknowledged_since.filter(|_| acknowledges && !evidence.write_ended);
             let stalls = evidence.failed.is_none()
                 && refused.or(silent).is_some_and(|since| passed(since, stall));
-            evidence.overdue_turns = if idles || stalls { evidence.overdue_turns + 1 } else { 0 };
+            // A byte that moves sets a new deadline, which may be over when the turn is.
+            let since = if idles { Some(evidence.moved_at) } else { refused.or(silent) };
+            let same = evidence.overdue_since == since;
+            evidence.overdue_since = since;
+            let before = if same { evidence.overdue_turns } else { 0 };
+            evidence.overdue_turns = if idles || stalls { before + 1 } else { 0 };
             let late = evidence.overdue_turns;
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
         }
