@@ -5,6 +5,9 @@ source ci/common.sh
 
 # `ci/fuzz` sets these.
 seconds="${SELKIE_FUZZ_SECONDS:-15}"
+# The same inputs in each run of the same code, so that this step judges a change and not chance.
+# The seed 0 draws others each time.
+seed="${SELKIE_FUZZ_SEED:-1}"
 targets="${SELKIE_FUZZ_TARGETS:-registry timers event_loop server wasi smoltcp http kv}"
 
 # shellcheck disable=SC2119
@@ -32,7 +35,8 @@ for target in $targets; do
     status=0
     # shellcheck disable=SC2086
     cargo "+$nightly" fuzz run $options "$target" "$found" "fuzz/corpus/$target" -- \
-        -artifact_prefix="$folder/artifacts/$target-" -max_total_time="$seconds" -max_len=2000 \
+        -artifact_prefix="$folder/artifacts/$target-" -seed="$seed" \
+        -max_total_time="$seconds" -max_len=2000 \
         -len_control=0 -timeout=60 -print_final_stats=1 >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then
         grep -v '^#' "$log" | tail -n 60
