@@ -29,7 +29,7 @@ impl IoPoll<'_> {
                 let count = self.poll_host(0, events, deadline);
                 if !self.resumes {
                     // ration: the report may lack others. Those come first in the next batch.
-                    self.list.first = count;
+                    self.list.begin_at(count);
                     if count >= CROWD && self.ration.is_used_up() {
                         self.poll_rest(count, events);
                     }
@@ -60,7 +60,8 @@ impl IoPoll<'_> {
             }
             // ration: the report lacks others. Those keep their turn if the batch is full.
             if events.room() == 0 {
-                (self.resumes, self.list.first) = (true, next);
+                self.resumes = true;
+                self.list.begin_at(next);
                 return;
             }
             is_renewed = true;
@@ -93,7 +94,7 @@ impl IoPoll<'_> {
         let share = self.ration.batch_share(count);
         let left_out = self.list.report(&self.ready[..share], events);
         if share < count && !left_out {
-            self.list.first = from + share;
+            self.list.begin_at(from + share);
         }
         self.resumes |= left_out || share < count;
         count

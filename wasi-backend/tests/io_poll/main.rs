@@ -19,15 +19,21 @@ use host::RATION;
 use p2::{IoPoll, IoPollStorage, StaticIoPoll};
 use selkie_core::platform::{Events, Selector, Transport, Wait};
 use selkie_core::{Event, Instant, Interest, Mode, Token};
+use shared::socket_table::Socket;
 
 /// A platform with sources that are all ready to be read.
 struct Crowd<const SLOTS: usize> {
     platform: IoPoll<'static>,
+    sources: Vec<(Socket, Token)>,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl<const SLOTS: usize> Crowd<SLOTS> {
     fn new() -> Self {
+        Self::with_mode(Mode::Level)
+    }
+
+    fn with_mode(mode: Mode) -> Self {
         let turn = host::begin();
         // One more for the listener.
         let memory = Box::leak(Box::new(StaticIoPoll::<1024>::new()));
@@ -35,15 +41,15 @@ impl<const SLOTS: usize> Crowd<SLOTS> {
         let mut platform = IoPoll::new(storage).expect("the host puts lists where it should");
         let address = ([127, 0, 0, 1], 0).into();
         let listener = platform.listen(address, 1).expect("the host lets it listen");
+        let mut sources = Vec::new();
         for index in 0..SLOTS {
             let source = platform.accept(listener).expect("a client waits");
             let token = Token::new(u32::try_from(index).expect("there are few"), 1);
-            platform
-                .register(source, token, Interest::READABLE, Mode::Level)
-                .expect("there is room");
+            platform.register(source, token, Interest::READABLE, mode).expect("there is room");
+            sources.push((source, token));
         }
         host::set_all_readable();
-        Self { platform, _turn: turn }
+        Self { platform, sources, _turn: turn }
     }
 
     /// Returns the indices that one wait, or one poll, reports with room for `batch` events.
@@ -131,5 +137,30 @@ fn a_wait_makes_one_host_call() {
         let before = host::polls();
         assert!(!crowd.report(7, true).is_empty());
         assert_eq!(host::polls() - before, 1);
+    }
+}
+
+#[test]
+fn oneshot_sources_leave_the_list_when_they_are_reported_and_come_back() {
+    for batch in 1..=5 {
+        let mut crowd = Crowd::<5>::with_mode(Mode::Oneshot);
+        for round in 0..3 {
+            let mut reported = Vec::new();
+            // None has to wait for longer than that, and a wait without one is a second long.
+            for _ in 0..5_usize.div_ceil(batch) {
+                reported.extend(crowd.report(batch, true));
+            }
+            reported.sort_unstable();
+            assert_eq!(reported, [0, 1, 2, 3, 4], "round {round}, batches of {batch}");
+            for (source, token) in crowd.sources.clone() {
+                let modified =
+                    crowd.platform.modify(source, token, Interest::READABLE, Mode::Oneshot);
+                modified.expect("it is registered");
+                let silenced = crowd.platform.modify(source, token, Interest::NONE, Mode::Level);
+                silenced.expect("it is registered");
+                let again = crowd.platform.modify(source, token, Interest::READABLE, Mode::Oneshot);
+                again.expect("it is registered");
+            }
+        }
     }
 }

@@ -30,6 +30,12 @@ impl<T: PollSource<Report = SubscriptionId>> PollList<'_, T> {
         end - from
     }
 
+    /// Begins the next report with the item at a position. It may be behind the end, as oneshot
+    /// sources leave the list when they are reported.
+    pub(crate) fn begin_at(&mut self, position: usize) {
+        self.first = position.min(self.len);
+    }
+
     /// Swaps two items.
     fn swap(&mut self, one: usize, other: usize) {
         self.items.swap(one, other);
