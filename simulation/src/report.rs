@@ -153,7 +153,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         }
     }
 
-    /// Repeats events, adds some for tokens of old, and changes their order.
+    /// Repeats events, adds some for stale tokens, and changes their order.
     fn disturb(&mut self, room: usize) {
         let parameters = &self.network.parameters;
         let (repeated, ghost, shuffled) =
