@@ -13,13 +13,12 @@
 //! ```
 
 #[cfg(any(unix, windows))]
-#[path = "common/command_line.rs"]
-mod command_line;
+#[path = "common/program.rs"]
+mod program;
 
 #[cfg(any(unix, windows))]
 mod native {
     use std::hash::{BuildHasher, RandomState};
-    use std::io::Write;
     use std::net::{Ipv4Addr, SocketAddr};
     use std::process::ExitCode;
     use std::time::Duration;
@@ -31,7 +30,7 @@ mod native {
     use selkie::{Builder, ErrorKind, ServeError};
     use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, HostEntry, PendingQuery};
 
-    use super::command_line;
+    use super::program::{self, print};
 
     /// Queries that wait for the resolver at once.
     const PENDING: usize = 256;
@@ -79,13 +78,7 @@ mod native {
 
     /// Serves until Ctrl-C.
     pub(super) fn main() -> ExitCode {
-        match command_line::arguments().map_err(Into::into).and_then(serve) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("dns: {error}");
-                ExitCode::from(2)
-            }
-        }
+        program::run("dns", serve)
     }
 
     fn serve(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
@@ -152,12 +145,6 @@ mod native {
                 Err(error) => return Err(format!("cannot bind UDP {same}: {error}").into()),
             }
         }
-    }
-
-    /// Prints without complaint: output that cannot be written must not stop the server.
-    fn print(text: &str) {
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 }
 

@@ -12,8 +12,11 @@
 //! ```
 
 #[cfg(any(unix, windows))]
+#[path = "common/program.rs"]
+mod program;
+
+#[cfg(any(unix, windows))]
 mod native {
-    use std::io::Write;
     use std::net::SocketAddr;
     use std::process::ExitCode;
     use std::sync::mpsc::{Receiver, sync_channel};
@@ -27,6 +30,8 @@ mod native {
     use selkie::platform::Backend;
     use selkie::{Builder, Token};
     use selkie_services::{Pool, count_primes_below};
+
+    use super::program::{self, print};
 
     /// Jobs that wait for a worker.
     const JOBS: usize = 256;
@@ -109,19 +114,7 @@ mod native {
 
     /// Serves until Ctrl-C.
     pub(super) fn main() -> ExitCode {
-        match run(&Arguments::parse()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("pool: {error}");
-                ExitCode::from(2)
-            }
-        }
-    }
-
-    /// Prints without complaint: output that cannot be written must not stop the server.
-    fn print(text: &str) {
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        program::run("pool", |arguments| run(&arguments))
     }
 }
 
@@ -131,6 +124,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(any(unix, windows)))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("pool: this platform has no threads");
+    std::process::ExitCode::from(2)
 }

@@ -13,12 +13,11 @@
 //! ```
 
 #[cfg(any(unix, windows))]
-#[path = "common/command_line.rs"]
-mod command_line;
+#[path = "common/program.rs"]
+mod program;
 
 #[cfg(any(unix, windows))]
 mod native {
-    use std::io::Write;
     use std::net::SocketAddr;
     use std::process::ExitCode;
     use std::time::Duration;
@@ -30,7 +29,7 @@ mod native {
     use selkie::{Builder, Config};
     use selkie_services::Proxy;
 
-    use super::command_line;
+    use super::program::{self, print};
 
     /// The size of a buffer. Long reads cost less for each byte, and pages that no slow client
     /// fills take no memory.
@@ -67,14 +66,7 @@ mod native {
 
     /// Serves until Ctrl-C.
     pub(super) fn main() -> ExitCode {
-        let arguments = command_line::arguments().map_err(Into::into);
-        match arguments.and_then(|arguments| serve(&arguments)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("proxy: {error}");
-                ExitCode::from(2)
-            }
-        }
+        program::run("proxy", |arguments| serve(&arguments))
     }
 
     fn serve(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
@@ -109,12 +101,6 @@ mod native {
             counters.unserved,
         ));
         Ok(())
-    }
-
-    /// Prints without complaint: output that cannot be written must not stop the server.
-    fn print(text: &str) {
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 }
 

@@ -14,8 +14,11 @@
 //! Ctrl-C and SIGTERM end it: clients get what is pending, the child is killed.
 
 #[cfg(unix)]
+#[path = "common/program.rs"]
+mod program;
+
+#[cfg(unix)]
 mod native {
-    use std::io::Write;
     use std::net::SocketAddr;
     use std::os::fd::{AsFd, OwnedFd};
     use std::process::{Child, Command, ExitCode, Stdio};
@@ -29,6 +32,8 @@ mod native {
         CloseReason, Config, Context, Error, ErrorKind, Event, EventLoop, Handler, Interest, Mode,
         Peer, Server, Service, Token,
     };
+
+    use super::program::{self, print};
 
     /// Clients, and beside them the listener, standard input, signals, the child and its output.
     const CLIENTS: usize = 64;
@@ -235,13 +240,7 @@ mod native {
 
     /// Watches until a signal ends it.
     pub(super) fn main() -> ExitCode {
-        match run(Arguments::parse()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("watch: {error}");
-                ExitCode::from(2)
-            }
-        }
+        program::run("watch", run)
     }
 
     fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
@@ -268,15 +267,9 @@ mod native {
         };
         let mut watch = Watch { server, input, signals, command: arguments.command, child: None };
         watch.child = watch.start(&mut context)?;
-        print(format!("listening on {address} (capacity {CLIENTS})\n").as_bytes());
+        print(&format!("listening on {address} (capacity {CLIENTS})\n"));
         event_loop.run(&mut watch)?;
         Ok(())
-    }
-
-    /// Prints without complaint: output that cannot be written must not stop the loop.
-    fn print(text: &[u8]) {
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text).and_then(|()| stdout.flush());
     }
 }
 

@@ -11,8 +11,11 @@
 //! ```
 
 #[cfg(unix)]
+#[path = "../../examples/common/program.rs"]
+mod program;
+
+#[cfg(unix)]
 mod service {
-    use std::io::Write;
     use std::net::SocketAddr;
     use std::os::fd::OwnedFd;
     use std::process::ExitCode;
@@ -24,6 +27,8 @@ mod service {
     use selkie::front_door::Listening;
     use selkie::platform::ListenOptions;
     use selkie_services::{Http, HttpSession};
+
+    use super::program::{self, print};
 
     /// Serves HTTP/1.1 as a service.
     #[derive(Debug, Parser)]
@@ -52,13 +57,7 @@ mod service {
 
     /// Serves until SIGTERM or SIGINT.
     pub(super) fn main() -> ExitCode {
-        match serve(&Arguments::parse()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("selkie-http: {error}");
-                ExitCode::from(2)
-            }
-        }
+        program::run("selkie-http", |arguments| serve(&arguments))
     }
 
     fn serve(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
@@ -115,12 +114,6 @@ mod service {
     /// Reads the time of day for the `Date` of replies.
     fn unix_time() -> Option<u64> {
         SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs())
-    }
-
-    /// Prints without complaint: a log that cannot be written must not stop the server.
-    fn print(text: &str) {
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 }
 

@@ -12,13 +12,14 @@ struct Program {
     further: &'static [&'static str],
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 7] = [
     Program { path: env!("CARGO_BIN_EXE_echo"), further: &[] },
     Program { path: env!("CARGO_BIN_EXE_http"), further: &[] },
     Program { path: env!("CARGO_BIN_EXE_chat"), further: &[] },
     Program { path: env!("CARGO_BIN_EXE_kv"), further: &[] },
     Program { path: env!("CARGO_BIN_EXE_proxy"), further: &["127.0.0.1:9"] },
     Program { path: env!("CARGO_BIN_EXE_dns"), further: &[] },
+    Program { path: env!("CARGO_BIN_EXE_pool"), further: &[] },
 ];
 
 /// A port that systems reserve for privileged users.
@@ -108,16 +109,15 @@ fn a_privileged_port_is_refused_with_advice() {
     }
 }
 
-/// Needs Windows: elsewhere they serve.
+/// The programs for Unix alone, and what they lack elsewhere.
+const FOR_UNIX: [(&str, &str); 2] =
+    [(env!("CARGO_BIN_EXE_watch"), "signals"), (env!("CARGO_BIN_EXE_selkie-http"), "listeners")];
+
 #[test]
-fn a_program_for_unix_says_what_is_missing() {
-    if cfg!(unix) && std::env::var_os(server::WINDOWS_PROGRAMS).is_none() {
-        return;
-    }
-    for (path, missing) in
-        [(env!("CARGO_BIN_EXE_watch"), "signals"), (env!("CARGO_BIN_EXE_selkie-http"), "listeners")]
-    {
-        let message = sentence(&mut server::command(path));
-        assert!(message.contains(missing), "{message}");
+fn a_program_for_unix_names_an_address_that_is_none_or_what_is_missing() {
+    let is_unix = cfg!(unix) && std::env::var_os(server::WINDOWS_PROGRAMS).is_none();
+    for (path, missing) in FOR_UNIX {
+        let message = sentence(server::command(path).arg("nonsense"));
+        assert!(message.contains(if is_unix { "nonsense" } else { missing }), "{message}");
     }
 }

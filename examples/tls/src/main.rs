@@ -10,9 +10,12 @@
 //! ```
 
 #[cfg(unix)]
+#[path = "../../common/program.rs"]
+mod program;
+
+#[cfg(unix)]
 mod native {
     use std::error::Error;
-    use std::io::Write;
     use std::net::SocketAddr;
     use std::path::PathBuf;
     use std::process::ExitCode;
@@ -26,6 +29,8 @@ mod native {
     use selkie::{Builder, Service};
     use selkie_services::{Chat, Echo, Http, Seat};
     use selkie_tls::Tls;
+
+    use super::program::{self, print};
 
     /// The time that clients have to take their pending output at the end.
     const DRAIN: Duration = Duration::from_secs(10);
@@ -106,19 +111,7 @@ mod native {
 
     /// Serves until Ctrl-C.
     pub(super) fn main() -> ExitCode {
-        match run(&Arguments::parse()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("tls: {error}");
-                ExitCode::from(2)
-            }
-        }
-    }
-
-    /// Prints without complaint: output that cannot be written must not stop the server.
-    fn print(text: &str) {
-        let mut stdout = std::io::stdout();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        program::run("tls", |arguments| run(&arguments))
     }
 }
 
@@ -128,6 +121,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(unix))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("tls: this program is for Unix");
+    std::process::ExitCode::from(2)
 }
