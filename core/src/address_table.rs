@@ -130,6 +130,8 @@ impl Addresses<'_> {
 
     /// Counts the connection of a slot for its address.
     pub(crate) fn join(&mut self, slot: usize, key: u64) {
+        // The last connection of this slot was not counted off if its service has panicked.
+        self.leave(slot);
         let found = self.find(key).unwrap_or_else(|| {
             let (new, list) = (self.take_free(), self.list_of(key));
             self.entries[new].key = key;

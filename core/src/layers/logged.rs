@@ -4,10 +4,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::contract::{Instant, Token};
-use crate::server::{CloseReason, Peer, Peers, Service};
+use crate::server::{CloseReason, Peer, Peers, Receives, Service};
 
-/// A service that calls a function when a connection is opened and when it ends, around any other:
-/// an access log, a metric, an audit.
+/// A service that calls a function when a connection is opened and when it ends, around another
+/// service: an access log, a metric, an audit.
 ///
 /// The function runs in the loop's thread. One that writes must not block: it fills a buffer, or
 /// passes the record on to a thread. What concerns no connection that was opened, such as a client
@@ -173,5 +173,11 @@ impl<S: Service, F: FnMut(&Record)> Service for Logged<S, F> {
         };
         (self.log)(&Record { token, address: session.address, at, occasion });
         self.inner.closed(peer, &mut session.inner, reason);
+    }
+}
+
+impl<M, S: Receives<M>, F: FnMut(&Record)> Receives<M> for Logged<S, F> {
+    fn message(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, message: M) {
+        self.inner.message(peer, &mut session.inner, message);
     }
 }

@@ -1,8 +1,8 @@
-//! Layers between a server and a service: they change the bytes on the way, and pass all else on.
-//! And [`Relay`], which passes bytes on to another connection.
+//! Layers, which are services around a service: [`Framed`] changes the bytes on the way, [`Logged`]
+//! only watches. And [`Relay`], which passes bytes on to another connection.
 //!
-//! A layer is a service around a service. It calls the inner one with a [`Peer`](crate::Peer) of
-//! its own, whose operations are a [`Layer`]: those that it changes, and the others from below.
+//! A layer that changes bytes calls the inner service with a [`Peer`](crate::Peer) of its own, whose
+//! operations are a [`Layer`]: those that it changes, and the others from below.
 //! Because each operation names its connection, `send_to` works through a layer.
 //!
 //! ```

@@ -11,8 +11,10 @@ pub trait Route {
     /// The state of one client's choice, such as the number of addresses that were tried.
     type Choice: Default;
 
-    /// Returns the address to connect a client to: called when it has come, and again after each
-    /// attempt that [failed](Self::failed). `None` closes the client.
+    /// Returns the address to connect a client to: called when the client was accepted, and at once
+    /// after each attempt that [failed](Self::failed). It has to return `None` in the end, which
+    /// closes the client: with a route that always has an address, the loop stands still while no
+    /// attempt can begin.
     fn next(&mut self, client: &mut Peer<'_>, choice: &mut Self::Choice) -> Option<SocketAddr>;
 
     /// Called when a client is connected to its target, before the first byte flows: for a header
@@ -21,7 +23,8 @@ pub trait Route {
         let _ = (target, client);
     }
 
-    /// Called when an attempt was refused, took too long, or failed otherwise.
+    /// Called when an attempt was refused, took too long, failed otherwise, or could not begin, also
+    /// for lack of a slot.
     fn failed(&mut self, client: &mut Peer<'_>, choice: &mut Self::Choice) {
         let _ = (client, choice);
     }
@@ -64,7 +67,7 @@ pub struct Relay<R> {
 /// The session of a [`Relay`], of a client's connection or a target's.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RelaySession<T> {
-    /// The other connection: for a client once one was asked for, for a target once it stands.
+    /// The other connection: for a client once one was asked for, for a target once it is connected.
     other: Option<Token>,
     choice: T,
 }

@@ -50,8 +50,13 @@ impl<P: Transport> Engine<'_, '_, P> {
             Accepted::All | Accepted::Share => self.arm(index),
             Accepted::UntilFull => self.pause(index),
             Accepted::Until(time) => {
+                let is_new = self.connection(index).waiting() == Waiting::Nothing;
+                bump(&mut self.state.counters.accepts_delayed, usize::from(is_new));
                 self.pause(index);
-                self.schedule(index, time);
+                // Listeners take turns at the rate: this one is last in line, and the first goes on.
+                self.connections.enqueue(index, Waiting::Slot);
+                let first = self.connections.queues.first(Waiting::Slot).unwrap_or(index);
+                self.schedule(first, time);
             }
             Accepted::UntilError => {
                 // The listener stays ready, so it must not be watched. A connection that closes

@@ -43,7 +43,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         token: Token,
         call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session) -> R,
     ) -> Option<R> {
-        let (mut engine, mut app) = self.engine(context, token);
+        let served = self.serving(context, token);
+        let (mut engine, mut app) = served.server.engine(served.context, token);
         // Usual: a result is often ready only after its client has left.
         if !engine.is_served(token) {
             return None;
@@ -53,7 +54,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             result = Some(call(service, peer, session));
         });
         engine.reconcile(&mut app);
-        self.forget_if_closed(context, token);
         result
     }
 

@@ -305,7 +305,7 @@ impl Connection {
         // Nothing is waited for that only a write could bring.
         self.clear(Flag::WRITABLE_WANTED);
         self.clear(Flag::NO_ROOM);
-        // What a peer has left behind that is gone is read at once, and its slot freed.
+        // What a peer that is gone has sent is read at once, so that its slot is freed.
         self.clear(Flag::DELAYED);
         self.set_reason(reason);
     }

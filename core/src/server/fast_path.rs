@@ -108,10 +108,10 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
-        // A longer answer might not fit into a buffer if the socket takes none of it.
         if token != self.engine.current {
             return self.send_beside(token, bytes);
         }
+        // A longer answer might not fit into a buffer if the socket takes none of it.
         if bytes.len() <= self.engine.pool.size() {
             if let Some(source) = self.unsent.take() {
                 return self.write(source, bytes).map(|_| ());
@@ -288,10 +288,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// Reconciles a connection of which nothing was read.
     #[cold]
     fn finish_read(&mut self, context: &mut Context<'_, P>, token: Token, failure: Option<Error>) {
-        let (mut engine, mut app) = self.engine(context, token);
+        let served = self.serving(context, token);
+        let (mut engine, mut app) = served.server.engine(served.context, token);
         engine.record_read(failure.map_or(Ok(0), Err));
         engine.reconcile(&mut app);
-        self.forget_if_closed(context, token);
     }
 
     /// Keeps what the service has left of `count` bytes, and reconciles the connection.
@@ -303,7 +303,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         consumed: usize,
         count: usize,
     ) {
-        let (mut engine, mut app) = self.engine_again(context, token);
+        let served = self.serving(context, token);
+        let (mut engine, mut app) = served.server.engine_again(served.context, token);
         // The input that the service leaves takes the buffer that was kept free for it.
         engine.state.call.reserves_input = false;
         if consumed < count {
@@ -311,6 +312,5 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
         debug_assert!(engine.current().phase() != Phase::Free);
         engine.reconcile(&mut app);
-        self.forget_if_closed(context, token);
     }
 }

@@ -149,7 +149,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
                 *entry = LimitEntry::EMPTY;
             });
         } else {
-            assert!(!limits, "limits by address and rate need memory");
+            assert!(
+                !limits,
+                "limits by address and rate need memory: WithLimits, or HeapServer::with_limits, \
+                 passed itself or by &mut"
+            );
         }
         // What a service leaves of a full scratch must fit into one buffer.
         let scratch = storage.scratch.len();
@@ -330,8 +334,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
-    /// Consumes the server, and returns the service. One that has not drained is
-    /// [aborted](Self::abort) instead.
+    /// Consumes the server, and returns the service. Only for a server that has drained: this leaves
+    /// the sources of any other open and registered, and [`abort`](Self::abort) ends it.
     #[must_use]
     pub fn into_service(self) -> S {
         self.service

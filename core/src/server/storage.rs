@@ -97,7 +97,8 @@ pub struct ServerStorage<'a, Source, Session> {
     /// fits into a block.
     pub scratch: &'a mut [u8],
     /// The table of addresses and rates, of the length of the loop's capacity; none if there are no
-    /// such [limits](crate::Config::connections_per_address).
+    /// such [limits](crate::Config::connections_per_address). A server in a `ServerStorage` itself
+    /// does not use it: pass the memory that lends it, or `&mut` of that.
     pub limits: &'a mut [LimitEntry],
 }
 

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use selkie_core::memory::StaticServer;
 use selkie_core::platform::Close;
@@ -23,6 +24,8 @@ on_all! {
     clients_beyond_the_rate_wait_in_the_backlog
     a_connection_is_read_at_its_rate_and_others_at_theirs
     a_drain_has_no_rates
+    listeners_take_turns_at_the_rate
+    a_callback_that_panics_frees_the_place_of_its_address
 }
 
 /// Adds a client of an address that waits to be accepted.
@@ -188,6 +191,48 @@ fn a_drain_has_no_rates<const KIND: u8>() {
         rig.pass(SECOND * 2);
         assert!(rig.server.is_drained());
         assert_eq!(rig.closed_for(CloseReason::Expelled), 0);
+    });
+}
+
+fn listeners_take_turns_at_the_rate<const KIND: u8>() {
+    let config = UNLIMITED.accepts_per_second(Some(4));
+    with_server::<_, KIND>(SHAPE, config, Scripted::echo(), |rig| {
+        let second = rig.event_loop.platform.listener();
+        rig.server.listen(&mut rig.event_loop.context(), second).expect("there is room");
+        let first = rig.listener;
+        for listener in [first, second] {
+            for _ in 0..8 {
+                let client = rig.event_loop.platform.stream();
+                rig.socket(listener).backlog.push_back(client);
+            }
+        }
+        rig.settle();
+        assert_eq!(rig.server.open_connections(), 4);
+        (0..6).for_each(|_| rig.pass(SECOND / 4));
+        assert_eq!(rig.server.open_connections(), 10);
+        let left = [first, second].map(|listener| rig.socket(listener).backlog.len());
+        assert!(left.into_iter().all(|left| left < 8), "one is never accepted from: {left:?}");
+        assert!(rig.server.counters().accepts_delayed >= 2);
+    });
+}
+
+fn a_callback_that_panics_frees_the_place_of_its_address<const KIND: u8>() {
+    let config = UNLIMITED.connections_per_address(Some(1));
+    let mut service = Scripted::echo();
+    service.on_closed = Box::new(|_| panic!("as the test wants"));
+    with_server::<_, KIND>(SHAPE, config, service, |rig| {
+        for _ in 0..5 {
+            let client = connect_from(rig, "10.0.0.1:1000");
+            rig.settle();
+            rig.send(client, b"hello");
+            rig.settle();
+            assert_eq!(rig.take(client), b"hello", "it is not refused");
+            rig.end(client);
+            let settled = catch_unwind(AssertUnwindSafe(|| rig.settle()));
+            assert!(settled.is_err(), "the callback panics");
+            rig.settle();
+        }
+        assert_eq!(rig.server.counters().refused_by_address, 0);
     });
 }
 

@@ -1,7 +1,8 @@
 //! Limits on what clients may ask for: connections of an address, accepts a second, bytes a second.
 //!
-//! They concern connections that a listener accepts. A rate is kept by the time that what was taken
-//! lasts at that rate: nothing more is taken while that is more than a second ahead.
+//! They concern connections that a listener accepts. Rates follow the generic cell rate algorithm:
+//! each accept or byte moves a time forward by its share of a second, and nothing more is taken
+//! while that time is more than a second ahead.
 
 use core::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::server::engine::Engine;
 use crate::server::service::Service;
 use crate::server::storage::ServerMemory;
 
-/// The time for which clients may save up what they are allowed.
-const BURST: Duration = Duration::from_secs(1);
+/// The time for which clients may save up what they are allowed, in nanoseconds.
+const BURST: u64 = 1_000_000_000;
 
 impl<P: Transport> Engine<'_, '_, P> {
     /// Returns the time from which the next client may be accepted, if that is later than now.
@@ -26,12 +27,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         if interval.is_zero() || self.state.drain.is_some() {
             return None;
         }
-        let now = self.context.now();
-        let at = earliest(self.state.taken.accepted_until + interval, interval);
-        (at > now).then(|| {
-            bump(&mut self.state.counters.accepts_delayed, 1);
-            at
-        })
+        let at = earliest(self.state.taken.accepted_until + interval);
+        (at > self.context.now()).then_some(at)
     }
 
     /// Counts a connection that was accepted.
@@ -87,7 +84,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
     }
 
-    /// Counts a connection that was closed no more for its address.
+    /// Removes a closed connection from the count of its address.
     fn leave_address(&mut self, entries: &mut [LimitEntry], token: Token) {
         Addresses { entries, state: &mut self.state.taken }.leave(token.index());
     }
@@ -99,7 +96,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         let entry = &entries[index];
-        let is_over = earliest(entry.paid_until, Duration::ZERO) <= self.context.now();
+        let is_over = earliest(entry.paid_until) <= self.context.now();
         if is_over || self.state.drain.is_some() {
             self.current().clear(Flag::DELAYED);
         }
@@ -110,16 +107,16 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn pace(&mut self, entries: &mut [LimitEntry], received: u64) {
         let index = self.current.index();
         let connection = *self.current();
-        // Neither a drain waits, nor what is read from a peer that is gone.
-        let is_hurried = self.state.drain.is_some() || connection.has(Flag::WRITE_FAILED);
-        if !connection.has(Flag::PACED) || !connection.is_open() || is_hurried {
+        // A drain is not delayed, nor is the input of a peer that is gone.
+        let is_exempt = self.state.drain.is_some() || connection.has(Flag::WRITE_FAILED);
+        if !connection.has(Flag::PACED) || !connection.is_open() || is_exempt {
             return;
         }
         let now = self.context.now();
         let nanos = received.saturating_mul(1_000_000_000) / self.state.limits.bytes_per_second;
         let entry = &mut entries[index];
         entry.paid_until = entry.paid_until.max(now) + Duration::from_nanos(nanos);
-        let goes_on_at = earliest(entry.paid_until, Duration::ZERO);
+        let goes_on_at = earliest(entry.paid_until);
         if goes_on_at <= now {
             return;
         }
@@ -132,11 +129,33 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 }
 
-/// Returns when something may be done that counts until `until`: a second ahead, or if it lasts for
-/// longer, as long ahead as it lasts.
-fn earliest(until: Instant, length: Duration) -> Instant {
-    let ahead = BURST.max(length).as_nanos();
-    Instant::from_nanos(until.as_nanos().saturating_sub(u64::try_from(ahead).unwrap_or(u64::MAX)))
+/// Returns the time from which more is allowed: one burst before `until`.
+const fn earliest(until: Instant) -> Instant {
+    Instant::from_nanos(until.as_nanos().saturating_sub(BURST))
+}
+
+/// Counts a connection off for its address once it was served, also if its service has panicked.
+pub(in crate::server) struct Served<'s, 'a, P, S, M>
+where
+    P: Transport,
+    S: Service,
+    M: ServerMemory<P::Source, S::Session>,
+{
+    pub(in crate::server) server: &'s mut Server<P, S, M>,
+    pub(in crate::server) context: &'s mut Context<'a, P>,
+    token: Token,
+}
+
+impl<P, S, M> Drop for Served<'_, '_, P, S, M>
+where
+    P: Transport,
+    S: Service,
+    M: ServerMemory<P::Source, S::Session>,
+{
+    #[inline]
+    fn drop(&mut self) {
+        self.server.forget_if_closed(self.context, self.token);
+    }
 }
 
 impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P, S, M> {
@@ -147,18 +166,19 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         token: Token,
         event: Option<Readiness>,
     ) {
-        let before = self.state.counters.bytes_in;
-        let (mut engine, _, entries) = self.parts(context, token);
+        let served = self.serving(context, token);
+        let (server, context) = (&mut *served.server, &mut *served.context);
+        let before = server.state.counters.bytes_in;
+        let (mut engine, _, entries) = server.parts(context, token);
         engine.end_delay(entries);
-        self.serve_phase(context, token, event);
-        let received = self.state.counters.bytes_in - before;
-        if context.contains(token) && self.state.limits.bytes_per_second > 0 {
-            let (mut engine, _, entries) = self.parts(context, token);
+        server.serve_phase(context, token, event);
+        let received = server.state.counters.bytes_in - before;
+        if context.contains(token) && server.state.limits.bytes_per_second > 0 {
+            let (mut engine, _, entries) = server.parts(context, token);
             if token.index() < entries.len() {
                 engine.pace(entries, received);
             }
         }
-        self.forget_if_closed(context, token);
     }
 
     /// Accepts where there are limits.
@@ -176,7 +196,17 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
     }
 
-    /// Counts a connection that was served, and is gone now, no more for its address.
+    /// Lends the server for a call at whose end a connection may be closed.
+    #[inline]
+    pub(in crate::server) fn serving<'s, 'a>(
+        &'s mut self,
+        context: &'s mut Context<'a, P>,
+        token: Token,
+    ) -> Served<'s, 'a, P, S, M> {
+        Served { server: self, context, token }
+    }
+
+    /// Removes a connection that was served, and is closed now, from the count of its address.
     #[inline]
     pub(in crate::server) fn forget_if_closed(
         &mut self,
