@@ -5,8 +5,8 @@ source ci/common.sh
 
 # `ci/fuzz` sets these.
 seconds="${SELKIE_FUZZ_SECONDS:-15}"
-# The same inputs in each run of the same code, so that this step judges a change and not chance.
-# The seed 0 draws others each time.
+# A fixed seed, so that this step judges a change and not chance: in a fresh folder each run begins
+# with the same inputs, and time decides how many it gets to. The seed 0 draws others each time.
 seed="${SELKIE_FUZZ_SEED:-1}"
 targets="${SELKIE_FUZZ_TARGETS:-registry timers event_loop server wasi smoltcp http kv}"
 

@@ -287,8 +287,7 @@ impl<T> Ready<T> {
         service: S,
         postbox: &Postbox<M, N>,
     ) -> Result<Finished<S>, ServeError> {
-        let belongs = postbox.belongs_to(&self.listening.handle);
-        assert!(belongs, "a server delivers from a postbox that it has made itself");
+        postbox.assert_made_by(&self.listening.handle);
         self.serve::<S, NoHandler, false>(service, &mut NoHandler, |server, context| {
             postbox.deliver(server, context);
         })
@@ -333,7 +332,8 @@ impl<T> Ready<T> {
 }
 
 /// The server of the front door.
-type FrontServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
+/// A server with the memory of the front door.
+pub(super) type FrontServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
 
 /// The handler of the loop: the server, and if `BESIDE` a handler for the rest.
 struct Work<'h, S: Service, H, const BESIDE: bool> {

@@ -89,9 +89,10 @@ impl<M, const N: usize> Postbox<M, N> {
         Ok(())
     }
 
-    /// Returns whether this is a postbox of the server of `handle`.
-    pub(super) fn belongs_to(&self, handle: &Handle) -> bool {
-        self.handle.is_same(handle)
+    /// Panics if the server of `handle` has not made this postbox.
+    pub(super) fn assert_made_by(&self, handle: &Handle) {
+        let is_own = self.handle.is_same(handle);
+        assert!(is_own, "a server delivers from a postbox that it has made itself");
     }
 
     /// Delivers what was posted, if anything was.

@@ -124,8 +124,7 @@ impl ListeningRing {
         service: S,
         postbox: &Postbox<M, N>,
     ) -> Result<Finished<S>, ServeError> {
-        let belongs = postbox.belongs_to(&self.handle);
-        assert!(belongs, "a server delivers from a postbox that it has made itself");
+        postbox.assert_made_by(&self.handle);
         self.serve(service, |server, context| postbox.deliver(server, context))
     }
 

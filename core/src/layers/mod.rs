@@ -1,8 +1,8 @@
 //! Layers, which are services around a service: [`Framed`] changes the bytes on the way, [`Logged`]
 //! only watches. And [`Relay`], which passes bytes on to another connection.
 //!
-//! A layer that changes bytes calls the inner service with a [`Peer`](crate::Peer) of its own, whose
-//! operations are a [`Layer`]: those that it changes, and the others from below.
+//! A layer that changes bytes calls the inner service with a [`Peer`](crate::Peer) of its own. The
+//! operations of that are a [`Layer`]: those that it changes, and the others from below.
 //! Because each operation names its connection, `send_to` works through a layer.
 //!
 //! ```

@@ -23,8 +23,8 @@ pub trait Route {
         let _ = (target, client);
     }
 
-    /// Called when an attempt was refused, took too long, failed otherwise, or could not begin, also
-    /// for lack of a slot.
+    /// Called when an attempt was refused, took too long, failed otherwise, or could not begin, for
+    /// lack of a slot for example.
     fn failed(&mut self, client: &mut Peer<'_>, choice: &mut Self::Choice) {
         let _ = (client, choice);
     }
@@ -67,7 +67,7 @@ pub struct Relay<R> {
 /// The session of a [`Relay`], of a client's connection or a target's.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RelaySession<T> {
-    /// The other connection: for a client once one was asked for, for a target once it is connected.
+    /// The other connection: for a client once one was asked for, for a target once connected.
     other: Option<Token>,
     choice: T,
 }

@@ -53,7 +53,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 let is_new = self.connection(index).waiting() == Waiting::Nothing;
                 bump(&mut self.state.counters.accepts_delayed, usize::from(is_new));
                 self.pause(index);
-                // Listeners take turns at the rate: this one is last in line, and the first goes on.
+                // Listeners take turns at the rate: this one is last in line, the first goes on.
                 self.connections.enqueue(index, Waiting::Slot);
                 let first = self.connections.queues.first(Waiting::Slot).unwrap_or(index);
                 self.schedule(first, time);

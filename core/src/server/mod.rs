@@ -149,11 +149,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
                 *entry = LimitEntry::EMPTY;
             });
         } else {
-            assert!(
-                !limits,
-                "limits by address and rate need memory: WithLimits, or HeapServer::with_limits, \
-                 passed itself or by &mut"
-            );
+            assert!(!limits, "limits by address and rate need memory, such as `WithLimits`");
         }
         // What a service leaves of a full scratch must fit into one buffer.
         let scratch = storage.scratch.len();
@@ -334,8 +330,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
-    /// Consumes the server, and returns the service. Only for a server that has drained: this leaves
-    /// the sources of any other open and registered, and [`abort`](Self::abort) ends it.
+    /// Consumes the server, and returns the service. Only for a server that has drained: the
+    /// sources of any other stay open and registered, and [`abort`](Self::abort) ends it.
     #[must_use]
     pub fn into_service(self) -> S {
         self.service

@@ -230,8 +230,8 @@ fn a_callback_that_panics_frees_the_place_of_its_address<const KIND: u8>() {
             rig.settle();
             assert_eq!(rig.take(client), b"hello", "it is not refused");
             rig.end(client);
-            let settled = catch_unwind(AssertUnwindSafe(|| rig.settle()));
-            assert!(settled.is_err(), "the callback panics");
+            let outcome = catch_unwind(AssertUnwindSafe(|| rig.settle()));
+            assert!(outcome.is_err(), "the callback panics");
             rig.settle();
         }
         assert_eq!(rig.server.counters().refused_by_address, 0);

@@ -133,7 +133,7 @@ impl Accepting<'_> {
     /// Accepts what waits, as far as there are shards for it.
     fn accept_share(&mut self, context: &mut Context<'_, Platform>, share: usize) -> Accepted {
         for _ in 0..share {
-            if !self.has_room() {
+            if !self.make_room() {
                 return Accepted::UntilFull;
             }
             match context.platform.accept(self.listener) {
@@ -152,24 +152,28 @@ impl Accepting<'_> {
         Accepted::Share
     }
 
-    /// Returns whether a shard can take one more. If none can, the next that can wakes this loop.
-    fn has_room(&mut self) -> bool {
-        if let Some(handed) = self.kept.take() {
-            self.kept = push_to_least(self.shards.links(), handed).err();
-        }
-        let links = self.shards.links();
-        let has_room = || links.iter().any(|link| link.load_if_free().is_some());
-        if self.kept.is_none() && has_room() {
+    /// Hands over the kept connection, and returns true if a shard can take one more. If none can,
+    /// the next that can wakes this loop.
+    fn make_room(&mut self) -> bool {
+        if self.try_room() {
             return true;
         }
-        links.iter().for_each(Link::await_less);
+        self.shards.links().iter().for_each(Link::await_less);
         // A slot that was freed before that has not woken this loop.
-        self.kept.is_none() && has_room()
+        self.try_room()
+    }
+
+    fn try_room(&mut self) -> bool {
+        let links = self.shards.links();
+        if let Some(handed) = self.kept.take() {
+            self.kept = push_to_least(links, handed).err();
+        }
+        self.kept.is_none() && links.iter().any(|link| link.load_if_free().is_some())
     }
 
     /// Watches the listener again if there is room.
     fn look_again(&mut self, context: &mut Context<'_, Platform>) {
-        if !self.is_resting && self.has_room() {
+        if !self.is_resting && self.make_room() {
             self.watch(context, Interest::READABLE);
         }
     }

@@ -5,15 +5,15 @@
 //! link.rs      what other threads know of a shard: its queue, its load, its end
 //! handle.rs    draining and stopping, one shard or all
 //! shard.rs     the loop of one thread
-//! bag.rs       messages between the services of shards
+//! mailbox.rs       messages between the services of shards
 //! acceptor.rs  accepting for all, where the least loaded shard gets the next connection
 //! outcome.rs   what is left when all have ended
 //! ```
 
 mod acceptor;
-mod bag;
 mod handle;
 mod link;
+mod mailbox;
 mod outcome;
 mod shard;
 
@@ -31,12 +31,12 @@ use super::open::{self, Platform};
 use crate::memory::{HeapLoop, HeapServer};
 use crate::platform::Socket;
 use acceptor::Acceptor;
-use bag::{Bag, MailBag, NoBag};
 use link::Link;
+use mailbox::{NoMailbox, OwnMailbox, ShardMailbox};
 use shard::Shard;
 
-pub use bag::Mail;
 pub use handle::ShardsHandle;
+pub use mailbox::Mail;
 pub use outcome::{FinishedShards, ShardFailure};
 
 /// A server on several cores: one thread with a loop, a service and a memory of its own for each
@@ -222,7 +222,7 @@ impl ListeningShards {
         self,
         mut service: impl FnMut(usize) -> S,
     ) -> Result<FinishedShards<S>, ServeError> {
-        let services = (0..self.parts.len()).map(|shard| (service(shard), NoBag)).collect();
+        let services = (0..self.parts.len()).map(|shard| (service(shard), NoMailbox)).collect();
         self.serve(services)
     }
 
@@ -239,22 +239,22 @@ impl ListeningShards {
         capacity: usize,
         mut service: impl FnMut(Mail<S::Message>) -> S,
     ) -> Result<FinishedShards<S>, ServeError> {
-        let bags = MailBag::all(capacity, &self.handle)
+        let bags = OwnMailbox::all(capacity, &self.handle)
             .map_err(|error| self.settings.settings.no_memory(error))?;
-        self.serve(bags.into_iter().map(|(bag, mail)| (service(mail), bag)).collect())
+        self.serve(bags.into_iter().map(|(mailbox, mail)| (service(mail), mailbox)).collect())
     }
 
-    fn serve<S: Service<Session: Send> + Send, B: Bag<S> + Send>(
+    fn serve<S: Service<Session: Send> + Send, B: ShardMailbox<S> + Send>(
         self,
         services: Vec<(S, B)>,
     ) -> Result<FinishedShards<S>, ServeError> {
         let Self { settings, parts, acceptor, handle, .. } = self;
         let mut shards = Vec::with_capacity(parts.len());
-        for (index, (part, (service, bag))) in parts.into_iter().zip(services).enumerate() {
+        for (index, (part, (service, mailbox))) in parts.into_iter().zip(services).enumerate() {
             let builder = &settings.settings;
             let memory: HeapServer<Socket, S::Session> = builder.server_memory()?;
             let server = builder.server(service, memory);
-            shards.push(Shard::new(index, part, server, bag, handle.clone()));
+            shards.push(Shard::new(index, part, server, mailbox, handle.clone()));
         }
         let is_pinned = settings.is_pinned;
         let outcomes = thread::scope(|scope| {

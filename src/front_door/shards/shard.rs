@@ -6,20 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 use std::vec::Vec;
 
-use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Server, Service, Token};
+use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Service, Token};
 use selkie_std::shards::pin_to_cpu;
 
 use super::Part;
-use super::bag::Bag;
 use super::handle::ShardsHandle;
 use super::link::{Handed, Link, push_to_any, push_to_least};
+use super::mailbox::ShardMailbox;
 use crate::front_door::error::{ServeError, Step};
-use crate::front_door::listening::Finished;
+use crate::front_door::listening::{Finished, FrontServer};
 use crate::front_door::open::Platform;
-use crate::memory::{HeapLoop, HeapServer};
+use crate::memory::HeapLoop;
 use crate::platform::Socket;
-
-pub(super) type ShardServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
 
 /// A loop, and what it serves.
 pub(super) struct Shard<S: Service, B> {
@@ -30,13 +28,13 @@ pub(super) struct Shard<S: Service, B> {
     listeners: Vec<Token>,
     work: Work<S>,
     /// Before the membership, which is dropped after it: the messages to it are given back first.
-    bag: B,
+    mailbox: B,
     membership: Membership,
 }
 
 /// The handler of a shard's loop: its server, and the queue from other threads.
 struct Work<S: Service> {
-    server: ShardServer<S>,
+    server: FrontServer<S>,
     /// The token of the waker, which is woken when the queue has something.
     wake: Token,
     is_woken: bool,
@@ -93,12 +91,12 @@ impl Drop for Membership {
     }
 }
 
-impl<S: Service, B: Bag<S>> Shard<S, B> {
+impl<S: Service, B: ShardMailbox<S>> Shard<S, B> {
     pub(super) fn new(
         index: usize,
         part: Part,
-        server: ShardServer<S>,
-        bag: B,
+        server: FrontServer<S>,
+        mailbox: B,
         handle: ShardsHandle,
     ) -> Self {
         Self {
@@ -106,7 +104,7 @@ impl<S: Service, B: Bag<S>> Shard<S, B> {
             listener: part.listener,
             listeners: Vec::with_capacity(handle.shards()),
             work: Work { server, wake: part.wake, is_woken: false },
-            bag,
+            mailbox,
             membership: Membership { handle, index, counted: 0 },
         }
     }
@@ -137,13 +135,13 @@ impl<S: Service, B: Bag<S>> Shard<S, B> {
         while !self.is_over() {
             self.event_loop.run_once(&mut self.work).map_err(failed)?;
             if std::mem::take(&mut self.work.is_woken) {
-                self.bag.deliver(&mut self.work.server, &mut self.event_loop.context());
+                self.mailbox.deliver(&mut self.work.server, &mut self.event_loop.context());
                 self.take_handed();
                 if let Some(grace) = self.membership.link().handle().take_drain() {
                     self.drain(grace);
                 }
             }
-            self.bag.wake_others(self.membership.handle.links());
+            self.mailbox.wake_others(self.membership.handle.links());
             self.membership.count(self.work.server.open_connections());
         }
         Ok(())
@@ -156,16 +154,16 @@ impl<S: Service, B: Bag<S>> Shard<S, B> {
             return true;
         }
         let is_drained = self.work.server.is_drained();
-        is_drained && self.bag.may_end(self.membership.handle.links()) && link.close_if_empty()
+        is_drained && self.mailbox.may_end(self.membership.handle.links()) && link.close_if_empty()
     }
 
     /// Takes over what other threads have put into the queue.
     fn take_handed(&mut self) {
         while let Some(handed) = self.membership.link().pop() {
+            // Its acceptor has counted it. If it is passed on, the next count takes that away.
+            self.membership.counted += usize::from(matches!(handed, Handed::Connection(..)));
             match self.pass_on(handed) {
                 Some(Handed::Connection(fd, address)) => {
-                    // Its acceptor has counted it.
-                    self.membership.counted += 1;
                     // One that cannot be served is closed: its client is gone, or memory is short.
                     let _ = self.adopt(fd, address);
                 }
@@ -182,17 +180,11 @@ impl<S: Service, B: Bag<S>> Shard<S, B> {
     }
 
     /// Passes something on if this shard is about to end. Returns what it has to take itself.
-    fn pass_on(&mut self, handed: Handed) -> Option<Handed> {
+    fn pass_on(&self, handed: Handed) -> Option<Handed> {
         if !self.membership.link().is_leaving() {
             return Some(handed);
         }
-        let is_connection = matches!(handed, Handed::Connection(..));
-        let back = push(self.membership.handle.links(), handed).err();
-        if is_connection && back.is_none() {
-            // The other shard counts it now.
-            self.membership.counted += 1;
-        }
-        back
+        push(self.membership.handle.links(), handed).err()
     }
 
     /// Serves a connection that another thread has accepted.
@@ -242,7 +234,7 @@ fn push(links: &[Link], handed: Handed) -> Result<(), Handed> {
 /// Accepts from a listener.
 fn listen<S: Service>(
     event_loop: &mut EventLoop<Platform, HeapLoop>,
-    server: &mut ShardServer<S>,
+    server: &mut FrontServer<S>,
     fd: OwnedFd,
 ) -> Option<Token> {
     let mut context = event_loop.context();

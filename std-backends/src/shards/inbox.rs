@@ -62,7 +62,7 @@ impl<T> Inbox<T> {
     }
 
     /// Takes all messages, in exchange for an empty queue of the same capacity, and returns true if
-    /// there were any. One lock for many messages.
+    /// there were any. One lock for many messages. Takes nothing if `empty` has less capacity.
     pub fn take_all(&self, empty: &mut VecDeque<T>) -> bool {
         let mut queue = self.lock();
         if queue.is_closed || queue.messages.is_empty() || empty.capacity() < queue.capacity {

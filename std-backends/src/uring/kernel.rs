@@ -48,7 +48,7 @@ impl Kernel {
         register.ring_addr = io_uring_ptr::new(ring);
         register.ring_entries = entries;
         let argument = (&raw const register).cast();
-        // SAFETY: the argument is valid for the call.
+        // SAFETY: the argument is valid for the call, and the caller's ring is `'static`.
         unsafe { io_uring_register(fd, IoringRegisterOp::RegisterPbufRing, argument, 1) }.map(drop)
     }
 

@@ -171,8 +171,8 @@ impl Uring {
     }
 
     /// Resets a closed connection whose peer takes none of the pending output for `timeout`, 10
-    /// seconds by default. Until then it keeps its place, as one of the sockets of the
-    /// [`UringStorage`].
+    /// seconds by default, which is noticed after twice that at the latest. Until then it keeps its
+    /// place, as one of the sockets of the [`UringStorage`].
     #[must_use]
     pub fn with_close_timeout(self, timeout: Duration) -> Self {
         self.close_timeout[0] = Span {
@@ -219,7 +219,7 @@ impl Uring {
             true if socket::is_listener(fd.as_raw_fd()) => Kind::Listener,
             true => Kind::Stream,
         };
-        let endpoint = match prepared(fd.as_fd(), kind) {
+        let endpoint = match prepare(fd.as_fd(), kind) {
             Ok(endpoint) => endpoint,
             Err(error) => return Err((error, fd)),
         };
@@ -314,7 +314,7 @@ impl Uring {
 }
 
 /// Prepares a descriptor that was opened elsewhere: nothing on it may block.
-fn prepared(fd: BorrowedFd<'_>, kind: Kind) -> Result<Endpoint, Error> {
+fn prepare(fd: BorrowedFd<'_>, kind: Kind) -> Result<Endpoint, Error> {
     let mut endpoint = Endpoint::new(fd.as_raw_fd(), kind);
     if kind == Kind::File {
         endpoint.was_blocking = file::set_nonblocking(fd)?;

@@ -166,8 +166,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         token: Token,
         event: Option<Readiness>,
     ) {
-        let served = self.serving(context, token);
-        let (server, context) = (&mut *served.server, &mut *served.context);
+        let call = self.serving(context, token);
+        let (server, context) = (&mut *call.server, &mut *call.context);
         let before = server.state.counters.bytes_in;
         let (mut engine, _, entries) = server.parts(context, token);
         engine.end_delay(entries);

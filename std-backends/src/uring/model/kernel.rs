@@ -50,7 +50,7 @@ pub(super) struct State {
     pub(super) world: World,
 }
 
-/// A kernel of chance, and the clients that it connects.
+/// A kernel that acts at random, and the clients that it connects.
 #[derive(Clone, Debug)]
 pub(in crate::uring) struct Model(Rc<RefCell<State>>);
 

@@ -1,4 +1,4 @@
-//! Chance that repeats: splitmix64.
+//! A seeded random number generator: `SplitMix64`.
 
 #[derive(Debug)]
 pub(super) struct Random(u64);

@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::vec::Vec;
 
 use selkie_core::shards::{Post, ShardService};
-use selkie_core::{Context, Error, Service};
+use selkie_core::{Context, Error, ErrorKind, Service};
 use selkie_std::shards::Inbox;
 
 use super::handle::ShardsHandle;
 use super::link::Link;
-use super::shard::ShardServer;
+use crate::front_door::listening::FrontServer;
 use crate::front_door::open::Platform;
 
 /// The part of a shard that exchanges messages with others, if its service does.
-pub(super) trait Bag<S: Service> {
+pub(super) trait ShardMailbox<S: Service> {
     /// Gives the messages that have arrived to the service.
-    fn deliver(&mut self, server: &mut ShardServer<S>, context: &mut Context<'_, Platform>);
+    fn deliver(&mut self, server: &mut FrontServer<S>, context: &mut Context<'_, Platform>);
 
     /// Wakes those that something was posted to in this turn.
     fn wake_others(&self, links: &[Link]);
@@ -28,10 +28,10 @@ pub(super) trait Bag<S: Service> {
 }
 
 /// No messages.
-pub(super) struct NoBag;
+pub(super) struct NoMailbox;
 
-impl<S: Service> Bag<S> for NoBag {
-    fn deliver(&mut self, _: &mut ShardServer<S>, _: &mut Context<'_, Platform>) {}
+impl<S: Service> ShardMailbox<S> for NoMailbox {
+    fn deliver(&mut self, _: &mut FrontServer<S>, _: &mut Context<'_, Platform>) {}
 
     fn wake_others(&self, _: &[Link]) {}
 
@@ -88,7 +88,7 @@ impl<M> Post<M> for Mail<M> {
 }
 
 /// The mailbox of a shard.
-pub(super) struct MailBag<M> {
+pub(super) struct OwnMailbox<M> {
     shard: usize,
     mailboxes: Arc<Mailboxes<M>>,
     posted: Arc<Posted>,
@@ -99,7 +99,7 @@ pub(super) struct MailBag<M> {
     handle: ShardsHandle,
 }
 
-impl<M> MailBag<M> {
+impl<M> OwnMailbox<M> {
     /// Makes mailboxes for `capacity` messages each, and the ways to them.
     pub(super) fn all(
         capacity: usize,
@@ -108,17 +108,18 @@ impl<M> MailBag<M> {
         let count = handle.shards();
         let inboxes = (0..count).map(|_| Inbox::new(capacity)).collect::<Result<Vec<_>, _>>()?;
         let mailboxes = Arc::new(Mailboxes { inboxes, undrained: AtomicUsize::new(count) });
-        let bag = |shard| {
+        let mailbox = |shard| {
+            let mut batch = VecDeque::new();
+            batch.try_reserve_exact(capacity).map_err(|_| ErrorKind::OutOfMemory)?;
             let shards = (0..count).map(|_| AtomicBool::new(false)).collect();
             let posted = Arc::new(Posted { shards, any: AtomicBool::new(false) });
             let mail =
                 Mail { shard, mailboxes: Arc::clone(&mailboxes), posted: Arc::clone(&posted) };
             let mailboxes = Arc::clone(&mailboxes);
-            let batch = VecDeque::with_capacity(capacity);
             let handle = handle.clone();
-            (Self { shard, mailboxes, posted, batch, has_drained: false, handle }, mail)
+            Ok((Self { shard, mailboxes, posted, batch, has_drained: false, handle }, mail))
         };
-        Ok((0..count).map(bag).collect())
+        (0..count).map(mailbox).collect()
     }
 
     /// Records that this shard has drained. The last one wakes all, which may end now.
@@ -132,8 +133,8 @@ impl<M> MailBag<M> {
     }
 }
 
-impl<S: ShardService> Bag<S> for MailBag<S::Message> {
-    fn deliver(&mut self, server: &mut ShardServer<S>, context: &mut Context<'_, Platform>) {
+impl<S: ShardService> ShardMailbox<S> for OwnMailbox<S::Message> {
+    fn deliver(&mut self, server: &mut FrontServer<S>, context: &mut Context<'_, Platform>) {
         if !self.mailboxes.inboxes[self.shard].take_all(&mut self.batch) {
             return;
         }
@@ -163,7 +164,7 @@ impl<S: ShardService> Bag<S> for MailBag<S::Message> {
     }
 }
 
-impl<M> Drop for MailBag<M> {
+impl<M> Drop for OwnMailbox<M> {
     /// Gives the messages that it has not taken back to the shards that have posted them.
     fn drop(&mut self) {
         let handle = self.handle.clone();
