@@ -9,8 +9,9 @@
 //!
 //! What is measured is the CPU time of the server, user and system, while clients work with it.
 //! All servers of a table run at once, each has its turn in each round, and one without a turn
-//! sleeps. A server is bound to core 0, its clients and upstreams to core 1. Every server has one
-//! thread, sizes as they come, and no access log; `programs/peers` has the configurations.
+//! sleeps. A server is bound to core 0, its clients and upstreams to core 1. Every server but the
+//! two shards has one thread; all have sizes as they come, and no access log. `programs/peers` has
+//! the configurations.
 
 #[macro_use]
 mod support;

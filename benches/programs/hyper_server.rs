@@ -15,7 +15,7 @@ use super::server;
 use crate::support::echo;
 
 /// The bytes of a long reply that are sent at once, as in ours.
-static PATTERN: [u8; 16 * 1024] = [b'x'; 16 * 1024];
+static PATTERN: [u8; 128 * 1024] = [b'x'; 128 * 1024];
 
 /// The body of a reply.
 enum Reply {
