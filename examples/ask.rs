@@ -129,7 +129,8 @@ where
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let question = arguments.next().unwrap_or_default();
-    let Ok(servers) = arguments.map(|text| text.parse()).collect::<Result<Vec<_>, _>>() else {
+    let servers: Option<Vec<_>> = arguments.map(|text| text.parse().ok()).collect();
+    let Some(servers) = servers.filter(|servers| !servers.is_empty()) else {
         eprintln!("usage: ask QUESTION ADDRESS:PORT...");
         return ExitCode::from(2);
     };

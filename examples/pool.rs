@@ -88,13 +88,14 @@ mod native {
         let handle = server.handle();
         ctrlc::set_handler(move || handle.drain(DRAIN))?;
         let results = server.postbox();
+        let (address, backend) = (server.local_address()?, server.backend());
+        let server = server.reserve()?;
         let (submit, jobs) = sync_channel(JOBS);
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..arguments.workers {
             let (jobs, results) = (Arc::clone(&jobs), results.clone());
             thread::Builder::new().spawn(move || work(&jobs, &results))?;
         }
-        let (address, backend) = (server.local_address()?, server.backend());
         let Arguments { capacity, workers, .. } = arguments;
         print(&format!(
             "listening on {address} ({backend}, capacity {capacity}, {workers} workers)\n"

@@ -121,3 +121,11 @@ fn a_program_for_unix_names_an_address_that_is_none_or_what_is_missing() {
         assert!(message.contains(if is_unix { "nonsense" } else { missing }), "{message}");
     }
 }
+
+#[test]
+fn a_client_without_servers_says_how_it_is_used() {
+    for arguments in [&[][..], &["hello"], &["hello", "nonsense"]] {
+        let message = sentence(server::command(env!("CARGO_BIN_EXE_ask")).args(arguments));
+        assert_eq!(message.trim_end(), "usage: ask QUESTION ADDRESS:PORT...");
+    }
+}

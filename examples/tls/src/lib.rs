@@ -102,14 +102,31 @@ impl<S: Service> Tls<S> {
         }
     }
 
-    /// Decrypts what has come, and offers it to the inner service. Returns whether there is room
-    /// for more.
-    fn offer(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) -> bool {
-        let Some(stream) = self.streams.get(token) else { return false };
+    /// Decrypts what was received, and offers it to the inner service.
+    fn offer(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) {
+        let Some(stream) = self.streams.get(token) else { return };
         stream.decrypt();
-        let may_take = stream.is_open && !stream.is_paused && !stream.is_closing();
-        if stream.inbox.is_empty() || !may_take {
-            return may_take;
+        if stream.inbox.is_empty() {
+            return;
+        }
+        // Bytes that had no room in the inbox are offered next. No event would follow for them.
+        while self.offer_once(below, token, session) {}
+        let Some(stream) = self.streams.get(token) else { return };
+        if stream.inbox.is_empty() && stream.is_end_told && !stream.is_closing() {
+            self.call(below, token, |inner, peer| inner.read_closed(peer, session, 0));
+        }
+    }
+
+    /// Offers the inbox to the inner service. Returns whether more was decrypted after that.
+    fn offer_once(
+        &mut self,
+        below: &mut dyn PeerOps,
+        token: Token,
+        session: &mut S::Session,
+    ) -> bool {
+        let Some(stream) = self.streams.get(token) else { return false };
+        if !stream.is_open || stream.is_paused || stream.is_closing() {
+            return false;
         }
         // Taken out, as the service may use every stream meanwhile.
         let mut inbox = std::mem::take(&mut stream.inbox);
@@ -118,14 +135,11 @@ impl<S: Service> Tls<S> {
             count = inner.received(peer, session, &inbox).min(inbox.len());
         });
         inbox.drain(..count);
-        let is_empty = inbox.is_empty();
+        let left = inbox.len();
         let Some(stream) = self.streams.get(token) else { return false };
         stream.inbox = inbox;
-        if is_empty && stream.is_end_told {
-            self.call(below, token, |inner, peer| inner.read_closed(peer, session, 0));
-        }
-        let Some(stream) = self.streams.get(token) else { return false };
-        stream.decrypt() && !stream.is_paused
+        stream.decrypt();
+        stream.inbox.len() > left
     }
 
     /// Processes the records that were read, and follows what they change. Returns whether they are
@@ -227,7 +241,11 @@ impl<S: Service> Service for Tls<S> {
         self.streams.flush(below, token);
     }
 
-    fn read_closed(&mut self, peer: &mut Peer<'_>, _: &mut S::Session, _: usize) {
+    fn read_closed(&mut self, peer: &mut Peer<'_>, _: &mut S::Session, untaken: usize) {
+        if untaken > 0 {
+            // A goodbye may be in what was left. That is offered first; then this is called with 0.
+            return;
+        }
         let Some(stream) = self.streams.get(peer.token()) else { return };
         // After a goodbye the inner service decides; before it, the rest may be missing.
         if !stream.is_end_told && stream.ending.is_none() {

@@ -73,7 +73,9 @@ mod native {
         let mut server = builder.listen(address)?;
         let handle = server.handle();
         ctrlc::set_handler(move || handle.drain(DRAIN))?;
-        print(&format!("listening on {} ({}, TLS)\n", server.local_address()?, server.backend()));
+        let (address, backend) = (server.local_address()?, server.backend());
+        let server = server.reserve()?;
+        print(&format!("listening on {address} ({backend}, TLS)\n"));
         let finished = server.run(service)?;
         let (counters, tls) = (finished.counters, *finished.service.counters());
         print(&format!(

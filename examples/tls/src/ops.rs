@@ -107,7 +107,10 @@ impl PeerOps for TlsOps<'_> {
     fn close(&mut self, token: Token, ending: Ending) {
         let Some(stream) = self.streams.get(token) else { return };
         match (ending, stream.ending) {
-            (Ending::Aborted, _) => self.below.close(token, ending),
+            (Ending::Aborted, _) => {
+                stream.ending = Some(ending);
+                self.below.close(token, ending);
+            }
             (Ending::Finished, None) => {
                 stream.ending = Some(ending);
                 // In a moment: the service may ask for more in the same call.

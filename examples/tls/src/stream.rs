@@ -32,7 +32,7 @@ pub(crate) struct Stream {
     pub(crate) offers_again: bool,
     /// Our stream ends after what was sent.
     pub(crate) is_shut_down: bool,
-    /// The connection closes after what was sent.
+    /// The connection closes after what was sent, or was aborted.
     pub(crate) ending: Option<Ending>,
     /// The room of an empty outbox.
     pub(crate) room_max: usize,
@@ -54,7 +54,7 @@ impl Stream {
 
     /// Returns whether nothing more is received or sent but what waits.
     pub(crate) const fn is_closing(&self) -> bool {
-        matches!(self.ending, Some(Ending::Flushed))
+        matches!(self.ending, Some(Ending::Flushed | Ending::Aborted))
     }
 
     /// Returns whether the service may send.
@@ -137,6 +137,9 @@ impl Streams {
     /// there is room for more.
     pub(crate) fn flush(&mut self, below: &mut dyn PeerOps, token: Token) {
         let Some(stream) = self.get(token) else { return };
+        if stream.ending == Some(Ending::Aborted) {
+            return;
+        }
         if stream.ending == Some(Ending::Finished) && !stream.wants_writable {
             stream.ending = Some(Ending::Flushed);
             stream.tls.send_close_notify();

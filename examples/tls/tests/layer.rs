@@ -23,6 +23,13 @@ const OTHER: Token = Token::new(1, 1);
 struct Script {
     calls: Vec<String>,
     takes_nothing: bool,
+    /// The bytes without which it takes nothing.
+    least: usize,
+    /// The bytes that it has taken, if it keeps them instead of echoing.
+    kept: Option<Vec<u8>>,
+    /// The length of what it was offered last.
+    offered: usize,
+    aborts: bool,
     sends_to: Option<Token>,
     /// The result of the last send.
     sent: Option<Result<(), SendError>>,
@@ -36,8 +43,16 @@ impl Service for Script {
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
-        if self.takes_nothing {
+        self.offered = bytes.len();
+        if self.takes_nothing || bytes.len() < self.least {
             return 0;
+        }
+        if self.aborts {
+            peer.abort();
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+            return bytes.len();
         }
         if bytes == b"bye" {
             peer.close();
@@ -53,8 +68,10 @@ impl Service for Script {
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut (), untaken: usize) {
         self.calls.push(format!("read_closed {untaken}"));
-        let _ = peer.send(b"last words");
-        peer.close();
+        if untaken == 0 {
+            let _ = peer.send(b"last words");
+            peer.close();
+        }
     }
 
     fn closed(&mut self, _: &mut Peer<'_>, (): &mut (), _: CloseReason) {
@@ -196,6 +213,89 @@ fn a_stream_that_ends_without_goodbye_is_aborted() {
     assert_eq!(client.ending, Some(Ending::Aborted));
     assert_eq!(rig.server.counters().truncated, 1);
     assert_eq!(rig.server.inner().calls, ["opened"], "it takes no cut stream for a whole one");
+}
+
+#[test]
+fn a_goodbye_among_the_bytes_that_were_left_is_waited_for() {
+    let Some((mut rig, mut client, _)) = rig() else { return };
+    rig.exchange(&mut client, usize::MAX);
+    rig.server.inner_mut().takes_nothing = true;
+    client.say(&vec![b'x'; 40_000]);
+    client.tls.send_close_notify();
+    rig.exchange(&mut client, usize::MAX);
+    let left = client.underway.len();
+    assert!(left > 16_000, "the goodbye is in the {left} bytes that are left");
+    rig.server.read_closed(&mut rig.recorder.peer(CLIENT), &mut (), left);
+    rig.take(&mut client);
+    assert_eq!((client.ending, rig.server.counters().truncated), (None, 0));
+
+    rig.server.inner_mut().takes_nothing = false;
+    rig.exchange(&mut client, usize::MAX);
+    assert!(client.underway.is_empty(), "all is taken");
+    rig.server.read_closed(&mut rig.recorder.peer(CLIENT), &mut (), 0);
+    rig.take(&mut client);
+    assert_eq!(client.received, [&vec![b'x'; 40_000][..], b"last words"].concat());
+    assert_eq!(client.ending, Some(Ending::Flushed));
+    assert_eq!(rig.server.counters().truncated, 0);
+}
+
+/// The most bytes in one record.
+const RECORD: usize = 16 << 10;
+
+#[test]
+fn bytes_beyond_a_full_inbox_before_a_goodbye_all_reach_the_inner_service() {
+    let Some((mut rig, mut client, _)) = rig() else { return };
+    rig.server.inner_mut().takes_nothing = true;
+    rig.server.inner_mut().kept = Some(Vec::new());
+    client.say(&[b'x'; 100]);
+    rig.exchange(&mut client, usize::MAX);
+    client.say(&[b'y'; RECORD]);
+    // In one piece with the record, so that it is read before the inbox has room again.
+    client.tls.send_close_notify();
+    rig.exchange(&mut client, usize::MAX);
+    assert_eq!(rig.server.inner().calls, ["opened", "read_closed 16384"]);
+    rig.server.inner_mut().takes_nothing = false;
+    rig.exchange(&mut client, usize::MAX);
+    let script = rig.server.inner();
+    let kept = script.kept.as_deref().unwrap_or_default();
+    assert_eq!(kept.len(), 100 + RECORD);
+    assert!(kept == [&[b'x'; 100][..], &[b'y'; RECORD]].concat(), "in their order");
+    assert_eq!(script.calls, ["opened", "read_closed 16384", "read_closed 0"]);
+    assert_eq!(client.ending, Some(Ending::Flushed));
+}
+
+#[test]
+fn bytes_beyond_a_full_inbox_are_offered_without_a_further_event() {
+    let Some((mut rig, mut client, _)) = rig() else { return };
+    rig.server.inner_mut().least = 101;
+    rig.server.inner_mut().kept = Some(Vec::new());
+    client.say(&[b'x'; 100]);
+    rig.exchange(&mut client, usize::MAX);
+    client.say(&[b'y'; RECORD]);
+    while client.tls.wants_write() {
+        client.tls.write_tls(&mut client.underway).expect("a vector takes all");
+    }
+    let bytes = std::mem::take(&mut client.underway);
+    let taken = rig.server.received(&mut rig.recorder.peer(CLIENT), &mut (), &bytes);
+    let script = rig.server.inner();
+    assert_eq!((taken, script.kept.as_ref().map(Vec::len)), (bytes.len(), Some(RECORD)));
+    assert_eq!(script.offered, 100, "the end of the record, when it was taken up to there");
+}
+
+#[test]
+fn an_aborted_connection_is_offered_nothing_more() {
+    let Some((mut rig, mut client, _)) = rig() else { return };
+    rig.exchange(&mut client, usize::MAX);
+    rig.server.inner_mut().aborts = true;
+    rig.server.inner_mut().kept = Some(Vec::new());
+    for _ in 0..3 {
+        client.say(&[b'x'; 5000]);
+    }
+    client.tls.send_close_notify();
+    rig.exchange(&mut client, usize::MAX);
+    assert_eq!(rig.server.inner().kept.as_ref().map(Vec::len), Some(5000));
+    assert_eq!(rig.server.inner().calls, ["opened"]);
+    assert_eq!(client.ending, Some(Ending::Aborted));
 }
 
 #[test]
