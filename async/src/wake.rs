@@ -54,7 +54,8 @@ type Notify = dyn Fn() + Sync;
 /// The flags of all groups together.
 struct Shared {
     any: AtomicBool,
-    /// A task is polled; when that ends, the flags are looked at anyway.
+    /// A task is polled; when that ends, the flags are looked at anyway. Kept up to date only if
+    /// there is something to notify.
     polling: AtomicBool,
     notify: Option<&'static Notify>,
 }
@@ -184,9 +185,7 @@ impl Wakes {
     /// Notes that a task is polled.
     #[inline]
     pub(crate) fn begin_poll(self) {
-        if self.shared.notify.is_some() {
-            self.shared.polling.store(true, Ordering::Relaxed);
-        }
+        self.shared.polling.store(true, Ordering::Relaxed);
     }
 
     /// Notes that no task is polled any more. Returns whether one was woken meanwhile: a wake that

@@ -72,10 +72,16 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         (fits && is_plenty && is_quiet).then_some((index, source))
     }
 
-    /// Writes the first answer of the current connection.
+    /// Writes the first answer of the current connection. `say` makes the result where it is
+    /// known: one that several places share would be in memory.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
-    fn write(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
+    fn write<R>(
+        &mut self,
+        source: P::Source,
+        bytes: &[u8],
+        say: fn(Result<usize, SendError>) -> R,
+    ) -> R {
         let index = self.engine.current.index();
         match self.engine.context.platform.write(source, bytes) {
             Ok(count) => {
@@ -84,13 +90,13 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
                 bump(&mut self.engine.state.counters.bytes_out, count);
                 if count < bytes.len() {
                     // The socket is full: the rest waits in a buffer until it drains.
-                    self.leave(move |engine| engine.keep_rest(index, bytes, Ok(count)))
+                    self.leave(move |engine| say(engine.keep_rest(index, bytes, Ok(count))))
                 } else {
-                    Ok(count)
+                    say(Ok(count))
                 }
             }
             // Also if it only would block: all of it waits then.
-            Err(error) => self.leave(move |engine| engine.keep_rest(index, bytes, Err(error))),
+            Err(error) => self.leave(move |engine| say(engine.keep_rest(index, bytes, Err(error)))),
         }
     }
 }
@@ -114,7 +120,7 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
         // A longer answer might not fit into a buffer if the socket takes none of it.
         if bytes.len() <= self.engine.pool.size() {
             if let Some(source) = self.unsent.take() {
-                return self.write(source, bytes).map(|_| ());
+                return self.write(source, bytes, |written| written.map(|_| ()));
             }
         }
         self.leave(move |engine| engine.send_all(token, bytes))
@@ -125,7 +131,7 @@ impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
     fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize {
         if token == self.engine.current && bytes.len() <= self.engine.pool.size() {
             if let Some(source) = self.unsent.take() {
-                return self.write(source, bytes).unwrap_or(0);
+                return self.write(source, bytes, |written| written.unwrap_or(0));
             }
         }
         self.leave(move |engine| engine.send_part(token, bytes))
