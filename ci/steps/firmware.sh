@@ -26,7 +26,7 @@ run python3 check/roundtrip.py "$built/echo" "$built/bare"
 cp "$built/echo" "$built/service"
 run cargo clippy --locked --profile firmware --features tasks -- -D warnings
 run cargo build --locked --profile firmware --features tasks --bin echo
-run python3 check/growth.py "$built/service" "$built/echo" 4316
+run python3 check/growth.py "$built/service" "$built/echo" 4096
 run python3 check/clients.py "$built/echo"
 # Another board shares all but the drivers.
 run cargo clippy --locked --profile firmware --features mps2-an385 -- -D warnings
