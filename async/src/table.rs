@@ -31,14 +31,14 @@ impl Flag {
     pub(crate) const DRAINING: Self = Self(1 << 5);
     /// The task has paused reading.
     pub(crate) const PAUSED: Self = Self(1 << 6);
-    /// Bytes were offered since the server has looked for more last.
-    pub(crate) const OFFERED: Self = Self(1 << 10);
-    /// The connection was asked for and does not stand yet.
-    pub(crate) const CONNECTING: Self = Self(1 << 9);
     /// The connection was given up while its task was not polled.
     pub(crate) const TO_CLOSE: Self = Self(1 << 7);
     /// The same, by a reset.
     pub(crate) const TO_ABORT: Self = Self(1 << 8);
+    /// The connection was asked for and does not stand yet.
+    pub(crate) const CONNECTING: Self = Self(1 << 9);
+    /// Bytes were offered since the server has looked for more last.
+    pub(crate) const OFFERED: Self = Self(1 << 10);
 }
 
 /// The bookkeeping for one slot of the loop. All bits zero is a free slot.

@@ -52,7 +52,7 @@ impl Group {
     fn skip(&self, index: usize) -> usize {
         let mut node = BRANCHES.pow(2);
         for flag in self.levels.iter().rev() {
-            if index % node == 0 && !take(flag) {
+            if index.is_multiple_of(node) && !take(flag) {
                 return node;
             }
             node /= BRANCHES;

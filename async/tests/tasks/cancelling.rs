@@ -205,7 +205,7 @@ fn cancelled_calls_of_the_halves_lose_no_byte<const KIND: u8>() {
 }
 
 fn cancelled_calls_of_the_traits_lose_no_byte<const KIND: u8>() {
-    /// As generic code does it, which knows the traits only.
+    /// Cancels a read and a write, as generic code does that knows the traits only.
     async fn cancel_both<S: embedded_io_async::Read + embedded_io_async::Write>(stream: &mut S) {
         cancel(stream.read(&mut [0; 8])).await;
         cancel(async { while stream.write(b"x").await.is_ok() {} }).await;

@@ -58,10 +58,10 @@ fn the_time_is_known_while_a_task_is_polled<const KIND: u8>() {
             }
         }
     });
-    let timer = service.table().timer();
+    let clock = service.table().timer();
     crate::rig::with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
-        assert_eq!(timer.now(), None, "no task is polled");
+        assert_eq!(clock.now(), None, "no task is polled");
         for _ in 0..2 {
             rig.now = rig.now + Duration::from_secs(60);
             rig.send(client, b"x");
@@ -92,7 +92,8 @@ fn a_message_that_never_fits_is_another_error_than_one_that_does_not_fit_now<con
             let me = conn.token();
             while let Ok(1..) = conn.read(&mut [0; 8]).await {
                 for message in [&[b'x'; 16][..], b"y", &[b'z'; 2_000]] {
-                    outcomes.borrow_mut().push(conn.send_to(me, message).await);
+                    let outcome = conn.send_to(me, message).await;
+                    outcomes.borrow_mut().push(outcome);
                 }
             }
         }
@@ -231,7 +232,7 @@ fn a_server_of_paused_tasks_has_something_to_wait_for() {
         for _ in 1..Shape::SMALL.slots {
             rig.connected();
         }
-        assert!(rig.turn().is_some(), "the peers are looked after");
+        assert!(rig.turn().is_some(), "the peers are checked");
     });
 }
 

@@ -1,5 +1,5 @@
 //! embassy's executor on the host: a task for each connection in its static pool, woken by a small
-//! loop over epoll, since it has none of its own here.
+//! loop over epoll, since it has none of its own.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -47,7 +47,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Does `act`, once it does not have to wait.
+    /// Calls `act` until it does not have to wait, and returns what that call returned.
     async fn when_ready<T>(
         &mut self,
         mut act: impl FnMut(&mut TcpStream) -> Result<T>,
