@@ -40,12 +40,17 @@ impl WaitableSet {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), and errors of the host.
+    /// [`Stale`](ErrorKind::Stale), [`InvalidInput`](ErrorKind::InvalidInput) for a source without
+    /// an address, and errors of the host.
     pub fn local_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
-        let (_, entry) = self.endpoints.get(socket)?;
+        let &mut Endpoint { socket, functions, .. } = &mut self.endpoints.get(socket)?.1.platform;
+        if let Some(functions) = functions {
+            let address = functions.local_address.ok_or(Error::new(ErrorKind::InvalidInput))?;
+            return address(socket);
+        }
         let mut returned = Returned::EMPTY;
         // SAFETY: the place for the result is as large as the result.
-        unsafe { abi::socket_local_address(entry.platform.socket, &raw mut returned) };
+        unsafe { abi::socket_local_address(socket, &raw mut returned) };
         returned.address()
     }
 
@@ -53,9 +58,14 @@ impl WaitableSet {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), and errors of the host.
+    /// [`Stale`](ErrorKind::Stale), [`NotConnected`](ErrorKind::NotConnected), and errors of the
+    /// host.
     pub fn peer_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
-        remote_address(self.endpoints.get(socket)?.1.platform.socket)
+        let endpoint = &self.endpoints.get(socket)?.1.platform;
+        if endpoint.functions.is_some() {
+            return Err(Error::new(ErrorKind::NotConnected));
+        }
+        remote_address(endpoint.socket)
     }
 
     /// Adds a socket, and returns its handle and its place.
@@ -120,8 +130,15 @@ impl WaitableSet {
             return;
         };
         self.queue.remove(&mut self.endpoints, slot);
+        if let Some(functions) = self.endpoints.at(slot).platform.functions {
+            (functions.release)(self, slot);
+            self.endpoints.at(slot).platform.kind = Kind::Vacant;
+            self.endpoints.vacate(slot);
+            return;
+        }
         if kind == Kind::Attempt {
-            self.abandon_attempt(slot);
+            self.cancel_call(slot, Direction::Write);
+            self.endpoints.at(slot).platform.sides = [Side::NONE; 2];
         }
         for direction in Direction::BOTH {
             self.cancel_operation(slot, direction);
@@ -145,18 +162,6 @@ impl WaitableSet {
         }
         self.endpoints.at(slot).platform.kind = Kind::Vacant;
         abi::socket_drop(self.endpoints.vacate(slot).socket);
-    }
-
-    /// Cancels a connection attempt that is in flight.
-    fn abandon_attempt(&mut self, slot: usize) {
-        let endpoint = &mut self.endpoints.at(slot).platform;
-        let subtask = endpoint.side(Direction::Write).end;
-        endpoint.sides = [Side::NONE; 2];
-        abi::waitable_join(subtask, 0);
-        abi::subtask_cancel(subtask);
-        abi::subtask_drop(subtask);
-        self.owners.remove(subtask);
-        self.in_flight -= 1;
     }
 }
 

@@ -3,7 +3,11 @@
 
 pub(crate) mod direction;
 pub(crate) mod pair_array;
+#[cfg(all(target_arch = "wasm32", any(target_env = "p2", feature = "waitable-set")))]
+pub(crate) mod pages;
 pub(crate) mod poll_list;
+#[cfg(all(target_arch = "wasm32", any(target_env = "p2", feature = "waitable-set")))]
+pub(crate) mod realloc;
 pub(crate) mod socket_table;
 pub(crate) mod storage;
 #[cfg(all(target_os = "wasi", feature = "std"))]
