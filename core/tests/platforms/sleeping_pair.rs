@@ -21,7 +21,7 @@ struct Toy {
     now: Instant,
     is_registered: bool,
     ready_at: Option<Instant>,
-    /// Sleeps end here without an event, as after a signal.
+    /// A sleep ends then without an event, as after a signal.
     signal_at: Option<Instant>,
     next_deadline: Option<Instant>,
     sleeps: Vec<Option<Instant>>,
@@ -30,16 +30,16 @@ struct Toy {
 impl Selector for Toy {
     type Source = ();
 
-    fn register(&mut self, _: (), _: Token, _: Interest, _: Mode) -> Result<(), Error> {
+    fn register(&mut self, (): (), _: Token, _: Interest, _: Mode) -> Result<(), Error> {
         self.is_registered = true;
         Ok(())
     }
 
-    fn modify(&mut self, _: (), _: Token, _: Interest, _: Mode) -> Result<(), Error> {
+    fn modify(&mut self, (): (), _: Token, _: Interest, _: Mode) -> Result<(), Error> {
         Ok(())
     }
 
-    fn deregister(&mut self, _: (), _: Token) -> Result<(), Error> {
+    fn deregister(&mut self, (): (), _: Token) -> Result<(), Error> {
         self.is_registered = false;
         Ok(())
     }

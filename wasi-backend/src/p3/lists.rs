@@ -1,8 +1,8 @@
 //! Memory for the lists that calls return later: messages and addresses.
 //!
 //! A host asks for this memory by `cabi_realloc` when a call completes, and does not say which one.
-//! So there is a page for each call that can be in flight, and one to spare for a text that an error
-//! may have. Whichever completes takes any of them.
+//! So there is a page for each call that can be in flight, and one to spare for a text that an
+//! error may have. Whichever completes takes any of them.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
@@ -49,7 +49,7 @@ pub(super) fn reserve() -> Result<(), Error> {
 }
 
 /// Cancels a reservation, when the memory of its result was
-/// [given back](give_back_result).
+/// [recycled](recycle_result).
 pub(super) fn cancel() {
     RESERVED.fetch_sub(1, Relaxed);
 }
@@ -65,18 +65,18 @@ pub(crate) fn take(size: usize) -> Option<*mut u8> {
     Some(page.cast())
 }
 
-/// Gives back the memory of a result, `result<list<T>, error-code>` and maybe more: the list, or the
-/// text that the error may have if it is this case.
-pub(super) fn give_back_result([failed, start, has_text, text]: [u32; 4], text_case: u32) {
+/// Gives back the memory of a result, `result<list<T>, error-code>` and maybe more: the list, or
+/// the text that the error may have if it is this case.
+pub(super) fn recycle_result([failed, start, has_text, text]: [u32; 4], text_case: u32) {
     if failed & CASE == 0 {
-        give_back(start);
+        recycle(start);
     } else if start & CASE == text_case && has_text & CASE != 0 {
-        give_back(text);
+        recycle(text);
     }
 }
 
 /// Gives back the memory of a list, if it is a page of this file.
-fn give_back(list: u32) {
+fn recycle(list: u32) {
     let list: *mut Page = ptr::with_exposed_provenance_mut(list as usize);
     let mut page = NEWEST.load(Relaxed);
     while !page.is_null() && page != list {

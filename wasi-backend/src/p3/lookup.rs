@@ -116,7 +116,7 @@ fn release(platform: &mut WaitableSet, slot: usize) {
     let state = platform.endpoints.at(slot).platform.side(Direction::Read).state;
     if platform.cancel_call(slot, Direction::Read) || state == State::Ready {
         // The addresses, or the text of an error.
-        lists::give_back_result(platform.read_aheads[slot].words::<0, 4>(), TEXT);
+        lists::recycle_result(platform.read_aheads[slot].words::<0, 4>(), TEXT);
     }
     lists::cancel();
 }

@@ -162,7 +162,7 @@ fn finish(
 fn record_sent(platform: &mut WaitableSet, slot: usize) {
     let result @ [failed, case, ..] = platform.read_aheads[slot].words::<SENT, 4>();
     if failed & CASE != 0 {
-        lists::give_back_result(result, TEXT);
+        lists::recycle_result(result, TEXT);
         let side = platform.endpoints.at(slot).platform.side(Direction::Write);
         side.error = Some(error(case & CASE));
     }
@@ -177,7 +177,7 @@ fn release(platform: &mut WaitableSet, slot: usize) {
     let state = platform.endpoints.at(slot).platform.side(Direction::Read).state;
     if platform.cancel_call(slot, Direction::Read) || state == State::Ready {
         // A message that was received, or the text of an error.
-        lists::give_back_result(platform.read_aheads[slot].words::<0, 4>(), TEXT);
+        lists::recycle_result(platform.read_aheads[slot].words::<0, 4>(), TEXT);
     }
     platform.cancel_call(slot, Direction::Write);
     lists::cancel();
@@ -203,7 +203,7 @@ impl Datagrams for WaitableSet {
         self.mark_used(slot, Direction::Read, false);
         let result = [failed, start, len, sender[0]];
         if failed & CASE != 0 {
-            lists::give_back_result(result, TEXT);
+            lists::recycle_result(result, TEXT);
             return Err(error(start & CASE));
         }
         let received = len as usize;
@@ -215,7 +215,7 @@ impl Datagrams for WaitableSet {
             let start = core::ptr::with_exposed_provenance::<u8>(start as usize);
             core::ptr::copy_nonoverlapping(start, buffer.as_mut_ptr(), length);
         };
-        lists::give_back_result(result, TEXT);
+        lists::recycle_result(result, TEXT);
         let sender = Some(socket_address(sender));
         Ok(Datagram { length, is_truncated: length < received, sender })
     }

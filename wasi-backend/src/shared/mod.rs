@@ -2,9 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each backend uses a part of it")]
 
 pub(crate) mod direction;
-pub(crate) mod pair_array;
 #[cfg(all(target_arch = "wasm32", any(target_env = "p2", feature = "waitable-set")))]
 pub(crate) mod pages;
+pub(crate) mod pair_array;
 pub(crate) mod poll_list;
 #[cfg(all(target_arch = "wasm32", any(target_env = "p2", feature = "waitable-set")))]
 pub(crate) mod realloc;

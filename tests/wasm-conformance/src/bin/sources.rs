@@ -9,11 +9,11 @@
 //! It prints a line for each thing that happens, looks up each line of its input, sends each
 //! message and what each client says back to its sender, and ends when its input does.
 
+#[cfg(target_env = "p2")]
+use selkie::ErrorKind;
 use selkie::memory::HeapLoop;
 use selkie::platform::{Socket, Transport};
 use selkie::{Context, Error, Event, EventLoop, Handler, Interest, Mode, Token};
-#[cfg(target_env = "p2")]
-use selkie::ErrorKind;
 
 /// Number of sources at most.
 const SOURCES: usize = 16;
@@ -110,7 +110,10 @@ impl Sources {
             Ok(source) => self.watch(context, source, Purpose::LookUp).expect("there is room"),
             Err(error) => {
                 let kind = error.kind();
-                assert!(matches!(kind, ErrorKind::AddressUnavailable | ErrorKind::PermissionDenied));
+                assert!(matches!(
+                    kind,
+                    ErrorKind::AddressUnavailable | ErrorKind::PermissionDenied
+                ));
                 println!("not looked up, without -S allow-ip-name-lookup");
             }
         }
