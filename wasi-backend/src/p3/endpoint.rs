@@ -36,15 +36,18 @@ pub(super) enum Kind {
 pub(super) struct Functions {
     /// Starts an operation in one direction, if its readiness is unknown.
     pub(super) request: fn(&mut WaitableSet, usize, Direction),
-    /// Processes an event about one direction. Returns whether it changes its readiness.
-    pub(super) finish: fn(&mut WaitableSet, usize, Direction, WaitableEvent) -> bool,
-    /// Returns the error that ended its stream, by the future of that.
-    pub(super) end_reason: fn(u32) -> Option<Error>,
+    /// Processes an event about one direction.
+    pub(super) finish: fn(&mut WaitableSet, usize, Direction, WaitableEvent),
     /// Cancels what is in flight and drops the handles.
     pub(super) release: fn(&mut WaitableSet, usize),
-    /// Returns the address of this end, if it has one.
-    pub(super) local_address: Option<fn(u32) -> Result<SocketAddr, Error>>,
+    /// Returns the address of this end.
+    pub(super) local_address: fn(u32) -> Result<SocketAddr, Error>,
 }
+
+/// The answer of a source without an address.
+#[cfg(target_arch = "wasm32")]
+pub(super) const NO_ADDRESS: Result<SocketAddr, Error> =
+    Err(Error::new(selkie_core::ErrorKind::InvalidInput));
 
 /// An event of the host about a waitable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,8 +45,7 @@ impl WaitableSet {
     pub fn local_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
         let &mut Endpoint { socket, functions, .. } = &mut self.endpoints.get(socket)?.1.platform;
         if let Some(functions) = functions {
-            let address = functions.local_address.ok_or(Error::new(ErrorKind::InvalidInput))?;
-            return address(socket);
+            return (functions.local_address)(socket);
         }
         let mut returned = Returned::EMPTY;
         // SAFETY: the place for the result is as large as the result.
@@ -126,16 +125,19 @@ impl WaitableSet {
     /// Closes the source at a place, if there is one. cancel-in-set, end-is-final: first the
     /// operations in flight, then the streams, then the socket.
     pub(super) fn release(&mut self, slot: usize) {
-        let Some(kind) = self.endpoints.find(slot).map(|source| source.platform.kind) else {
-            return;
-        };
+        let Some(source) = self.endpoints.find(slot) else { return };
+        let Endpoint { kind, functions, socket, .. } = source.platform;
         self.queue.remove(&mut self.endpoints, slot);
-        if let Some(functions) = self.endpoints.at(slot).platform.functions {
-            (functions.release)(self, slot);
-            self.endpoints.at(slot).platform.kind = Kind::Vacant;
-            self.endpoints.vacate(slot);
-            return;
+        match functions {
+            Some(functions) => (functions.release)(self, slot),
+            None => self.release_socket(slot, kind, socket),
         }
+        self.endpoints.at(slot).platform.kind = Kind::Vacant;
+        self.endpoints.vacate(slot);
+    }
+
+    /// Closes a TCP socket and its streams.
+    fn release_socket(&mut self, slot: usize, kind: Kind, socket: u32) {
         if kind == Kind::Attempt {
             self.cancel_call(slot, Direction::Write);
             self.endpoints.at(slot).platform.sides = [Side::NONE; 2];
@@ -160,8 +162,7 @@ impl WaitableSet {
                 abi::result_drop(side.result);
             }
         }
-        self.endpoints.at(slot).platform.kind = Kind::Vacant;
-        abi::socket_drop(self.endpoints.vacate(slot).socket);
+        abi::socket_drop(socket);
     }
 }
 

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use selkie_core::{Error, ErrorKind};
 
 use super::address::CASE;
-use super::endpoint::{Functions, Kind, State};
+use super::endpoint::{Functions, Kind, NO_ADDRESS, State};
 use super::{WaitableSet, lists};
 use crate::shared::direction::Direction;
 use crate::shared::socket_table::Socket;
@@ -19,10 +19,11 @@ unsafe extern "C" {
 static LOOKUP: Functions = Functions {
     // It has one call, which is in flight from the beginning.
     request: |_, _, _| {},
-    finish: WaitableSet::finish_call,
-    end_reason: |_| None,
+    finish: |platform, slot, direction, event| {
+        platform.finish_call(slot, direction, event);
+    },
     release,
-    local_address: None,
+    local_address: |_| NO_ADDRESS,
 };
 
 /// The case of an error that may have a text.

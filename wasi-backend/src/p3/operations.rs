@@ -32,13 +32,12 @@ impl WaitableSet {
             (Kind::Listener, Direction::Read) => unsafe {
                 abi::accept_read(end, read_ahead.socket_place(), 1)
             },
-            (Kind::Other, _) => {
+            _ => {
                 if let Some(functions) = endpoint.functions {
                     (functions.request)(self, slot, direction);
                 }
                 return;
             }
-            _ => return,
         };
         if !outcome.is_blocked() {
             return self.record_outcome(slot, direction, outcome);
@@ -69,13 +68,10 @@ impl WaitableSet {
     /// Records the end of a stream and its reason.
     pub(super) fn record_end(&mut self, slot: usize, direction: Direction) {
         let endpoint = &mut self.endpoints.at(slot).platform;
-        let (kind, functions) = (endpoint.kind, endpoint.functions);
+        let kind = endpoint.kind;
         let side = endpoint.side(direction);
         side.state = State::Ended;
-        side.error = match functions {
-            Some(functions) => (functions.end_reason)(side.result),
-            None => end_reason(kind, side.result),
-        };
+        side.error = end_reason(kind, side.result);
     }
 
     /// Sleeps until there is an event, and handles it.
@@ -126,12 +122,7 @@ impl WaitableSet {
         let direction = Direction::BOTH[(owner & 1) as usize];
         let endpoint = &mut self.endpoints.at(slot).platform;
         if let (Kind::Other, Some(functions)) = (endpoint.kind, endpoint.functions) {
-            let was_in_flight = endpoint.side(direction).state == State::InFlight;
-            if (functions.finish)(self, slot, direction, WaitableEvent { kind, code: word }) {
-                self.in_flight -= usize::from(was_in_flight);
-                self.enqueue(slot);
-            }
-            return;
+            return (functions.finish)(self, slot, direction, WaitableEvent { kind, code: word });
         }
         let is_attempt = endpoint.kind == Kind::Attempt;
         let is_done = !is_attempt || word == abi::SUBTASK_RETURNED;
@@ -212,6 +203,8 @@ impl WaitableSet {
         let subtask = core::mem::take(&mut side.end);
         self.owners.remove(subtask);
         abi::subtask_drop(subtask);
+        self.in_flight -= 1;
+        self.enqueue(slot);
         true
     }
 
@@ -254,9 +247,12 @@ pub(super) fn cancel_stream(end: u32, direction: Direction) -> Outcome {
 }
 
 /// Returns the error that ended a stream, or `None` if the peer has ended it. The future of the
-/// stream has it.
+/// stream has it. Of standard input it is not asked for, since that future has a type of its own.
 #[cold]
 fn end_reason(kind: Kind, future: u32) -> Option<Error> {
+    if kind == Kind::Input {
+        return None;
+    }
     if kind != Kind::Stream || future == 0 {
         return Some(Error::new(ErrorKind::Other));
     }

@@ -71,9 +71,8 @@ const TEXT: u32 = 14;
 static UDP: Functions = Functions {
     request,
     finish,
-    end_reason: |_| None,
     release,
-    local_address: Some(local_address),
+    local_address,
 };
 
 impl WaitableSet {
@@ -145,17 +144,10 @@ fn request(platform: &mut WaitableSet, slot: usize, direction: Direction) {
     platform.record_call(slot, direction, word);
 }
 
-fn finish(
-    platform: &mut WaitableSet,
-    slot: usize,
-    direction: Direction,
-    event: WaitableEvent,
-) -> bool {
-    let is_done = platform.finish_call(slot, direction, event);
-    if is_done && direction == Direction::Write {
+fn finish(platform: &mut WaitableSet, slot: usize, direction: Direction, event: WaitableEvent) {
+    if platform.finish_call(slot, direction, event) && direction == Direction::Write {
         record_sent(platform, slot);
     }
-    is_done
 }
 
 /// Records the result of a call that has sent a message, or failed to.

@@ -2,8 +2,8 @@
 
 use selkie_core::{Error, ErrorKind};
 
-use super::abi::{self, Outcome};
-use super::endpoint::{Functions, Kind, Side, State, WaitableEvent};
+use super::abi;
+use super::endpoint::{Functions, Kind, NO_ADDRESS, Side, State, WaitableEvent};
 use super::WaitableSet;
 use crate::shared::direction::Direction;
 use crate::shared::socket_table::Socket;
@@ -13,10 +13,6 @@ unsafe extern "C" {
     /// Writes a stream and a future.
     #[link_name = "read-via-stream"]
     fn read_via_stream(result: *mut [u32; 2]);
-    #[link_name = "[async-lower][future-read-1]read-via-stream"]
-    fn result_read(future: u32, result: *mut [u8; 2]) -> Outcome;
-    #[link_name = "[future-cancel-read-1]read-via-stream"]
-    safe fn result_cancel(future: u32) -> Outcome;
     #[link_name = "[future-drop-readable-1]read-via-stream"]
     safe fn result_drop(future: u32);
 }
@@ -25,16 +21,7 @@ unsafe extern "C" {
 static INPUT: Functions = Functions {
     // Its operations are those of a connection.
     request: |_, _, _| {},
-    finish: |_, _, _, _| false,
-    end_reason: |future| {
-        let mut result = [0; 2];
-        // SAFETY: the place is large enough, and the read is cancelled below if it is not done.
-        let outcome = unsafe { result_read(future, &raw mut result) };
-        if outcome.is_blocked() && !result_cancel(future).is_completed() {
-            return None;
-        }
-        (result[0] != 0).then_some(Error::new(ErrorKind::Other))
-    },
+    finish: |_, _, _, _| {},
     release: |platform, slot| {
         platform.cancel_operation(slot, Direction::Read);
         let &mut Side { end, result, .. } =
@@ -43,7 +30,7 @@ static INPUT: Functions = Functions {
         abi::stream_drop_readable(end);
         result_drop(result);
     },
-    local_address: None,
+    local_address: |_| NO_ADDRESS,
 };
 
 /// A waitable of the program's own. Its last event is in the fields of the side that it does not
@@ -52,12 +39,12 @@ static WAITABLE: Functions = Functions {
     request: |_, _, _| {},
     finish: |platform, slot, _, event| {
         let endpoint = &mut platform.endpoints.at(slot).platform;
-        endpoint.side(Direction::Read).state = State::Ready;
+        let before = core::mem::replace(&mut endpoint.side(Direction::Read).state, State::Ready);
         let place = endpoint.side(Direction::Write);
         (place.end, place.result) = (event.kind, event.code);
-        true
+        platform.in_flight -= usize::from(before == State::InFlight);
+        platform.enqueue(slot);
     },
-    end_reason: |_| None,
     release: |platform, slot| {
         let &mut Side { end, state, .. } =
             platform.endpoints.at(slot).platform.side(Direction::Read);
@@ -67,7 +54,7 @@ static WAITABLE: Functions = Functions {
         abi::waitable_join(end, 0);
         platform.owners.remove(end);
     },
-    local_address: None,
+    local_address: |_| NO_ADDRESS,
 };
 
 impl WaitableSet {
@@ -128,7 +115,8 @@ impl WaitableSet {
         Ok(WaitableEvent { kind: end, code: result })
     }
 
-    /// Opens standard input as a source that can be read. A read returns 0 at its end.
+    /// Opens standard input as a source that can be read. A read returns 0 at its end, also where a
+    /// failure is the end.
     ///
     /// # Errors
     ///
