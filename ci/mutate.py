@@ -1,13 +1,23 @@
 """Builds all changes of `cargo mutants` into one copy of the project, and tests each of them.
 
-    ci/mutate.py LIST FOLDER TEST...
+    ci/mutate.py LIST FOLDER
 
-LIST is what `cargo mutants --list --json` prints. In a copy of the project in FOLDER, each function
-of core gets its changed bodies beside its own, as ci/plant.py does it, so that one build is enough
-for all. The TESTs are options of `cargo test` such as `--lib`. Their programs run once for each
-change, until the first test fails, or for too long. What comes of it is in the files that `cargo
-mutants` would write, in FOLDER/mutants.out: `caught.txt`, `missed.txt`, `timeout.txt`, and
-`unviable.txt` for what does not compile.
+LIST is what `cargo mutants --list --json` prints. In FOLDER/tree, a copy of the project, each
+function of core gets its changed bodies beside its own, as ci/plant.py does it:
+
+    fn room(&self) -> usize {
+        match crate::planted::number() {
+            7 => return { ...as the seventh change has it... },
+            _ => {}
+        }
+        ...as it is...
+    }
+
+So one build is enough for all. The programs of tests that .cargo/mutants.toml names run once for
+each change, until the first test fails, or for too long. What comes of it is in the files that
+`cargo mutants` would write, in FOLDER/mutants.out: `caught.txt`, `missed.txt`, `timeout.txt`, and
+`unviable.txt` for what does not compile. Functions that constants are made with cannot have a
+switch: patterns for their changes are in `alone.txt`, for `cargo mutants` to try one by one.
 """
 
 import collections
@@ -20,6 +30,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 from plant import SWITCH, functions
@@ -113,7 +124,7 @@ def plant(folder, tests, changes, texts):
                 print(f"error: {file}:{line}: {message}", file=sys.stderr)
             if others:
                 sys.exit(1)
-            return unviable | {change for change in changes if not change.first_line}
+            return unviable
         unviable |= found
         print(f"    {len(unviable)} of {len(changes)} changes do not compile", flush=True)
 
@@ -154,7 +165,9 @@ def outcome(programs, folder, number):
 
 
 def main():
-    entries, folder, tests = json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], sys.argv[3:]
+    entries, folder = json.loads(Path(sys.argv[1]).read_text()), sys.argv[2]
+    with Path(".cargo/mutants.toml").open("rb") as config:
+        tests = tomllib.load(config)["additional_cargo_test_args"]
     tree, results = Path(folder, "tree"), Path(folder, "mutants.out")
     texts = {entry["file"]: Path(entry["file"]).read_text() for entry in entries}
     changes = [Change(n, e, texts[e["file"]]) for n, e in enumerate(entries, 1)]
@@ -165,12 +178,14 @@ def main():
     programs = build(tree, tests)
     if outcome(programs, tree, 0) != "missed":
         sys.exit("error: the tests fail without any change")
-    files = {kind: Path(results, f"{kind}.txt").open("w", buffering=1)
-             for kind in ("caught", "missed", "timeout", "unviable")}
-    for change in changes:
-        if change in unviable:
-            files["unviable"].write(change.name + "\n")
-    viable = [change for change in changes if change not in unviable]
+    files = {
+        kind: Path(results, f"{kind}.txt").open("w", buffering=1)
+        for kind in ("caught", "missed", "timeout", "unviable", "alone")
+    }
+    files["unviable"].writelines(f"{change.name}\n" for change in unviable)
+    viable = [change for change in changes if change.first_line]
+    alone = (change for change in changes if not change.first_line and change not in unviable)
+    files["alone"].writelines(f"^{re.escape(change.name)}$\n".replace("\\ ", " ") for change in alone)
     # In an order of chance, so that the share is that of all if it is stopped early.
     random.shuffle(viable)
     began = time.monotonic()

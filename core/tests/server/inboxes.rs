@@ -20,6 +20,7 @@ on_all! {
     a_paused_service_may_leave_a_full_inbox_for_longer_than_the_input_timeout
     a_service_that_takes_a_byte_now_and_then_keeps_its_full_inbox
     what_is_left_at_the_end_has_a_whole_input_timeout
+    a_service_that_takes_a_byte_now_and_then_keeps_what_is_left_at_the_end
     a_service_that_finishes_is_offered_what_it_left_as_long_as_it_takes_some
     what_a_service_left_is_offered_once_more_when_it_finishes_from_outside
     what_is_left_when_a_connection_lingers_is_given_up
@@ -88,6 +89,22 @@ fn what_is_left_at_the_end_has_a_whole_input_timeout<const KIND: u8>() {
         assert_eq!(rig.closed(client), None);
         rig.pass(Duration::from_nanos(1));
         assert_eq!(rig.closed_for(CloseReason::InputNotTaken), 1);
+    });
+}
+
+fn a_service_that_takes_a_byte_now_and_then_keeps_what_is_left_at_the_end<const KIND: u8>() {
+    let every = Duration::from_millis(1500);
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(move |peer| peer.set_timer(every));
+    service.on_received = Box::new(|_, _| 1);
+    service.on_timed_out = Box::new(move |peer| peer.set_timer(every));
+    service.on_ended = Some(Box::new(|_| ()));
+    with_server::<_, KIND>(Shape::SMALL, INPUT, service, |rig| {
+        let client = rig.connected();
+        rig.send(client, b"012345678");
+        rig.end(client);
+        rig.pass(every * 5);
+        assert_eq!(rig.closed(client), None);
     });
 }
 
@@ -162,6 +179,11 @@ fn a_drain_is_told_at_once_although_a_piece_is_left<const KIND: u8>() {
 
 fn a_failed_write_is_not_followed_by_an_end<const KIND: u8>() {
     let mut service = Scripted::echo();
+    // It takes what it cannot answer.
+    service.on_received = Box::new(|peer, bytes| {
+        peer.send_some(bytes);
+        bytes.len()
+    });
     service.on_ended = Some(Box::new(|_| ()));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();

@@ -92,7 +92,7 @@ fn echoes<const KIND: u8>(rig: &mut Rig<'_, Scripted, KIND>, client: Handle) {
 }
 
 fn each_callback_that_panics_costs_its_own_connection_only<const KIND: u8>() {
-    for callback in CALLBACKS {
+    for (number, callback) in CALLBACKS.into_iter().enumerate() {
         let mut service = Scripted::echo();
         callback(&mut service, Rc::new(Cell::new(FIRST)));
         with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
@@ -105,6 +105,9 @@ fn each_callback_that_panics_costs_its_own_connection_only<const KIND: u8>() {
             panics += settle(rig);
             assert_eq!(panics, 1);
             assert!(rig.closed(bad).is_some());
+            // The last is the callback of a connection that is closed already.
+            let failed = u64::from(number + 1 < CALLBACKS.len());
+            assert_eq!(rig.closed_for(CloseReason::Failed), failed);
             assert_eq!(rig.closed(good), None);
             echoes(rig, good);
             // Slots and buffers are back, and the listener accepts.

@@ -380,6 +380,7 @@ fn a_refused_send_to_another_asks_for_no_call_of_ones_own() {
         with(rig, one, |peer| {
             assert_eq!(peer.send_to(token, &[b'x'; 17]), Err(SendError::TooLong));
         });
+        rig.send(other, b"x");
         rig.settle();
         assert_eq!(rig.server.service().count(|call| matches!(call, Call::Writable(_))), 0);
     });
