@@ -25,6 +25,7 @@ on_all! {
     what_a_service_left_is_offered_once_more_when_it_finishes_from_outside
     what_is_left_when_a_connection_lingers_is_given_up
     a_drain_is_told_at_once_although_a_piece_is_left
+    a_drain_is_told_when_all_that_had_arrived_was_offered
     a_failed_write_is_not_followed_by_an_end
     a_connection_that_closes_with_output_can_be_idle
     a_service_that_finishes_is_called_by_its_timer_before_the_close
@@ -174,6 +175,21 @@ fn a_drain_is_told_at_once_although_a_piece_is_left<const KIND: u8>() {
         assert_eq!(rig.server.service().count(|call| *call == Call::Draining(token)), 1);
         assert_eq!(rig.take(client), b"line\n");
         assert_eq!(rig.closed_for(CloseReason::Drained), 1);
+    });
+}
+
+fn a_drain_is_told_when_all_that_had_arrived_was_offered<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::sink(), |rig| {
+        let client = rig.connected();
+        let token = rig.token(client);
+        rig.send(client, &[b'x'; 60]);
+        let deadline = rig.now + SECOND * 60;
+        rig.server.drain(&mut rig.event_loop.context(), deadline);
+        rig.settle();
+        let calls = &rig.server.service().calls;
+        let told = calls.iter().position(|call| *call == Call::Draining(token)).expect("it is");
+        let bytes = |call: &Call| if let Call::Received(_, bytes) = call { bytes.len() } else { 0 };
+        assert_eq!(calls[..told].iter().map(bytes).sum::<usize>(), 60);
     });
 }
 

@@ -34,7 +34,11 @@ impl Receives<u64> for Postman {
 /// A message whose callback panics.
 const BAD: u64 = 66;
 
-on_all! { messages_are_delivered_in_order_and_flushed a_message_for_a_stale_token_is_dropped_and_counted a_panic_costs_one_message_and_its_connection }
+on_all! {
+    messages_are_delivered_in_order_and_flushed
+    a_message_for_a_stale_token_is_dropped_and_counted
+    a_panic_costs_one_message_and_its_connection
+}
 
 fn messages_are_delivered_in_order_and_flushed<const KIND: u8>() {
     let mailbox = Mailbox::<u64, 8>::new();

@@ -37,8 +37,10 @@ fn a_connection_that_closes_gives_those_who_hold_blocks_no_longer_grace() {
         rig.send(waiter, b"x\n");
         rig.settle();
         rig.pass(SECOND);
-        rig.end(other);
+        let token = rig.token(other);
+        rig.server.with(&mut rig.event_loop.context(), token, |_, peer, ()| peer.abort());
         rig.pass(just_before(SECOND));
+        assert!(rig.closed(other).is_some());
         assert_eq!(rig.closed(holder), None);
         rig.pass(Duration::from_nanos(1));
         assert_eq!(rig.closed_for(CloseReason::BufferNeeded), 1);
@@ -251,7 +253,7 @@ fn who_waits_has_a_whole_grace_however_long_blocks_were_held_before() {
         rig.settle();
         hold_in_line(rig, holder);
         rig.pass(SECOND * 20);
-        assert_eq!(rig.closed_for(CloseReason::BufferNeeded), 0, "nobody waits");
+        assert_eq!(rig.closed_for(CloseReason::BufferNeeded), 0, "no client waits");
         rig.send(second, b"y");
         rig.pass(just_before(SECOND * 2));
         assert_eq!(rig.closed_for(CloseReason::BufferNeeded), 0);

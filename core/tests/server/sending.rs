@@ -14,7 +14,7 @@ use crate::rig::{Rig, Shape, UNLIMITED, with_server};
 use crate::scripted::{Call, Scripted};
 use crate::toy::{Handle, PLATFORM, SERVER};
 
-/// Returns a service that does `act` to whoever sends anything, and takes what was sent.
+/// Returns a service that calls `act` with each peer that sends anything, and takes what was sent.
 fn acting(mut act: impl FnMut(&mut Peer<'_>) + 'static) -> Scripted {
     let mut service = Scripted::sink();
     service.on_received = Box::new(move |peer, bytes| {
@@ -226,7 +226,7 @@ fn the_room_of_each_peer_is_told_on_the_fast_path() {
     let seen = Rc::clone(&log);
     let other = Token::new(2, 1);
     let service = acting(move |peer| {
-        seen.borrow_mut().push((peer.room(), peer.room_of(other), peer.received_max()));
+        seen.borrow_mut().push((peer.room_of(other), peer.room(), peer.received_max()));
     });
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (one, other) = (rig.connected(), rig.connected());
@@ -234,7 +234,7 @@ fn the_room_of_each_peer_is_told_on_the_fast_path() {
         with(rig, other, |peer| peer.send(b"1234567").unwrap());
         rig.send(one, b"x");
         rig.settle();
-        assert_eq!(*log.borrow(), [(16, 9, 16)]);
+        assert_eq!(*log.borrow(), [(9, 16, 16)]);
     });
 }
 
@@ -336,9 +336,9 @@ fn on_the_fast_path_each_peer_has_its_own_timer() {
         let tokens = [one, other].map(|client| rig.token(client));
         rig.send(one, b"x");
         rig.pass(Duration::from_secs(2));
-        let fired =
+        let expired =
             tokens.map(|token| rig.server.service().count(|call| *call == Call::TimedOut(token)));
-        assert_eq!(fired, [0, 1]);
+        assert_eq!(expired, [0, 1]);
     });
 }
 
