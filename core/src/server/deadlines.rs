@@ -158,11 +158,12 @@ impl<P: Transport> Engine<'_, '_, P> {
             Close::Graceful
         };
         let reason = match connection.phase() {
-            // All was sent: the connection counts as closed for its own reason.
-            Phase::Lingering if is_timer_due || is_drain_due => connection.reason(),
             Phase::Open if is_drain_due && self.is_replying() => CloseReason::Expelled,
             Phase::Closing if is_drain_due && has_output => CloseReason::Expelled,
-            Phase::Closing if is_drain_due || is_timer_due => connection.reason(),
+            // All was sent: the connection counts as closed for its own reason.
+            Phase::Closing | Phase::Lingering if is_drain_due || is_timer_due => {
+                connection.reason()
+            }
             // A graceful close would wait for the peer that takes nothing.
             _ if self.stalled_at() <= now => return Some((CloseReason::Stalled, Close::Abort)),
             _ if self.input_due_at() <= now => CloseReason::InputNotTaken,

@@ -5,12 +5,17 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use selkie_core::platform::Close;
-use selkie_core::{CloseReason, Config, ErrorKind, Readiness};
+use selkie_core::{CloseReason, Config, ErrorKind, Peer, Readiness};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, just_before, with_server};
 use crate::scripted::{Call, Scripted};
 use crate::toy::{PLATFORM, SERVER};
+
+/// Pauses reading, as a whole call of the service.
+fn pause(peer: &mut Peer<'_>) {
+    peer.pause_reading();
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 const INPUT: Config = UNLIMITED.input_timeout(Some(Duration::from_secs(2)));
@@ -413,7 +418,7 @@ fn a_full_platform_is_waited_for_only_if_input_was_left() {
 #[test]
 fn a_platform_that_cannot_tell_if_a_peer_is_gone_costs_no_connection() {
     let mut service = Scripted::echo();
-    service.on_opened = Box::new(|peer| peer.pause_reading());
+    service.on_opened = Box::new(pause);
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.socket(client).can_check = false;

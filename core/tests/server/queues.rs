@@ -297,13 +297,13 @@ fn who_waits_for_a_block_is_told_of_a_drain_when_it_was_read() {
 fn who_is_paused_while_it_waits_is_not_read_and_the_next_is() {
     with_server::<_, SERVER>(SCARCE, UNLIMITED, Scripted::lines(), |rig| {
         let [holder, paused, next] = [(); 3].map(|()| rig.connected());
-        let [pauser, token] = [rig.token(holder), rig.token(paused)];
+        let [caller, token] = [rig.token(holder), rig.token(paused)];
         hold_both(rig, holder);
         for client in [paused, next] {
             rig.send(client, b"x\n");
             rig.settle();
         }
-        rig.server.with(&mut rig.event_loop.context(), pauser, |_, peer, ()| {
+        rig.server.with(&mut rig.event_loop.context(), caller, |_, peer, ()| {
             peer.pause_reading_of(token);
         });
         rig.settle();
@@ -312,7 +312,7 @@ fn who_is_paused_while_it_waits_is_not_read_and_the_next_is() {
         rig.settle();
         assert_eq!(rig.take(next), b"x\n");
         assert_eq!(rig.socket(paused).incoming.len(), 2);
-        rig.server.with(&mut rig.event_loop.context(), pauser, |_, peer, ()| {
+        rig.server.with(&mut rig.event_loop.context(), caller, |_, peer, ()| {
             peer.resume_reading_of(token);
         });
         rig.settle();
