@@ -66,9 +66,9 @@ at_most() {
 
 # smaller_module MODULE OUTPUT: what Binaryen makes of a module. Without it the same is a tenth
 # larger, and works as well. Its blocks are laid out anew between two rounds. No load and no
-# division of Rust's is there for its trap: the checks are instructions of their own. The lowest KiB of
-# memory is the far end of a stack of 32 KiB, which is never that deep, so a place below it is none
-# that a sum has wrapped to.
+# division of Rust's is there for its trap: the checks are instructions of their own. The lowest
+# KiB of memory is the far end of a stack of 32 KiB, which is never that deep, so a place below it
+# is none that a sum has wrapped to.
 smaller_module() {
     if ! have wasm-opt; then
         say "wasm-opt (Debian: binaryen) is missing: the component is larger than it need be"

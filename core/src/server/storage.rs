@@ -109,8 +109,8 @@ pub trait ServerMemory<Source, Session> {
     /// need is not part of the program.
     const LIMITS: bool = false;
 
-    /// True if there may be fewer than two buffers for each connection, so that connections may have
-    /// to wait for one. Without it, what waiting needs is not part of the program.
+    /// True if there may be fewer than two buffers for each connection, so that connections may
+    /// have to wait for one. Without it, what waiting needs is not part of the program.
     const SHARES_BUFFERS: bool = true;
 
     /// Lends the tables. They are the same in each call, and keep what was written to them.

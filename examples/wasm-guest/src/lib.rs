@@ -37,9 +37,8 @@ use static_cell::ConstStaticCell;
 /// 64 clients and the listener.
 const SLOTS: usize = 65;
 /// The most bytes of one read, and of pending output to a client.
-const BLOCK_SIZE: usize = 4096;
-/// Two for each client, so that none waits for another's. Pages that are never used cost the host
-/// nothing.
+const BLOCK_SIZE: usize = 1024;
+/// The number of blocks for bytes that wait: two for each client, so that none waits for another.
 const BLOCKS: usize = 2 * SLOTS;
 
 /// All memory that is used, as one.
