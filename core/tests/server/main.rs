@@ -16,6 +16,7 @@ mod holding;
 mod inboxes;
 mod limits;
 mod misuse;
+mod parts;
 mod peers;
 mod pool;
 mod posting;

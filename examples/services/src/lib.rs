@@ -19,7 +19,7 @@ pub mod tasks;
 
 pub use chat::{Chat, ChatCounters, Member, Seat};
 pub use dns::{DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, HostEntry, PendingQuery};
-pub use echo::Echo;
+pub use echo::{Echo, UndrainedEcho};
 pub use http::{Http, HttpSession};
 pub use kv::{Chain, Entry, Flight, Kv, Parcel, ShardTables, ShardedKv, Store, StoreError};
 pub use pool::{Client, Pool, PoolCounters, count_primes_below};

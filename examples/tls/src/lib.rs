@@ -183,6 +183,7 @@ impl<S: Service> Service for Tls<S> {
     type Session = S::Session;
 
     const TICK: Option<Duration> = S::TICK;
+    const DRAINS: bool = S::DRAINS;
 
     fn tick(&mut self, peers: &mut Peers<'_>) {
         let mut ops = TlsOps { below: peers.ops(), streams: &mut self.streams };
