@@ -12,7 +12,8 @@ use core::time::Duration;
 use cortex_m_rt::entry;
 use defmt_semihosting as _;
 use embedded_io::{Read, ReadReady, Write, WriteReady};
-use firmware::board::{self, Board, ethernet::Ethernet, stack, uart::Uart};
+use firmware::board::lm3s6965::{Lm3s6965, ethernet::Ethernet, uart::Uart};
+use firmware::board::{self, Parts, stack};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use heapless::Vec;
@@ -70,7 +71,7 @@ struct Counters {
 
 #[entry]
 fn main() -> ! {
-    let Some(Board { mut clock, mut ethernet, mut uart }) = Board::take() else {
+    let Some(Parts { mut clock, mut ethernet, mut uart }) = Parts::<Lm3s6965>::take() else {
         defmt::panic!("the board starts once")
     };
     let seed = clock.now().as_nanos();

@@ -6,7 +6,7 @@ use crate::settings::FRAME_MAX;
 
 /// A received frame, in the driver's memory.
 #[derive(Debug)]
-pub struct Received<'a>(pub(super) &'a [u8]);
+pub struct Received<'a>(pub &'a mut [u8]);
 
 impl phy::RxToken for Received<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
@@ -15,7 +15,8 @@ impl phy::RxToken for Received<'_> {
 }
 
 /// Returns the capabilities of a device with room for one frame in each direction.
-pub(super) fn capabilities() -> DeviceCapabilities {
+#[must_use]
+pub fn capabilities() -> DeviceCapabilities {
     let mut capabilities = DeviceCapabilities::default();
     capabilities.medium = Medium::Ethernet;
     capabilities.max_transmission_unit = FRAME_MAX;

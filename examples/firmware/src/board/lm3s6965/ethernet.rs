@@ -114,7 +114,7 @@ impl Device for Ethernet {
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Sent<'_>)> {
         let length = self.take()?;
         let Self { registers, received, sent } = self;
-        Some((Received(&received[LENGTH..LENGTH + length]), Sent { registers, frame: sent }))
+        Some((Received(&mut received[LENGTH..LENGTH + length]), Sent { registers, frame: sent }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sent<'_>> {

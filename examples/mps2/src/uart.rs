@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 
-use crate::board::registers::Registers;
+use firmware::board::registers::Registers;
 
 const UART0: usize = 0x4000_4000;
 /// Data.

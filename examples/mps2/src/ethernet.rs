@@ -8,9 +8,9 @@ use smoltcp::phy::{self, Device, DeviceCapabilities};
 use smoltcp::time::Instant;
 use static_cell::ConstStaticCell;
 
-use crate::board::frame::{self, Received};
-use crate::board::registers::Registers;
-use crate::settings::{FRAME_MAX, HARDWARE_ADDRESS};
+use firmware::board::frame::{self, Received};
+use firmware::board::registers::Registers;
+use firmware::settings::{FRAME_MAX, HARDWARE_ADDRESS};
 
 const LAN9118: usize = 0x4020_0000;
 /// The FIFOs.
@@ -127,7 +127,7 @@ impl Device for Ethernet {
     fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Sent<'_>)> {
         let length = self.take()?;
         let Self { registers, received, sent } = self;
-        Some((Received(&received[..length]), Sent { registers, frame: sent }))
+        Some((Received(&mut received[..length]), Sent { registers, frame: sent }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sent<'_>> {
