@@ -3,28 +3,13 @@
 set -euo pipefail
 source ci/common.sh
 
-# need_qemu COMMAND PACKAGE: installs an emulator, where it is missing.
-need_qemu() {
-    have "$1" && return
-    have apt-get || not_run "$1 is missing; please install it"
-    local as_root=""
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    say "installing $2, because $1 is missing"
-    {
-        $as_root apt-get update -q
-        # What it recommends is for screens and sound, and ten times as large.
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy --no-install-recommends \
-            -o DPkg::Lock::Timeout=300 "$2"
-    } >/dev/null || fail "apt-get could not install $2"
-}
-
-need_qemu qemu-system-arm qemu-system-arm
+have qemu-system-arm || have apt-get || not_run "qemu-system-arm is missing; please install it"
+# What they recommend is for screens and sound, and ten times as large.
+need qemu-system-arm --no-install-recommends qemu-system-arm
 # Newer releases of Debian have it in a package of its own.
-if apt-cache show qemu-system-riscv >/dev/null 2>&1; then
-    need_qemu qemu-system-riscv32 qemu-system-riscv
-else
-    need_qemu qemu-system-riscv32 qemu-system-misc
-fi
+riscv=qemu-system-misc
+! apt-cache show qemu-system-riscv >/dev/null 2>&1 || riscv=qemu-system-riscv
+need qemu-system-riscv32 --no-install-recommends "$riscv"
 need curl curl
 need readelf binutils
 need_target thumbv7m-none-eabi
