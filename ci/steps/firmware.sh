@@ -48,6 +48,11 @@ run python3 check/clients.py "$built/mps2_echo"
 run python3 check/services.py "$built"/{mps2_http,mps2_chat}
 unset SELKIE_MACHINE
 
+# Sockets of the program's own: smoltcp has more features here.
+run cargo clippy --locked --profile firmware --package dhcp -- -D warnings
+run cargo build --locked --profile firmware --package dhcp
+run python3 check/services.py "$built/dhcp"
+
 # A UART, and no network.
 cd "$root/examples/uart"
 for board in "microbit thumbv6m-none-eabi" "virt riscv32imac-unknown-none-elf"; do

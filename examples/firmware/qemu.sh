@@ -3,6 +3,7 @@
 #
 #   TCP     port 7 of the board (or SELKIE_BOARD_PORT) is ports 7000 to 7003 of 127.0.0.1 (or the
 #           list in SELKIE_PORTS): the emulated network takes one new connection at a time on each
+#   address SELKIE_BOARD_ADDRESS is that of the board, where it is not 10.0.2.15
 #   network cut off from the host but for that; SELKIE_NETWORK, in QEMU's words, changes it
 #   UART    standard input and output (or SELKIE_SERIAL, in QEMU's words): type `stats`, or `drain`
 #           to end it
@@ -14,7 +15,7 @@ set -euo pipefail
 elf=$1
 forwards=""
 for port in ${SELKIE_PORTS-7000 7001 7002 7003}; do
-    forwards="$forwards,hostfwd=tcp:127.0.0.1:$port-10.0.2.15:${SELKIE_BOARD_PORT-7}"
+    forwards="$forwards,hostfwd=tcp:127.0.0.1:$port-${SELKIE_BOARD_ADDRESS-10.0.2.15}:${SELKIE_BOARD_PORT-7}"
 done
 
 folder=$(mktemp -d)

@@ -136,6 +136,7 @@ impl<T: TxToken> phy::TxToken for Sent<T> {
 }
 
 /// Converts the directions in which a checksum is computed or checked.
+#[allow(clippy::match_wildcard_for_single_variants, reason = "the last is the default of both")]
 fn checksum(from: Checksum) -> phy::Checksum {
     match from {
         Checksum::Rx => phy::Checksum::Rx,

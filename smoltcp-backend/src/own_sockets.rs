@@ -18,21 +18,21 @@ impl<'a, D: Device> Network<'a, D> {
     /// # let address = EthernetAddress([2, 0, 0, 0, 0, 1]);
     /// # let interface =
     /// #     Interface::new(iface::Config::new(address.into()), &mut device, Instant::ZERO);
-    /// use smoltcp::socket::tcp;
+    /// use smoltcp::socket::tcp::{Socket, SocketBuffer};
+    /// use smoltcp::wire::{IpAddress, IpEndpoint};
     ///
     /// // Two sockets of the network's, and a set with a place for one more.
     /// type Memory<'a> = StaticNetwork<'a, 2, 1, 3, 64, 64, 3>;
     /// let memory: &mut Memory = Box::leak(Box::new(StaticNetwork::with_own()));
     /// let mut network = Network::new(device, interface, Config::DEFAULT, memory.storage());
     ///
-    /// let (received, sent) = (tcp::SocketBuffer::new([0; 64]), tcp::SocketBuffer::new([0; 64]));
-    /// # let (received, sent) = (
-    /// #     tcp::SocketBuffer::new(Box::leak(Box::new([0; 64])).as_mut_slice()),
-    /// #     tcp::SocketBuffer::new(Box::leak(Box::new([0; 64])).as_mut_slice()),
-    /// # );
-    /// let handle = network.add_socket(tcp::Socket::new(received, sent)).expect("a free place");
-    /// let (socket, interface) = network.own_socket::<tcp::Socket<'_>>(handle);
-    /// assert!(socket.connect(interface.context(), ([10, 0, 2, 2], 7), 49_000).is_err());
+    /// // Its buffers, usually in a `static`.
+    /// let buffer = || SocketBuffer::new(Box::leak(Box::new([0; 64])).as_mut_slice());
+    /// let handle = network.add_socket(Socket::new(buffer(), buffer())).expect("a free place");
+    /// let (socket, interface) = network.own_socket::<Socket<'_>>(handle);
+    /// let address = IpEndpoint::new(IpAddress::v4(10, 0, 2, 2), 7);
+    /// let connected = socket.connect(interface.context(), address, 49_000);
+    /// assert!(connected.is_err(), "the interface has no address yet");
     /// ```
     ///
     /// # Errors

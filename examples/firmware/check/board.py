@@ -57,7 +57,9 @@ class Board:
     has booted when it logs that it listens.
     """
 
-    def __init__(self, elf, port=7, network="restrict=on", has_console=True):
+    def __init__(
+        self, elf, port=7, network="restrict=on", has_console=True, address="10.0.2.15"
+    ):
         console_port, *self.ports = free_ports(1 + PORTS)
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
@@ -68,6 +70,7 @@ class Board:
             SELKIE_PORTS=" ".join(map(str, self.ports)),
             SELKIE_SERIAL=f"tcp:127.0.0.1:{console_port},server=on,wait=off",
             SELKIE_LOG=str(self.log_path),
+            SELKIE_BOARD_ADDRESS=address,
             SELKIE_BOARD_PORT=str(port),
             SELKIE_NETWORK=network,
         )

@@ -3,7 +3,7 @@
     python3 check/services.py ELF...
 
 A file's name ends in the name of its service: `http`, `chat`, `async_frames` or `async_proxy`; or
-in the name of what it runs in, `embassy` or `rtic_echo`.
+in the name of what it runs in, `embassy`, `rtic_echo` or `dhcp`.
 """
 
 import os
@@ -17,7 +17,7 @@ import threading
 import time
 import unittest
 
-from board import PATIENCE, Board, exchange, receive, wait_for
+from board import PATIENCE, Board, exchange, free_ports, receive, wait_for
 
 LINE = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-\n"
 MACHINE = os.environ.get("SELKIE_MACHINE", "lm3s6965evb")
@@ -299,7 +299,7 @@ class Tasks(unittest.TestCase):
 
     def test_interleaved_clients_churn_and_a_half_close(self):
         for elf in self.elves:
-            with self.subTest(elf), Board(elf, has_console=False) as board:
+            with self.subTest(elf), self.board(elf) as board:
                 self.check_clients(board)
                 for _ in range(20):
                     with board.connect() as client:
@@ -315,6 +315,9 @@ class Tasks(unittest.TestCase):
                 if elf.endswith("embassy"):
                     wait_for(lambda: "2 s in another task" in board.log(), "the other task")
                 board.check()
+
+    def board(self, elf):
+        return Board(elf, has_console=False)
 
     def check_clients(self, board):
         clients = [board.connect() for _ in range(4)]
@@ -333,6 +336,39 @@ class Tasks(unittest.TestCase):
         client.shutdown(socket.SHUT_WR)
 
 
+class Dhcp(Tasks):
+    """An address from DHCP, and messages beside the server."""
+
+    address = "10.0.3.77"
+
+    def board(self, elf):
+        [self.messages] = free_ports(1)
+        # A network that is cut off takes no messages from the board.
+        network = f"restrict=off,net=10.0.3.0/24,dhcpstart={self.address}"
+        network += f",hostfwd=udp:127.0.0.1:{self.messages}-{self.address}:7"
+        return Board(elf, network=network, has_console=False, address=self.address)
+
+    def check_clients(self, board):
+        self.assertIn(f"listening on {self.address}:7", board.log())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(1)
+            for turn in range(20):
+                self.ask(client, b"message %d" % turn)
+        super().check_clients(board)
+
+    def ask(self, client, message):
+        """Sends a message until it is sent back: a lost one is no failure."""
+        for _ in range(20):
+            client.sendto(message, ("127.0.0.1", self.messages))
+            try:
+                while client.recv(100) != message:
+                    pass
+                return
+            except TimeoutError:
+                pass
+        self.fail("no message is sent back")
+
+
 def service_of(elf):
     """Returns the class of tests for a firmware."""
     for case in (Http, Chat, AsyncFrames, AsyncProxy):
@@ -342,6 +378,9 @@ def service_of(elf):
     if elf.endswith(("embassy", "rtic_echo")):
         Tasks.elves = [elf]
         return Tasks
+    if elf.endswith("dhcp"):
+        Dhcp.elves = [elf]
+        return Dhcp
     raise SystemExit(f"no checks for {elf}")
 
 

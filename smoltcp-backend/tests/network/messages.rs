@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use selkie_core::platform::{Close, Datagrams, Selector, Transport};
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Token};
 use selkie_smoltcp::{Config, Socket};
-use smoltcp::socket::udp;
-use smoltcp::wire::IpEndpoint;
+use smoltcp::socket::{dns, udp};
+use smoltcp::wire::{DnsQueryType, IpAddress, IpEndpoint};
 
 use crate::link::Link;
 use crate::world::{self, LOCAL, REMOTE};
@@ -111,4 +111,31 @@ fn an_unbound_socket_and_one_that_is_a_source_are_refused() {
     link.local.close(source, Close::Graceful).unwrap();
     link.local.own_socket::<udp::Socket<'_>>(handle).0.bind(PORT).unwrap();
     assert!(link.local.datagrams(handle).is_ok());
+}
+
+#[test]
+fn a_name_is_looked_up_beside_clients() {
+    let mut link = Link::with_own(2, 256, Config::DEFAULT, 1);
+    let socket = dns::Socket::new(&[REMOTE.into()], vec![]);
+    let Ok(handle) = link.local.add_socket(socket) else { panic!("there is a place") };
+    let server = link.remote.bind(53);
+    let (client, _) = link.connect();
+    let (socket, interface) = link.local.own_socket::<dns::Socket<'_>>(handle);
+    let query =
+        socket.start_query(interface.context(), "selkie.test", DnsQueryType::A).expect("a query");
+    let now = link.now;
+    assert_eq!(link.local.next_deadline(now), Some(now), "a question waits to be sent");
+    link.talk();
+    let (question, from) = link.remote.udp(server).recv().expect("the question");
+    // The same, as an answer: of one address.
+    let mut answer = question.to_vec();
+    answer[2..4].copy_from_slice(&[0x81, 0x80]);
+    answer[7] = 1;
+    answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 2, 3]);
+    let to = from.endpoint;
+    link.remote.udp(server).send_slice(&answer, to).unwrap();
+    link.talk();
+    let (socket, _) = link.local.own_socket::<dns::Socket<'_>>(handle);
+    assert_eq!(socket.get_query_result(query).unwrap()[..], [IpAddress::v4(10, 1, 2, 3)]);
+    assert_eq!(link.local.check(client), Ok(()));
 }
