@@ -14,8 +14,8 @@ use core::net::SocketAddr;
 
 use cortex_m_rt::entry;
 use defmt_semihosting as _;
-use firmware::board::lm3s6965::{Lm3s6965, ethernet::Ethernet};
-use firmware::board::{self, Board, Parts};
+use firmware::board::lm3s6965::{Lm3s6965, ethernet::Mac};
+use firmware::board::{self, Parts, frame::Ethernet};
 use firmware::settings::{
     BUFFER, CONNECTIONS, HARDWARE_ADDRESS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS,
 };
@@ -33,7 +33,7 @@ const SLOTS: usize = CONNECTIONS + 2;
 /// The sockets of the server, and those of UDP, DHCP and DNS.
 const SET: usize = SOCKETS + 3;
 
-type Platform = Network<'static, Ethernet>;
+type Platform = Network<'static, Ethernet<Mac>>;
 type Memory = StaticNetwork<'static, SOCKETS, 2, SLOTS, BUFFER, BUFFER, SET>;
 
 static NETWORK: ConstStaticCell<Memory> = ConstStaticCell::new(StaticNetwork::with_own());
@@ -114,7 +114,7 @@ fn main() -> ! {
         };
         // What it changes is polled before the board sleeps.
         if !own.serve(&mut event_loop.platform) {
-            let is_ready = || Lm3s6965::has_frame(event_loop.platform.device());
+            let is_ready = || event_loop.platform.device().is_ready();
             board::sleep(&mut clock, next, is_ready);
         }
     }

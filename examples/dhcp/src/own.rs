@@ -1,6 +1,7 @@
 //! The sockets of the program's own: UDP, DHCP and DNS.
 
-use firmware::board::lm3s6965::ethernet::Ethernet;
+use firmware::board::frame::Ethernet;
+use firmware::board::lm3s6965::ethernet::Mac;
 use firmware::settings::{CONNECTIONS, PORT};
 use selkie_smoltcp::Network;
 use smoltcp::iface::SocketHandle;
@@ -8,7 +9,7 @@ use smoltcp::socket::{dhcpv4, dns, udp};
 use smoltcp::wire::{DnsQueryType, IpAddress, IpCidr, Ipv4Address};
 use static_cell::ConstStaticCell;
 
-type Platform = Network<'static, Ethernet>;
+type Platform = Network<'static, Ethernet<Mac>>;
 
 /// The name that is asked for.
 const NAME: &str = "example.com";

@@ -38,7 +38,7 @@ unsafe fn DefaultHandler(_number: i16) {
 }
 
 /// The MAC.
-pub(crate) struct Mac(ethernet::Ethernet);
+pub(crate) struct Mac(frame::Ethernet<ethernet::Mac>);
 
 impl Mac {
     /// Starts the MAC; once, nothing the second time.
@@ -48,8 +48,8 @@ impl Mac {
         }
         IS_TAKEN.store(true, Ordering::Relaxed);
         // SAFETY: it is the first time, and the interrupts of the devices are masked.
-        let (ethernet, _) = critical_section::with(|_| unsafe { Lm3s6965::start() });
-        Some(Self(ethernet))
+        let (mac, _) = critical_section::with(|_| unsafe { Lm3s6965::start() });
+        Some(Self(frame::Ethernet::new(mac)))
     }
 }
 
@@ -58,7 +58,7 @@ impl Driver for Mac {
     type TxToken<'a> = Sent<'a>;
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(Received<'_>, Sent<'_>)> {
-        if !Lm3s6965::has_frame(&self.0) {
+        if !self.0.is_ready() {
             WAKER.register(context.waker());
             // A frame that arrives from now on ends in an interrupt.
             // SAFETY: the handler shares nothing with the driver but the waker.
@@ -102,7 +102,7 @@ impl embassy_net_driver::RxToken for Received<'_> {
 }
 
 /// Room for a frame.
-pub(crate) struct Sent<'a>(ethernet::Sent<'a>);
+pub(crate) struct Sent<'a>(frame::Sent<'a, ethernet::Mac>);
 
 impl embassy_net_driver::TxToken for Sent<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {

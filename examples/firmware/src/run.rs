@@ -18,7 +18,7 @@ use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
 use static_cell::{ConstStaticCell, StaticCell};
 
-use crate::board::{self, Board, Parts, clock::Clock, stack};
+use crate::board::{self, Board, Parts, clock::Clock, frame::Ethernet, stack, uart::Uart};
 use crate::console::{Command, Console};
 use crate::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, SCRATCH, SOCKETS};
 
@@ -32,8 +32,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_millis(500);
 
 type Platform<B> = Pair<
-    Network<'static, <B as Board>::Ethernet>,
-    SelectorOnly<DevicePoller<<B as Board>::Uart, 1, SLOTS>>,
+    Network<'static, Ethernet<<B as Board>::FramePort>>,
+    SelectorOnly<DevicePoller<Uart<<B as Board>::BytePort>, 1, SLOTS>>,
 >;
 type Source = Either<Socket, Device>;
 type Loop<B> = EventLoop<Platform<B>, &'static mut StaticLoop<SLOTS, EVENTS>>;
@@ -192,8 +192,8 @@ pub fn run<B: Board, S: Service>(
         let next = next.unwrap_or(Instant::MAX).min(end);
         let Pair { first, second, .. } = &mut event_loop.platform;
         let is_ready = || {
-            B::has_frame(first.device())
-                || second.selector.device(*uart).is_some_and(|uart| B::is_uart_ready(uart))
+            first.device().is_ready()
+                || second.selector.device(*uart).is_some_and(|uart| uart.is_ready())
         };
         firmware.sleeps += u64::from(board::sleep(clock, Some(next), is_ready));
     }

@@ -1,16 +1,8 @@
-//! The LAN9118 Ethernet controller, as a device of smoltcp.
-//!
-//! Frames pass word by word through its FIFOs, of several KiB each. This driver has room for one
-//! frame in each direction, as long as the longest that a socket's window asks for: the interface
-//! announces that to its peers by its MTU, and a longer frame is dropped.
+//! The LAN9118 Ethernet controller: frames pass word by word through FIFOs of several KiB.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities};
-use smoltcp::time::Instant;
-use static_cell::ConstStaticCell;
-
-use firmware::board::frame::{self, Received};
+use firmware::board::frame::{Frame, FramePort};
 use firmware::board::registers::Registers;
-use firmware::settings::{FRAME_MAX, HARDWARE_ADDRESS};
+use firmware::settings::HARDWARE_ADDRESS;
 
 const LAN9118: usize = 0x4020_0000;
 /// The FIFOs.
@@ -45,22 +37,11 @@ const FIRST_LAST: u32 = 1 << 13 | 1 << 12;
 /// A received frame has its checksum behind, 4 bytes.
 const CHECKSUM: usize = 4;
 
-/// One frame in words, as the FIFO takes and gives it.
-type Frame = [u8; (FRAME_MAX + CHECKSUM).next_multiple_of(4)];
-
-/// Memory for one frame in each direction. Beside the driver, not in it, so that it is never moved
-/// through the stack.
-static FRAMES: ConstStaticCell<[Frame; 2]> = ConstStaticCell::new([[0; size_of::<Frame>()]; 2]);
-
 /// The controller.
 #[derive(Debug)]
-pub struct Ethernet {
-    registers: Registers,
-    received: &'static mut Frame,
-    sent: &'static mut Frame,
-}
+pub struct Lan9118(Registers);
 
-impl Ethernet {
+impl Lan9118 {
     /// Starts the controller.
     ///
     /// # Safety
@@ -83,79 +64,52 @@ impl Ethernet {
         registers.write(IRQ_CFG, IRQ_CFG_ON);
         registers.write(INT_EN, RSFL);
         registers.write(TX_CFG, TX_CFG_ON);
-        let [received, sent] = FRAMES.take();
-        Self { registers, received, sent }
-    }
-
-    /// Acknowledges the interrupt, and then returns whether a frame waits.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.registers.write(INT_STS, RSFL);
-        self.has_frame()
+        Self(registers)
     }
 
     fn has_frame(&self) -> bool {
-        self.registers.read(RX_FIFO_INF) >> 16 & 0xFF != 0
+        self.0.read(RX_FIFO_INF) >> 16 & 0xFF != 0
+    }
+}
+
+impl FramePort for Lan9118 {
+    const PREFIX: usize = 0;
+
+    fn is_ready(&self) -> bool {
+        self.0.write(INT_STS, RSFL);
+        self.has_frame()
     }
 
-    /// Takes the next frame that is not too long out of the FIFO, and returns its length.
-    fn take(&mut self) -> Option<usize> {
+    fn take(&mut self, frame: &mut Frame) -> Option<usize> {
         while self.has_frame() {
-            let length = (self.registers.read(RX_STATUS) >> 16 & 0x3FFF) as usize;
+            let length = (self.0.read(RX_STATUS) >> 16 & 0x3FFF) as usize;
             for offset in (0..length).step_by(4) {
-                let word = self.registers.read(RX_DATA).to_le_bytes();
-                if let Some(place) = self.received.get_mut(offset..offset + 4) {
+                let word = self.0.read(RX_DATA).to_le_bytes();
+                if let Some(place) = frame.get_mut(offset..offset + 4) {
                     place.copy_from_slice(&word);
                 }
             }
-            if length <= self.received.len() && length > CHECKSUM {
+            if length <= frame.len() && length > CHECKSUM {
                 return Some(length - CHECKSUM);
             }
         }
         None
     }
-}
 
-impl Device for Ethernet {
-    type RxToken<'a> = Received<'a>;
-    type TxToken<'a> = Sent<'a>;
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        frame::capabilities()
+    fn has_room(&self) -> bool {
+        (self.0.read(TX_FIFO_INF) & 0xFFFF) as usize > size_of::<Frame>()
     }
 
-    fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Sent<'_>)> {
-        let length = self.take()?;
-        let Self { registers, received, sent } = self;
-        Some((Received(&mut received[..length]), Sent { registers, frame: sent }))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Sent<'_>> {
-        let room = (self.registers.read(TX_FIFO_INF) & 0xFFFF) as usize;
-        (room > size_of::<Frame>()).then_some(Sent { registers: &self.registers, frame: self.sent })
-    }
-}
-
-/// Room for a frame.
-#[derive(Debug)]
-pub struct Sent<'a> {
-    registers: &'a Registers,
-    frame: &'a mut Frame,
-}
-
-impl phy::TxToken for Sent<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        let result = fill(&mut self.frame[..length]);
+    fn send(&self, frame: &mut Frame, length: usize) {
         // A frame is far shorter than 2^11 bytes.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let size = length as u32;
-        self.registers.write(TX_DATA, FIRST_LAST | size);
-        self.registers.write(TX_DATA, size);
-        for word in self.frame[..length.next_multiple_of(4)].as_chunks::<4>().0 {
-            self.registers.write(TX_DATA, u32::from_le_bytes(*word));
+        self.0.write(TX_DATA, FIRST_LAST | size);
+        self.0.write(TX_DATA, size);
+        for word in frame[..length.next_multiple_of(4)].as_chunks::<4>().0 {
+            self.0.write(TX_DATA, u32::from_le_bytes(*word));
         }
         // The status of each frame is taken out, or its FIFO fills up.
-        let _ = self.registers.read(TX_STATUS);
-        result
+        let _ = self.0.read(TX_STATUS);
     }
 }

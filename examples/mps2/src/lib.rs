@@ -6,34 +6,26 @@
 pub mod ethernet;
 pub mod uart;
 
-use ethernet::Ethernet;
+use ethernet::Lan9118;
 use firmware::board::Board;
-use uart::Uart;
+use uart::Cmsdk;
 
 /// The board.
 #[derive(Debug)]
 pub struct Mps2;
 
 impl Board for Mps2 {
-    type Ethernet = Ethernet;
-    type Uart = Uart;
+    type FramePort = Lan9118;
+    type BytePort = Cmsdk;
 
     // The processor runs at 25 MHz.
     const NANOSECONDS_PER_TICK: u64 = 40;
     // UART0's two, and Ethernet.
     const INTERRUPTS: &'static [u16] = &[0, 1, 13];
 
-    unsafe fn start() -> (Ethernet, Uart) {
+    unsafe fn start() -> (Lan9118, Cmsdk) {
         // The devices have their clocks at reset.
         // SAFETY: the caller says that no other code uses the devices.
-        unsafe { (Ethernet::new(), Uart::new()) }
-    }
-
-    fn has_frame(ethernet: &Ethernet) -> bool {
-        ethernet.is_ready()
-    }
-
-    fn is_uart_ready(uart: &Uart) -> bool {
-        uart.is_ready()
+        unsafe { (Lan9118::new(), Cmsdk::new()) }
     }
 }

@@ -11,8 +11,8 @@
 #![allow(missing_docs, unreachable_pub, reason = "see above")]
 
 use defmt_semihosting as _;
-use firmware::board::lm3s6965::ethernet::Ethernet;
-use firmware::board::{Board, clock::Clock, lm3s6965::Lm3s6965};
+use firmware::board::lm3s6965::{Lm3s6965, ethernet::Mac};
+use firmware::board::{Board, clock::Clock, frame::Ethernet};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use selkie_core::memory::{ServerStorage, StaticLoop, StaticServer};
 use selkie_core::{Config, EventLoop, Server};
@@ -23,7 +23,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 /// The clients, and their listener.
 const SLOTS: usize = CONNECTIONS + 1;
 
-type Platform = Network<'static, Ethernet>;
+type Platform = Network<'static, Ethernet<Mac>>;
 type Loop = EventLoop<Platform, &'static mut StaticLoop<SLOTS, 4>>;
 
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
@@ -48,7 +48,7 @@ impl Echoing {
             let Ok(next) = self.event_loop.turn(self.clock.now(), &mut self.server) else {
                 defmt::panic!("cannot go on")
             };
-            let has_frame = Lm3s6965::has_frame(self.event_loop.platform.device());
+            let has_frame = self.event_loop.platform.device().is_ready();
             if !has_frame && self.clock.arm(next) {
                 break;
             }
@@ -57,7 +57,7 @@ impl Echoing {
 }
 
 /// Makes the loop and the server.
-fn make(mut clock: Clock<Lm3s6965>, mut ethernet: Ethernet) -> Echoing {
+fn make(mut clock: Clock<Lm3s6965>, mut ethernet: Ethernet<Mac>) -> Echoing {
     let interface = settings::interface(&mut ethernet, clock.now().as_nanos());
     let config = selkie_smoltcp::Config::DEFAULT;
     let network = Network::new(ethernet, interface, config, NETWORK.take().storage());
@@ -76,7 +76,7 @@ fn make(mut clock: Clock<Lm3s6965>, mut ethernet: Ethernet) -> Echoing {
 
 #[rtic::app(device = lm3s6965, peripherals = false)]
 mod app {
-    use super::{Board, Clock, Echoing, Lm3s6965, make};
+    use super::{Board, Clock, Echoing, Ethernet, Lm3s6965, make};
 
     #[shared]
     struct Shared {
@@ -89,8 +89,8 @@ mod app {
     #[init]
     fn init(context: init::Context) -> (Shared, Local) {
         // SAFETY: interrupts are disabled in this task, which runs once.
-        let (ethernet, _) = unsafe { Lm3s6965::start() };
-        let mut echo = make(Clock::new(context.core.SYST), ethernet);
+        let (mac, _) = unsafe { Lm3s6965::start() };
+        let mut echo = make(Clock::new(context.core.SYST), Ethernet::new(mac));
         echo.run();
         (Shared { echo }, Local {})
     }

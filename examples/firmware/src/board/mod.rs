@@ -13,23 +13,23 @@ pub mod frame;
 pub mod lm3s6965;
 pub mod registers;
 pub mod stack;
-
-use core::convert::Infallible;
+pub mod uart;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::{asm, interrupt};
-use embedded_io::{Read, ReadReady, Write, WriteReady};
 use selkie_core::Instant;
 
 use clock::Clock;
+use frame::{Ethernet, FramePort};
+use uart::{BytePort, Uart};
 
 /// The drivers of a board.
 pub trait Board: 'static {
     /// The network.
-    type Ethernet: smoltcp::phy::Device + 'static;
+    type FramePort: FramePort;
     /// The console.
-    type Uart: Read<Error = Infallible> + ReadReady + Write + WriteReady + 'static;
+    type BytePort: BytePort;
 
     /// The period of the processor's clock.
     const NANOSECONDS_PER_TICK: u64;
@@ -41,14 +41,7 @@ pub trait Board: 'static {
     /// # Safety
     ///
     /// Only once, with interrupts disabled: no other code may use the devices.
-    unsafe fn start() -> (Self::Ethernet, Self::Uart);
-
-    /// Acknowledges the interrupt, and then returns whether a frame waits.
-    fn has_frame(ethernet: &Self::Ethernet) -> bool;
-
-    /// Acknowledges the interrupts, and then returns whether the UART has input, or room for a
-    /// writer that was refused.
-    fn is_uart_ready(uart: &Self::Uart) -> bool;
+    unsafe fn start() -> (Self::FramePort, Self::BytePort);
 }
 
 /// The number of an interrupt of the board's table.
@@ -68,9 +61,9 @@ pub struct Parts<B: Board> {
     /// The time, and sleeping.
     pub clock: Clock<B>,
     /// The network.
-    pub ethernet: B::Ethernet,
+    pub ethernet: Ethernet<B::FramePort>,
     /// The console.
-    pub uart: B::Uart,
+    pub uart: Uart<B::BytePort>,
 }
 
 impl<B: Board> Parts<B> {
@@ -80,12 +73,13 @@ impl<B: Board> Parts<B> {
         let peripherals = cortex_m::Peripherals::take()?;
         interrupt::disable();
         // SAFETY: `Peripherals::take` succeeds once, so this is the only use of the devices.
-        let (ethernet, uart) = unsafe { B::start() };
+        let (frames, bytes) = unsafe { B::start() };
         for &number in B::INTERRUPTS {
             // SAFETY: interrupts are disabled and stay so, hence no critical section can be broken
             // by this.
             unsafe { NVIC::unmask(Interrupt(number)) };
         }
+        let (ethernet, uart) = (Ethernet::new(frames), Uart::new(bytes));
         Some(Self { clock: Clock::new(peripherals.SYST), ethernet, uart })
     }
 }
