@@ -28,7 +28,7 @@ mod native {
     use selkie::front_door::{Listening, Ready};
     use selkie::platform::{AnySelector, Backend, Platform, Socket};
     use selkie::{Builder, ErrorKind, ServeError};
-    use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, HostEntry, PendingQuery};
+    use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, DnsStream, HostEntry, PendingQuery};
 
     use super::program::{self, print};
 
@@ -67,6 +67,10 @@ mod native {
         /// The number of TCP clients to serve at once.
         #[arg(long, value_name = "N", default_value_t = 64)]
         capacity: u32,
+
+        /// The seconds that a query may take to come over TCP.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+        query_timeout: f64,
     }
 
     /// Parses an entry of the table.
@@ -92,6 +96,8 @@ mod native {
             .backend(backend)
             .connections(arguments.capacity as usize)
             .idle_timeout(Some(Duration::from_secs(30)));
+        let query_timeout = Duration::try_from_secs_f64(arguments.query_timeout)
+            .map_err(|_| "the query timeout is no number of seconds")?;
         let (mut server, socket) = listen(&settings, arguments.address)?;
         let places = vec![PendingQuery::EMPTY; PENDING].leak();
         let seed = RandomState::new().hash_one(std::process::id());
@@ -102,13 +108,18 @@ mod native {
         let handle = server.handle();
         ctrlc::set_handler(move || handle.drain(DRAIN))?;
         let address = server.local_address()?;
-        let server: Ready<()> = server.reserve()?;
+        let server: Ready<DnsStream> = server.reserve()?;
         print(&format!("listening on {address} ({backend}, capacity {})\n", arguments.capacity));
-        let finished = server.run_beside(DnsOverTcp::new(table), &mut udp)?;
+        let over_tcp = DnsOverTcp::new(table)
+            .query_timeout(query_timeout)
+            .partial(arguments.upstream.is_some());
+        let finished = server.run_beside(over_tcp, &mut udp)?;
         let (messages, dns) = (udp.counters(), udp.service().counters());
+        let tcp = finished.service.counters();
         print(&format!(
             "accepted {}, closed {}\nreceived {}, truncated {}, sent {}, unsent {}\n\
-             answered {}, forwarded {}, retransmitted {}, failed {}, ignored {}\n",
+             answered {}, errors {}, forwarded {}, retransmitted {}, failed {}, ignored {}\n\
+             over TCP: answered {}, errors {}, malformed {}\n",
             finished.counters.accepted,
             finished.counters.closed_total(),
             messages.received,
@@ -116,10 +127,14 @@ mod native {
             messages.sent,
             messages.unsent,
             dns.answered,
+            dns.refused,
             dns.forwarded,
             dns.retransmitted,
             dns.failed,
             dns.ignored,
+            tcp.answered,
+            tcp.refused,
+            tcp.malformed,
         ));
         Ok(())
     }
