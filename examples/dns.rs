@@ -71,6 +71,10 @@ mod native {
         /// The seconds that a query may take to come over TCP.
         #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
         query_timeout: f64,
+
+        /// The seconds after which the resolver is asked again; they double each time.
+        #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+        retry: f64,
     }
 
     /// Parses an entry of the table.
@@ -98,10 +102,12 @@ mod native {
             .idle_timeout(Some(Duration::from_secs(30)));
         let query_timeout = Duration::try_from_secs_f64(arguments.query_timeout)
             .map_err(|_| "the query timeout is no number of seconds")?;
+        let retry = Duration::try_from_secs_f64(arguments.retry)
+            .map_err(|_| "the time to the next retry is no number of seconds")?;
         let (mut server, socket) = listen(&settings, arguments.address)?;
         let places = vec![PendingQuery::EMPTY; PENDING].leak();
         let seed = RandomState::new().hash_one(std::process::id());
-        let dns = Dns::new(table, arguments.upstream, places, seed);
+        let dns = Dns::new(table, arguments.upstream, places, seed).first_retry(retry);
         let mut udp: Udp = DatagramServer::new(dns, [0; DNS_MESSAGE_MAX]);
         udp.open(&mut server.context(), socket)?;
 

@@ -290,8 +290,8 @@ mod native {
         let input = std::io::stdin().as_fd().try_clone_to_owned()?;
         let input = match watch(&mut context, input) {
             Ok(watched) => Some(watched),
-            // A regular file is no source that can be waited for.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+            // A file, or the null device, is no source that can be waited for.
+            Err(error) if error.kind() == ErrorKind::Unsupported => None,
             Err(error) => return Err(error.into()),
         };
         let mut watch = Watch { server, input, signals, command: arguments.command, child: None };

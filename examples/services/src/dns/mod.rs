@@ -13,6 +13,7 @@ mod pending;
 mod stream;
 
 use core::net::Ipv4Addr;
+use core::time::Duration;
 
 use selkie_core::datagrams::{DatagramService, DatagramSocket, Message};
 
@@ -74,6 +75,14 @@ impl<'t, A: Copy + PartialEq> Dns<'t, A> {
             ignored: 0,
         };
         Self { table, upstream, pending: Pending::new(pending, seed), counters }
+    }
+
+    /// Sets the time after which the resolver is asked again: 500 ms if not called. It doubles each
+    /// time, and after the fourth the client is told that there is no answer.
+    #[must_use]
+    pub const fn first_retry(mut self, first_retry: Duration) -> Self {
+        self.pending.set_first_retry(first_retry);
+        self
     }
 
     /// Returns the counts since the start.

@@ -3,8 +3,6 @@ use std::vec::Vec;
 use selkie_core::datagrams::DatagramOps;
 use selkie_core::{Error, Instant};
 
-use core::time::Duration;
-
 use super::*;
 
 /// The address of the resolver. Clients are other numbers.

@@ -163,7 +163,7 @@ impl Http {
         bytes: &[u8],
     ) -> Result<usize, SendError> {
         let mut taken = 0;
-        loop {
+        let is_incomplete = loop {
             let rest = &bytes[taken..];
             let step = match session.state {
                 State::Bytes(_) => Ok(Step::Wait),
@@ -179,7 +179,8 @@ impl Http {
                     self.cut_off(peer, session)?;
                     return Ok(bytes.len());
                 }
-                Ok(Step::Incomplete | Step::Wait) => break,
+                Ok(Step::Incomplete) => break true,
+                Ok(Step::Wait) => break false,
                 Ok(Step::Close) => {
                     self.output.flush(peer)?;
                     peer.close();
@@ -191,10 +192,10 @@ impl Http {
                     return Ok(bytes.len());
                 }
             }
-        }
+        };
         self.output.flush(peer)?;
         bytes::stream(peer, session);
-        self.watch_time(peer, session, bytes.len() - taken);
+        self.watch_time(peer, session, is_incomplete);
         Ok(taken)
     }
 
@@ -387,13 +388,9 @@ impl Http {
         Ok(())
     }
 
-    /// Starts the timer when a request begins and is not complete, and stops it when it is.
-    fn watch_time(&self, peer: &mut Peer<'_>, session: &mut HttpSession, untaken: usize) {
-        let waits = match session.state {
-            State::Head => untaken > 0,
-            State::Body { .. } => true,
-            State::Bytes(_) => false,
-        };
+    /// Starts the timer when a request begins and is not complete, and stops it when it is, or when
+    /// it is the client that has to take replies first.
+    fn watch_time(&self, peer: &mut Peer<'_>, session: &mut HttpSession, waits: bool) {
         if waits != session.timed {
             session.timed = waits;
             if waits {
