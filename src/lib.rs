@@ -88,7 +88,7 @@
 //! | anything else | [`selkie_core`] |
 //!
 //! A program that uses only what is in both halves of its platform's row compiles for every row.
-//! Without the feature `std` (on by default), it is the core alone.
+//! Without the feature `std` (on by default), it is the core alone. The module `shards` is Unix's.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -3,21 +3,9 @@
 set -euo pipefail
 source ci/common.sh
 
-need_qemu() {
-    have qemu-system-arm && return
-    have apt-get || not_run "qemu-system-arm is missing; please install it"
-    local as_root=""
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    say "installing qemu-system-arm, because it is missing"
-    {
-        $as_root apt-get update -q
-        # What it recommends is for screens and sound, and ten times as large.
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy --no-install-recommends \
-            -o DPkg::Lock::Timeout=300 qemu-system-arm
-    } >/dev/null || fail "apt-get could not install qemu-system-arm"
-}
-
-need_qemu
+have qemu-system-arm || have apt-get || not_run "qemu-system-arm is missing; please install it"
+# What it recommends is for screens and sound, and ten times as large.
+need qemu-system-arm --no-install-recommends qemu-system-arm
 need readelf binutils
 need_target thumbv7m-none-eabi
 need_component clippy
