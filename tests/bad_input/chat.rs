@@ -18,7 +18,7 @@ impl Member {
     fn join(server: &Server, nick: &str) -> Self {
         let mut member = Self(BufReader::new(server.target().connect()));
         assert_eq!(member.line(), "your nickname?\n");
-        member.say(&format!("{nick}\n"));
+        member.say(format!("{nick}\n"));
         member
     }
 

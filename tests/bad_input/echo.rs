@@ -19,7 +19,7 @@ fn clients_that_trickle_vanish_or_stay_silent_keep_no_other_from_being_served() 
                 assert_eq!(trickle(&mut slow, &[byte]), 1);
                 clients::expect(&mut slow, &[byte]);
             }
-            close_in_the_middle(&server, &[9; 100_000]);
+            close_in_the_middle(&server, &vec![9; 100_000]);
             let mut unread = target.connect();
             unread.write_all(&[1; 10_000]).expect("the server takes a page");
             reset(unread);

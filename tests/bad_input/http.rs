@@ -181,7 +181,7 @@ fn a_slow_request_is_refused_in_time_and_a_steady_one_is_not() {
 /// Sends a body for longer than the time of a request, each 64 KiB within that.
 fn steady_body(server: &Server) {
     const PIECES: usize = 8;
-    let piece = [b'a'; 64 << 10];
+    let piece = vec![b'a'; 64 << 10];
     let mut client = server.target().connect();
     let fields = format!("Connection: close\r\nContent-Length: {}\r\n", PIECES * piece.len());
     client.write_all(post(&fields, "").as_bytes()).expect("the server takes a head");

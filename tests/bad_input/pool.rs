@@ -10,8 +10,8 @@ const REFUSAL: &[u8] = b"a number of at most 1000000, please\n";
 #[test]
 fn lines_that_are_no_numbers_too_long_slow_or_cut_off_keep_no_other_waiting() {
     let server = crate::start(PROGRAM, &["--workers", "2"]);
-    let serves = || assert_eq!(answer_to_half(&server, b"100\n"), b"25\n");
-    beside(serves, || {
+    let count = || assert_eq!(answer_to_half(&server, b"100\n"), b"25\n");
+    beside(count, || {
         for line in ["ten", "", "-1", "+", "1000001", "99999999999", "1 2", "\u{ff}", "\0"] {
             let answer = answer_to_half(&server, format!("{line}\n10\n").as_bytes());
             assert_eq!(answer, [REFUSAL, b"4\n"].concat(), "{line:?}");

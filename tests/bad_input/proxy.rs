@@ -57,7 +57,7 @@ fn tunnels_that_are_slow_silent_or_cut_keep_no_other_waiting() {
             }
             clients::leave(slow);
             assert_eq!(crate::rest(&mut silent), b"", "a silent tunnel is closed in time");
-            crate::close_in_the_middle(&proxy, &[7; 100_000]);
+            crate::close_in_the_middle(&proxy, &vec![7; 100_000]);
         },
     );
     proxy.stop();
@@ -80,9 +80,9 @@ fn an_upstream_that_answers_and_resets_or_ends_at_once_ends_its_client_alone() {
                 behind.write_all(b"welcome").expect("it takes a few bytes");
                 clients::expect(&mut client, b"welcome");
                 if number % 2 == 0 {
-                    crate::reset(behind)
+                    crate::reset(behind);
                 } else {
-                    drop(behind)
+                    drop(behind);
                 }
                 assert_eq!(crate::rest(&mut client), b"");
             }

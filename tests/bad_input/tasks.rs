@@ -23,8 +23,8 @@ fn clients_of_an_echo_task_that_trickle_or_vanish_keep_no_other_waiting() {
                 clients::expect(&mut slow, &[byte]);
             }
             clients::leave(slow);
-            crate::close_in_the_middle(&server, &[9; 100_000]);
-            assert_eq!(answer_to_half(&server, &[3; 50_000]), [3; 50_000]);
+            crate::close_in_the_middle(&server, &vec![9; 100_000]);
+            assert_eq!(answer_to_half(&server, &vec![3; 50_000]), vec![3; 50_000]);
             assert_eq!(crate::rest(&mut silent), b"");
         },
     );
@@ -34,8 +34,8 @@ fn clients_of_an_echo_task_that_trickle_or_vanish_keep_no_other_waiting() {
 #[test]
 fn frames_that_are_wrong_too_long_slow_or_cut_off_keep_no_other_waiting() {
     let server = crate::start(FRAMES, &[]);
-    let serves = || assert_eq!(answer_to_half(&server, b"\0\x03uhi"), b"\0\x02HI");
-    beside(serves, || {
+    let shout = || assert_eq!(answer_to_half(&server, b"\0\x03uhi"), b"\0\x02HI");
+    beside(shout, || {
         assert_eq!(answer_to_half(&server, b"\0\0\0\x01x\0\x02w\0"), b"\0\x01?".repeat(3));
         assert_eq!(answer_to(&server, b"\xff\xffe"), b"\0\x09!too long");
         assert_eq!(answer_to(&server, b"\x01\x01e"), b"\0\x09!too long");
