@@ -25,7 +25,7 @@ mod native {
 
     use clap::Parser;
     use selkie::datagrams::DatagramServer;
-    use selkie::front_door::{Listening, Ready};
+    use selkie::front_door::{Finished, Listening, Ready};
     use selkie::platform::{AnySelector, Backend, Platform, Socket};
     use selkie::{Builder, ErrorKind, ServeError};
     use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, DnsStream, HostEntry, PendingQuery};
@@ -100,14 +100,11 @@ mod native {
             .backend(backend)
             .connections(arguments.capacity as usize)
             .idle_timeout(Some(Duration::from_secs(30)));
-        let query_timeout = Duration::try_from_secs_f64(arguments.query_timeout)
-            .map_err(|_| "the query timeout is no number of seconds")?;
-        let retry = Duration::try_from_secs_f64(arguments.retry)
-            .map_err(|_| "the time to the next retry is no number of seconds")?;
         let (mut server, socket) = listen(&settings, arguments.address)?;
         let places = vec![PendingQuery::EMPTY; PENDING].leak();
         let seed = RandomState::new().hash_one(std::process::id());
-        let dns = Dns::new(table, arguments.upstream, places, seed).first_retry(retry);
+        let dns = Dns::new(table, arguments.upstream, places, seed)
+            .first_retry(seconds(arguments.retry)?);
         let mut udp: Udp = DatagramServer::new(dns, [0; DNS_MESSAGE_MAX]);
         udp.open(&mut server.context(), socket)?;
 
@@ -117,9 +114,20 @@ mod native {
         let server: Ready<DnsStream> = server.reserve()?;
         print(&format!("listening on {address} ({backend}, capacity {})\n", arguments.capacity));
         let over_tcp = DnsOverTcp::new(table)
-            .query_timeout(query_timeout)
+            .query_timeout(seconds(arguments.query_timeout)?)
             .partial(arguments.upstream.is_some());
         let finished = server.run_beside(over_tcp, &mut udp)?;
+        report(&udp, &finished);
+        Ok(())
+    }
+
+    /// Returns a time of the command line.
+    fn seconds(seconds: f64) -> Result<Duration, String> {
+        Duration::try_from_secs_f64(seconds).map_err(|_| format!("{seconds} is no time in seconds"))
+    }
+
+    /// Prints what was counted.
+    fn report(udp: &Udp, finished: &Finished<DnsOverTcp<'_>>) {
         let (messages, dns) = (udp.counters(), udp.service().counters());
         let tcp = finished.service.counters();
         print(&format!(
@@ -142,7 +150,6 @@ mod native {
             tcp.refused,
             tcp.malformed,
         ));
-        Ok(())
     }
 
     /// Opens a listener and a UDP socket at the same address.

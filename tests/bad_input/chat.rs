@@ -38,7 +38,7 @@ impl Member {
     }
 }
 
-/// Two members that talk, as others would; returns a call that shows that one hears the other.
+/// Returns a call that shows that of two members one hears the other.
 fn talk(server: &Server) -> impl Fn() + Sync + use<'_> {
     let round = AtomicU32::new(0);
     move || {
@@ -75,10 +75,10 @@ fn what_is_no_nickname_or_too_long_is_answered_and_ends_the_connection() {
             let expected = format!("your nickname?\n{expected}");
             assert_eq!(String::from_utf8_lossy(&answer), expected, "{request:.20?}");
         }
-        let mut endless = Member::join(&server, "endless");
-        endless.say(&long);
-        endless.hear(TOO_LONG);
-        assert_eq!(endless.line(), "");
+        let mut unended = Member::join(&server, "unended");
+        unended.say(&long);
+        unended.hear(TOO_LONG);
+        assert_eq!(unended.line(), "");
     });
     // A name is free again when its member has left.
     let mut bob = Member::join(&server, "bob");

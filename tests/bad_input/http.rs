@@ -24,7 +24,7 @@ fn status(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer.get(9..12).unwrap_or_default()).into_owned()
 }
 
-/// A request for the echo, with these fields and this body.
+/// Returns a request for the echo, with these fields and this body.
 fn post(fields: &str, body: &str) -> String {
     format!("POST /echo HTTP/1.1\r\nHost: x\r\n{fields}\r\n{body}")
 }
@@ -189,7 +189,7 @@ fn steady_body(server: &Server) {
     let reading = std::thread::spawn(move || rest(&mut reader));
     for _ in 0..PIECES {
         client.write_all(&piece).expect("a steady body is taken");
-        // The pace of the client: nothing comes that would be waited for here.
+        // The pace of the client.
         std::thread::park_timeout(Duration::from_millis(100));
     }
     let answer = reading.join().expect("no panic");
@@ -286,7 +286,7 @@ fn every_form_of_a_target_and_of_an_expectation_is_answered() {
     let answer = answer_to_half(&server, twice.as_bytes());
     let answer = String::from_utf8_lossy(&answer);
     assert_eq!(answer.matches("\r\nConnection: keep-alive\r\n").count(), 2, "{answer}");
-    // Who waits with a body that nobody wants is not asked for it.
+    // Who waits with a body that is not wanted is not asked for it.
     let request = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
     let answer = answer_to(&server, request.as_bytes());
     assert_eq!(status(&answer), "405");

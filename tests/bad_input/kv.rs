@@ -71,51 +71,53 @@ fn what_is_no_request_is_answered_at_once_and_ends_the_connection() {
     }
 }
 
+const RANGE: &str = "-ERR value is not an integer or out of range\r\n";
+
+/// Requests, and answers that say that a value is beyond its limits.
+const BEYOND: [(&[&[u8]], &str); 30] = [
+    (&[b"SET", b"n", b"9223372036854775807"], "+OK\r\n"),
+    (&[b"INCR", b"n"], RANGE),
+    (&[b"GET", b"n"], "$19\r\n9223372036854775807\r\n"),
+    (&[b"SET", b"n", b"-9223372036854775808"], "+OK\r\n"),
+    (&[b"DECR", b"n"], RANGE),
+    (&[b"SET", b"n", b"+1"], "+OK\r\n"),
+    (&[b"INCR", b"n"], RANGE),
+    (&[b"SET", b"n", b"01"], "+OK\r\n"),
+    (&[b"INCR", b"n"], RANGE),
+    (&[b"SET", b"n", b""], "+OK\r\n"),
+    (&[b"INCR", b"n"], RANGE),
+    (&[b"EXPIRE", b"n", b"9223372036854775808"], RANGE),
+    (&[b"EXPIRE", b"n", b"1.5"], RANGE),
+    (
+        &[b"EXPIRE", b"n", b"9223372036854775807"],
+        "-ERR invalid expire time in 'expire' command\r\n",
+    ),
+    (&[b"TTL", b"n"], ":-1\r\n"),
+    (&[b"EXPIRE", b"n", b"0"], ":1\r\n"),
+    (&[b"GET", b"n"], "$-1\r\n"),
+    (&[b"SET", b"n", b"v"], "+OK\r\n"),
+    (&[b"EXPIRE", b"n", b"-9223372036854775808"], ":1\r\n"),
+    (&[b"SET", b"n", b"v", b"EX", b"0"], "-ERR invalid expire time in 'set' command\r\n"),
+    (&[b"SET", b"n", b"v", b"EX", b"-1"], "-ERR invalid expire time in 'set' command\r\n"),
+    (
+        &[b"SET", b"n", b"v", b"PX", b"9223372036854775807"],
+        "-ERR invalid expire time in 'set' command\r\n",
+    ),
+    (&[b"SET", b"n", b"v", b"EX", b"1", b"PX", b"1"], "-ERR syntax error\r\n"),
+    (&[b"SET", b"n", b"v", b"NX", b"XX"], "-ERR syntax error\r\n"),
+    (&[b"GET", b"n"], "$-1\r\n"),
+    (&[b"SET", &[b'k'; 65], b"v"], "-ERR the key is too long\r\n"),
+    (&[b"GET", &[b'k'; 65]], "$-1\r\n"),
+    (&[b"SET", b"n", &[b'v'; 1025]], "-ERR the value is too long\r\n"),
+    (&[b"SET", b"\0\xff\r\n", b"\r\n\0"], "+OK\r\n"),
+    (&[b"GET", b"\0\xff\r\n"], "$3\r\n\r\n\0\r\n"),
+];
+
 #[test]
 fn values_beyond_their_limits_are_errors_that_change_nothing() {
-    let (long_key, long_value) = ([b'k'; 65], [b'v'; 1025]);
-    let range = "-ERR value is not an integer or out of range\r\n";
-    let cases: [(&[&[u8]], &str); 30] = [
-        (&[b"SET", b"n", b"9223372036854775807"], "+OK\r\n"),
-        (&[b"INCR", b"n"], range),
-        (&[b"GET", b"n"], "$19\r\n9223372036854775807\r\n"),
-        (&[b"SET", b"n", b"-9223372036854775808"], "+OK\r\n"),
-        (&[b"DECR", b"n"], range),
-        (&[b"SET", b"n", b"+1"], "+OK\r\n"),
-        (&[b"INCR", b"n"], range),
-        (&[b"SET", b"n", b"01"], "+OK\r\n"),
-        (&[b"INCR", b"n"], range),
-        (&[b"SET", b"n", b""], "+OK\r\n"),
-        (&[b"INCR", b"n"], range),
-        (&[b"EXPIRE", b"n", b"9223372036854775808"], range),
-        (&[b"EXPIRE", b"n", b"1.5"], range),
-        (
-            &[b"EXPIRE", b"n", b"9223372036854775807"],
-            "-ERR invalid expire time in 'expire' command\r\n",
-        ),
-        (&[b"TTL", b"n"], ":-1\r\n"),
-        (&[b"EXPIRE", b"n", b"0"], ":1\r\n"),
-        (&[b"GET", b"n"], "$-1\r\n"),
-        (&[b"SET", b"n", b"v"], "+OK\r\n"),
-        (&[b"EXPIRE", b"n", b"-9223372036854775808"], ":1\r\n"),
-        (&[b"SET", b"n", b"v", b"EX", b"0"], "-ERR invalid expire time in 'set' command\r\n"),
-        (&[b"SET", b"n", b"v", b"EX", b"-1"], "-ERR invalid expire time in 'set' command\r\n"),
-        (
-            &[b"SET", b"n", b"v", b"PX", b"9223372036854775807"],
-            "-ERR invalid expire time in 'set' command\r\n",
-        ),
-        (&[b"SET", b"n", b"v", b"EX", b"1", b"PX", b"1"], "-ERR syntax error\r\n"),
-        (&[b"SET", b"n", b"v", b"NX", b"XX"], "-ERR syntax error\r\n"),
-        (&[b"GET", b"n"], "$-1\r\n"),
-        (&[b"SET", &long_key, b"v"], "-ERR the key is too long\r\n"),
-        (&[b"GET", &long_key], "$-1\r\n"),
-        (&[b"SET", b"n", &long_value], "-ERR the value is too long\r\n"),
-        (&[b"SET", b"\0\xff\r\n", b"\r\n\0"], "+OK\r\n"),
-        (&[b"GET", b"\0\xff\r\n"], "$3\r\n\r\n\0\r\n"),
-    ];
     for server in start_each(&[]) {
         let mut client = server.target().connect();
-        for (arguments, expected) in cases {
+        for (arguments, expected) in BEYOND {
             client.write_all(&request(arguments)).expect("the server takes a request");
             let mut answer = vec![0; expected.len()];
             std::io::Read::read_exact(&mut client, &mut answer).expect("an answer in time");

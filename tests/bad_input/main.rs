@@ -113,7 +113,7 @@ fn ends_meanwhile(client: &mut TcpStream, bytes: &[u8]) -> bool {
     false
 }
 
-/// Sends `request`, and returns all that comes until the server ends the connection, in whatever
+/// Sends `request`, and returns all that comes until the server ends the connection, in any
 /// way: what it does not read any more makes its end a reset.
 fn answer_to(server: &Server, request: &[u8]) -> Vec<u8> {
     let mut client = server.target().connect();
@@ -195,7 +195,7 @@ fn refusing() -> String {
     listener.local_addr().expect("it is bound").to_string()
 }
 
-/// A listener that lets no connection stand, and its address: its backlog is full.
+/// Returns a listener that lets no connection stand, as its backlog is full, and its address.
 fn silent() -> ((Socket, TcpStream), String) {
     let silent = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
     silent.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
@@ -205,5 +205,5 @@ fn silent() -> ((Socket, TcpStream), String) {
     ((silent, filler), address.to_string())
 }
 
-/// Addresses to which no system has a way for TCP, whatever its network.
+/// Addresses to which no system has a way for TCP, on any network.
 const UNREACHABLE: [&str; 2] = ["255.255.255.255:9", "224.0.0.1:9"];

@@ -2,7 +2,7 @@
 //! reads.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::clients::{self, PATIENCE};
@@ -83,7 +83,7 @@ fn what_clients_say_is_printed_as_text_and_nothing_waits_for_its_reader() {
         gone.write_all(b"half a li").expect("it takes a few bytes");
         reset(gone);
     }
-    slow.shutdown(std::net::Shutdown::Write).expect("the connection stands");
+    slow.shutdown(Shutdown::Write).expect("the connection stands");
     let mut rest = Vec::new();
     slow.read_to_end(&mut rest).expect("an orderly end");
     watcher.is_heard(&mut listener);
@@ -92,8 +92,8 @@ fn what_clients_say_is_printed_as_text_and_nothing_waits_for_its_reader() {
     let ended = clients::comes_true(|| {
         status = watcher.process.try_wait().expect("the process is ours");
         // It drains: its clients leave.
-        let _ = listener.shutdown(std::net::Shutdown::Both);
-        let _ = rude.shutdown(std::net::Shutdown::Both);
+        let _ = listener.shutdown(Shutdown::Write);
+        let _ = rude.shutdown(Shutdown::Write);
         status.is_some()
     });
     assert!(ended && status.is_some_and(|status| status.success()), "{status:?}");

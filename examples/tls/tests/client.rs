@@ -101,7 +101,7 @@ fn a_server_that_is_none_refuses_or_is_silent_is_an_error_in_time() {
     let error = ask(&address, &certificate, &[]).expect_err("it speaks no TLS");
     assert!(error.contains("corrupt message"), "{error}");
     drop(plain.join().expect("no panic"));
-    let error = ask(&address, &certificate, &[]).expect_err("nobody listens any more");
+    let error = ask(&address, &certificate, &[]).expect_err("the listener is gone");
     assert!(error.contains("no answer: refused"), "{error}");
     for (address, authority) in [("tls.test:443", &certificate), ("127.0.0.1:9", &"none".into())] {
         let error = ask(address, authority, &[]).expect_err("it is refused");

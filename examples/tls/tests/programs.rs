@@ -52,6 +52,15 @@ impl Server {
         client
     }
 
+    /// Sends bytes without TLS, and returns what comes until the end.
+    fn answer_to(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut client = self.connect();
+        let _ = client.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = client.read_to_end(&mut answer);
+        answer
+    }
+
     /// Asks for a path by curl. Returns the number of bytes, or nothing without curl.
     fn curl(&self, path: &str) -> Option<usize> {
         let output = Command::new("curl")
@@ -189,32 +198,24 @@ fn what_is_no_tls_is_answered_by_an_alert_and_no_other_waits() {
             }
             longest
         });
-        let answer = |bytes: &[u8]| {
-            let mut client = server.connect();
-            let _ = client.write_all(bytes);
-            let mut answer = Vec::new();
-            let _ = client.read_to_end(&mut answer);
-            answer
-        };
         let hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
         // Other protocols, a record that is too long, one of another version, one in the middle.
         let oversized = [&[22, 3, 3, 0xff, 0xff][..], &[0; 4096]].concat();
         for bytes in
             [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 5000], &oversized, &[20, 9, 9, 0, 1, 1]]
         {
-            assert_eq!(answer(bytes).first(), Some(&21), "no alert to {:?}", &bytes[..5]);
+            assert_eq!(server.answer_to(bytes).first(), Some(&21), "no alert to {:?}", &bytes[..5]);
         }
         // Slow and silent ones have their time for the handshake, and no answer.
-        assert_eq!(answer(&hello), b"");
-        assert_eq!(answer(b""), b"");
+        assert_eq!(server.answer_to(&hello), b"");
+        assert_eq!(server.answer_to(b""), b"");
         let mut slow = server.connect();
         slow.set_read_timeout(Some(Duration::from_millis(20))).expect("it takes the option");
-        let began = std::time::Instant::now();
         let ends = hello.iter().chain(std::iter::repeat(&0)).take(500).any(|byte| {
             let read = slow.write_all(&[*byte]).and_then(|()| slow.read(&mut [0]));
             !matches!(&read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
         });
-        assert!(ends, "a slow handshake goes on for {:?}", began.elapsed());
+        assert!(ends, "a slow handshake goes on");
         for end in 0..hello.len() {
             server.connect().write_all(&hello[..end]).expect("it takes bytes");
         }

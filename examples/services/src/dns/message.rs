@@ -15,7 +15,7 @@ const RECORD: usize = 16;
 /// The seconds for which an answer may be kept.
 const TIME_TO_LIVE: u32 = 60;
 const TYPE_A: u16 = 1;
-/// Whatever there is: the answer is what there is here (RFC 8482, section 4.1).
+/// Records of any type: the answer has those of the table (RFC 8482, section 4.1).
 const TYPE_ANY: u16 = 255;
 /// Whole zones, which are not given away.
 const TYPE_IXFR: u16 = 251;

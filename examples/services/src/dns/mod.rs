@@ -34,7 +34,8 @@ const UDP_MAX: usize = 512;
 pub struct DnsCounters {
     /// Queries that were answered from the table, also with "no such name".
     pub answered: u64,
-    /// Queries that were answered with an error, as they are malformed or ask for what is not here.
+    /// Queries that were answered with an error, as they are malformed, or ask
+    /// for records of other kinds.
     pub refused: u64,
     /// Queries that the resolver was asked.
     pub forwarded: u64,

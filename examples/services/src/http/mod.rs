@@ -6,11 +6,12 @@
 //! | `request.rs` | reads a head |
 //! | `body.rs` | reads a body |
 //! | `bytes.rs` | streams long replies |
-//! | `metrics.rs` | writes the counters |
+//! | `counters.rs`, `metrics.rs` | keep the counters, write them |
 //! | `reply.rs`, `date.rs` | write a head |
 
 mod body;
 mod bytes;
+mod counters;
 mod date;
 mod metrics;
 mod reply;
@@ -20,10 +21,10 @@ use core::time::Duration;
 
 use selkie_core::{Counters, Peer, SendError, Service};
 
-use crate::counted::Counted;
 use crate::decimal::Decimal;
 use crate::output_buffer::OutputBuffer;
 use body::{Body, Piece};
+pub use counters::HttpCounters;
 use date::DateLine;
 use reply::{HEAD_MAX, Length, Persistence, Status, add_head};
 use request::{Framing, Head, Route};
@@ -53,20 +54,6 @@ pub struct Http {
     counters: HttpCounters,
     /// The server ends: `GET /ready` says so.
     is_draining: bool,
-}
-
-/// Counts of an [`Http`] since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct HttpCounters {
-    /// Requests whose head was complete.
-    pub requests: u64,
-    /// Connections that ended since they sent no request, or more than the limits allow.
-    pub malformed: u64,
-    /// Connections that ended since a request did not come in time.
-    pub too_slow: u64,
-    /// Connections whose client ended its stream within a request.
-    pub cut_off: u64,
 }
 
 /// The state of a connection.
@@ -116,16 +103,6 @@ enum Step {
     Wait,
     /// The connection is closing.
     Close,
-}
-
-impl Counted for Http {
-    fn counts(&self, each: &mut dyn FnMut(&'static str, u64)) {
-        let HttpCounters { requests, malformed, too_slow, cut_off } = self.counters;
-        each("requests", requests);
-        each("malformed", malformed);
-        each("too slow", too_slow);
-        each("cut off", cut_off);
-    }
 }
 
 impl Http {
@@ -262,25 +239,8 @@ impl Http {
         // Once, as what is sent of the reply changes them.
         let counters =
             if head.route == Route::Metrics { *peer.counters() } else { Counters::default() };
-        let (status, length) = match head.route {
-            Route::Index => (Status::Ok, Length::Bytes(INDEX.len() as u64)),
-            Route::Bytes(count) => (Status::Ok, Length::Bytes(count)),
-            Route::Metrics => {
-                (Status::Ok, Length::Bytes(metrics::len(&counters, &self.counters) as u64))
-            }
-            Route::Ready if !self.is_draining => (Status::Ok, Length::Bytes(READY.len() as u64)),
-            Route::Ready => (Status::Draining, Length::Bytes(Status::Draining.text().len() as u64)),
-            Route::Refused(status) => (status, Length::Bytes(status.text().len() as u64)),
-            Route::Echo => match head.framing {
-                Framing::Length(length) => (Status::Ok, Length::Bytes(length)),
-                Framing::Chunked => (Status::Ok, Length::Chunked),
-            },
-        };
-        let persistence = match (head.keep_alive, head.takes_chunks) {
-            (true, true) => Persistence::Implied,
-            (true, false) => Persistence::KeepAlive,
-            (false, _) => Persistence::Close,
-        };
+        let (status, length) = self.answer_to(head, &counters);
+        let persistence = Persistence::new(head.keep_alive, head.takes_chunks);
         add_head(&mut self.output, peer, &mut self.date, status, length, persistence)?;
         let sink = match (head.route, length) {
             (Route::Echo, Length::Chunked) => Sink::EchoChunks,
@@ -306,6 +266,24 @@ impl Http {
         }
     }
 
+    /// Returns the status of a reply, and the length of its body.
+    fn answer_to(&self, head: &Head, counters: &Counters) -> (Status, Length) {
+        match head.route {
+            Route::Index => (Status::Ok, Length::Bytes(INDEX.len() as u64)),
+            Route::Bytes(count) => (Status::Ok, Length::Bytes(count)),
+            Route::Metrics => {
+                (Status::Ok, Length::Bytes(metrics::len(counters, &self.counters) as u64))
+            }
+            Route::Ready if !self.is_draining => (Status::Ok, Length::Bytes(READY.len() as u64)),
+            Route::Ready => (Status::Draining, Length::Bytes(Status::Draining.text().len() as u64)),
+            Route::Refused(status) => (status, Length::Bytes(status.text().len() as u64)),
+            Route::Echo => match head.framing {
+                Framing::Length(length) => (Status::Ok, Length::Bytes(length)),
+                Framing::Chunked => (Status::Ok, Length::Chunked),
+            },
+        }
+    }
+
     /// Takes a piece of the body of a request.
     fn take_body(
         &mut self,
@@ -317,12 +295,7 @@ impl Http {
         let piece = match body.next(bytes, read) {
             Ok(piece) => piece,
             // The head of the reply is sent: nothing can be said any more.
-            Err(_) if sink != Sink::Discard => {
-                self.counters.malformed += 1;
-                self.output.flush(peer)?;
-                peer.abort();
-                return Ok(Ok(Step::Wait));
-            }
+            Err(_) if sink != Sink::Discard => return self.break_off(peer),
             Err(status) => return Ok(Err(status)),
         };
         let len = match piece {
@@ -334,9 +307,10 @@ impl Http {
                     return Ok(Ok(wait_for_room(peer)));
                 }
                 body.advance(used as u64);
-                // Whoever sends a long body steadily has more time.
-                session.timed &= read / BODY_PART == (read + used as u64) / BODY_PART;
+                let before = read;
                 read += used as u64;
+                // A client that sends a long body steadily has more time.
+                session.timed &= before / BODY_PART == read / BODY_PART;
                 used
             }
             Piece::End(len) => {
@@ -352,6 +326,14 @@ impl Http {
         };
         session.state = State::Body { body, taken: read, sink };
         Ok(Ok(Step::Taken(len)))
+    }
+
+    /// Aborts a connection whose reply has begun.
+    fn break_off(&mut self, peer: &mut Peer<'_>) -> Result<Result<Step, Status>, SendError> {
+        self.counters.malformed += 1;
+        self.output.flush(peer)?;
+        peer.abort();
+        Ok(Ok(Step::Wait))
     }
 
     /// Sends a piece of a body back, as far as there is room. Returns the length of what is done

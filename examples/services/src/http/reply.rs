@@ -91,6 +91,15 @@ pub(super) enum Persistence {
 }
 
 impl Persistence {
+    /// Returns what to say to a client, which knows HTTP/1.1 or not.
+    pub(super) const fn new(goes_on: bool, is_1_1: bool) -> Self {
+        match (goes_on, is_1_1) {
+            (true, true) => Self::Implied,
+            (true, false) => Self::KeepAlive,
+            (false, _) => Self::Close,
+        }
+    }
+
     const fn line(self) -> &'static [u8] {
         match self {
             Self::Implied => b"\r\n\r\n",

@@ -80,21 +80,11 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
             };
             let arguments = request.arguments();
             let command = Command::parse(arguments);
-            if self.replies.has_room(arguments.len(), command.values_max(VALUE)) {
-                command.execute(&mut self.store, &mut self.replies.to(peer))?;
-                if matches!(command, Command::Quit) {
-                    self.replies.flush(peer)?;
-                    peer.close();
-                    return Ok(bytes.len());
-                }
-            } else {
-                if self.replies.has_gathered() || peer.room() < request_max {
-                    break;
-                }
-                // There will never be more room than now.
-                self.replies.to(peer).fixed(REPLY_TOO_LARGE)?;
+            match self.execute(peer, &command, arguments.len())? {
+                Next::Continue => taken += len,
+                Next::Wait => break,
+                Next::Close => return Ok(bytes.len()),
             }
-            taken += len;
         }
         self.replies.flush(peer)?;
         if !is_cut_off {
@@ -107,6 +97,39 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
         }
         Ok(taken)
     }
+
+    /// Executes a command that there is room for, or refuses it. Returns the next step.
+    #[inline]
+    fn execute(
+        &mut self,
+        peer: &mut Peer<'_>,
+        command: &Command<'_>,
+        arguments: usize,
+    ) -> Result<Next, SendError> {
+        if !self.replies.has_room(arguments, command.values_max(VALUE)) {
+            if self.replies.has_gathered() || peer.room() < peer.received_max() {
+                return Ok(Next::Wait);
+            }
+            // There will never be more room than now.
+            self.replies.to(peer).fixed(REPLY_TOO_LARGE)?;
+            return Ok(Next::Continue);
+        }
+        command.execute(&mut self.store, &mut self.replies.to(peer))?;
+        if !matches!(command, Command::Quit) {
+            return Ok(Next::Continue);
+        }
+        self.replies.flush(peer)?;
+        peer.close();
+        Ok(Next::Close)
+    }
+}
+
+/// The next step after a command.
+enum Next {
+    Continue,
+    /// Output has to drain first.
+    Wait,
+    Close,
 }
 
 /// Answers with an error, and closes: nothing says where the next request begins.
