@@ -24,7 +24,7 @@ pub use dns::{
     DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, DnsStream, DnsStreamCounters, HostEntry,
     PendingQuery,
 };
-pub use echo::Echo;
+pub use echo::{Echo, UndrainedEcho};
 pub use http::{Http, HttpCounters, HttpSession};
 pub use kv::{
     Chain, Entry, Flight, Kv, KvSession, Parcel, ShardTables, ShardedKv, Store, StoreError,

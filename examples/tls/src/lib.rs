@@ -280,6 +280,7 @@ impl<S: Service> Service for Tls<S> {
 
     const TICK: Option<Duration> = S::TICK;
     const CONNECTS: bool = S::CONNECTS;
+    const DRAINS: bool = S::DRAINS;
 
     fn tick(&mut self, peers: &mut Peers<'_>) {
         let connects = self.client.is_some();
