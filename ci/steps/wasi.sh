@@ -105,8 +105,8 @@ run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
 run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
     --target wasm32-wasip2 --bin io-poll --bin mio --bin wstd -- -D warnings
 
-at_most 22611 "$folder/guest-0.1.wasm"
-at_most 32613 "$folder/guest-0.2.wasm"
+at_most 19818 "$folder/guest-0.1.wasm"
+at_most 29756 "$folder/guest-0.2.wasm"
 
 # Components in Node, as JavaScript.
 if have node && have npm; then
