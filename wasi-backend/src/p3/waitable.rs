@@ -81,6 +81,8 @@ impl WaitableSet {
     /// outgoing request, or an end of a stream or a future. It is readable when it has an event,
     /// which [`take_event`](Self::take_event) returns.
     ///
+    /// A call that has returned at once has no handle, and nothing to wait for.
+    ///
     /// The set only watches it: the waitable stays the caller's, who drops it after
     /// [`close`](selkie_core::platform::Transport::close).
     ///
