@@ -116,24 +116,28 @@ impl Runtime {
     /// Runs the client example, with the network or without, and returns what it prints.
     pub(crate) fn ask(self, network: bool, question: &str, servers: &[String]) -> Option<String> {
         let folder = folder()?;
-        let mut command = if network {
-            self.launch(&folder, &[])
-        } else {
-            let mut command = Command::new(folder.join(self.name()));
-            command.arg("run");
-            command
-        };
+        let mut command = self.launch_client(&folder, network);
         command.arg(self.program(&folder, "ask")).arg(question).args(servers);
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Returns the command that runs the program of sources that are no TCP sockets, with these
-    /// options of the host.
-    pub(crate) fn sources(self, options: &[&str]) -> Option<Command> {
+    /// Returns the command that runs a program with the network or without, up to its name.
+    fn launch_client(self, folder: &Path, network: bool) -> Command {
+        if network {
+            return self.launch(folder, &[]);
+        }
+        let mut command = Command::new(folder.join(self.name()));
+        command.arg("run");
+        command
+    }
+
+    /// Returns the command that runs the program of sources of all kinds, with the network or
+    /// without, and with these options of the host.
+    pub(crate) fn sources(self, network: bool, options: &[&str]) -> Option<Command> {
         let folder = folder()?;
-        let mut command = self.launch(&folder, &[]);
+        let mut command = self.launch_client(&folder, network);
         command.args(options).arg(self.program(&folder, "sources"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         Some(command)
@@ -205,7 +209,12 @@ impl Runtime {
 
     /// Runs the guest without an allocator, which has no options and prints nothing.
     pub(crate) fn guest(self) -> Option<Server> {
-        /// The address of the guest for WASI 0.2.
+        self.silent("guest")
+    }
+
+    /// Runs a server that has no options and prints nothing.
+    pub(crate) fn silent(self, program: &str) -> Option<Server> {
+        /// The address of such a program, if the host does not listen for it.
         const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 7000);
 
         let folder = folder()?;
@@ -215,7 +224,7 @@ impl Runtime {
         }
         let server = first_that_is_not_taken(|| {
             let address = if self.is_01() { free_address() } else { ADDRESS.into() };
-            let mut command = self.command(&folder, "guest", address);
+            let mut command = self.command(&folder, program, address);
             let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
             let mut server =
                 Server { child, target: Target { address, capacity: 64, idle_timeout: None } };
@@ -238,9 +247,14 @@ impl Runtime {
         program_version: &str,
         arguments: &[&str],
     ) -> Option<(i32, String)> {
+        self.complaint_of(&format!("echo-{program_version}"), arguments)
+    }
+
+    /// Runs a program without a socket, and gives its exit code and its complaint.
+    pub(crate) fn complaint_of(self, program: &str, arguments: &[&str]) -> Option<(i32, String)> {
         let folder = folder()?;
         let mut command = Command::new(folder.join(self.name()));
-        command.arg("run").arg(folder.join(format!("echo-{program_version}.wasm"))).args(arguments);
+        command.arg("run").arg(folder.join(format!("{program}.wasm"))).args(arguments);
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Some((
             output.status.code().unwrap_or(-1),
