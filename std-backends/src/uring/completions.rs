@@ -10,7 +10,7 @@ use super::closing::timer_ended;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
 use super::input::Buffers;
 use super::memory::OUTPUT;
-use super::operations::{Operation, buffer_of, goes_on, has_more};
+use super::operations::{Asks, Operation, buffer_of, goes_on, has_more};
 use super::ring::Completion;
 use crate::sys::file;
 
@@ -18,17 +18,57 @@ impl Uring {
     /// Takes everything that the kernel has completed.
     pub(super) fn take_completions(&mut self) {
         while let Some(completion) = self.ring.pop() {
-            let Some((operation, index)) = Operation::of(completion.user_data) else { continue };
-            let is_last = !goes_on(completion.flags);
-            self.operations -= usize::from(is_last);
-            if operation == Operation::WatchWaker {
-                self.watching_waker = Repeated::Idle;
-                self.is_woken |= completion.result > 0;
-                continue;
+            if !self.take_usual(completion) {
+                self.take_other(completion);
             }
-            self.complete(operation, index, completion, is_last);
         }
         self.buffers.provide();
+    }
+
+    /// Takes the completion of an operation that is part of the usual message. Returns false, and
+    /// changes nothing, if it is another one.
+    #[inline]
+    fn take_usual(&mut self, completion: Completion) -> bool {
+        let Some((operation, index)) = Operation::of(completion.user_data) else { return false };
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return false };
+        let Ok(count @ 1..) = u32::try_from(completion.result) else { return false };
+        let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
+        match (operation, buffer_of(completion.flags)) {
+            (Operation::Receive, Some(buffer)) if endpoint.closing.is_none() => {
+                *asks.operations -= 1;
+                endpoint.operations -= 1;
+                endpoint.receiving = Repeated::Idle;
+                endpoint.is_drained = !has_more(completion.flags);
+                self.buffers.append(&mut endpoint.input, buffer, count);
+                // What cannot be asked for now is asked for when the source is looked at.
+                let _ = asks.to_receive(index, endpoint, self.held_max);
+                self.enqueue(index);
+                true
+            }
+            // All was sent, so the next message finds the same line of the buffer.
+            (Operation::Send, _) if endpoint.is_done_with(count) => {
+                *asks.operations -= 1;
+                endpoint.operations -= 1;
+                let output = &mut endpoint.output;
+                (output.is_sending, output.length, output.start) = (false, 0, 0);
+                output.since = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes any completion.
+    fn take_other(&mut self, completion: Completion) {
+        let Some((operation, index)) = Operation::of(completion.user_data) else { return };
+        let is_last = !goes_on(completion.flags);
+        self.operations -= usize::from(is_last);
+        if operation == Operation::WatchWaker {
+            self.watching_waker = Repeated::Idle;
+            self.is_woken |= completion.result > 0;
+            return;
+        }
+        self.complete(operation, index, completion, is_last);
     }
 
     /// Takes one completion of the source at a place.

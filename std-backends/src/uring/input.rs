@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use rustix::io_uring::{io_uring_buf, io_uring_ptr};
 use selkie_core::Error;
 
-use super::memory::{BUFFER, Buffer, PROVIDED, Page};
+use super::memory::{BUFFER, BUFFER_STRIDE, Buffer, PROVIDED, Page};
 use super::ring::Ring;
 
 /// The buffers of one connection, in the order in which their bytes were received.
@@ -66,28 +66,32 @@ impl Buffers {
     }
 
     /// Provides free buffers to the kernel, as many as it may fill in one turn.
-    #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
+    #[inline]
     pub(super) fn provide(&mut self) {
-        let before = self.tail;
         while self.provided < PROVIDED {
             let Some(buffer) = self.take_free() else { break };
-            let place = usize::from(self.tail) & (PROVIDED - 1);
-            // SAFETY: the place is within the ring, and the kernel reads it only once it is before
-            // the tail. The last field of the first place is the tail itself, and stays.
-            unsafe {
-                let entry = self.ring.add(place).as_ptr();
-                (&raw mut (*entry).addr).write(io_uring_ptr::new(self.start(buffer).cast()));
-                (&raw mut (*entry).len).write(BUFFER);
-                (&raw mut (*entry).bid).write(buffer as u16);
-            }
-            self.tail = self.tail.wrapping_add(1);
-            self.provided += 1;
+            self.provide_one(buffer);
         }
-        if self.tail != before {
-            // SAFETY: the tail of the ring is the last field of its first place.
-            let tail = unsafe { AtomicU16::from_ptr(&raw mut (*self.ring.as_ptr()).resv) };
-            tail.store(self.tail, Ordering::Release);
+    }
+
+    /// Writes a buffer behind the last one that the kernel has.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
+    fn provide_one(&mut self, buffer: usize) {
+        let place = usize::from(self.tail) & (PROVIDED - 1);
+        // SAFETY: the place is within the ring, and the kernel reads it only once it is before the
+        // tail. The last field of the first place is the tail itself, and stays.
+        unsafe {
+            let entry = self.ring.add(place).as_ptr();
+            (&raw mut (*entry).addr).write(io_uring_ptr::new(self.start(buffer).cast()));
+            (&raw mut (*entry).len).write(BUFFER);
+            (&raw mut (*entry).bid).write(buffer as u16);
         }
+        self.tail = self.tail.wrapping_add(1);
+        self.provided += 1;
+        // SAFETY: the tail of the ring is the last field of its first place.
+        let tail = unsafe { AtomicU16::from_ptr(&raw mut (*self.ring.as_ptr()).resv) };
+        tail.store(self.tail, Ordering::Release);
     }
 
     /// Takes a free buffer.
@@ -104,9 +108,13 @@ impl Buffers {
         })
     }
 
-    /// Returns a buffer to the stack.
+    /// Frees a buffer: provides it again, or returns it to the stack.
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
     fn free(&mut self, buffer: usize) {
+        if self.provided < PROVIDED {
+            return self.provide_one(buffer);
+        }
         self.entries[buffer] = Buffer { next: self.free, length: 0 };
         self.free = buffer as u32 + 1;
     }
@@ -114,8 +122,8 @@ impl Buffers {
     /// Returns the address of a buffer.
     fn start(&self, buffer: usize) -> *mut u8 {
         debug_assert!(buffer < self.entries.len());
-        // SAFETY: there are as many bytes as buffers of that size.
-        unsafe { self.bytes.as_ptr().add(buffer * BUFFER as usize) }
+        // SAFETY: there are as many bytes as buffers of that size, with their distance.
+        unsafe { self.bytes.as_ptr().add(buffer * BUFFER_STRIDE) }
     }
 
     /// Takes a buffer over that the kernel has filled, and drops its bytes.
@@ -125,35 +133,58 @@ impl Buffers {
     }
 
     /// Takes a buffer over that the kernel has filled with `count` bytes, and adds it to a
-    /// connection's. A few bytes move into the buffer before, as far as that has room: else a peer
-    /// that sends single bytes would take one for each.
+    /// connection's.
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
     pub(super) fn append(&mut self, input: &mut Input, buffer: usize, count: u32) {
         self.provided -= 1;
-        input.unread += count;
         if input.last != 0 {
-            let last = input.last as usize - 1;
-            let length = self.entries[last].length;
-            if length + count <= BUFFER {
-                // SAFETY: the kernel has neither of the two buffers, and the bytes fit.
-                unsafe {
-                    let end = self.start(last).add(length as usize);
-                    self.start(buffer).copy_to_nonoverlapping(end, count as usize);
-                }
-                self.entries[last].length = length + count;
-                return self.free(buffer);
-            }
-            self.entries[last].next = buffer as u32 + 1;
-        } else {
-            input.first = buffer as u32 + 1;
+            return self.append_behind(input, buffer, count);
         }
         self.entries[buffer] = Buffer { next: 0, length: count };
+        let link = buffer as u32 + 1;
+        *input = Input { first: link, last: link, held: 1, taken: 0, unread: count };
+    }
+
+    /// Adds a buffer behind others. A few bytes move into the buffer before, as far as that has
+    /// room: else a peer that sends single bytes would take one for each.
+    #[expect(clippy::cast_possible_truncation, reason = "numbers of buffers have 16 bits")]
+    fn append_behind(&mut self, input: &mut Input, buffer: usize, count: u32) {
+        input.unread += count;
+        let last = input.last as usize - 1;
+        let length = self.entries[last].length;
+        if length + count <= BUFFER {
+            // SAFETY: the kernel has neither of the two buffers, and the bytes fit.
+            unsafe {
+                let end = self.start(last).add(length as usize);
+                self.start(buffer).copy_to_nonoverlapping(end, count as usize);
+            }
+            self.entries[last].length = length + count;
+            return self.free(buffer);
+        }
+        self.entries[buffer] = Buffer { next: 0, length: count };
+        self.entries[last].next = buffer as u32 + 1;
         input.last = buffer as u32 + 1;
         input.held += 1;
     }
 
     /// Copies what a connection has received into `into`, as far as there is room.
+    #[inline]
     pub(super) fn copy(&self, input: &Input, into: &mut [u8]) -> usize {
+        let count = input.unread as usize;
+        if input.held == 1 && count <= into.len() {
+            // SAFETY: the kernel does not have the buffer, and so many bytes were received.
+            unsafe {
+                let from = self.start(input.first as usize - 1).add(input.taken as usize);
+                from.copy_to_nonoverlapping(into.as_mut_ptr(), count);
+            }
+            return count;
+        }
+        self.copy_parts(input, into)
+    }
+
+    /// Copies from several buffers, or a part of one.
+    fn copy_parts(&self, input: &Input, into: &mut [u8]) -> usize {
         let (mut next, mut skipped, mut copied) = (input.first, input.taken as usize, 0);
         while next != 0 && copied < into.len() {
             let buffer = next as usize - 1;
@@ -170,8 +201,19 @@ impl Buffers {
     }
 
     /// Drops the first `count` bytes that a connection has received.
-    #[expect(clippy::cast_possible_truncation, reason = "at most what was received")]
+    #[inline]
     pub(super) fn drop_first(&mut self, input: &mut Input, count: usize) {
+        if input.held == 1 && count >= input.unread as usize {
+            let buffer = input.first as usize - 1;
+            *input = Input::default();
+            return self.free(buffer);
+        }
+        self.drop_parts(input, count);
+    }
+
+    /// Drops the bytes of several buffers, or a part of one.
+    #[expect(clippy::cast_possible_truncation, reason = "at most what was received")]
+    fn drop_parts(&mut self, input: &mut Input, count: usize) {
         let mut count = (count as u32).min(input.unread);
         input.unread -= count;
         while input.first != 0 {
@@ -194,8 +236,9 @@ impl Buffers {
 
 #[cfg(test)]
 impl Buffers {
-    /// Checks that the kernel has as many buffers as it may fill in one turn.
-    pub(super) fn check_provided(&self) {
+    /// Checks that the kernel has as many buffers at the next entry as it may fill in one turn.
+    pub(super) fn check_provided(&mut self) {
+        self.provide();
         assert_eq!(self.provided, PROVIDED, "connections have taken the buffers of others");
     }
 

@@ -18,12 +18,19 @@ pub(super) const COMPLETIONS: u32 = if cfg!(test) { 16 } else { 1024 };
 pub(super) const PROVIDED: usize = if cfg!(test) { 4 } else { 256 };
 /// The size of a buffer for received bytes.
 pub(super) const BUFFER: u32 = if cfg!(test) { 64 } else { 2048 };
+/// The distance of two such buffers. A power of two would have the first lines of all compete for
+/// the same few places of the processor's caches.
+pub(super) const BUFFER_STRIDE: usize = BUFFER as usize + LINE;
 /// The most buffers that a connection keeps: input beyond that stays in the kernel.
 pub(super) const HELD_MAX: usize = if cfg!(test) { 3 } else { 10 };
 /// The free places below which connections are accepted one at a time.
 pub(super) const FEW_PLACES: usize = if cfg!(test) { 2 } else { 64 };
 /// The size of a connection's buffer for bytes to send.
 pub(super) const OUTPUT: u32 = if cfg!(test) { 256 } else { 16 << 10 };
+/// The distance of two such buffers.
+pub(super) const OUTPUT_STRIDE: usize = OUTPUT as usize + LINE;
+/// A line of a cache.
+const LINE: usize = 64;
 /// The numbers that a buffer can have.
 const BUFFERS_MAX: usize = 1 << 16;
 
@@ -126,9 +133,9 @@ impl UringStorage {
             submissions: leaked((SUBMISSIONS as usize * 64).div_ceil(PAGE))?,
             queues: leaked(queues.div_ceil(PAGE))?,
             provided: leaked((PROVIDED * 16).div_ceil(PAGE))?,
-            input: leaked(buffers * BUFFER as usize)?,
+            input: leaked(buffers * BUFFER_STRIDE)?,
             buffers: leaked(buffers)?,
-            output: leaked(places * OUTPUT as usize)?,
+            output: leaked(places * OUTPUT_STRIDE)?,
             parked: leaked(3 * COMPLETIONS as usize)?,
             close_timeout: leaked(1)?,
             endpoints: leaked(places)?,

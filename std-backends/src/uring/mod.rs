@@ -269,6 +269,7 @@ impl Uring {
     ///
     /// As [`poll`](selkie_core::platform::Selector::poll).
     pub fn submit(&mut self) -> Result<(), Error> {
+        self.buffers.provide();
         self.ring.enter(0, None)?;
         self.take_completions();
         Ok(())
@@ -292,6 +293,7 @@ impl Uring {
     }
 
     /// Returns a source that was not closed.
+    #[inline]
     fn live(&self, source: UringSocket) -> Result<&Endpoint, Error> {
         match self.endpoints.get(source.0) {
             Ok(endpoint) if endpoint.closing.is_none() => Ok(endpoint),
@@ -300,6 +302,7 @@ impl Uring {
     }
 
     /// Returns a source that was not closed, to be changed.
+    #[inline]
     fn live_mut(&mut self, source: UringSocket) -> Result<&mut Endpoint, Error> {
         match self.endpoints.get_mut(source.0) {
             Ok(endpoint) if endpoint.closing.is_none() => Ok(endpoint),

@@ -96,7 +96,7 @@ impl Driver {
     }
 
     /// Checks that no connection keeps the buffers of others.
-    fn check_buffers(&self) {
+    fn check_buffers(&mut self) {
         self.platform.buffers.check_provided();
         for index in 0..self.platform.endpoints.capacity() {
             let held = self.platform.endpoints.at(index).map_or(0, |(_, found)| found.input.held);
