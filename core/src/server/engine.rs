@@ -129,6 +129,9 @@ pub(super) struct Call {
     /// The service has found no room in the platform's own buffer for output of the current
     /// connection, or has used all of it. At the end of the call there may be some again.
     pub(super) has_filled: bool,
+    /// The room in the platform's own buffer that the service was told of last, where that was less
+    /// than there may be. It may leave its input until there is more.
+    pub(super) room_told: Option<usize>,
     /// The reason that is recorded if the service closes the connection.
     pub(super) closes_as: CloseReason,
 }
@@ -143,6 +146,7 @@ impl Call {
         has_taken: false,
         left: 0,
         has_filled: false,
+        room_told: None,
         closes_as: CloseReason::Closed,
     };
 }
@@ -408,6 +412,14 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             self.connection(index).set(Flag::NO_ROOM);
             self.connection(index).set_blocked_since(now);
             self.schedule_stall(index, now);
+            return;
+        }
+        let told = self.state.call.room_told.filter(|_| index == self.current.index());
+        if let Some(told) =
+            told.filter(|_| is_sendable && !self.connection(index).has(Flag::NO_ROOM))
+        {
+            self.state.call.room_told = None;
+            self.wait_for_more_room(index, told);
         }
     }
 

@@ -70,6 +70,8 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
         let engine = &self.engine;
         let fits = (1..=engine.pool.size()).contains(&count);
         let is_plenty = engine.pool.free() > 2 && !engine.connections.queues.are_buffers_scarce();
+        // A platform's own buffer is asked for its room first, which the engine does.
+        let is_plenty = is_plenty && !P::OWNS_BUFFERS;
         let index = engine.find(token)?;
         let is_quiet = engine.connections.get(index)?.is_quiet(P::OWNS_BUFFERS);
         let source = engine.source(index)?;

@@ -35,13 +35,18 @@ impl Uring {
         let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
         match (operation, buffer_of(completion.flags)) {
             (Operation::Receive, Some(buffer)) if endpoint.closing.is_none() => {
-                *asks.operations -= 1;
-                endpoint.operations -= 1;
-                endpoint.receiving = Repeated::Idle;
                 endpoint.is_drained = !has_more(completion.flags);
                 self.buffers.append(&mut endpoint.input, buffer, count);
-                // What cannot be asked for now is asked for when the source is looked at.
-                let _ = asks.to_receive(index, endpoint, self.held_max);
+                if !goes_on(completion.flags) {
+                    *asks.operations -= 1;
+                    endpoint.operations -= 1;
+                    endpoint.receiving = Repeated::Idle;
+                    let limits = (self.held_max, self.buffers.has_shared());
+                    // What cannot be asked for now is asked for when the source is looked at.
+                    let _ = asks.to_receive(index, endpoint, limits);
+                } else if endpoint.is_slow() {
+                    self.stop_receiving(index);
+                }
                 self.enqueue(index);
                 true
             }
@@ -55,6 +60,15 @@ impl Uring {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Cancels a receive that goes on, of a connection whose service is slow. If there is no room
+    /// for that, the next completion tries it again.
+    #[cold]
+    fn stop_receiving(&mut self, index: usize) {
+        if self.at(index).is_some_and(|endpoint| endpoint.receiving == Repeated::Armed) {
+            let _ = self.cancel(Operation::Receive, index);
         }
     }
 
@@ -83,7 +97,7 @@ impl Uring {
         endpoint.operations -= u32::from(is_last);
         let result = completion.result;
         match operation {
-            Operation::Receive => received(&mut self.buffers, endpoint, completion),
+            Operation::Receive => received(&mut self.buffers, endpoint, completion, is_last),
             Operation::Accept => return self.accepted(index, result, is_last),
             Operation::Send => {
                 sent(endpoint, result);
@@ -154,8 +168,10 @@ impl Uring {
 }
 
 /// Takes over what was received.
-fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completion) {
-    endpoint.receiving = Repeated::Idle;
+fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completion, is_last: bool) {
+    if is_last {
+        endpoint.receiving = Repeated::Idle;
+    }
     match (completion.result, buffer_of(completion.flags)) {
         (1.., Some(buffer)) if endpoint.closing.is_none() => {
             endpoint.is_drained = !has_more(completion.flags);

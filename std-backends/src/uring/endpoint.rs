@@ -6,7 +6,7 @@ use selkie_core::platform::Close;
 use selkie_core::{Error, Instant, Interest, Readiness, Token};
 
 use super::input::Input;
-use super::memory::OUTPUT;
+use super::memory::{HELD_SHARED, OUTPUT};
 use crate::memory::Zeroable;
 use crate::sys::errno::from_errno;
 
@@ -144,6 +144,13 @@ impl Endpoint {
             && self.armed.contains(Interest::READABLE)
             && self.input.held < held_max
             && self.input_end == End::Open
+    }
+
+    /// Returns true if a receive that goes on is to be cancelled: the service does not read, or not
+    /// as fast as the peer sends.
+    #[inline]
+    pub(super) fn is_slow(&self) -> bool {
+        self.input.held > HELD_SHARED || !self.armed.contains(Interest::READABLE)
     }
 
     /// Returns true if the kernel is to send, or to end the stream, and does not.

@@ -143,7 +143,8 @@ impl Uring {
         storage: UringStorage,
     ) -> Result<Self, Error> {
         let ring = Ring::new(setup, storage.submissions, storage.queues)?;
-        let mut buffers = Buffers::new(&ring, storage.provided, storage.input, storage.buffers)?;
+        let rings = (storage.provided, storage.shared);
+        let mut buffers = Buffers::new(&ring, rings, storage.input, storage.buffers)?;
         buffers.provide();
         Ok(Self {
             ring,

@@ -11,6 +11,7 @@ use selkie_core::{Error, Interest};
 
 use super::Uring;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
+use super::input::GOES_ON;
 use super::memory::{FEW_PLACES, OUTPUT, OUTPUT_STRIDE};
 use super::ring::Ring;
 use crate::sys::address::RawAddress;
@@ -91,7 +92,8 @@ impl Uring {
         let asked = match endpoint.kind {
             Kind::Stream => {
                 let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
-                let received = asks.to_receive(index, endpoint, self.held_max);
+                let limits = (self.held_max, self.buffers.has_shared());
+                let received = asks.to_receive(index, endpoint, limits);
                 received.and_then(|()| asks.to_send(index, endpoint, start))
             }
             Kind::Listener => self.ask_to_accept(index),
@@ -240,17 +242,18 @@ impl Asks<'_> {
         Ok(())
     }
 
-    /// Receives what is next, if the service wants it and is not slow.
+    /// Receives what is next, if the service wants it and is not slow. A connection keeps so many
+    /// buffers at most, and receives until it is cancelled if there are shared ones.
     ///
-    /// One buffer at a time: an operation that goes on would fill any number of them before it can
-    /// be cancelled, and stalled connections could take those of all others.
+    /// Only one that was served up to now goes on: it may fill any number of buffers before it can
+    /// be cancelled.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "part of taking what was received")]
     pub(super) fn to_receive(
         &mut self,
         index: usize,
         endpoint: &mut Endpoint,
-        held_max: u32,
+        (held_max, has_shared): (u32, bool),
     ) -> Result<(), Error> {
         if !endpoint.wants_to_receive(held_max) {
             return Ok(());
@@ -259,7 +262,12 @@ impl Asks<'_> {
         entry.flags = IoringSqeFlags::BUFFER_SELECT;
         if endpoint.is_drained {
             // A first look would find nothing.
-            entry.ioprio.recv_flags = IoringRecvFlags::POLL_FIRST;
+            let mut flags = IoringRecvFlags::POLL_FIRST;
+            if has_shared && endpoint.input.held <= 1 {
+                flags |= IoringRecvFlags::MULTISHOT;
+                entry.buf.buf_group = GOES_ON;
+            }
+            entry.ioprio.recv_flags = flags;
         }
         self.begin(Operation::Receive, index, endpoint, entry)?;
         endpoint.receiving = Repeated::Armed;

@@ -95,9 +95,14 @@ impl Ring {
         })
     }
 
-    /// Registers a ring of buffers as the group 0.
-    pub(super) fn register_buffers(&self, ring: *mut c_void, entries: u32) -> Result<(), Error> {
-        self.kernel.register_buffers(ring, entries).map_err(error)
+    /// Registers a ring of buffers as a group.
+    pub(super) fn register_buffers(
+        &self,
+        ring: *mut c_void,
+        entries: u32,
+        group: u16,
+    ) -> Result<(), Error> {
+        self.kernel.register_buffers(ring, entries, group).map_err(error)
     }
 
     /// Returns the number of submissions that the kernel has not taken.
