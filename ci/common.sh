@@ -35,21 +35,22 @@ fail() { echo "error: $*" >&2 && exit 1; }
 not_run() { echo "not run: $*" && exit 77; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# need COMMAND PACKAGE: installs the Debian package that holds a command, where the command is
-# missing.
+# need COMMAND [OPTION...] PACKAGE...: installs the Debian packages that hold a command, where the
+# command is missing. Options are those of `apt-get install`.
 need() {
-    have "$1" && return
-    have apt-get || fail "'$1' is missing; please install it"
-    local as_root=""
+    local command=$1 as_root=""
+    shift
+    have "$command" && return
+    have apt-get || fail "'$command' is missing; please install it"
     [ "$(id -u)" = 0 ] || as_root=sudo
-    say "installing $2, because '$1' is missing"
+    say "installing $*, because '$command' is missing"
     # Another step may be installing something, too.
     local wait="-o DPkg::Lock::Timeout=300"
     # shellcheck disable=SC2086
     {
         $as_root apt-get update -q &&
-            DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$2"
-    } >/dev/null || fail "apt-get could not install $2"
+            DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$@"
+    } >/dev/null || fail "apt-get could not install $*"
 }
 
 # alone COMMAND...: runs a command that uses rustup, and no other such command of this user at the

@@ -88,7 +88,7 @@
 //! | anything else | [`selkie_core`] |
 //!
 //! A program that uses only what is in both halves of its platform's row compiles for every row.
-//! Without the feature `std` (on by default), it is the core alone.
+//! Without the feature `std` (on by default), it is the core alone. The module `shards` is Unix's.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -145,7 +145,9 @@ pub mod platform {
     #[cfg(all(target_os = "wasi", target_env = "p1"))]
     pub use selkie_wasi::{PollOneoff, PollOneoffStorage, Socket, StaticPollOneoff};
     #[cfg(all(target_os = "wasi", feature = "waitable-set"))]
-    pub use selkie_wasi::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
+    pub use selkie_wasi::{
+        StaticWaitableSet, WaitableEvent, WaitableSet, WaitableSetStorage, Waker,
+    };
 
     #[cfg(all(feature = "std", target_os = "wasi"))]
     pub use crate::front_door::open::{Backend, UnknownBackend};

@@ -1,5 +1,5 @@
-//! A program compiles on each native platform. A feature that the platform does not have is an
-//! error that says so.
+//! A program that serves on one loop compiles on each native platform. A feature that the platform
+//! does not have is an error that says so. Only `selkie::shards` is not there at all on Windows.
 
 #![cfg(any(unix, windows))]
 

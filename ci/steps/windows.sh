@@ -49,7 +49,8 @@ case "$(uname -s)" in
 esac
 [ "$(uname -m)" = x86_64 ] || not_run "Wine runs programs for the processor that it is on"
 have wine || have apt-get || not_run "'wine' is missing; please install wine64 and mingw-w64"
-(need wine wine) || not_run "Wine could not be installed"
+# What it recommends is for screens and sound, and for programs of 32 bits.
+(need wine --no-install-recommends wine wine64) || not_run "Wine could not be installed"
 (need x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64) || not_run "mingw could not be installed"
 
 # Wine 8 has no ProcessPrng, which the standard library imports for its hash maps.

@@ -124,7 +124,8 @@
 //! * After a `fork`, the child makes its own selector.
 //! * On Windows a source is a socket: the examples of this page, which use pipes, are Unix's.
 //!   Signals, child processes, Unix sockets and addresses that listeners share are
-//!   [`Unsupported`](selkie_core::ErrorKind::Unsupported).
+//!   [`Unsupported`](selkie_core::ErrorKind::Unsupported). [`shards`] has neither `pin_to_cpu`
+//!   nor `steer_by_cpu`.
 #![cfg(any(unix, windows))]
 
 include!(concat!(env!("OUT_DIR"), "/for_each_backend.rs"));

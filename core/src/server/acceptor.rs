@@ -3,6 +3,7 @@
 
 mod limits;
 
+use super::config::Features;
 use super::connection::{Connection, Phase, Waiting};
 use super::counters::bump;
 use super::engine::{Application, Call, Engine};
@@ -28,7 +29,7 @@ enum Accepted {
     UntilError,
 }
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Takes waiting connections from the current listener, as many as one turn may, and decides
     /// on what the listener is watched for.
     ///
@@ -45,7 +46,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         // The callbacks of the new connections have moved it.
         self.current = listener;
         match accepted {
-            Accepted::All if self.state.drain.is_some() => self.close_listener(index),
+            Accepted::All if self.drain().is_some() => self.close_listener(index),
             Accepted::Last => self.close_listener(index),
             Accepted::All | Accepted::Share => self.arm(index),
             Accepted::UntilFull => self.pause(index),
@@ -84,7 +85,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             if self.is_full() {
                 return Accepted::UntilFull;
             }
-            if self.state.drain.is_some_and(|drain| drain.accepts_left == 0) {
+            if self.drain().is_some_and(|drain| drain.accepts_left == 0) {
                 return Accepted::Last;
             }
             if self.state.accepts.1 >= self.state.limits.accepts_per_turn {
@@ -120,7 +121,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         source: P::Source,
         entries: &mut [LimitEntry],
     ) {
-        if let Some(drain) = &mut self.state.drain {
+        if let (true, Some(drain)) = (F::DRAINS, &mut self.state.drain) {
             drain.accepts_left -= 1;
         }
         let mut address = None;
@@ -232,12 +233,12 @@ impl<P: Transport> Engine<'_, '_, P> {
     ) {
         let index = self.current.index();
         let now = self.context.now();
-        let deadline = self.state.drain.map_or(Instant::MAX, |drain| drain.deadline);
+        let deadline = self.drain().map_or(Instant::MAX, |drain| drain.deadline);
         if deadline <= now {
             // The clients that are still in the backlog see a reset.
             return self.close_listener(index);
         }
-        if self.state.drain.is_some() || self.current().waiting() == Waiting::Slot {
+        if self.drain().is_some() || self.current().waiting() == Waiting::Slot {
             self.accept::<S, LIMITED>(app, entries);
         }
         // Accepting may have closed the listener.

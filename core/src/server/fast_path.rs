@@ -11,6 +11,7 @@
 use core::net::SocketAddr;
 
 use super::Server;
+use super::config::Features;
 use super::connection::Phase;
 use super::counters::{Counters, bump};
 use super::engine::{Call, Engine};
@@ -23,20 +24,20 @@ use crate::contract::{Error, Instant, Token, Transport};
 use crate::event_loop::Context;
 
 /// The peer of a callback on the fast path.
-struct FastPeer<'e, 'a, P: Transport> {
-    engine: Engine<'e, 'a, P>,
+struct FastPeer<'e, 'a, P: Transport, F: Features> {
+    engine: Engine<'e, 'a, P, F>,
     /// The source that takes the first answer; where the platform owns the buffers, each answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     has_left: bool,
 }
 
-impl<'a, P: Transport> FastPeer<'_, 'a, P> {
+impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
     /// Leaves the fast path: calls `act` with an engine that knows what has happened so far. It is
     /// a copy, so that this one can be kept in registers.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
-    fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R) -> R {
+    fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R) -> R {
         let has_sent = self.unsent.take().is_none();
         // Once a callback: the engine has noted more since.
         if !core::mem::replace(&mut self.has_left, true) {
@@ -133,14 +134,14 @@ impl<'a, P: Transport> FastPeer<'_, 'a, P> {
 
 /// Acts off the fast path, in a function of its own.
 #[cold]
-fn outlined<'a, P: Transport, R>(
-    mut engine: Engine<'_, 'a, P>,
-    act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
+fn outlined<'a, P: Transport, F: Features, R>(
+    mut engine: Engine<'_, 'a, P, F>,
+    act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R,
 ) -> R {
     act(&mut engine)
 }
 
-impl<P: Transport> PeerOps for FastPeer<'_, '_, P> {
+impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {

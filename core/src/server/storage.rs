@@ -109,6 +109,10 @@ pub trait ServerMemory<Source, Session> {
     /// need is not part of the program.
     const LIMITS: bool = false;
 
+    /// True if there may be fewer than two buffers for each connection, so that connections may
+    /// have to wait for one. Without it, what waiting needs is not part of the program.
+    const SHARES_BUFFERS: bool = true;
+
     /// Lends the tables. They are the same in each call, and keep what was written to them.
     fn storage(&mut self) -> ServerStorage<'_, Source, Session>;
 
@@ -139,6 +143,7 @@ impl<Source, Session, M: ServerMemory<Source, Session> + ?Sized> ServerMemory<So
     for &mut M
 {
     const LIMITS: bool = M::LIMITS;
+    const SHARES_BUFFERS: bool = M::SHARES_BUFFERS;
 
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
@@ -212,6 +217,8 @@ impl<
     const SCRATCH: usize,
 > ServerMemory<Source, Session> for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
 {
+    const SHARES_BUFFERS: bool = BLOCKS < 2 * SLOTS;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         self.storage()
@@ -270,6 +277,7 @@ where
     M: ServerMemory<Source, Session>,
 {
     const LIMITS: bool = true;
+    const SHARES_BUFFERS: bool = M::SHARES_BUFFERS;
 
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {

@@ -14,6 +14,7 @@ mod finality;
 mod holding;
 mod limits;
 mod misuse;
+mod parts;
 mod peers;
 mod pool;
 mod posting;

@@ -186,6 +186,24 @@ fn a_selector_that_is_dropped_takes_back_every_poll() {
 }
 
 #[test]
+fn the_kernel_has_no_poll_of_a_selector_that_was_dropped() {
+    let (near, _far) = pair();
+    let operations = Box::leak(Box::new([const { AfdOperation::EMPTY }; 2]));
+    let start = operations.as_mut_ptr();
+    let mut selector = Afd::in_memory(operations).unwrap();
+    let port = Arc::clone(&selector.port);
+    selector.register(lend(&near), TOKEN, Interest::READABLE, Mode::Level).unwrap();
+    assert_eq!(polled(&mut selector), []);
+    // SAFETY: the memory is lent without end, and the kernel alone writes into it.
+    assert!(unsafe { afd::is_pending(start) });
+    drop(selector);
+    // SAFETY: as above; the selector was the last that used it.
+    assert!(!unsafe { afd::is_pending(start) });
+    // Closing the device completes a poll too, but late; so the drop waits for the completion.
+    assert_eq!(port.take(&mut [Packet::EMPTY; 4], Some(Duration::ZERO)), Ok(0));
+}
+
+#[test]
 fn the_memory_of_a_forgotten_selector_stays() {
     let (near, far) = pair();
     let operations = Box::leak(Box::new([const { AfdOperation::EMPTY }; 2]));

@@ -130,6 +130,7 @@ fn readiness(reported: i16) -> Readiness {
         readiness |= Readiness::WRITABLE;
     }
     if reported & (POLLERR | POLLNVAL) != 0 {
+        // no-refusal: older systems report nothing of a refused attempt to connect.
         readiness |= Readiness::ERROR;
     }
     if reported & POLLHUP != 0 {
