@@ -134,7 +134,8 @@ impl Builder {
     }
 
     /// Returns the bytes of all tables of a server of `S` over a selector: those of the loop, the
-    /// server and the platform. Nothing is opened or taken for that. Most are touched only when they are used.
+    /// server and the platform. Nothing is opened or taken for that. Most are touched only when
+    /// they are used.
     ///
     /// ```
     /// use selkie::Builder;

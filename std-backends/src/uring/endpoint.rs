@@ -181,7 +181,7 @@ impl Endpoint {
             && !self.wants_to_send()
     }
 
-    /// Returns true if nothing is to be done and nobody waits when `count` bytes are sent.
+    /// Returns true if nothing is to be done or reported when `count` bytes are sent.
     #[inline]
     pub(super) fn is_done_with(&self, count: u32) -> bool {
         count == self.output.length

@@ -5,8 +5,8 @@
 //! which were never needed stay untouched pages.
 //!
 //! There are two groups. A receive that goes on may fill any number of buffers before it can be
-//! cancelled, so those have a small group that all connections share. Whoever finds it empty
-//! receives one buffer at a time, into the other group, in which each connection has its share.
+//! cancelled, so those have a small group that all connections share. A connection that finds it
+//! empty receives one buffer at a time, into the other group, in which each has its share.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};

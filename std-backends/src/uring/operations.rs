@@ -218,7 +218,7 @@ impl Uring {
     }
 }
 
-/// What the usual operations need of a platform, beside the source.
+/// The parts of a platform that the usual operations need, beside the source.
 pub(super) struct Asks<'a> {
     pub(super) ring: &'a mut Ring,
     pub(super) operations: &'a mut usize,

@@ -48,16 +48,20 @@ fn reset_on_close(stream: &TcpStream) {
     check(unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, value, length) });
 }
 
-#[test]
-fn more_than_both_queues_have_places_for_is_all_done() {
-    // More than 1,024 completions in one entry, and more than 256 submissions and buffers.
-    const PAIRS: usize = 1_300;
+fn raise_descriptor_limit() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the place is valid for the call.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) });
     limit.rlim_cur = limit.rlim_max.min(20_000);
     // SAFETY: as above.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) });
+}
+
+#[test]
+fn more_than_both_queues_have_places_for_is_all_done() {
+    // More than 1,024 completions in one entry, and more than 256 submissions and buffers.
+    const PAIRS: usize = 1_300;
+    raise_descriptor_limit();
     let mut platform = ring(PAIRS);
     let mut sources = Vec::new();
     let mut peers = Vec::new();
@@ -120,7 +124,7 @@ fn a_peer_that_resets_with_data_in_flight_fails_its_connection_alone() {
     });
     assert!(failed, "the reset is never reported");
     let mut bytes = [0; 8];
-    // The system tells one of the two directions of the reset, and the other that it has ended.
+    // The system reports the reset to one of the two directions, and an end to the other.
     match platform.read(source, &mut bytes) {
         Ok(count) => assert_eq!(count, 0),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
