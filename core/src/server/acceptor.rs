@@ -171,10 +171,9 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Returns whether no further connection can be accepted: all are in use, or kept for those
     /// that the service asks for.
     fn is_full(&self) -> bool {
-        let slots = self.context.registry();
         let kept = self.state.limits.connects_reserved.saturating_sub(self.state.connects);
         self.state.open + kept >= self.state.limits.connections_max
-            || slots.len() + slots.retired() + kept >= slots.capacity()
+            || self.context.registry().vacant() <= kept
     }
 
     /// Returns whether slots of the loop are used that are not this server's.
@@ -185,8 +184,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     /// Stops watching a listener until something is freed.
     fn pause(&mut self, listener: usize) {
-        let slots = self.context.registry();
-        let is_loop_full = slots.len() + slots.retired() >= slots.capacity();
+        let is_loop_full = self.context.registry().vacant() == 0;
         if self.connection(listener).waiting() == Waiting::Nothing {
             let is_full = self.is_full();
             bump(&mut self.state.counters.accept_pauses, usize::from(is_full));
@@ -203,10 +201,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// tried later, or when something is freed.
     fn arm(&mut self, listener: usize) {
         if self.watch(listener, Interest::READABLE).is_err() {
-            // Left as it is, the listener would be deaf.
-            if self.connection(listener).waiting() == Waiting::Nothing {
-                self.connections.enqueue(listener, Waiting::Slot);
-            }
+            // It was not watched, and so is still in the queue.
             return self.retry_later(listener);
         }
         if self.connections.dequeue(listener) == Waiting::Slot {

@@ -160,12 +160,12 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             Close::Graceful
         };
         let reason = match connection.phase() {
-            // All was sent: the connection counts as closed for its own reason.
-            Phase::Lingering if is_timer_due || is_drain_due => connection.reason(),
-            Phase::Lingering => return None,
             Phase::Open if is_drain_due && self.is_replying() => CloseReason::Expelled,
             Phase::Closing if is_drain_due && has_output => CloseReason::Expelled,
-            Phase::Closing if is_drain_due || is_timer_due => connection.reason(),
+            // All was sent: the connection counts as closed for its own reason.
+            Phase::Closing | Phase::Lingering if is_drain_due || is_timer_due => {
+                connection.reason()
+            }
             // A graceful close would wait for the peer that takes nothing.
             _ if self.stalled_at() <= now => return Some((CloseReason::Stalled, Close::Abort)),
             _ if self.input_due_at() <= now => CloseReason::InputNotTaken,
@@ -238,13 +238,9 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let connection = self.current();
         if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
             // All was sent and the peer left: that is no reset from the service's point of view.
-            let over = connection.write_half() == WriteHalf::ShutDown;
-            let reason = match connection.reason() {
-                _ if !over => reason,
-                // It finishes for a reason of its own.
-                decided if connection.has(Flag::FINISHING) => decided,
-                _ => CloseReason::Finished,
-            };
+            let is_over = connection.write_half() == WriteHalf::ShutDown;
+            // It is `Finished`, unless it finishes for a reason of its own.
+            let reason = if is_over { connection.reason() } else { reason };
             self.fail_write(self.current.index(), reason);
         }
     }

@@ -119,5 +119,8 @@ pub trait Service {
 /// A service that takes messages from a [`Mailbox`](crate::mailbox::Mailbox).
 pub trait Receives<M>: Service {
     /// Called with a message for an open connection, as if in a callback of that connection.
+    ///
+    /// If it panics, the message is lost and the connection fails, as in any callback. Those behind
+    /// it stay in the mailbox for the next [`deliver`](crate::Server::deliver).
     fn message(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, message: M);
 }

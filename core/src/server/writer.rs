@@ -148,10 +148,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         self.state.call.has_sent |= index == self.current.index();
         let written = self.write(index, bytes);
         let count = bytes.len().min(room + written.unwrap_or(0));
+        // If some are left over, output is pending, and the service is called when it has drained.
         let is_sent = self.keep_rest(index, &bytes[..count], written).is_ok();
-        if count < bytes.len() {
-            self.refuse(index);
-        }
         if is_sent { count } else { 0 }
     }
 
