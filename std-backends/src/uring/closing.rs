@@ -75,7 +75,7 @@ impl Uring {
         let start = self.output_of(index);
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return Ok(()) };
         let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
-        asks.to_send(index, endpoint, start)
+        asks.send(index, endpoint, start)
     }
 
     /// Starts the timer of a close that waits for its output.

@@ -43,7 +43,7 @@ impl Uring {
                     endpoint.receiving = Repeated::Idle;
                     let limits = (self.held_max, self.buffers.has_shared());
                     // What cannot be asked for now is asked for when the source is looked at.
-                    let _ = asks.to_receive(index, endpoint, limits);
+                    let _ = asks.receive(index, endpoint, limits);
                 } else if endpoint.is_slow() {
                     self.stop_receiving(index);
                 }

@@ -93,8 +93,8 @@ impl Uring {
             Kind::Stream => {
                 let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
                 let limits = (self.held_max, self.buffers.has_shared());
-                let received = asks.to_receive(index, endpoint, limits);
-                received.and_then(|()| asks.to_send(index, endpoint, start))
+                let received = asks.receive(index, endpoint, limits);
+                received.and_then(|()| asks.send(index, endpoint, start))
             }
             Kind::Listener => self.ask_to_accept(index),
             Kind::File => self.ask_to_poll(index),
@@ -249,7 +249,7 @@ impl Asks<'_> {
     /// be cancelled.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "part of taking what was received")]
-    pub(super) fn to_receive(
+    pub(super) fn receive(
         &mut self,
         index: usize,
         endpoint: &mut Endpoint,
@@ -278,7 +278,7 @@ impl Asks<'_> {
     /// stream if asked for.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "part of writing")]
-    pub(super) fn to_send(
+    pub(super) fn send(
         &mut self,
         index: usize,
         endpoint: &mut Endpoint,
@@ -289,7 +289,7 @@ impl Asks<'_> {
         }
         let output = &endpoint.output;
         if output.length == 0 {
-            return self.to_shut_down(index, endpoint);
+            return self.shut_down(index, endpoint);
         }
         // The bytes up to the end of the buffer; the rest follows.
         let length = output.length.min(OUTPUT - output.start);
@@ -304,7 +304,7 @@ impl Asks<'_> {
     }
 
     /// Ends the stream.
-    fn to_shut_down(&mut self, index: usize, endpoint: &mut Endpoint) -> Result<(), Error> {
+    fn shut_down(&mut self, index: usize, endpoint: &mut Endpoint) -> Result<(), Error> {
         let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
         entry.len.len = libc::SHUT_WR as u32;
         self.begin(Operation::Shutdown, index, endpoint, entry)?;

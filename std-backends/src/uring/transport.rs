@@ -40,7 +40,7 @@ impl Uring {
         output.declined = 0;
         if endpoint.kind == Kind::Stream {
             let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
-            if asks.to_send(index, endpoint, start).is_err() {
+            if asks.send(index, endpoint, start).is_err() {
                 self.enqueue(index);
             }
         }
