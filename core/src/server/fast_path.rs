@@ -4,6 +4,9 @@
 //! else, with nothing pending, unread, requested or ended; and two buffers are free, for which
 //! no connection waits, so that unsent output and unread input can be kept. Everything that turns
 //! out otherwise is left to the [`Engine`].
+//!
+//! Where the platform owns the buffers, input is shown and then consumed, and all that fits is
+//! written at once; the server's own buffers are not needed.
 
 use core::net::SocketAddr;
 
@@ -23,7 +26,7 @@ use crate::event_loop::Context;
 /// The peer of a callback on the fast path.
 struct FastPeer<'e, 'a, P: Transport, F: Features> {
     engine: Engine<'e, 'a, P, F>,
-    /// The source that takes the first answer.
+    /// The source that takes the first answer; where the platform owns the buffers, each answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     has_left: bool,
@@ -38,7 +41,8 @@ impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
         let has_sent = self.unsent.take().is_none();
         // Once a callback: the engine has noted more since.
         if !core::mem::replace(&mut self.has_left, true) {
-            self.engine.state.call = Call { has_sent, reserves_input: true, ..Call::NEW };
+            let reserves_input = !P::OWNS_BUFFERS;
+            self.engine.state.call = Call { has_sent, reserves_input, ..Call::NEW };
         }
         outlined(self.engine.reborrow(), act)
     }
@@ -67,8 +71,10 @@ impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
         let engine = &self.engine;
         let fits = (1..=engine.pool.size()).contains(&count);
         let is_plenty = engine.pool.free() > 2 && !engine.connections.queues.are_buffers_scarce();
+        // A platform's own buffer is asked for its room first, which the engine does.
+        let is_plenty = is_plenty && !P::OWNS_BUFFERS;
         let index = engine.find(token)?;
-        let is_quiet = engine.connections.get(index)?.is_quiet();
+        let is_quiet = engine.connections.get(index)?.is_quiet(P::OWNS_BUFFERS);
         let source = engine.source(index)?;
         (fits && is_plenty && is_quiet).then_some((index, source))
     }
@@ -100,6 +106,36 @@ impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
             Err(error) => self.leave(move |engine| say(engine.keep_rest(index, bytes, Err(error)))),
         }
     }
+
+    /// Returns the source of the current connection, if `count` bytes fit into the platform's own
+    /// buffer and leave some room. Without any room the engine waits for some.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "part of the usual answer")]
+    fn with_room(&mut self, count: usize) -> Option<P::Source> {
+        let source = self.unsent?;
+        let room = self.engine.context.platform.write_room(source);
+        (1..room).contains(&count).then_some(source)
+    }
+
+    /// Writes an answer of the current connection into the platform's own buffer.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "part of the usual answer")]
+    fn write_in_place(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
+        let index = self.engine.current.index();
+        let written = self.engine.context.platform.write(source, bytes);
+        if let Ok(count) = written {
+            self.engine.record_progress(index);
+            bump(&mut self.engine.state.counters.bytes_out, count);
+            // The peer may take none of them. The time of the turn is early enough: when it
+            // expires, the platform is asked since when they wait.
+            let now = self.engine.context.turn_time();
+            self.engine.schedule_stall(index, now);
+            if count == bytes.len() {
+                return Ok(count);
+            }
+        }
+        self.leave(move |engine| engine.keep_rest(index, bytes, written))
+    }
 }
 
 /// Acts off the fast path, in a function of its own.
@@ -118,6 +154,12 @@ impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
         if token != self.engine.current {
             return self.send_beside(token, bytes);
         }
+        if P::OWNS_BUFFERS {
+            return match self.with_room(bytes.len()) {
+                Some(source) => self.write_in_place(source, bytes).map(|_| ()),
+                None => self.leave(move |engine| engine.send_all(token, bytes)),
+            };
+        }
         // A longer answer might not fit into a buffer if the socket takes none of it.
         if bytes.len() <= self.engine.pool.size() {
             if let Some(source) = self.unsent.take() {
@@ -130,6 +172,12 @@ impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize {
+        if P::OWNS_BUFFERS && token == self.engine.current {
+            return match self.with_room(bytes.len()) {
+                Some(source) => self.write_in_place(source, bytes).unwrap_or(0),
+                None => self.leave(move |engine| engine.send_part(token, bytes)),
+            };
+        }
         if token == self.engine.current && bytes.len() <= self.engine.pool.size() {
             if let Some(source) = self.unsent.take() {
                 return self.write(source, bytes, |written| written.unwrap_or(0));
@@ -140,7 +188,7 @@ impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
 
     fn room(&mut self, token: Token) -> usize {
         // Nothing is pending and a buffer is free (`is_fast`), so a whole one is the room.
-        if token == self.engine.current && self.unsent.is_some() {
+        if !P::OWNS_BUFFERS && token == self.engine.current && self.unsent.is_some() {
             return self.engine.pool.size();
         }
         self.leave(move |engine| PeerOps::room(engine, token))
@@ -235,17 +283,18 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// True if there is a fast path. Where size counts for more, all messages take the other one:
     /// with it, a WASI 0.1 guest is 8 % larger.
     pub(super) const HAS_FAST_PATH: bool =
-        cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
+        cfg!(target_pointer_width = "64") && !P::READABLE_UNTIL_EMPTY;
 
     /// Returns the source of a readable connection, if the fast path may serve it.
     #[inline]
     pub(super) fn is_fast(&mut self, index: usize) -> Option<P::Source> {
         // Two: for output that the socket does not take, and input that the service leaves.
-        let is_plenty = self.pool.free() >= 2 && !self.queues.are_buffers_scarce();
+        let is_plenty =
+            P::OWNS_BUFFERS || (self.pool.free() >= 2 && !self.queues.are_buffers_scarce());
         let memory = self.memory.storage();
         let entry = memory.connections.get(index)?;
         let source = entry.source.get()?;
-        (entry.connection.is_quiet() && is_plenty).then_some(source)
+        (entry.connection.is_quiet(P::OWNS_BUFFERS) && is_plenty).then_some(source)
     }
 
     /// Receives on the fast path.
@@ -256,13 +305,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         token: Token,
         source: P::Source,
     ) {
-        let scratch = &mut self.memory.storage().scratch[..self.state.received_max];
-        let count = match context.platform.read(source, scratch) {
+        let count = match self.read_fast(context, source) {
             Ok(count @ 1..) => count,
             // An end, a failure, or nothing at all: the engine distinguishes them.
             nothing => return self.finish_read(context, token, nothing.err()),
         };
-        bump(&mut self.state.counters.bytes_in, count);
         // Checked first, so that a server without an idle timeout builds no engine for it.
         if !self.state.limits.idle.is_endless() {
             self.engine_again(context, token).0.record_progress(token.index());
@@ -277,13 +324,33 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let has_left = fast.has_left;
         // Only an unwinding callback drops the guard.
         core::mem::forget(guard);
-        if has_left {
-            self.finish_fast(context, token, consumed, count);
-        } else if consumed < count {
+        if !has_left && consumed < count {
             // The engine knows nothing of this callback yet, since nothing has left the path.
             self.state.call = Call::NEW;
-            self.finish_fast(context, token, consumed, count);
         }
+        if has_left || consumed < count {
+            self.finish_fast(context, token, consumed, count);
+        } else if P::OWNS_BUFFERS {
+            context.platform.consume(source, count, 0);
+            bump(&mut self.state.counters.bytes_in, count);
+        }
+    }
+
+    /// Reads, or where the platform owns the buffers, is shown what it has.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "part of receiving")]
+    fn read_fast(
+        &mut self,
+        context: &mut Context<'_, P>,
+        source: P::Source,
+    ) -> Result<usize, Error> {
+        let scratch = self.memory.storage().scratch;
+        if P::OWNS_BUFFERS {
+            return context.platform.peek(source, scratch);
+        }
+        let read = context.platform.read(source, &mut scratch[..self.state.received_max]);
+        bump(&mut self.state.counters.bytes_in, read.unwrap_or(0));
+        read
     }
 
     /// Fails a connection whose service has panicked.
@@ -312,6 +379,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ) {
         let served = self.serving(context, token);
         let (mut engine, mut app) = served.server.engine_again(served.context, token);
+        if P::OWNS_BUFFERS {
+            engine.finish_offer(consumed.min(count), count, app.scratch.len());
+            return engine.reconcile(&mut app);
+        }
         // The input that the service leaves takes the buffer that was kept free for it.
         engine.state.call.reserves_input = false;
         if consumed < count {
