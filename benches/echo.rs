@@ -16,8 +16,8 @@ mod linux {
     use crate::support::statistics::{Summary, nanoseconds, number};
     use crate::support::table::{self, Table, count};
 
-    /// Descriptors that a process needs for anything but connections.
-    const DESCRIPTORS_ASIDE: usize = 24;
+    /// Descriptors that a loop needs for anything but connections.
+    const DESCRIPTORS_ASIDE: usize = 48;
 
     pub(super) fn main() {
         let Some(arguments) = Arguments::unless_role(echo::play) else { return };
@@ -26,8 +26,10 @@ mod linux {
         println!(
             "Loops run on one core and clients on another; thread per connection runs on all."
         );
-        let idle =
-            if arguments.quick { 200 } else { 9_000.min(descriptors - 1_000 - DESCRIPTORS_ASIDE) };
+        // Each shard has room for all clients, whose distribution is the kernel's.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let clients = (descriptors / cores).saturating_sub(DESCRIPTORS_ASIDE);
+        let idle = if arguments.quick { 200 } else { 9_000.min(clients.saturating_sub(1_000)) };
         for (active, idle, message_bytes) in
             [(64, 0, 64), (1_000, 0, 64), (64, 0, 16 * 1024), (1_000, idle, 64)]
         {
