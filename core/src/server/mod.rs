@@ -60,7 +60,9 @@ pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
 pub use service::{Receives, Service};
-pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits};
+pub use storage::{
+    ConnectionEntry, Entry, ServerMemory, ServerStorage, ServerTables, StaticServer, WithLimits,
+};
 
 use buffer_pool::{Pool, PoolState};
 use connection::Phase;
