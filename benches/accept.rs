@@ -26,11 +26,7 @@ mod linux {
     ];
 
     pub(super) fn main() {
-        let arguments = Arguments::from_environment();
-        if let Some(role) = &arguments.role {
-            assert!(echo::play(role), "an unknown role: {role:?}");
-            return;
-        }
+        let Some(arguments) = Arguments::unless_role(echo::play) else { return };
         process::descriptors_max();
         println!("# accepting");
         for connections in [1_000, 4_000] {

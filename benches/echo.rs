@@ -20,11 +20,7 @@ mod linux {
     const DESCRIPTORS_ASIDE: usize = 24;
 
     pub(super) fn main() {
-        let arguments = Arguments::from_environment();
-        if let Some(role) = &arguments.role {
-            assert!(echo::play(role), "an unknown role: {role:?}");
-            return;
-        }
+        let Some(arguments) = Arguments::unless_role(echo::play) else { return };
         let descriptors = process::descriptors_max();
         println!("# echo (up to {} descriptors in a process)", count(descriptors));
         println!(

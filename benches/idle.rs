@@ -27,11 +27,7 @@ mod linux {
     const THREADS_MAX: usize = 4_000;
 
     pub(super) fn main() {
-        let arguments = Arguments::from_environment();
-        if let Some(role) = &arguments.role {
-            assert!(echo::play(role), "an unknown role: {role:?}");
-            return;
-        }
+        let Some(arguments) = Arguments::unless_role(echo::play) else { return };
         let descriptors = process::descriptors_max();
         println!("# idle connections (up to {} descriptors in a process)", count(descriptors));
         let most = if arguments.quick {

@@ -22,11 +22,9 @@ mod linux {
     use crate::support::{process, tools};
 
     pub(super) fn main() {
-        let arguments = Arguments::from_environment();
-        if let Some(role) = &arguments.role {
-            assert!(echo::play(role) || play(role), "an unknown role: {role:?}");
+        let Some(arguments) = Arguments::unless_role(|role| echo::play(role) || play(role)) else {
             return;
-        }
+        };
         process::descriptors_max();
         println!("# instructions and system calls");
         if tools::exists("valgrind") {

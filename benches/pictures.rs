@@ -34,11 +34,7 @@ mod linux {
     const CONNECTIONS: [usize; 5] = [16, 64, 256, 1_024, 4_000];
 
     pub(super) fn main() {
-        let arguments = Arguments::from_environment();
-        if let Some(role) = &arguments.role {
-            assert!(echo::play(role), "an unknown role: {role:?}");
-            return;
-        }
+        let Some(arguments) = Arguments::unless_role(echo::play) else { return };
         process::descriptors_max();
         // Before the load of the measurements themselves.
         let footer = chart::footer("cargo bench -p selkie-benches --bench pictures");

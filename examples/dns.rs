@@ -25,10 +25,10 @@ mod native {
 
     use clap::Parser;
     use selkie::datagrams::DatagramServer;
-    use selkie::front_door::{Listening, Ready};
+    use selkie::front_door::{Finished, Listening, Ready};
     use selkie::platform::{AnySelector, Backend, Platform, Socket};
     use selkie::{Builder, ErrorKind, ServeError};
-    use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, HostEntry, PendingQuery};
+    use selkie_services::{DNS_MESSAGE_MAX, Dns, DnsOverTcp, DnsStream, HostEntry, PendingQuery};
 
     use super::program::{self, print};
 
@@ -67,6 +67,14 @@ mod native {
         /// The number of TCP clients to serve at once.
         #[arg(long, value_name = "N", default_value_t = 64)]
         capacity: u32,
+
+        /// The seconds that a query may take to come over TCP.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+        query_timeout: f64,
+
+        /// The seconds after which the resolver is asked again; they double each time.
+        #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+        retry: f64,
     }
 
     /// Parses an entry of the table.
@@ -95,20 +103,37 @@ mod native {
         let (mut server, socket) = listen(&settings, arguments.address)?;
         let places = vec![PendingQuery::EMPTY; PENDING].leak();
         let seed = RandomState::new().hash_one(std::process::id());
-        let dns = Dns::new(table, arguments.upstream, places, seed);
+        let dns = Dns::new(table, arguments.upstream, places, seed)
+            .first_retry(seconds(arguments.retry)?);
         let mut udp: Udp = DatagramServer::new(dns, [0; DNS_MESSAGE_MAX]);
         udp.open(&mut server.context(), socket)?;
 
         let handle = server.handle();
         ctrlc::set_handler(move || handle.drain(DRAIN))?;
         let address = server.local_address()?;
-        let server: Ready<()> = server.reserve()?;
+        let server: Ready<DnsStream> = server.reserve()?;
         print(&format!("listening on {address} ({backend}, capacity {})\n", arguments.capacity));
-        let finished = server.run_beside(DnsOverTcp::new(table), &mut udp)?;
+        let over_tcp = DnsOverTcp::new(table)
+            .query_timeout(seconds(arguments.query_timeout)?)
+            .partial(arguments.upstream.is_some());
+        let finished = server.run_beside(over_tcp, &mut udp)?;
+        report(&udp, &finished);
+        Ok(())
+    }
+
+    /// Returns a time of the command line.
+    fn seconds(seconds: f64) -> Result<Duration, String> {
+        Duration::try_from_secs_f64(seconds).map_err(|_| format!("{seconds} is no time in seconds"))
+    }
+
+    /// Prints what was counted.
+    fn report(udp: &Udp, finished: &Finished<DnsOverTcp<'_>>) {
         let (messages, dns) = (udp.counters(), udp.service().counters());
+        let tcp = finished.service.counters();
         print(&format!(
             "accepted {}, closed {}\nreceived {}, truncated {}, sent {}, unsent {}\n\
-             answered {}, forwarded {}, retransmitted {}, failed {}, ignored {}\n",
+             answered {}, errors {}, forwarded {}, retransmitted {}, failed {}, ignored {}\n\
+             over TCP: answered {}, errors {}, malformed {}\n",
             finished.counters.accepted,
             finished.counters.closed_total(),
             messages.received,
@@ -116,12 +141,15 @@ mod native {
             messages.sent,
             messages.unsent,
             dns.answered,
+            dns.refused,
             dns.forwarded,
             dns.retransmitted,
             dns.failed,
             dns.ignored,
+            tcp.answered,
+            tcp.refused,
+            tcp.malformed,
         ));
-        Ok(())
     }
 
     /// Opens a listener and a UDP socket at the same address.

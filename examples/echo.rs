@@ -13,5 +13,6 @@ use std::process::ExitCode;
 use selkie_services::Echo;
 
 fn main() -> ExitCode {
-    common::run_on_cores("echo", "Echoes what its clients send, many on one thread.", |_| Echo)
+    let about = "Echoes what its clients send, many on one thread, or on several.";
+    common::run_on_cores("echo", about, |_, _: &common::NoArguments| Echo)
 }

@@ -11,13 +11,22 @@
 mod common;
 
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use selkie_services::Http;
 
+/// The arguments of this program alone.
+#[derive(Debug, clap::Args)]
+struct Limits {
+    /// The seconds that a request may take to come, and each 64 KiB of its body.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = common::seconds)]
+    request_timeout: Duration,
+}
+
 fn main() -> ExitCode {
-    common::run_on_cores("http", "Serves HTTP/1.1 to many clients on one thread.", |_| {
-        Http::new(unix_time)
+    let about = "Serves HTTP/1.1 to many clients on one thread, or on several.";
+    common::run_on_cores("http", about, |_, limits: &Limits| {
+        Http::new(unix_time).request_timeout(limits.request_timeout)
     })
 }
 

@@ -59,6 +59,10 @@ mod native {
         #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
         connect_timeout: f64,
 
+        /// The seconds without a byte after which a tunnel is closed; never, if not given.
+        #[arg(long, value_name = "SECONDS")]
+        idle_timeout: Option<f64>,
+
         /// Send upstreams the addresses of clients by the PROXY protocol, version 1.
         #[arg(long)]
         proxy_protocol: bool,
@@ -69,15 +73,26 @@ mod native {
         program::run("proxy", |arguments| serve(&arguments))
     }
 
+    /// Returns a time-out, which is more than none.
+    fn seconds(name: &str, seconds: f64) -> Result<Duration, String> {
+        let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+        time.ok_or_else(|| format!("the {name} timeout is a number of seconds above 0"))
+    }
+
     fn serve(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-        let timeout = Duration::try_from_secs_f64(arguments.connect_timeout)
-            .map_err(|_| "the connect timeout is no number of seconds")?;
+        let timeout = seconds("connect", arguments.connect_timeout)?;
+        let idle = arguments.idle_timeout.map(|time| seconds("idle", time)).transpose()?;
+        if arguments.upstreams.contains(&arguments.listen) {
+            return Err("the proxy cannot be an upstream of its own".into());
+        }
         let capacity = arguments.capacity.max(1);
         let backend = arguments.backend.unwrap_or_default();
         // Each client takes a connection to an upstream besides its own.
         let connections = 2 * capacity as usize;
-        let config =
-            Config::DEFAULT.connect_timeout(Some(timeout)).connects_reserved(capacity as usize);
+        let config = Config::DEFAULT
+            .connect_timeout(Some(timeout))
+            .idle_timeout(idle)
+            .connects_reserved(capacity as usize);
         let builder = Builder::new().config(config).connections(connections);
         let builder = builder.buffer_size(BUFFER).backend(backend);
         let mut server = builder.listen(arguments.listen)?;

@@ -26,7 +26,9 @@ mod native {
 
     use clap::Parser;
     use selkie::memory::{HeapLoop, HeapServer};
-    use selkie::platform::{Close, DefaultSelector, Socket, Transport};
+    use selkie::platform::{
+        Close, DefaultSelector, Events, Poll, Selector, Socket, Transport, Wait,
+    };
     use selkie::sources::{ChildExit, Signals};
     use selkie::{
         CloseReason, Config, Context, Error, ErrorKind, Event, EventLoop, Handler, Interest, Mode,
@@ -57,7 +59,7 @@ mod native {
         command: Vec<String>,
     }
 
-    /// The clients. A line of a client is printed; what is sent to it does not wait for others.
+    /// The clients. What a client says is printed; what is sent to it does not wait for others.
     #[derive(Debug, Default)]
     struct Clients {
         members: Vec<Token>,
@@ -71,13 +73,39 @@ mod native {
         }
 
         fn received(&mut self, _: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
-            print(bytes);
+            show(bytes);
             bytes.len()
         }
 
         fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), _: CloseReason) {
             self.members.retain(|member| *member != peer.token());
         }
+    }
+
+    /// Prints what a client says, as text: control characters could change the terminal. What the
+    /// reader of the output does not take is lost, so that it stops nothing else.
+    fn show(bytes: &[u8]) {
+        let is_text = |byte: &u8| matches!(byte, b'\n' | b'\t') || !byte.is_ascii_control();
+        let text: Vec<u8> =
+            bytes.iter().map(|byte| if is_text(byte) { *byte } else { b'?' }).collect();
+        // A pipe that is ready takes so many bytes without blocking.
+        for piece in text.chunks(PIECE) {
+            if is_ready(&std::io::stdout()).unwrap_or(false) {
+                print(piece);
+            }
+        }
+    }
+
+    /// Returns whether `output` takes a page without blocking, as POSIX says of a pipe that is
+    /// ready.
+    fn is_ready(output: &impl AsFd) -> Result<bool, Error> {
+        let mut selector = Poll::new(1)?;
+        selector.register(output.as_fd(), Token::new(0, 1), Interest::WRITABLE, Mode::Level)?;
+        let mut batch = [Event::EMPTY];
+        let mut events = Events::new(&mut batch);
+        let now = selector.now();
+        selector.poll(now, &mut events)?;
+        Ok(!events.is_empty())
     }
 
     /// A source of its own, and its token.
@@ -202,7 +230,8 @@ mod native {
             let Some((program, arguments)) = self.command.split_first() else { return Ok(None) };
             let mut command = Command::new(program);
             command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-            let mut child = command.spawn()?;
+            let started = command.spawn();
+            let mut child = started.map_err(|error| format!("cannot start {program}: {error}"))?;
             let exit = watch(context, ChildExit::new(&child)?.source()?)?;
             let output = child.stdout.take().map(|pipe| watch(context, pipe.into())).transpose()?;
             Ok(Some(Running { child, exit, output }))
@@ -261,8 +290,8 @@ mod native {
         let input = std::io::stdin().as_fd().try_clone_to_owned()?;
         let input = match watch(&mut context, input) {
             Ok(watched) => Some(watched),
-            // A regular file is no source that can be waited for.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+            // A file, or the null device, is no source that can be waited for.
+            Err(error) if error.kind() == ErrorKind::Unsupported => None,
             Err(error) => return Err(error.into()),
         };
         let mut watch = Watch { server, input, signals, command: arguments.command, child: None };

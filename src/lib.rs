@@ -145,7 +145,9 @@ pub mod platform {
     #[cfg(all(target_os = "wasi", target_env = "p1"))]
     pub use selkie_wasi::{PollOneoff, PollOneoffStorage, Socket, StaticPollOneoff};
     #[cfg(all(target_os = "wasi", feature = "waitable-set"))]
-    pub use selkie_wasi::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
+    pub use selkie_wasi::{
+        StaticWaitableSet, WaitableEvent, WaitableSet, WaitableSetStorage, Waker,
+    };
 
     #[cfg(all(feature = "std", target_os = "wasi"))]
     pub use crate::front_door::open::{Backend, UnknownBackend};

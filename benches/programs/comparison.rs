@@ -74,7 +74,8 @@ fn print(subject: Subject<'_>, contestants: &[Contestant], rounds: usize, costs:
          round, with their middle half."
     );
     let cpu = format!("us CPU a {unit}");
-    let columns = ["", &cpu, "ratio of CPU time", "goal", "ratio of elapsed time"];
+    let rate = format!("{unit}s a second");
+    let columns = ["", &cpu, "ratio of CPU time", "goal", &rate, "ratio of elapsed time"];
     let mut table = Table::new(title, &explanation, &columns);
     let mut costs = costs.iter();
     let mut first: Option<&Vec<Cost>> = None;
@@ -86,9 +87,15 @@ fn print(subject: Subject<'_>, contestants: &[Contestant], rounds: usize, costs:
             let costs = costs.next().expect("every server was measured");
             let median = Summary::of(costs.iter().map(|cost| cost.cpu)).median;
             row.push(format!("{median:.*}", if median < 100.0 { 2 } else { 0 }));
+            let (ratio_of_cpu, goal) = match first {
+                Some(ours) => (ratio(ours, costs, |cost| cost.cpu), contestant.goal),
+                None => (String::new(), None),
+            };
+            row.push(ratio_of_cpu);
+            row.push(goal.map_or_else(String::new, |goal| goal.to_string()));
+            let elapsed = Summary::of(costs.iter().map(|cost| cost.elapsed)).median;
+            row.push(format!("{:.0}", 1e6 / elapsed));
             if let Some(ours) = first {
-                row.push(ratio(ours, costs, |cost| cost.cpu));
-                row.push(contestant.goal.map_or_else(String::new, |goal| goal.to_string()));
                 row.push(ratio(ours, costs, |cost| cost.elapsed));
             }
             first.get_or_insert(costs);

@@ -23,8 +23,12 @@ const NGINX: Peer = Peer {
     package: "nginx-light libnginx-mod-stream",
     file: Some("/usr/lib/nginx/modules/ngx_stream_module.so"),
 };
-/// Clients at once.
+/// Clients at once that pass bytes on.
 const CLIENTS: u64 = 8;
+/// Clients at once that connect again and again: enough that the proxy always has work.
+const CONNECTING: u64 = 32;
+/// Threads of the upstream: one for each of its connections.
+const UPSTREAM_THREADS: u64 = CONNECTING + 8;
 const PIECE: usize = 64 << 10;
 /// The buffer of ours, as in the example.
 const BUFFER: usize = 64 << 10;
@@ -45,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) {
     let buffers = [Buffer::Default, Buffer::AsOurs];
     compare_with(arguments, subject, &upstream, &buffers, ("tunnel-bytes", mebibytes));
     let connections = arguments.scaled(2000, 50);
-    let explanation = "8 at once; each sends a byte, gets one, and ends.";
+    let explanation = "32 at once; each sends a byte, gets one, and ends.";
     let subject = Subject { title: "proxy, connections", explanation, unit: "connection" };
     let buffers = [Buffer::Default];
     compare_with(arguments, subject, &upstream, &buffers, ("tunnel-connections", connections));
@@ -130,10 +134,16 @@ pub(crate) fn serve(role: &Role) {
 pub(crate) fn serve_upstream() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     announce(listener.local_addr().expect("an address").port());
-    for stream in listener.incoming() {
-        let stream = stream.expect("a connection");
-        thread::spawn(move || answer(&stream));
-    }
+    // Threads that stay: starting one for each connection would cost more than the proxy does.
+    thread::scope(|scope| {
+        for _ in 0..UPSTREAM_THREADS {
+            scope.spawn(|| {
+                for stream in listener.incoming() {
+                    answer(&stream.expect("a connection"));
+                }
+            });
+        }
+    });
 }
 
 /// Serves one connection. A check whether the proxy listens says nothing.
@@ -160,7 +170,7 @@ pub(crate) fn tunnel_bytes(role: &Role) {
 pub(crate) fn tunnel_connections(role: &Role) {
     let port = role.number(1);
     obey(|count| {
-        share(CLIENTS, count, |count| (0..count).for_each(|_| exchange(port, 1)));
+        share(CONNECTING, count, |count| (0..count).for_each(|_| exchange(port, 1)));
     });
 }
 

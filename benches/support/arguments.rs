@@ -37,6 +37,17 @@ impl Arguments {
         arguments
     }
 
+    /// Reads the command line. If this process was started for a role, has `play` play it, and
+    /// returns nothing. `play` returns false for a role that it does not know.
+    pub(crate) fn unless_role(play: impl FnOnce(&Role) -> bool) -> Option<Self> {
+        let arguments = Self::from_environment();
+        if let Some(role) = &arguments.role {
+            assert!(play(role), "an unknown role: {role:?}");
+            return None;
+        }
+        Some(arguments)
+    }
+
     /// Returns the number of rounds: the given one, or else `usual`.
     pub(crate) fn rounds(&self, usual: usize) -> usize {
         self.rounds.unwrap_or(if self.quick { 1 } else { usual }).max(1)

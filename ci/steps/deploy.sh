@@ -25,6 +25,36 @@ if [ "$(uname -sm)" = "Linux x86_64" ]; then
     fi
     run "$binary" --version >/dev/null
     say "$binary: $(wc -c <"$binary") bytes, static"
+
+    # The image, out of nothing: no registry is asked. It serves in an empty root, as a user that
+    # the image has no name for, and drains.
+    if have buildah && [ "$(id -u)" = 0 ] && probe=$(buildah from scratch 2>/dev/null); then
+        buildah rm "$probe" >/dev/null
+        context=$(mktemp -d)
+        mkdir -p "$context/target/$target/release"
+        cp "$binary" "$context/target/$target/release/"
+        run buildah bud --isolation chroot --quiet --file deploy/Containerfile \
+            --tag selkie-http-step "$context"
+        container=$(buildah from selkie-http-step)
+        root=$(buildah mount "$container")
+        chroot --userspec=65534:65534 "$root" /selkie-http 127.0.0.1:0 >"$context/output" &
+        server=$!
+        for _ in $(seq 100); do
+            address=$(sed -n 's/^listening on \([^ ]*\) .*/\1/p' "$context/output")
+            [ -z "$address" ] || break
+            sleep 0.1
+        done
+        reply=$(curl --silent --show-error --max-time 10 "http://$address/ready") || reply=""
+        kill -TERM "$server"
+        wait "$server" || fail "the container ended with $?"
+        buildah rm "$container" >/dev/null
+        buildah rmi selkie-http-step >/dev/null
+        rm -rf "$context"
+        [ "$reply" = ready ] || fail "the container answered '$reply'"
+        say "deploy/Containerfile: built, and served in an empty root"
+    else
+        say "image not built: that takes buildah, and the right to use it"
+    fi
 fi
 
 if have systemd-analyze; then

@@ -5,7 +5,7 @@ source ci/common.sh
 
 # One choice of packages for all: with another one cargo compiles their dependencies anew.
 packages=(--package selkie-std --package selkie-tests --package selkie-benches)
-targets=(--lib --test conformance --test allocations --test missing --bench afd)
+targets=(--lib --test conformance --test allocations --test unsupported --bench afd)
 logs="$target_folder/windows"
 mkdir -p "$logs"
 export SELKIE_SOAK="${SELKIE_SOAK:-20}"

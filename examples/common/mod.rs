@@ -10,6 +10,7 @@ use clap::{CommandFactory, Parser};
 #[cfg(unix)]
 use selkie::shards::{Mail, ShardService};
 use selkie::{Builder, CloseReason, Config, Service};
+use selkie_services::Counted;
 
 use backend::Choice;
 use command_line::{parse, read};
@@ -62,7 +63,7 @@ struct Arguments {
 
 /// Serves what `service` makes, for as many clients as its argument says, until Ctrl-C.
 #[allow(dead_code, reason = "each example uses one of the two")]
-pub(crate) fn run<S: Service>(
+pub(crate) fn run<S: Service + Counted>(
     name: &'static str,
     about: &'static str,
     service: impl FnOnce(usize) -> S,
@@ -74,7 +75,7 @@ pub(crate) fn run<S: Service>(
 
 /// Serves like [`run`], with further arguments, which `service` gets.
 #[allow(dead_code, reason = "each example uses one of them")]
-pub(crate) fn run_with<A: clap::Args, S: Service>(
+pub(crate) fn run_with<A: clap::Args, S: Service + Counted>(
     name: &'static str,
     about: &'static str,
     service: impl FnOnce(usize, A) -> S,
@@ -83,7 +84,7 @@ pub(crate) fn run_with<A: clap::Args, S: Service>(
     // Positional arguments follow it.
     let command =
         command.mut_arg("address", |address| address.default_value(None::<&str>).required(true));
-    let command = A::augment_args(command);
+    let command = A::augment_args(command).about(about);
     let served = parse(command).and_then(|matches| {
         let further = read::<A>(&matches)?;
         serve(&read(&matches)?, |slots| service(slots, further))
@@ -91,43 +92,56 @@ pub(crate) fn run_with<A: clap::Args, S: Service>(
     exit_code(name, served)
 }
 
-/// Serves like [`run`], and on several cores if the command line says so. Each has a service of its
-/// own, so this is for services whose clients do not meet.
+/// Serves like [`run`], with further arguments, which `service` gets, and on several cores if the
+/// command line says so. Each has a service of its own, so this is for services whose clients do
+/// not meet.
 #[allow(dead_code, reason = "each example uses one of the two")]
-pub(crate) fn run_on_cores<S: Service<Session: Send> + Send>(
+pub(crate) fn run_on_cores<A: clap::Args, S: Service<Session: Send> + Counted + Send>(
     name: &'static str,
     about: &'static str,
-    mut service: impl FnMut(usize) -> S,
+    service: impl Fn(usize, &A) -> S,
 ) -> ExitCode {
-    let command = Arguments::command().name(name).about(about);
+    let command = A::augment_args(Arguments::command()).name(name).about(about);
     #[cfg(unix)]
-    let served =
-        parse(<shards::ShardArguments as clap::Args>::augment_args(command)).and_then(|matches| {
-            let (arguments, on_cores) =
-                (read(&matches)?, read::<shards::ShardArguments>(&matches)?);
-            if on_cores.shards == 1 {
-                return serve(&arguments, service);
+    let command = <shards::ShardArguments as clap::Args>::augment_args(command).about(about);
+    let served = parse(command).and_then(|matches| {
+        let (arguments, further) = (read(&matches)?, read::<A>(&matches)?);
+        #[cfg(unix)]
+        {
+            let on_cores = read::<shards::ShardArguments>(&matches)?;
+            if on_cores.shards > 1 {
+                return shards::serve(&on_cores, &arguments, |server, slots| {
+                    server.run(|_| service(slots, &further))
+                });
             }
-            shards::serve(&on_cores, &arguments, |server, slots| server.run(|_| service(slots)))
-        });
-    #[cfg(not(unix))]
-    let served = parse(command).and_then(|matches| serve(&read(&matches)?, &mut service));
+        }
+        serve(&arguments, |slots| service(slots, &further))
+    });
     exit_code(name, served)
 }
+
+/// The further arguments of a program that has none.
+#[derive(Debug, clap::Args)]
+#[allow(dead_code, reason = "each example uses one of the two")]
+pub(crate) struct NoArguments;
 
 /// Serves like [`run`], and on several cores if the command line says so. Their services send
 /// messages to each other: up to `parcels` of each of them wait in a mailbox.
 #[cfg(unix)]
 #[allow(dead_code, reason = "each example uses one of them")]
-pub(crate) fn run_with_mail<S: Service, T: ShardService<Session: Send> + Send>(
+pub(crate) fn run_with_mail<S, T>(
     name: &'static str,
     about: &'static str,
     alone: impl FnOnce(usize) -> S,
     parcels: usize,
     mut sharded: impl FnMut(usize, Mail<T::Message>) -> T,
-) -> ExitCode {
-    let command = Arguments::command().name(name).about(about);
-    let command = <shards::ShardArguments as clap::Args>::augment_args(command);
+) -> ExitCode
+where
+    S: Service + Counted,
+    T: ShardService<Session: Send> + Counted + Send,
+{
+    let command = Arguments::command().name(name);
+    let command = <shards::ShardArguments as clap::Args>::augment_args(command).about(about);
     let served = parse(command).and_then(|matches| {
         let (arguments, on_cores) = (read(&matches)?, read::<shards::ShardArguments>(&matches)?);
         if on_cores.shards == 1 {
@@ -170,7 +184,7 @@ impl Arguments {
 }
 
 /// Serves until asked to stop.
-fn serve<S: Service>(
+fn serve<S: Service + Counted>(
     arguments: &Arguments,
     service: impl FnOnce(usize) -> S,
 ) -> Result<(), String> {
@@ -198,8 +212,24 @@ fn serve<S: Service>(
     let listening = format!("listening on {address} ({backend}, capacity {capacity}{reason})\n");
     platform::print(stdout(), &listening);
     let finished = server.run(service).map_err(|error| error.to_string())?;
-    platform::print(stdout(), &report(&finished.counters, finished.loop_counters));
+    let own = counts([&finished.service]);
+    platform::print(stdout(), &(report(&finished.counters, finished.loop_counters) + &own));
     Ok(())
+}
+
+/// Formats what the services counted, added up.
+fn counts<'s, S: Counted + 's>(services: impl IntoIterator<Item = &'s S>) -> String {
+    let mut sums: Vec<(&str, u64)> = Vec::new();
+    for service in services {
+        service.counts(
+            &mut |name, count| match sums.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += count,
+                None => sums.push((name, count)),
+            },
+        );
+    }
+    let sums: Vec<_> = sums.into_iter().map(|(name, sum)| format!("{name} {sum}")).collect();
+    if sums.is_empty() { String::new() } else { sums.join(", ") + "\n" }
 }
 
 /// Parses an address on the command line.
@@ -218,7 +248,7 @@ fn clients(text: &str) -> Result<u32, String> {
 }
 
 /// Parses a time on the command line.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 
 use selkie::uring::ListeningRing;
 use selkie::{Builder, Service};
+use selkie_services::Counted;
 
 use super::backend::Choice;
-use super::{DRAIN, platform, report};
+use super::{DRAIN, counts, platform, report};
 
 /// The server over a ring, or the decision for another backend.
 pub(super) enum Opened {
@@ -37,7 +38,7 @@ pub(super) fn open(
 }
 
 /// Serves until asked to stop.
-pub(super) fn serve<S: Service>(
+pub(super) fn serve<S: Service + Counted>(
     mut server: ListeningRing,
     capacity: u32,
     service: S,
@@ -48,6 +49,7 @@ pub(super) fn serve<S: Service>(
     let listening = format!("listening on {address} (io_uring, capacity {capacity})\n");
     platform::print(stdout(), &listening);
     let finished = server.run(service).map_err(|error| error.to_string())?;
-    platform::print(stdout(), &report(&finished.counters, finished.loop_counters));
+    let own = counts([&finished.service]);
+    platform::print(stdout(), &(report(&finished.counters, finished.loop_counters) + &own));
     Ok(())
 }

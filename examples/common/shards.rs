@@ -5,9 +5,10 @@ use std::io::stdout;
 use clap::Args;
 use selkie::ServeError;
 use selkie::shards::{Distribution, FinishedShards, ListeningShards, Shards};
+use selkie_services::Counted;
 
 use super::backend::Choice;
-use super::{Arguments, DRAIN, platform, report};
+use super::{Arguments, DRAIN, counts, platform, report};
 
 /// The part of the command line that concerns several cores.
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub(super) struct ShardArguments {
 
 /// Serves on several threads until asked to stop. `run` gets the shards, and the number of slots of
 /// each one's loop.
-pub(super) fn serve<S>(
+pub(super) fn serve<S: Counted>(
     arguments: &ShardArguments,
     common: &Arguments,
     run: impl FnOnce(ListeningShards, usize) -> Result<FinishedShards<S>, ServeError>,
@@ -46,7 +47,9 @@ pub(super) fn serve<S>(
     let sizes = format!("capacity {capacity}, {shards} shards by {distribution}");
     platform::print(stdout(), &format!("listening on {address} ({backend}, {sizes})\n"));
     let finished = run(server, slots).map_err(|error| error.to_string())?;
-    platform::print(stdout(), &report(&finished.counters(), finished.loop_counters()));
+    let services = finished.shards.iter().flatten().map(|shard| &shard.service);
+    let own = counts(services);
+    platform::print(stdout(), &(report(&finished.counters(), finished.loop_counters()) + &own));
     match finished.shards.into_iter().find_map(Result::err) {
         Some(failure) => Err(failure.to_string()),
         None => Ok(()),

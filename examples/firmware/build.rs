@@ -1,12 +1,19 @@
-//! Puts the memory layout where the linker looks for it.
-
-use std::path::PathBuf;
-use std::{env, fs};
+//! Gives the linker the folder of the memory layout, and its scripts.
 
 fn main() {
-    let folder = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    fs::write(folder.join("memory.x"), include_bytes!("memory.x"))
-        .expect("the output folder can be written to");
-    println!("cargo:rustc-link-search={}", folder.display());
+    let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    println!("cargo:rustc-link-arg-bins=-L{folder}");
+    for argument in [
+        // The script of cortex-m-rt, which reads memory.x, and the one that lays out the log
+        // messages.
+        "-Tlink.x",
+        "-Tdefmt.x",
+        // Without this, sections are padded to pages of 64 KiB.
+        "--nmagic",
+        // Functions of the same code lie in the flash once: nothing compares their addresses.
+        "--icf=all",
+    ] {
+        println!("cargo:rustc-link-arg-bins={argument}");
+    }
     println!("cargo:rerun-if-changed=memory.x");
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Runs a firmware in QEMU: `cargo run --profile firmware` calls this with the ELF.
 #
-#   TCP     port 7 of the board is ports 7000 to 7003 of 127.0.0.1 (or the list in SELKIE_PORTS):
-#           the emulated network takes one new connection at a time on each
+#   TCP     port 7 of the board (or SELKIE_BOARD_PORT) is ports 7000 to 7003 of 127.0.0.1 (or the
+#           list in SELKIE_PORTS): the emulated network takes one new connection at a time on each
+#   address SELKIE_BOARD_ADDRESS is that of the board, where it is not 10.0.2.15
+#   network cut off from the host but for that; SELKIE_NETWORK, in QEMU's words, changes it
 #   UART    standard input and output (or SELKIE_SERIAL, in QEMU's words): type `stats`, or `drain`
 #           to end it
 #   board   SELKIE_MACHINE is QEMU's name of it, of a build with the feature of that name
@@ -13,7 +15,7 @@ set -euo pipefail
 elf=$1
 forwards=""
 for port in ${SELKIE_PORTS-7000 7001 7002 7003}; do
-    forwards="$forwards,hostfwd=tcp:127.0.0.1:$port-10.0.2.15:7"
+    forwards="$forwards,hostfwd=tcp:127.0.0.1:$port-${SELKIE_BOARD_ADDRESS-10.0.2.15}:${SELKIE_BOARD_PORT-7}"
 done
 
 folder=$(mktemp -d)
@@ -54,7 +56,7 @@ fi
 # The log leaves the board through semihosting, which is QEMU's standard output.
 status=0
 qemu-system-arm -M "${SELKIE_MACHINE-lm3s6965evb}" -display none -monitor none -serial "$serial" \
-    -semihosting-config enable=on,target=native -nic "user,restrict=on$forwards" \
+    -semihosting-config enable=on,target=native -nic "user,${SELKIE_NETWORK-restrict=on}$forwards" \
     -kernel "$elf" >"$log" || status=$?
 # The end of the log was written by now; it is decoded to the end before this script ends.
 [ -z "$decoder" ] || wait "$decoder" || true

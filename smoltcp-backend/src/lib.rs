@@ -68,8 +68,11 @@
 extern crate std;
 
 mod config;
+#[cfg(feature = "embassy-net-driver")]
+mod driver_device;
 mod lifecycle;
 mod network;
+mod own_sockets;
 mod selector;
 mod slot;
 mod socket;
@@ -77,8 +80,12 @@ mod source_state;
 mod storage;
 mod time;
 mod transport;
+#[cfg(feature = "udp")]
+mod udp;
 
 pub use config::Config;
+#[cfg(feature = "embassy-net-driver")]
+pub use driver_device::DriverDevice;
 pub use network::Network;
 pub use slot::{Listener, Slot};
 pub use socket::Socket;

@@ -54,6 +54,8 @@ pub struct Network<'a, D> {
     pub(crate) device: D,
     pub(crate) interface: Interface,
     pub(crate) sockets: SocketSet<'a>,
+    /// The number of places in the set that are free for sockets of the program's own.
+    pub(crate) own_free: usize,
     pub(crate) slots: &'a mut [Slot],
     pub(crate) listeners: &'a mut [Listener],
     /// The number of slots of the loop.
@@ -87,7 +89,7 @@ impl<'a, D: Device> Network<'a, D> {
     ///
     /// # Panics
     ///
-    /// If `storage` has not as many slots as sockets, or too many for a handle to name.
+    /// If `storage` has fewer sockets than slots, or too many slots for a handle to name.
     #[must_use]
     pub fn new(
         device: D,
@@ -97,6 +99,7 @@ impl<'a, D: Device> Network<'a, D> {
     ) -> Self {
         let NetworkStorage { slots, sockets, listeners, capacity, receive, transmit } = storage;
         let keep_alive = config.keep_alive.map(time::duration);
+        let own_free = sockets.len().saturating_sub(slots.len());
         let sockets = add_sockets(slots, sockets, (receive, transmit), keep_alive);
         assert!(listeners.len() < usize::from(u16::MAX), "a handle names a listener by 16 bits");
         for listener in listeners.iter_mut() {
@@ -107,6 +110,7 @@ impl<'a, D: Device> Network<'a, D> {
             device,
             interface,
             sockets,
+            own_free,
             slots,
             listeners,
             capacity,
@@ -314,6 +318,12 @@ impl<'a, D: Device> Network<'a, D> {
     pub(crate) fn listener(&mut self, source: Socket) -> Result<usize, Error> {
         // A closed stream is stale for everything, and only an open one is the wrong kind.
         self.entry(source)?;
+        #[cfg(feature = "udp")]
+        if source.half.kind == Kind::Listener
+            && self.listeners[usize::from(source.half.index)].udp.is_some()
+        {
+            return Err(Error::new(ErrorKind::InvalidSource));
+        }
         match source.half.kind {
             Kind::Listener => Ok(usize::from(source.half.index) + 1),
             Kind::Stream => Err(Error::new(ErrorKind::InvalidSource)),
@@ -368,7 +378,7 @@ fn add_sockets<'a>(
     keep_alive: Option<Duration>,
 ) -> SocketSet<'a> {
     let count = slots.len();
-    assert_eq!(sockets.len(), count, "a network has as many slots as sockets");
+    assert!(sockets.len() >= count, "a network has a socket for each slot");
     assert!(count < usize::from(u16::MAX), "a handle names a socket by 16 bits");
     let mut sockets = SocketSet::new(sockets);
     let (receive_each, transmit_each) =

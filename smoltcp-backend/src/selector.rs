@@ -37,6 +37,10 @@ impl<D: Device> Network<'_, D> {
     /// Returns what the slot at `position`, or behind the slots the listener, is ready for.
     fn readiness_at(&mut self, position: usize, armed: Interest) -> Readiness {
         let Some(slot) = self.slots.get(position) else {
+            #[cfg(feature = "udp")]
+            if let Some(handle) = self.listeners[position - self.slots.len()].udp {
+                return crate::udp::readiness(self.sockets.get(handle), armed);
+            }
             let number = position - self.slots.len() + 1;
             let readable =
                 armed.contains(Interest::READABLE) && self.oldest_arrival(number).is_some();

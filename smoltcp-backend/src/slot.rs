@@ -110,18 +110,25 @@ impl Default for Slot {
     }
 }
 
-/// The bookkeeping of one listener.
+/// The bookkeeping of one listener, or of a socket of messages.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Listener {
     pub(crate) entry: SourceState,
     pub(crate) endpoint: IpListenEndpoint,
+    /// The socket, if it is one of messages.
+    #[cfg(feature = "udp")]
+    pub(crate) udp: Option<SocketHandle>,
 }
 
 impl Listener {
     /// An unused listener.
-    pub const EMPTY: Self =
-        Self { entry: SourceState::EMPTY, endpoint: IpListenEndpoint { addr: None, port: 0 } };
+    pub const EMPTY: Self = Self {
+        entry: SourceState::EMPTY,
+        endpoint: IpListenEndpoint { addr: None, port: 0 },
+        #[cfg(feature = "udp")]
+        udp: None,
+    };
 }
 
 impl Default for Listener {

@@ -13,7 +13,8 @@ pub struct NetworkStorage<'a> {
     /// As many as there are sockets: connections that are served, and those that wait in a
     /// backlog. At most 65,535.
     pub slots: &'a mut [Slot],
-    /// smoltcp's own memory for the sockets: as many.
+    /// smoltcp's own memory for the sockets: as many, and one for each socket of the program's own
+    /// ([`Network::add_socket`](crate::Network::add_socket)).
     pub sockets: &'a mut [SocketStorage<'a>],
     /// One for each listener.
     pub listeners: &'a mut [Listener],
@@ -29,7 +30,9 @@ pub struct NetworkStorage<'a> {
 }
 
 /// The memory of a network as one value, for a `static`: `SOCKETS` sockets with `RECEIVE` and
-/// `TRANSMIT` bytes each, and `LISTENERS` listeners, for a loop of `SLOTS` sources.
+/// `TRANSMIT` bytes each, and `LISTENERS` listeners, for a loop of `SLOTS` sources. With
+/// [`with_own`](Self::with_own) there are `SET` sockets in all, of which the others are the
+/// program's own, with buffers of their own.
 pub struct StaticNetwork<
     'a,
     const SOCKETS: usize,
@@ -37,14 +40,30 @@ pub struct StaticNetwork<
     const SLOTS: usize,
     const RECEIVE: usize,
     const TRANSMIT: usize,
+    const SET: usize = SOCKETS,
 > {
     slots: [Slot; SOCKETS],
     /// Empty until it is lent: an empty place of smoltcp's is not all zero, and would have to be
     /// kept in flash.
-    sockets: Vec<SocketStorage<'a>, SOCKETS>,
+    sockets: Vec<SocketStorage<'a>, SET>,
     listeners: [Listener; LISTENERS],
     receive: [[u8; RECEIVE]; SOCKETS],
     transmit: [[u8; TRANSMIT]; SOCKETS],
+}
+
+impl<
+    const SOCKETS: usize,
+    const LISTENERS: usize,
+    const SLOTS: usize,
+    const RECEIVE: usize,
+    const TRANSMIT: usize,
+> StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+{
+    /// Creates the memory, all zero, so that a `static` of it lies in `.bss`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_own()
+    }
 }
 
 impl<
@@ -54,11 +73,13 @@ impl<
     const SLOTS: usize,
     const RECEIVE: usize,
     const TRANSMIT: usize,
-> StaticNetwork<'a, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+    const SET: usize,
+> StaticNetwork<'a, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT, SET>
 {
-    /// Creates the memory, all zero, so that a `static` of it lies in `.bss`.
+    /// Creates the memory, with places for `SET - SOCKETS` sockets of the program's own.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn with_own() -> Self {
+        const { assert!(SET >= SOCKETS, "the set has a place for each socket") };
         Self {
             slots: [Slot::EMPTY; SOCKETS],
             sockets: Vec::new(),
@@ -102,7 +123,8 @@ impl<
     const SLOTS: usize,
     const RECEIVE: usize,
     const TRANSMIT: usize,
-> fmt::Debug for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT>
+    const SET: usize,
+> fmt::Debug for StaticNetwork<'_, SOCKETS, LISTENERS, SLOTS, RECEIVE, TRANSMIT, SET>
 {
     /// Leaves out the bytes, which would be pages.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

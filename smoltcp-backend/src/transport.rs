@@ -64,6 +64,11 @@ impl<D: Device> Network<'_, D> {
     /// Closes a listener, and resets the connections that it has not handed out.
     fn close_listener(&mut self, source: Socket) -> Result<(), Error> {
         self.entry(source)?.open = false;
+        #[cfg(feature = "udp")]
+        if let Some(handle) = self.listeners[usize::from(source.half.index)].udp.take() {
+            self.sockets.get_mut::<smoltcp::socket::udp::Socket<'_>>(handle).close();
+            return Ok(());
+        }
         let number = usize::from(source.half.index) + 1;
         for slot in self.slots.iter_mut().filter(|slot| usize::from(slot.listener) == number) {
             slot.listener = 0;

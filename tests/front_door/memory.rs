@@ -4,13 +4,17 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::process::{Command, Stdio};
 
-use selkie::Builder;
+use selkie::peers::Peers;
 use selkie::platform::Backend;
+use selkie::shards::{ListeningShards, Mail, Post, ShardService, Shards};
+use selkie::{Builder, Peer, Service};
 use selkie_services::{Echo, Http};
 
 thread_local! {
     /// The bytes that this thread has taken and not given back.
     static TAKEN: Cell<usize> = const { Cell::new(0) };
+    /// The most bytes that it had at once.
+    static MOST: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The system's allocator, with a count of the bytes.
@@ -19,7 +23,12 @@ struct Counting;
 /// Adds to the count of this thread.
 fn count(size: usize) {
     // A thread that is ending has no count any more.
-    let _ = TAKEN.try_with(|taken| taken.set(taken.get().wrapping_add(size)));
+    let _ = TAKEN.try_with(|taken| {
+        taken.set(taken.get().wrapping_add(size));
+        // What another thread has taken and this one gives back makes it wrap.
+        let now = taken.get().cast_signed().max(0).cast_unsigned();
+        MOST.with(|most| most.set(most.get().max(now)));
+    });
 }
 
 // SAFETY: every method passes its arguments on unchanged to the system's allocator, which keeps the
@@ -81,6 +90,52 @@ fn memory_is_what_is_taken_on_every_backend() {
             assert_eq!(http - settings.memory::<Http>(), echo, "{backend}: sessions are counted");
         }
     }
+}
+
+/// Takes messages, and does nothing with them.
+struct Reader(Mail<[u64; 8]>);
+
+impl Service for Reader {
+    type Session = ();
+
+    fn received(&mut self, _: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
+        bytes.len()
+    }
+}
+
+impl ShardService for Reader {
+    type Message = [u64; 8];
+
+    fn messages(&mut self, _: &mut Peers<'_>, messages: &mut dyn Iterator<Item = [u64; 8]>) {
+        let _ = messages.count() + self.0.shards();
+    }
+}
+
+#[test]
+fn memory_of_shards_is_what_is_taken_with_their_mailboxes() {
+    // The threads, the handles and the lists of shards.
+    const BESIDE_TABLES: usize = 16 << 10;
+
+    let shards = Shards::new(Builder::new().connections(100).buffer_size(512), 2);
+    let taken = |run: &dyn Fn(ListeningShards)| {
+        // What the threads of the shards give back is counted for them.
+        let before = TAKEN.get();
+        MOST.set(before);
+        let listening = shards.clone().listen(([127, 0, 0, 1], 0).into()).expect("a free port");
+        // The memory is taken before the threads begin, and they end at once.
+        listening.handle().stop();
+        run(listening);
+        MOST.get() - before
+    };
+    let plain = taken(&|listening| drop(listening.run(|_| Echo).expect("there is memory")));
+    let stated = shards.memory::<Echo>();
+    assert!((stated..stated + BESIDE_TABLES).contains(&plain), "{plain} of {stated}");
+
+    let mail = taken(&|listening| {
+        drop(listening.run_with_mail(1000, Reader).expect("there is memory"));
+    });
+    let stated = shards.memory_with_mail::<Reader>(1000);
+    assert!((stated..stated + BESIDE_TABLES).contains(&mail), "{mail} of {stated}");
 }
 
 #[test]

@@ -52,13 +52,13 @@ fn check_commands(server: Server) {
         ("EXPIRE missing 100\r\n", ":0\r\n"),
         ("TTL missing\r\n", ":-2\r\n"),
         ("SET k v EX 0\r\n", "-ERR invalid expire time in 'set' command\r\n"),
-        ("SET k v EX\r\n", "-ERR value is not an integer or out of range\r\n"),
+        ("SET k v EX\r\n", "-ERR syntax error\r\n"),
         ("SET k v WHEN\r\n", "-ERR syntax error\r\n"),
         ("EXISTS k n missing\r\n", ":2\r\n"),
         ("DBSIZE\r\n", ":2\r\n"),
         ("DEL k n missing\r\n", ":2\r\n"),
-        ("NOSUCH\r\n", "-ERR unknown command or wrong number of arguments\r\n"),
-        ("GET\r\n", "-ERR unknown command or wrong number of arguments\r\n"),
+        ("NOSUCH\r\n", "-ERR unknown command\r\n"),
+        ("GET\r\n", "-ERR wrong number of arguments for this command\r\n"),
     ] {
         ask(&mut client, request.as_bytes(), answer.as_bytes());
     }

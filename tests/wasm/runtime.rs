@@ -116,24 +116,28 @@ impl Runtime {
     /// Runs the client example, with the network or without, and returns what it prints.
     pub(crate) fn ask(self, network: bool, question: &str, servers: &[String]) -> Option<String> {
         let folder = folder()?;
-        let mut command = if network {
-            self.launch(&folder, &[])
-        } else {
-            let mut command = Command::new(folder.join(self.name()));
-            command.arg("run");
-            command
-        };
+        let mut command = self.launch_client(&folder, network);
         command.arg(self.program(&folder, "ask")).arg(question).args(servers);
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Returns the command that runs the program of sources that are no TCP sockets, with these
-    /// options of the host.
-    pub(crate) fn sources(self, options: &[&str]) -> Option<Command> {
+    /// Returns the command that runs a program with the network or without, up to its name.
+    fn launch_client(self, folder: &Path, network: bool) -> Command {
+        if network {
+            return self.launch(folder, &[]);
+        }
+        let mut command = Command::new(folder.join(self.name()));
+        command.arg("run");
+        command
+    }
+
+    /// Returns the command that runs the program of sources of all kinds, with the network or
+    /// without, and with these options of the host.
+    pub(crate) fn sources(self, network: bool, options: &[&str]) -> Option<Command> {
         let folder = folder()?;
-        let mut command = self.launch(&folder, &[]);
+        let mut command = self.launch_client(&folder, network);
         command.args(options).arg(self.program(&folder, "sources"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         Some(command)

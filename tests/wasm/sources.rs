@@ -1,9 +1,9 @@
-//! Sources that are no TCP sockets, in one loop: standard input, messages, names, and pollables of
-//! the program's own.
+//! Sources of all kinds in one loop: standard input, messages, names, clients, and a clock of the
+//! program's own.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, ChildStdin};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::process::{Child, ChildStdin, Command};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -19,13 +19,21 @@ struct Program {
 
 impl Program {
     fn start(runtime: Runtime, options: &[&str]) -> Option<Self> {
-        let mut child = runtime.sources(options)?.spawn().expect("the runtime can be run");
+        runtime.sources(true, options).map(Self::spawn)
+    }
+
+    fn without_network(runtime: Runtime) -> Option<Self> {
+        runtime.sources(false, &[]).map(Self::spawn)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the runtime can be run");
         let output = BufReader::new(child.stdout.take().expect("its output is piped"));
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             let _ = output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
         });
-        Some(Self { input: child.stdin.take(), child, lines })
+        Self { input: child.stdin.take(), child, lines }
     }
 
     fn next_line(&self) -> String {
@@ -39,6 +47,12 @@ impl Program {
         let mut expected = expected.to_vec();
         expected.sort_unstable();
         assert_eq!(lines, expected);
+    }
+
+    /// Returns the address that the next line ends with, behind `text`.
+    fn next_address(&self, text: &str) -> SocketAddr {
+        let line = self.next_line();
+        line.strip_prefix(text).and_then(|text| text.parse().ok()).expect("an address")
     }
 
     fn type_line(&mut self, line: &str) {
@@ -70,17 +84,29 @@ fn echo(socket: &UdpSocket, length: usize) {
     assert_eq!(answer[..count], message[..length.min(1000)]);
 }
 
+/// Sends a text, and checks that it comes back.
+fn talk(client: &mut TcpStream, text: &str) {
+    client.write_all(text.as_bytes()).expect("the program reads");
+    let mut answer = vec![0; text.len()];
+    client.read_exact(&mut answer).expect("the program answers");
+    assert_eq!(answer, text.as_bytes());
+}
+
 fn everything_in_one_loop(runtime: Runtime) {
     let options = ["-S", "allow-ip-name-lookup"];
     let Some(mut program) = Program::start(runtime, &options) else { return };
-    let line = program.next_line();
-    let address: SocketAddr =
-        line.strip_prefix("messages to ").and_then(|text| text.parse().ok()).expect("an address");
+    let messages = program.next_address("messages to ");
+    let clients = program.next_address("clients to ");
     program.expect(&["clock"]);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-    socket.connect(address).expect("an address of this machine");
+    socket.connect(messages).expect("an address of this machine");
     socket.set_read_timeout(Some(PATIENCE)).expect("a socket takes the option");
+    let mut client = TcpStream::connect(clients).expect("the program listens");
+    client.set_read_timeout(Some(PATIENCE)).expect("a socket takes the option");
+    program.expect(&["client"]);
     for round in 0..3 {
+        talk(&mut client, "hello");
+        program.expect(&["client said 5 bytes"]);
         echo(&socket, 5);
         program.expect(&["message of 5 bytes, cut: false"]);
         program.type_line(&format!("127.0.0.{round}"));
@@ -93,6 +119,8 @@ fn everything_in_one_loop(runtime: Runtime) {
     echo(&socket, 0);
     echo(&socket, 1001);
     program.expect(&["message of 0 bytes, cut: false", "message of 1000 bytes, cut: true"]);
+    drop(client);
+    program.expect(&["client left"]);
     program.type_line("no.such.name.invalid");
     program.expect(&["line no.such.name.invalid", "no address: AddressUnavailable"]);
     program.end();
@@ -106,15 +134,38 @@ fn input_messages_names_and_pollables_are_watched_in_one_loop_on_wasi_02() {
 }
 
 #[test]
+fn input_messages_names_and_clocks_are_watched_in_one_loop_on_wasi_03() {
+    for name in ["wasmtime-48", "wasmtime-49"] {
+        everything_in_one_loop(Runtime::Wasmtime03(name));
+    }
+}
+
+#[test]
 fn a_host_that_looks_up_no_names_says_so_at_once() {
-    let Some(mut program) = Program::start(Runtime::Wasmtime02("wasmtime-48"), &[]) else {
-        return;
-    };
-    program.next_line();
+    no_names(Runtime::Wasmtime02("wasmtime-48"));
+    no_names(Runtime::Wasmtime03("wasmtime-49"));
+}
+
+fn no_names(runtime: Runtime) {
+    let Some(mut program) = Program::start(runtime, &[]) else { return };
+    program.next_address("messages to ");
+    program.next_address("clients to ");
     program.expect(&["clock"]);
     program.type_line("127.0.0.1");
-    program.expect(&["line 127.0.0.1", "not looked up: AddressUnavailable"]);
+    program.expect(&["line 127.0.0.1", "not looked up, without -S allow-ip-name-lookup"]);
     program.end();
+}
+
+#[test]
+fn a_host_without_a_network_says_so_and_how_to_give_it() {
+    for runtime in [Runtime::Wasmtime02("wasmtime-48"), Runtime::Wasmtime03("wasmtime-49")] {
+        let Some(mut program) = Program::without_network(runtime) else { return };
+        program.expect(&["no messages: permission denied by the host; give it -S inherit-network"]);
+        program.expect(&["clock"]);
+        program.type_line("one");
+        program.expect(&["line one", "not looked up, without -S allow-ip-name-lookup"]);
+        program.end();
+    }
 }
 
 #[test]

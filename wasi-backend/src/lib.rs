@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | WASI 0.1 | `wasm32-wasip1` | `PollOneoff` over `poll_oneoff` | opened by the host; standard input |
 //! | WASI 0.2 | `wasm32-wasip2` | `IoPoll` over `wasi:io/poll` | listening and connecting; UDP, standard input, names, other pollables |
-//! | WASI 0.3 | any, with the feature `waitable-set` | `WaitableSet` | listening and connecting |
+//! | WASI 0.3 | any, with the feature `waitable-set` | `WaitableSet` | listening and connecting; UDP, standard input, names, other waitables |
 //!
 //! Each is a selector and a transport in one: it polls sources, and owns the sockets that they
 //! stand for. None of them allocates memory. With the feature `std` their tables can be on the
@@ -75,16 +75,16 @@ waitable_set! {
 #[cfg(all(target_os = "wasi", target_env = "p1"))]
 pub use p1::{PollOneoff, PollOneoffStorage, StaticPollOneoff};
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
-#[doc(hidden)]
-pub use p2::__cabi_realloc_without_allocator;
-#[cfg(all(target_os = "wasi", target_env = "p2"))]
 pub use p2::{IoPoll, IoPollStorage, StaticIoPoll};
 #[cfg(all(target_os = "wasi", target_env = "p2", feature = "std", feature = "waitable-set"))]
 #[doc(hidden)]
 pub use p3::{__RUN_TYPE, __run_result};
 waitable_set! {
-    pub use p3::{StaticWaitableSet, WaitableSet, WaitableSetStorage, Waker};
+    pub use p3::{StaticWaitableSet, WaitableEvent, WaitableSet, WaitableSetStorage, Waker};
 }
+#[cfg(all(target_arch = "wasm32", any(target_env = "p2", feature = "waitable-set")))]
+#[doc(hidden)]
+pub use shared::realloc::__cabi_realloc_without_allocator;
 #[cfg(any(test, target_os = "wasi", all(target_arch = "wasm32", feature = "waitable-set")))]
 pub use shared::socket_table::Socket;
 

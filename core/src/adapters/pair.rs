@@ -1,9 +1,11 @@
 //! Two platforms under one loop.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::contract::{
-    Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport,
+    Capabilities, Close, Error, Events, Instant, Interest, Mode, Selector, Token, Transport, Wait,
+    Wake,
 };
 
 /// One of two things: the source or the address of one of the two platforms in [`Pair`].
@@ -18,9 +20,20 @@ pub enum Either<A, B> {
 
 /// Two platforms that are polled by one loop: a UART beside TCP, or two network interfaces.
 ///
-/// Both index their tables with the loop's tokens, so each needs the loop's capacity. Neither can
-/// sleep for the other, so the pair is polled, and the main loop sleeps. They take turns
-/// in filling a batch first, so that neither starves the other.
+/// Both index their tables with the loop's tokens, so each needs the loop's capacity. They take
+/// turns in filling a batch first, so that neither starves the other.
+///
+/// # Sleeping
+///
+/// Where the first platform can sleep, the pair can: the first one sleeps for both, until one of
+/// its sources is ready, a waker wakes it, or the second one has a deadline. Nothing of that comes
+/// when a source of the second is ready, so while it has sources, the sleep also ends after an
+/// interval, [`POLL_INTERVAL`](Self::POLL_INTERVAL) if [`poll_every`](Self::poll_every) sets no
+/// other. Where something wakes the first for the second, none is needed
+/// ([`woken_by_first`](Self::woken_by_first)): a waker that an interrupt or a thread has, or the
+/// descriptor of the second's device, registered with the first.
+///
+/// Two platforms that both sleep: put the one in front whose events must not be late.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Pair<A, B> {
@@ -29,13 +42,36 @@ pub struct Pair<A, B> {
     /// The second platform.
     pub second: B,
     second_leads: bool,
+    /// Number of sources that are registered with the second platform.
+    second_sources: usize,
+    /// The longest sleep while there are such sources.
+    poll_interval: Option<Duration>,
 }
 
 impl<A, B> Pair<A, B> {
+    /// The longest sleep while the second platform has sources, if not set otherwise.
+    pub const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
     /// Joins two platforms.
     #[must_use]
     pub const fn new(first: A, second: B) -> Self {
-        Self { first, second, second_leads: false }
+        let poll_interval = Some(Self::POLL_INTERVAL);
+        Self { first, second, second_leads: false, second_sources: 0, poll_interval }
+    }
+
+    /// Sets the interval after which a sleep ends to poll the second platform.
+    #[must_use]
+    pub const fn poll_every(mut self, interval: Duration) -> Self {
+        self.poll_interval = Some(interval);
+        self
+    }
+
+    /// Sleeps without an interval: a waker or a source of the first platform ends the sleep when
+    /// the second needs to be polled.
+    #[must_use]
+    pub const fn woken_by_first(mut self) -> Self {
+        self.poll_interval = None;
+        self
     }
 }
 
@@ -51,7 +87,11 @@ impl<A: Selector, B: Selector> Selector for Pair<A, B> {
     ) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.register(source, token, interest, mode),
-            Either::Second(source) => self.second.register(source, token, interest, mode),
+            Either::Second(source) => {
+                self.second.register(source, token, interest, mode)?;
+                self.second_sources += 1;
+                Ok(())
+            }
         }
     }
 
@@ -71,7 +111,11 @@ impl<A: Selector, B: Selector> Selector for Pair<A, B> {
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
         match source {
             Either::First(source) => self.first.deregister(source, token),
-            Either::Second(source) => self.second.deregister(source, token),
+            Either::Second(source) => {
+                self.second.deregister(source, token)?;
+                self.second_sources = self.second_sources.saturating_sub(1);
+                Ok(())
+            }
         }
     }
 
@@ -98,11 +142,53 @@ impl<A: Selector, B: Selector> Selector for Pair<A, B> {
     }
 
     fn capabilities(&self) -> Capabilities {
-        (self.first.capabilities() & self.second.capabilities()) - Capabilities::WAKER
+        let [first, second] = [self.first.capabilities(), self.second.capabilities()];
+        // The waker is the first one's.
+        ((first & second) - Capabilities::WAKER) | (first & Capabilities::WAKER)
     }
 
     fn capacity(&self) -> usize {
         self.first.capacity().min(self.second.capacity())
+    }
+}
+
+impl<A: Wait, B: Selector> Wait for Pair<A, B> {
+    fn now(&mut self) -> Instant {
+        self.first.now()
+    }
+
+    fn wait(&mut self, events: &mut Events<'_>, deadline: Option<Instant>) -> Result<(), Error> {
+        let before = events.len();
+        while events.room() > 0 {
+            let now = self.first.now();
+            self.poll(now, events)?;
+            if events.len() > before || deadline.is_some_and(|deadline| deadline <= now) {
+                break;
+            }
+            let interval = self.poll_interval.filter(|_| self.second_sources > 0);
+            let next = interval.map(|interval| now.saturating_add(interval));
+            let end = Instant::earlier(self.second.next_deadline(now), next);
+            let end = Instant::earlier(end, deadline);
+            self.first.wait(events, end)?;
+            // An empty wait that ended early is for the caller, who looks at its flags.
+            let ended_early = end.is_none_or(|end| self.first.now() < end);
+            if events.len() > before || ended_early {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<A: Wake, B: Selector> Wake for Pair<A, B> {
+    type Waker = A::Waker;
+
+    fn waker(&mut self, token: Token) -> Result<A::Waker, Error> {
+        self.first.waker(token)
+    }
+
+    fn release_waker(&mut self, token: Token) -> Result<(), Error> {
+        self.first.release_waker(token)
     }
 }
 

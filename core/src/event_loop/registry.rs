@@ -212,6 +212,13 @@ impl<S: AsRef<[Slot]>> Registry<S> {
         self.state.retired as usize
     }
 
+    /// Returns the number of tokens that can still be issued before one is taken back.
+    #[inline]
+    #[must_use]
+    pub fn vacant(&self) -> usize {
+        self.capacity() - self.len() - self.retired()
+    }
+
     /// Returns the number of tokens that can be live at once, retired slots included.
     #[inline]
     #[must_use]
@@ -291,12 +298,12 @@ mod tests {
         let last = registry.insert().unwrap();
         registry.remove(last).unwrap();
         assert_eq!(registry.insert(), Err(ErrorKind::Full.into()));
-        assert_eq!(registry.retired(), 1);
+        assert_eq!((registry.retired(), registry.vacant()), (1, 0));
         assert_eq!(registry.token_at(0), None);
 
         let mut heir = Registry::new(&mut slots[..]);
         assert_eq!(heir.insert().unwrap(), Token::new(1, 1), "the heir skips the retired slot");
-        assert_eq!(heir.retired(), 1);
+        assert_eq!((heir.retired(), heir.vacant()), (1, 0));
     }
 
     #[test]

@@ -353,6 +353,25 @@ mod tests {
     }
 
     #[test]
+    fn a_heap_of_several_levels_stays_in_order() {
+        let mut timers = Timers::new([TimerSlot::EMPTY; 64]);
+        for round in 1..64 {
+            // Each of these orders is another permutation, as 97 is a prime number.
+            for key in 0..64 {
+                timers.set(key, at((key as u64 + 1) * round % 97));
+            }
+            timers.set(7, at(40));
+            timers.cancel(11);
+            let mut last = Instant::ZERO;
+            while let Some(key) = timers.pop_expired(Instant::MAX) {
+                let due = if key == 7 { at(40) } else { at((key as u64 + 1) * round % 97) };
+                assert!(last <= due, "round {round}: {due:?} after {last:?}");
+                last = due;
+            }
+        }
+    }
+
+    #[test]
     fn nothing_expires_early() {
         let mut timers = Timers::new([TimerSlot::EMPTY; 1]);
         timers.set(0, at(10));
@@ -372,6 +391,7 @@ mod tests {
         assert!(timers.set_earlier(0, at(5)));
         assert!(!timers.set_earlier(0, at(6)));
         assert_eq!(timers.next_deadline(), Some(at(5)));
+        assert_eq!([0, 1, 2].map(|key| timers.deadline(key)), [Some(at(5)), Some(at(20)), None]);
         assert_eq!(timers.len(), 2);
     }
 

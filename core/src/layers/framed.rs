@@ -166,6 +166,7 @@ impl<S: Service> Service for Framed<S> {
     type Session = FramedSession<S::Session>;
 
     const CONNECTS: bool = S::CONNECTS;
+    const DRAINS: bool = S::DRAINS;
     const TICK: Option<Duration> = S::TICK;
 
     fn tick(&mut self, peers: &mut Peers<'_>) {

@@ -121,6 +121,7 @@ impl<S: Service, F: FnMut(&Record)> Service for Logged<S, F> {
     type Session = LoggedSession<S::Session>;
 
     const CONNECTS: bool = S::CONNECTS;
+    const DRAINS: bool = S::DRAINS;
     const TICK: Option<Duration> = S::TICK;
 
     fn tick(&mut self, peers: &mut Peers<'_>) {

@@ -3,6 +3,7 @@
 
 mod limits;
 
+use super::config::Features;
 use super::connection::{Connection, Phase, Waiting};
 use super::counters::bump;
 use super::engine::{Application, Call, Engine};
@@ -28,7 +29,7 @@ enum Accepted {
     UntilError,
 }
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Takes waiting connections from the current listener, as many as one turn may, and decides
     /// on what the listener is watched for.
     ///
@@ -45,7 +46,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         // The callbacks of the new connections have moved it.
         self.current = listener;
         match accepted {
-            Accepted::All if self.state.drain.is_some() => self.close_listener(index),
+            Accepted::All if self.drain().is_some() => self.close_listener(index),
             Accepted::Last => self.close_listener(index),
             Accepted::All | Accepted::Share => self.arm(index),
             Accepted::UntilFull => self.pause(index),
@@ -84,7 +85,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             if self.is_full() {
                 return Accepted::UntilFull;
             }
-            if self.state.drain.is_some_and(|drain| drain.accepts_left == 0) {
+            if self.drain().is_some_and(|drain| drain.accepts_left == 0) {
                 return Accepted::Last;
             }
             if self.state.accepts.1 >= self.state.limits.accepts_per_turn {
@@ -120,7 +121,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         source: P::Source,
         entries: &mut [LimitEntry],
     ) {
-        if let Some(drain) = &mut self.state.drain {
+        if let (true, Some(drain)) = (F::DRAINS, &mut self.state.drain) {
             drain.accepts_left -= 1;
         }
         let mut address = None;
@@ -170,10 +171,9 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns whether no further connection can be accepted: all are in use, or kept for those
     /// that the service asks for.
     fn is_full(&self) -> bool {
-        let slots = self.context.registry();
         let kept = self.state.limits.connects_reserved.saturating_sub(self.state.connects);
         self.state.open + kept >= self.state.limits.connections_max
-            || slots.len() + slots.retired() + kept >= slots.capacity()
+            || self.context.registry().vacant() <= kept
     }
 
     /// Returns whether slots of the loop are used that are not this server's.
@@ -184,8 +184,7 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Stops watching a listener until something is freed.
     fn pause(&mut self, listener: usize) {
-        let slots = self.context.registry();
-        let is_loop_full = slots.len() + slots.retired() >= slots.capacity();
+        let is_loop_full = self.context.registry().vacant() == 0;
         if self.connection(listener).waiting() == Waiting::Nothing {
             let is_full = self.is_full();
             bump(&mut self.state.counters.accept_pauses, usize::from(is_full));
@@ -202,10 +201,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// tried later, or when something is freed.
     fn arm(&mut self, listener: usize) {
         if self.watch(listener, Interest::READABLE).is_err() {
-            // Left as it is, the listener would be deaf.
-            if self.connection(listener).waiting() == Waiting::Nothing {
-                self.connections.enqueue(listener, Waiting::Slot);
-            }
+            // It was not watched, and so is still in the queue.
             return self.retry_later(listener);
         }
         if self.connections.dequeue(listener) == Waiting::Slot {
@@ -232,12 +228,12 @@ impl<P: Transport> Engine<'_, '_, P> {
     ) {
         let index = self.current.index();
         let now = self.context.now();
-        let deadline = self.state.drain.map_or(Instant::MAX, |drain| drain.deadline);
+        let deadline = self.drain().map_or(Instant::MAX, |drain| drain.deadline);
         if deadline <= now {
             // The clients that are still in the backlog see a reset.
             return self.close_listener(index);
         }
-        if self.state.drain.is_some() || self.current().waiting() == Waiting::Slot {
+        if self.drain().is_some() || self.current().waiting() == Waiting::Slot {
             self.accept::<S, LIMITED>(app, entries);
         }
         // Accepting may have closed the listener.

@@ -1,6 +1,7 @@
 //! Calls of the service from outside its callbacks: by a main, another handler, or a clock.
 
 use super::Server;
+use super::config::Features;
 use super::connection::{Connection, Phase, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Drain, Engine, NONE};
@@ -229,6 +230,13 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.service
     }
 
+    /// Consumes the server, and returns the service. Only for a server that has drained: the
+    /// sources of any other stay open and registered, and [`abort`](Self::abort) ends it.
+    #[must_use]
+    pub fn into_service(self) -> S {
+        self.service
+    }
+
     /// Makes the loop count this server, and starts its clock, once.
     pub(super) fn join(&mut self, context: &mut Context<'_, P>) -> Result<(), Error> {
         self.engine(context, NONE).0.join();
@@ -258,7 +266,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     }
 }
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Forgets the current connection, whose input is moved out.
     fn release_current(&mut self, source: P::Source, unread: &mut [u8]) {
         let index = self.current.index();

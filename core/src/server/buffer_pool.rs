@@ -346,6 +346,16 @@ mod tests {
     }
 
     #[test]
+    fn a_buffer_waits_from_the_time_at_which_it_was_borrowed() {
+        with_pool::<1>(|pool| {
+            let now = Instant::from_millis(7);
+            let id = pool.borrow(3, now).unwrap();
+            let block = *pool.block(id);
+            assert_eq!((block.waiting_since, block.borrowed_at, block.owner), (now, now, 3));
+        });
+    }
+
+    #[test]
     fn a_pool_without_memory_lends_nothing() {
         let mut state = PoolState::new(0, 0);
         assert_eq!(Pool::new(&mut [], &mut [], &mut state).borrow(0, Instant::ZERO), None);

@@ -13,15 +13,16 @@
 //!   buffer longest is aborted, one in each such time.
 
 use super::buffer_pool::BufferId;
+use super::config::Features;
 use super::connection::{Connection, Flag, ReadHalf, Waiting};
 use super::counters::{CloseReason, bump};
 use super::engine::Engine;
 use crate::contract::{Instant, Transport};
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Returns whether there is a buffer for a connection to send from, and its turn to take it.
     pub(super) fn may_borrow_for_output(&self, index: usize) -> bool {
-        if P::OWNS_BUFFERS {
+        if !F::SHARES_BUFFERS {
             return true;
         }
         let first = self.connections.queues.first(Waiting::Output);
@@ -39,6 +40,9 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns whether the current connection has a buffer to receive into, or may borrow one. If
     /// not, it waits for one.
     pub(super) fn prepare_input(&mut self) -> bool {
+        if !F::SHARES_BUFFERS {
+            return true;
+        }
         let index = self.current.index();
         let connection = self.current();
         if connection.input().is_some() {
@@ -68,7 +72,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     pub(super) fn wait_for(&mut self, index: usize, waiting: Waiting) {
         let now = self.context.now();
         // Those behind the first wait in its grace, so that one buffer is taken in each.
-        if !self.connections.queues.are_buffers_scarce() {
+        if !self.are_buffers_scarce() {
             self.state.scarce_since = now;
         }
         // A change of queues is the same wait.
@@ -85,7 +89,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Schedules the connection that is next in line for a buffer, if one can be borrowed.
     #[inline]
     pub(super) fn wake_next(&mut self) {
-        if !P::OWNS_BUFFERS && self.connections.queues.are_buffers_scarce() {
+        if self.are_buffers_scarce() {
             self.wake_first();
         }
     }
@@ -107,7 +111,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Returns when the connection that has held a buffer longest is aborted, if the current one
     /// still waits then.
     pub(super) fn grace_ends_at(&mut self) -> Instant {
-        if P::OWNS_BUFFERS {
+        if !F::SHARES_BUFFERS {
             return Instant::MAX;
         }
         match self.current().waiting() {
@@ -156,7 +160,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return Some(output);
         }
         // It leaves the queue first, as a link of the queue is in the place of the buffer's id.
-        if connection.waiting() == Waiting::Output {
+        if F::SHARES_BUFFERS && connection.waiting() == Waiting::Output {
             self.connections.dequeue(index);
             self.state.scarce_since = self.context.now();
         }

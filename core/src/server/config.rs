@@ -1,4 +1,4 @@
-//! The limits of a server.
+//! The limits of a server, and the parts of it that a program does without.
 
 use core::time::Duration;
 
@@ -268,4 +268,13 @@ impl Span {
     pub(super) const fn after(self, start: Instant) -> Instant {
         Instant::from_nanos(start.as_nanos().saturating_add(self.0))
     }
+}
+
+/// Constants that leave code out of the program: those of a service and of the memory, for the
+/// engine, which knows neither.
+pub(super) trait Features {
+    /// The server may be drained.
+    const DRAINS: bool;
+    /// A connection may have to wait for a buffer.
+    const SHARES_BUFFERS: bool;
 }

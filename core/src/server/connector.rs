@@ -3,6 +3,7 @@
 
 use core::net::SocketAddr;
 
+use super::config::Features;
 use super::connection::Phase;
 use super::counters::{CloseReason, bump};
 use super::engine::{Application, Engine, NONE, reason_of};
@@ -12,8 +13,8 @@ use super::storage::Entry;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Token, Transport};
 
 /// Connects to an Internet address, for a service.
-pub(super) fn connect<P: Transport>(
-    engine: &mut Engine<'_, '_, P>,
+pub(super) fn connect<P: Transport, F: Features>(
+    engine: &mut Engine<'_, '_, P, F>,
     by: Option<Token>,
     address: SocketAddr,
 ) -> Result<Token, Error> {
@@ -21,7 +22,7 @@ pub(super) fn connect<P: Transport>(
     engine.connect_to(by, &address)
 }
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Begins to connect: Free -> Connecting.
     pub(super) fn connect_to(
         &mut self,
@@ -60,7 +61,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.state.connects += 1;
         bump(&mut self.state.counters.connects, 1);
         // A drain ends attempts too.
-        let drain = self.state.drain.map_or(Instant::MAX, |drain| drain.deadline);
+        let drain = self.drain().map_or(Instant::MAX, |drain| drain.deadline);
         self.schedule(index, deadline.min(drain));
         Ok(token)
     }
@@ -88,7 +89,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Fails an attempt whose time is over, or that of the server: Connecting -> Failed.
     fn give_up_if_late(&mut self) {
         let now = self.context.now();
-        if self.state.drain.is_some_and(|drain| drain.deadline <= now) {
+        if self.drain().is_some_and(|drain| drain.deadline <= now) {
             self.current().fail(CloseReason::Expelled);
         } else if self.current().is_timer_due(now) {
             self.current().fail(CloseReason::TimedOut);

@@ -4,6 +4,7 @@
 //! connection read once more before it is closed as idle or stalled, or its service's timer fires.
 //! So a peer that has sent is served, even if this process was stopped meanwhile.
 
+use super::config::Features;
 use super::connection::{Flag, Phase, Waiting, WriteHalf};
 use super::counters::CloseReason;
 use super::engine::{Application, Engine, reason_of};
@@ -11,7 +12,7 @@ use super::reader::Receive;
 use super::service::Service;
 use crate::contract::{Close, ErrorKind, Instant, Transport};
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Serves a connection whose deadline has passed, or that was scheduled to be looked at.
     pub(super) fn on_deadline<S: Service>(&mut self, app: &mut Application<'_, S>) {
         self.judge(app);
@@ -25,7 +26,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             return self.close_connection(app, Close::Abort);
         }
         let has_more = self.must_look(now) && self.look(app, now);
-        self.tell_of_drain(app, has_more, now);
+        if F::DRAINS {
+            self.tell_of_drain(app, has_more, now);
+        }
         // The look may have found a reset.
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
@@ -60,13 +63,13 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         self.due_at() <= now
             || self.is_to_be_told()
-            || connection.waiting() == Waiting::Input
+            || (F::SHARES_BUFFERS && connection.waiting() == Waiting::Input)
             || connection.has(Flag::WRITE_FAILED)
     }
 
     /// Returns whether the server drains, and the current connection has to be read first.
     fn is_to_be_told(&mut self) -> bool {
-        self.state.drain.is_some() && self.current().is_open() && self.is_to_be_read_out()
+        self.drain().is_some() && self.current().is_open() && self.is_to_be_read_out()
     }
 
     /// Flushes and reads once more. Returns whether there may be more to read.
@@ -106,7 +109,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         has_more: bool,
         now: Instant,
     ) {
-        let Some(drain) = self.state.drain else { return };
+        let Some(drain) = self.drain() else { return };
         let index = self.current.index();
         if !self.current().is_open() {
             return;
@@ -119,8 +122,7 @@ impl<P: Transport> Engine<'_, '_, P> {
             return;
         }
         // While it waits for a buffer it is not read: only the drain's deadline cuts it off.
-        let waits_for_buffer = self.current().waiting() != Waiting::Nothing;
-        if waits_for_buffer || !self.is_to_be_read_out() {
+        if self.waits_for_buffer() || !self.is_to_be_read_out() {
             return;
         }
         // What was left may hide more, in an inbox that is full.
@@ -149,7 +151,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn find_overdue(&mut self, now: Instant) -> Option<(CloseReason, Close)> {
         let connection = *self.current();
         let is_timer_due = connection.is_timer_due(now);
-        let is_drain_due = self.state.drain.is_some_and(|drain| drain.deadline <= now);
+        let is_drain_due = self.drain().is_some_and(|drain| drain.deadline <= now);
         let has_output = !P::OWNS_BUFFERS && connection.output().is_some();
         // With a FIN the peer would take a cut-off reply for a complete one.
         let how = if has_output || connection.has(Flag::WRITE_FAILED) {
@@ -158,12 +160,12 @@ impl<P: Transport> Engine<'_, '_, P> {
             Close::Graceful
         };
         let reason = match connection.phase() {
-            // All was sent: the connection counts as closed for its own reason.
-            Phase::Lingering if is_timer_due || is_drain_due => connection.reason(),
-            Phase::Lingering => return None,
             Phase::Open if is_drain_due && self.is_replying() => CloseReason::Expelled,
             Phase::Closing if is_drain_due && has_output => CloseReason::Expelled,
-            Phase::Closing if is_drain_due || is_timer_due => connection.reason(),
+            // All was sent: the connection counts as closed for its own reason.
+            Phase::Closing | Phase::Lingering if is_drain_due || is_timer_due => {
+                connection.reason()
+            }
             // A graceful close would wait for the peer that takes nothing.
             _ if self.stalled_at() <= now => return Some((CloseReason::Stalled, Close::Abort)),
             _ if self.input_due_at() <= now => CloseReason::InputNotTaken,
@@ -188,7 +190,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     fn take_turn<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let index = self.current.index();
         let waits = self.current().waiting() == Waiting::Output;
-        if P::OWNS_BUFFERS || !waits || !self.may_borrow_for_output(index) {
+        if !F::SHARES_BUFFERS || !waits || !self.may_borrow_for_output(index) {
             return;
         }
         // It stays first in line while it is called, so that the buffer is its own.
@@ -215,7 +217,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     }
 
     fn enforce_grace_if_waiting(&mut self, now: Instant) {
-        if !P::OWNS_BUFFERS && self.current().is_connection() {
+        if F::SHARES_BUFFERS && self.current().is_connection() {
             self.enforce_grace(now);
         }
     }
@@ -236,13 +238,9 @@ impl<P: Transport> Engine<'_, '_, P> {
         let connection = self.current();
         if connection.is_open() && !connection.has(Flag::WRITE_FAILED) {
             // All was sent and the peer left: that is no reset from the service's point of view.
-            let over = connection.write_half() == WriteHalf::ShutDown;
-            let reason = match connection.reason() {
-                _ if !over => reason,
-                // It finishes for a reason of its own.
-                decided if connection.has(Flag::FINISHING) => decided,
-                _ => CloseReason::Finished,
-            };
+            let is_over = connection.write_half() == WriteHalf::ShutDown;
+            // It is `Finished`, unless it finishes for a reason of its own.
+            let reason = if is_over { connection.reason() } else { reason };
             self.fail_write(self.current.index(), reason);
         }
     }
@@ -251,6 +249,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// the clock is stopped while the server itself keeps it from being read.
     pub(super) fn idle_at(&mut self) -> Instant {
         let has_output = self.has_output();
+        let waits_for_buffer = self.waits_for_buffer();
         let connection = *self.current();
         // An inbox that the service does not empty has a time-out of its own. While the peer takes
         // nothing of what is pending, the peer may be why.
@@ -261,7 +260,7 @@ impl<P: Transport> Engine<'_, '_, P> {
                 is_unread
                     || connection.has(Flag::PAUSED)
                     || connection.has(Flag::DELAYED)
-                    || connection.waiting() != Waiting::Nothing
+                    || waits_for_buffer
             }
             // Without output it waits for room for the FIN, which has a deadline of its own.
             Phase::Closing => !has_output,
@@ -279,10 +278,9 @@ impl<P: Transport> Engine<'_, '_, P> {
             Instant::ZERO => Instant::MAX,
             timer => timer,
         };
-        let connection = self.current();
-        let waits = connection.waiting() != Waiting::Nothing || connection.has(Flag::DRAIN_TOLD);
+        let waits = self.waits_for_buffer() || self.current().has(Flag::DRAIN_TOLD);
         let is_to_be_told = self.is_to_be_told() && !waits;
-        let drain = self.state.drain.map_or(Instant::MAX, |drain| {
+        let drain = self.drain().map_or(Instant::MAX, |drain| {
             if is_to_be_told { drain.tell_by.min(drain.deadline) } else { drain.deadline }
         });
         let idle_or_stalled = self.idle_at().min(self.stalled_at());

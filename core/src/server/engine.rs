@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::buffer_pool::Pool;
-use super::config::Limits;
+use super::config::{Features, Limits};
 use super::connection::{Connection, Flag, Phase, Surroundings, Waiting};
 use super::connections::Connections;
 use super::counters::{CloseReason, Counters};
@@ -103,7 +103,7 @@ pub(super) struct Drain {
 
 /// The loop and the tables together: what acts on connections. It exists for one event, one
 /// deadline or one call from outside.
-pub(super) struct Engine<'e, 'a, P: Transport> {
+pub(super) struct Engine<'e, 'a, P: Transport, F: Features> {
     pub(super) context: &'e mut Context<'a, P>,
     pub(super) connections: Connections<'e, P::Source>,
     pub(super) pool: Pool<'e>,
@@ -112,12 +112,12 @@ pub(super) struct Engine<'e, 'a, P: Transport> {
     /// at the end.
     pub(super) current: Token,
     /// The function by which a service connects, if it does. It is part of the program only then.
-    pub(super) connect: Option<Connect<P>>,
+    pub(super) connect: Option<Connect<P, F>>,
 }
 
 /// A function that connects to an address for a connection.
-pub(super) type Connect<P> =
-    fn(&mut Engine<'_, '_, P>, Option<Token>, SocketAddr) -> Result<Token, Error>;
+pub(super) type Connect<P, F> =
+    fn(&mut Engine<'_, '_, P, F>, Option<Token>, SocketAddr) -> Result<Token, Error>;
 
 /// The facts about the callback that is under way.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
@@ -168,9 +168,9 @@ pub(super) struct Application<'e, S: Service> {
 impl<S: Service> Application<'_, S> {
     /// Calls the service about the current connection.
     #[inline]
-    pub(super) fn call<P: Transport>(
+    pub(super) fn call<P: Transport, F: Features>(
         &mut self,
-        engine: &mut Engine<'_, '_, P>,
+        engine: &mut Engine<'_, '_, P, F>,
         call: impl FnOnce(&mut S, &mut Peer<'_>, &mut S::Session),
     ) {
         let index = engine.current.index();
@@ -184,9 +184,9 @@ impl<S: Service> Application<'_, S> {
 
     /// Offers the first bytes of the scratch to the service. Returns how many it is done with.
     #[inline]
-    pub(super) fn offer<P: Transport>(
+    pub(super) fn offer<P: Transport, F: Features>(
         &mut self,
-        engine: &mut Engine<'_, '_, P>,
+        engine: &mut Engine<'_, '_, P, F>,
         count: usize,
     ) -> usize {
         let index = engine.current.index();
@@ -203,15 +203,15 @@ impl<S: Service> Application<'_, S> {
 }
 
 /// Fails the current connection if the service panics.
-struct PanicGuard<'g, 'e, 'a, P: Transport>(&'g mut Engine<'e, 'a, P>);
+struct PanicGuard<'g, 'e, 'a, P: Transport, F: Features>(&'g mut Engine<'e, 'a, P, F>);
 
-impl<P: Transport> Drop for PanicGuard<'_, '_, '_, P> {
+impl<P: Transport, F: Features> Drop for PanicGuard<'_, '_, '_, P, F> {
     fn drop(&mut self) {
         self.0.fail_after_panic();
     }
 }
 
-impl<'a, P: Transport> Engine<'_, 'a, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Adds this server to the loop's count, and compares the sizes of the two, once.
     pub(super) fn join(&mut self) {
         // A server has no loop when it is made, so its sizes are compared when it is first used.
@@ -223,6 +223,22 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
             );
             self.context.join();
         }
+    }
+
+    /// Returns the drain that has begun, in a program that drains.
+    pub(super) const fn drain(&self) -> Option<Drain> {
+        if F::DRAINS { self.state.drain } else { None }
+    }
+
+    /// Returns whether a connection waits for a buffer.
+    #[inline]
+    pub(super) const fn are_buffers_scarce(&self) -> bool {
+        F::SHARES_BUFFERS && self.connections.queues.are_buffers_scarce()
+    }
+
+    /// Returns whether the current connection waits for a buffer.
+    pub(super) fn waits_for_buffer(&mut self) -> bool {
+        F::SHARES_BUFFERS && self.current().waiting() != Waiting::Nothing
     }
 
     #[inline]
@@ -340,8 +356,11 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
 
     /// Takes a slot out of its queue, and lets the next one in line have its turn.
     pub(super) fn stop_waiting(&mut self, index: usize) {
+        if !F::SHARES_BUFFERS {
+            return;
+        }
         let waiting = self.connections.dequeue(index);
-        if !P::OWNS_BUFFERS && matches!(waiting, Waiting::Output | Waiting::Input) {
+        if matches!(waiting, Waiting::Output | Waiting::Input) {
             // The grace is that of the connection which is first in line now.
             self.state.scarce_since = self.context.now();
             self.wake_next();
@@ -362,7 +381,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
 
     /// Watches a connection for what its state asks for.
     pub(super) fn update_interest(&mut self, index: usize) {
-        let wants_buffer = {
+        let wants_buffer = F::SHARES_BUFFERS && {
             let connection = self.connection(index);
             connection.is_open()
                 && connection.has(Flag::WRITABLE_WANTED)
@@ -378,7 +397,7 @@ impl<'a, P: Transport> Engine<'_, 'a, P> {
         }
         let around = Surroundings {
             has_output: !P::OWNS_BUFFERS && self.connection(index).output().is_some(),
-            buffers_scarce: self.connections.queues.are_buffers_scarce(),
+            buffers_scarce: self.are_buffers_scarce(),
             hangups: self.context.platform.capabilities().contains(Capabilities::HANGUP),
         };
         let interest = self.connection(index).interest(around);

@@ -8,6 +8,7 @@
 use core::net::SocketAddr;
 
 use super::buffer_pool::{Pool, PoolState};
+use super::config::Features;
 use super::connection::Phase;
 use super::connections::{Connections, Queues};
 use super::counters::{Counters, bump};
@@ -23,26 +24,31 @@ use crate::event_loop::Context;
 
 /// The peer of a callback on the fast path. It has the parts of an [`Engine`], which is put
 /// together only when something is asked for that the fast path does not do.
-struct FastPeer<'e, 'a, P: Transport, T> {
+struct FastPeer<'e, 'a, P: Transport, T, F: Features> {
     context: &'e mut Context<'a, P>,
     tables: T,
     queues: &'e mut Queues,
     pool: &'e mut PoolState,
     state: &'e mut State,
     current: Token,
-    connect: Option<Connect<P>>,
+    connect: Option<Connect<P, F>>,
     /// The source that takes the first answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     has_left: bool,
 }
 
-impl<'a, P: Transport, T: ServerTables<P::Source>> FastPeer<'_, 'a, P, T> {
+impl<'a, P, T, F> FastPeer<'_, 'a, P, T, F>
+where
+    P: Transport,
+    T: ServerTables<P::Source>,
+    F: Features,
+{
     /// Returns what acts on the current connection. It borrows what it needs and nothing of the
     /// peer itself, so that the peer can be kept in registers.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
-    fn engine(&mut self) -> Engine<'_, 'a, P> {
+    fn engine(&mut self) -> Engine<'_, 'a, P, F> {
         let (connections, blocks, bytes) = self.tables.tables();
         Engine {
             context: self.context,
@@ -57,7 +63,7 @@ impl<'a, P: Transport, T: ServerTables<P::Source>> FastPeer<'_, 'a, P, T> {
     /// Leaves the fast path: calls `act` with an engine that knows what has happened so far.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
-    fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R) -> R {
+    fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R) -> R {
         let has_sent = self.unsent.take().is_none();
         // Once a callback: the engine has noted more since.
         if !core::mem::replace(&mut self.has_left, true) {
@@ -106,8 +112,8 @@ impl<'a, P: Transport, T: ServerTables<P::Source>> FastPeer<'_, 'a, P, T> {
 /// Returns the slot and the source of another connection that has nothing pending, if a buffer is
 /// free for `count` bytes beside the two that are kept for the current one.
 #[inline]
-fn quiet<P: Transport>(
-    engine: &Engine<'_, '_, P>,
+fn quiet<P: Transport, F: Features>(
+    engine: &Engine<'_, '_, P, F>,
     token: Token,
     count: usize,
 ) -> Option<(usize, P::Source)> {
@@ -121,14 +127,14 @@ fn quiet<P: Transport>(
 
 /// Acts off the fast path, in a function of its own.
 #[cold]
-fn outlined<'a, P: Transport, R>(
-    mut engine: Engine<'_, 'a, P>,
-    act: impl FnOnce(&mut Engine<'_, 'a, P>) -> R,
+fn outlined<'a, P: Transport, F: Features, R>(
+    mut engine: Engine<'_, 'a, P, F>,
+    act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R,
 ) -> R {
     act(&mut engine)
 }
 
-impl<P: Transport, T: ServerTables<P::Source>> PeerOps for FastPeer<'_, '_, P, T> {
+impl<P: Transport, T: ServerTables<P::Source>, F: Features> PeerOps for FastPeer<'_, '_, P, T, F> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
@@ -290,7 +296,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             }
         };
         bump(&mut state.counters.bytes_in, count);
-        let mut fast = FastPeer {
+        let mut fast = FastPeer::<P, _, Self> {
             context: &mut *guard.context,
             tables,
             queues,

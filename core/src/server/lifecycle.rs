@@ -1,7 +1,7 @@
 //! The life of a connection: opened, served, reconciled with what was asked for, closed.
 
-use super::config::Span;
-use super::connection::{Connection, Flag, Phase, ReadHalf, Waiting, WriteHalf};
+use super::config::{Features, Span};
+use super::connection::{Connection, Flag, Phase, ReadHalf, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Application, Engine};
 use super::origin::Origin;
@@ -11,7 +11,7 @@ use super::storage::Entry;
 use super::writer::Shutdown;
 use crate::contract::{Close, Instant, Interest, Readiness, Transport};
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Begins to serve the current source, which is registered.
     pub(super) fn open<S: Service>(&mut self, app: &mut Application<'_, S>, origin: Origin) {
         let index = self.current.index();
@@ -41,7 +41,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         app.call(self, S::opened);
         self.reconcile(app);
-        if self.state.drain.is_some() && self.current().is_connection() {
+        if self.drain().is_some() && self.current().is_connection() {
             // It was opened after `drain` went through the table, so nothing else schedules it.
             self.schedule_now(index);
         }
@@ -81,7 +81,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let has_hung_up = readiness.intersects(Readiness::ERROR | Readiness::CLOSED);
         // If it is read from, the read says what has happened, after the last bytes. If it waits
         // for a buffer, it reads when it has one.
-        if has_hung_up && !readable && self.current().waiting() == Waiting::Nothing {
+        if has_hung_up && !readable && !self.waits_for_buffer() {
             self.hang_up(CloseReason::Reset);
         }
         if readable && self.current().is_open() {
@@ -94,7 +94,7 @@ impl<P: Transport> Engine<'_, '_, P> {
     /// Schedules a connection that was not told of the drain because the reply in progress kept
     /// its service from taking the rest.
     fn resume_drain(&mut self) {
-        let waits = self.state.drain.is_some() && self.current().is_open();
+        let waits = self.drain().is_some() && self.current().is_open();
         if waits && self.is_to_be_read_out() && !self.holds_up_input() {
             self.schedule_now(self.current.index());
         }
@@ -109,8 +109,7 @@ impl<P: Transport> Engine<'_, '_, P> {
 
     /// Returns whether the service has left input, and a reply in progress may be why.
     pub(super) fn holds_up_input(&mut self) -> bool {
-        let waits_for_buffer = self.current().waiting() != Waiting::Nothing;
-        waits_for_buffer || (self.unread() > 0 && self.is_replying())
+        self.waits_for_buffer() || (self.unread() > 0 && self.is_replying())
     }
 
     /// Flushes pending output, and calls the service if all is drained, or if it asked for that.
@@ -140,7 +139,9 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.flush_gathered();
         self.deliver_end(app);
         self.flush_gathered();
-        self.finish_if_done(app);
+        if F::DRAINS {
+            self.finish_if_done(app);
+        }
         if let Some(how) = self.advance() {
             self.close_connection(app, how);
         }

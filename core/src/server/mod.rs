@@ -16,7 +16,7 @@
 //! | `deadlines.rs` | which deadline is next, which has passed |
 //! | `acceptor.rs`, `connector.rs` | listeners, limits; connections that the server opens |
 //! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
-//! | `config.rs`, `counters.rs`, `storage.rs` | limits, figures, memory |
+//! | `config.rs`, `counters.rs`, `storage.rs` | limits and parts, figures, memory |
 //!
 //! Imports go one way: `buffer_pool config counters mailbox origin` <- `connection ops` <- `peer`
 //! <- `service storage` <- `connections` <- `engine` <- `connector` <-
@@ -48,8 +48,7 @@ mod service;
 mod storage;
 mod writer;
 
-use core::fmt;
-use core::marker::PhantomData;
+use core::{fmt, marker::PhantomData};
 
 pub use buffer_pool::Block;
 pub use config::Config;
@@ -60,11 +59,11 @@ pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
 pub use service::{Receives, Service};
-pub use storage::{
-    ConnectionEntry, Entry, ServerMemory, ServerStorage, ServerTables, StaticServer, WithLimits,
-};
+pub use storage::ServerTables;
+pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits};
 
 use buffer_pool::{Pool, PoolState};
+use config::Features;
 use connection::Phase;
 use connections::{Connections, Queues};
 use engine::{Application, Call, Drain, Engine, NONE, State};
@@ -254,6 +253,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// When all are closed, the loop is [stopped](Context::stop), unless another server serves in
     /// it that has not drained. Of two deadlines the earlier counts.
     pub fn drain(&mut self, context: &mut Context<'_, P>, deadline: Instant) {
+        const { assert!(S::DRAINS, "a service whose server drains sets `DRAINS`") }
         let (mut engine, _) = self.engine(context, NONE);
         let now = engine.context.now();
         let accepts_left = engine.state.limits.drain_accepts;
@@ -332,13 +332,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
-    /// Consumes the server, and returns the service. Only for a server that has drained: the
-    /// sources of any other stay open and registered, and [`abort`](Self::abort) ends it.
-    #[must_use]
-    pub fn into_service(self) -> S {
-        self.service
-    }
-
     /// Returns what acts on the connection or listener under `current`, and the service. Nothing
     /// has happened in a callback yet.
     #[inline]
@@ -346,7 +339,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         &'e mut self,
         context: &'e mut Context<'a, P>,
         current: Token,
-    ) -> (Engine<'e, 'a, P>, Application<'e, S>) {
+    ) -> (Engine<'e, 'a, P, Self>, Application<'e, S>) {
         self.state.call = Call::NEW;
         self.engine_again(context, current)
     }
@@ -357,7 +350,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         &'e mut self,
         context: &'e mut Context<'a, P>,
         current: Token,
-    ) -> (Engine<'e, 'a, P>, Application<'e, S>) {
+    ) -> (Engine<'e, 'a, P, Self>, Application<'e, S>) {
         let (engine, app, _) = self.parts(context, current);
         (engine, app)
     }
@@ -368,7 +361,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         &'e mut self,
         context: &'e mut Context<'a, P>,
         current: Token,
-    ) -> (Engine<'e, 'a, P>, Application<'e, S>, &'e mut [LimitEntry]) {
+    ) -> (Engine<'e, 'a, P, Self>, Application<'e, S>, &'e mut [LimitEntry]) {
         let memory = self.memory.storage();
         let engine = Engine {
             context,
@@ -421,6 +414,16 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             (_, None) => engine.on_deadline(&mut app),
         }
     }
+}
+
+impl<P, S, M> Features for Server<P, S, M>
+where
+    P: Transport,
+    S: Service,
+    M: ServerMemory<P::Source, S::Session>,
+{
+    const DRAINS: bool = S::DRAINS;
+    const SHARES_BUFFERS: bool = M::SHARES_BUFFERS && !P::OWNS_BUFFERS;
 }
 
 impl<P, S, M> Handler<P> for Server<P, S, M>

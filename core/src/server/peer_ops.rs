@@ -2,6 +2,7 @@
 
 use core::net::SocketAddr;
 
+use super::config::Features;
 use super::connection::{Flag, Phase, ReadHalf};
 use super::counters::{CloseReason, Counters, bump};
 use super::engine::Engine;
@@ -9,7 +10,7 @@ use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
 use crate::contract::{Error, ErrorKind, Instant, Token, Transport};
 
-impl<P: Transport> PeerOps for Engine<'_, '_, P> {
+impl<P: Transport, F: Features> PeerOps for Engine<'_, '_, P, F> {
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
         self.send_all(token, bytes)
     }
@@ -98,8 +99,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
             (Ending::Aborted, _) => self.abort(index, CloseReason::Aborted),
             // Nothing was sent that could be flushed.
             (_, Phase::Connecting) => self.abort(index, reason),
-            (Ending::Flushed, Phase::Open) => self.begin_closing(index, reason),
-            (Ending::Finished, Phase::Open) => {
+            (Ending::Finished, Phase::Open) if F::DRAINS => {
                 let connection = self.connection(index);
                 connection.set(Flag::FINISHING);
                 // The reason of a failed write is kept.
@@ -110,6 +110,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
                 }
                 self.reconcile_later(index);
             }
+            (_, Phase::Open) => self.begin_closing(index, reason),
             // It is closing already.
             _ => {}
         }
@@ -137,7 +138,7 @@ impl<P: Transport> PeerOps for Engine<'_, '_, P> {
     }
 }
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Sends the bytes of all parts, or none.
     pub(super) fn send_all_parts(
         &mut self,

@@ -1,5 +1,6 @@
 //! Bytes from the peer: read, offered to the service, and kept as far as it leaves them.
 
+use super::config::Features;
 use super::connection::{Flag, ReadHalf, Waiting, WriteHalf};
 use super::counters::bump;
 use super::engine::{Application, Engine};
@@ -23,7 +24,7 @@ pub(super) enum Receive {
     Again,
 }
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Receives for the current connection. Returns whether the platform may have more: the read
     /// found something.
     pub(super) fn receive<S: Service>(
@@ -32,7 +33,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         what: Receive,
     ) -> bool {
         let connection = self.current();
-        let waits = !P::OWNS_BUFFERS && connection.waiting() == Waiting::Input;
+        let waits = F::SHARES_BUFFERS && connection.waiting() == Waiting::Input;
         let reads = connection.reads() || (waits && connection.wants_to_read());
         if waits && !reads {
             // It has paused or closed meanwhile: the next in line can have the buffer.

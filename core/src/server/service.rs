@@ -37,6 +37,11 @@ pub trait Service {
     /// program.
     const CONNECTS: bool = false;
 
+    /// True if the service's server may be [drained](crate::Server::drain), or the service calls
+    /// [`Peer::close_when_finished`]. Without it, what draining needs is not part of the program: a
+    /// call of the one does not compile, and the other is [`Peer::close`].
+    const DRAINS: bool = true;
+
     /// The interval of [`tick`](Self::tick); `None` if it is never called. A clock that ticks takes
     /// one slot of the loop.
     const TICK: Option<Duration> = None;
@@ -114,5 +119,8 @@ pub trait Service {
 /// A service that takes messages from a [`Mailbox`](crate::mailbox::Mailbox).
 pub trait Receives<M>: Service {
     /// Called with a message for an open connection, as if in a callback of that connection.
+    ///
+    /// If it panics, the message is lost and the connection fails, as in any callback. Those behind
+    /// it stay in the mailbox for the next [`deliver`](crate::Server::deliver).
     fn message(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, message: M);
 }

@@ -136,6 +136,10 @@ pub trait ServerMemory<Source, Session> {
     /// need is not part of the program.
     const LIMITS: bool = false;
 
+    /// True if there may be fewer than two buffers for each connection, so that connections may
+    /// have to wait for one. Without it, what waiting needs is not part of the program.
+    const SHARES_BUFFERS: bool = true;
+
     /// The sessions, borrowed where they are.
     type Sessions<'m>: AsMut<[Entry<Session>]>
     where
@@ -159,6 +163,7 @@ pub trait ServerMemory<Source, Session> {
     fn connections(&self) -> &[ConnectionEntry<Source>];
 }
 
+#[allow(clippy::mut_mut, reason = "where the slices are, so that they need not be loaded")]
 impl<'a, Source, Session> ServerMemory<Source, Session> for ServerStorage<'a, Source, Session> {
     type Sessions<'m>
         = &'m mut &'a mut [Entry<Session>]
@@ -200,6 +205,7 @@ impl<Source, Session, M: ServerMemory<Source, Session> + ?Sized> ServerMemory<So
     for &mut M
 {
     const LIMITS: bool = M::LIMITS;
+    const SHARES_BUFFERS: bool = M::SHARES_BUFFERS;
 
     type Sessions<'m>
         = M::Sessions<'m>
@@ -290,6 +296,8 @@ impl<
     const SCRATCH: usize,
 > ServerMemory<Source, Session> for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
 {
+    const SHARES_BUFFERS: bool = BLOCKS < 2 * SLOTS;
+
     type Sessions<'m>
         = &'m mut [Entry<Session>; SLOTS]
     where
@@ -366,6 +374,7 @@ where
     M: ServerMemory<Source, Session>,
 {
     const LIMITS: bool = true;
+    const SHARES_BUFFERS: bool = M::SHARES_BUFFERS;
 
     type Sessions<'m>
         = M::Sessions<'m>

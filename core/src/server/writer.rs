@@ -3,6 +3,7 @@
 
 use core::time::Duration;
 
+use super::config::Features;
 use super::connection::{Connection, Flag, Phase, WriteHalf};
 use super::counters::{CloseReason, bump};
 use super::engine::{Engine, reason_of};
@@ -28,7 +29,7 @@ pub(super) enum Shutdown {
     Failed,
 }
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Returns the number of bytes that can be sent to an open connection without loss.
     pub(super) fn room(&mut self, index: usize) -> usize {
         if P::OWNS_BUFFERS {
@@ -130,10 +131,8 @@ impl<P: Transport> Engine<'_, '_, P> {
         self.state.call.has_sent |= index == self.current.index();
         let written = self.write(index, bytes);
         let count = bytes.len().min(room + written.unwrap_or(0));
+        // If some are left over, output is pending, and the service is called when it has drained.
         let is_sent = self.keep_rest(index, &bytes[..count], written).is_ok();
-        if count < bytes.len() {
-            self.refuse(index);
-        }
         if is_sent { count } else { 0 }
     }
 

@@ -314,3 +314,20 @@ fn a_function_builds_a_loop_with_its_memory_and_returns_it() {
     event_loop.turn(at(0), &mut log).unwrap();
     assert_eq!((slots, log.ready), (3, vec![token]));
 }
+
+#[test]
+fn the_counts_of_two_loops_are_added_one_by_one() {
+    fn counts(first: u64) -> LoopCounters {
+        let mut counters = LoopCounters::default();
+        counters.turns = first;
+        counters.turns_idle = first + 1;
+        counters.events = first + 2;
+        counters.events_stale = first + 3;
+        counters.deadlines = first + 4;
+        counters
+    }
+    let mut sum = counts(10);
+    sum += counts(100);
+    let all = [sum.turns, sum.turns_idle, sum.events, sum.events_stale, sum.deadlines];
+    assert_eq!(all, [110, 112, 114, 116, 118]);
+}

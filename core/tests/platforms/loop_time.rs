@@ -27,7 +27,10 @@ struct Host {
     sender: Option<Token>,
     /// Passes before every wait.
     pace: Duration,
+    /// A wait without events returns before its deadline.
+    ends_early: bool,
     waits: usize,
+    polls: usize,
 }
 
 impl Selector for Host {
@@ -46,6 +49,7 @@ impl Selector for Host {
     }
 
     fn poll(&mut self, _: Instant, events: &mut Events<'_>) -> Result<(), Error> {
+        self.polls += 1;
         for &token in &self.ready {
             let _ = events.push(Event { token, readiness: Readiness::READABLE });
         }
@@ -72,8 +76,8 @@ impl Wait for Host {
         self.waits += 1;
         self.clock = self.clock + self.pace;
         self.poll(self.clock, events)?;
-        if events.is_empty() {
-            self.clock = self.clock.max(deadline.expect("something to wait for"));
+        if events.is_empty() && !self.ends_early {
+            self.clock = self.clock.max(deadline.unwrap_or(self.clock));
         }
         if self.stopped_for > Duration::ZERO {
             self.clock = self.clock + core::mem::take(&mut self.stopped_for);
@@ -289,4 +293,42 @@ fn a_batch_with_room_left_judges_deadlines_at_once() {
     event_loop.context().set_timer(tokens[7], Instant::ZERO).unwrap();
     event_loop.run_once(&mut log).unwrap();
     assert_eq!(log.calls.last(), Some(&("expired", tokens[7])));
+}
+
+#[test]
+fn full_batches_before_a_deadline_do_not_put_it_off() {
+    for start in 0..3 {
+        let (mut event_loop, tokens, mut log) = loop_of::<8, 3>();
+        log.takes = false;
+        event_loop.platform.ready = tokens.to_vec();
+        event_loop.platform.pace = millis(1);
+        event_loop.context().set_timer(tokens[0], at(10 + start)).unwrap();
+        while log.expired_at.is_empty() {
+            event_loop.run_once(&mut log).unwrap();
+        }
+        assert_eq!(log.expired_at, [at(10 + start) + millis(3)], "three waits for eight slots");
+    }
+}
+
+#[test]
+fn a_wait_that_ends_early_and_empty_is_one_look() {
+    let (mut event_loop, [token], mut log) = loop_of::<1, 4>();
+    event_loop.context().set_timer(token, at(2_000)).unwrap();
+    event_loop.platform.ends_early = true;
+    event_loop.run_once(&mut log).unwrap();
+    assert_eq!((event_loop.platform.waits, event_loop.platform.polls), (1, 1));
+    let counters = event_loop.counters();
+    assert_eq!((counters.turns, counters.turns_idle, counters.deadlines), (1, 1, 0));
+}
+
+#[test]
+fn an_empty_wait_of_a_loop_without_deadlines_is_an_idle_turn() {
+    let (mut event_loop, [token], mut log) = loop_of::<1, 4>();
+    event_loop.run_once(&mut log).unwrap();
+    let counters = event_loop.counters();
+    assert_eq!((counters.turns, counters.turns_idle), (1, 1));
+    event_loop.platform.ready = vec![token];
+    event_loop.run_once(&mut log).unwrap();
+    let counters = event_loop.counters();
+    assert_eq!((counters.turns, counters.turns_idle), (2, 1));
 }

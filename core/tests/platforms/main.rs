@@ -9,5 +9,6 @@ mod loop_time;
 mod pair;
 mod recorder;
 mod selector_only;
+mod sleeping_pair;
 mod stream_adapter;
 mod uart;

@@ -135,7 +135,10 @@ fn the_pair_promises_what_both_can_keep() {
 
     pair.first.capabilities = Capabilities::EDGE | Capabilities::ERROR | Capabilities::WAKER;
     pair.second.capabilities = Capabilities::ERROR | Capabilities::PRIORITY | Capabilities::WAKER;
-    assert_eq!(pair.capabilities(), Capabilities::ERROR, "a waker of one does not wake the other");
+    let both = Capabilities::ERROR | Capabilities::WAKER;
+    assert_eq!(pair.capabilities(), both, "the waker is that of the first, which sleeps");
+    pair.first.capabilities = Capabilities::ERROR;
+    assert_eq!(pair.capabilities(), Capabilities::ERROR, "the second wakes no one");
 
     (pair.first.capacity, pair.second.capacity) = (5, 3);
     assert_eq!(pair.capacity(), 3);

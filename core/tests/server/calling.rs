@@ -270,6 +270,11 @@ fn a_service_with_a_clock_is_called_at_each_interval() {
         rig.others = 1;
         let second = Duration::from_secs(1);
         let client = rig.connected();
+        // The deadline of another handler is no tick.
+        rig.others = 2;
+        let mut context = rig.event_loop.context();
+        let other = context.issue().expect("there is a slot");
+        context.set_timer(other, rig.now + second / 2).expect("it is live");
         let start = rig.server.service().ticks;
         rig.take(client);
         rig.pass(second);
@@ -284,11 +289,11 @@ fn a_service_with_a_clock_is_called_at_each_interval() {
         rig.settle();
         assert!(rig.server.is_drained());
         let ticks = rig.server.service().ticks;
-        rig.others = 0;
+        rig.others = 1;
         rig.now = rig.now + second;
         rig.turn();
         assert_eq!(rig.server.service().ticks, ticks);
-        assert_eq!(rig.event_loop.live_tokens(), 0);
+        assert_eq!(rig.event_loop.live_tokens(), 1, "that of the other handler");
     });
 }
 

@@ -79,6 +79,7 @@ on_all! {
     accepting_leaves_a_share_of_the_slots a_server_connects_by_itself
     an_attempt_outlives_its_opener another_is_tried_when_one_has_failed
     a_drain_waits_for_an_attempt_until_its_deadline
+    a_connection_that_was_released_gives_its_share_back
 }
 
 fn a_connection_is_opened_when_it_stands<const KIND: u8>() {
@@ -372,4 +373,20 @@ fn a_drain_waits_for_an_attempt_until_its_deadline<const KIND: u8>() {
             assert!(rig.server.is_drained());
         });
     }
+}
+
+fn a_connection_that_was_released_gives_its_share_back<const KIND: u8>() {
+    let (service, answers) = dialing(upstream());
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Dialer(service), |rig| {
+        let (_, token, attempt) = dialed(rig, &answers);
+        rig.socket(attempt).attempt = Ok(());
+        rig.settle();
+        let context = &mut rig.event_loop.context();
+        rig.server.release(context, token, &mut [0; 16]).unwrap();
+        // Three of six slots are kept again, and one is the listener's.
+        let clients = [(); 2].map(|()| rig.connect());
+        rig.settle();
+        assert_eq!(rig.server.open_connections(), 2);
+        assert!(rig.socket(clients[1]).watched.is_none());
+    });
 }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use selkie_core::platform::Close;
 use selkie_core::{CloseReason, Config, Instant, Token};
 
 use crate::on_all;
@@ -14,6 +15,7 @@ use crate::toy::Handle;
 
 on_all! {
     each_callback_that_panics_costs_its_own_connection_only
+    a_panic_when_told_of_a_drain_costs_its_own_connection_only
     timers_of_zero_in_each_call_delay_no_other
     who_closes_all_others_in_each_call_closes_each_once
     a_service_that_claims_more_than_it_was_offered_has_taken_that
@@ -23,6 +25,9 @@ on_all! {
 
 /// Has one callback of a service panic for the marked connection, once.
 type Callback = fn(&mut Scripted, Rc<Cell<Token>>);
+
+/// The token of the first connection, behind the listener.
+const FIRST: Token = Token::new(1, 1);
 
 /// A token that no connection has.
 const NO_TOKEN: Token = Token::new(9, 9);
@@ -35,7 +40,10 @@ fn panic_if_marked(marked: &Cell<Token>, token: Token) {
     }
 }
 
-const CALLBACKS: [Callback; 5] = [
+const CALLBACKS: [Callback; 6] = [
+    |service, marked| {
+        service.on_opened = Box::new(move |peer| panic_if_marked(&marked, peer.token()));
+    },
     |service, marked| {
         service.on_received = Box::new(move |peer, bytes| {
             panic_if_marked(&marked, peer.token());
@@ -84,19 +92,22 @@ fn echoes<const KIND: u8>(rig: &mut Rig<'_, Scripted, KIND>, client: Handle) {
 }
 
 fn each_callback_that_panics_costs_its_own_connection_only<const KIND: u8>() {
-    for callback in CALLBACKS {
-        let marked = Rc::new(Cell::new(NO_TOKEN));
+    for (number, callback) in CALLBACKS.into_iter().enumerate() {
         let mut service = Scripted::echo();
-        callback(&mut service, Rc::clone(&marked));
+        callback(&mut service, Rc::new(Cell::new(FIRST)));
         with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
-            let (bad, good) = (rig.connected(), rig.connected());
-            marked.set(rig.token(bad));
-            rig.send(bad, b"x");
+            let bad = rig.connect();
             let mut panics = settle(rig);
+            let good = rig.connected();
+            rig.send(bad, b"x");
+            panics += settle(rig);
             rig.end(bad);
             panics += settle(rig);
             assert_eq!(panics, 1);
             assert!(rig.closed(bad).is_some());
+            // The last is the callback of a connection that is closed already.
+            let failed = u64::from(number + 1 < CALLBACKS.len());
+            assert_eq!(rig.closed_for(CloseReason::Failed), failed);
             assert_eq!(rig.closed(good), None);
             echoes(rig, good);
             // Slots and buffers are back, and the listener accepts.
@@ -106,6 +117,32 @@ fn each_callback_that_panics_costs_its_own_connection_only<const KIND: u8>() {
             }
         });
     }
+}
+
+fn a_panic_when_told_of_a_drain_costs_its_own_connection_only<const KIND: u8>() {
+    let marked = Cell::new(FIRST);
+    let mut service = Scripted::echo();
+    service.on_draining = Some(Box::new(move |peer| {
+        panic_if_marked(&marked, peer.token());
+        peer.close_when_finished();
+    }));
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
+        let (bad, good) = (rig.connected(), rig.connected());
+        let deadline = rig.now + Duration::from_secs(60);
+        rig.send(good, b"last");
+        rig.server.drain(&mut rig.event_loop.context(), deadline);
+        assert_eq!(settle(rig), 1);
+        assert_eq!(rig.take(good), b"last");
+        assert_eq!(
+            [rig.closed(bad), rig.closed(good)],
+            [Some(Close::Abort), Some(Close::Graceful)]
+        );
+        assert_eq!(
+            [CloseReason::Failed, CloseReason::Drained].map(|why| rig.closed_for(why)),
+            [1, 1]
+        );
+        assert!(rig.server.is_drained());
+    });
 }
 
 fn timers_of_zero_in_each_call_delay_no_other<const KIND: u8>() {

@@ -1,7 +1,9 @@
 //! Messages from a mailbox: to open connections, and to none else.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use selkie_core::mailbox::{Mailbox, Receives};
-use selkie_core::{Peer, Service, Token};
+use selkie_core::{CloseReason, Peer, Service, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -23,12 +25,20 @@ impl Service for Postman {
 
 impl Receives<u64> for Postman {
     fn message(&mut self, peer: &mut Peer<'_>, (): &mut (), message: u64) {
+        assert_ne!(message, BAD, "as the test wants");
         self.delivered.push((peer.token(), message));
         peer.send(&message.to_be_bytes()[7..]).expect("there is room");
     }
 }
 
-on_all! { messages_are_delivered_in_order_and_flushed a_message_for_a_stale_token_is_dropped_and_counted }
+/// A message whose callback panics.
+const BAD: u64 = 66;
+
+on_all! {
+    messages_are_delivered_in_order_and_flushed
+    a_message_for_a_stale_token_is_dropped_and_counted
+    a_panic_costs_one_message_and_its_connection
+}
 
 fn messages_are_delivered_in_order_and_flushed<const KIND: u8>() {
     let mailbox = Mailbox::<u64, 8>::new();
@@ -64,6 +74,25 @@ fn a_message_for_a_stale_token_is_dropped_and_counted<const KIND: u8>() {
         assert_eq!(rig.server.deliver(&mut rig.event_loop.context(), &mailbox), 0);
         assert_eq!(rig.server.counters().messages_dropped, 3);
         assert_eq!(rig.take(heir), []);
+    });
+}
+
+fn a_panic_costs_one_message_and_its_connection<const KIND: u8>() {
+    let mailbox = Mailbox::<u64, 8>::new();
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Postman::default(), |rig| {
+        let (bad, good) = (rig.connected(), rig.connected());
+        let tokens = [rig.token(bad), rig.token(good)];
+        for (token, number) in [(tokens[0], BAD), (tokens[1], 1), (tokens[1], 2)] {
+            mailbox.post(token, number).expect("there is room");
+        }
+        let deliver = AssertUnwindSafe(|| {
+            rig.server.deliver(&mut rig.event_loop.context(), &mailbox);
+        });
+        assert!(catch_unwind(deliver).is_err());
+        assert_eq!(rig.server.deliver(&mut rig.event_loop.context(), &mailbox), 2);
+        rig.settle();
+        assert_eq!(rig.take(good), [1, 2]);
+        assert_eq!(rig.closed_for(CloseReason::Failed), 1);
     });
 }
 

@@ -1,7 +1,6 @@
 //! Promises that each have ended a fault: nothing late, nothing lost, nothing deaf.
 
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use selkie_core::platform::Capabilities;
 use selkie_core::{CloseReason, ErrorKind, Interest};
@@ -168,29 +167,6 @@ fn a_peer_is_asked_for_where_hang_ups_are_not_reported() {
         rig.socket(client).hung_up = true;
         rig.pass(Duration::from_secs(5));
         assert_eq!(rig.closed_for(CloseReason::Reset), 1);
-    });
-}
-
-#[test]
-fn a_callback_that_panics_costs_its_own_connection_only() {
-    let mut service = Scripted::echo();
-    service.on_received = Box::new(|peer, bytes| {
-        assert_ne!(bytes, b"panic", "as the test wants");
-        peer.send_some(bytes)
-    });
-    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
-        let (bad, good) = (rig.connected(), rig.connected());
-        rig.send(bad, b"panic");
-        assert!(catch_unwind(AssertUnwindSafe(|| rig.turn())).is_err());
-        rig.send(good, b"hello");
-        rig.settle();
-        assert_eq!(rig.take(good), b"hello");
-        assert!(rig.closed(bad).is_some());
-        assert_eq!(rig.closed_for(CloseReason::Failed), 1);
-        let late = rig.connected();
-        rig.send(late, b"x");
-        rig.settle();
-        assert_eq!(rig.take(late), b"x");
     });
 }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use selkie_core::memory::{ServerStorage, StaticLoop, StaticServer};
+use selkie_core::memory::{ServerMemory, ServerStorage, StaticLoop, StaticServer, WithLimits};
 use selkie_core::{CloseReason, Config, EventLoop, Instant, Server, Service};
 
 use crate::on_all;
@@ -200,4 +200,12 @@ fn times_of_zero_have_their_outcomes<const KIND: u8>() {
         rig.settle();
         assert!(rig.server.is_drained());
     });
+}
+
+#[test]
+fn memory_with_limits_has_an_entry_for_each_slot() {
+    type Static = StaticServer<Handle, (), 4, 4, 64, 16>;
+    let mut memory = WithLimits::<Static, 4>::new(Static::new());
+    let storage = ServerMemory::<Handle, ()>::storage(&mut memory);
+    assert_eq!((storage.connections.len(), storage.limits.len()), (4, 4));
 }

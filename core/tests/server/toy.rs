@@ -50,6 +50,8 @@ pub(crate) struct Socket {
     /// The peer is gone, which is told by an event and by a check.
     pub(crate) hung_up: bool,
     pub(crate) checks: usize,
+    /// The platform can tell if the peer is gone.
+    pub(crate) can_check: bool,
     /// Since when the peer has acknowledged nothing of what was written.
     pub(crate) unacknowledged_since: Option<Instant>,
     pub(crate) closed: Option<Close>,
@@ -86,6 +88,7 @@ impl Socket {
             write_ended: false,
             hung_up: false,
             checks: 0,
+            can_check: true,
             unacknowledged_since: None,
             closed: None,
             watched: None,
@@ -426,6 +429,9 @@ impl<const KIND: u8> Transport for Toy<KIND> {
     fn check(&mut self, source: Handle) -> Result<(), Error> {
         let socket = self.open(source)?;
         socket.checks += 1;
+        if !socket.can_check {
+            return Err(ErrorKind::Unsupported.into());
+        }
         if socket.hung_up { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 

@@ -51,9 +51,15 @@ class BoardEnded(Exception):
 
 
 class Board:
-    """A board that runs the firmware in the file `elf`, until `stop` or the end of a `with`."""
+    """A board that runs the firmware in the file `elf`, until `stop` or the end of a `with`.
 
-    def __init__(self, elf):
+    Its TCP port is `port`; `network` is what QEMU gives it, in its words. A board without a console
+    has booted when it logs that it listens.
+    """
+
+    def __init__(
+        self, elf, port=7, network="restrict=on", has_console=True, address="10.0.2.15"
+    ):
         console_port, *self.ports = free_ports(1 + PORTS)
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
@@ -64,6 +70,9 @@ class Board:
             SELKIE_PORTS=" ".join(map(str, self.ports)),
             SELKIE_SERIAL=f"tcp:127.0.0.1:{console_port},server=on,wait=off",
             SELKIE_LOG=str(self.log_path),
+            SELKIE_BOARD_ADDRESS=address,
+            SELKIE_BOARD_PORT=str(port),
+            SELKIE_NETWORK=network,
         )
         self.turn = 0
         self.console = None
@@ -75,10 +84,13 @@ class Board:
                 [RUNNER, elf], env=environment, stderr=errors, start_new_session=True
             )
         try:
-            self.console = wait_for(lambda: self.try_console(console_port), "the console")
-            self.unread = b""
-            self.wait_until_booted()
-            self.console.settimeout(PATIENCE)
+            if has_console:
+                self.console = wait_for(lambda: self.try_console(console_port), "the console")
+                self.unread = b""
+                self.wait_until_booted()
+                self.console.settimeout(PATIENCE)
+            else:
+                wait_for(self.is_listening, "the board to listen")
         except BaseException:
             self.stop()
             raise
@@ -89,6 +101,10 @@ class Board:
             return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         except ConnectionRefusedError:
             return None
+
+    def is_listening(self):
+        self.check()
+        return self.log_path.exists() and "listening on" in self.log()
 
     def wait_until_booted(self):
         """Types until the board answers: what is typed before the UART is on may be lost."""

@@ -49,13 +49,12 @@ NAMES = "|".join(sorted(CRATES, key=len, reverse=True))
 CRATE = re.compile(rf"(?<![\w:])({NAMES})(?=::|\.\.)")
 # Statics of the binaries that belong to a part.
 STATICS = {
-    "echo::NETWORK": "sockets",
+    "firmware::run::NETWORK": "sockets",
     "bare::BUFFERS": "sockets",
     "bare::STORAGE": "sockets",
     "bare::INTERFACE": "interface",
-    "echo::EVENT_LOOP": "interface and loop",
-    "echo::LOOP": "loop",
-    "echo::SERVER": "server",
+    "echo::MEMORY": "interface, loop and server",
+    "firmware::run::LOOP": "loop",
     "bare::COPY": "copy",
 }
 IN_FLASH = (".vector_table", ".text", ".rodata", ".data")
@@ -152,10 +151,10 @@ def ram(elf):
 
 
 def print_parts(title, echo, bare):
-    print(f"{title:22}{'echo':>8}{'bare':>8}")
+    print(f"{title:30}{'echo':>8}{'bare':>8}")
     for part in sorted(set(echo) | set(bare), key=lambda part: -echo[part]):
         if echo[part] or bare[part]:
-            print(f"    {part:18}{echo[part]:8}{bare[part]:8}")
+            print(f"    {part:26}{echo[part]:8}{bare[part]:8}")
 
 
 def main(echo, bare):

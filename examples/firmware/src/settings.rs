@@ -1,12 +1,11 @@
-//! The settings of both firmwares, so that one can be measured against the other.
+//! The settings of all firmwares, so that one can be measured against the other.
 
 use core::time::Duration;
 
 use smoltcp::iface::{Config, Interface};
+use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
-
-use crate::board::ethernet::Ethernet;
 
 /// The address that QEMU's network gives to its guest.
 pub const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
@@ -35,7 +34,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// Never: there is room for one address and one route.
 #[must_use]
-pub fn interface(ethernet: &mut Ethernet, seed: u64) -> Interface {
+pub fn interface(ethernet: &mut impl Device, seed: u64) -> Interface {
     let mut config = Config::new(EthernetAddress(HARDWARE_ADDRESS).into());
     config.random_seed = seed;
     let mut interface = Interface::new(config, ethernet, Instant::ZERO);

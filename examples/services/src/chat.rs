@@ -1,6 +1,11 @@
 //! A chat: the first line is a nickname, every other one is sent to all the others.
+//!
+//! What is passed on is text: control characters, which could change the terminals of others, are
+//! replaced.
 
 use selkie_core::{CloseReason, Peer, SendError, Service, Token};
+
+use crate::counted::Counted;
 
 /// The longest nickname.
 const NICK_MAX: usize = 16;
@@ -28,11 +33,36 @@ pub struct Seat {
     member: Token,
     /// The place of the connection whose slot has the number of this seat.
     place: u32,
+    /// The nickname of the connection whose slot has the number of this seat.
+    nick: Nick,
+}
+
+/// A nickname; an empty one before a connection has joined.
+#[derive(Clone, Copy, Debug)]
+struct Nick {
+    len: u8,
+    bytes: [u8; NICK_MAX],
+}
+
+impl Nick {
+    const EMPTY: Self = Self { len: 0, bytes: [0; NICK_MAX] };
+
+    /// Returns a nickname if `text` can be one. A colon ends it where it is shown.
+    fn new(text: &[u8]) -> Option<Self> {
+        let is_nick = text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':');
+        let mut nick = Self { len: u8::try_from(text.len()).ok()?, ..Self::EMPTY };
+        nick.bytes.get_mut(..text.len())?.copy_from_slice(text);
+        (is_nick && !text.is_empty()).then_some(nick)
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
 }
 
 impl Seat {
     /// An empty seat: all bits zero.
-    pub const EMPTY: Self = Self { member: Token::from_u64(0), place: 0 };
+    pub const EMPTY: Self = Self { member: Token::from_u64(0), place: 0, nick: Nick::EMPTY };
 }
 
 impl Default for Seat {
@@ -51,25 +81,15 @@ pub struct ChatCounters {
     pub delivered: u64,
     /// Members who were disconnected, as they did not take what they were sent.
     pub too_slow: u64,
-    /// Connections that were closed for a line or a nickname that is too long.
+    /// Connections that were closed for a line that is too long, or a nickname that is none or
+    /// that another member has.
     pub refused: u64,
 }
 
 /// The state of a chat's connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Member {
-    nick: [u8; NICK_MAX],
-    nick_len: u8,
-}
-
-impl Member {
-    fn nick(&self) -> &[u8] {
-        &self.nick[..usize::from(self.nick_len)]
-    }
-
-    const fn has_joined(&self) -> bool {
-        self.nick_len > 0
-    }
+    has_joined: bool,
 }
 
 impl<'a> Chat<'a> {
@@ -100,27 +120,34 @@ impl<'a> Chat<'a> {
 
     /// Gives a connection its nickname, and a seat.
     fn join(&mut self, peer: &mut Peer<'_>, member: &mut Member, nick: &[u8]) {
-        let is_nick = (1..=NICK_MAX).contains(&nick.len()) && nick.iter().all(u8::is_ascii_graphic);
-        if !is_nick {
-            return self.refuse(peer, b"a nickname has 1 to 16 letters without spaces\n");
+        let Some(nick) = Nick::new(nick) else {
+            return self
+                .refuse(peer, b"a nickname has 1 to 16 letters, without spaces and colons\n");
+        };
+        if self.members().any(|other| other.text() == nick.text()) {
+            return self.refuse(peer, b"that nickname is taken: choose another one\n");
         }
-        let token = peer.token();
-        if !self.sit(token) {
+        if !self.sit(peer.token(), nick) {
             return self.refuse(peer, b"the chat is full: try again later\n");
         }
-        member.nick[..nick.len()].copy_from_slice(nick);
-        member.nick_len = u8::try_from(nick.len()).unwrap_or(0);
-        self.broadcast(peer, &Message::new(&[nick, b" joined\n"]));
+        member.has_joined = true;
+        self.broadcast(peer, &Message::new(&nick, b" joined\n"));
+    }
+
+    /// Returns the nicknames of all members.
+    fn members(&self) -> impl Iterator<Item = &Nick> {
+        self.seats[..self.len].iter().map(|seat| &self.seats[seat.member.index()].nick)
     }
 
     /// Appends a connection to the list of members. Returns whether there was a seat.
-    fn sit(&mut self, token: Token) -> bool {
+    fn sit(&mut self, token: Token, nick: Nick) -> bool {
         let (index, place) = (token.index(), self.len);
         if place >= self.seats.len() || index >= self.seats.len() {
             return false;
         }
         self.seats[place].member = token;
         self.seats[index].place = u32::try_from(place).unwrap_or(u32::MAX);
+        self.seats[index].nick = nick;
         self.len += 1;
         true
     }
@@ -170,14 +197,33 @@ struct Message {
 }
 
 impl Message {
-    /// Joins parts of together at most [`MESSAGE_MAX`] bytes.
-    fn new(parts: &[&[u8]]) -> Self {
+    /// Joins a nickname and at most [`LINE_MAX`] + 2 bytes of text.
+    fn new(nick: &Nick, text: &[u8]) -> Self {
         let mut message = Self { bytes: [0; MESSAGE_MAX], len: 0 };
-        for part in parts {
-            message.bytes[message.len..message.len + part.len()].copy_from_slice(part);
-            message.len += part.len();
-        }
+        message.add(nick.text());
+        message.add(text);
         message
+    }
+
+    /// Makes the message of a member out of its line, which ends with a line feed.
+    fn line(nick: &Nick, line: &[u8]) -> Self {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let mut message = Self::new(nick, b": ");
+        let start = message.len;
+        message.add(text);
+        for byte in &mut message.bytes[start..message.len] {
+            if byte.is_ascii_control() && *byte != b'\t' {
+                *byte = b'?';
+            }
+        }
+        message.add(b"\n");
+        message
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        self.bytes[self.len..self.len + text.len()].copy_from_slice(text);
+        self.len += text.len();
     }
 
     fn bytes(&self) -> &[u8] {
@@ -203,10 +249,15 @@ impl Service for Chat<'_> {
                 return bytes.len();
             }
             self.counters.lines += 1;
-            if member.has_joined() {
-                self.broadcast(peer, &Message::new(&[member.nick(), b": ", line]));
-            } else {
-                self.join(peer, member, line.trim_ascii());
+            if member.has_joined {
+                let nick = self.seats[peer.token().index()].nick;
+                self.broadcast(peer, &Message::line(&nick, line));
+                continue;
+            }
+            self.join(peer, member, line.trim_ascii());
+            if !member.has_joined {
+                // Refused: the lines behind it are no nicknames.
+                return bytes.len();
             }
         }
         if bytes.len() - taken >= LINE_MAX.min(peer.received_max()) {
@@ -216,11 +267,27 @@ impl Service for Chat<'_> {
         taken
     }
 
+    fn read_closed(&mut self, peer: &mut Peer<'_>, _member: &mut Member, _untaken: usize) {
+        // What is left is a line without its end.
+        peer.close();
+    }
+
     fn closed(&mut self, peer: &mut Peer<'_>, member: &mut Member, _reason: CloseReason) {
-        if !member.has_joined() {
+        if !member.has_joined {
             return;
         }
+        let nick = self.seats[peer.token().index()].nick;
         self.stand(peer.token());
-        self.broadcast(peer, &Message::new(&[member.nick(), b" left\n"]));
+        self.broadcast(peer, &Message::new(&nick, b" left\n"));
+    }
+}
+
+impl Counted for Chat<'_> {
+    fn counts(&self, each: &mut dyn FnMut(&'static str, u64)) {
+        let ChatCounters { lines, delivered, too_slow, refused } = self.counters;
+        each("lines", lines);
+        each("delivered", delivered);
+        each("too slow", too_slow);
+        each("turned away", refused);
     }
 }

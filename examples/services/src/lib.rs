@@ -7,6 +7,7 @@
 extern crate std;
 
 mod chat;
+mod counted;
 mod decimal;
 mod dns;
 mod echo;
@@ -18,9 +19,15 @@ mod proxy;
 pub mod tasks;
 
 pub use chat::{Chat, ChatCounters, Member, Seat};
-pub use dns::{DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, HostEntry, PendingQuery};
-pub use echo::Echo;
-pub use http::{Http, HttpSession};
-pub use kv::{Chain, Entry, Flight, Kv, Parcel, ShardTables, ShardedKv, Store, StoreError};
+pub use counted::Counted;
+pub use dns::{
+    DNS_MESSAGE_MAX, Dns, DnsCounters, DnsOverTcp, DnsStream, DnsStreamCounters, HostEntry,
+    PendingQuery,
+};
+pub use echo::{Echo, UndrainedEcho};
+pub use http::{Http, HttpCounters, HttpSession};
+pub use kv::{
+    Chain, Entry, Flight, Kv, KvSession, Parcel, ShardTables, ShardedKv, Store, StoreError,
+};
 pub use pool::{Client, Pool, PoolCounters, count_primes_below};
 pub use proxy::{Proxy, ProxyCounters, Tried};

@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | the handshake fails, or a record is wrong | an alert, and the end of the connection |
 //! | the handshake takes longer than ten seconds | the connection is aborted |
+//! | the inner service connects | it is told once the handshake is complete, else that it is closed |
 //! | the peer says goodbye (`close_notify`) | `read_closed` of the inner service, which may still send |
 //! | the peer's stream ends without that | it may be cut: the connection is aborted |
 //! | the inner service closes, or ends its stream | `close_notify` behind what it has sent |
@@ -27,23 +28,37 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use selkie_core::layers::{Ending, PeerOps};
-use selkie_core::peers::Peers;
+use selkie_core::peers::{Origin, Peers};
 use selkie_core::{CloseReason, Peer, Service, Token};
 
 use ops::TlsOps;
 use stream::Streams;
 
-/// The time that a handshake may take.
+/// The time that a handshake may take if no other is set.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A service inside TLS.
 pub struct Tls<S> {
     inner: S,
-    config: Arc<ServerConfig>,
+    server: Option<Arc<ServerConfig>>,
+    client: Option<Client>,
+    handshake_timeout: Duration,
+    on_failure: OnFailure,
     streams: Streams,
     counters: TlsCounters,
+}
+
+/// A call about the end of a connection.
+type OnFailure = Box<dyn FnMut(Token, &rustls::Error) + Send>;
+
+/// The part of a client.
+struct Client {
+    config: Arc<ClientConfig>,
+    /// The name that servers have to prove; their address, if there is none.
+    name: Option<ServerName<'static>>,
 }
 
 /// The counts of the layer since its start.
@@ -61,9 +76,61 @@ pub struct TlsCounters {
 }
 
 impl<S> Tls<S> {
-    /// Wraps `inner`, in a loop of `slots` slots.
+    /// Wraps `inner`, in a loop of `slots` slots, whose clients connect by TLS.
     pub fn new(inner: S, config: Arc<ServerConfig>, slots: usize) -> Self {
-        Self { inner, config, streams: Streams::new(slots), counters: TlsCounters::default() }
+        Self { server: Some(config), ..Self::without_roles(inner, slots) }
+    }
+
+    /// Wraps `inner`, in a loop of `slots` slots, which connects to servers by TLS, and accepts no
+    /// client. Servers have to prove `name`, or their IP address if it is `None`.
+    pub fn client(
+        inner: S,
+        config: Arc<ClientConfig>,
+        name: Option<ServerName<'static>>,
+        slots: usize,
+    ) -> Self {
+        Self::without_roles(inner, slots).connecting(config, name)
+    }
+
+    fn without_roles(inner: S, slots: usize) -> Self {
+        Self {
+            inner,
+            server: None,
+            client: None,
+            handshake_timeout: HANDSHAKE,
+            on_failure: Box::new(|_, _| {}),
+            streams: Streams::new(slots),
+            counters: TlsCounters::default(),
+        }
+    }
+
+    /// Encrypts the connections that `inner` opens, too, which is an error without this.
+    #[must_use]
+    pub fn connecting(
+        mut self,
+        config: Arc<ClientConfig>,
+        name: Option<ServerName<'static>>,
+    ) -> Self {
+        self.client = Some(Client { config, name });
+        self
+    }
+
+    /// Sets the time that a handshake may take: ten seconds if not called.
+    #[must_use]
+    pub fn handshake_timeout(self, handshake_timeout: Duration) -> Self {
+        Self { handshake_timeout, ..self }
+    }
+
+    /// Calls `on_failure` when a connection ends since what the peer sent is wrong: a certificate
+    /// that is refused, or no TLS at all. `closed` of the inner service follows if the service has
+    /// asked for the connection.
+    #[must_use]
+    pub fn on_failure(
+        mut self,
+        on_failure: impl FnMut(Token, &rustls::Error) + Send + 'static,
+    ) -> Self {
+        self.on_failure = Box::new(on_failure);
+        self
     }
 
     /// Returns what was counted.
@@ -97,9 +164,34 @@ impl<S: Service> Tls<S> {
         call: impl FnOnce(&mut S, &mut Peer<'_>),
     ) {
         if self.streams.get(token).is_some_and(|stream| stream.is_open) {
-            let mut ops = TlsOps { below, streams: &mut self.streams };
-            call(&mut self.inner, &mut Peer::new(token, &mut ops));
+            self.call_any(below, token, call);
         }
+    }
+
+    /// Calls the inner service about a connection, even if it does not know it yet.
+    fn call_any(
+        &mut self,
+        below: &mut dyn PeerOps,
+        token: Token,
+        call: impl FnOnce(&mut S, &mut Peer<'_>),
+    ) {
+        let connects = self.client.is_some();
+        let mut ops = TlsOps { below, streams: &mut self.streams, connects };
+        call(&mut self.inner, &mut Peer::new(token, &mut ops));
+    }
+
+    /// Makes the TLS stream of a new connection: that of a client if this end has connected.
+    fn stream_for(&self, peer: &mut Peer<'_>) -> Option<Connection> {
+        if !matches!(peer.origin(), Origin::Connected { .. }) {
+            let config = Arc::clone(self.server.as_ref()?);
+            return ServerConnection::new(config).ok().map(Into::into);
+        }
+        let client = self.client.as_ref()?;
+        let name = match &client.name {
+            Some(name) => name.clone(),
+            None => peer.remote_address()?.ip().into(),
+        };
+        ClientConnection::new(Arc::clone(&client.config), name).ok().map(Into::into)
     }
 
     /// Decrypts what was received, and offers it to the inner service.
@@ -146,13 +238,17 @@ impl<S: Service> Tls<S> {
     /// right.
     fn process(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) -> bool {
         let Some(stream) = self.streams.get(token) else { return false };
-        let Ok(state) = stream.tls.process_new_packets() else {
-            self.counters.failed += 1;
-            // The alert that says why is sent first.
-            stream.wants_writable = false;
-            stream.ending = Some(Ending::Flushed);
-            self.streams.flush(below, token);
-            return false;
+        let state = match stream.tls.process_new_packets() {
+            Ok(state) => state,
+            Err(error) => {
+                self.counters.failed += 1;
+                // The alert that says why is sent first.
+                stream.wants_writable = false;
+                stream.ending = Some(Ending::Flushed);
+                self.streams.flush(below, token);
+                (self.on_failure)(token, &error);
+                return false;
+            }
         };
         if !stream.is_open && !stream.tls.is_handshaking() {
             stream.is_open = true;
@@ -183,17 +279,24 @@ impl<S: Service> Service for Tls<S> {
     type Session = S::Session;
 
     const TICK: Option<Duration> = S::TICK;
+    const CONNECTS: bool = S::CONNECTS;
+    const DRAINS: bool = S::DRAINS;
 
     fn tick(&mut self, peers: &mut Peers<'_>) {
-        let mut ops = TlsOps { below: peers.ops(), streams: &mut self.streams };
+        let connects = self.client.is_some();
+        let mut ops = TlsOps { below: peers.ops(), streams: &mut self.streams, connects };
         self.inner.tick(&mut Peers::new(&mut ops));
     }
 
     fn opened(&mut self, peer: &mut Peer<'_>, _: &mut S::Session) {
         let (token, room_max) = (peer.token(), peer.room());
-        let tls = ServerConnection::new(Arc::clone(&self.config));
-        let is_open = tls.is_ok_and(|tls| self.streams.open(token, tls, room_max));
-        if is_open { peer.set_timer(HANDSHAKE) } else { peer.abort() }
+        let tls = self.stream_for(peer);
+        if !tls.is_some_and(|tls| self.streams.open(token, tls, room_max)) {
+            return peer.abort();
+        }
+        peer.set_timer(self.handshake_timeout);
+        // A client speaks first.
+        self.streams.flush(peer.ops(), token);
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, bytes: &[u8]) -> usize {
@@ -275,7 +378,11 @@ impl<S: Service> Service for Tls<S> {
 
     fn closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, reason: CloseReason) {
         let (token, below) = (peer.token(), peer.ops());
-        self.call(below, token, |inner, peer| inner.closed(peer, session, reason));
+        let is_open = self.streams.get(token).is_some_and(|stream| stream.is_open);
+        // Who has asked for a connection is told how it went, as without this layer.
+        if is_open || matches!(below.origin(token), Origin::Connected { .. }) {
+            self.call_any(below, token, |inner, peer| inner.closed(peer, session, reason));
+        }
         self.streams.remove(token);
     }
 }

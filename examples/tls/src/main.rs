@@ -16,8 +16,9 @@ mod program;
 #[cfg(unix)]
 mod native {
     use std::error::Error;
+    use std::fmt::Display;
     use std::net::SocketAddr;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::process::ExitCode;
     use std::sync::Arc;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -53,6 +54,10 @@ mod native {
         /// The service inside.
         #[arg(long, value_name = "NAME", value_enum, default_value_t = Inner::Chat)]
         service: Inner,
+
+        /// The seconds that a handshake may take.
+        #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+        handshake_timeout: f64,
     }
 
     #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -63,14 +68,26 @@ mod native {
     }
 
     fn config(arguments: &Arguments) -> Result<ServerConfig, Box<dyn Error>> {
-        let certificates: Result<Vec<_>, _> =
-            CertificateDer::pem_file_iter(&arguments.certificate)?.collect();
-        let key = PrivateKeyDer::from_pem_file(&arguments.key)?;
-        Ok(ServerConfig::builder().with_no_client_auth().with_single_cert(certificates?, key)?)
+        let named = |file: &Path, error: &dyn Display| format!("{}: {error}", file.display());
+        let (certificates, key) = (&arguments.certificate, &arguments.key);
+        let chain: Vec<_> = CertificateDer::pem_file_iter(certificates)
+            .and_then(Iterator::collect)
+            .map_err(|error| named(certificates, &error))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| named(key, &error))?;
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+        Ok(config.map_err(|error| named(certificates, &error))?)
     }
 
-    fn serve<S: Service>(builder: Builder, service: Tls<S>, address: SocketAddr) -> Outcome {
-        let mut server = builder.listen(address)?;
+    /// The settings of the server.
+    struct Serve {
+        builder: Builder,
+        address: SocketAddr,
+        patience: Duration,
+    }
+
+    fn serve<S: Service>(settings: Serve, service: Tls<S>) -> Outcome {
+        let service = service.handshake_timeout(settings.patience);
+        let mut server = settings.builder.listen(settings.address)?;
         let handle = server.handle();
         ctrlc::set_handler(move || handle.drain(DRAIN))?;
         let (address, backend) = (server.local_address()?, server.backend());
@@ -96,13 +113,16 @@ mod native {
         let config = Arc::new(config(arguments)?);
         let builder = Builder::new();
         let (slots, address) = (builder.slots(), arguments.address);
+        let patience = Duration::try_from_secs_f64(arguments.handshake_timeout)
+            .map_err(|_| "the handshake timeout is no number of seconds")?;
+        let settings = Serve { builder, address, patience };
         match arguments.service {
             Inner::Chat => {
                 let chat = Chat::new(vec![Seat::EMPTY; slots].leak());
-                serve(builder, Tls::new(chat, config, slots), address)
+                serve(settings, Tls::new(chat, config, slots))
             }
-            Inner::Echo => serve(builder, Tls::new(Echo, config, slots), address),
-            Inner::Http => serve(builder, Tls::new(Http::new(unix_time), config, slots), address),
+            Inner::Echo => serve(settings, Tls::new(Echo, config, slots)),
+            Inner::Http => serve(settings, Tls::new(Http::new(unix_time), config, slots)),
         }
     }
 

@@ -14,6 +14,8 @@ use crate::stream::{INBOX, Streams, room_in_records};
 pub(crate) struct TlsOps<'p> {
     pub(crate) below: &'p mut dyn PeerOps,
     pub(crate) streams: &'p mut Streams,
+    /// Connections out are encrypted too.
+    pub(crate) connects: bool,
 }
 
 impl TlsOps<'_> {
@@ -134,8 +136,12 @@ impl PeerOps for TlsOps<'_> {
         self.below.remote_address(token)
     }
 
-    /// Returns an error: connections out would not be encrypted by this layer.
-    fn connect(&mut self, _: Option<Token>, _: SocketAddr) -> Result<Token, Error> {
-        Err(ErrorKind::Unsupported.into())
+    /// Returns an error if connections out would not be encrypted by this layer.
+    fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
+        if self.connects {
+            self.below.connect(by, address)
+        } else {
+            Err(ErrorKind::Unsupported.into())
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Result, Write};
 
-use rustls::ServerConnection;
+use rustls::Connection;
 use selkie_core::Token;
 use selkie_core::layers::{Ending, PeerOps};
 
@@ -17,7 +17,7 @@ const RECORD: usize = 16 << 10;
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
 pub(crate) struct Stream {
     token: Token,
-    pub(crate) tls: ServerConnection,
+    pub(crate) tls: Connection,
     /// Decrypted bytes that the inner service has not taken.
     pub(crate) inbox: Vec<u8>,
     /// The inner service knows the connection: the handshake is complete.
@@ -93,7 +93,7 @@ impl Streams {
     }
 
     /// Adds the stream of a new connection. Returns whether there is a place for it.
-    pub(crate) fn open(&mut self, token: Token, tls: ServerConnection, room_max: usize) -> bool {
+    pub(crate) fn open(&mut self, token: Token, tls: Connection, room_max: usize) -> bool {
         let Some(slot) = self.slots.get_mut(token.index()) else { return false };
         *slot = Some(Box::new(Stream {
             token,

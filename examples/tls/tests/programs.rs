@@ -19,13 +19,19 @@ struct Server {
 
 impl Server {
     fn start(service: &str) -> Option<Self> {
-        let (certificate, key) = certificate::files(service)?;
+        Self::start_with(service, service, &[])
+    }
+
+    /// Starts it for a test of this name.
+    fn start_with(test: &str, service: &str, options: &[&str]) -> Option<Self> {
+        let (certificate, key) = certificate::files(test)?;
         let mut process = Command::new(env!("CARGO_BIN_EXE_selkie-tls"))
             .args(["127.0.0.1:0", "--service", service])
             .arg("--certificate")
             .arg(&certificate)
             .arg("--key")
             .arg(&key)
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .expect("it can be run");
@@ -44,6 +50,15 @@ impl Server {
         let patience = Some(Duration::from_secs(30));
         client.set_read_timeout(patience).expect("a connected socket takes the option");
         client
+    }
+
+    /// Sends bytes without TLS, and returns what comes until the end.
+    fn answer_to(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut client = self.connect();
+        let _ = client.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = client.read_to_end(&mut answer);
+        answer
     }
 
     /// Asks for a path by curl. Returns the number of bytes, or nothing without curl.
@@ -164,4 +179,69 @@ fn curl_gets_what_it_asks_for() {
     }
     let report = server.stop();
     assert!(report.contains("handshakes 4, failed 0, timed out 0, truncated 0"), "{report}");
+}
+
+#[test]
+fn what_is_no_tls_is_answered_by_an_alert_and_no_other_waits() {
+    let options = ["--handshake-timeout", "0.5"];
+    let Some(server) = Server::start_with("no_tls", "http", &options) else { return };
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let witness = scope.spawn(|| {
+            let mut longest = Duration::ZERO;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                let began = std::time::Instant::now();
+                if server.curl("/bytes/3").is_none() {
+                    break;
+                }
+                longest = longest.max(began.elapsed());
+            }
+            longest
+        });
+        let hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
+        // Other protocols, a record that is too long, one of another version, one in the middle.
+        let oversized = [&[22, 3, 3, 0xff, 0xff][..], &[0; 4096]].concat();
+        for bytes in
+            [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 5000], &oversized, &[20, 9, 9, 0, 1, 1]]
+        {
+            assert_eq!(server.answer_to(bytes).first(), Some(&21), "no alert to {:?}", &bytes[..5]);
+        }
+        // Slow and silent ones have their time for the handshake, and no answer.
+        assert_eq!(server.answer_to(&hello), b"");
+        assert_eq!(server.answer_to(b""), b"");
+        let mut slow = server.connect();
+        slow.set_read_timeout(Some(Duration::from_millis(20))).expect("it takes the option");
+        let ends = hello.iter().chain(std::iter::repeat(&0)).take(500).any(|byte| {
+            let read = slow.write_all(&[*byte]).and_then(|()| slow.read(&mut [0]));
+            !matches!(&read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+        });
+        assert!(ends, "a slow handshake goes on");
+        for end in 0..hello.len() {
+            server.connect().write_all(&hello[..end]).expect("it takes bytes");
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        let longest = witness.join().expect("another client is served meanwhile");
+        assert!(longest < Duration::from_secs(5), "another client waited for {longest:?}");
+    });
+    let report = server.stop();
+    assert!(report.contains("failed 4, timed out 3, "), "{report}");
+}
+
+#[test]
+fn a_certificate_that_is_none_is_named() {
+    let Some((certificate, key)) = certificate::files("named") else { return };
+    let wrong = certificate.with_file_name("wrong.pem");
+    std::fs::write(&wrong, "no certificate").expect("the folder is there");
+    let missing = certificate.with_file_name("missing.pem");
+    for (certificate, key, named) in
+        [(&wrong, &key, &wrong), (&missing, &key, &missing), (&certificate, &wrong, &wrong)]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selkie-tls"));
+        command.args(["127.0.0.1:0", "--certificate"]).arg(certificate).arg("--key").arg(key);
+        let output = command.output().expect("it can be run");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(&named.display().to_string()), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
 }

@@ -30,16 +30,16 @@ use core::time::Duration;
 use platform::StaticGuest;
 use selkie_core::memory::{StaticLoop, StaticServer};
 use selkie_core::{Config, Error, EventLoop, Server};
-use selkie_services::Echo;
+use selkie_services::UndrainedEcho;
 use selkie_wasi::Socket;
 use static_cell::ConstStaticCell;
 
 /// 64 clients and the listener.
 const SLOTS: usize = 65;
 /// The most bytes of one read, and of pending output to a client.
-const BLOCK_SIZE: usize = 4096;
-/// The number of clients that can have pending output at once; the others wait.
-const BLOCKS: usize = 16;
+const BLOCK_SIZE: usize = 1024;
+/// The number of blocks for bytes that wait: two for each client, so that none waits for another.
+const BLOCKS: usize = 2 * SLOTS;
 
 /// All memory that is used, as one.
 struct Memory {
@@ -62,7 +62,7 @@ fn serve() -> Result<(), Error> {
     let mut event_loop = ManuallyDrop::new(EventLoop::new(guest, &mut memory.event_loop));
     let listener = platform::listen(&mut event_loop.platform)?;
     let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(600)));
-    let mut server = Server::new(Echo, config, &mut memory.server);
+    let mut server = Server::new(UndrainedEcho, config, &mut memory.server);
     server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use selkie_core::memory::{StaticLoop, StaticServer};
 use selkie_core::{Config, Error, EventLoop, Server};
-use selkie_services::Echo;
+use selkie_services::UndrainedEcho;
 use selkie_wasi::{Socket, StaticWaitableSet, WaitableSet};
 use static_cell::ConstStaticCell;
 
@@ -111,7 +111,7 @@ fn serve(
     let config = Config::DEFAULT.connections_max(capacity).idle_timeout(idle_timeout);
     let event_loop = EventLoop::new(ManuallyDrop::into_inner(platform), LOOP.take());
     let mut event_loop = ManuallyDrop::new(event_loop);
-    let mut server = Server::new(Echo, config, SERVER.take().storage());
+    let mut server = Server::new(UndrainedEcho, config, SERVER.take());
     server.listen(&mut event_loop.context(), listener)?;
     event_loop.run(&mut server)
 }

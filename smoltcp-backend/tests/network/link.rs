@@ -28,9 +28,15 @@ pub(crate) struct Link {
 impl Link {
     /// Creates a network that listens with so many sockets of so many bytes in each direction.
     pub(crate) fn new(sockets: usize, bytes: usize, config: Config) -> Self {
+        Self::with_own(sockets, bytes, config, 0)
+    }
+
+    /// Creates one with places for so many sockets of the program's own, each of which may be a
+    /// source.
+    pub(crate) fn with_own(sockets: usize, bytes: usize, config: Config, own: usize) -> Self {
         let (local, wire) = Wire::pair();
-        let size = Size { sockets, listeners: 1, slots: sockets + 1, bytes };
-        let mut local = world::network(local, size, config);
+        let size = Size { sockets, listeners: 1 + own, slots: sockets + 1 + own, bytes };
+        let mut local = world::network_with_own(local, size, config, own);
         let listener = local.listen(PORT, sockets).expect("the sockets are free");
         let remote = Host::new(wire.clone());
         Self { local, remote, wire, listener, now: Instant::from_millis(1) }

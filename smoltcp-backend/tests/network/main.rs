@@ -2,8 +2,10 @@
 //! memory.
 
 mod closing;
+mod device;
 mod hangup;
 mod link;
+mod messages;
 mod stale_handles;
 mod vanished;
 #[path = "../world/mod.rs"]

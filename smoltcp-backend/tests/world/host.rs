@@ -6,6 +6,7 @@ use selkie_core::{Error, ErrorKind, Instant};
 use selkie_smoltcp::instant;
 use smoltcp::iface::{Interface, SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
+use smoltcp::socket::udp;
 use smoltcp::wire::{IpEndpoint, Ipv4Address};
 
 use super::wire::Wire;
@@ -65,6 +66,20 @@ impl Host {
     }
 
     pub(crate) fn socket(&mut self, handle: SocketHandle) -> &mut Socket<'static> {
+        self.sockets.get_mut(handle)
+    }
+
+    /// Adds a socket of UDP that is bound to a port.
+    #[allow(dead_code, reason = "not every test has messages")]
+    pub(crate) fn bind(&mut self, port: u16) -> SocketHandle {
+        let mut socket = super::udp_socket(4, 256);
+        socket.bind(port).expect("the port is free");
+        self.sockets.add(socket)
+    }
+
+    /// Returns a socket of UDP.
+    #[allow(dead_code, reason = "not every test has messages")]
+    pub(crate) fn udp(&mut self, handle: SocketHandle) -> &mut udp::Socket<'static> {
         self.sockets.get_mut(handle)
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod wire;
 use selkie_core::Instant;
 use selkie_smoltcp::{Config, Listener, Network, NetworkStorage, Slot, instant};
 use smoltcp::iface::{self, Interface, SocketStorage};
+use smoltcp::socket::udp;
 use smoltcp::wire::{EthernetAddress, Ipv4Address, Ipv4Cidr};
 
 use wire::Wire;
@@ -32,6 +33,13 @@ pub(crate) fn interface(wire: &mut Wire, address: Ipv4Address) -> Interface {
     interface
 }
 
+/// Creates a socket of UDP with room for so many messages and bytes in each direction.
+pub(crate) fn udp_socket(messages: usize, bytes: usize) -> udp::Socket<'static> {
+    let buffer =
+        || udp::PacketBuffer::new(vec![udp::PacketMetadata::EMPTY; messages], vec![0; bytes]);
+    udp::Socket::new(buffer(), buffer())
+}
+
 /// The sizes of a network under test.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
@@ -44,11 +52,21 @@ pub(crate) struct Size {
 }
 
 /// Creates a network under test; its memory is never given back, as that of a firmware is not.
-pub(crate) fn network(mut wire: Wire, size: Size, config: Config) -> Network<'static, Wire> {
+pub(crate) fn network(wire: Wire, size: Size, config: Config) -> Network<'static, Wire> {
+    network_with_own(wire, size, config, 0)
+}
+
+/// Creates a network under test with places for so many sockets of the program's own.
+pub(crate) fn network_with_own(
+    mut wire: Wire,
+    size: Size,
+    config: Config,
+    own: usize,
+) -> Network<'static, Wire> {
     let interface = interface(&mut wire, LOCAL);
     let storage = NetworkStorage {
         slots: vec![Slot::EMPTY; size.sockets].leak(),
-        sockets: (0..size.sockets).map(|_| SocketStorage::EMPTY).collect::<Vec<_>>().leak(),
+        sockets: (0..size.sockets + own).map(|_| SocketStorage::EMPTY).collect::<Vec<_>>().leak(),
         listeners: vec![Listener::EMPTY; size.listeners].leak(),
         capacity: size.slots,
         receive: vec![0; size.sockets * size.bytes].leak(),

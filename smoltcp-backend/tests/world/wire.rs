@@ -1,6 +1,6 @@
 //! A wire: what one end sends, the other receives.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -15,15 +15,18 @@ type Frames = Rc<RefCell<VecDeque<Vec<u8>>>>;
 pub(crate) struct Wire {
     incoming: Frames,
     outgoing: Frames,
+    /// The number of frames that fit this direction of the wire.
+    room: Rc<Cell<usize>>,
 }
 
 impl Wire {
     /// Creates a wire, and returns its two ends.
     pub(crate) fn pair() -> (Self, Self) {
         let (there, back) = (Frames::default(), Frames::default());
+        let room = || Rc::new(Cell::new(usize::MAX));
         (
-            Self { incoming: back.clone(), outgoing: there.clone() },
-            Self { incoming: there, outgoing: back },
+            Self { incoming: back.clone(), outgoing: there.clone(), room: room() },
+            Self { incoming: there, outgoing: back, room: room() },
         )
     }
 
@@ -31,6 +34,16 @@ impl Wire {
     #[allow(dead_code, reason = "not every test loses frames")]
     pub(crate) fn lose(&self) {
         self.incoming.borrow_mut().clear();
+    }
+
+    /// Makes this end's queue one of so many frames: with as many under way it is full.
+    #[allow(dead_code, reason = "not every test has a full queue")]
+    pub(crate) fn set_room(&self, frames: usize) {
+        self.room.set(frames);
+    }
+
+    fn is_full(&self) -> bool {
+        self.outgoing.borrow().len() >= self.room.get()
     }
 
     /// Returns the number of frames under way to this end.
@@ -52,12 +65,16 @@ impl Device for Wire {
     }
 
     fn receive(&mut self, _: Instant) -> Option<(Received, Sent)> {
+        // As of a driver: a frame is received together with room for its answer.
+        if self.is_full() {
+            return None;
+        }
         let frame = self.incoming.borrow_mut().pop_front()?;
         Some((Received(frame), Sent(self.outgoing.clone())))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sent> {
-        Some(Sent(self.outgoing.clone()))
+        (!self.is_full()).then(|| Sent(self.outgoing.clone()))
     }
 }
 

@@ -51,6 +51,9 @@ impl Link {
         })
     }
 
+    /// The bytes of a link, its queue included.
+    pub(super) const MEMORY: usize = size_of::<Self>() + Inbox::<Handed>::memory(QUEUE);
+
     pub(super) const fn handle(&self) -> &Handle {
         &self.handle
     }

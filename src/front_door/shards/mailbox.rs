@@ -100,6 +100,15 @@ pub(super) struct OwnMailbox<M> {
 }
 
 impl<M> OwnMailbox<M> {
+    /// Returns the bytes of the mailbox of one of `count` shards: two queues that are exchanged,
+    /// and a flag for each shard that something may be posted to.
+    pub(super) const fn memory(count: usize, capacity: usize) -> usize {
+        Inbox::<(usize, M)>::memory(capacity)
+            .saturating_mul(2)
+            .saturating_add(size_of::<Inbox<(usize, M)>>())
+            .saturating_add(count.saturating_mul(size_of::<AtomicBool>()))
+    }
+
     /// Makes mailboxes for `capacity` messages each, and the ways to them.
     pub(super) fn all(
         capacity: usize,

@@ -105,7 +105,15 @@ impl Shards {
     /// Returns the bytes that all shards take from the heap, as [`Builder::memory`] counts them.
     #[must_use]
     pub fn memory<S: Service>(&self) -> usize {
-        self.count * (self.settings.memory::<S>() + size_of::<Link>())
+        self.settings.memory::<S>().saturating_add(Link::MEMORY).saturating_mul(self.count)
+    }
+
+    /// Returns the bytes that all shards take from the heap if they exchange messages: those of
+    /// [`memory`](Self::memory), and mailboxes for `capacity` messages each.
+    #[must_use]
+    pub fn memory_with_mail<S: ShardService>(&self, capacity: usize) -> usize {
+        let mailbox = OwnMailbox::<S::Message>::memory(self.count, capacity);
+        self.memory::<S>().saturating_add(mailbox.saturating_mul(self.count))
     }
 
     /// Opens the platforms of all shards, and their listeners.

@@ -381,15 +381,15 @@ impl SysWait for Kqueue<'_> {
         timeout: Option<Duration>,
     ) -> Result<Woken, Error> {
         let before = events.len();
-        let had_kept = self.next < self.end;
+        // Those that the last batch had no room for; the kernel may have more.
         self.deliver(events);
-        if events.len() == before {
+        if events.len() > before {
+            self.is_partial = true;
+        } else {
             match self.refill(events.room(), timeout)? {
                 Woken::Ready => self.deliver(events),
                 woken => return Ok(woken),
             }
-        } else if had_kept {
-            self.is_partial = true;
         }
         // partial-fetch: level events return again and again, so it ends with a call without new
         // ones. A failure beside events would lose them: the next wait meets it again.

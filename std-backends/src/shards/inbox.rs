@@ -42,6 +42,12 @@ impl<T> Inbox<T> {
         Ok(Self { queue: Mutex::new(Queue { messages, capacity, is_closed: false }) })
     }
 
+    /// Returns the bytes of the messages of such a queue.
+    #[must_use]
+    pub const fn memory(capacity: usize) -> usize {
+        capacity.saturating_mul(size_of::<T>())
+    }
+
     /// Adds a message at the end. The other thread must be woken afterwards.
     ///
     /// # Errors

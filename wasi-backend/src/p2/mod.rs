@@ -65,7 +65,4 @@ mod transport;
 #[cfg(target_arch = "wasm32")]
 mod udp;
 
-#[cfg(target_arch = "wasm32")]
-#[doc(hidden)]
-pub use self::arena::__cabi_realloc_without_allocator;
 pub use self::selector::{IoPoll, IoPollStorage, StaticIoPoll};

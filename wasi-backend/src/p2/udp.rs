@@ -8,10 +8,8 @@ use selkie_core::{Error, ErrorKind};
 use super::streams::{Kind, State, Streams};
 use super::{IoPoll, error};
 use crate::p2::imports::{ErrorCode, Handle, WOULD_BLOCK, udp};
+use crate::shared::pages::new_page;
 use crate::shared::socket_table::Socket;
-
-/// Size of a page of memory, which the longest message fits into.
-const PAGE: usize = 1 << 16;
 
 static UDP: Kind = Kind {
     drop_handles: |streams| {
@@ -96,17 +94,4 @@ impl Datagrams for IoPoll<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// Takes a new page of memory, which is never given back.
-fn new_page() -> Result<&'static mut [u8], Error> {
-    let number = core::arch::wasm32::memory_grow(0, 1);
-    if number == usize::MAX {
-        return Err(Error::new(ErrorKind::OutOfMemory));
-    }
-    // SAFETY: the page is new, so this is the only reference to it, and it is zero by the
-    // standard. It stays, since memory cannot shrink.
-    Ok(unsafe {
-        core::slice::from_raw_parts_mut(core::ptr::with_exposed_provenance_mut(number * PAGE), PAGE)
-    })
 }

@@ -8,6 +8,9 @@
 pub(super) const EVENT_SUBTASK: u32 = 1;
 /// The result of a poll without an event.
 pub(super) const EVENT_NONE: u32 = 0;
+/// The state of a subtask whose arguments the host has not read.
+#[cfg(target_arch = "wasm32")]
+pub(super) const SUBTASK_STARTING: u32 = 0;
 /// The state of a subtask that has returned.
 pub(super) const SUBTASK_RETURNED: u32 = 2;
 

@@ -52,22 +52,25 @@ impl Returned {
     /// Returns the address of a success.
     pub(super) fn address(&self) -> Result<SocketAddr, Error> {
         self.check()?;
-        let [_, family, port, flow, first, second, third, fourth, scope] = self.0;
-        if family & CASE == 0 {
-            let octets = port >> 16 | flow << 16;
-            return Ok(SocketAddr::V4(SocketAddrV4::new(
-                Ipv4Addr::from(octets.to_le_bytes()),
-                low(port),
-            )));
-        }
-        let segments = [first, second, third, fourth].map(|pair| u128::from(pair.rotate_left(16)));
-        let ip = segments.into_iter().fold(0, |ip, pair| ip << 32 | pair);
-        Ok(SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(ip), low(port), flow, scope)))
+        let [_, address @ ..] = self.0;
+        Ok(socket_address(address))
     }
 }
 
+/// Converts `ip-socket-address` as it is in memory.
+pub(super) fn socket_address(words: [u32; 8]) -> SocketAddr {
+    let [family, port, flow, first, second, third, fourth, scope] = words;
+    if family & CASE == 0 {
+        let octets = port >> 16 | flow << 16;
+        return SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::from(octets.to_le_bytes()), low(port)));
+    }
+    let segments = [first, second, third, fourth].map(|pair| u128::from(pair.rotate_left(16)));
+    let ip = segments.into_iter().fold(0, |ip, pair| ip << 32 | pair);
+    SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from(ip), low(port), flow, scope))
+}
+
 /// The bits of a word that are the number of a case. The others have no meaning.
-const CASE: u32 = 0xff;
+pub(super) const CASE: u32 = 0xff;
 
 /// Returns the low half of a word.
 #[expect(clippy::cast_possible_truncation, reason = "the high half is dropped on purpose")]
@@ -84,14 +87,21 @@ const fn check(failed: u32, case: u32) -> Result<(), Error> {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(super) struct Connect {
-    socket: u32,
+    pub(super) socket: u32,
+    pub(super) address: RawAddress,
+}
+
+/// `ip-socket-address` in memory.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct RawAddress {
     version: u32,
     address: [u8; 28],
 }
 
-impl Connect {
-    /// Creates the arguments for this socket and address.
-    pub(super) fn new(socket: u32, address: &SocketAddr) -> Self {
+impl RawAddress {
+    /// Converts an address.
+    pub(super) fn new(address: &SocketAddr) -> Self {
         let mut place = [0; 28];
         place[..2].copy_from_slice(&address.port().to_le_bytes());
         match address {
@@ -106,7 +116,7 @@ impl Connect {
                 place[24..].copy_from_slice(&address.scope_id().to_le_bytes());
             }
         }
-        Self { socket, version: family(address), address: place }
+        Self { version: family(address), address: place }
     }
 }
 

@@ -1,9 +1,12 @@
 //! The state of one source, and the memory that the host writes to between its calls.
 
 use core::cell::UnsafeCell;
+use core::net::SocketAddr;
 
 use selkie_core::Error;
 
+use super::WaitableSet;
+use super::abi;
 use super::address::Fallible;
 use crate::shared::direction::Direction;
 
@@ -21,6 +24,45 @@ pub(super) enum Kind {
     Attempt,
     /// A failed connection attempt.
     Failed,
+    /// A stream that is only read, such as standard input.
+    Input,
+    /// Another source: its functions say everything.
+    Other,
+}
+
+/// The functions of a source that is no TCP socket. A program that opens none imports none of what
+/// they call.
+#[derive(Debug)]
+pub(super) struct Functions {
+    /// Starts an operation in one direction, if its readiness is unknown.
+    pub(super) request: fn(&mut WaitableSet, usize, Direction),
+    /// Processes an event about one direction.
+    pub(super) finish: fn(&mut WaitableSet, usize, Direction, WaitableEvent),
+    /// Cancels what is in flight and drops the handles.
+    pub(super) release: fn(&mut WaitableSet, usize),
+    /// Returns the address of this end.
+    pub(super) local_address: fn(u32) -> Result<SocketAddr, Error>,
+}
+
+/// The answer of a source without an address.
+#[cfg(target_arch = "wasm32")]
+pub(super) const NO_ADDRESS: Result<SocketAddr, Error> =
+    Err(Error::new(selkie_core::ErrorKind::InvalidInput));
+
+/// An event of the host about a waitable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitableEvent {
+    /// The kind: 1 for a subtask, 2 and 3 for a stream that was read or written, 4 and 5 for a
+    /// future.
+    pub kind: u32,
+    /// The state of the subtask, or the result of the operation.
+    pub code: u32,
+}
+
+impl WaitableEvent {
+    /// A call has returned.
+    pub(super) const RETURNED: Self =
+        Self { kind: abi::EVENT_SUBTASK, code: abi::SUBTASK_RETURNED };
 }
 
 /// The state of one direction of a source. (The first is all zero bits, so that tables are.)
@@ -67,6 +109,8 @@ impl Side {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Endpoint {
     pub(super) kind: Kind,
+    /// The functions of a source that is no TCP socket.
+    pub(super) functions: Option<&'static Functions>,
     /// Set if the source is in the queue.
     pub(super) queued: bool,
     /// The socket.
@@ -85,6 +129,7 @@ impl Endpoint {
     /// No source.
     pub(super) const VACANT: Self = Self {
         kind: Kind::Vacant,
+        functions: None,
         queued: false,
         socket: 0,
         sides: [Side::NONE; 2],
@@ -154,6 +199,20 @@ impl ReadAhead {
         // SAFETY: the cell is initialised, every bit pattern is a number, and the host writes only
         // while the guest is in a call of the host.
         unsafe { self.socket_place().read() }
+    }
+
+    /// Returns the place of a word.
+    pub(super) const fn word_place<const FIRST: usize>(&self) -> *mut u32 {
+        const { assert!(FIRST < BYTES_MAX / 4) }
+        // SAFETY: the word lies within the cell.
+        unsafe { self.socket_place().add(FIRST) }
+    }
+
+    /// Returns words that the host wrote, from this one on.
+    pub(super) const fn words<const FIRST: usize, const COUNT: usize>(&self) -> [u32; COUNT] {
+        const { assert!(FIRST + COUNT <= BYTES_MAX / 4) }
+        // SAFETY: as above; the words lie within the cell.
+        unsafe { self.word_place::<FIRST>().cast::<[u32; COUNT]>().read() }
     }
 
     /// Copies bytes of this range that the host wrote, as far as there is room, and returns their

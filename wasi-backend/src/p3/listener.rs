@@ -40,12 +40,16 @@ impl WaitableSet {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), and errors of the host.
+    /// [`Stale`](ErrorKind::Stale), [`InvalidInput`](ErrorKind::InvalidInput) for a source without
+    /// an address, and errors of the host.
     pub fn local_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
-        let (_, entry) = self.endpoints.get(socket)?;
+        let &mut Endpoint { socket, functions, .. } = &mut self.endpoints.get(socket)?.1.platform;
+        if let Some(functions) = functions {
+            return (functions.local_address)(socket);
+        }
         let mut returned = Returned::EMPTY;
         // SAFETY: the place for the result is as large as the result.
-        unsafe { abi::socket_local_address(entry.platform.socket, &raw mut returned) };
+        unsafe { abi::socket_local_address(socket, &raw mut returned) };
         returned.address()
     }
 
@@ -53,9 +57,14 @@ impl WaitableSet {
     ///
     /// # Errors
     ///
-    /// [`Stale`](ErrorKind::Stale), and errors of the host.
+    /// [`Stale`](ErrorKind::Stale), [`NotConnected`](ErrorKind::NotConnected), and errors of the
+    /// host.
     pub fn peer_address(&mut self, socket: Socket) -> Result<SocketAddr, Error> {
-        remote_address(self.endpoints.get(socket)?.1.platform.socket)
+        let endpoint = &self.endpoints.get(socket)?.1.platform;
+        if endpoint.functions.is_some() {
+            return Err(Error::new(ErrorKind::NotConnected));
+        }
+        remote_address(endpoint.socket)
     }
 
     /// Adds a socket, and returns its handle and its place.
@@ -116,12 +125,22 @@ impl WaitableSet {
     /// Closes the source at a place, if there is one. cancel-in-set, end-is-final: first the
     /// operations in flight, then the streams, then the socket.
     pub(super) fn release(&mut self, slot: usize) {
-        let Some(kind) = self.endpoints.find(slot).map(|source| source.platform.kind) else {
-            return;
-        };
+        let Some(source) = self.endpoints.find(slot) else { return };
+        let Endpoint { kind, functions, socket, .. } = source.platform;
         self.queue.remove(&mut self.endpoints, slot);
+        match functions {
+            Some(functions) => (functions.release)(self, slot),
+            None => self.release_socket(slot, kind, socket),
+        }
+        self.endpoints.at(slot).platform.kind = Kind::Vacant;
+        self.endpoints.vacate(slot);
+    }
+
+    /// Closes a TCP socket and its streams.
+    fn release_socket(&mut self, slot: usize, kind: Kind, socket: u32) {
         if kind == Kind::Attempt {
-            self.abandon_attempt(slot);
+            self.cancel_call(slot, Direction::Write);
+            self.endpoints.at(slot).platform.sides = [Side::NONE; 2];
         }
         for direction in Direction::BOTH {
             self.cancel_operation(slot, direction);
@@ -143,20 +162,7 @@ impl WaitableSet {
                 abi::result_drop(side.result);
             }
         }
-        self.endpoints.at(slot).platform.kind = Kind::Vacant;
-        abi::socket_drop(self.endpoints.vacate(slot).socket);
-    }
-
-    /// Cancels a connection attempt that is in flight.
-    fn abandon_attempt(&mut self, slot: usize) {
-        let endpoint = &mut self.endpoints.at(slot).platform;
-        let subtask = endpoint.side(Direction::Write).end;
-        endpoint.sides = [Side::NONE; 2];
-        abi::waitable_join(subtask, 0);
-        abi::subtask_cancel(subtask);
-        abi::subtask_drop(subtask);
-        self.owners.remove(subtask);
-        self.in_flight -= 1;
+        abi::socket_drop(socket);
     }
 }
 

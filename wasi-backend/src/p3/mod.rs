@@ -9,6 +9,9 @@
 //! | `operations.rs` | readiness requests, their events, and their cancellation |
 //! | `listener.rs` | opening and closing sockets |
 //! | `transport.rs` | accepts, connects, reads and writes |
+//! | `udp.rs`, `lookup.rs` | UDP sockets; the look-up of names |
+//! | `waitable.rs` | waitables of the program, and standard input |
+//! | `lists.rs` | memory for the lists that calls return later |
 //! | `endpoint.rs`, `queue.rs` | a source, and the queue of sources to look at |
 //! | `timer.rs`, `waker.rs` | the deadline of a wait, and the waker |
 //! | `waitable_owners.rs` | the source that a handle of the host belongs to |
@@ -55,7 +58,11 @@ mod endpoint;
 mod error;
 #[cfg(test)]
 mod host;
+#[cfg(target_arch = "wasm32")]
+mod lists;
 mod listener;
+#[cfg(target_arch = "wasm32")]
+mod lookup;
 mod operations;
 mod queue;
 mod selector;
@@ -64,12 +71,19 @@ mod storage;
 mod tests;
 mod timer;
 mod transport;
+#[cfg(target_arch = "wasm32")]
+mod udp;
+#[cfg(target_arch = "wasm32")]
+mod waitable;
 mod waitable_owners;
 mod waker;
 
 #[cfg(all(target_os = "wasi", target_env = "p2", feature = "std"))]
 #[doc(hidden)]
 pub use self::command::{__RUN_TYPE, __run_result};
+pub use self::endpoint::WaitableEvent;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use self::lists::take as take_list;
 pub use self::selector::WaitableSet;
 pub use self::storage::{StaticWaitableSet, WaitableSetStorage};
 pub use self::waker::Waker;

@@ -5,7 +5,7 @@ use selkie_core::{Error, ErrorKind};
 use super::WaitableSet;
 use super::abi::{self, Outcome};
 use super::address::Fallible;
-use super::endpoint::{BYTES_MAX, Kind, Side, State};
+use super::endpoint::{BYTES_MAX, Kind, Side, State, WaitableEvent};
 use super::waker::Wake;
 use crate::shared::direction::Direction;
 
@@ -21,7 +21,7 @@ impl WaitableSet {
         let outcome = match (kind, direction) {
             // SAFETY: the memory is `'static` and has room for so many bytes. By the state of the
             // side, no other operation that writes to it is in flight.
-            (Kind::Stream, Direction::Read) => unsafe {
+            (Kind::Stream | Kind::Input, Direction::Read) => unsafe {
                 abi::stream_read(end, read_ahead.bytes_place(), BYTES_MAX)
             },
             // SAFETY: the host reads 0 bytes.
@@ -32,7 +32,12 @@ impl WaitableSet {
             (Kind::Listener, Direction::Read) => unsafe {
                 abi::accept_read(end, read_ahead.socket_place(), 1)
             },
-            _ => return,
+            _ => {
+                if let Some(functions) = endpoint.functions {
+                    (functions.request)(self, slot, direction);
+                }
+                return;
+            }
         };
         if !outcome.is_blocked() {
             return self.record_outcome(slot, direction, outcome);
@@ -116,6 +121,9 @@ impl WaitableSet {
         let slot = (owner >> 1) as usize;
         let direction = Direction::BOTH[(owner & 1) as usize];
         let endpoint = &mut self.endpoints.at(slot).platform;
+        if let (Kind::Other, Some(functions)) = (endpoint.kind, endpoint.functions) {
+            return (functions.finish)(self, slot, direction, WaitableEvent { kind, code: word });
+        }
         let is_attempt = endpoint.kind == Kind::Attempt;
         let is_done = !is_attempt || word == abi::SUBTASK_RETURNED;
         // A repeated or unknown event is an error of the host, which must not cause a panic.
@@ -163,6 +171,59 @@ impl WaitableSet {
         self.record_outcome(slot, direction, outcome);
     }
 
+    /// Records a call that returned `word`: it is in flight in one direction of a source, unless it
+    /// has returned. Returns whether it has.
+    pub(super) fn record_call(&mut self, slot: usize, direction: Direction, word: u32) -> bool {
+        let side = self.endpoints.at(slot).platform.side(direction);
+        if word & 0xf == abi::SUBTASK_RETURNED {
+            side.state = State::Ready;
+            return true;
+        }
+        side.end = word >> 4;
+        side.state = State::InFlight;
+        self.in_flight += 1;
+        abi::waitable_join(word >> 4, self.set);
+        self.record_owner(word >> 4, slot, direction);
+        false
+    }
+
+    /// Processes an event about a call. Returns whether it has returned.
+    pub(super) fn finish_call(
+        &mut self,
+        slot: usize,
+        direction: Direction,
+        event: WaitableEvent,
+    ) -> bool {
+        let side = self.endpoints.at(slot).platform.side(direction);
+        // A repeated or unknown event is an error of the host.
+        if side.state != State::InFlight || event != WaitableEvent::RETURNED {
+            return false;
+        }
+        side.state = State::Ready;
+        let subtask = core::mem::take(&mut side.end);
+        self.owners.remove(subtask);
+        abi::subtask_drop(subtask);
+        self.in_flight -= 1;
+        self.enqueue(slot);
+        true
+    }
+
+    /// Cancels the call in flight in one direction of a source, if there is one. Returns whether it
+    /// had returned by then. cancel-in-set: it leaves the set first.
+    pub(super) fn cancel_call(&mut self, slot: usize, direction: Direction) -> bool {
+        let side = self.endpoints.at(slot).platform.side(direction);
+        let subtask = core::mem::take(&mut side.end);
+        if subtask == 0 {
+            return false;
+        }
+        abi::waitable_join(subtask, 0);
+        let state = abi::subtask_cancel(subtask);
+        abi::subtask_drop(subtask);
+        self.owners.remove(subtask);
+        self.in_flight -= 1;
+        state & 0xf == abi::SUBTASK_RETURNED
+    }
+
     /// Records the source of a handle.
     #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2^31 places")]
     pub(super) fn record_owner(&mut self, waitable: u32, slot: usize, direction: Direction) {
@@ -186,9 +247,12 @@ pub(super) fn cancel_stream(end: u32, direction: Direction) -> Outcome {
 }
 
 /// Returns the error that ended a stream, or `None` if the peer has ended it. The future of the
-/// stream has it.
+/// stream has it. Of standard input it is not asked for, since that future has a type of its own.
 #[cold]
 fn end_reason(kind: Kind, future: u32) -> Option<Error> {
+    if kind == Kind::Input {
+        return None;
+    }
     if kind != Kind::Stream || future == 0 {
         return Some(Error::new(ErrorKind::Other));
     }

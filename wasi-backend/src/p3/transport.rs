@@ -6,7 +6,7 @@ use selkie_core::platform::{Close, Transport};
 use selkie_core::{Error, ErrorKind};
 
 use super::abi::{self, Outcome};
-use super::address::{Connect, Fallible};
+use super::address::{Connect, Fallible, RawAddress};
 use super::endpoint::{BYTES_MAX, Kind, Side, State};
 use super::operations::{cancel_stream, leave_set};
 use super::listener::{create, remote_address};
@@ -28,7 +28,7 @@ impl WaitableSet {
         direction: Direction,
     ) -> Result<(usize, State), Error> {
         let (slot, entry) = self.endpoints.get(source)?;
-        if matches!(entry.platform.kind, Kind::Listener | Kind::Attempt) {
+        if matches!(entry.platform.kind, Kind::Listener | Kind::Attempt | Kind::Other) {
             return Err(NOT_A_STREAM);
         }
         if entry.platform.side(direction).state == State::InFlight {
@@ -71,7 +71,7 @@ impl WaitableSet {
     }
 
     /// Records that a source was used, so that its readiness is unknown, or its end if `is_over`.
-    fn mark_used(&mut self, slot: usize, direction: Direction, is_over: bool) {
+    pub(super) fn mark_used(&mut self, slot: usize, direction: Direction, is_over: bool) {
         let entry = self.endpoints.at(slot);
         let is_queued = entry.platform.queued;
         let side = entry.platform.side(direction);
@@ -128,23 +128,16 @@ impl Transport for WaitableSet {
         }
         let socket = create(address)?;
         let (source, slot) = self.add(Kind::Attempt, socket);
-        let arguments = Connect::new(socket, address);
+        let arguments = Connect { socket, address: RawAddress::new(address) };
         let place: *mut Fallible = self.read_aheads[slot].result_place();
         // SAFETY: the arguments are read during the call. The memory for the result is large enough
         // and `'static`, and no other operation that writes to it is in flight, as its place in the
         // table was vacant.
         let word = unsafe { abi::socket_connect(&raw const arguments, place) };
-        let (state, subtask) = (word & 0xf, word >> 4);
-        if state == abi::SUBTASK_RETURNED {
+        self.endpoints.at(slot).platform.side(Direction::Read).state = State::InFlight;
+        if self.record_call(slot, Direction::Write, word) {
             self.finish_attempt(slot);
-            return Ok(source);
         }
-        let endpoint = &mut self.endpoints.at(slot).platform;
-        endpoint.sides =
-            [0, subtask].map(|end| Side { state: State::InFlight, ..Side::new(end, 0) });
-        self.in_flight += 1;
-        abi::waitable_join(subtask, self.set);
-        self.record_owner(subtask, slot, Direction::Write);
         Ok(source)
     }
 
@@ -220,6 +213,9 @@ impl Transport for WaitableSet {
 
     fn check(&mut self, source: Socket) -> Result<(), Error> {
         let (slot, _) = self.refresh_state(source, Direction::Write)?;
+        if self.endpoints.at(slot).platform.kind == Kind::Input {
+            return Ok(());
+        }
         for direction in Direction::BOTH {
             // Input is read ahead, and a write of 0 bytes started; both leave a live peer alone.
             let side = self.endpoints.at(slot).platform.side(direction);

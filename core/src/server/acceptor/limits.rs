@@ -10,6 +10,7 @@ use crate::address_table::{Addresses, LimitEntry, key_of};
 use crate::contract::{Close, Instant, Readiness, Token, Transport};
 use crate::event_loop::Context;
 use crate::server::Server;
+use crate::server::config::Features;
 use crate::server::connection::Flag;
 use crate::server::counters::bump;
 use crate::server::engine::Engine;
@@ -19,12 +20,12 @@ use crate::server::storage::ServerMemory;
 /// The time for which clients may save up what they are allowed, in nanoseconds.
 const BURST: u64 = 1_000_000_000;
 
-impl<P: Transport> Engine<'_, '_, P> {
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Returns the time from which the next client may be accepted, if that is later than now.
     pub(super) fn accept_at(&mut self) -> Option<Instant> {
         let interval = self.state.limits.accept_interval;
         // Clients in the backlog of a drain have its deadline only.
-        if interval.is_zero() || self.state.drain.is_some() {
+        if interval.is_zero() || self.drain().is_some() {
             return None;
         }
         let at = earliest(self.state.taken.accepted_until + interval);
@@ -97,7 +98,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         }
         let entry = &entries[index];
         let is_over = earliest(entry.paid_until) <= self.context.now();
-        if is_over || self.state.drain.is_some() {
+        if is_over || self.drain().is_some() {
             self.current().clear(Flag::DELAYED);
         }
     }
@@ -108,7 +109,7 @@ impl<P: Transport> Engine<'_, '_, P> {
         let index = self.current.index();
         let connection = *self.current();
         // A drain is not delayed, nor is the input of a peer that is gone.
-        let is_exempt = self.state.drain.is_some() || connection.has(Flag::WRITE_FAILED);
+        let is_exempt = self.drain().is_some() || connection.has(Flag::WRITE_FAILED);
         if !connection.has(Flag::PACED) || !connection.is_open() || is_exempt {
             return;
         }

@@ -87,3 +87,12 @@ fn check_open(connection: &Connection, around: Surroundings, interest: Interest)
     let is_known_gone = connection.has(Flag::WRITE_FAILED);
     assert!(!interest.is_empty() || !around.hangups || is_known_gone || waits, "never deaf");
 }
+
+#[test]
+fn the_time_since_when_a_connection_stands_still_is_kept_in_all_its_bits() {
+    let mut connection = Connection::EMPTY;
+    for nanos in [0, 1, u64::from(u32::MAX), 0x0123_4567_89ab_cdef] {
+        connection.set_blocked_since(Instant::from_nanos(nanos));
+        assert_eq!(connection.blocked_since(), Instant::from_nanos(nanos));
+    }
+}

@@ -12,7 +12,8 @@ use core::time::Duration;
 use cortex_m_rt::entry;
 use defmt_semihosting as _;
 use embedded_io::{Read, ReadReady, Write, WriteReady};
-use firmware::board::{self, Board, ethernet::Ethernet, stack, uart::Uart};
+use firmware::board::lm3s6965::{Lm3s6965, ethernet::Mac, uart::Pl011};
+use firmware::board::{self, Parts, frame::Ethernet, stack, uart::Uart};
 use firmware::console::{Command, Console};
 use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use heapless::Vec;
@@ -70,7 +71,7 @@ struct Counters {
 
 #[entry]
 fn main() -> ! {
-    let Some(Board { mut clock, mut ethernet, mut uart }) = Board::take() else {
+    let Some(Parts { mut clock, mut ethernet, mut uart }) = Parts::<Lm3s6965>::take() else {
         defmt::panic!("the board starts once")
     };
     let seed = clock.now().as_nanos();
@@ -131,7 +132,7 @@ fn make_sockets(clients: &mut [Client; SOCKETS]) -> SocketSet<'static> {
 /// Moves frames.
 fn poll(
     interface: &mut Interface,
-    ethernet: &mut Ethernet,
+    ethernet: &mut Ethernet<Mac>,
     sockets: &mut SocketSet<'static>,
     now: Instant,
 ) {
@@ -217,7 +218,12 @@ fn accept(
 }
 
 /// Serves the console, and says whether it wants the firmware to stop.
-fn talk(uart: &mut Uart, console: &mut Console, counters: &mut Counters, now: Instant) -> bool {
+fn talk(
+    uart: &mut Uart<Pl011>,
+    console: &mut Console,
+    counters: &mut Counters,
+    now: Instant,
+) -> bool {
     let mut bytes = [0; 16];
     let count = match uart.read_ready() {
         Ok(true) => uart.read(&mut bytes).unwrap_or(0),

@@ -5,11 +5,13 @@
 //! one short wake-up. Setting it to fire earlier restarts the count, at which the clock may lose a
 //! few ticks.
 
+use core::marker::PhantomData;
+
 use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use selkie_core::Instant;
 
-use super::drivers::NANOSECONDS_PER_TICK;
+use super::Board;
 
 /// The longest period of the counter.
 const PERIOD_MAX: u32 = 1 << 24;
@@ -17,29 +19,31 @@ const PERIOD_MAX: u32 = 1 << 24;
 const PERIOD_MIN: u64 = 64;
 
 /// The board's clock.
-pub struct Clock {
+pub struct Clock<B> {
     counter: SYST,
     /// Ticks before the present period.
     elapsed: u64,
     /// Ticks of the present period.
     period: u32,
+    board: PhantomData<B>,
 }
 
-impl Clock {
+impl<B: Board> Clock<B> {
     /// Starts the clock.
-    pub(crate) fn new(mut counter: SYST) -> Self {
+    #[must_use]
+    pub fn new(mut counter: SYST) -> Self {
         counter.set_reload(PERIOD_MAX - 1);
         counter.set_clock_source(SystClkSource::Core);
         counter.clear_current();
         counter.enable_interrupt();
         counter.enable_counter();
-        Self { counter, elapsed: 0, period: PERIOD_MAX }
+        Self { counter, elapsed: 0, period: PERIOD_MAX, board: PhantomData }
     }
 
     /// Returns the time since the start. It must be called at least once a period; the wake-up at
     /// its end ensures that.
     pub fn now(&mut self) -> Instant {
-        Instant::from_nanos(self.ticks() * NANOSECONDS_PER_TICK)
+        Instant::from_nanos(self.ticks() * B::NANOSECONDS_PER_TICK)
     }
 
     /// Returns the ticks since the start.
@@ -55,10 +59,10 @@ impl Clock {
 
     /// Sets the counter to fire at `deadline`, or at the end of its longest period if that is
     /// earlier. Returns whether a sleep is worth it.
-    pub(crate) fn arm(&mut self, deadline: Option<Instant>) -> bool {
+    pub fn arm(&mut self, deadline: Option<Instant>) -> bool {
         let now = self.ticks();
         let due = deadline
-            .map_or(u64::MAX, |deadline| deadline.as_nanos().div_ceil(NANOSECONDS_PER_TICK));
+            .map_or(u64::MAX, |deadline| deadline.as_nanos().div_ceil(B::NANOSECONDS_PER_TICK));
         let left = due.saturating_sub(now);
         if left < PERIOD_MIN {
             return false;
@@ -77,7 +81,7 @@ impl Clock {
     }
 }
 
-impl core::fmt::Debug for Clock {
+impl<B> core::fmt::Debug for Clock<B> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter.debug_struct("Clock").field("elapsed", &self.elapsed).finish_non_exhaustive()
     }

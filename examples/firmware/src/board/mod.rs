@@ -1,6 +1,6 @@
-//! The board, as far as QEMU emulates it: a clock, an Ethernet MAC, a UART, and sleep. Two boards
-//! share all but their drivers: the LM3S6965 evaluation board, and with the feature `mps2-an385`
-//! the MPS2 board.
+//! The board: a clock, an Ethernet MAC, a UART, and sleep. A board is what implements [`Board`];
+//! all else is the same on all of them. [`lm3s6965`] is the one of this crate; `examples/mps2` has
+//! another one, as any crate can.
 //!
 //! Interrupts are masked for good and have no handlers: an interrupt only ends a sleep, after
 //! which the main loop looks at the devices. So no state is shared with a handler, and nothing
@@ -9,28 +9,40 @@
 //! is no moment between the two.
 
 pub mod clock;
-mod frame;
-#[cfg(not(feature = "mps2-an385"))]
-mod lm3s6965;
-#[cfg(feature = "mps2-an385")]
-mod mps2_an385;
-mod registers;
+pub mod frame;
+pub mod lm3s6965;
+pub mod registers;
 pub mod stack;
+pub mod uart;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::{asm, interrupt};
 use selkie_core::Instant;
 
-#[cfg(not(feature = "mps2-an385"))]
-use lm3s6965 as drivers;
-#[cfg(feature = "mps2-an385")]
-use mps2_an385 as drivers;
-
 use clock::Clock;
-pub use drivers::{ethernet, uart};
-use ethernet::Ethernet;
-use uart::Uart;
+use frame::{Ethernet, FramePort};
+use uart::{BytePort, Uart};
+
+/// The drivers of a board.
+pub trait Board: 'static {
+    /// The network.
+    type FramePort: FramePort;
+    /// The console.
+    type BytePort: BytePort;
+
+    /// The period of the processor's clock.
+    const NANOSECONDS_PER_TICK: u64;
+    /// The numbers of the interrupts that end a sleep, beside the clock's.
+    const INTERRUPTS: &'static [u16];
+
+    /// Starts the devices.
+    ///
+    /// # Safety
+    ///
+    /// Only once, with interrupts disabled: no other code may use the devices.
+    unsafe fn start() -> (Self::FramePort, Self::BytePort);
+}
 
 /// The number of an interrupt of the board's table.
 #[derive(Clone, Copy, Debug)]
@@ -43,32 +55,31 @@ unsafe impl InterruptNumber for Interrupt {
     }
 }
 
-/// The board. Its parts are public, since the devices go to different owners.
+/// The parts of a board. They are public, since the devices go to different owners.
 #[derive(Debug)]
-pub struct Board {
+pub struct Parts<B: Board> {
     /// The time, and sleeping.
-    pub clock: Clock,
+    pub clock: Clock<B>,
     /// The network.
-    pub ethernet: Ethernet,
+    pub ethernet: Ethernet<B::FramePort>,
     /// The console.
-    pub uart: Uart,
+    pub uart: Uart<B::BytePort>,
 }
 
-impl Board {
+impl<B: Board> Parts<B> {
     /// Starts the board; once, nothing the second time.
     #[must_use]
     pub fn take() -> Option<Self> {
         let peripherals = cortex_m::Peripherals::take()?;
         interrupt::disable();
-        // SAFETY: `Peripherals::take` succeeds once, so this is the first use of the devices.
-        unsafe { drivers::power_on() };
-        // SAFETY: as above, these are the only owners of the two devices.
-        let (ethernet, uart) = unsafe { (Ethernet::new(), Uart::new()) };
-        for number in drivers::INTERRUPTS {
+        // SAFETY: `Peripherals::take` succeeds once, so this is the only use of the devices.
+        let (frames, bytes) = unsafe { B::start() };
+        for &number in B::INTERRUPTS {
             // SAFETY: interrupts are disabled and stay so, hence no critical section can be broken
             // by this.
             unsafe { NVIC::unmask(Interrupt(number)) };
         }
+        let (ethernet, uart) = (Ethernet::new(frames), Uart::new(bytes));
         Some(Self { clock: Clock::new(peripherals.SYST), ethernet, uart })
     }
 }
@@ -77,12 +88,12 @@ impl Board {
 /// is something to do.
 ///
 /// It may return earlier; the main loop then finds nothing to do and sleeps again.
-pub fn sleep(
-    clock: &mut Clock,
+pub fn sleep<B: Board>(
+    clock: &mut Clock<B>,
     deadline: Option<Instant>,
     is_ready: impl FnOnce() -> bool,
 ) -> bool {
-    for number in drivers::INTERRUPTS {
+    for &number in B::INTERRUPTS {
         NVIC::unpend(Interrupt(number));
     }
     SCB::clear_pendst();

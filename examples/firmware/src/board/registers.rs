@@ -4,7 +4,7 @@ use core::ptr;
 
 /// A block of registers of 32 bits.
 #[derive(Debug)]
-pub(crate) struct Registers {
+pub struct Registers {
     base: usize,
 }
 
@@ -15,12 +15,14 @@ impl Registers {
     ///
     /// From `base` on must lie a device's block of 4 KiB, which the caller owns, and whose
     /// registers do nothing to the program's own memory.
-    pub(crate) const unsafe fn new(base: usize) -> Self {
+    #[must_use]
+    pub const unsafe fn new(base: usize) -> Self {
         Self { base }
     }
 
     /// Reads a register.
-    pub(crate) fn read(&self, offset: usize) -> u32 {
+    #[must_use]
+    pub fn read(&self, offset: usize) -> u32 {
         debug_assert!(
             offset < 0x1000 && offset.is_multiple_of(4),
             "a register lies within its block"
@@ -31,7 +33,7 @@ impl Registers {
     }
 
     /// Writes a register.
-    pub(crate) fn write(&self, offset: usize, value: u32) {
+    pub fn write(&self, offset: usize, value: u32) {
         debug_assert!(
             offset < 0x1000 && offset.is_multiple_of(4),
             "a register lies within its block"

@@ -15,7 +15,14 @@ const RECORD: usize = 16;
 /// The seconds for which an answer may be kept.
 const TIME_TO_LIVE: u32 = 60;
 const TYPE_A: u16 = 1;
+/// Records of any type: the answer has those of the table (RFC 8482, section 4.1).
+const TYPE_ANY: u16 = 255;
+/// Whole zones, which are not given away.
+const TYPE_IXFR: u16 = 251;
+const TYPE_AXFR: u16 = 252;
 const CLASS_IN: u16 = 1;
+/// The bit of the third byte that says that an answer is cut.
+const TRUNCATED: u8 = 2;
 /// The longest name, in its form on the wire.
 const NAME_MAX: usize = 255;
 /// The longest part of a name.
@@ -37,8 +44,6 @@ pub(super) enum Code {
 pub(super) struct Question<'q> {
     /// The parts of the name, each behind its length, without the empty one at the end.
     name: &'q [u8],
-    /// The bytes of the question.
-    len: usize,
     record: u16,
 }
 
@@ -68,7 +73,10 @@ impl<'q> Question<'q> {
             return Err(Some(Code::Refused));
         }
         let record = u16::from_be_bytes([t1, t2]);
-        Ok(Self { name, len: name.len() + 1 + 4, record })
+        if matches!(record, TYPE_IXFR | TYPE_AXFR) {
+            return Err(Some(Code::Refused));
+        }
+        Ok(Self { name, record })
     }
 
     /// Returns whether the table has the name.
@@ -114,10 +122,9 @@ pub(super) fn answer(
     reply: &mut [u8],
 ) -> usize {
     let code = if question.is_in(table) { Code::Success } else { Code::NoSuchName };
-    let mut len = head(query, HEAD + question.len, code, reply);
-    reply[5] = 1;
+    let mut len = refuse(query, code, reply);
     let (mut count, mut is_cut) = (0_u16, false);
-    if question.record == TYPE_A {
+    if matches!(question.record, TYPE_A | TYPE_ANY) {
         for &(_, address) in table.iter().filter(|(name, _)| question.asks_for(name)) {
             let Some(place) = reply.get_mut(len..len + RECORD) else {
                 is_cut = true;
@@ -129,22 +136,34 @@ pub(super) fn answer(
         }
     }
     reply[6..8].copy_from_slice(&count.to_be_bytes());
-    reply[2] |= u8::from(is_cut) << 1;
+    reply[2] |= if is_cut { TRUNCATED } else { 0 };
     len
 }
 
-/// Writes an answer without a question, and returns its length: that of the head.
-pub(super) fn refuse(query: &[u8], code: Code, reply: &mut [u8]) -> usize {
-    head(query, HEAD, code, reply)
+/// Writes an answer that says that it is cut: the client asks again over TCP. Returns its length.
+pub(super) fn cut(whole: &[u8], reply: &mut [u8]) -> usize {
+    let len = with_question(whole, reply);
+    reply[2] |= TRUNCATED;
+    len
 }
 
-/// Writes the head, and the first `len` bytes of the query behind it. All counts are 0.
-fn head(query: &[u8], len: usize, code: Code, reply: &mut [u8]) -> usize {
-    reply[..len].copy_from_slice(&query[..len]);
+/// Writes an answer without records, and returns its length.
+pub(super) fn refuse(query: &[u8], code: Code, reply: &mut [u8]) -> usize {
+    let len = with_question(query, reply);
     // A response with authority, to the same operation; recursion as it was desired.
     reply[2] = query[2] & 0x79 | 0x84;
     reply[3] = code as u8;
+    len
+}
+
+/// Writes the head of a message, which has one, and its question if there is one that can be read.
+fn with_question(message: &[u8], reply: &mut [u8]) -> usize {
+    let question = name(&message[HEAD..]).map_or(0, |name| name.len() + 1 + 4);
+    let is_there = question > 0 && message.len() >= HEAD + question && message[4..6] == [0, 1];
+    let len = if is_there { HEAD + question } else { HEAD };
+    reply[..len].copy_from_slice(&message[..len]);
     reply[4..HEAD].fill(0);
+    reply[5] = u8::from(is_there);
     len
 }
 

@@ -3,40 +3,40 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `mod.rs` | the two services |
+//! | `mod.rs` | the service over UDP |
+//! | `stream.rs` | the service over TCP |
 //! | `message.rs` | reads queries, writes answers |
 //! | `pending.rs` | the queries that a resolver was asked, their retransmissions |
 
 mod message;
 mod pending;
+mod stream;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use selkie_core::datagrams::{DatagramService, DatagramSocket, Message};
-use selkie_core::{Peer, Service};
 
 pub use message::DNS_MESSAGE_MAX;
-use message::{Code, Question, answer, refuse};
+use message::{Code, Question, answer, cut, refuse};
 pub use pending::PendingQuery;
 use pending::{Pending, Retry};
+pub use stream::{DnsOverTcp, DnsStream, DnsStreamCounters};
 
 /// The name and the address of a host. A name with several addresses has several entries.
 pub type HostEntry<'t> = (&'t str, Ipv4Addr);
 
 /// The longest answer over UDP to a client that announces no more.
 const UDP_MAX: usize = 512;
-/// The time for a query over TCP to come, from its first byte on.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The bytes of a length before a message over TCP.
-const PREFIX: usize = 2;
-
 /// Figures of a [`Dns`] since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DnsCounters {
     /// Queries that were answered from the table, also with "no such name".
     pub answered: u64,
+    /// Queries that were answered with an error, as they are malformed, or ask
+    /// for records of other kinds.
+    pub refused: u64,
     /// Queries that the resolver was asked.
     pub forwarded: u64,
     /// Queries that the resolver was asked again.
@@ -67,9 +67,23 @@ impl<'t, A: Copy + PartialEq> Dns<'t, A> {
         pending: &'t mut [PendingQuery<A>],
         seed: u64,
     ) -> Self {
-        let counters =
-            DnsCounters { answered: 0, forwarded: 0, retransmitted: 0, failed: 0, ignored: 0 };
+        let counters = DnsCounters {
+            answered: 0,
+            refused: 0,
+            forwarded: 0,
+            retransmitted: 0,
+            failed: 0,
+            ignored: 0,
+        };
         Self { table, upstream, pending: Pending::new(pending, seed), counters }
+    }
+
+    /// Sets the time after which the resolver is asked again: 500 ms if not called. It doubles each
+    /// time, and after the fourth the client is told that there is no answer.
+    #[must_use]
+    pub const fn first_retry(mut self, first_retry: Duration) -> Self {
+        self.pending.set_first_retry(first_retry);
+        self
     }
 
     /// Returns the counts since the start.
@@ -79,14 +93,21 @@ impl<'t, A: Copy + PartialEq> Dns<'t, A> {
     }
 
     /// Passes an answer of the resolver on to the client that asked.
-    fn pass_on(&mut self, socket: &mut DatagramSocket<'_, A>, bytes: &[u8]) {
+    fn pass_on(&mut self, socket: &mut DatagramSocket<'_, A>, message: &Message<'_, A>) {
+        let bytes = message.bytes;
         let Some((client, id)) = self.pending.finish(bytes) else {
             self.counters.ignored += 1;
             return;
         };
         let mut reply = [0; DNS_MESSAGE_MAX];
-        let Some(reply) = reply.get_mut(..bytes.len()) else { return };
-        reply.copy_from_slice(bytes);
+        let whole = reply.get_mut(..bytes.len()).filter(|_| !message.is_truncated);
+        let len = if let Some(whole) = whole {
+            whole.copy_from_slice(bytes);
+            bytes.len()
+        } else {
+            cut(bytes, &mut reply)
+        };
+        let reply = &mut reply[..len];
         reply[..2].copy_from_slice(&id.to_be_bytes());
         // An answer that finds no room is lost, and the client asks again.
         let _ = socket.send_to(reply, &client);
@@ -125,7 +146,7 @@ impl<A: Copy + PartialEq> DatagramService<A> for Dns<'_, A> {
             return;
         };
         if self.upstream == Some(sender) {
-            return self.pass_on(socket, message.bytes);
+            return self.pass_on(socket, &message);
         }
         let mut reply = [0; UDP_MAX];
         let question = match Question::parse(message.bytes) {
@@ -137,7 +158,12 @@ impl<A: Copy + PartialEq> DatagramService<A> for Dns<'_, A> {
                 return self.forward(socket, message.bytes, sender, upstream);
             }
             (Ok(question), _) => answer(message.bytes, &question, self.table, &mut reply),
-            (Err(Some(code)), _) => refuse(message.bytes, code, &mut reply),
+            (Err(Some(code)), _) => {
+                self.counters.refused += 1;
+                let len = refuse(message.bytes, code, &mut reply);
+                let _ = socket.send_to(&reply[..len], &sender);
+                return;
+            }
             // Never answered, so that two servers do not answer each other without end.
             (Err(None), _) => {
                 self.counters.ignored += 1;
@@ -166,61 +192,6 @@ impl<A: Copy + PartialEq> DatagramService<A> for Dns<'_, A> {
             }
         }
         self.arm(socket);
-    }
-}
-
-/// Answers over TCP, from the table alone: each message has its length in front. Queries may be
-/// pipelined.
-#[derive(Debug)]
-pub struct DnsOverTcp<'t> {
-    table: &'t [HostEntry<'t>],
-}
-
-impl<'t> DnsOverTcp<'t> {
-    /// Makes the service.
-    #[must_use]
-    pub const fn new(table: &'t [HostEntry<'t>]) -> Self {
-        Self { table }
-    }
-}
-
-impl Service for DnsOverTcp<'_> {
-    type Session = ();
-
-    fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
-        let mut taken = 0;
-        while let Some((length, rest)) = bytes[taken..].split_at_checked(PREFIX) {
-            let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-            let Some(query) = rest.get(..length) else { break };
-            let mut reply = [0; PREFIX + DNS_MESSAGE_MAX];
-            let room = &mut reply[PREFIX..];
-            let len = match Question::parse(query) {
-                Ok(question) => answer(query, &question, self.table, room),
-                Err(Some(code)) => refuse(query, code, room),
-                Err(None) => {
-                    peer.close();
-                    return bytes.len();
-                }
-            };
-            #[expect(clippy::cast_possible_truncation, reason = "the room is below 2^16 bytes")]
-            reply[..PREFIX].copy_from_slice(&(len as u16).to_be_bytes());
-            if peer.send(&reply[..PREFIX + len]).is_err() {
-                // Offered again once the client has taken what waits.
-                break;
-            }
-            taken += PREFIX + length;
-        }
-        match bytes.len() - taken {
-            0 => peer.cancel_timer(),
-            rest if rest == peer.received_max() => peer.close(),
-            _ if taken > 0 || bytes.len() < PREFIX => peer.set_timer(QUERY_TIMEOUT),
-            _ => {}
-        }
-        taken
-    }
-
-    fn timer_expired(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
-        peer.close();
     }
 }
 

@@ -6,7 +6,7 @@ use selkie_core::Instant;
 
 /// The longest query that is passed on.
 const QUERY_MAX: usize = 320;
-/// The time after which a query is repeated; it doubles each time.
+/// The time after which a query is repeated if no other is set; it doubles each time.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// Times that a resolver is asked.
 const TRIES: u8 = 4;
@@ -33,6 +33,7 @@ impl<A> PendingQuery<A> {
 pub(super) struct Pending<'t, A> {
     places: &'t mut [PendingQuery<A>],
     seed: u64,
+    first_retry: Duration,
 }
 
 /// The next step for a query without an answer.
@@ -47,7 +48,12 @@ pub(super) enum Retry<'p, A> {
 impl<'t, A: Copy> Pending<'t, A> {
     pub(super) const fn new(places: &'t mut [PendingQuery<A>], seed: u64) -> Self {
         // The generator stays at 0.
-        Self { places, seed: if seed == 0 { 1 } else { seed } }
+        Self { places, seed: if seed == 0 { 1 } else { seed }, first_retry: FIRST_RETRY }
+    }
+
+    /// Sets the time after which a query is repeated first.
+    pub(super) const fn set_first_retry(&mut self, first_retry: Duration) {
+        self.first_retry = first_retry;
     }
 
     /// Records a query of a client. Returns it with an identifier of its own, or `None` if it does
@@ -58,7 +64,7 @@ impl<'t, A: Copy> Pending<'t, A> {
         place.query.get_mut(..query.len())?.copy_from_slice(query);
         place.client = Some((client, u16::from_be_bytes([query[0], query[1]])));
         place.query[..2].copy_from_slice(&id.to_be_bytes());
-        (place.len, place.tries, place.deadline) = (query.len(), 1, now + FIRST_RETRY);
+        (place.len, place.tries, place.deadline) = (query.len(), 1, now + self.first_retry);
         Some(&place.query[..place.len])
     }
 
@@ -80,7 +86,7 @@ impl<'t, A: Copy> Pending<'t, A> {
         let place =
             self.places.iter_mut().find(|place| place.client.is_some() && place.deadline <= now)?;
         if place.tries < TRIES {
-            place.deadline = now + FIRST_RETRY * (1 << place.tries);
+            place.deadline = now + self.first_retry * (1 << place.tries);
             place.tries += 1;
             return Some(Retry::Ask(&place.query[..place.len]));
         }

@@ -5,6 +5,10 @@ use super::request::{BODY_MAX, Framing};
 
 /// The longest line of a chunk's size, extensions included, and of a trailer.
 const LINE_MAX: usize = 256;
+/// The longest trailers, together.
+const TRAILERS_MAX: u16 = 4096;
+/// The digits of a chunk's size.
+const DIGITS_MAX: usize = 16;
 
 /// The progress in reading a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +21,8 @@ pub(super) enum Body {
     Chunk(u64),
     /// The line end behind a chunk is to come.
     ChunkEnd,
-    /// Trailers are to come, up to an empty line.
-    Trailers,
+    /// Trailers are to come, of at most so many bytes, up to an empty line.
+    Trailers(u16),
 }
 
 /// The element at the front of the bytes that were received.
@@ -61,32 +65,33 @@ impl Body {
                 [b'\r'] => Ok(Piece::Incomplete),
                 _ => Err(Status::BadRequest),
             },
-            Self::Trailers => match bytes.iter().position(|&byte| byte == b'\n') {
-                Some(0) => Err(Status::BadRequest),
-                Some(1) if bytes[0] == b'\r' => Ok(Piece::End(2)),
-                Some(end) => Ok(Piece::Framing(end + 1)),
-                None if bytes.len() >= LINE_MAX => Err(Status::HeadTooLarge),
-                None => Ok(Piece::Incomplete),
-            },
+            Self::Trailers(left) => self.trailer(bytes, left),
         }
     }
 
     fn chunk_size<'b>(&mut self, bytes: &'b [u8], taken: u64) -> Result<Piece<'b>, Status> {
-        match httparse::parse_chunk_size(bytes) {
-            Ok(httparse::Status::Complete((len, 0))) => {
-                *self = Self::Trailers;
-                Ok(Piece::Framing(len))
-            }
-            Ok(httparse::Status::Complete((len, size))) => {
-                if taken.saturating_add(size) > BODY_MAX {
-                    return Err(Status::BodyTooLarge);
-                }
-                *self = Self::Chunk(size);
-                Ok(Piece::Framing(len))
-            }
-            Ok(httparse::Status::Partial) if bytes.len() < LINE_MAX => Ok(Piece::Incomplete),
-            _ => Err(Status::BadRequest),
+        let Some(line) = line(bytes)? else { return Ok(Piece::Incomplete) };
+        let size = size_of_chunk(line).ok_or(Status::BadRequest)?;
+        if taken.saturating_add(size) > BODY_MAX {
+            return Err(Status::BodyTooLarge);
         }
+        *self = if size == 0 { Self::Trailers(TRAILERS_MAX) } else { Self::Chunk(size) };
+        Ok(Piece::Framing(line.len() + 2))
+    }
+
+    fn trailer<'b>(&mut self, bytes: &'b [u8], left: u16) -> Result<Piece<'b>, Status> {
+        let Some(line) = line(bytes)? else { return Ok(Piece::Incomplete) };
+        let len = line.len() + 2;
+        if line.is_empty() {
+            return Ok(Piece::End(len));
+        }
+        let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+        if name.len() == line.len() || name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+            return Err(Status::BadRequest);
+        }
+        let rest = u16::try_from(len).ok().and_then(|len| left.checked_sub(len));
+        *self = Self::Trailers(rest.ok_or(Status::HeadTooLarge)?);
+        Ok(Piece::Framing(len))
     }
 
     /// Goes on behind `used` bytes of the body.
@@ -95,9 +100,32 @@ impl Body {
             Self::Length(left) => *self = Self::Length(left - used),
             Self::Chunk(left) if left == used => *self = Self::ChunkEnd,
             Self::Chunk(left) => *self = Self::Chunk(left - used),
-            Self::ChunkSize | Self::ChunkEnd | Self::Trailers => {}
+            Self::ChunkSize | Self::ChunkEnd | Self::Trailers(_) => {}
         }
     }
+}
+
+/// Returns the line at the front of `bytes`, without its end, or `None` if it is not complete. Only
+/// CR LF ends a line, and nothing else that others may take for an end is in it.
+fn line(bytes: &[u8]) -> Result<Option<&[u8]>, Status> {
+    let Some(end) = bytes.iter().take(LINE_MAX).position(|&byte| byte == b'\n') else {
+        return if bytes.len() < LINE_MAX { Ok(None) } else { Err(Status::HeadTooLarge) };
+    };
+    let line = bytes[..end].strip_suffix(b"\r").ok_or(Status::BadRequest)?;
+    let is_text = |&byte: &u8| byte == b'\t' || !byte.is_ascii_control();
+    if line.iter().all(is_text) { Ok(Some(line)) } else { Err(Status::BadRequest) }
+}
+
+/// Reads the size in front of a chunk: digits, then nothing or extensions.
+fn size_of_chunk(line: &[u8]) -> Option<u64> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    if !(1..=DIGITS_MAX).contains(&digits) {
+        return None;
+    }
+    let (digits, rest) = line.split_at(digits);
+    let is_size = matches!(rest.trim_ascii_start(), [] | [b';', ..]);
+    let text = core::str::from_utf8(digits).ok()?;
+    if is_size { u64::from_str_radix(text, 16).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -141,11 +169,33 @@ mod tests {
     #[test]
     fn what_is_no_chunk_is_refused() {
         let refused = |text: &[u8]| read(Framing::Chunked, text, text.len()).unwrap_err();
-        assert_eq!(refused(b"x\r\n"), Status::BadRequest);
-        assert_eq!(refused(b"1\r\nab\r\n"), Status::BadRequest);
+        let sizes = ["x", "", ";", " 3", "+3", "-1", "0x3", "3 4", "10000000000000000", "3;a\nb"];
+        for size in sizes {
+            let text = std::format!("{size}\r\nabc\r\n0\r\n\r\n");
+            assert_eq!(refused(text.as_bytes()), Status::BadRequest, "{size:?}");
+        }
+        for text in ["3\nabc\r\n0\r\n\r\n", "3\r\nabc\n0\r\n\r\n", "1\r\nab\r\n"] {
+            assert_eq!(refused(text.as_bytes()), Status::BadRequest, "{text:?}");
+        }
         assert_eq!(refused(b"fffffff\r\n"), Status::BodyTooLarge);
-        assert_eq!(refused(&[b'1'; 300]), Status::BadRequest);
-        let trailer = [&b"0\r\n"[..], &[b'a'; 300]].concat();
-        assert_eq!(refused(&trailer), Status::HeadTooLarge);
+        assert_eq!(refused(b"FFFFFFFFFFFFFFFF\r\n"), Status::BodyTooLarge);
+        assert_eq!(refused(&[b'1'; 300]), Status::HeadTooLarge);
+        assert_eq!(refused(&[&b"1;"[..], &[b'a'; 300], b"\r\n"].concat()), Status::HeadTooLarge);
+    }
+
+    #[test]
+    fn trailers_are_lines_of_fields_and_have_a_limit() {
+        let read = |trailers: &str| {
+            let text = std::format!("0\r\n{trailers}\r\n");
+            read(Framing::Chunked, text.as_bytes(), 7).map(|(body, _)| body)
+        };
+        assert_eq!(read("A: b\r\nC:\r\n"), Ok(Vec::new()));
+        for bad in
+            ["\n", "A: b\n", ": b\r\n", "A b\r\n", "A : b\r\n", "A: \0\r\n", "A: b\rC: d\r\n"]
+        {
+            assert_eq!(read(bad), Err(Status::BadRequest), "{bad:?}");
+        }
+        assert_eq!(read(&"A: b\r\n".repeat(1000)), Err(Status::HeadTooLarge));
+        assert_eq!(read(&"a".repeat(300)), Err(Status::HeadTooLarge));
     }
 }

@@ -64,7 +64,7 @@ impl Status {
             Self::OnlyPost => b"use POST\n",
             Self::TimedOut => b"the request did not come in time\n",
             Self::BodyTooLarge => b"the body is longer than 64 MiB\n",
-            Self::HeadTooLarge => b"the head is too long, or has more than 32 fields\n",
+            Self::HeadTooLarge => b"the head or a line is too long, or has more than 32 fields\n",
             Self::NotImplemented => b"the only transfer coding here is chunked\n",
             Self::Draining => b"draining\n",
             Self::VersionUnsupported => b"use HTTP/1.1 or HTTP/1.0\n",
@@ -79,6 +79,36 @@ pub(super) enum Length {
     Chunked,
 }
 
+/// The state of the connection after a reply, as its head says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Persistence {
+    /// It goes on, as HTTP/1.1 does without a word.
+    Implied,
+    /// It goes on, which a client of HTTP/1.0 has to be told.
+    KeepAlive,
+    /// It is closed.
+    Close,
+}
+
+impl Persistence {
+    /// Returns what to say to a client, which knows HTTP/1.1 or not.
+    pub(super) const fn new(goes_on: bool, is_1_1: bool) -> Self {
+        match (goes_on, is_1_1) {
+            (true, true) => Self::Implied,
+            (true, false) => Self::KeepAlive,
+            (false, _) => Self::Close,
+        }
+    }
+
+    const fn line(self) -> &'static [u8] {
+        match self {
+            Self::Implied => b"\r\n\r\n",
+            Self::KeepAlive => b"\r\nConnection: keep-alive\r\n\r\n",
+            Self::Close => b"\r\nConnection: close\r\n\r\n",
+        }
+    }
+}
+
 /// Adds the head of a reply.
 pub(super) fn add_head(
     output: &mut OutputBuffer,
@@ -86,7 +116,7 @@ pub(super) fn add_head(
     date: &mut DateLine,
     status: Status,
     length: Length,
-    keep_alive: bool,
+    persistence: Persistence,
 ) -> Result<(), SendError> {
     output.add(peer, status.line())?;
     output.add(peer, date.line())?;
@@ -99,5 +129,5 @@ pub(super) fn add_head(
             output.add(peer, b"Content-Type: text/plain\r\nTransfer-Encoding: chunked")?;
         }
     }
-    output.add(peer, if keep_alive { b"\r\n\r\n" } else { b"\r\nConnection: close\r\n\r\n" })
+    output.add(peer, persistence.line())
 }

@@ -67,11 +67,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Status> {
     let version_1_1 = request.version == Some(1);
     let fields = Fields::read(request.headers)?;
     // RFC 9112, section 3.2: a request of HTTP/1.1 names its host once.
-    if version_1_1 && fields.hosts != 1 {
+    if fields.hosts > 1 || version_1_1 && fields.hosts == 0 {
         return Err(Status::BadRequest);
     }
     let head = Head {
-        route: route(method, path),
+        route: route(method, path_of(method, path).ok_or(Status::BadRequest)?),
         framing: fields.framing(version_1_1)?,
         omits_body: method == "HEAD",
         keep_alive: if version_1_1 { !fields.close } else { fields.keep_alive },
@@ -79,6 +79,34 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Status> {
         expects_continue: fields.expects_continue && version_1_1,
     };
     Ok(Some((head, len)))
+}
+
+/// Returns the path of a target (RFC 9112, section 3.2), or `None` if it is no target.
+fn path_of<'t>(method: &str, target: &'t str) -> Option<&'t str> {
+    let is_whole = match target.as_bytes() {
+        [b'/', ..] => true,
+        b"*" => method == "OPTIONS",
+        _ => method == "CONNECT",
+    };
+    if target.contains('#') {
+        return None; // It would not be sent by a client.
+    }
+    if is_whole {
+        return Some(target);
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let is_target = !host.is_empty() && is_host(host);
+    is_target.then_some(if path.starts_with('/') { path } else { "/" })
+}
+
+/// Returns whether `text` can be a host and a port; it may be empty.
+fn is_host(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte))
 }
 
 /// Returns what a method and a path ask for.
@@ -91,7 +119,8 @@ fn route(method: &str, path: &str) -> Route {
         "/echo" => Route::Refused(Status::OnlyPost),
         "/ready" if reads => Route::Ready,
         "/metrics" if reads => Route::Metrics,
-        "/" | "/ready" | "/metrics" => Route::Refused(Status::OnlyGet),
+        "/" | "/ready" | "/metrics" | "*" => Route::Refused(Status::OnlyGet),
+        _ if method == "CONNECT" => Route::Refused(Status::OnlyGet),
         _ => match path.strip_prefix("/bytes/").and_then(decimal) {
             Some(count) if reads => Route::Bytes(count),
             Some(_) => Route::Refused(Status::OnlyGet),
@@ -103,6 +132,11 @@ fn route(method: &str, path: &str) -> Route {
 /// Reads a number of digits alone: `str::parse` would take a sign.
 fn decimal(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// Removes what may be around a value: no other kind of space is, or a proxy may read it otherwise.
+fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
 }
 
 /// The header fields that decide what happens to a request.
@@ -123,9 +157,12 @@ impl Fields {
         for header in headers {
             let name = header.name;
             // Most fields decide nothing, so their values are not looked at.
-            let value = || core::str::from_utf8(header.value).unwrap_or_default().trim();
+            let value = || trim(core::str::from_utf8(header.value).unwrap_or("\0"));
             if name.eq_ignore_ascii_case("host") {
                 fields.hosts += 1;
+                if !is_host(value()) {
+                    return Err(Status::BadRequest);
+                }
             } else if name.eq_ignore_ascii_case("content-length") {
                 // Two lengths are how requests are smuggled past a proxy.
                 let value = value();
@@ -141,8 +178,7 @@ impl Fields {
                 fields.chunked = true;
             } else if name.eq_ignore_ascii_case("connection") {
                 let value = value();
-                let has =
-                    |word| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word));
+                let has = |word| value.split(',').any(|part| trim(part).eq_ignore_ascii_case(word));
                 fields.close |= has("close");
                 fields.keep_alive |= has("keep-alive");
             } else if name.eq_ignore_ascii_case("expect") {
@@ -202,6 +238,16 @@ mod tests {
         assert_eq!(route_of("POST /echo"), Route::Echo);
         assert_eq!(route_of("GET /echo"), Route::Refused(Status::OnlyPost));
         assert_eq!(route_of("POST /"), Route::Refused(Status::OnlyGet));
+        assert_eq!(route_of("GET http://x:80/bytes/17?q"), Route::Bytes(17));
+        assert_eq!(route_of("GET HTTP://x"), Route::Index);
+        assert_eq!(route_of("GET http://x?q"), Route::Index);
+        for line in ["OPTIONS *", "OPTIONS /", "CONNECT x:80", "get /"] {
+            assert_eq!(route_of(line), Route::Refused(Status::OnlyGet), "{line}");
+        }
+        for target in ["x", "*", "http://", "http:///", "http://a@b/", "ftp://x/", "/#a", "//#"] {
+            let text = std::format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+            assert_eq!(head(&text), Err(Status::BadRequest), "{target}");
+        }
         assert_eq!(route_of("GET /bytes/+1"), Route::Refused(Status::NotFound));
         assert_eq!(route_of("GET /bytes/99999999999999999999"), Route::Refused(Status::NotFound));
     }
@@ -215,10 +261,24 @@ mod tests {
         let with = |line: &str| std::format!("POST /echo HTTP/1.1\r\nHost: x\r\n{line}\r\n\r\n");
         let lengths = "Content-Length: 1\r\nContent-Length: 1";
         assert_eq!(refused(&with(lengths)), Status::BadRequest);
-        assert_eq!(refused(&with("Content-Length: -1")), Status::BadRequest);
+        for length in ["-1", "+1", "0x1", "1_0", "1, 1", "", "\u{a0}1", "18446744073709551616"] {
+            let line = std::format!("Content-Length: {length}");
+            assert_eq!(refused(&with(&line)), Status::BadRequest, "{length:?}");
+        }
         let both = "Content-Length: 1\r\nTransfer-Encoding: chunked";
         assert_eq!(refused(&with(both)), Status::BadRequest);
-        assert_eq!(refused(&with("Transfer-Encoding: gzip")), Status::NotImplemented);
+        for coding in ["gzip", "gzip, chunked", "chunked, chunked", "xchunked", "\u{a0}chunked", ""]
+        {
+            let line = std::format!("Transfer-Encoding: {coding}");
+            assert_eq!(refused(&with(&line)), Status::NotImplemented, "{coding:?}");
+        }
+        for line in ["Host: y", "A: b\r\n c", "A : b", ": b", "A", "A: \0", "A: b\rC: d"] {
+            assert_eq!(refused(&with(line)), Status::BadRequest, "{line:?}");
+        }
+        for host in ["a b", "a/b", "a@b", "a\u{e9}"] {
+            let text = std::format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            assert_eq!(refused(&text), Status::BadRequest, "{host:?}");
+        }
         assert_eq!(refused(&with("Content-Length: 99999999999")), Status::BodyTooLarge);
         assert_eq!(refused(&with(&"A: b\r\n".repeat(40))), Status::HeadTooLarge);
     }

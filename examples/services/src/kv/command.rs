@@ -12,7 +12,27 @@ pub(super) const OK: &[u8] = b"+OK\r\n";
 const NULL: &[u8] = b"$-1\r\n";
 const SYNTAX: &[u8] = b"-ERR syntax error\r\n";
 const NOT_A_NUMBER: &[u8] = b"-ERR value is not an integer or out of range\r\n";
-const UNKNOWN: &[u8] = b"-ERR unknown command or wrong number of arguments\r\n";
+const UNKNOWN: &[u8] = b"-ERR unknown command\r\n";
+const WRONG_NUMBER: &[u8] = b"-ERR wrong number of arguments for this command\r\n";
+const INVALID_SET: &[u8] = b"-ERR invalid expire time in 'set' command\r\n";
+const INVALID_EXPIRE: &[u8] = b"-ERR invalid expire time in 'expire' command\r\n";
+/// The commands whose number of arguments is limited.
+const NAMES: [&[u8]; 14] = [
+    b"GET",
+    b"SET",
+    b"PING",
+    b"ECHO",
+    b"DEL",
+    b"EXISTS",
+    b"INCR",
+    b"DECR",
+    b"MGET",
+    b"EXPIRE",
+    b"TTL",
+    b"DBSIZE",
+    b"FLUSHALL",
+    b"QUIT",
+];
 const KEY_TOO_LONG: &[u8] = b"-ERR the key is too long\r\n";
 const VALUE_TOO_LONG: &[u8] = b"-ERR the value is too long\r\n";
 
@@ -93,6 +113,7 @@ impl<'b> Command<'b> {
             (b"DBSIZE", []) => Self::Size,
             (b"FLUSHALL", []) => Self::Clear,
             (b"QUIT", []) => Self::Quit,
+            (name, _) if NAMES.contains(&name) => Self::Fixed(WRONG_NUMBER),
             _ => Self::Fixed(UNKNOWN),
         }
     }
@@ -146,13 +167,14 @@ impl SetOptions {
             let is = |name: &[u8]| options.first().is_some_and(|o| o.eq_ignore_ascii_case(name));
             let used = if options.is_empty() {
                 return Ok(parsed);
-            } else if is(b"NX") || is(b"XX") {
+            } else if parsed.only_if.is_none() && (is(b"NX") || is(b"XX")) {
                 parsed.only_if = Some(is(b"XX"));
                 1
-            } else if is(b"EX") || is(b"PX") {
-                let amount = options.get(1).and_then(|text| number(text)).ok_or(NOT_A_NUMBER)?;
+            } else if parsed.expires.is_none() && (is(b"EX") || is(b"PX")) {
+                let amount = options.get(1).ok_or(SYNTAX)?;
+                let amount = number(amount).ok_or(NOT_A_NUMBER)?;
                 let amount = u64::try_from(amount).ok().filter(|&amount| amount > 0);
-                let amount = amount.ok_or(&b"-ERR invalid expire time in 'set' command\r\n"[..])?;
+                let amount = amount.ok_or(INVALID_SET)?;
                 let unit = if is(b"EX") { Duration::from_secs } else { Duration::from_millis };
                 parsed.expires = Some(unit(amount));
                 2
@@ -164,9 +186,20 @@ impl SetOptions {
     }
 }
 
-/// Reads a decimal number.
+/// Reads a decimal number in the one way to write it: without `+`, `-0` and zeros in front.
 fn number(text: &[u8]) -> Option<i64> {
-    core::str::from_utf8(text).ok()?.parse().ok()
+    match text {
+        [b'1'..=b'9', ..] | [b'-', b'1'..=b'9', ..] | b"0" => {
+            core::str::from_utf8(text).ok()?.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// Returns the time that is so long after `now`, or `None` if it cannot be told.
+fn deadline(now: Instant, after: Duration) -> Option<Instant> {
+    let deadline = now.saturating_add(after);
+    (deadline.saturating_since(now) == after).then_some(deadline)
 }
 
 impl Action<'_> {
@@ -223,7 +256,13 @@ fn set<const KEY: usize, const VALUE: usize>(
             return output.fixed(NULL);
         }
     }
-    let expires = options.expires.map_or(Instant::ZERO, |after| output.now() + after);
+    let expires = match options.expires {
+        None => Instant::ZERO,
+        Some(after) => match deadline(output.now(), after) {
+            Some(expires) => expires,
+            None => return output.fixed(INVALID_SET),
+        },
+    };
     let stored = store.set(key, value, expires, || output.now());
     output.fixed(reply_to(stored))
 }
@@ -269,7 +308,10 @@ fn expire<const KEY: usize, const VALUE: usize>(
 ) -> Result<(), SendError> {
     let now = output.now();
     let found = match u64::try_from(seconds) {
-        Ok(seconds @ 1..) => store.set_expiry(key, now + Duration::from_secs(seconds), now),
+        Ok(seconds @ 1..) => match deadline(now, Duration::from_secs(seconds)) {
+            Some(expires) => store.set_expiry(key, expires, now),
+            None => return output.fixed(INVALID_EXPIRE),
+        },
         // Redis removes the key at once.
         _ => store.remove(key, || now),
     };

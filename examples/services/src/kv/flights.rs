@@ -83,6 +83,8 @@ pub struct Chain {
     pub(super) held: Held,
     /// Set if the connection is to be closed after the last reply.
     pub(super) is_ending: bool,
+    /// Set if the client has ended its stream, and bytes of it are left.
+    pub(super) has_ended: bool,
     next_waiting: u32,
     is_touched: bool,
     next_touched: u32,
@@ -99,6 +101,7 @@ impl Chain {
         reserved: 0,
         held: Held::No,
         is_ending: false,
+        has_ended: false,
         next_waiting: NONE,
         is_touched: false,
         next_touched: NONE,

@@ -27,11 +27,15 @@ pub(super) trait Output {
 #[derive(Debug)]
 pub(super) struct Replies {
     output: OutputBuffer,
+    /// Connections that were closed since they sent no request.
+    pub(super) malformed: u64,
+    /// Connections whose client ended its stream within a request.
+    pub(super) cut_off: u64,
 }
 
 impl Replies {
     pub(super) const fn new() -> Self {
-        Self { output: OutputBuffer::new() }
+        Self { output: OutputBuffer::new(), malformed: 0, cut_off: 0 }
     }
 
     /// Begins to gather for a connection that takes `room` bytes.

@@ -39,6 +39,10 @@ pub(super) enum Malformed {
     ByteString,
     /// There are more arguments than [`ARGUMENTS_MAX`].
     TooManyArguments,
+    /// The request never fits into an inbox.
+    TooLarge,
+    /// It is a request of HTTP: a browser may be led to send such, with commands in its body.
+    Http,
 }
 
 impl Malformed {
@@ -48,20 +52,40 @@ impl Malformed {
             Self::Length => b"-ERR Protocol error: invalid length\r\n",
             Self::ByteString => b"-ERR Protocol error: expected a byte string\r\n",
             Self::TooManyArguments => b"-ERR Protocol error: more than 32 arguments\r\n",
+            Self::TooLarge => b"-ERR Protocol error: the request is too large\r\n",
+            Self::Http => b"-ERR Protocol error: this is no HTTP server\r\n",
         }
     }
 }
 
 /// Reads the first request of `bytes`. Returns it and its length, or `None` if it is not complete.
-pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Malformed> {
-    let mut request = Request::new();
-    if bytes.first() != Some(&b'*') {
-        let Some(line) = line(bytes, 0) else { return Ok(None) };
-        for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
-            request.push(word)?;
-        }
-        return Ok(Some((request, line.len() + 1)));
+/// It has at most `max` bytes.
+#[inline]
+pub(super) fn parse(bytes: &[u8], max: usize) -> Result<Option<(Request<'_>, usize)>, Malformed> {
+    let parsed = if bytes.first() == Some(&b'*') { array(bytes, max)? } else { inline(bytes)? };
+    if parsed.is_none() && bytes.len() >= max {
+        return Err(Malformed::TooLarge);
     }
+    Ok(parsed)
+}
+
+/// Reads a request that is a line.
+fn inline(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Malformed> {
+    let mut request = Request::new();
+    let Some(line) = line(bytes, 0) else { return Ok(None) };
+    for word in line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()) {
+        request.push(word)?;
+    }
+    let name = request.arguments().first().copied().unwrap_or_default();
+    if name.eq_ignore_ascii_case(b"POST") || name.eq_ignore_ascii_case(b"Host:") {
+        return Err(Malformed::Http);
+    }
+    Ok(Some((request, line.len() + 1)))
+}
+
+/// Reads a request that is an array of byte strings.
+fn array(bytes: &[u8], max: usize) -> Result<Option<(Request<'_>, usize)>, Malformed> {
+    let mut request = Request::new();
     let Some((count, mut at)) = number(bytes, 1)? else { return Ok(None) };
     if count > ARGUMENTS_MAX {
         return Err(Malformed::TooManyArguments);
@@ -74,6 +98,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request<'_>, usize)>, Malfor
         }
         let Some((len, start)) = number(bytes, at + 1)? else { return Ok(None) };
         let end = start.saturating_add(len);
+        if end.saturating_add(2) > max {
+            // Said at once, not after all that fits.
+            return Err(Malformed::TooLarge);
+        }
         let Some(argument) = bytes.get(start..end) else { return Ok(None) };
         match bytes.get(end..end.saturating_add(2)) {
             Some(b"\r\n") => request.push(argument)?,
@@ -118,37 +146,44 @@ fn number(bytes: &[u8], start: usize) -> Result<Option<(usize, usize)>, Malforme
 mod tests {
     use super::*;
 
+    const MAX: usize = 1000;
     const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\n\r\n\r\n";
 
     #[test]
     fn an_array_of_byte_strings_is_a_request_once_it_is_complete() {
         for len in 0..SET.len() {
-            assert!(parse(&SET[..len]).unwrap().is_none(), "{len} bytes are not enough");
+            assert!(parse(&SET[..len], MAX).unwrap().is_none(), "{len} bytes are not enough");
         }
         let mut bytes = std::vec::Vec::from(SET);
         bytes.extend(b"*1\r\n");
-        let (request, len) = parse(&bytes).unwrap().unwrap();
+        let (request, len) = parse(&bytes, MAX).unwrap().unwrap();
         assert_eq!(request.arguments(), [&b"SET"[..], b"k", b"\r\n"]);
         assert_eq!(len, SET.len());
     }
 
     #[test]
     fn a_line_is_a_request() {
-        let (request, len) = parse(b" get  key\r\nrest").unwrap().unwrap();
+        let (request, len) = parse(b" get  key\r\nrest", MAX).unwrap().unwrap();
         assert_eq!(request.arguments(), [&b"get"[..], b"key"]);
         assert_eq!(len, 11);
-        assert!(parse(b"\r\n").unwrap().unwrap().0.arguments().is_empty());
-        assert!(parse(b"get key").unwrap().is_none());
+        assert!(parse(b"\r\n", MAX).unwrap().unwrap().0.arguments().is_empty());
+        assert!(parse(b"get key", MAX).unwrap().is_none());
     }
 
     #[test]
     fn what_is_no_request_says_why() {
-        let refused = |bytes: &[u8]| parse(bytes).err();
+        let refused = |bytes: &[u8]| parse(bytes, MAX).err();
         assert_eq!(refused(b"*x\r\n"), Some(Malformed::Length));
         assert_eq!(refused(b"*-1\r\n"), Some(Malformed::Length));
         assert_eq!(refused(b"*1\r\n$12345678901\r\n"), Some(Malformed::Length));
         assert_eq!(refused(b"*1\r\n+OK\r\n"), Some(Malformed::ByteString));
         assert_eq!(refused(b"*1\r\n$1\r\nabc"), Some(Malformed::ByteString));
         assert_eq!(refused(b"*33\r\n"), Some(Malformed::TooManyArguments));
+        assert_eq!(refused(b"*1\r\n$-1\r\n"), Some(Malformed::Length));
+        assert_eq!(refused(b"*1\r\n*1\r\n"), Some(Malformed::ByteString));
+        assert_eq!(refused(b"*1\r\n$990\r\n"), Some(Malformed::TooLarge));
+        assert_eq!(refused(&[b'x'; MAX]), Some(Malformed::TooLarge));
+        assert_eq!(refused(b"POST / HTTP/1.1\r\n"), Some(Malformed::Http));
+        assert_eq!(refused(b"host: x\r\n"), Some(Malformed::Http));
     }
 }

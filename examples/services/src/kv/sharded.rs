@@ -10,7 +10,7 @@ use super::parcel::{Parcel, Reply, Task};
 use super::replies::{Output, Replies, SHORT, ToPeer};
 use super::request::{self, ARGUMENTS_MAX};
 use super::store::{Store, hash};
-use super::{REPLY_TOO_LARGE, TOO_LARGE, refuse};
+use super::{REPLY_TOO_LARGE, refuse};
 
 const ENDED: &[u8] = b"-ERR the shard of this key has ended\r\n";
 
@@ -24,8 +24,8 @@ const ENDED: &[u8] = b"-ERR the shard of this key has ended\r\n";
 /// more requests until one is back, so nothing is lost.
 #[derive(Debug)]
 pub struct ShardedKv<'a, P, const KEY: usize, const VALUE: usize> {
-    store: Store<'a, KEY, VALUE>,
-    replies: Replies,
+    pub(super) store: Store<'a, KEY, VALUE>,
+    pub(super) replies: Replies,
     flights: Flights<'a, KEY, VALUE>,
     post: P,
     /// The same for all shards.
@@ -119,9 +119,11 @@ where
                 (stop, _) => break stop,
             }
         };
-        if stop == Next::Incomplete && taken == 0 && bytes.len() >= peer.received_max() {
-            refuse(&mut self.replies, peer, TOO_LARGE)?;
-            return Ok(bytes.len());
+        let has_ended = self.flights.chain(connection).has_ended;
+        if stop == Next::Incomplete && has_ended && taken < bytes.len() {
+            // The rest of the request never comes.
+            self.replies.cut_off += 1;
+            taken = bytes.len();
         }
         let held = if let Next::Hold(held) = stop { held } else { Held::No };
         if held == Held::UntilFree {
@@ -140,7 +142,7 @@ where
 
     /// Takes one request. Returns its length too.
     fn take_next(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> Result<(Next, usize), SendError> {
-        match request::parse(bytes) {
+        match request::parse(bytes, peer.received_max()) {
             Ok(Some((request, len))) => {
                 let arguments = request.arguments();
                 let command = Command::parse(arguments);
@@ -376,6 +378,10 @@ where
     fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut (), untaken: usize) {
         let chain = self.flights.chain_mut(peer.token().index());
         if untaken > 0 {
+            chain.has_ended = true;
+            if chain.held == Held::No {
+                peer.resume_reading();
+            }
             return;
         }
         if chain.is_empty() {

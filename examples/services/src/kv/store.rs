@@ -59,6 +59,8 @@ pub struct Store<'a, const KEY: usize, const VALUE: usize> {
     entries: &'a mut [Entry<KEY, VALUE>],
     seed: u64,
     len: usize,
+    /// Values that found no slot.
+    refused: u64,
 }
 
 impl<'a, const KEY: usize, const VALUE: usize> Store<'a, KEY, VALUE> {
@@ -75,7 +77,7 @@ impl<'a, const KEY: usize, const VALUE: usize> Store<'a, KEY, VALUE> {
         assert!(!hashes.is_empty(), "a store needs at least one entry");
         assert!(KEY <= 65_535 && VALUE <= 65_535, "keys and values have at most 65,535 bytes");
         hashes.fill(0);
-        Self { hashes, entries, seed, len: 0 }
+        Self { hashes, entries, seed, len: 0, refused: 0 }
     }
 
     /// Returns the number of keys, those included that have expired and were not looked at since.
@@ -88,6 +90,12 @@ impl<'a, const KEY: usize, const VALUE: usize> Store<'a, KEY, VALUE> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Returns the number of values that were refused as no slot was free, since the start.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
     }
 
     /// Returns the number of slots.
@@ -137,9 +145,9 @@ impl<'a, const KEY: usize, const VALUE: usize> Store<'a, KEY, VALUE> {
         if value.len() > VALUE {
             return Err(StoreError::ValueTooLong);
         }
-        let slot = match self.position(key) {
-            Some(slot) => slot,
-            None => self.vacate(key, now).ok_or(StoreError::Full)?,
+        let Some(slot) = self.position(key).or_else(|| self.vacate(key, now)) else {
+            self.refused += 1;
+            return Err(StoreError::Full);
         };
         let entry = &mut self.entries[slot];
         entry.expires = expires;

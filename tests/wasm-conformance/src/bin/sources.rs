@@ -1,13 +1,16 @@
-//! Sources that are no TCP sockets in one loop, on WASI 0.2: standard input, a UDP socket, the
-//! look-up of names, and a pollable that the program has made. On WASI 0.1: standard input.
+//! Sources of all kinds in one loop, on WASI 0.2 and 0.3: standard input, a UDP socket, the look-up
+//! of names, a TCP listener with its clients, and a clock that the program has made itself. On WASI
+//! 0.1: standard input.
 //!
 //! ```text
 //! sources
 //! ```
 //!
 //! It prints a line for each thing that happens, looks up each line of its input, sends each
-//! message back to its sender, and ends when its input does.
+//! message and what each client says back to its sender, and ends when its input does.
 
+#[cfg(target_env = "p2")]
+use selkie::ErrorKind;
 use selkie::memory::HeapLoop;
 use selkie::platform::{Socket, Transport};
 use selkie::{Context, Error, Event, EventLoop, Handler, Interest, Mode, Token};
@@ -17,8 +20,13 @@ const SOURCES: usize = 16;
 
 #[cfg(target_env = "p1")]
 type Platform = selkie::platform::PollOneoff<'static>;
-#[cfg(target_env = "p2")]
+#[cfg(all(target_env = "p2", not(feature = "waitable-set")))]
 type Platform = selkie::platform::IoPoll<'static>;
+#[cfg(all(target_env = "p2", feature = "waitable-set"))]
+type Platform = selkie::platform::WaitableSet;
+
+#[cfg(feature = "waitable-set")]
+selkie::export_run!(main);
 
 /// The purpose of a source.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +38,10 @@ enum Purpose {
     Clock,
     #[cfg(target_env = "p2")]
     LookUp,
+    #[cfg(target_env = "p2")]
+    Listener,
+    #[cfg(target_env = "p2")]
+    Client,
 }
 
 /// The sources of the program, by their tokens.
@@ -96,7 +108,14 @@ impl Sources {
     fn look_up(&mut self, context: &mut Context<'_, Platform>, name: &str) {
         match context.platform.look_up(name) {
             Ok(source) => self.watch(context, source, Purpose::LookUp).expect("there is room"),
-            Err(error) => println!("not looked up: {:?}", error.kind()),
+            Err(error) => {
+                let kind = error.kind();
+                assert!(matches!(
+                    kind,
+                    ErrorKind::AddressUnavailable | ErrorKind::PermissionDenied
+                ));
+                println!("not looked up, without -S allow-ip-name-lookup");
+            }
         }
     }
 
@@ -121,6 +140,33 @@ impl Sources {
                     return;
                 }
             }
+        }
+    }
+
+    /// Watches each new client.
+    #[cfg(target_env = "p2")]
+    fn accept(&mut self, context: &mut Context<'_, Platform>, listener: Socket) {
+        while let Ok(client) = context.platform.accept(listener) {
+            println!("client");
+            self.watch(context, client, Purpose::Client).expect("there is room");
+        }
+    }
+
+    /// Sends what a client says back.
+    #[cfg(target_env = "p2")]
+    fn answer(&mut self, context: &mut Context<'_, Platform>, token: Token, client: Socket) {
+        let mut bytes = [0; 64];
+        match context.platform.read(client, &mut bytes) {
+            Ok(0) => {
+                println!("client left");
+                self.close(context, token).expect("a client can be closed");
+            }
+            Ok(count) => {
+                println!("client said {count} bytes");
+                let written = context.platform.write(client, &bytes[..count]);
+                assert_eq!(written, Ok(count), "there is room for few bytes");
+            }
+            Err(error) => assert!(error.is_would_block(), "{error}"),
         }
     }
 
@@ -153,9 +199,18 @@ impl Handler<Platform> for Sources {
             Purpose::LookUp => self.print_addresses(context, token, source),
             #[cfg(target_env = "p2")]
             Purpose::Clock => {
+                #[cfg(feature = "waitable-set")]
+                {
+                    let event = context.platform.take_event(source).expect("it has an event");
+                    assert_eq!((event.kind, event.code), (1, 2), "a call has returned");
+                }
                 println!("clock");
-                self.close(context, token).expect("a pollable can be closed");
+                self.close(context, token).expect("a clock can be closed");
             }
+            #[cfg(target_env = "p2")]
+            Purpose::Listener => self.accept(context, source),
+            #[cfg(target_env = "p2")]
+            Purpose::Client => self.answer(context, token, source),
         }
     }
 }
@@ -175,21 +230,54 @@ fn open(
     event_loop: &mut EventLoop<Platform, HeapLoop>,
     sources: &mut Sources,
 ) -> Result<(), Error> {
+    let mut context = event_loop.context();
+    let input = context.platform.stdin()?;
+    sources.watch(&mut context, input, Purpose::Input)?;
+    let clock = clock(context.platform)?;
+    sources.watch(&mut context, clock, Purpose::Clock)?;
+    let socket = match context.platform.bind_udp(([127, 0, 0, 1], 0).into()) {
+        Ok(socket) => socket,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            println!("no messages: permission denied by the host; give it -S inherit-network");
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    println!("messages to {}", context.platform.local_address(socket)?);
+    sources.watch(&mut context, socket, Purpose::Messages)?;
+    let listener = context.platform.listen(([127, 0, 0, 1], 0).into(), 16)?;
+    println!("clients to {}", context.platform.local_address(listener)?);
+    sources.watch(&mut context, listener, Purpose::Listener)
+}
+
+/// Returns a clock that the program has made itself.
+#[cfg(all(target_env = "p2", not(feature = "waitable-set")))]
+fn clock(platform: &mut Platform) -> Result<Socket, Error> {
     #[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.2.0")]
     unsafe extern "C" {
         #[link_name = "subscribe-duration"]
         safe fn subscribe_duration(nanoseconds: u64) -> u32;
     }
 
-    let mut context = event_loop.context();
-    let input = context.platform.stdin()?;
-    sources.watch(&mut context, input, Purpose::Input)?;
     // SAFETY: the pollable has just been made, and has no other owner.
-    let clock = unsafe { context.platform.adopt_pollable(subscribe_duration(20_000_000)) }?;
-    sources.watch(&mut context, clock, Purpose::Clock)?;
-    let socket = context.platform.bind_udp(([127, 0, 0, 1], 0).into())?;
-    println!("messages to {}", context.platform.local_address(socket)?);
-    sources.watch(&mut context, socket, Purpose::Messages)
+    unsafe { platform.adopt_pollable(subscribe_duration(20_000_000)) }
+}
+
+/// Returns a clock that the program has made itself: a call in flight. It is dropped when the
+/// program ends.
+#[cfg(all(target_env = "p2", feature = "waitable-set"))]
+fn clock(platform: &mut Platform) -> Result<Socket, Error> {
+    use selkie::platform::Wait;
+
+    #[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.3.0")]
+    unsafe extern "C" {
+        #[link_name = "[async-lower]wait-until"]
+        safe fn wait_until(when: u64) -> u32;
+    }
+
+    let word = wait_until(platform.now().as_nanos() + 20_000_000);
+    // SAFETY: the call is in flight, its handle is in no set, and it is never dropped.
+    unsafe { platform.adopt_waitable(word >> 4) }
 }
 
 #[cfg(target_env = "p1")]
@@ -198,7 +286,13 @@ fn platform() -> Result<Platform, Error> {
     Ok(selkie::platform::PollOneoff::new(selkie::platform::PollOneoffStorage::leaked(SOURCES)))
 }
 
-#[cfg(target_env = "p2")]
+#[cfg(all(target_env = "p2", feature = "waitable-set"))]
+#[expect(clippy::unnecessary_wraps, reason = "the platform of WASI 0.2 can fail here")]
+fn platform() -> Result<Platform, Error> {
+    Ok(Platform::new(selkie::platform::WaitableSetStorage::leaked(SOURCES)))
+}
+
+#[cfg(all(target_env = "p2", not(feature = "waitable-set")))]
 fn platform() -> Result<Platform, Error> {
     selkie::platform::IoPoll::new(selkie::platform::IoPollStorage::leaked(SOURCES))
 }

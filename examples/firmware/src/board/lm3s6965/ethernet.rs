@@ -1,17 +1,11 @@
-//! The Ethernet MAC of the LM3S6965, as a device of smoltcp.
+//! The Ethernet MAC of the LM3S6965.
 //!
-//! The MAC keeps up to 31 received frames and one to be sent, which pass word by word through one
-//! data register. This driver has room for one frame in each direction, as long as the longest that
-//! a socket's window asks for: the interface announces that to its peers by its MTU, and a longer
-//! frame is dropped.
+//! It keeps up to 31 received frames and one to be sent, which pass word by word through one data
+//! register.
 
-use smoltcp::phy::{self, Device, DeviceCapabilities};
-use smoltcp::time::Instant;
-use static_cell::ConstStaticCell;
-
-use crate::board::frame::{self, Received};
+use crate::board::frame::{Frame, FramePort};
 use crate::board::registers::Registers;
-use crate::settings::{FRAME_MAX, HARDWARE_ADDRESS};
+use crate::settings::HARDWARE_ADDRESS;
 
 const MAC: usize = 0x4004_8000;
 /// Interrupt status, and their acknowledgement.
@@ -42,22 +36,11 @@ const HEADER: usize = 14;
 const LENGTH: usize = 2;
 const CHECKSUM: usize = 4;
 
-/// One frame in words, as the FIFO takes and gives it.
-type Frame = [u8; (LENGTH + FRAME_MAX + CHECKSUM).next_multiple_of(4)];
-
-/// Memory for one frame in each direction. Beside the driver, not in it, so that it is never moved
-/// through the stack.
-static FRAMES: ConstStaticCell<[Frame; 2]> = ConstStaticCell::new([[0; size_of::<Frame>()]; 2]);
-
 /// The MAC.
 #[derive(Debug)]
-pub struct Ethernet {
-    registers: Registers,
-    received: &'static mut Frame,
-    sent: &'static mut Frame,
-}
+pub struct Mac(Registers);
 
-impl Ethernet {
+impl Mac {
     /// Starts the MAC.
     ///
     /// # Safety
@@ -72,81 +55,49 @@ impl Ethernet {
         registers.write(IM, IM_RX);
         registers.write(RCTL, RCTL_RSTFIFO_RXEN);
         registers.write(TCTL, TCTL_DUPLEX_CRC_PADEN_TXEN);
-        let [received, sent] = FRAMES.take();
-        Self { registers, received, sent }
+        Self(registers)
+    }
+}
+
+impl FramePort for Mac {
+    const PREFIX: usize = LENGTH;
+
+    fn is_ready(&self) -> bool {
+        self.0.write(RIS_IACK, IM_RX);
+        self.0.read(NP) != 0
     }
 
-    /// Acknowledges the interrupt, and then returns whether a frame waits.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.registers.write(RIS_IACK, IM_RX);
-        self.registers.read(NP) != 0
-    }
-
-    /// Takes the next frame that is not too long out of the FIFO, and returns its length.
-    fn take(&mut self) -> Option<usize> {
-        while self.registers.read(NP) != 0 {
-            let first = self.registers.read(DATA).to_le_bytes();
+    fn take(&mut self, frame: &mut Frame) -> Option<usize> {
+        while self.0.read(NP) != 0 {
+            let first = self.0.read(DATA).to_le_bytes();
             let length = usize::from(u16::from_le_bytes([first[0], first[1]]));
-            self.received[..4].copy_from_slice(&first);
+            frame[..4].copy_from_slice(&first);
             for offset in (4..length).step_by(4) {
-                let word = self.registers.read(DATA).to_le_bytes();
-                if let Some(place) = self.received.get_mut(offset..offset + 4) {
+                let word = self.0.read(DATA).to_le_bytes();
+                if let Some(place) = frame.get_mut(offset..offset + 4) {
                     place.copy_from_slice(&word);
                 }
             }
-            if length <= self.received.len() && length > LENGTH + CHECKSUM {
+            if length <= frame.len() && length > LENGTH + CHECKSUM {
                 return Some(length - LENGTH - CHECKSUM);
             }
         }
         None
     }
-}
 
-impl Device for Ethernet {
-    type RxToken<'a> = Received<'a>;
-    type TxToken<'a> = Sent<'a>;
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        frame::capabilities()
+    fn has_room(&self) -> bool {
+        self.0.read(TR) == 0
     }
 
-    fn receive(&mut self, _: Instant) -> Option<(Received<'_>, Sent<'_>)> {
-        let length = self.take()?;
-        let Self { registers, received, sent } = self;
-        Some((Received(&received[LENGTH..LENGTH + length]), Sent { registers, frame: sent }))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Sent<'_>> {
-        if self.registers.read(TR) != 0 {
-            return None;
-        }
-        Some(Sent { registers: &self.registers, frame: self.sent })
-    }
-}
-
-/// Room for a frame.
-#[derive(Debug)]
-pub struct Sent<'a> {
-    registers: &'a Registers,
-    frame: &'a mut Frame,
-}
-
-impl phy::TxToken for Sent<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
-        // The answer to a frame may find the frame before it still in the FIFO, for some
-        // microseconds.
-        while self.registers.read(TR) != 0 {}
-        let result = fill(&mut self.frame[LENGTH..LENGTH + length]);
+    fn send(&self, frame: &mut Frame, length: usize) {
         // The length that the MAC wants is that of what follows the header, and fits 16 bits as the
         // frame does.
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let payload = length.saturating_sub(HEADER) as u16;
-        self.frame[..LENGTH].copy_from_slice(&payload.to_le_bytes());
-        for word in self.frame[..(LENGTH + length).next_multiple_of(4)].as_chunks::<4>().0 {
-            self.registers.write(DATA, u32::from_le_bytes(*word));
+        frame[..LENGTH].copy_from_slice(&payload.to_le_bytes());
+        for word in frame[..(LENGTH + length).next_multiple_of(4)].as_chunks::<4>().0 {
+            self.0.write(DATA, u32::from_le_bytes(*word));
         }
-        self.registers.write(TR, 1);
-        result
+        self.0.write(TR, 1);
     }
 }

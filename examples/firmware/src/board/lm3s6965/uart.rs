@@ -1,19 +1,15 @@
 //! The UART: a PL011 with FIFOs of 16 bytes.
 
-use core::convert::Infallible;
-
-use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
-
 use crate::board::registers::Registers;
+use crate::board::uart::BytePort;
 
 const UART0: usize = 0x4000_C000;
 /// Data.
 const DR: usize = 0x000;
-/// Flags: the receive FIFO is empty, the transmit FIFO is full, the transmit FIFO is empty.
+/// Flags: the receive FIFO is empty, the transmit FIFO is full.
 const FR: usize = 0x018;
 const FR_RXFE: u32 = 1 << 4;
 const FR_TXFF: u32 = 1 << 5;
-const FR_TXFE: u32 = 1 << 7;
 /// Baud rate: 12.5 MHz / (16 * 115,200) = 6 and 50/64.
 const IBRD: usize = 0x024;
 const FBRD: usize = 0x028;
@@ -27,18 +23,12 @@ const CTL_ON: u32 = 1 << 9 | 1 << 8 | 1;
 const IM: usize = 0x038;
 const ICR: usize = 0x044;
 const INTERRUPTS: u32 = 1 << 4 | 1 << 5 | 1 << 6;
-/// The size of the transmit FIFO.
-const FIFO: usize = 16;
 
-/// The UART as a device of embedded-io.
+/// The UART.
 #[derive(Debug)]
-pub struct Uart {
-    registers: Registers,
-    /// A writer was refused for lack of room.
-    blocked: bool,
-}
+pub struct Pl011(Registers);
 
-impl Uart {
+impl Pl011 {
     /// Starts the UART.
     ///
     /// # Safety
@@ -52,76 +42,30 @@ impl Uart {
         registers.write(LCRH, LCRH_8N1_FIFO);
         registers.write(IM, INTERRUPTS);
         registers.write(CTL, CTL_ON);
-        Self { registers, blocked: false }
-    }
-
-    /// Returns the number of bytes that a write takes at least.
-    #[must_use]
-    pub fn room(&self) -> usize {
-        match self.registers.read(FR) {
-            flags if flags & FR_TXFE != 0 => FIFO,
-            flags if flags & FR_TXFF == 0 => 1,
-            _ => 0,
-        }
-    }
-
-    /// Acknowledges the interrupts, and then returns whether the UART has input, or room for a
-    /// writer that was refused.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.registers.write(ICR, INTERRUPTS);
-        let flags = self.registers.read(FR);
-        flags & FR_RXFE == 0 || (self.blocked && flags & FR_TXFF == 0)
+        Self(registers)
     }
 }
 
-impl ErrorType for Uart {
-    type Error = Infallible;
-}
-
-impl ReadReady for Uart {
-    fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(self.registers.read(FR) & FR_RXFE == 0)
-    }
-}
-
-impl WriteReady for Uart {
-    fn write_ready(&mut self) -> Result<bool, Infallible> {
-        self.blocked = self.room() == 0;
-        Ok(!self.blocked)
-    }
-}
-
-impl Read for Uart {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        let mut count = 0;
-        while count < buffer.len() && (count == 0 || self.read_ready()?) {
-            // The low byte is the data; a blocking read, as the trait wants it, waits for the
-            // first.
-            while !self.read_ready()? {}
-            [buffer[count], ..] = self.registers.read(DR).to_le_bytes();
-            count += 1;
-        }
-        Ok(count)
-    }
-}
-
-impl Write for Uart {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        let mut count = 0;
-        for &byte in bytes {
-            while count == 0 && self.room() == 0 {}
-            if self.room() == 0 {
-                break;
-            }
-            self.registers.write(DR, u32::from(byte));
-            count += 1;
-        }
-        Ok(count)
+impl BytePort for Pl011 {
+    fn acknowledge(&self) {
+        self.0.write(ICR, INTERRUPTS);
     }
 
-    fn flush(&mut self) -> Result<(), Infallible> {
-        while self.registers.read(FR) & FR_TXFE == 0 {}
-        Ok(())
+    fn has_input(&self) -> bool {
+        self.0.read(FR) & FR_RXFE == 0
+    }
+
+    fn take(&mut self) -> u8 {
+        // The low byte is the data.
+        let [byte, ..] = self.0.read(DR).to_le_bytes();
+        byte
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.read(FR) & FR_TXFF == 0
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.0.write(DR, u32::from(byte));
     }
 }

@@ -1,27 +1,12 @@
-//! The echo server on a microcontroller: TCP clients and a console on the UART, served by one loop
-//! in static memory.
+//! The firmware around a service: TCP clients and a console on the UART, served by one loop in
+//! static memory.
 //!
-//! The service is the one of the native example, `examples/services`. The rest is in this
-//! file: the platform and its memory, a main loop that sleeps between turns, and a handler that
-//! serves the console beside the server.
-//!
-//! ```text
-//! cargo run --profile firmware
-//! nc 127.0.0.1 7000
-//! ```
-#![no_std]
-#![no_main]
+//! The platform and its memory, a main loop that sleeps between turns, and a handler that serves
+//! the console beside the server. A binary adds a board and a service.
 
-#[cfg_attr(feature = "tasks", path = "tasks.rs")]
-mod service;
-
+use core::fmt;
 use core::time::Duration;
 
-use cortex_m_rt::entry;
-use defmt_semihosting as _;
-use firmware::board::{self, Board, clock::Clock, ethernet, stack, uart::Uart};
-use firmware::console::{Command, Console};
-use firmware::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, PORT, SCRATCH, SOCKETS};
 use selkie_core::adapters::{Device, DevicePoller, Either, Pair, SelectorOnly};
 use selkie_core::memory::{ServerStorage, StaticLoop, StaticServer};
 use selkie_core::platform::Transport;
@@ -33,8 +18,12 @@ use selkie_smoltcp::{Network, Socket, StaticNetwork};
 use semihosting::process;
 use static_cell::{ConstStaticCell, StaticCell};
 
+use crate::board::{self, Board, Parts, clock::Clock, frame::Ethernet, stack, uart::Uart};
+use crate::console::{Command, Console};
+use crate::settings::{self, BUFFER, CONNECTIONS, IDLE_TIMEOUT, SCRATCH, SOCKETS};
+
 /// The clients, their listener, and the console.
-const SLOTS: usize = CONNECTIONS + 2;
+pub const SLOTS: usize = CONNECTIONS + 2;
 /// The number of sources that one turn serves at most.
 const EVENTS: usize = 4;
 /// The time that clients have to take pending output once the firmware is asked to stop.
@@ -42,22 +31,54 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// The time that the sockets have after that to send their last bytes.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-type Platform =
-    Pair<Network<'static, ethernet::Ethernet>, SelectorOnly<DevicePoller<Uart, 1, SLOTS>>>;
+type Platform<B> = Pair<
+    Network<'static, Ethernet<<B as Board>::FramePort>>,
+    SelectorOnly<DevicePoller<Uart<<B as Board>::BytePort>, 1, SLOTS>>,
+>;
 type Source = Either<Socket, Device>;
+type Loop<B> = EventLoop<Platform<B>, &'static mut StaticLoop<SLOTS, EVENTS>>;
 
 static NETWORK: ConstStaticCell<StaticNetwork<'static, SOCKETS, 1, SLOTS, BUFFER, BUFFER>> =
     ConstStaticCell::new(StaticNetwork::new());
 static LOOP: ConstStaticCell<StaticLoop<SLOTS, EVENTS>> = ConstStaticCell::new(StaticLoop::new());
-/// No buffers of its own: input and output stay in the sockets' buffers.
-static SERVER: ConstStaticCell<StaticServer<Source, (), SLOTS, 0, 0, SCRATCH>> =
-    ConstStaticCell::new(StaticServer::new());
-static EVENT_LOOP: StaticCell<EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>> =
-    StaticCell::new();
+
+/// The memory of a firmware on a board whose service has this session, for a `static`.
+pub struct Memory<B: Board, Session: 'static> {
+    event_loop: StaticCell<Loop<B>>,
+    /// No buffers of its own: input and output stay in the sockets' buffers.
+    server: ConstStaticCell<StaticServer<Source, Session, SLOTS, 0, 0, SCRATCH>>,
+}
+
+impl<B: Board, Session> Memory<B, Session> {
+    /// Returns memory that lies in `.bss`.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "for a `static` only")]
+    pub const fn new() -> Self {
+        Self { event_loop: StaticCell::new(), server: ConstStaticCell::new(StaticServer::new()) }
+    }
+}
+
+impl<B: Board, Session> fmt::Debug for Memory<B, Session> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
+
+/// The listener of a firmware.
+#[derive(Clone, Copy, Debug)]
+pub struct Listen {
+    /// Its port.
+    pub port: u16,
+    /// Its sockets, of [`SOCKETS`]; what is left can connect to others.
+    pub sockets: usize,
+}
 
 /// The server, and the console beside it.
-struct Firmware<S: Service> {
-    server: Server<Platform, S, ServerStorage<'static, Source, ()>>,
+struct Firmware<B: Board, S: Service>
+where
+    S::Session: 'static,
+{
+    server: Server<Platform<B>, S, ServerStorage<'static, Source, S::Session>>,
     console: Console,
     uart: Device,
     uart_token: Token,
@@ -67,8 +88,8 @@ struct Firmware<S: Service> {
     sleeps: u64,
 }
 
-impl<S: Service<Session = ()>> Handler<Platform> for Firmware<S> {
-    fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {
+impl<B: Board, S: Service> Handler<Platform<B>> for Firmware<B, S> {
+    fn ready(&mut self, context: &mut Context<'_, Platform<B>>, event: Event) {
         if event.token == self.uart_token {
             self.talk(context);
         } else {
@@ -76,14 +97,14 @@ impl<S: Service<Session = ()>> Handler<Platform> for Firmware<S> {
         }
     }
 
-    fn expired(&mut self, context: &mut Context<'_, Platform>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, Platform<B>>, token: Token) {
         self.server.expired(context, token);
     }
 }
 
-impl<S: Service<Session = ()>> Firmware<S> {
+impl<B: Board, S: Service> Firmware<B, S> {
     /// Reads what was typed, and prints as much as the UART takes.
-    fn talk(&mut self, context: &mut Context<'_, Platform>) {
+    fn talk(&mut self, context: &mut Context<'_, Platform<B>>) {
         let mut bytes = [0; 16];
         let count = context.platform.second.selector.read(self.uart, &mut bytes).unwrap_or(0);
         for &byte in &bytes[..count] {
@@ -114,7 +135,7 @@ impl<S: Service<Session = ()>> Firmware<S> {
 
     /// Prints the counters.
     #[inline(never)]
-    fn report(&mut self, context: &mut Context<'_, Platform>) {
+    fn report(&mut self, context: &mut Context<'_, Platform<B>>) {
         let milliseconds = context.now().as_nanos() / 1_000_000;
         let waiting = context.platform.first.waiting() as u64;
         let stack_max = stack::used_max() as u64;
@@ -138,17 +159,24 @@ impl<S: Service<Session = ()>> Firmware<S> {
 }
 
 /// The parts of the running firmware.
-struct Started<S: Service> {
-    clock: Clock,
+struct Started<B: Board, S: Service>
+where
+    S::Session: 'static,
+{
+    clock: Clock<B>,
     uart: Device,
-    event_loop: &'static mut EventLoop<Platform, &'static mut StaticLoop<SLOTS, EVENTS>>,
-    firmware: Firmware<S>,
+    event_loop: &'static mut Loop<B>,
+    firmware: Firmware<B, S>,
 }
 
-#[entry]
-fn main() -> ! {
-    let Started { clock, uart, event_loop, firmware } = &mut start();
-    defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", PORT, CONNECTIONS);
+/// Starts the board, and serves with what `make` returns until the console asks for the end.
+pub fn run<B: Board, S: Service>(
+    memory: &'static Memory<B, S::Session>,
+    listen: Listen,
+    make: impl FnOnce() -> S,
+) -> ! {
+    let Started { clock, uart, event_loop, firmware } = &mut start(memory, listen, make);
+    defmt::info!("listening on 10.0.2.15:{=u16}, capacity {=usize}", listen.port, CONNECTIONS);
 
     // The end, once it was asked for: the sockets send their last bytes before, for a moment.
     let mut end = Instant::MAX;
@@ -175,8 +203,12 @@ fn main() -> ! {
 
 /// Puts everything together. It is a function of its own so that its part of the stack is freed.
 #[inline(never)]
-fn start() -> Started<impl Service<Session = ()>> {
-    let Some(Board { mut clock, mut ethernet, uart }) = Board::take() else {
+fn start<B: Board, S: Service>(
+    memory: &'static Memory<B, S::Session>,
+    listen: Listen,
+    make: impl FnOnce() -> S,
+) -> Started<B, S> {
+    let Some(Parts { mut clock, mut ethernet, uart }) = Parts::<B>::take() else {
         defmt::panic!("the board starts once")
     };
     let interface = settings::interface(&mut ethernet, clock.now().as_nanos());
@@ -184,7 +216,7 @@ fn start() -> Started<impl Service<Session = ()>> {
     let Ok(uart) = devices.add(uart) else {
         defmt::panic!("a poller of one device has room for one")
     };
-    let event_loop = EVENT_LOOP.init_with(|| {
+    let event_loop = memory.event_loop.init_with(|| {
         let network = Network::new(
             ethernet,
             interface,
@@ -194,11 +226,15 @@ fn start() -> Started<impl Service<Session = ()>> {
         let platform = Pair::new(network, SelectorOnly::new(devices));
         EventLoop::new_at(platform, LOOP.take(), clock.now())
     });
-    let config = Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(Some(IDLE_TIMEOUT));
-    let mut server = Server::new(service::make(), config, SERVER.take().storage());
+    let mut config = Config::DEFAULT.connections_max(CONNECTIONS).idle_timeout(Some(IDLE_TIMEOUT));
+    if S::CONNECTS {
+        // As many to others as of clients; by default it would be half of all slots.
+        config = config.connects_reserved(CONNECTIONS / 2);
+    }
+    let mut server = Server::new(make(), config, memory.server.take().storage());
     let context = &mut event_loop.context();
     let (source, uart_interest) = (Either::Second(uart), Interest::READABLE);
-    let Ok(listener) = context.platform.first.listen(PORT, SOCKETS) else {
+    let Ok(listener) = context.platform.first.listen(listen.port, listen.sockets) else {
         defmt::panic!("cannot listen")
     };
     let (Ok(_), Ok(uart_token)) = (
