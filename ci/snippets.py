@@ -1,12 +1,13 @@
 """Makes a crate of the Rust snippets of a README, as somebody would who pastes them.
 
-    python3 ci/snippets.py README PACKAGE_FOLDER OUTPUT_FOLDER
+    python3 ci/snippets.py README PACKAGE_FOLDER OUTPUT_FOLDER [FEATURE]
 
 Each snippet becomes a program of its own, in a crate with one dependency: the package, by its path.
 If the README shows a table of dependencies, the dependency has to be of that name. Prints how many
 snippets there are.
 """
 
+import json
 import pathlib
 import re
 import sys
@@ -19,7 +20,7 @@ def name_of(package):
     return re.search(r'^name = "(.*)"$', manifest, re.MULTILINE)[1]
 
 
-def main(readme, package, output):
+def main(readme, package, output, *features):
     text = pathlib.Path(readme).read_text(encoding="utf-8")
     package = pathlib.Path(package).resolve()
     name = name_of(package)
@@ -41,7 +42,7 @@ name = "snippets-of-{name}"
 edition = "2024"
 
 [dependencies]
-{name} = {{ path = "{package}" }}
+{name} = {{ path = "{package}", features = {json.dumps(features)} }}
 
 [workspace]
 """

@@ -74,8 +74,8 @@ fn print(subject: Subject<'_>, contestants: &[Contestant], rounds: usize, costs:
          round, with their middle half."
     );
     let cpu = format!("us CPU a {unit}");
-    let rate = format!("{unit}s a second");
-    let columns = ["", &cpu, "ratio of CPU time", "goal", &rate, "ratio of elapsed time"];
+    let columns =
+        ["", &cpu, "ratio of CPU time", "goal", "units a second", "ratio of elapsed time"];
     let mut table = Table::new(title, &explanation, &columns);
     let mut costs = costs.iter();
     let mut first: Option<&Vec<Cost>> = None;

@@ -40,8 +40,9 @@ run python3 check/services.py "$built"/{http,chat,async_frames,async_proxy,embas
 external=$(mktemp -d)
 trap 'rm -rf "$external"' EXIT
 run python3 check/external.py "$external" "$root/examples/mps2"
+toolchain=$(rustup show active-toolchain | cut -d " " -f 1)
 cd "$external"
-run cargo build --offline --quiet --profile firmware
+run cargo "+$toolchain" build --offline --quiet --profile firmware
 cd "$root/examples/firmware"
 export SELKIE_MACHINE=mps2-an385
 run python3 check/clients.py "$built/mps2_echo"

@@ -80,6 +80,16 @@ run cargo build --locked --quiet --profile suite "${guests[@]}" --package wasm-c
     --bin sources --features waitable-set --target wasm32-wasip2
 cp "$guests_folder/wasm32-wasip2/suite/sources.wasm" "$folder/sources-0.3.wasm"
 
+# The program that docs/webassembly.md shows, in an empty folder, as its reader would build it.
+rm -rf "$folder/template"
+run python3 ci/snippets.py docs/webassembly.md . "$folder/template" waitable-set
+lines=$(cat "$folder/template/src/bin/snippet1.rs" "$folder/template/Cargo.toml" | wc -l)
+[ "$lines" -le 48 ] || fail "the template has $lines lines, of which a service takes 8"
+cp Cargo.lock "$folder/template/"
+run cargo build --quiet --release --target wasm32-wasip2 --target-dir "$target_folder/template" \
+    --manifest-path "$folder/template/Cargo.toml"
+ln -sf "$target_folder/template/wasm32-wasip2/release/snippet1.wasm" "$folder/template-0.3.wasm"
+
 # A component library links on the oldest compiler too; release builds are the hard case.
 oldest=$(msrv)
 need_toolchain "$oldest" || not_run "rustup could not install Rust $oldest"

@@ -133,8 +133,9 @@ impl Builder {
         self
     }
 
-    /// Returns the bytes of all tables of a server of `S`: those of the loop, the server and the
-    /// platform. Nothing is opened or taken for that. Most are touched only when they are used.
+    /// Returns the bytes of all tables of a server of `S` over a selector: those of the loop, the
+    /// server and the platform. Nothing is opened or taken for that. Most are touched only when
+    /// they are used.
     ///
     /// ```
     /// use selkie::Builder;
@@ -156,7 +157,6 @@ impl Builder {
     #[must_use]
     pub fn memory<S: Service>(&self) -> usize {
         let slots = self.slots();
-        let limits = if self.config.needs_limit_memory() { slots } else { 0 };
         open::memory(self.backend_or_default(), self.connections, slots)
             .saturating_add(HeapLoop::memory(slots, self.events))
             .saturating_add(HeapServer::<Socket, S::Session>::memory(
@@ -164,7 +164,18 @@ impl Builder {
                 slots.saturating_mul(self.buffers_each),
                 self.buffer_size,
             ))
-            .saturating_add(limits.saturating_mul(size_of::<LimitEntry>()))
+            .saturating_add(self.limits_memory())
+    }
+
+    /// Returns the bytes of the table for limits by address and rate, if there are such.
+    pub(super) fn limits_memory(&self) -> usize {
+        let limits = if self.config.needs_limit_memory() { self.slots() } else { 0 };
+        limits.saturating_mul(size_of::<LimitEntry>())
+    }
+
+    /// Returns the number of events that a turn takes.
+    pub(super) const fn events_max(&self) -> usize {
+        self.events
     }
 
     /// Returns the number of slots of the loop: tokens have an index below that.

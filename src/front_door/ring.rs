@@ -62,6 +62,35 @@ impl Builder {
         let handle = Handle::new(Waker::of(waker));
         Ok(ListeningRing { settings: self, event_loop, listener, handle })
     }
+
+    /// Returns the bytes of all tables of a server of `S` over `io_uring`, as
+    /// [`memory`](Self::memory) does for one over a selector. Most are touched only when they are
+    /// used.
+    ///
+    /// ```
+    /// use selkie::Builder;
+    /// # use selkie::{Peer, Service};
+    /// # struct Echo;
+    /// # impl Service for Echo {
+    /// #     type Session = ();
+    /// #     fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+    /// #         peer.send_some(bytes)
+    /// #     }
+    /// # }
+    ///
+    /// let small = Builder::new().connections(100).ring_memory::<Echo>();
+    /// let large = Builder::new().connections(200).ring_memory::<Echo>();
+    /// // 20 KiB of input and 16 KiB of output, and a few words of tables.
+    /// assert!((100 * 36 << 10..100 * 40 << 10).contains(&(large - small)));
+    /// ```
+    #[must_use]
+    pub fn ring_memory<S: Service>(&self) -> usize {
+        let slots = self.slots();
+        UringStorage::memory_for(slots, slots)
+            .saturating_add(HeapLoop::memory(slots, self.events_max()))
+            .saturating_add(HeapServer::<UringSocket, S::Session>::memory(slots, 0, SCRATCH))
+            .saturating_add(self.limits_memory())
+    }
 }
 
 type RingServer<S> = Server<Uring, S, HeapServer<UringSocket, <S as Service>::Session>>;

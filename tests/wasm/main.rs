@@ -300,3 +300,17 @@ fn without_the_network_a_wasi_02_program_says_what_to_run() {
         );
     }
 }
+
+/// Runs the program that the documentation shows for WASI 0.3.
+#[test]
+fn the_program_of_the_documentation_serves_and_says_what_it_lacks() {
+    let runtime = Runtime::Wasmtime03("wasmtime-49");
+    let Some((code, text)) = runtime.complaint_of("template-0.3", &[]) else { return };
+    assert_eq!((code, text.trim_end().lines().count()), (1, 1), "{text}");
+    assert!(text.contains("-S inherit-network"), "{text}");
+    let Some(mut server) = runtime.silent("template") else { return };
+    let mut client = server.target().connect();
+    client.write_all(b"hello").expect("bytes are taken");
+    clients::expect(&mut client, b"HELLO");
+    assert!(server.is_up());
+}

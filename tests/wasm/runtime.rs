@@ -209,7 +209,12 @@ impl Runtime {
 
     /// Runs the guest without an allocator, which has no options and prints nothing.
     pub(crate) fn guest(self) -> Option<Server> {
-        /// The address of the guest for WASI 0.2.
+        self.silent("guest")
+    }
+
+    /// Runs a server that has no options and prints nothing.
+    pub(crate) fn silent(self, program: &str) -> Option<Server> {
+        /// The address of such a program, if the host does not listen for it.
         const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 7000);
 
         let folder = folder()?;
@@ -219,7 +224,7 @@ impl Runtime {
         }
         let server = first_that_is_not_taken(|| {
             let address = if self.is_01() { free_address() } else { ADDRESS.into() };
-            let mut command = self.command(&folder, "guest", address);
+            let mut command = self.command(&folder, program, address);
             let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
             let mut server =
                 Server { child, target: Target { address, capacity: 64, idle_timeout: None } };
@@ -242,9 +247,14 @@ impl Runtime {
         program_version: &str,
         arguments: &[&str],
     ) -> Option<(i32, String)> {
+        self.complaint_of(&format!("echo-{program_version}"), arguments)
+    }
+
+    /// Runs a program without a socket, and gives its exit code and its complaint.
+    pub(crate) fn complaint_of(self, program: &str, arguments: &[&str]) -> Option<(i32, String)> {
         let folder = folder()?;
         let mut command = Command::new(folder.join(self.name()));
-        command.arg("run").arg(folder.join(format!("echo-{program_version}.wasm"))).args(arguments);
+        command.arg("run").arg(folder.join(format!("{program}.wasm"))).args(arguments);
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Some((
             output.status.code().unwrap_or(-1),

@@ -275,4 +275,29 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             None => Instant::MAX,
         }
     }
+
+    /// Waits for the platform's full send buffer to drain before unread input is offered again.
+    pub(super) fn wait_for_drain(&mut self, index: usize) {
+        let is_sendable = self.connection(index).is_sendable();
+        // The service may have left its input because it found no room to answer. The peer may have
+        // made some since, during a slow callback.
+        let has_filled = self.state.call.has_filled && index == self.current.index();
+        if is_sendable
+            && !self.connection(index).has(Flag::NO_ROOM)
+            && (has_filled || self.platform_room(index) == 0)
+        {
+            let now = self.context.now();
+            self.connection(index).set(Flag::NO_ROOM);
+            self.connection(index).set_blocked_since(now);
+            self.schedule_stall(index, now);
+            return;
+        }
+        let told = self.state.call.room_told.filter(|_| index == self.current.index());
+        if let Some(told) =
+            told.filter(|_| is_sendable && !self.connection(index).has(Flag::NO_ROOM))
+        {
+            self.state.call.room_told = None;
+            self.wait_for_more_room(index, told);
+        }
+    }
 }

@@ -146,9 +146,10 @@ impl Connection {
 
     /// Returns whether the connection is open with nothing pending, unread, requested or ended:
     /// the usual state between two messages. A watch for reading alone rules pending output out.
+    /// Where the platform owns the buffers, the place of the input has something else.
     #[inline]
-    pub(super) const fn is_quiet(&self) -> bool {
-        self.state == Self::QUIET && self.input == 0
+    pub(super) const fn is_quiet(&self, owns_buffers: bool) -> bool {
+        self.state == Self::QUIET && (owns_buffers || self.input == 0)
     }
 
     #[inline]

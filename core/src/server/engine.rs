@@ -140,6 +140,9 @@ pub(super) struct Call {
     /// The service has found no room in the platform's own buffer for output of the current
     /// connection, or has used all of it. At the end of the call there may be some again.
     pub(super) has_filled: bool,
+    /// The room in the platform's own buffer that the service was told of last, where that was less
+    /// than there may be. It may leave its input until there is more.
+    pub(super) room_told: Option<usize>,
     /// The reason that is recorded if the service closes the connection.
     pub(super) closes_as: CloseReason,
 }
@@ -154,6 +157,7 @@ impl Call {
         has_taken: false,
         left: 0,
         has_filled: false,
+        room_told: None,
         closes_as: CloseReason::Closed,
     };
 }
@@ -407,23 +411,6 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         } else if interest.is_empty() && index == self.current.index() {
             let deadline = self.check_at();
             self.schedule(index, deadline);
-        }
-    }
-
-    /// Waits for the platform's full send buffer to drain before unread input is offered again.
-    fn wait_for_drain(&mut self, index: usize) {
-        let is_sendable = self.connection(index).is_sendable();
-        // The service may have left its input because it found no room to answer. The peer may have
-        // made some since, during a slow callback.
-        let has_filled = self.state.call.has_filled && index == self.current.index();
-        if is_sendable
-            && !self.connection(index).has(Flag::NO_ROOM)
-            && (has_filled || self.platform_room(index) == 0)
-        {
-            let now = self.context.now();
-            self.connection(index).set(Flag::NO_ROOM);
-            self.connection(index).set_blocked_since(now);
-            self.schedule_stall(index, now);
         }
     }
 

@@ -4,6 +4,9 @@
 //! else, with nothing pending, unread, requested or ended; and two buffers are free, for which
 //! no connection waits, so that unsent output and unread input can be kept. Everything that turns
 //! out otherwise is left to the [`Engine`].
+//!
+//! Where the platform owns the buffers, input is shown and then consumed, and all that fits is
+//! written at once; the server's own buffers are not needed.
 
 use core::net::SocketAddr;
 
@@ -32,7 +35,7 @@ struct FastPeer<'e, 'a, P: Transport, T, F: Features> {
     state: &'e mut State,
     current: Token,
     connect: Option<Connect<P, F>>,
-    /// The source that takes the first answer.
+    /// The source that takes the first answer; where the platform owns the buffers, each answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     has_left: bool,
@@ -67,7 +70,8 @@ where
         let has_sent = self.unsent.take().is_none();
         // Once a callback: the engine has noted more since.
         if !core::mem::replace(&mut self.has_left, true) {
-            self.state.call = Call { has_sent, reserves_input: true, ..Call::NEW };
+            let reserves_input = !P::OWNS_BUFFERS;
+            self.state.call = Call { has_sent, reserves_input, ..Call::NEW };
         }
         outlined(self.engine(), act)
     }
@@ -107,6 +111,46 @@ where
         let index = self.current.index();
         self.leave(move |engine| engine.keep_rest(index, bytes, written))
     }
+
+    /// Returns the source of the current connection, if `count` bytes fit into the platform's own
+    /// buffer and leave some room. Without any room the engine waits for some.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "part of the usual answer")]
+    fn with_room(&mut self, count: usize) -> Option<P::Source> {
+        let source = self.unsent?;
+        let room = self.context.platform.write_room(source);
+        (1..room).contains(&count).then_some(source)
+    }
+
+    /// Writes an answer of the current connection into the platform's own buffer.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "part of the usual answer")]
+    fn write_in_place(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
+        let index = self.current.index();
+        let written = self.context.platform.write(source, bytes);
+        if let Ok(count) = written {
+            bump(&mut self.state.counters.bytes_out, count);
+            // The peer may take none of them. The time of the turn is early enough: when it
+            // expires, the platform is asked since when they wait.
+            let now = self.context.turn_time();
+            self.engine().schedule_stall(index, now);
+            if count == bytes.len() {
+                return Ok(count);
+            }
+        }
+        self.leave(move |engine| engine.keep_rest(index, bytes, written))
+    }
+}
+
+/// Reads, or where the platform owns the buffers, is shown what it has.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "part of receiving")]
+fn read<P: Transport>(
+    platform: &mut P,
+    source: P::Source,
+    buffer: &mut [u8],
+) -> Result<usize, Error> {
+    if P::OWNS_BUFFERS { platform.peek(source, buffer) } else { platform.read(source, buffer) }
 }
 
 /// Returns the slot and the source of another connection that has nothing pending, if a buffer is
@@ -119,8 +163,10 @@ fn quiet<P: Transport, F: Features>(
 ) -> Option<(usize, P::Source)> {
     let fits = (1..=engine.pool.size()).contains(&count);
     let is_plenty = engine.pool.free() > 2 && !engine.connections.queues.are_buffers_scarce();
+    // A platform's own buffer is asked for its room first, which the engine does.
+    let is_plenty = is_plenty && !P::OWNS_BUFFERS;
     let index = engine.find(token)?;
-    let is_quiet = engine.connections.get(index)?.is_quiet();
+    let is_quiet = engine.connections.get(index)?.is_quiet(P::OWNS_BUFFERS);
     let source = engine.source(index)?;
     (fits && is_plenty && is_quiet).then_some((index, source))
 }
@@ -141,6 +187,12 @@ impl<P: Transport, T: ServerTables<P::Source>, F: Features> PeerOps for FastPeer
         if token != self.current {
             return self.send_beside(token, bytes);
         }
+        if P::OWNS_BUFFERS {
+            return match self.with_room(bytes.len()) {
+                Some(source) => self.write_in_place(source, bytes).map(|_| ()),
+                None => self.leave(move |engine| engine.send_all(token, bytes)),
+            };
+        }
         // A longer answer might not fit into a buffer if the socket takes none of it.
         if bytes.len() <= self.pool.size() {
             if let Some(source) = self.unsent.take() {
@@ -153,6 +205,12 @@ impl<P: Transport, T: ServerTables<P::Source>, F: Features> PeerOps for FastPeer
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize {
+        if P::OWNS_BUFFERS && token == self.current {
+            return match self.with_room(bytes.len()) {
+                Some(source) => self.write_in_place(source, bytes).unwrap_or(0),
+                None => self.leave(move |engine| engine.send_part(token, bytes)),
+            };
+        }
         if token == self.current && bytes.len() <= self.pool.size() {
             if let Some(source) = self.unsent.take() {
                 return self.write(source, bytes).unwrap_or(0);
@@ -163,7 +221,7 @@ impl<P: Transport, T: ServerTables<P::Source>, F: Features> PeerOps for FastPeer
 
     fn room(&mut self, token: Token) -> usize {
         // Nothing is pending and a buffer is free (`is_fast`), so a whole one is the room.
-        if token == self.current && self.unsent.is_some() {
+        if !P::OWNS_BUFFERS && token == self.current && self.unsent.is_some() {
             return self.pool.size();
         }
         self.leave(move |engine| PeerOps::room(engine, token))
@@ -261,17 +319,18 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     /// True if there is a fast path. Where size counts for more, all messages take the other one:
     /// with it, a WASI 0.1 guest is 8 % larger.
     pub(super) const HAS_FAST_PATH: bool =
-        cfg!(target_pointer_width = "64") && !P::OWNS_BUFFERS && !P::READABLE_UNTIL_EMPTY;
+        cfg!(target_pointer_width = "64") && !P::READABLE_UNTIL_EMPTY;
 
     /// Returns the source of a readable connection, if the fast path may serve it.
     #[inline]
     pub(super) fn is_fast(&mut self, index: usize) -> Option<P::Source> {
         // Two: for output that the socket does not take, and input that the service leaves.
-        let is_plenty = self.pool.free() >= 2 && !self.queues.are_buffers_scarce();
+        let is_plenty =
+            P::OWNS_BUFFERS || (self.pool.free() >= 2 && !self.queues.are_buffers_scarce());
         let memory = self.memory.storage();
         let entry = memory.connections.get(index)?;
         let source = entry.source.get()?;
-        (entry.connection.is_quiet() && is_plenty).then_some(source)
+        (entry.connection.is_quiet(P::OWNS_BUFFERS) && is_plenty).then_some(source)
     }
 
     /// Receives on the fast path.
@@ -285,8 +344,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let guard = PanicGuard { server: self, context, token };
         let Self { service, memory, queues, pool, state, .. } = &mut *guard.server;
         let (mut sessions, scratch, tables) = memory.split();
-        let scratch = &mut scratch[..state.received_max];
-        let count = match guard.context.platform.read(source, scratch) {
+        let scratch = if P::OWNS_BUFFERS { scratch } else { &mut scratch[..state.received_max] };
+        let count = match read(guard.context.platform, source, scratch) {
             Ok(count @ 1..) => count,
             // An end, a failure, or nothing at all: the engine distinguishes them.
             nothing => {
@@ -295,7 +354,9 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
                 return self.finish_read(context, token, nothing.err());
             }
         };
-        bump(&mut state.counters.bytes_in, count);
+        if !P::OWNS_BUFFERS {
+            bump(&mut state.counters.bytes_in, count);
+        }
         let mut fast = FastPeer::<P, _, Self> {
             context: &mut *guard.context,
             tables,
@@ -316,7 +377,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         drop(sessions);
         // Only an unwinding callback drops the guard.
         core::mem::forget(guard);
-        self.end_callback(context, token, (consumed, count), has_left);
+        self.end_callback(context, (token, source), (consumed, count), has_left);
     }
 
     /// Ends a callback that was offered `count` bytes: usually there is nothing to do.
@@ -324,7 +385,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     fn end_callback(
         &mut self,
         context: &mut Context<'_, P>,
-        token: Token,
+        (token, source): (Token, P::Source),
         (consumed, count): (usize, usize),
         has_left: bool,
     ) {
@@ -334,8 +395,14 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             // The engine knows nothing of this callback yet, since nothing has left the path.
             self.state.call = Call::NEW;
             self.finish_fast(context, token, consumed, count);
-        } else if !self.state.limits.idle.is_endless() {
-            self.record_progress(context, token);
+        } else {
+            if !self.state.limits.idle.is_endless() {
+                self.record_progress(context, token);
+            }
+            if P::OWNS_BUFFERS {
+                context.platform.consume(source, count, 0);
+                bump(&mut self.state.counters.bytes_in, count);
+            }
         }
     }
 
@@ -373,6 +440,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         let served = self.serving(context, token);
         let (mut engine, mut app) = served.server.engine_again(served.context, token);
         engine.record_progress(token.index());
+        if P::OWNS_BUFFERS {
+            engine.finish_offer(consumed.min(count), count, app.scratch.len());
+            return engine.reconcile(&mut app);
+        }
         // The input that the service leaves takes the buffer that was kept free for it.
         engine.state.call.reserves_input = false;
         if consumed < count {

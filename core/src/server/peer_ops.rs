@@ -20,7 +20,10 @@ impl<P: Transport, F: Features> PeerOps for Engine<'_, '_, P, F> {
     }
 
     fn room(&mut self, token: Token) -> usize {
-        self.find_sendable(token).map_or(0, |index| Engine::room(self, index))
+        let Some(index) = self.find_sendable(token) else { return 0 };
+        let room = Engine::room(self, index);
+        self.record_told(index, room);
+        room
     }
 
     fn received_max(&self) -> usize {

@@ -143,19 +143,26 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             self.record_progress(self.current.index());
         }
         let taken = app.offer(self, shown);
+        self.finish_offer(taken, shown, app.scratch.len());
+        taken > 0
+    }
+
+    /// Takes note that the service took `taken` of `shown` bytes in the platform's own buffer, of
+    /// which at most `shown_max` can be shown.
+    pub(super) fn finish_offer(&mut self, taken: usize, shown: usize, shown_max: usize) {
         self.state.call.has_offered = true;
         self.state.call.has_taken |= taken > 0;
         let left = shown - taken;
         self.state.call.left = left;
-        self.context.platform.consume(source, taken, left);
+        if let Some(source) = self.source(self.current.index()) {
+            self.context.platform.consume(source, taken, left);
+        }
         bump(&mut self.state.counters.bytes_in, taken);
         if taken > 0 {
             self.record_progress(self.current.index());
         }
-        let is_full = left == app.scratch.len();
-        self.record_left(left > 0, is_full, taken > 0);
+        self.record_left(left > 0, left == shown_max, taken > 0);
         self.give_up_if_refused(taken);
-        taken > 0
     }
 
     /// Takes note of what the service has left in the platform's buffer.

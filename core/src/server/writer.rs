@@ -61,6 +61,23 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         self.state.call.has_filled |= P::OWNS_BUFFERS && room == 0 && index == self.current.index();
     }
 
+    /// Records the room that the service of the current connection is told of.
+    pub(super) fn record_told(&mut self, index: usize, room: usize) {
+        if P::OWNS_BUFFERS && index == self.current.index() && room < self.state.room_max {
+            self.state.call.room_told = Some(room);
+        }
+    }
+
+    /// Offers the input that a service has left again when there is more room than it was told of.
+    pub(super) fn wait_for_more_room(&mut self, index: usize, told: usize) {
+        if self.platform_room(index) > told {
+            // The peer has made some since.
+            self.connection(index).set(Flag::OFFER_AGAIN);
+            return self.schedule_now(index);
+        }
+        self.wait_for_room(index);
+    }
+
     /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
     /// written.
     fn gathers(&self, index: usize) -> bool {

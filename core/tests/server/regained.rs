@@ -27,6 +27,28 @@ fn input_is_offered_again_although_room_was_regained_before_the_callback_ended()
 }
 
 #[test]
+fn who_left_its_input_for_too_little_room_is_offered_it_when_there_is_more() {
+    let mut service = Scripted::sink();
+    service.on_received = Box::new(|peer, bytes| {
+        // It answers with all or nothing, and does not try to send what does not fit.
+        if peer.room() < bytes.len() {
+            return 0;
+        }
+        peer.send(bytes).map_or(0, |()| bytes.len())
+    });
+    with_server::<_, PLATFORM>(Shape::SMALL, stalls_after_a_second(), service, |rig| {
+        let client = rig.connected();
+        rig.give_room(client, 4);
+        rig.send(client, b"abcdefgh");
+        rig.pass(3 * STALL);
+        assert_eq!(rig.take(client), b"");
+        rig.give_room(client, 100);
+        rig.pass(STALL);
+        assert_eq!(rig.take(client), b"abcdefgh");
+    });
+}
+
+#[test]
 fn too_little_room_is_no_stall_until_there_is_none() {
     let mut service = Scripted::sink();
     service.on_received = Box::new(|peer, bytes| peer.send(bytes).map_or(0, |()| bytes.len()));

@@ -61,7 +61,7 @@ impl Own {
     pub(crate) fn serve(&mut self, network: &mut Platform) -> bool {
         let (dhcp, interface) = network.own_socket::<dhcpv4::Socket<'_>>(self.dhcp);
         let Some(event) = dhcp.poll() else { return self.take_answer(network) };
-        interface.update_ip_addrs(|addresses| addresses.clear());
+        interface.update_ip_addrs(|addresses| addresses.truncate(0));
         interface.routes_mut().remove_default_ipv4_route();
         let dhcpv4::Event::Configured(config) = event else {
             // The lease has ended, and with it the connections of this address.

@@ -19,7 +19,7 @@ use selkie_core::platform::Close;
 
 use super::Uring;
 use super::endpoint::{Endpoint, Kind, Repeated};
-use super::operations::{Operation, entry};
+use super::operations::{Asks, Operation, entry};
 use crate::sys::socket;
 
 impl Uring {
@@ -47,7 +47,7 @@ impl Uring {
             self.cancel(operation, index)?;
         }
         if is_flushing(&endpoint) {
-            self.ask_to_send(index)?;
+            self.ask_to_flush(index)?;
             self.ask_for_close_timer(index)?;
             return Ok(false);
         }
@@ -68,6 +68,14 @@ impl Uring {
             }
         }
         Ok(true)
+    }
+
+    /// Sends what is left of the output.
+    fn ask_to_flush(&mut self, index: usize) -> Result<(), Error> {
+        let start = self.output_of(index);
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return Ok(()) };
+        let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
+        asks.send(index, endpoint, start)
     }
 
     /// Starts the timer of a close that waits for its output.

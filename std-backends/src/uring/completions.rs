@@ -10,7 +10,7 @@ use super::closing::timer_ended;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
 use super::input::Buffers;
 use super::memory::OUTPUT;
-use super::operations::{Operation, buffer_of, goes_on, has_more};
+use super::operations::{Asks, Operation, buffer_of, goes_on, has_more};
 use super::ring::Completion;
 use crate::sys::file;
 
@@ -18,17 +18,71 @@ impl Uring {
     /// Takes everything that the kernel has completed.
     pub(super) fn take_completions(&mut self) {
         while let Some(completion) = self.ring.pop() {
-            let Some((operation, index)) = Operation::of(completion.user_data) else { continue };
-            let is_last = !goes_on(completion.flags);
-            self.operations -= usize::from(is_last);
-            if operation == Operation::WatchWaker {
-                self.watching_waker = Repeated::Idle;
-                self.is_woken |= completion.result > 0;
-                continue;
+            if !self.take_usual(completion) {
+                self.take_other(completion);
             }
-            self.complete(operation, index, completion, is_last);
         }
         self.buffers.provide();
+    }
+
+    /// Takes the completion of an operation that is part of the usual message. Returns false, and
+    /// changes nothing, if it is another one.
+    #[inline]
+    fn take_usual(&mut self, completion: Completion) -> bool {
+        let Some((operation, index)) = Operation::of(completion.user_data) else { return false };
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return false };
+        let Ok(count @ 1..) = u32::try_from(completion.result) else { return false };
+        let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
+        match (operation, buffer_of(completion.flags)) {
+            (Operation::Receive, Some(buffer)) if endpoint.closing.is_none() => {
+                endpoint.is_drained = !has_more(completion.flags);
+                self.buffers.append(&mut endpoint.input, buffer, count);
+                if !goes_on(completion.flags) {
+                    *asks.operations -= 1;
+                    endpoint.operations -= 1;
+                    endpoint.receiving = Repeated::Idle;
+                    let limits = (self.held_max, self.buffers.has_shared());
+                    // What cannot be asked for now is asked for when the source is looked at.
+                    let _ = asks.receive(index, endpoint, limits);
+                } else if endpoint.is_slow() {
+                    self.stop_receiving(index);
+                }
+                self.enqueue(index);
+                true
+            }
+            // All was sent, so the next message finds the same line of the buffer.
+            (Operation::Send, _) if endpoint.is_done_with(count) => {
+                *asks.operations -= 1;
+                endpoint.operations -= 1;
+                let output = &mut endpoint.output;
+                (output.is_sending, output.length, output.start) = (false, 0, 0);
+                output.since = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Cancels a receive that goes on, of a connection whose service is slow. If there is no room
+    /// for that, the next completion tries it again.
+    #[cold]
+    fn stop_receiving(&mut self, index: usize) {
+        if self.at(index).is_some_and(|endpoint| endpoint.receiving == Repeated::Armed) {
+            let _ = self.cancel(Operation::Receive, index);
+        }
+    }
+
+    /// Takes any completion.
+    fn take_other(&mut self, completion: Completion) {
+        let Some((operation, index)) = Operation::of(completion.user_data) else { return };
+        let is_last = !goes_on(completion.flags);
+        self.operations -= usize::from(is_last);
+        if operation == Operation::WatchWaker {
+            self.watching_waker = Repeated::Idle;
+            self.is_woken |= completion.result > 0;
+            return;
+        }
+        self.complete(operation, index, completion, is_last);
     }
 
     /// Takes one completion of the source at a place.
@@ -43,7 +97,7 @@ impl Uring {
         endpoint.operations -= u32::from(is_last);
         let result = completion.result;
         match operation {
-            Operation::Receive => received(&mut self.buffers, endpoint, completion),
+            Operation::Receive => received(&mut self.buffers, endpoint, completion, is_last),
             Operation::Accept => return self.accepted(index, result, is_last),
             Operation::Send => {
                 sent(endpoint, result);
@@ -114,8 +168,10 @@ impl Uring {
 }
 
 /// Takes over what was received.
-fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completion) {
-    endpoint.receiving = Repeated::Idle;
+fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completion, is_last: bool) {
+    if is_last {
+        endpoint.receiving = Repeated::Idle;
+    }
     match (completion.result, buffer_of(completion.flags)) {
         (1.., Some(buffer)) if endpoint.closing.is_none() => {
             endpoint.is_drained = !has_more(completion.flags);

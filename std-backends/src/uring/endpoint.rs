@@ -6,7 +6,7 @@ use selkie_core::platform::Close;
 use selkie_core::{Error, Instant, Interest, Readiness, Token};
 
 use super::input::Input;
-use super::memory::OUTPUT;
+use super::memory::{HELD_SHARED, OUTPUT};
 use crate::memory::Zeroable;
 use crate::sys::errno::from_errno;
 
@@ -121,6 +121,7 @@ impl Endpoint {
     }
 
     /// Returns the bytes that fit into its output.
+    #[inline]
     pub(super) const fn room(&self) -> u32 {
         OUTPUT - self.output.length
     }
@@ -131,11 +132,13 @@ impl Endpoint {
     }
 
     /// Returns true if the service has something new to read: bytes, or the end.
+    #[inline]
     pub(super) fn has_news(&self) -> bool {
         self.input.unread > self.left || self.input_end != End::Open
     }
 
     /// Returns true if the kernel is to receive, and does not.
+    #[inline]
     pub(super) fn wants_to_receive(&self, held_max: u32) -> bool {
         self.receiving == Repeated::Idle
             && self.armed.contains(Interest::READABLE)
@@ -143,22 +146,68 @@ impl Endpoint {
             && self.input_end == End::Open
     }
 
+    /// Returns true if a receive that goes on is to be cancelled: the service does not read, or not
+    /// as fast as the peer sends.
+    #[inline]
+    pub(super) fn is_slow(&self) -> bool {
+        self.input.held > HELD_SHARED || !self.armed.contains(Interest::READABLE)
+    }
+
     /// Returns true if the kernel is to send, or to end the stream, and does not.
+    #[inline]
     pub(super) fn wants_to_send(&self) -> bool {
         let has_output = self.output.length > 0 || self.shuts_down;
         has_output && !self.output.is_sending && self.output.end == End::Open
     }
 
-    /// Returns true if the kernel has all operations that it is to have.
-    pub(super) fn is_served(&self, held_max: u32) -> bool {
+    /// Returns true for a stream that is watched for reading alone, has nothing to read, and has
+    /// not failed: the usual state between two messages.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
         self.kind == Kind::Stream
+            && self.input.unread == 0
+            && self.armed == Interest::READABLE
+            && self.input_end == End::Open
+            && self.output.end == End::Open
             && self.closing.is_none()
-            && !self.wants_to_receive(held_max)
+    }
+
+    /// Returns true if the kernel has all operations that a stream needs.
+    #[inline]
+    pub(super) fn is_served(&self) -> bool {
+        self.kind == Kind::Stream
+            && self.receiving == Repeated::Armed
+            && self.closing.is_none()
             && !self.wants_to_send()
     }
 
+    /// Returns true if nothing is to be done or reported when `count` bytes are sent.
+    #[inline]
+    pub(super) fn is_done_with(&self, count: u32) -> bool {
+        count == self.output.length
+            && !self.armed.contains(Interest::WRITABLE)
+            && !self.shuts_down
+            && self.closing.is_none()
+    }
+
     /// Returns what it is ready for, of what it is armed for.
+    #[inline]
     pub(super) fn reportable(&self) -> Readiness {
+        if self.is_readable_alone() { Readiness::READABLE } else { self.all_reportable() }
+    }
+
+    /// Returns true for a stream that is watched for reading alone, has bytes to read, and has
+    /// neither ended nor failed.
+    #[inline]
+    fn is_readable_alone(&self) -> bool {
+        self.kind == Kind::Stream
+            && self.input.unread > self.left
+            && self.armed == Interest::READABLE
+            && self.input_end == End::Open
+            && self.output.end == End::Open
+    }
+
+    fn all_reportable(&self) -> Readiness {
         if self.armed.is_empty() {
             return Readiness::NONE;
         }

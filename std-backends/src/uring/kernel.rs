@@ -34,19 +34,25 @@ impl Kernel {
         unsafe { io_uring_setup(SUBMISSIONS, params) }.map(Self::Linux)
     }
 
-    /// Registers a ring of buffers, which is `'static`, as the group 0.
-    pub(super) fn register_buffers(&self, ring: *mut c_void, entries: u32) -> Result<(), Errno> {
+    /// Registers a ring of buffers, which is `'static`, as a group.
+    pub(super) fn register_buffers(
+        &self,
+        ring: *mut c_void,
+        entries: u32,
+        group: u16,
+    ) -> Result<(), Errno> {
         let fd = match self {
             Self::Linux(fd) => fd,
             #[cfg(test)]
             Self::Model(model) => {
-                model.register_buffers(ring, entries);
+                model.register_buffers(ring, entries, group);
                 return Ok(());
             }
         };
         let mut register = io_uring_buf_reg::default();
         register.ring_addr = io_uring_ptr::new(ring);
         register.ring_entries = entries;
+        register.bgid = group;
         let argument = (&raw const register).cast();
         // SAFETY: the argument is valid for the call, and the caller's ring is `'static`.
         unsafe { io_uring_register(fd, IoringRegisterOp::RegisterPbufRing, argument, 1) }.map(drop)

@@ -16,14 +16,25 @@ pub(super) const SUBMISSIONS: u32 = if cfg!(test) { 8 } else { 256 };
 pub(super) const COMPLETIONS: u32 = if cfg!(test) { 16 } else { 1024 };
 /// Buffers that the kernel may fill before the platform runs again.
 pub(super) const PROVIDED: usize = if cfg!(test) { 4 } else { 256 };
+/// Buffers for receives that go on. All connections share them, and none depends on them.
+pub(super) const SHARED: usize = if cfg!(test) { 4 } else { 256 };
 /// The size of a buffer for received bytes.
 pub(super) const BUFFER: u32 = if cfg!(test) { 64 } else { 2048 };
+/// The distance of two such buffers. A power of two would have the first lines of all compete for
+/// the same few places of the processor's caches.
+pub(super) const BUFFER_STRIDE: usize = BUFFER as usize + LINE;
 /// The most buffers that a connection keeps: input beyond that stays in the kernel.
 pub(super) const HELD_MAX: usize = if cfg!(test) { 3 } else { 10 };
+/// The most buffers that a connection keeps while its receive goes on.
+pub(super) const HELD_SHARED: u32 = if cfg!(test) { 1 } else { 2 };
 /// The free places below which connections are accepted one at a time.
 pub(super) const FEW_PLACES: usize = if cfg!(test) { 2 } else { 64 };
 /// The size of a connection's buffer for bytes to send.
 pub(super) const OUTPUT: u32 = if cfg!(test) { 256 } else { 16 << 10 };
+/// The distance of two such buffers.
+pub(super) const OUTPUT_STRIDE: usize = OUTPUT as usize + LINE;
+/// A line of a cache.
+const LINE: usize = 64;
 /// The numbers that a buffer can have.
 const BUFFERS_MAX: usize = 1 << 16;
 
@@ -70,13 +81,14 @@ unsafe impl Zeroable for Parked {}
 
 /// The memory of a [`Uring`](super::Uring), which the kernel writes to as long as the process runs.
 ///
-/// Untouched pages cost nothing. The kernel keeps the pages of its queues, about 44 KiB, in memory
+/// Untouched pages cost nothing. The kernel keeps the pages of its queues, about 48 KiB, in memory
 /// (`RLIMIT_MEMLOCK`).
 #[derive(Debug)]
 pub struct UringStorage {
     pub(super) submissions: &'static mut [Page],
     pub(super) queues: &'static mut [Page],
     pub(super) provided: &'static mut [Page],
+    pub(super) shared: &'static mut [Page],
     pub(super) input: &'static mut [u8],
     pub(super) buffers: &'static mut [Buffer],
     pub(super) output: &'static mut [u8],
@@ -90,7 +102,27 @@ pub struct UringStorage {
 }
 
 /// The largest number of sockets: each keeps up to two buffers at least.
-const SOCKETS_MAX: usize = (BUFFERS_MAX - PROVIDED) / 2;
+const SOCKETS_MAX: usize = (BUFFERS_MAX - PROVIDED - SHARED) / 2;
+
+/// The bytes of the two queues without the submissions.
+const QUEUES: usize = 1024 + COMPLETIONS as usize * 16;
+
+/// The sizes of the tables for a number of sockets.
+struct Sizes {
+    places: usize,
+    /// The most buffers that a connection keeps.
+    held_max: usize,
+    buffers: usize,
+}
+
+impl Sizes {
+    fn of(sockets: usize) -> Self {
+        // A socket that is being closed keeps its place until the kernel has let go of it.
+        let places = sockets + sockets.min(64) + 1;
+        let held_max = ((BUFFERS_MAX - PROVIDED - SHARED) / places).clamp(1, HELD_MAX);
+        Self { places, held_max, buffers: places * held_max + PROVIDED + SHARED }
+    }
+}
 
 /// Makes a table that is never given back: the kernel may write to it until the process ends.
 fn leaked<T: Zeroable>(len: usize) -> Result<&'static mut [T], Error> {
@@ -103,7 +135,7 @@ impl UringStorage {
     /// # Errors
     ///
     /// [`OutOfMemory`](selkie_core::ErrorKind::OutOfMemory);
-    /// [`InvalidInput`](selkie_core::ErrorKind::InvalidInput) for more than 32,640 sockets.
+    /// [`InvalidInput`](selkie_core::ErrorKind::InvalidInput) for more than 32,512 sockets.
     pub fn leaked(sockets: usize) -> Result<Self, Error> {
         Self::leaked_for(sockets, sockets)
     }
@@ -117,18 +149,15 @@ impl UringStorage {
         if sockets > SOCKETS_MAX {
             return Err(selkie_core::ErrorKind::InvalidInput.into());
         }
-        // A socket that is being closed keeps its place until the kernel has let go of it.
-        let places = sockets + sockets.min(64) + 1;
-        let held_max = ((BUFFERS_MAX - PROVIDED) / places).clamp(1, HELD_MAX);
-        let buffers = places * held_max + PROVIDED;
-        let queues = 1024 + COMPLETIONS as usize * 16;
+        let Sizes { places, held_max, buffers } = Sizes::of(sockets);
         Ok(Self {
             submissions: leaked((SUBMISSIONS as usize * 64).div_ceil(PAGE))?,
-            queues: leaked(queues.div_ceil(PAGE))?,
+            queues: leaked(QUEUES.div_ceil(PAGE))?,
             provided: leaked((PROVIDED * 16).div_ceil(PAGE))?,
-            input: leaked(buffers * BUFFER as usize)?,
+            shared: leaked((SHARED * 16).div_ceil(PAGE))?,
+            input: leaked(buffers * BUFFER_STRIDE)?,
             buffers: leaked(buffers)?,
-            output: leaked(places * OUTPUT as usize)?,
+            output: leaked(places * OUTPUT_STRIDE)?,
             parked: leaked(3 * COMPLETIONS as usize)?,
             close_timeout: leaked(1)?,
             endpoints: leaked(places)?,
@@ -141,15 +170,20 @@ impl UringStorage {
     /// Returns the bytes of all tables.
     #[must_use]
     pub fn memory(&self) -> usize {
-        size_of_val(self.submissions)
-            + size_of_val(self.queues)
-            + size_of_val(self.provided)
-            + size_of_val(self.input)
-            + size_of_val(self.buffers)
-            + size_of_val(self.output)
-            + size_of_val(self.parked)
-            + size_of_val(self.close_timeout)
-            + size_of_val(self.endpoints)
-            + size_of_val(self.sources)
+        Self::memory_for(self.sources.len(), self.sockets)
+    }
+
+    /// Returns the bytes that [`leaked_for`](Self::leaked_for) takes for so many sockets.
+    #[must_use]
+    pub fn memory_for(registered: usize, sockets: usize) -> usize {
+        let Sizes { places, buffers, .. } = Sizes::of(sockets.min(SOCKETS_MAX));
+        let pages = [SUBMISSIONS as usize * 64, QUEUES, PROVIDED * 16, SHARED * 16];
+        let pages: usize = pages.map(|bytes| bytes.next_multiple_of(PAGE)).iter().sum();
+        pages
+            + buffers * (BUFFER_STRIDE + size_of::<Buffer>())
+            + places * (OUTPUT_STRIDE + size_of::<HandleEntry<Endpoint>>())
+            + 3 * COMPLETIONS as usize * size_of::<Parked>()
+            + size_of::<Span>()
+            + registered * size_of::<SourceEntry<u32>>()
     }
 }

@@ -143,7 +143,8 @@ impl Uring {
         storage: UringStorage,
     ) -> Result<Self, Error> {
         let ring = Ring::new(setup, storage.submissions, storage.queues)?;
-        let mut buffers = Buffers::new(&ring, storage.provided, storage.input, storage.buffers)?;
+        let rings = (storage.provided, storage.shared);
+        let mut buffers = Buffers::new(&ring, rings, storage.input, storage.buffers)?;
         buffers.provide();
         Ok(Self {
             ring,
@@ -269,6 +270,7 @@ impl Uring {
     ///
     /// As [`poll`](selkie_core::platform::Selector::poll).
     pub fn submit(&mut self) -> Result<(), Error> {
+        self.buffers.provide();
         self.ring.enter(0, None)?;
         self.take_completions();
         Ok(())
@@ -292,6 +294,7 @@ impl Uring {
     }
 
     /// Returns a source that was not closed.
+    #[inline]
     fn live(&self, source: UringSocket) -> Result<&Endpoint, Error> {
         match self.endpoints.get(source.0) {
             Ok(endpoint) if endpoint.closing.is_none() => Ok(endpoint),
@@ -300,6 +303,7 @@ impl Uring {
     }
 
     /// Returns a source that was not closed, to be changed.
+    #[inline]
     fn live_mut(&mut self, source: UringSocket) -> Result<&mut Endpoint, Error> {
         match self.endpoints.get_mut(source.0) {
             Ok(endpoint) if endpoint.closing.is_none() => Ok(endpoint),

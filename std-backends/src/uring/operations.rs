@@ -10,8 +10,10 @@ use rustix::io_uring::{
 use selkie_core::{Error, Interest};
 
 use super::Uring;
-use super::endpoint::{End, Kind, Repeated};
-use super::memory::{FEW_PLACES, OUTPUT};
+use super::endpoint::{End, Endpoint, Kind, Repeated};
+use super::input::GOES_ON;
+use super::memory::{FEW_PLACES, OUTPUT, OUTPUT_STRIDE};
+use super::ring::Ring;
 use crate::sys::address::RawAddress;
 
 /// The kind of an operation, in the lowest byte of its user data.
@@ -55,6 +57,7 @@ impl Operation {
 }
 
 /// Makes an entry for an operation on a descriptor.
+#[inline]
 pub(super) fn entry(code: IoringOp, fd: RawFd) -> io_uring_sqe {
     io_uring_sqe { opcode: code, fd, ..io_uring_sqe::default() }
 }
@@ -78,25 +81,21 @@ impl Uring {
         Ok(())
     }
 
-    /// Asks for what the source at a place needs and the kernel does not do yet.
-    #[inline]
+    /// Asks for what the source at a place needs and the kernel does not do yet. What cannot be
+    /// asked for now is asked for at the next turn.
     pub(super) fn ask(&mut self, index: usize) {
-        let held_max = self.held_max;
-        if let Some((_, endpoint)) = self.endpoints.at(index) {
-            if !endpoint.is_served(held_max) {
-                self.ask_now(index);
-            }
-        }
-    }
-
-    /// Asks for what is missing. What cannot be asked for now is asked for at the next turn.
-    fn ask_now(&mut self, index: usize) {
-        let Some((_, endpoint)) = self.endpoints.at(index) else { return };
+        let start = self.output_of(index);
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
         if endpoint.closing.is_some() {
             return self.advance_closing(index);
         }
         let asked = match endpoint.kind {
-            Kind::Stream => self.ask_to_receive(index).and_then(|()| self.ask_to_send(index)),
+            Kind::Stream => {
+                let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
+                let limits = (self.held_max, self.buffers.has_shared());
+                let received = asks.receive(index, endpoint, limits);
+                received.and_then(|()| asks.send(index, endpoint, start))
+            }
             Kind::Listener => self.ask_to_accept(index),
             Kind::File => self.ask_to_poll(index),
             Kind::Connecting => Ok(()),
@@ -104,54 +103,6 @@ impl Uring {
         if asked.is_err() {
             self.enqueue(index);
         }
-    }
-
-    /// Receives what is next, if the service wants it and is not slow.
-    ///
-    /// One buffer at a time: an operation that goes on would fill any number of them before it can
-    /// be cancelled, and stalled connections could take those of all others.
-    fn ask_to_receive(&mut self, index: usize) -> Result<(), Error> {
-        let held_max = self.held_max;
-        let Some(endpoint) = self.at(index) else { return Ok(()) };
-        if !endpoint.wants_to_receive(held_max) {
-            return Ok(());
-        }
-        let mut entry = entry(IoringOp::Recv, endpoint.fd);
-        entry.flags = IoringSqeFlags::BUFFER_SELECT;
-        if endpoint.is_drained {
-            // A first look would find nothing.
-            entry.ioprio.recv_flags = IoringRecvFlags::POLL_FIRST;
-        }
-        self.begin(Operation::Receive, index, entry)?;
-        self.set_repeated(index, Repeated::Armed);
-        Ok(())
-    }
-
-    /// Sends what waits, if nothing is being sent, and then the end of the stream if asked for.
-    pub(super) fn ask_to_send(&mut self, index: usize) -> Result<(), Error> {
-        let start = self.output_of(index);
-        let Some(endpoint) = self.at(index) else { return Ok(()) };
-        if !endpoint.wants_to_send() {
-            return Ok(());
-        }
-        let output = &endpoint.output;
-        if output.length > 0 {
-            // The bytes up to the end of the buffer; the rest follows.
-            let length = output.length.min(OUTPUT - output.start);
-            let mut entry = entry(IoringOp::Send, endpoint.fd);
-            // SAFETY: the offset is within the buffer.
-            let bytes = unsafe { start.add(output.start as usize) };
-            entry.addr_or_splice_off_in.addr = io_uring_ptr::new(bytes.cast());
-            entry.len.len = length;
-            entry.op_flags.send_flags = SendFlags::NOSIGNAL;
-            self.begin(Operation::Send, index, entry)?;
-        } else {
-            let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
-            entry.len.len = libc::SHUT_WR as u32;
-            self.begin(Operation::Shutdown, index, entry)?;
-        }
-        self.set_sending(index);
-        Ok(())
     }
 
     /// Accepts all that comes while there is room for it, else one at a time.
@@ -258,17 +209,107 @@ impl Uring {
         }
     }
 
-    fn set_sending(&mut self, index: usize) {
-        if let Some(endpoint) = self.at(index) {
-            endpoint.output.is_sending = true;
-        }
+    /// Returns the start of the output buffer of a place.
+    #[inline]
+    pub(super) fn output_of(&self, index: usize) -> *mut u8 {
+        // No pointer is made to what is no place.
+        debug_assert!(index < self.endpoints.capacity());
+        self.output.as_ptr().wrapping_add(index * OUTPUT_STRIDE)
+    }
+}
+
+/// The parts of a platform that the usual operations need, beside the source.
+pub(super) struct Asks<'a> {
+    pub(super) ring: &'a mut Ring,
+    pub(super) operations: &'a mut usize,
+}
+
+impl Asks<'_> {
+    /// Hands an operation to the kernel at the next entry.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the entry is made in its place then")]
+    fn begin(
+        &mut self,
+        operation: Operation,
+        index: usize,
+        endpoint: &mut Endpoint,
+        mut entry: io_uring_sqe,
+    ) -> Result<(), Error> {
+        entry.user_data = io_uring_user_data::from_u64(operation.user_data(index));
+        self.ring.push(entry)?;
+        *self.operations += 1;
+        endpoint.operations += 1;
+        Ok(())
     }
 
-    /// Returns the start of the output buffer of a place.
-    pub(super) fn output_of(&self, index: usize) -> *mut u8 {
-        debug_assert!(index < self.endpoints.capacity());
-        // SAFETY: there is a buffer for each place.
-        unsafe { self.output.as_ptr().add(index * OUTPUT as usize) }
+    /// Receives what is next, if the service wants it and is not slow. A connection keeps so many
+    /// buffers at most, and receives until it is cancelled if there are shared ones.
+    ///
+    /// Only one that was served up to now goes on: it may fill any number of buffers before it can
+    /// be cancelled.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "part of taking what was received")]
+    pub(super) fn receive(
+        &mut self,
+        index: usize,
+        endpoint: &mut Endpoint,
+        (held_max, has_shared): (u32, bool),
+    ) -> Result<(), Error> {
+        if !endpoint.wants_to_receive(held_max) {
+            return Ok(());
+        }
+        let mut entry = entry(IoringOp::Recv, endpoint.fd);
+        entry.flags = IoringSqeFlags::BUFFER_SELECT;
+        if endpoint.is_drained {
+            // A first look would find nothing.
+            let mut flags = IoringRecvFlags::POLL_FIRST;
+            if has_shared && endpoint.input.held <= 1 {
+                flags |= IoringRecvFlags::MULTISHOT;
+                entry.buf.buf_group = GOES_ON;
+            }
+            entry.ioprio.recv_flags = flags;
+        }
+        self.begin(Operation::Receive, index, endpoint, entry)?;
+        endpoint.receiving = Repeated::Armed;
+        Ok(())
+    }
+
+    /// Sends what waits in the buffer at `start`, if nothing is being sent, and then the end of the
+    /// stream if asked for.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "part of writing")]
+    pub(super) fn send(
+        &mut self,
+        index: usize,
+        endpoint: &mut Endpoint,
+        start: *mut u8,
+    ) -> Result<(), Error> {
+        if !endpoint.wants_to_send() {
+            return Ok(());
+        }
+        let output = &endpoint.output;
+        if output.length == 0 {
+            return self.shut_down(index, endpoint);
+        }
+        // The bytes up to the end of the buffer; the rest follows.
+        let length = output.length.min(OUTPUT - output.start);
+        let mut entry = entry(IoringOp::Send, endpoint.fd);
+        let bytes = start.wrapping_add(output.start as usize);
+        entry.addr_or_splice_off_in.addr = io_uring_ptr::new(bytes.cast());
+        entry.len.len = length;
+        entry.op_flags.send_flags = SendFlags::NOSIGNAL;
+        self.begin(Operation::Send, index, endpoint, entry)?;
+        endpoint.output.is_sending = true;
+        Ok(())
+    }
+
+    /// Ends the stream.
+    fn shut_down(&mut self, index: usize, endpoint: &mut Endpoint) -> Result<(), Error> {
+        let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
+        entry.len.len = libc::SHUT_WR as u32;
+        self.begin(Operation::Shutdown, index, endpoint, entry)?;
+        endpoint.output.is_sending = true;
+        Ok(())
     }
 }
 

@@ -39,6 +39,10 @@ pub(super) struct Ring {
     submissions: NonNull<io_uring_sqe>,
     submission_head: NonNull<AtomicU32>,
     submission_tail: NonNull<AtomicU32>,
+    /// The positions of the first submission that the kernel has not taken, and behind the last.
+    /// Only an entry changes the first, and the kernel sees the second at the next entry.
+    head: u32,
+    tail: u32,
     completions: NonNull<io_uring_cqe>,
     completion_head: NonNull<AtomicU32>,
     completion_tail: NonNull<AtomicU32>,
@@ -83,43 +87,50 @@ impl Ring {
             submissions: NonNull::from(submissions).cast(),
             submission_head: at(params.sq_off.head).cast(),
             submission_tail: at(params.sq_off.tail).cast(),
+            head: 0,
+            tail: 0,
             completions: at(params.cq_off.cqes).cast(),
             completion_head: at(params.cq_off.head).cast(),
             completion_tail: at(params.cq_off.tail).cast(),
         })
     }
 
-    /// Registers a ring of buffers as the group 0.
-    pub(super) fn register_buffers(&self, ring: *mut c_void, entries: u32) -> Result<(), Error> {
-        self.kernel.register_buffers(ring, entries).map_err(error)
+    /// Registers a ring of buffers as a group.
+    pub(super) fn register_buffers(
+        &self,
+        ring: *mut c_void,
+        entries: u32,
+        group: u16,
+    ) -> Result<(), Error> {
+        self.kernel.register_buffers(ring, entries, group).map_err(error)
     }
 
     /// Returns the number of submissions that the kernel has not taken.
-    fn pending(&self) -> u32 {
-        // SAFETY: both are valid for as long as the process runs. Only this thread writes the tail.
-        unsafe {
-            let tail = self.submission_tail.as_ref().load(Ordering::Relaxed);
-            tail.wrapping_sub(self.submission_head.as_ref().load(Ordering::Acquire))
-        }
+    #[inline]
+    const fn pending(&self) -> u32 {
+        self.tail.wrapping_sub(self.head)
     }
 
     /// Adds a submission. A full queue is handed to the kernel first.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "the entry is made in its place then")]
     pub(super) fn push(&mut self, entry: io_uring_sqe) -> Result<(), Error> {
         if self.pending() == SUBMISSIONS {
-            self.enter(0, None)?;
-            if self.pending() == SUBMISSIONS {
-                return Err(ErrorKind::Full.into());
-            }
+            self.make_room()?;
         }
-        // SAFETY: the kernel does not read the entry at the tail, and this thread alone writes.
-        unsafe {
-            let tail = self.submission_tail.as_ref();
-            let position = tail.load(Ordering::Relaxed);
-            let place = self.submissions.add((position & (SUBMISSIONS - 1)) as usize);
-            place.write(entry);
-            tail.store(position.wrapping_add(1), Ordering::Release);
-        }
+        let place = (self.tail & (SUBMISSIONS - 1)) as usize;
+        // SAFETY: the place is within the queue, and the kernel does not read it before the tail
+        // says so.
+        unsafe { self.submissions.add(place).write(entry) };
+        self.tail = self.tail.wrapping_add(1);
         Ok(())
+    }
+
+    /// Hands a full queue to the kernel.
+    #[cold]
+    fn make_room(&mut self) -> Result<(), Error> {
+        self.enter(0, None)?;
+        if self.pending() == SUBMISSIONS { Err(ErrorKind::Full.into()) } else { Ok(()) }
     }
 
     /// Hands all submissions to the kernel, and waits for `completions` at least, or until a time
@@ -131,9 +142,13 @@ impl Ring {
     ) -> Result<bool, Error> {
         self.enable()?;
         let submissions = self.pending();
+        // SAFETY: valid for as long as the process runs, and this thread alone writes it.
+        unsafe { self.submission_tail.as_ref() }.store(self.tail, Ordering::Release);
         // SAFETY: what the submissions name is `'static` or belongs to an endpoint that stays until
         // they are completed.
         let result = unsafe { self.kernel.enter(submissions, completions, until) };
+        // SAFETY: as for the tail, but the kernel writes it.
+        self.head = unsafe { self.submission_head.as_ref() }.load(Ordering::Acquire);
         match result {
             Err(Errno::INTR) => Ok(true),
             // The time has come; completions have to be taken first (overflow).
@@ -161,6 +176,7 @@ impl Ring {
     }
 
     /// Takes the oldest completion.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<Completion> {
         // SAFETY: the entry at the head is complete if it is before the tail, which the kernel
         // writes after it. This thread alone writes the head.

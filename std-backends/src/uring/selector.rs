@@ -13,6 +13,7 @@ use crate::waker::{WakeSource, Waker};
 
 impl Uring {
     /// Puts a source at the end of the queue of those that may be ready.
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "places have 32 bits")]
     pub(super) fn enqueue(&mut self, index: usize) {
         let link = index as u32 + 1;
@@ -33,6 +34,7 @@ impl Uring {
     }
 
     /// Takes the first source of the queue.
+    #[inline]
     fn dequeue(&mut self) -> Option<(usize, &mut Endpoint)> {
         let index = self.ready_first.checked_sub(1)? as usize;
         let (_, endpoint) = self.endpoints.at_mut(index)?;
@@ -44,6 +46,20 @@ impl Uring {
         Some((index, endpoint))
     }
 
+    /// Puts the sources from the front of the queue to `reported` at its end.
+    fn rotate(&mut self, reported: u32) {
+        let Some((_, endpoint)) = self.endpoints.at_mut(reported as usize - 1) else { return };
+        let next = std::mem::take(&mut endpoint.next_ready);
+        if next == 0 {
+            return;
+        }
+        let (first, last) = (self.ready_first, self.ready_last);
+        if let Some((_, last)) = self.endpoints.at_mut(last as usize - 1) {
+            last.next_ready = first;
+        }
+        (self.ready_first, self.ready_last) = (next, reported);
+    }
+
     /// Returns true if a source can be reported without a look at the kernel. Drops those from the
     /// front of the queue that cannot.
     fn has_ready(&mut self) -> bool {
@@ -51,15 +67,17 @@ impl Uring {
             return true;
         }
         let last = self.ready_last;
-        while let Some(index) = self.ready_first.checked_sub(1) {
-            let first = self.endpoints.at(index as usize);
-            if first.is_some_and(|(_, endpoint)| !endpoint.reportable().is_empty()) {
+        while self.ready_first != 0 {
+            let is_last = self.ready_first == last;
+            let first = self.endpoints.at(self.ready_first as usize - 1);
+            if first.is_some_and(|(_, first)| !first.is_quiet() && !first.reportable().is_empty()) {
                 return true;
             }
-            let was_last = self.ready_first == last;
-            self.dequeue();
-            self.ask(index as usize);
-            if was_last {
+            let Some((index, endpoint)) = self.dequeue() else { break };
+            if !endpoint.is_served() {
+                self.ask(index);
+            }
+            if is_last {
                 break;
             }
         }
@@ -86,34 +104,52 @@ impl Uring {
         }
     }
 
-    /// Adds events for the sources in the queue, each once at most.
+    /// Adds events for the sources in the queue, each once at most. Those that are reported stay in
+    /// the queue, behind the others: the next look finds out if they are still ready.
     fn report_sources(&mut self, events: &mut Events<'_>) {
-        let Some(last) = self.ready_last.checked_sub(1) else { return };
-        let has_oneshot = self.sources.oneshot() > 0;
-        while events.room() > 0 {
-            let Some((index, endpoint)) = self.dequeue() else { break };
+        let (last, mut reported) = (self.ready_last, 0);
+        let mut next = self.ready_first;
+        while next != 0 && events.room() > 0 {
+            let (link, index) = (next, next as usize - 1);
+            let Some((_, endpoint)) = self.endpoints.at_mut(index) else { break };
+            next = if link == last { 0 } else { endpoint.next_ready };
             let readiness = endpoint.reportable();
-            if let Some(token) = endpoint.token.filter(|_| !readiness.is_empty()) {
+            let token = endpoint.token.filter(|_| !readiness.is_empty());
+            let is_served = endpoint.is_served();
+            if let Some(token) = token {
                 let _ = events.push(Event { token, readiness });
                 // The next poll finds out if a file is still ready.
                 endpoint.polled = Readiness::NONE;
-                if has_oneshot && self.sources.mark_fired(token.index()) {
-                    self.disarm(index);
-                } else {
-                    self.enqueue(index);
-                }
             }
-            self.ask(index);
-            if index == last as usize {
-                break;
+            if token.is_some_and(|token| !self.sources.mark_fired(token.index())) {
+                reported = link;
+            } else {
+                self.unlink(index, reported, token.is_some());
             }
+            if !is_served {
+                self.ask(index);
+            }
+        }
+        if reported != 0 {
+            self.rotate(reported);
         }
     }
 
-    /// Notes that a source is armed for nothing: its event was reported.
-    fn disarm(&mut self, index: usize) {
-        if let Some(endpoint) = self.at(index) {
+    /// Takes a source out of the queue that is behind the one at `before`, a place + 1, or is the
+    /// first. One that has fired is armed for nothing.
+    fn unlink(&mut self, index: usize, before: u32, has_fired: bool) {
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
+        endpoint.is_queued = false;
+        if has_fired {
             endpoint.armed = Interest::NONE;
+        }
+        let next = endpoint.next_ready;
+        if next == 0 {
+            self.ready_last = before;
+        }
+        match before.checked_sub(1).and_then(|before| self.endpoints.at_mut(before as usize)) {
+            Some((_, before)) => before.next_ready = next,
+            None => self.ready_first = next,
         }
     }
 
@@ -127,7 +163,8 @@ impl Uring {
     ) -> Result<bool, Error> {
         self.ask_for_wakes();
         let waits = waits && events.room() > 0 && !self.has_ready();
-        let until = deadline.map(|deadline| self.clock.absolute(deadline));
+        let until = deadline.filter(|_| waits).map(|deadline| self.clock.absolute(deadline));
+        self.buffers.provide();
         let is_interrupted = self.ring.enter(u32::from(waits), until)?;
         self.take_completions();
         self.report(events);

@@ -8,6 +8,7 @@ use selkie_core::{Error, ErrorKind, Instant, Interest};
 
 use super::endpoint::{End, Endpoint, Kind};
 use super::memory::OUTPUT;
+use super::operations::Asks;
 use super::{Uring, UringSocket};
 use crate::platform::listener;
 use crate::sys::address::RawAddress;
@@ -16,10 +17,12 @@ use crate::sys::retry::retried;
 use crate::sys::{file, socket};
 
 impl Uring {
-    /// Takes the bytes of `bytes` that fit into the output of a stream, and returns their number.
+    /// Takes the bytes of `bytes` that fit into the output of a stream that has not failed, and
+    /// returns their number.
+    #[inline]
     fn put(&mut self, index: usize, bytes: &[u8]) -> usize {
         let start = self.output_of(index);
-        let Some(endpoint) = self.at(index) else { return 0 };
+        let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return 0 };
         let output = &mut endpoint.output;
         let count = bytes.len().min((OUTPUT - output.length) as usize);
         let end = ((output.start + output.length) % OUTPUT) as usize;
@@ -35,8 +38,44 @@ impl Uring {
         let added = count as u32;
         output.length += added;
         output.declined = 0;
-        self.ask(index);
+        if endpoint.kind == Kind::Stream {
+            let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
+            if asks.send(index, endpoint, start).is_err() {
+                self.enqueue(index);
+            }
+        }
         count
+    }
+
+    /// Writes to a source that is no stream.
+    #[cold]
+    fn write_other(&mut self, source: UringSocket, bytes: &[u8]) -> Result<usize, Error> {
+        let endpoint = self.live(source)?;
+        let fd = endpoint.fd;
+        match endpoint.kind {
+            Kind::File => retried(|| file::write(fd, bytes)),
+            _ => Err(ErrorKind::InvalidSource.into()),
+        }
+    }
+
+    /// Looks for new input of a source in the kernel.
+    #[cold]
+    fn peek_again(&mut self, source: UringSocket, buffer: &mut [u8]) -> Result<usize, Error> {
+        if !self.live(source)?.has_news() {
+            // What the kernel has received may not be in the queue yet, and a server that judges a
+            // deadline goes by this answer.
+            self.ask(source.0.index());
+            self.submit()?;
+        }
+        let endpoint = self.live(source)?;
+        if endpoint.input.unread > endpoint.left {
+            return Ok(self.buffers.copy(&endpoint.input, buffer));
+        }
+        match endpoint.input_end {
+            End::Open => Err(Error::WOULD_BLOCK),
+            End::Ended => Ok(0),
+            End::Failed(_) => Err(endpoint.input_end.failure().unwrap_or(ErrorKind::Other.into())),
+        }
     }
 }
 
@@ -150,24 +189,16 @@ impl Transport for Uring {
         Ok(count)
     }
 
+    #[inline]
     fn peek(&mut self, source: UringSocket, buffer: &mut [u8]) -> Result<usize, Error> {
-        if !self.live(source)?.has_news() {
-            // What the kernel has received may not be in the queue yet, and a server that judges a
-            // deadline goes by this answer.
-            self.ask(source.0.index());
-            self.submit()?;
-        }
         let endpoint = self.live(source)?;
         if endpoint.input.unread > endpoint.left {
             return Ok(self.buffers.copy(&endpoint.input, buffer));
         }
-        match endpoint.input_end {
-            End::Open => Err(Error::WOULD_BLOCK),
-            End::Ended => Ok(0),
-            End::Failed(_) => Err(endpoint.input_end.failure().unwrap_or(ErrorKind::Other.into())),
-        }
+        self.peek_again(source, buffer)
     }
 
+    #[inline]
     fn consume(&mut self, source: UringSocket, count: usize, left: usize) {
         let Ok(endpoint) = self.endpoints.get_mut(source.0) else { return };
         if endpoint.closing.is_some() {
@@ -177,22 +208,22 @@ impl Transport for Uring {
         #[expect(clippy::cast_possible_truncation, reason = "at most what was received")]
         let left = left as u32;
         endpoint.left = left;
+        let is_served = endpoint.is_served();
         if endpoint.has_news() {
             self.enqueue(source.0.index());
         }
-        self.ask(source.0.index());
+        if !is_served {
+            self.ask(source.0.index());
+        }
     }
 
+    #[inline]
     fn write(&mut self, source: UringSocket, bytes: &[u8]) -> Result<usize, Error> {
         let endpoint = self.live(source)?;
-        match endpoint.kind {
-            Kind::File => {
-                let fd = endpoint.fd;
-                return retried(|| file::write(fd, bytes));
-            }
-            Kind::Listener => return Err(ErrorKind::InvalidSource.into()),
-            Kind::Stream | Kind::Connecting => check_output(endpoint)?,
+        if !matches!(endpoint.kind, Kind::Stream | Kind::Connecting) {
+            return self.write_other(source, bytes);
         }
+        check_output(endpoint)?;
         match self.put(source.0.index(), bytes) {
             0 if !bytes.is_empty() => Err(Error::WOULD_BLOCK),
             count => Ok(count),
@@ -230,6 +261,7 @@ impl Transport for Uring {
         }
     }
 
+    #[inline]
     fn write_room(&mut self, source: UringSocket) -> usize {
         let Ok(endpoint) = self.live_mut(source) else { return 1 };
         if endpoint.kind == Kind::Connecting {

@@ -8,6 +8,8 @@ mod nesting;
 mod peers;
 #[cfg(target_os = "linux")]
 mod ring;
+#[cfg(target_os = "linux")]
+mod ring_faults;
 mod signals;
 mod terminals;
 

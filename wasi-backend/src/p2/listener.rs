@@ -41,23 +41,24 @@ impl IoPoll<'_> {
         backlog: u32,
     ) -> Result<(), ErrorCode> {
         imports::start_bind(socket, address)?;
-        self.finish(socket, imports::finish_bind)?;
+        self.finish(socket, imports::socket_subscribe, imports::finish_bind)?;
         // A host that cannot set it has a backlog of its own.
         let _ = imports::set_backlog(socket, u64::from(backlog.max(1)));
         imports::start_listen(socket)?;
-        self.finish(socket, imports::finish_listen)
+        self.finish(socket, imports::socket_subscribe, imports::finish_listen)
     }
 
     /// Blocks until an operation on a socket is finished, which is at once on hosts with sockets of
     /// an operating system.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         socket: Handle,
+        subscribe: extern "C" fn(Handle) -> Handle,
         finish: fn(Handle) -> Result<(), ErrorCode>,
     ) -> Result<(), ErrorCode> {
         loop {
             match finish(socket) {
-                Err(WOULD_BLOCK) => self.block_on(imports::socket_subscribe(socket)),
+                Err(WOULD_BLOCK) => self.block_on(subscribe(socket)),
                 result => return result,
             }
         }

@@ -2,7 +2,9 @@
 
 use core::net::IpAddr;
 
-use selkie_core::{Error, ErrorKind};
+use selkie_core::Error;
+#[cfg(doc)]
+use selkie_core::ErrorKind;
 
 use super::streams::{Kind, State, Streams};
 use super::{IoPoll, error};
@@ -37,12 +39,7 @@ impl IoPoll<'_> {
     /// [`AddressUnavailable`](ErrorKind::AddressUnavailable) if the name has none, and errors of
     /// the host.
     pub fn next_address(&mut self, source: Socket) -> Result<Option<IpAddr>, Error> {
-        let &mut Streams { input, kind, .. } = self.streams(source)?;
-        match kind {
-            Some(kind) if core::ptr::eq(kind, &raw const LOOKUP) => {
-                lookup::next(input).map_err(error::non_blocking)
-            }
-            _ => Err(Error::new(ErrorKind::InvalidSource)),
-        }
+        let input = self.of_kind(source, &LOOKUP)?.input;
+        lookup::next(input).map_err(error::non_blocking)
     }
 }

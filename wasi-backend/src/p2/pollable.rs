@@ -1,7 +1,7 @@
 //! Pollables that the program has made, and standard input. `mod.rs` lists the quirks.
 
 use selkie_core::Error;
-#[cfg(doc)]
+#[cfg(any(doc, target_arch = "wasm32"))]
 use selkie_core::ErrorKind;
 
 use super::IoPoll;
@@ -19,6 +19,20 @@ static INPUT: Kind =
     Kind { drop_handles: |streams| imports::drop_input(streams.input), local_address: None };
 
 impl IoPoll<'_> {
+    /// Returns the source of a handle, which must be of this kind.
+    #[cfg(target_arch = "wasm32")]
+    pub(super) fn of_kind(
+        &mut self,
+        source: Socket,
+        wanted: &'static Kind,
+    ) -> Result<&mut Streams, Error> {
+        let streams = self.streams(source)?;
+        match streams.kind {
+            Some(kind) if core::ptr::eq(kind, wanted) => Ok(streams),
+            _ => Err(Error::new(ErrorKind::InvalidSource)),
+        }
+    }
+
     /// Adds a pollable of the program's own as a source: a timer, an outgoing request, a stream of
     /// another interface. It is reported while it is ready, as readable and as writable. The
     /// platform has no other operation for it but [`close`](selkie_core::platform::Transport::close),

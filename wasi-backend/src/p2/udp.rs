@@ -2,12 +2,14 @@
 
 use core::net::SocketAddr;
 
+use selkie_core::Error;
+#[cfg(doc)]
+use selkie_core::ErrorKind;
 use selkie_core::platform::{Datagram, Datagrams};
-use selkie_core::{Error, ErrorKind};
 
 use super::streams::{Kind, State, Streams};
 use super::{IoPoll, error};
-use crate::p2::imports::{ErrorCode, Handle, WOULD_BLOCK, udp};
+use crate::p2::imports::{ErrorCode, Handle, udp};
 use crate::shared::pages::new_page;
 use crate::shared::socket_table::Socket;
 
@@ -47,12 +49,7 @@ impl IoPoll<'_> {
     /// Binds a socket and opens its streams.
     fn open_udp(&mut self, socket: Handle, address: &SocketAddr) -> Result<Streams, ErrorCode> {
         udp::start_bind(socket, address)?;
-        loop {
-            match udp::finish_bind(socket) {
-                Err(WOULD_BLOCK) => self.block_on(udp::subscribe(socket)),
-                result => break result?,
-            }
-        }
+        self.finish(socket, udp::subscribe, udp::finish_bind)?;
         let [incoming, outgoing] = udp::streams(socket)?;
         let pollables = [udp::incoming_subscribe(incoming), udp::outgoing_subscribe(outgoing)];
         Ok(Streams::other(&UDP, State::Other, [socket, incoming, outgoing], pollables))
@@ -60,11 +57,7 @@ impl IoPoll<'_> {
 
     /// Returns the streams of a UDP socket.
     fn udp(&mut self, source: Socket) -> Result<[Handle; 2], Error> {
-        let &mut Streams { input, output, kind, .. } = self.streams(source)?;
-        match kind {
-            Some(kind) if core::ptr::eq(kind, &raw const UDP) => Ok([input, output]),
-            _ => Err(Error::new(ErrorKind::InvalidSource)),
-        }
+        self.of_kind(source, &UDP).map(|streams| [streams.input, streams.output])
     }
 }
 

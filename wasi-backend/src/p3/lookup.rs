@@ -75,15 +75,7 @@ impl WaitableSet {
     /// [`AddressUnavailable`](ErrorKind::AddressUnavailable) if the name has none, and errors of
     /// the host.
     pub fn next_address(&mut self, source: Socket) -> Result<Option<IpAddr>, Error> {
-        let (slot, entry) = self.endpoints.get(source)?;
-        let endpoint = &mut entry.platform;
-        if !endpoint.functions.is_some_and(|functions| core::ptr::eq(functions, &raw const LOOKUP))
-        {
-            return Err(Error::new(ErrorKind::InvalidSource));
-        }
-        if endpoint.side(Direction::Read).state == State::InFlight {
-            self.drain_events(usize::MAX);
-        }
+        let slot = self.of_kind(source, &LOOKUP, Direction::Read)?;
         let endpoint = &mut self.endpoints.at(slot).platform;
         if endpoint.side(Direction::Read).state != State::Ready {
             return Err(Error::WOULD_BLOCK);

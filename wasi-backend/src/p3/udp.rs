@@ -12,7 +12,7 @@ use selkie_core::{Error, ErrorKind};
 
 use super::abi;
 use super::address::{self, CASE, RawAddress, Returned, socket_address};
-use super::endpoint::{Endpoint, Functions, Kind, State, WaitableEvent};
+use super::endpoint::{Functions, Kind, State, WaitableEvent};
 use super::error::error;
 use super::{WaitableSet, lists};
 use crate::shared::direction::Direction;
@@ -98,19 +98,6 @@ impl WaitableSet {
         self.endpoints.at(slot).platform.functions = Some(&UDP);
         Ok(source)
     }
-
-    /// Processes new events if one direction of a UDP socket is in flight, and returns its place.
-    fn udp(&mut self, source: Socket, direction: Direction) -> Result<usize, Error> {
-        let (slot, entry) = self.endpoints.get(source)?;
-        let &mut Endpoint { functions, .. } = &mut entry.platform;
-        if !functions.is_some_and(|functions| core::ptr::eq(functions, &raw const UDP)) {
-            return Err(Error::new(ErrorKind::InvalidSource));
-        }
-        if entry.platform.side(direction).state == State::InFlight {
-            self.drain_events(usize::MAX);
-        }
-        Ok(slot)
-    }
 }
 
 /// Binds a socket.
@@ -184,7 +171,7 @@ impl Datagrams for WaitableSet {
         source: Socket,
         buffer: &mut [u8],
     ) -> Result<Datagram<SocketAddr>, Error> {
-        let slot = self.udp(source, Direction::Read)?;
+        let slot = self.of_kind(source, &UDP, Direction::Read)?;
         if self.endpoints.at(slot).platform.side(Direction::Read).state == State::Unknown {
             request(self, slot, Direction::Read);
         }
@@ -213,7 +200,7 @@ impl Datagrams for WaitableSet {
     }
 
     fn send_to(&mut self, source: Socket, bytes: &[u8], address: &SocketAddr) -> Result<(), Error> {
-        let slot = self.udp(source, Direction::Write)?;
+        let slot = self.of_kind(source, &UDP, Direction::Write)?;
         let endpoint = &mut self.endpoints.at(slot).platform;
         let socket = endpoint.socket;
         let side = endpoint.side(Direction::Write);

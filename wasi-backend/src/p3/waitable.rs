@@ -58,9 +58,30 @@ static WAITABLE: Functions = Functions {
 };
 
 impl WaitableSet {
+    /// Processes new events if one direction of a source is in flight, and returns the place of the
+    /// source, which must have these functions.
+    pub(super) fn of_kind(
+        &mut self,
+        source: Socket,
+        wanted: &'static Functions,
+        direction: Direction,
+    ) -> Result<usize, Error> {
+        let (slot, entry) = self.endpoints.get(source)?;
+        let endpoint = &mut entry.platform;
+        if !endpoint.functions.is_some_and(|functions| core::ptr::eq(functions, wanted)) {
+            return Err(Error::new(ErrorKind::InvalidSource));
+        }
+        if endpoint.side(direction).state == State::InFlight {
+            self.drain_events(usize::MAX);
+        }
+        Ok(slot)
+    }
+
     /// Adds a waitable of the program's own as a source: a call in flight, such as a timer or an
     /// outgoing request, or an end of a stream or a future. It is readable when it has an event,
     /// which [`take_event`](Self::take_event) returns.
+    ///
+    /// A call that has returned at once has no handle, and nothing to wait for.
     ///
     /// The set only watches it: the waitable stays the caller's, who drops it after
     /// [`close`](selkie_core::platform::Transport::close).
@@ -96,14 +117,7 @@ impl WaitableSet {
     /// [`WouldBlock`](ErrorKind::WouldBlock) while there is none,
     /// [`InvalidSource`](ErrorKind::InvalidSource) for another source.
     pub fn take_event(&mut self, source: Socket) -> Result<WaitableEvent, Error> {
-        let (slot, entry) = self.endpoints.get(source)?;
-        let endpoint = &mut entry.platform;
-        if !endpoint.functions.is_some_and(|one| core::ptr::eq(one, &raw const WAITABLE)) {
-            return Err(Error::new(ErrorKind::InvalidSource));
-        }
-        if endpoint.side(Direction::Read).state == State::InFlight {
-            self.drain_events(usize::MAX);
-        }
+        let slot = self.of_kind(source, &WAITABLE, Direction::Read)?;
         let endpoint = &mut self.endpoints.at(slot).platform;
         let side = endpoint.side(Direction::Read);
         if side.state != State::Ready {

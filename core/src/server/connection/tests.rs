@@ -17,12 +17,15 @@ const AROUND: Surroundings =
 #[test]
 fn an_open_connection_that_is_watched_for_reading_is_quiet() {
     let mut connection = Connection::EMPTY;
-    assert!(!connection.is_quiet());
+    assert!(!connection.is_quiet(false));
     connection.open(Origin::Adopted);
     connection.set_watched(connection.interest(AROUND));
-    assert!(connection.is_quiet());
+    assert!(connection.is_quiet(false));
+    // Since when it was blocked lies in the place of the input.
+    connection.set_blocked_since(Instant::from_nanos(1));
+    assert!(connection.is_quiet(true) && !connection.is_quiet(false));
     connection.set(Flag::OFFER_AGAIN);
-    assert!(!connection.is_quiet());
+    assert!(!connection.is_quiet(true));
 }
 
 /// Returns every state that the axes and the flags that matter make up.

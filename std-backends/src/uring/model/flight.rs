@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::os::fd::IntoRawFd;
 
-use rustix::io_uring::{IoringAcceptFlags, IoringOp, io_uring_sqe};
+use rustix::io_uring::{IoringAcceptFlags, IoringOp, IoringRecvFlags, io_uring_sqe};
 
 use super::Faults;
 use super::kernel::{Completed, State};
@@ -28,6 +28,8 @@ pub(super) struct Submission {
     pub(super) address: u64,
     pub(super) length: u32,
     pub(super) is_multishot: bool,
+    /// The group of buffers that is received into.
+    pub(super) group: u16,
 }
 
 impl Submission {
@@ -40,8 +42,14 @@ impl Submission {
                 user_data: entry.user_data.u64_(),
                 address: entry.addr_or_splice_off_in.user_data.u64_(),
                 length: entry.len.len,
-                is_multishot: entry.opcode == IoringOp::Accept
-                    && entry.ioprio.accept_flags.contains(IoringAcceptFlags::MULTISHOT),
+                is_multishot: match entry.opcode {
+                    IoringOp::Accept => {
+                        entry.ioprio.accept_flags.contains(IoringAcceptFlags::MULTISHOT)
+                    }
+                    IoringOp::Recv => entry.ioprio.recv_flags.contains(IoringRecvFlags::MULTISHOT),
+                    _ => false,
+                },
+                group: entry.buf.buf_group,
             }
         }
     }
@@ -49,6 +57,8 @@ impl Submission {
 
 /// Set in the flags of a completion whose operation goes on.
 const MORE: u32 = 2;
+/// Set in the flags of a completion if there is more to receive.
+const NOT_EMPTY: u32 = 4;
 
 impl State {
     /// Completes an operation if it can be. Returns true if it is over.
@@ -82,6 +92,7 @@ impl State {
 
     fn receive(&mut self, flight: Flight) -> bool {
         let id = flight.peer.expect("a connection is received from");
+        let group = usize::from(flight.entry.group);
         if self.has(Faults::FAILURES) && self.random.chance(20) {
             return self.interrupt(flight);
         }
@@ -96,11 +107,11 @@ impl State {
             }
             // Some versions name a buffer at the end, which is the platform's then.
             let names_buffer = id.is_multiple_of(2);
-            let buffer = if names_buffer { self.take_buffer() } else { None };
+            let buffer = if names_buffer { self.take_buffer(group) } else { None };
             let flags = buffer.map_or(0, |(number, _)| buffer_flags(number));
             return self.finish(flight, 0, flags);
         }
-        let Some((number, address)) = self.take_buffer() else {
+        let Some((number, address)) = self.take_buffer(group) else {
             return self.finish(flight, -libc::ENOBUFS, 0);
         };
         let mut count = usize::try_from(available.min(u64::from(BUFFER))).unwrap_or(0);
@@ -113,7 +124,15 @@ impl State {
             unsafe { address.add(offset).write(byte(id, true, given + offset as u64)) };
         }
         self.world.peers[id].given += count as u64;
-        self.finish(flight, i32::try_from(count).unwrap_or(0), buffer_flags(number))
+        let is_more = self.world.peers[id].given < self.world.peers[id].sent;
+        let flags = buffer_flags(number) | if is_more { NOT_EMPTY } else { 0 };
+        let count = i32::try_from(count).unwrap_or(0);
+        // As Linux does: where the queue is full, it does not go on.
+        if flight.entry.is_multishot && self.done.len() < self.queue_room() {
+            self.finish(flight, count, flags | MORE);
+            return self.receive(flight);
+        }
+        self.finish(flight, count, flags)
     }
 
     fn accept(&mut self, flight: Flight) -> bool {

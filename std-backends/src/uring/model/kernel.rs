@@ -15,10 +15,13 @@ use super::flight::{Flight, Submission};
 use super::random::Random;
 use super::world::World;
 use crate::uring::kernel::Kernel;
-use crate::uring::memory::{BUFFER, COMPLETIONS, PROVIDED, SUBMISSIONS};
+use crate::uring::memory::{BUFFER, COMPLETIONS, PROVIDED, SHARED, SUBMISSIONS};
 
 /// The places of the heads, the tails and the completions in the memory of the queues.
 const OFFSETS: [u32; 5] = [0, 64, 128, 192, 1024];
+
+/// The numbers of buffers in the two groups.
+const SIZES: [usize; 2] = [PROVIDED, SHARED];
 
 /// A completion that the queue has no room for yet.
 #[derive(Clone, Copy, Debug)]
@@ -34,15 +37,15 @@ struct Queues {
     submissions: NonNull<io_uring_sqe>,
     heads_and_tails: [NonNull<AtomicU32>; 4],
     completions: NonNull<io_uring_cqe>,
-    buffers: NonNull<io_uring_buf>,
+    buffers: [NonNull<io_uring_buf>; 2],
 }
 
 /// The state of the model.
 #[derive(Debug)]
 pub(super) struct State {
     queues: Queues,
-    /// The number of buffers that were taken from their ring.
-    buffers_taken: u16,
+    /// The numbers of buffers that were taken from their rings.
+    buffers_taken: [u16; 2],
     pub(super) flights: Vec<Flight>,
     pub(super) done: VecDeque<Completed>,
     pub(super) random: Random,
@@ -72,11 +75,11 @@ impl Model {
             submissions: submissions.cast(),
             heads_and_tails: [at(0).cast(), at(1).cast(), at(2).cast(), at(3).cast()],
             completions: at(4).cast(),
-            buffers: NonNull::dangling(),
+            buffers: [NonNull::dangling(); 2],
         };
         Self(Rc::new(RefCell::new(State {
             queues,
-            buffers_taken: 0,
+            buffers_taken: [0; 2],
             flights: Vec::new(),
             done: VecDeque::new(),
             random: Random::new(seed),
@@ -93,9 +96,10 @@ impl Model {
         Kernel::Model(self.clone())
     }
 
-    pub(in crate::uring) fn register_buffers(&self, ring: *mut c_void, entries: u32) {
-        assert_eq!(entries as usize, PROVIDED);
-        self.state().queues.buffers = NonNull::new(ring.cast()).expect("memory for the ring");
+    pub(in crate::uring) fn register_buffers(&self, ring: *mut c_void, entries: u32, group: u16) {
+        assert_eq!(entries as usize, SIZES[usize::from(group)]);
+        let ring = NonNull::new(ring.cast()).expect("memory for the ring");
+        self.state().queues.buffers[usize::from(group)] = ring;
     }
 
     pub(in crate::uring) fn enter(&self, completions: u32) -> Result<(), Errno> {
@@ -213,34 +217,37 @@ impl State {
         self.word(3).store(tail, Ordering::Release);
     }
 
-    /// Takes the next buffer that the platform has provided.
-    pub(super) fn take_buffer(&mut self) -> Option<(u16, *mut u8)> {
-        let (number, address) = self.provided(self.buffers_taken)?;
-        self.buffers_taken = self.buffers_taken.wrapping_add(1);
+    /// Takes the next buffer of a group that the platform has provided.
+    pub(super) fn take_buffer(&mut self, group: usize) -> Option<(u16, *mut u8)> {
+        let taken = self.buffers_taken[group];
+        let (number, address) = self.provided(group, taken)?;
+        self.buffers_taken[group] = taken.wrapping_add(1);
         Some((number, address))
     }
 
     /// Returns the buffer at a position of the ring, if there is one.
-    fn provided(&self, position: u16) -> Option<(u16, *mut u8)> {
-        let ring = self.queues.buffers;
+    fn provided(&self, group: usize, position: u16) -> Option<(u16, *mut u8)> {
+        let ring = self.queues.buffers[group];
         // SAFETY: the tail is the last field of the first entry.
         let tail = unsafe { AtomicU16::from_ptr(&raw mut (*ring.as_ptr()).resv) };
         if position == tail.load(Ordering::Acquire) {
             return None;
         }
         // SAFETY: the entry is before the tail, so it was written.
-        let entry = unsafe { ring.add(usize::from(position) & (PROVIDED - 1)).as_ref() };
+        let entry = unsafe { ring.add(usize::from(position) & (SIZES[group] - 1)).as_ref() };
         assert_eq!(entry.len, BUFFER);
         Some((entry.bid, entry.addr.ptr.cast()))
     }
 
     /// Writes over every buffer that the platform has provided: none of them may be read.
     fn scribble(&mut self) {
-        let mut position = self.buffers_taken;
-        while let Some((_, address)) = self.provided(position) {
-            // SAFETY: the platform has given the buffer away.
-            unsafe { address.write_bytes(0xEE, BUFFER as usize) };
-            position = position.wrapping_add(1);
+        for group in 0..SIZES.len() {
+            let mut position = self.buffers_taken[group];
+            while let Some((_, address)) = self.provided(group, position) {
+                // SAFETY: the platform has given the buffer away.
+                unsafe { address.write_bytes(0xEE, BUFFER as usize) };
+                position = position.wrapping_add(1);
+            }
         }
     }
 
