@@ -1,5 +1,5 @@
-//! The same echo as a service, as `async fn` on Selkie, and on tokio: instructions of a message,
-//! CPU time of a message, and memory of a connection.
+//! The same echo as a service, as `async fn` on Selkie, on tokio, and on embassy's executor:
+//! instructions of a message, CPU time of a message, and memory of a connection.
 //!
 //! `cargo bench -p selkie-benches --bench async`, and `-- --quick` to see only that it runs.
 
@@ -22,17 +22,18 @@ mod linux {
     use selkie_services::tasks;
 
     use crate::support::arguments::Arguments;
-    use crate::support::echo::{self, Client, Contestant, Load, Server};
+    use crate::support::echo::{self, Client, Contestant, Load, Server, embassy};
     use crate::support::rounds::interleave;
     use crate::support::statistics::{Summary, nanoseconds, number};
     use crate::support::table::{self, Table};
     use crate::support::{process, tools};
 
     /// All contestants; the service first, since the others are compared with it.
-    const ALL: [Contestant; 4] = [
+    const ALL: [Contestant; 5] = [
         Contestant::SELKIE,
         Contestant::TaskInPlace,
         Contestant::TaskWithBuffer,
+        Contestant::Embassy,
         Contestant::Tokio,
     ];
     const LOAD: Load = Load { active: 64, idle: 0, message_bytes: 64 };
@@ -64,6 +65,7 @@ mod linux {
             ("the future of an echo in place", size_of_task(tasks::echo_in_place)),
             ("the future of an echo with a buffer of 256 bytes", size_of_task(tasks::echo)),
             ("the adapter's bookkeeping, without 2 bytes of wake flags", size_of::<TaskSlot>()),
+            ("a task of embassy, with a buffer of 256 bytes", embassy::task_bytes()),
         ];
         for (name, bytes) in rows {
             table.row(vec![name.to_owned(), bytes.to_string()]);

@@ -32,9 +32,11 @@ use crate::time::{Sleep, Timer};
 /// | [`read`](Self::read), [`read_with`](Self::read_with), [`read_exact`](Self::read_exact), [`read_until`](Self::read_until), [`read_line`](Self::read_line) | nothing: bytes are taken only by the poll that is ready, and stay in the server's inbox until then |
 /// | [`receive`](Self::receive) | what its closure has done; the bytes that it did not take stay |
 /// | [`write`](Self::write) | nothing: no byte is sent |
-/// | [`write_all`](Self::write_all) | a part of the bytes is sent; which part is not known |
+/// | [`write_all`](Self::write_all) | the first bytes are sent; their number is not known |
 /// | [`write_rest`](Self::write_rest) | the bytes that were sent are taken from the slice |
-/// | [`shutdown_write`](Self::shutdown_write), [`send_to`](Self::send_to) | nothing; they are ready at the first poll in their own task |
+/// | [`flush`](Self::flush), [`shutdown_write`](Self::shutdown_write), [`send_to`](Self::send_to), [`pause_reading`](Self::pause_reading) | nothing; they are ready at the first poll in their own task |
+/// | [`sleep`](Self::sleep) | nothing |
+/// | [`connect`](Self::connect) | the attempt is given up |
 ///
 /// # When the connection is closed
 ///

@@ -158,8 +158,7 @@ impl<'h, P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> TaskS
         self.deadline = Instant::ZERO;
         let has_ended = self.server.with_all(context, |_, peers| {
             let mut peer = peers.peer(Lent::NONE);
-            let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, &[]);
-            lent.task = token;
+            let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, token, &[]);
             let waker = table.wakes.waker(index);
             table.wakes.begin_poll();
             let loan = table.desk.lend(&mut lent);

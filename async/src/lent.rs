@@ -9,7 +9,7 @@ use selkie_core::layers::PeerOps;
 use crate::table::TaskSlot;
 
 /// The number of refused calls in one poll after which a task is made to wait.
-const PATIENCE: u8 = 32;
+const PATIENCE: u16 = 32;
 
 /// The means of a callback: what the server allows, and the bytes that it offers.
 pub(crate) struct Lent<'a> {
@@ -20,39 +20,30 @@ pub(crate) struct Lent<'a> {
     pub(crate) slot: &'a TaskSlot,
     /// The connection that the task which is polled was made for.
     pub(crate) task: Token,
+    /// The bytes that are offered and that the task has not taken.
+    pub(crate) input: &'a [u8],
     /// The server offers unread input again after this callback, without being asked.
     pub(crate) offers_again: bool,
     /// The server has looked for more just before, and has found nothing.
     pub(crate) has_looked: bool,
-    patience: u8,
-    pub(crate) input: &'a [u8],
-    /// The number of bytes of `input` that the task has taken.
-    pub(crate) taken: usize,
+    patience: u16,
 }
 
 impl<'a> Lent<'a> {
     /// No connection.
     pub(crate) const NONE: Token = Token::new(u32::MAX, 0);
 
+    /// Lends what a callback about `token` has, to the task that was made for `task`.
     #[inline]
     pub(crate) fn new(
         ops: &'a mut dyn PeerOps,
         token: Token,
         slot: &'a TaskSlot,
+        task: Token,
         input: &'a [u8],
     ) -> Self {
-        let (task, patience) = (slot.owner(token), PATIENCE);
-        Self {
-            ops,
-            token,
-            slot,
-            task,
-            offers_again: false,
-            has_looked: false,
-            patience,
-            input,
-            taken: 0,
-        }
+        let (offers_again, has_looked, patience) = (false, false, PATIENCE);
+        Self { ops, token, slot, task, input, offers_again, has_looked, patience }
     }
 
     /// Counts a call that fails or that has nothing to wait for. Returns false after many of them:

@@ -15,10 +15,6 @@ use crate::table::{Flag, TaskSlot, TaskTable};
 #[cfg(feature = "alloc")]
 use crate::wake::Wakes;
 
-/// True if a task is polled in the server's own function. Where size counts for more, there is one
-/// copy of it.
-const IS_FAST: bool = cfg!(target_pointer_width = "64");
-
 /// A [`Service`] that runs an `async fn` for each connection.
 ///
 /// `F` makes the future of a connection, `P` points to the memory of all futures: one
@@ -104,21 +100,16 @@ where
         Some(unsafe { Pin::new_unchecked(&mut *places.cast::<Option<Fut>>().add(index)) })
     }
 
-    /// Polls the task of `lent`. Returns the number of bytes that it has taken.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "to receive is a part of the server's fast path")]
-    fn poll_here(&mut self, lent: Lent<'_>) -> usize {
+    /// Polls the task of `lent`, of which there is one. Out of line, as it is called from each
+    /// callback, and has the only call of the future's own code.
+    #[inline(never)]
+    fn poll(&mut self, lent: &mut Lent<'_>) {
         let (table, index) = (self.table, lent.task.index());
-        let slot = match table.slots.get(index) {
-            // Without the flag the task has ended, or has panicked.
-            Some(slot) if slot.has(Flag::TASK) => slot,
-            _ => return lent.input.len(),
-        };
-        let Some(mut place) = Self::place(&mut self.futures, index) else { return 0 };
+        let Some(mut place) = Self::place(&mut self.futures, index) else { return };
         table.wakes.begin_poll();
         let waker = table.wakes.waker(index);
-        let mut turn = Turn { table, slot, lent };
-        let loan = table.desk.lend(&mut turn.lent);
+        let mut turn = Turn { table, lent };
+        let loan = table.desk.lend(turn.lent);
         let has_ended = match place.as_mut().as_pin_mut() {
             Some(future) => future.poll(&mut Context::from_waker(&waker)).is_ready(),
             None => true,
@@ -126,42 +117,70 @@ where
         drop(loan);
         if has_ended {
             turn.end(Ending::Flushed);
-            let _loan = table.desk.lend(&mut turn.lent);
+            let _loan = table.desk.lend(turn.lent);
             place.set(None);
         }
         if table.wakes.end_poll() {
             schedule_woken(table, turn.lent.ops);
         }
-        let taken = turn.lent.taken;
         core::mem::forget(turn);
-        taken
     }
 
-    /// Polls the task of `lent`, out of line.
-    #[inline(never)]
-    fn poll(&mut self, lent: Lent<'_>) -> usize {
-        self.poll_here(lent)
+    /// Polls the task of `lent`. Without one, as it has ended or has panicked, all bytes are taken.
+    fn poll_if_any(&mut self, lent: &mut Lent<'_>) {
+        let slot = self.table.slots.get(lent.task.index());
+        if slot.is_some_and(|slot| slot.has(Flag::TASK)) {
+            self.poll(lent);
+        } else {
+            lent.input = &[];
+        }
     }
 
     /// Polls the task of a connection in a callback that offers no bytes.
     fn poll_for(&mut self, peer: &mut Peer<'_>, offers_again: bool, has_looked: bool) {
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return };
-        let mut lent = Lent::new(peer.ops(), token, slot, &[]);
+        let mut lent = Lent::new(peer.ops(), token, slot, slot.owner(token), &[]);
         (lent.offers_again, lent.has_looked) = (offers_again, has_looked);
         obey(slot, &mut lent);
-        self.poll_owner(lent);
+        self.poll_owner(&mut lent);
     }
 
     /// Polls the task of a connection, which may be one that the task has connected to. If the task
     /// has ended, the connection is closed.
-    fn poll_owner(&mut self, lent: Lent<'_>) -> usize {
+    fn poll_owner(&mut self, lent: &mut Lent<'_>) {
         if lent.task != lent.token && self.table.find(lent.task).is_none() {
             lent.ops.close(lent.token, Ending::Flushed);
-            return lent.input.len();
+            lent.input = &[];
+        } else {
+            self.poll_if_any(lent);
         }
-        self.poll(lent)
     }
+
+    /// Offers bytes of a connection that another slot's task has asked for, or whose task does not
+    /// wait for them. Returns the number of those that are taken.
+    #[inline(never)]
+    fn received_aside(&mut self, peer: &mut Peer<'_>, slot: &TaskSlot, bytes: &[u8]) -> usize {
+        slot.set(Flag::OFFERED);
+        if !slot.take(Flag::READING) {
+            slot.set(Flag::LEFT);
+            return 0;
+        }
+        slot.clear(Flag::LEFT);
+        let token = peer.token();
+        let mut lent = Lent::new(peer.ops(), token, slot, slot.owner(token), bytes);
+        self.poll_owner(&mut lent);
+        count_taken(slot, bytes, lent.input)
+    }
+}
+
+/// Records if `left` of the offered bytes is not taken. Returns the number of those that are.
+#[inline]
+fn count_taken(slot: &TaskSlot, bytes: &[u8], left: &[u8]) -> usize {
+    if !left.is_empty() {
+        slot.set(Flag::LEFT);
+    }
+    bytes.len() - left.len()
 }
 
 impl<'h, 'p, F, Fut> AsyncService<'h, F, &'p mut [Option<Fut>]>
@@ -220,15 +239,18 @@ where
 /// task is reset, and the task is not polled again.
 struct Turn<'t, 'l> {
     table: &'t TaskTable<'t>,
-    slot: &'t TaskSlot,
-    lent: Lent<'l>,
+    lent: &'t mut Lent<'l>,
 }
 
 impl Turn<'_, '_> {
     /// Ends the task, and its connection.
+    #[cold]
     fn end(&mut self, ending: Ending) {
-        self.slot.clear(Flag::TASK);
-        self.lent.ops.close(self.lent.task, ending);
+        let task = self.lent.task;
+        if let Some(slot) = self.table.slots.get(task.index()) {
+            slot.clear(Flag::TASK);
+        }
+        self.lent.ops.close(task, ending);
     }
 }
 
@@ -294,18 +316,12 @@ where
     fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return bytes.len() };
-        slot.set(Flag::OFFERED);
-        if !slot.take(Flag::READING) {
-            slot.set(Flag::LEFT);
-            return 0;
+        if !slot.offer() {
+            return self.received_aside(peer, slot, bytes);
         }
-        slot.clear(Flag::LEFT);
-        let lent = Lent::new(peer.ops(), token, slot, bytes);
-        let count = if IS_FAST { self.poll_here(lent) } else { self.poll(lent) };
-        if count < bytes.len() {
-            slot.set(Flag::LEFT);
-        }
-        count
+        let mut lent = Lent::new(peer.ops(), token, slot, token, bytes);
+        self.poll(&mut lent);
+        count_taken(slot, bytes, lent.input)
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
@@ -339,22 +355,21 @@ where
     fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: CloseReason) {
         let token = peer.token();
         let Some(slot) = self.table.find(token) else { return };
-        let mut lent = Lent::new(peer.ops(), token, slot, &[]);
-        let (owner, is_own) = (lent.task, lent.task == token);
-        lent.token = Lent::NONE;
+        let owner = slot.owner(token);
+        let is_own = owner == token;
+        let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, owner, &[]);
         slot.generation.set(0);
         slot.deadline.set(Instant::ZERO);
         slot.reason.set(reason as u8);
         if is_own || self.table.find(owner).is_some() {
-            self.poll(lent);
+            self.poll_if_any(&mut lent);
         }
         if let Some(task) = slot.stranger.replace(0).checked_sub(1) {
             self.table.wakes.waker(task as usize).wake_by_ref();
         }
         if is_own {
             slot.clear(Flag::TASK);
-            let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, &[]);
-            lent.task = owner;
+            let mut lent = Lent::new(peer.ops(), Lent::NONE, slot, owner, &[]);
             if let Some(mut place) = Self::place(&mut self.futures, owner.index()) {
                 let _loan = self.table.desk.lend(&mut lent);
                 place.set(None);

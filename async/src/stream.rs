@@ -28,20 +28,17 @@ impl Stream<'_> {
         context: &Context<'_>,
         take: impl FnOnce(&mut Peer<'_>, &[u8]) -> (usize, Option<T>),
     ) -> Read<T> {
-        self.table.act(self.token, context, |lent, slot| {
-            let input: &[u8] = lent.input;
-            match input.get(lent.taken..) {
-                Some(bytes @ [_, ..]) if lent.token == self.token => {
-                    let (used, value) = take(&mut Peer::new(self.token, lent.ops), bytes);
-                    lent.taken += used.min(bytes.len());
-                    if value.is_some() {
-                        return Poll::Ready(Ok(value));
-                    }
-                    slot.set(Flag::READING);
-                    Poll::Pending
+        self.table.act(self.token, context, |lent, slot| match lent.input {
+            bytes @ [_, ..] if lent.token == self.token => {
+                let (used, value) = take(&mut Peer::new(self.token, lent.ops), bytes);
+                lent.input = &bytes[used.min(bytes.len())..];
+                if value.is_some() {
+                    return Poll::Ready(Ok(value));
                 }
-                _ => self.await_input(context, lent, slot),
+                slot.set(Flag::READING);
+                Poll::Pending
             }
+            _ => self.await_input(context, lent, slot),
         })
     }
 

@@ -17,7 +17,7 @@ use crate::wake::Wakes;
 pub(crate) struct Flag(u16);
 
 impl Flag {
-    /// A task is in this slot and may be polled.
+    /// A task is in this slot, made for the connection in it, and may be polled.
     pub(crate) const TASK: Self = Self(1 << 0);
     /// The task waits for bytes of this connection.
     pub(crate) const READING: Self = Self(1 << 1);
@@ -31,14 +31,14 @@ impl Flag {
     pub(crate) const DRAINING: Self = Self(1 << 5);
     /// The task has paused reading.
     pub(crate) const PAUSED: Self = Self(1 << 6);
-    /// Bytes were offered since the server has looked for more last.
-    pub(crate) const OFFERED: Self = Self(1 << 10);
-    /// The connection was asked for and does not stand yet.
-    pub(crate) const CONNECTING: Self = Self(1 << 9);
     /// The connection was given up while its task was not polled.
     pub(crate) const TO_CLOSE: Self = Self(1 << 7);
     /// The same, by a reset.
     pub(crate) const TO_ABORT: Self = Self(1 << 8);
+    /// The connection was asked for and does not stand yet.
+    pub(crate) const CONNECTING: Self = Self(1 << 9);
+    /// Bytes were offered since the server has looked for more last.
+    pub(crate) const OFFERED: Self = Self(1 << 10);
 }
 
 /// The bookkeeping for one slot of the loop. All bits zero is a free slot.
@@ -105,6 +105,17 @@ impl TaskSlot {
     #[inline]
     pub(crate) fn clear(&self, flag: Flag) {
         self.flags.set(self.flags.get() & !flag.0);
+    }
+
+    /// Records that bytes are offered. Returns whether the task in this slot waits for them.
+    #[inline]
+    pub(crate) fn offer(&self) -> bool {
+        let (flags, waits) = (self.flags.get(), Flag::TASK.0 | Flag::READING.0);
+        let is_awaited = flags & waits == waits;
+        if is_awaited {
+            self.flags.set(flags & !(Flag::READING.0 | Flag::LEFT.0) | Flag::OFFERED.0);
+        }
+        is_awaited
     }
 
     /// Clears a flag. Returns whether it was set.
@@ -197,23 +208,27 @@ impl<'h> TaskTable<'h> {
         act: impl FnOnce(&mut Lent<'_>, &TaskSlot) -> Poll<Result<R, Error>>,
     ) -> Poll<Result<R, Error>> {
         let outcome = self.desk.with(|lent| {
-            if lent.token == token {
-                return Some(act(lent, lent.slot));
-            }
-            let slot = self.find(token)?;
-            if slot.owner(token) == lent.task {
-                return Some(act(lent, slot));
-            }
-            slot.stranger.set(u32::try_from(lent.task.index() + 1).unwrap_or(0));
-            Some(Poll::Pending)
+            let slot = if lent.token == token { lent.slot } else { self.find_for(lent, token)? };
+            Some(act(lent, slot))
         });
-        match outcome {
-            Some(Some(Poll::Ready(Err(error)))) => self.refuse(context).map_err(|_: Error| error),
-            Some(Some(outcome)) => outcome,
-            Some(None) => self.refuse(context),
+        match outcome.flatten() {
+            Some(Poll::Ready(Err(error))) => self.refuse(context).map_err(|_: Error| error),
+            Some(outcome) => outcome,
             None if self.find(token).is_none() => self.refuse(context),
             None => Poll::Pending,
         }
+    }
+
+    /// Returns the slot of a connection of the task that is polled. Another task is noted as the
+    /// one that waits for the connection to close.
+    #[cold]
+    fn find_for(&self, lent: &Lent<'_>, token: Token) -> Option<&'h TaskSlot> {
+        let slot = self.find(token)?;
+        let is_own = slot.owner(token) == lent.task;
+        if !is_own {
+            slot.stranger.set(u32::try_from(lent.task.index() + 1).unwrap_or(0));
+        }
+        is_own.then_some(slot)
     }
 
     /// Returns an error; or after many in the same poll, has the task wait for a turn, so that one

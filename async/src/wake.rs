@@ -46,6 +46,19 @@ impl Group {
             shared: AtomicPtr::new(ptr::null_mut()),
         }
     }
+
+    /// Returns the number of groups, from this one on, that have no task which was woken: 0 if this
+    /// one has. Clears the flags above the tasks on the way down to it.
+    fn skip(&self, index: usize) -> usize {
+        let mut node = BRANCHES.pow(2);
+        for flag in self.levels.iter().rev() {
+            if index.is_multiple_of(node) && !take(flag) {
+                return node;
+            }
+            node /= BRANCHES;
+        }
+        0
+    }
 }
 
 /// A function that ends the sleep of the loop.
@@ -54,7 +67,8 @@ type Notify = dyn Fn() + Sync;
 /// The flags of all groups together.
 struct Shared {
     any: AtomicBool,
-    /// A task is polled; when that ends, the flags are looked at anyway.
+    /// A task is polled; when that ends, the flags are looked at anyway. Kept up to date only if
+    /// there is something to notify.
     polling: AtomicBool,
     notify: Option<&'static Notify>,
 }
@@ -184,9 +198,7 @@ impl Wakes {
     /// Notes that a task is polled.
     #[inline]
     pub(crate) fn begin_poll(self) {
-        if self.shared.notify.is_some() {
-            self.shared.polling.store(true, Ordering::Relaxed);
-        }
+        self.shared.polling.store(true, Ordering::Relaxed);
     }
 
     /// Notes that no task is polled any more. Returns whether one was woken meanwhile: a wake that
@@ -203,24 +215,17 @@ impl Wakes {
     #[cold]
     pub(crate) fn drain(self, mut visit: impl FnMut(usize)) {
         self.shared.any.store(false, Ordering::SeqCst);
-        let heads = |first: usize, level: usize| {
-            let step = [1, BRANCHES, BRANCHES * BRANCHES][level];
-            (first..self.groups.len())
-                .step_by(step)
-                .take(BRANCHES)
-                .filter(move |&head| take(&self.groups[head].levels[level]))
-        };
-        for top in (0..self.groups.len()).step_by(BRANCHES * BRANCHES * BRANCHES) {
-            for middle in heads(top, 2) {
-                for low in heads(middle, 1) {
-                    for group in heads(low, 0) {
-                        let woken = self.groups[group].woken.iter().enumerate();
-                        woken
-                            .filter(|(_, flag)| take(flag))
-                            .for_each(|(position, _)| visit(group * BRANCHES + position));
+        let mut index = 0;
+        while let Some(group) = self.groups.get(index) {
+            let skipped = group.skip(index);
+            if skipped == 0 {
+                for (position, flag) in group.woken.iter().enumerate() {
+                    if take(flag) {
+                        visit(index * BRANCHES + position);
                     }
                 }
             }
+            index += skipped.max(1);
         }
     }
 

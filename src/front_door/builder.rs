@@ -158,7 +158,7 @@ impl Builder {
     pub fn memory<S: Service>(&self) -> usize {
         let slots = self.slots();
         open::memory(self.backend_or_default(), self.connections, slots)
-            .saturating_add(HeapLoop::memory(slots, self.events))
+            .saturating_add(HeapLoop::memory(slots, self.events_max()))
             .saturating_add(HeapServer::<Socket, S::Session>::memory(
                 slots,
                 slots.saturating_mul(self.buffers_each),

@@ -1,5 +1,7 @@
 //! Cancel safety: a future that is dropped before it is ready loses no byte.
 
+use std::cell::RefCell;
+
 use selkie_async::Conn;
 
 use crate::on_all;
@@ -10,6 +12,10 @@ on_all! {
     a_cancelled_write_sends_nothing
     a_cancelled_write_of_the_rest_leaves_what_was_not_sent
     a_cancelled_sleep_does_not_disturb_the_next
+    a_cancelled_write_of_all_has_sent_a_first_part
+    a_call_that_is_dropped_before_it_is_polled_does_nothing
+    cancelled_calls_of_the_halves_lose_no_byte
+    cancelled_calls_of_the_traits_lose_no_byte
 }
 
 fn cancelled_reads_lose_no_byte<const KIND: u8>() {
@@ -115,5 +121,116 @@ fn a_cancelled_sleep_does_not_disturb_the_next<const KIND: u8>() {
         assert_eq!(rig.take(client), b"");
         rig.pass(std::time::Duration::from_millis(1));
         assert_eq!(rig.take(client), b"five");
+    });
+}
+
+fn a_cancelled_write_of_all_has_sent_a_first_part<const KIND: u8>() {
+    let text: Vec<u8> = (0..100).collect();
+    let task = |mut conn: Conn<'static>| {
+        let text = &text;
+        async move {
+            cancel(conn.write_all(text)).await;
+            assert_eq!(conn.write_all(b"!").await, Ok(()));
+        }
+    };
+    serve::<_, _, KIND>(task, |rig| {
+        let client = rig.connect();
+        rig.give_room(client, 4);
+        rig.settle();
+        rig.give_room(client, 1_000);
+        rig.settle();
+        let received = rig.take(client);
+        let (last, first) = received.split_last().expect("something was sent");
+        assert_eq!(*last, b'!');
+        assert!(!first.is_empty() && first.len() < text.len(), "a part of it");
+        assert!(text.starts_with(first), "in order and without a gap");
+    });
+}
+
+fn a_call_that_is_dropped_before_it_is_polled_does_nothing<const KIND: u8>() {
+    let task = |mut conn: Conn<'static>| async move {
+        let me = conn.token();
+        drop(conn.shutdown_write());
+        drop(conn.send_to(me, b"lost"));
+        drop(conn.write(b"lost"));
+        drop(conn.write_all(b"lost"));
+        drop(conn.flush());
+        drop(conn.pause_reading());
+        drop(conn.connect(([127, 0, 0, 1], 1).into()));
+        drop(conn.sleep(std::time::Duration::from_secs(1)));
+        crate::support::echo(conn).await;
+    };
+    serve::<_, _, KIND>(task, |rig| {
+        let client = rig.connected();
+        assert!(!rig.socket(client).write_ended);
+        rig.send(client, b"hello");
+        rig.settle();
+        assert_eq!(rig.take(client), b"hello");
+        assert!(rig.event_loop.platform.attempts.is_empty());
+    });
+}
+
+fn cancelled_calls_of_the_halves_lose_no_byte<const KIND: u8>() {
+    let task = |mut conn: Conn<'static>| async move {
+        let sent = fill(&mut conn).await;
+        let (mut reader, mut writer) = conn.split();
+        cancel(reader.read(&mut [0; 8])).await;
+        cancel(reader.read_exact(&mut [0; 8])).await;
+        cancel(reader.read_line(|_| ())).await;
+        cancel(reader.read_until(b'!', |_| ())).await;
+        cancel(reader.read_with(|_| (0, None::<()>))).await;
+        cancel(writer.write(b"lost")).await;
+        cancel(writer.write_all(b"lost")).await;
+        let mut rest = &b"kept"[..];
+        cancel(writer.write_rest(&mut rest)).await;
+        assert_eq!(rest, b"kept");
+        let mut buffer = [0; 5];
+        assert_eq!(reader.read_exact(&mut buffer).await, Ok(()));
+        assert_eq!(&buffer, b"hello");
+        let length = u8::try_from(sent).expect("small buffers");
+        assert_eq!(writer.write_all(&[length]).await, Ok(()));
+    };
+    serve::<_, _, KIND>(task, |rig| {
+        let client = rig.connect();
+        rig.give_room(client, 4);
+        rig.settle();
+        rig.send(client, b"hello");
+        rig.settle();
+        rig.give_room(client, 1_000);
+        rig.settle();
+        let received = rig.take(client);
+        let (length, rest) = received.split_last().expect("something was sent");
+        assert_eq!(rest, b"x".repeat(usize::from(*length)));
+    });
+}
+
+fn cancelled_calls_of_the_traits_lose_no_byte<const KIND: u8>() {
+    /// Cancels a read and a write, as generic code does that knows the traits only.
+    async fn cancel_both<S: embedded_io_async::Read + embedded_io_async::Write>(stream: &mut S) {
+        cancel(stream.read(&mut [0; 8])).await;
+        cancel(async { while stream.write(b"x").await.is_ok() {} }).await;
+        cancel(stream.write(b"lost")).await;
+    }
+    let read = RefCell::new(Vec::new());
+    let task = |mut conn: Conn<'static>| {
+        let read = &read;
+        async move {
+            cancel_both(&mut conn).await;
+            let mut buffer = [0; 8];
+            while let Ok(count @ 1..) = conn.read(&mut buffer).await {
+                read.borrow_mut().extend_from_slice(&buffer[..count]);
+            }
+        }
+    };
+    serve::<_, _, KIND>(task, |rig| {
+        let client = rig.connect();
+        rig.give_room(client, 4);
+        rig.settle();
+        rig.send(client, b"hello");
+        rig.settle();
+        rig.give_room(client, 1_000);
+        rig.settle();
+        assert_eq!(read.take(), b"hello");
+        assert!(rig.take(client).iter().all(|&byte| byte == b'x'));
     });
 }

@@ -8,6 +8,7 @@ mod conn;
 mod connecting;
 mod escaping;
 mod misbehaving;
+mod promises;
 #[path = "../../../core/tests/server/rig.rs"]
 #[allow(dead_code, reason = "core's tests use all of it")]
 mod rig;

@@ -14,6 +14,7 @@ use crate::support::{echo, serve, serve_with};
 
 on_all! {
     a_task_that_panics_is_dropped_and_its_connection_reset
+    the_others_go_on_after_a_task_that_does_not_wait_for_long
     a_task_that_is_never_woken_is_timed_out
     a_task_that_takes_nothing_of_a_full_inbox_is_timed_out
     a_task_that_ignores_errors_does_not_stop_the_loop
@@ -176,5 +177,30 @@ fn a_task_that_waits_after_its_connection_is_closed_is_dropped<const KIND: u8>()
         assert!(rig.closed(client).is_some());
         assert_eq!(drops.get(), 1);
         rig.pass(Duration::from_secs(2_000));
+    });
+}
+
+fn the_others_go_on_after_a_task_that_does_not_wait_for_long<const KIND: u8>() {
+    let task = |mut conn: Conn<'static>| async move {
+        while let Ok(Some(line)) = conn.read_line(<[u8]>::to_vec).await {
+            // As long as this takes, nothing else is served.
+            let rounds = if line == b"busy" { 100_000 } else { 0 };
+            let sum = (0..rounds).fold(0_u64, |sum, round| std::hint::black_box(sum ^ round));
+            assert_eq!(sum, 0);
+            assert_eq!(conn.write_all(&line).await, Ok(()));
+        }
+    };
+    let config = UNLIMITED.idle_timeout(Some(Duration::from_secs(10)));
+    serve_with::<_, _, KIND>(config, task, |rig| {
+        let clients = [rig.connected(), rig.connected()];
+        rig.pass(Duration::from_secs(9));
+        rig.send(clients[0], b"busy\n");
+        rig.send(clients[1], b"hello\n");
+        // The time has passed meanwhile.
+        rig.now = rig.now + Duration::from_secs(60);
+        rig.settle();
+        assert_eq!(rig.take(clients[0]), b"busy");
+        assert_eq!(rig.take(clients[1]), b"hello");
+        assert_eq!(rig.server.open_connections(), 2, "who has sent is served");
     });
 }

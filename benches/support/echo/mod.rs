@@ -3,6 +3,7 @@
 
 mod client;
 mod connection;
+pub(crate) mod embassy;
 mod floor;
 mod mio;
 mod polling;
@@ -52,6 +53,8 @@ pub(crate) enum Contestant {
     /// Ours, with an `async fn` that echoes through a buffer.
     TaskWithBuffer,
     Tokio,
+    /// embassy's executor over an epoll loop by hand.
+    Embassy,
 }
 
 impl Contestant {
@@ -66,12 +69,13 @@ impl Contestant {
     }
 
     /// Ours with other services, to compare with its echo.
-    const VARIANTS: [Self; 5] = [
+    const VARIANTS: [Self; 6] = [
         Self::SelkiePieces,
         Self::SelkieTimers,
         Self::TaskInPlace,
         Self::TaskWithBuffer,
         Self::Tokio,
+        Self::Embassy,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -91,6 +95,7 @@ impl Contestant {
             Self::TaskInPlace => "selkie epoll, async fn, in place",
             Self::TaskWithBuffer => "selkie epoll, async fn, with a buffer",
             Self::Tokio => "tokio current_thread",
+            Self::Embassy => "embassy-executor, epoll by hand",
         }
     }
 
@@ -118,6 +123,7 @@ impl Contestant {
                 selkie::serve(Epoll::new(slots), service, listener, connections);
             }
             Self::Tokio => tokio::serve(listener, connections),
+            Self::Embassy => embassy::serve(&listener, connections),
             Self::Mio => mio::serve(listener, connections),
             Self::Polling => polling::serve(&listener, connections),
             Self::Threads => threads::serve(&listener, connections),

@@ -94,22 +94,27 @@ where
         self.leave(move |engine| engine.keep_rest(index, bytes, written)).map(|_| ())
     }
 
-    /// Writes the first answer of the current connection. Returns the number of bytes that are sent
-    /// or kept.
+    /// Writes the first answer of the current connection. `say` makes the result where it is
+    /// known: one that several places share would be in memory.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
-    fn write(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
+    fn write<R>(
+        &mut self,
+        source: P::Source,
+        bytes: &[u8],
+        say: fn(Result<usize, SendError>) -> R,
+    ) -> R {
         let written = self.context.platform.write(source, bytes);
         if let Ok(count) = written {
             bump(&mut self.state.counters.bytes_out, count);
             if count == bytes.len() {
-                return Ok(count);
+                return say(Ok(count));
             }
         }
         // The socket is full: the rest waits in a buffer until it drains. All of it does if the
         // socket only would block.
         let index = self.current.index();
-        self.leave(move |engine| engine.keep_rest(index, bytes, written))
+        self.leave(move |engine| say(engine.keep_rest(index, bytes, written)))
     }
 
     /// Returns the source of the current connection, if `count` bytes fit into the platform's own
@@ -196,7 +201,7 @@ impl<P: Transport, T: ServerTables<P::Source>, F: Features> PeerOps for FastPeer
         // A longer answer might not fit into a buffer if the socket takes none of it.
         if bytes.len() <= self.pool.size() {
             if let Some(source) = self.unsent.take() {
-                return self.write(source, bytes).map(|_| ());
+                return self.write(source, bytes, |written| written.map(|_| ()));
             }
         }
         self.leave(move |engine| engine.send_all(token, bytes))
@@ -213,7 +218,7 @@ impl<P: Transport, T: ServerTables<P::Source>, F: Features> PeerOps for FastPeer
         }
         if token == self.current && bytes.len() <= self.pool.size() {
             if let Some(source) = self.unsent.take() {
-                return self.write(source, bytes).unwrap_or(0);
+                return self.write(source, bytes, |written| written.unwrap_or(0));
             }
         }
         self.leave(move |engine| engine.send_part(token, bytes))
