@@ -411,8 +411,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
     }
 
-    /// Records that bytes moved: once for what was received and sent, after the callback, which may
-    /// have taken its time.
+    /// Records that bytes moved: once, after the callback, which may have taken its time.
     #[inline(never)]
     fn record_progress(&mut self, context: &mut Context<'_, P>, token: Token) {
         self.engine_again(context, token).0.record_progress(token.index());
