@@ -151,9 +151,27 @@ impl<Source: Copy, Session> HeapServer<Source, Session> {
 impl<Source: Copy, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
     const LIMITS: bool = true;
 
+    type Sessions<'m>
+        = &'m mut [Entry<Session>]
+    where
+        Self: 'm,
+        Session: 'm;
+
+    type Tables<'m>
+        = (&'m mut [ConnectionEntry<Source>], &'m mut [Block], &'m mut [u8])
+    where
+        Self: 'm,
+        Source: 'm;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         self.storage()
+    }
+
+    #[inline]
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        let tables = (&mut *self.connections, &mut *self.blocks, &mut *self.bytes);
+        (&mut self.sessions, &mut self.scratch, tables)
     }
 
     #[inline]

@@ -141,7 +141,8 @@ pub mod memory {
     };
     pub use crate::front_door::{StaticBuilder, StaticFrontDoor, StaticMemory};
     pub use crate::server::{
-        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits,
+        Block, ConnectionEntry, Entry, ServerMemory, ServerStorage, ServerTables, StaticServer,
+        WithLimits,
     };
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::num::NonZeroU32;
+use core::num::NonZeroU64;
 
 use crate::contract::{Error, ErrorKind};
 use crate::event_loop::Storage;
@@ -13,37 +13,51 @@ use crate::event_loop::Storage;
 /// different platforms are not mixed up.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Handle {
-    index: u32,
-    /// Odd, so never zero.
-    generation: NonZeroU32,
+    /// The index is the low half, the generation the high one: one word, so that handles are
+    /// compared at once. A generation is odd, so never zero.
+    name: NonZeroU64,
 }
 
 impl Handle {
+    /// Returns the handle of a place, if it is in use.
+    #[inline]
+    fn new(index: u32, generation: u32) -> Option<Self> {
+        let name = NonZeroU64::new(u64::from(generation) << 32 | u64::from(index))?;
+        (generation & 1 == 1).then_some(Self { name })
+    }
+
     /// Returns the place in the table: dense, and below the capacity.
     #[inline]
     #[must_use]
     pub const fn index(self) -> usize {
-        self.index as usize
+        self.place() as usize
+    }
+
+    /// Returns the place at its own width.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is meant")]
+    const fn place(self) -> u32 {
+        self.name.get() as u32
     }
 
     /// Returns the generation of the place when the handle was issued.
     #[inline]
     #[must_use]
     pub const fn generation(self) -> u32 {
-        self.generation.get()
+        (self.name.get() >> 32) as u32
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Handle({}#{})", self.index, self.generation)
+        write!(formatter, "Handle({}#{})", self.index(), self.generation())
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Handle {
     fn format(&self, formatter: defmt::Formatter<'_>) {
-        defmt::write!(formatter, "Handle({}#{})", self.index, self.generation.get());
+        defmt::write!(formatter, "Handle({}#{})", self.index(), self.generation());
     }
 }
 
@@ -51,11 +65,13 @@ impl defmt::Format for Handle {
 /// `T`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
 pub struct HandleEntry<T> {
+    /// While in use: the place itself, so that these halves are bit for bit the handle. While
+    /// vacant: the next vacant place + 1, or 0.
+    link: u32,
     /// Odd while in use.
     generation: u32,
-    /// While vacant: the next vacant place + 1, or 0.
-    next: u32,
     value: T,
 }
 
@@ -63,7 +79,14 @@ impl<T> HandleEntry<T> {
     /// Makes a vacant place with a placeholder.
     #[must_use]
     pub const fn vacant(value: T) -> Self {
-        Self { generation: 0, next: 0, value }
+        Self { link: 0, generation: 0, value }
+    }
+
+    /// Returns what equals the handle of this place while it is in use. Two halves, each of which
+    /// has the alignment of a word of 32 bits, so that a place is no larger than its parts.
+    #[inline]
+    const fn name(&self) -> u64 {
+        (self.generation as u64) << 32 | self.link as u64
     }
 }
 
@@ -143,19 +166,19 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
                 self.fresh += 1;
                 // In use by an earlier table: its handle becomes stale.
                 entry.generation = entry.generation.saturating_add(entry.generation & 1);
-                entry.next = 0;
             } else {
-                self.vacant = entry.next;
+                self.vacant = entry.link;
             }
             if entry.generation >= RETIRED {
                 // An earlier table has used it up.
                 continue;
             }
-            // The entry is vacant, so its generation is even and this one is odd already.
-            let generation = NonZeroU32::MIN | (entry.generation + 1);
-            *entry = HandleEntry { generation: generation.get(), next: 0, value };
+            // The entry is vacant, so its generation is even, and the next one odd.
+            let generation = entry.generation + 1;
+            let Some(handle) = Handle::new(index, generation) else { return Err(value) };
+            *entry = HandleEntry { link: index, generation, value };
             self.len += 1;
-            return Ok(Handle { index, generation });
+            return Ok(handle);
         }
     }
 
@@ -169,11 +192,24 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
         match self.entries.as_ref().get(handle.index()) {
             // A handle's generation is odd, so equality is enough. What an earlier table in the
             // same memory has used is not in use.
-            Some(entry)
-                if entry.generation == handle.generation.get() && handle.index < self.fresh =>
-            {
+            Some(entry) if entry.name() == handle.name.get() && handle.place() < self.fresh => {
                 Ok(&entry.value)
             }
+            _ => Err(Error::new(ErrorKind::Stale)),
+        }
+    }
+
+    /// Returns the source of a handle, as [`get`](Self::get) with a comparison less, which counts
+    /// where bytes are moved. Only for a table whose memory was all zero when it was made: in other
+    /// memory, a handle of an earlier table may name what that has left.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    #[inline]
+    pub fn get_in_new_memory(&self, handle: Handle) -> Result<&T, Error> {
+        match self.entries.as_ref().get(handle.index()) {
+            Some(entry) if entry.name() == handle.name.get() => Ok(&entry.value),
             _ => Err(Error::new(ErrorKind::Stale)),
         }
     }
@@ -200,8 +236,8 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
         entry.generation += 1;
         // A retired place is not linked again.
         if entry.generation < RETIRED {
-            entry.next = self.vacant;
-            self.vacant = handle.index + 1;
+            entry.link = self.vacant;
+            self.vacant = handle.place() + 1;
         }
         self.len -= 1;
         Ok(value)
@@ -212,9 +248,8 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
     #[must_use]
     pub fn at(&self, index: usize) -> Option<(Handle, &T)> {
         let entry = self.used().get(index)?;
-        let generation =
-            NonZeroU32::new(entry.generation).filter(|number| number.get() & 1 == 1)?;
-        Some((Handle { index: u32::try_from(index).ok()?, generation }, &entry.value))
+        let handle = Handle::new(u32::try_from(index).ok()?, entry.generation)?;
+        Some((handle, &entry.value))
     }
 
     /// Returns the handle and the source at a place, to be changed, if it is in use.
@@ -222,9 +257,8 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
     #[must_use]
     pub fn at_mut(&mut self, index: usize) -> Option<(Handle, &mut T)> {
         let entry = self.entries.as_mut().get_mut(index).filter(|_| index < self.fresh as usize)?;
-        let generation =
-            NonZeroU32::new(entry.generation).filter(|number| number.get() & 1 == 1)?;
-        Some((Handle { index: u32::try_from(index).ok()?, generation }, &mut entry.value))
+        let handle = Handle::new(u32::try_from(index).ok()?, entry.generation)?;
+        Some((handle, &mut entry.value))
     }
 
     /// Returns the handles and sources in use, in the order of their places.
@@ -265,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_place_without_generations_left_is_retired() {
-        let mut entries = [HandleEntry { generation: RETIRED - 2, next: 0, value: 0 }];
+        let mut entries = [HandleEntry { link: 0, generation: RETIRED - 2, value: 0 }];
         let mut table = HandleTable::new(&mut entries[..]);
         let last = table.insert(1).unwrap();
         assert_eq!(last.generation(), RETIRED - 1);
@@ -286,5 +320,19 @@ mod tests {
         let new = heir.insert(2).unwrap();
         assert_eq!((new.index(), heir.get(old)), (old.index(), Err(ErrorKind::Stale.into())));
         assert_ne!(new, old);
+    }
+
+    #[test]
+    fn in_new_memory_a_handle_that_was_removed_names_nothing() {
+        let mut table = HandleTable::new([HandleEntry::vacant(0); 2]);
+        let (old, other) = (table.insert(1).unwrap(), table.insert(2).unwrap());
+        assert_eq!(table.get_in_new_memory(old), Ok(&1));
+        table.remove(old, 0).unwrap();
+        assert_eq!(table.get_in_new_memory(old), Err(ErrorKind::Stale.into()));
+        table.remove(other, 0).unwrap();
+        // The first place in the list, and the last, whose link is 0.
+        assert_eq!(table.get_in_new_memory(other), Err(ErrorKind::Stale.into()));
+        let heir = table.insert(3).unwrap();
+        assert_eq!(table.get_in_new_memory(heir), Ok(&3));
     }
 }

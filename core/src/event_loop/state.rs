@@ -31,6 +31,8 @@ pub(super) struct LoopState<P> {
     /// The latest time that was known when the last wait or poll began: it has looked for I/O
     /// after each deadline up to that time. Kept when the time is first read after a wait.
     pub(super) looked_at: Instant,
+    /// The number of events that the last wait has found.
+    pub(super) found: usize,
     /// The platform's clock, where it has one.
     pub(super) clock: Option<fn(&mut P) -> Instant>,
     /// The token of the platform's waker, or [`NO_WAKER`].
@@ -61,6 +63,7 @@ impl<P> LoopState<P> {
             now,
             now_is_current: clock.is_none(),
             looked_at: now,
+            found: 0,
             clock,
             waker: NO_WAKER,
             judged: Instant::ZERO,

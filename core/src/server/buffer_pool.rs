@@ -124,12 +124,6 @@ impl<'a> Pool<'a> {
         Self { blocks, bytes, state }
     }
 
-    /// Borrows the same pool for a shorter time.
-    #[inline]
-    pub(super) const fn reborrow(&mut self) -> Pool<'_> {
-        Pool { blocks: self.blocks, bytes: self.bytes, state: self.state }
-    }
-
     pub(super) const fn size(&self) -> usize {
         self.state.size
     }

@@ -48,12 +48,6 @@ impl<'e, Source: Copy> Connections<'e, Source> {
         Self { slots, queues }
     }
 
-    /// Borrows the same table for a shorter time.
-    #[inline]
-    pub(super) const fn reborrow(&mut self) -> Connections<'_, Source> {
-        Connections { slots: self.slots, queues: self.queues }
-    }
-
     pub(super) const fn len(&self) -> usize {
         self.slots.len()
     }

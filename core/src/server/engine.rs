@@ -7,6 +7,7 @@ use super::config::{Features, Limits};
 use super::connection::{Connection, Flag, Phase, Surroundings, Waiting};
 use super::connections::Connections;
 use super::counters::{CloseReason, Counters};
+use super::origin::Origin;
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::Entry;
@@ -76,6 +77,16 @@ impl State {
             drain: None,
             call: Call::NEW,
             has_joined: false,
+        }
+    }
+
+    /// Returns how the connection of a token began, if the token names one.
+    pub(super) fn origin_of(&self, token: Token, named: Option<&Connection>) -> Origin {
+        match named.filter(|connection| connection.is_connection()) {
+            Some(connection) => connection.origin(),
+            // `closed` is called when the slot is free, and its service may still ask.
+            None if self.closed.0 == token => Origin::unpack(self.closed.1),
+            None => Origin::Adopted,
         }
     }
 }
@@ -204,21 +215,7 @@ impl<P: Transport, F: Features> Drop for PanicGuard<'_, '_, '_, P, F> {
     }
 }
 
-impl<'a, P: Transport, F: Features> Engine<'_, 'a, P, F> {
-    /// Borrows everything once more, so that the original can be kept in registers.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "a call would put the original into memory")]
-    pub(super) fn reborrow(&mut self) -> Engine<'_, 'a, P, F> {
-        Engine {
-            context: self.context,
-            connections: self.connections.reborrow(),
-            pool: self.pool.reborrow(),
-            state: self.state,
-            current: self.current,
-            connect: self.connect,
-        }
-    }
-
+impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Adds this server to the loop's count, and compares the sizes of the two, once.
     pub(super) fn join(&mut self) {
         // A server has no loop when it is made, so its sizes are compared when it is first used.

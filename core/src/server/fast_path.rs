@@ -10,31 +10,60 @@
 
 use core::net::SocketAddr;
 
-use super::Server;
+use super::buffer_pool::{Pool, PoolState};
 use super::config::Features;
 use super::connection::Phase;
+use super::connections::{Connections, Queues};
 use super::counters::{Counters, bump};
-use super::engine::{Call, Engine};
+use super::engine::{Call, Connect, Engine, State};
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
 use super::peer::Peer;
 use super::service::Service;
-use super::storage::{Entry, ServerMemory};
+use super::storage::{Entry, ServerMemory, ServerTables};
+use super::{Server, connector};
 use crate::contract::{Error, Instant, Token, Transport};
 use crate::event_loop::Context;
 
-/// The peer of a callback on the fast path.
-struct FastPeer<'e, 'a, P: Transport, F: Features> {
-    engine: Engine<'e, 'a, P, F>,
+/// The peer of a callback on the fast path. It has the parts of an [`Engine`], which is put
+/// together only when something is asked for that the fast path does not do.
+struct FastPeer<'e, 'a, P: Transport, T, F: Features> {
+    context: &'e mut Context<'a, P>,
+    tables: T,
+    queues: &'e mut Queues,
+    pool: &'e mut PoolState,
+    state: &'e mut State,
+    current: Token,
+    connect: Option<Connect<P, F>>,
     /// The source that takes the first answer; where the platform owns the buffers, each answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     has_left: bool,
 }
 
-impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
-    /// Leaves the fast path: calls `act` with an engine that knows what has happened so far. It is
-    /// a copy, so that this one can be kept in registers.
+impl<'a, P, T, F> FastPeer<'_, 'a, P, T, F>
+where
+    P: Transport,
+    T: ServerTables<P::Source>,
+    F: Features,
+{
+    /// Returns what acts on the current connection. It borrows what it needs and nothing of the
+    /// peer itself, so that the peer can be kept in registers.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
+    fn engine(&mut self) -> Engine<'_, 'a, P, F> {
+        let (connections, blocks, bytes) = self.tables.tables();
+        Engine {
+            context: self.context,
+            connections: Connections::new(connections, self.queues),
+            pool: Pool::new(blocks, bytes, self.pool),
+            state: self.state,
+            current: self.current,
+            connect: self.connect,
+        }
+    }
+
+    /// Leaves the fast path: calls `act` with an engine that knows what has happened so far.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
     fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R) -> R {
@@ -42,41 +71,27 @@ impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
         // Once a callback: the engine has noted more since.
         if !core::mem::replace(&mut self.has_left, true) {
             let reserves_input = !P::OWNS_BUFFERS;
-            self.engine.state.call = Call { has_sent, reserves_input, ..Call::NEW };
+            self.state.call = Call { has_sent, reserves_input, ..Call::NEW };
         }
-        outlined(self.engine.reborrow(), act)
+        outlined(self.engine(), act)
     }
 
     /// Sends to another connection: without the engine, if that one has nothing pending.
     #[inline(never)]
     fn send_beside(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
-        let Some((index, source)) = self.quiet(token, bytes.len()) else {
+        let mut engine = self.engine();
+        let Some((index, source)) = quiet(&engine, token, bytes.len()) else {
             return self.leave(move |engine| engine.send_all(token, bytes));
         };
-        let written = self.engine.context.platform.write(source, bytes);
+        let written = engine.context.platform.write(source, bytes);
         if let Ok(count) = written {
-            self.engine.record_progress(index);
-            bump(&mut self.engine.state.counters.bytes_out, count);
+            engine.record_progress(index);
+            bump(&mut engine.state.counters.bytes_out, count);
             if count == bytes.len() {
                 return Ok(());
             }
         }
         self.leave(move |engine| engine.keep_rest(index, bytes, written)).map(|_| ())
-    }
-
-    /// Returns the slot and the source of another connection that has nothing pending, if a buffer
-    /// is free for `count` bytes beside the two that are kept for the current one.
-    #[inline]
-    fn quiet(&self, token: Token, count: usize) -> Option<(usize, P::Source)> {
-        let engine = &self.engine;
-        let fits = (1..=engine.pool.size()).contains(&count);
-        let is_plenty = engine.pool.free() > 2 && !engine.connections.queues.are_buffers_scarce();
-        // A platform's own buffer is asked for its room first, which the engine does.
-        let is_plenty = is_plenty && !P::OWNS_BUFFERS;
-        let index = engine.find(token)?;
-        let is_quiet = engine.connections.get(index)?.is_quiet(P::OWNS_BUFFERS);
-        let source = engine.source(index)?;
-        (fits && is_plenty && is_quiet).then_some((index, source))
     }
 
     /// Writes the first answer of the current connection. `say` makes the result where it is
@@ -89,22 +104,17 @@ impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
         bytes: &[u8],
         say: fn(Result<usize, SendError>) -> R,
     ) -> R {
-        let index = self.engine.current.index();
-        match self.engine.context.platform.write(source, bytes) {
-            Ok(count) => {
-                // The callback may have taken its time since some were received.
-                self.engine.record_progress(self.engine.current.index());
-                bump(&mut self.engine.state.counters.bytes_out, count);
-                if count < bytes.len() {
-                    // The socket is full: the rest waits in a buffer until it drains.
-                    self.leave(move |engine| say(engine.keep_rest(index, bytes, Ok(count))))
-                } else {
-                    say(Ok(count))
-                }
+        let written = self.context.platform.write(source, bytes);
+        if let Ok(count) = written {
+            bump(&mut self.state.counters.bytes_out, count);
+            if count == bytes.len() {
+                return say(Ok(count));
             }
-            // Also if it only would block: all of it waits then.
-            Err(error) => self.leave(move |engine| say(engine.keep_rest(index, bytes, Err(error)))),
         }
+        // The socket is full: the rest waits in a buffer until it drains. All of it does if the
+        // socket only would block.
+        let index = self.current.index();
+        self.leave(move |engine| say(engine.keep_rest(index, bytes, written)))
     }
 
     /// Returns the source of the current connection, if `count` bytes fit into the platform's own
@@ -113,7 +123,7 @@ impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
     #[allow(clippy::inline_always, reason = "part of the usual answer")]
     fn with_room(&mut self, count: usize) -> Option<P::Source> {
         let source = self.unsent?;
-        let room = self.engine.context.platform.write_room(source);
+        let room = self.context.platform.write_room(source);
         (1..room).contains(&count).then_some(source)
     }
 
@@ -121,21 +131,49 @@ impl<'a, P: Transport, F: Features> FastPeer<'_, 'a, P, F> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "part of the usual answer")]
     fn write_in_place(&mut self, source: P::Source, bytes: &[u8]) -> Result<usize, SendError> {
-        let index = self.engine.current.index();
-        let written = self.engine.context.platform.write(source, bytes);
+        let index = self.current.index();
+        let written = self.context.platform.write(source, bytes);
         if let Ok(count) = written {
-            self.engine.record_progress(index);
-            bump(&mut self.engine.state.counters.bytes_out, count);
+            bump(&mut self.state.counters.bytes_out, count);
             // The peer may take none of them. The time of the turn is early enough: when it
             // expires, the platform is asked since when they wait.
-            let now = self.engine.context.turn_time();
-            self.engine.schedule_stall(index, now);
+            let now = self.context.turn_time();
+            self.engine().schedule_stall(index, now);
             if count == bytes.len() {
                 return Ok(count);
             }
         }
         self.leave(move |engine| engine.keep_rest(index, bytes, written))
     }
+}
+
+/// Reads, or where the platform owns the buffers, is shown what it has.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "part of receiving")]
+fn read<P: Transport>(
+    platform: &mut P,
+    source: P::Source,
+    buffer: &mut [u8],
+) -> Result<usize, Error> {
+    if P::OWNS_BUFFERS { platform.peek(source, buffer) } else { platform.read(source, buffer) }
+}
+
+/// Returns the slot and the source of another connection that has nothing pending, if a buffer is
+/// free for `count` bytes beside the two that are kept for the current one.
+#[inline]
+fn quiet<P: Transport, F: Features>(
+    engine: &Engine<'_, '_, P, F>,
+    token: Token,
+    count: usize,
+) -> Option<(usize, P::Source)> {
+    let fits = (1..=engine.pool.size()).contains(&count);
+    let is_plenty = engine.pool.free() > 2 && !engine.connections.queues.are_buffers_scarce();
+    // A platform's own buffer is asked for its room first, which the engine does.
+    let is_plenty = is_plenty && !P::OWNS_BUFFERS;
+    let index = engine.find(token)?;
+    let is_quiet = engine.connections.get(index)?.is_quiet(P::OWNS_BUFFERS);
+    let source = engine.source(index)?;
+    (fits && is_plenty && is_quiet).then_some((index, source))
 }
 
 /// Acts off the fast path, in a function of its own.
@@ -147,11 +185,11 @@ fn outlined<'a, P: Transport, F: Features, R>(
     act(&mut engine)
 }
 
-impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
+impl<P: Transport, T: ServerTables<P::Source>, F: Features> PeerOps for FastPeer<'_, '_, P, T, F> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
-        if token != self.engine.current {
+        if token != self.current {
             return self.send_beside(token, bytes);
         }
         if P::OWNS_BUFFERS {
@@ -161,7 +199,7 @@ impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
             };
         }
         // A longer answer might not fit into a buffer if the socket takes none of it.
-        if bytes.len() <= self.engine.pool.size() {
+        if bytes.len() <= self.pool.size() {
             if let Some(source) = self.unsent.take() {
                 return self.write(source, bytes, |written| written.map(|_| ()));
             }
@@ -172,13 +210,13 @@ impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the usual answer is part of receiving")]
     fn send_some(&mut self, token: Token, bytes: &[u8]) -> usize {
-        if P::OWNS_BUFFERS && token == self.engine.current {
+        if P::OWNS_BUFFERS && token == self.current {
             return match self.with_room(bytes.len()) {
                 Some(source) => self.write_in_place(source, bytes).unwrap_or(0),
                 None => self.leave(move |engine| engine.send_part(token, bytes)),
             };
         }
-        if token == self.engine.current && bytes.len() <= self.engine.pool.size() {
+        if token == self.current && bytes.len() <= self.pool.size() {
             if let Some(source) = self.unsent.take() {
                 return self.write(source, bytes, |written| written.unwrap_or(0));
             }
@@ -188,35 +226,36 @@ impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
 
     fn room(&mut self, token: Token) -> usize {
         // Nothing is pending and a buffer is free (`is_fast`), so a whole one is the room.
-        if !P::OWNS_BUFFERS && token == self.engine.current && self.unsent.is_some() {
-            return self.engine.pool.size();
+        if !P::OWNS_BUFFERS && token == self.current && self.unsent.is_some() {
+            return self.pool.size();
         }
         self.leave(move |engine| PeerOps::room(engine, token))
     }
 
     fn received_max(&self) -> usize {
-        self.engine.state.received_max
+        self.state.received_max
     }
 
     fn counters(&self) -> &Counters {
-        &self.engine.state.counters
+        &self.state.counters
     }
 
     #[inline]
     fn now(&mut self) -> Instant {
-        self.engine.context.now()
+        self.context.now()
     }
 
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
     fn set_timer(&mut self, token: Token, deadline: Option<Instant>) {
         // A deadline is no reason to reconcile.
-        if token != self.engine.current || self.has_left {
+        if token != self.current || self.has_left {
             return self.leave(move |engine| engine.set_timer(token, deadline));
         }
         let timer = deadline.map_or(Instant::ZERO, |deadline| deadline.max(Instant::from_nanos(1)));
-        self.engine.current().timer = timer;
+        self.engine().current().timer = timer;
         if timer != Instant::ZERO {
-            self.engine.context.set_slot_timer_earlier(token.index(), timer);
+            self.context.set_slot_timer_earlier(token.index(), timer);
         }
     }
 
@@ -241,12 +280,14 @@ impl<P: Transport, F: Features> PeerOps for FastPeer<'_, '_, P, F> {
     }
 
     fn origin(&self, token: Token) -> Origin {
-        self.engine.origin(token)
+        let is_named = token == self.current || self.context.contains(token);
+        let entry = self.tables.connections().get(token.index()).filter(|_| is_named);
+        self.state.origin_of(token, entry.map(|entry| &entry.connection))
     }
 
     fn remote_address(&mut self, token: Token) -> Option<SocketAddr> {
         // Nothing is changed, so there is nothing to reconcile.
-        outlined(self.engine.reborrow(), move |engine| engine.remote_address(token))
+        outlined(self.engine(), move |engine| engine.remote_address(token))
     }
 
     fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
@@ -305,52 +346,75 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         token: Token,
         source: P::Source,
     ) {
-        let count = match self.read_fast(context, source) {
+        let guard = PanicGuard { server: self, context, token };
+        let Self { service, memory, queues, pool, state, .. } = &mut *guard.server;
+        let (mut sessions, scratch, tables) = memory.split();
+        let scratch = if P::OWNS_BUFFERS { scratch } else { &mut scratch[..state.received_max] };
+        let count = match read(guard.context.platform, source, scratch) {
             Ok(count @ 1..) => count,
             // An end, a failure, or nothing at all: the engine distinguishes them.
-            nothing => return self.finish_read(context, token, nothing.err()),
+            nothing => {
+                drop((sessions, tables));
+                core::mem::forget(guard);
+                return self.finish_read(context, token, nothing.err());
+            }
         };
-        // Checked first, so that a server without an idle timeout builds no engine for it.
-        if !self.state.limits.idle.is_endless() {
-            self.engine_again(context, token).0.record_progress(token.index());
+        if !P::OWNS_BUFFERS {
+            bump(&mut state.counters.bytes_in, count);
         }
-        let guard = PanicGuard { server: self, context, token };
-        let (engine, app) = guard.server.engine_again(guard.context, token);
-        let session = app.sessions.get_mut(token.index()).and_then(Entry::as_mut);
-        let mut fast = FastPeer { engine, unsent: Some(source), has_left: false };
+        let mut fast = FastPeer::<P, _, Self> {
+            context: &mut *guard.context,
+            tables,
+            queues,
+            pool,
+            state,
+            current: token,
+            connect: if S::CONNECTS { Some(connector::connect) } else { None },
+            unsent: Some(source),
+            has_left: false,
+        };
+        let session = sessions.as_mut().get_mut(token.index()).and_then(Entry::as_mut);
         let consumed = session.map_or(count, |session| {
-            app.service.received(&mut Peer::new(token, &mut fast), session, &app.scratch[..count])
+            service.received(&mut Peer::new(token, &mut fast), session, &scratch[..count])
         });
         let has_left = fast.has_left;
+        drop(fast);
+        drop(sessions);
         // Only an unwinding callback drops the guard.
         core::mem::forget(guard);
-        if !has_left && consumed < count {
+        self.end_callback(context, (token, source), (consumed, count), has_left);
+    }
+
+    /// Ends a callback that was offered `count` bytes: usually there is nothing to do.
+    #[inline]
+    fn end_callback(
+        &mut self,
+        context: &mut Context<'_, P>,
+        (token, source): (Token, P::Source),
+        (consumed, count): (usize, usize),
+        has_left: bool,
+    ) {
+        if has_left {
+            self.finish_fast(context, token, consumed, count);
+        } else if consumed < count {
             // The engine knows nothing of this callback yet, since nothing has left the path.
             self.state.call = Call::NEW;
-        }
-        if has_left || consumed < count {
             self.finish_fast(context, token, consumed, count);
-        } else if P::OWNS_BUFFERS {
-            context.platform.consume(source, count, 0);
-            bump(&mut self.state.counters.bytes_in, count);
+        } else {
+            if !self.state.limits.idle.is_endless() {
+                self.record_progress(context, token);
+            }
+            if P::OWNS_BUFFERS {
+                context.platform.consume(source, count, 0);
+                bump(&mut self.state.counters.bytes_in, count);
+            }
         }
     }
 
-    /// Reads, or where the platform owns the buffers, is shown what it has.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "part of receiving")]
-    fn read_fast(
-        &mut self,
-        context: &mut Context<'_, P>,
-        source: P::Source,
-    ) -> Result<usize, Error> {
-        let scratch = self.memory.storage().scratch;
-        if P::OWNS_BUFFERS {
-            return context.platform.peek(source, scratch);
-        }
-        let read = context.platform.read(source, &mut scratch[..self.state.received_max]);
-        bump(&mut self.state.counters.bytes_in, read.unwrap_or(0));
-        read
+    /// Records that bytes moved: once, after the callback, which may have taken its time.
+    #[inline(never)]
+    fn record_progress(&mut self, context: &mut Context<'_, P>, token: Token) {
+        self.engine_again(context, token).0.record_progress(token.index());
     }
 
     /// Fails a connection whose service has panicked.
@@ -379,6 +443,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ) {
         let served = self.serving(context, token);
         let (mut engine, mut app) = served.server.engine_again(served.context, token);
+        engine.record_progress(token.index());
         if P::OWNS_BUFFERS {
             engine.finish_offer(consumed.min(count), count, app.scratch.len());
             return engine.reconcile(&mut app);

@@ -48,8 +48,7 @@ mod service;
 mod storage;
 mod writer;
 
-use core::fmt;
-use core::marker::PhantomData;
+use core::{fmt, marker::PhantomData};
 
 pub use buffer_pool::Block;
 pub use config::Config;
@@ -60,6 +59,7 @@ pub use ops::{Ending, PeerOps, SendError};
 pub use origin::Origin;
 pub use peer::{Peer, Peers};
 pub use service::{Receives, Service};
+pub use storage::ServerTables;
 pub use storage::{ConnectionEntry, Entry, ServerMemory, ServerStorage, StaticServer, WithLimits};
 
 use buffer_pool::{Pool, PoolState};

@@ -125,12 +125,7 @@ impl<P: Transport, F: Features> PeerOps for Engine<'_, '_, P, F> {
 
     fn origin(&self, token: Token) -> Origin {
         let connection = self.find(token).and_then(|index| self.connections.get(index));
-        match connection {
-            Some(connection) => connection.origin(),
-            // `closed` is called when the slot is free, and its service may still ask.
-            None if self.state.closed.0 == token => Origin::unpack(self.state.closed.1),
-            None => Origin::Adopted,
-        }
+        self.state.origin_of(token, connection)
     }
 
     fn remote_address(&mut self, token: Token) -> Option<SocketAddr> {

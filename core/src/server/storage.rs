@@ -102,6 +102,33 @@ pub struct ServerStorage<'a, Source, Session> {
     pub limits: &'a mut [LimitEntry],
 }
 
+/// Connections, blocks and bytes, borrowed where they are. Most callbacks ask for none of them, so
+/// that their addresses and lengths are not loaded for each message.
+pub trait ServerTables<Source> {
+    /// Returns the connections.
+    fn connections(&self) -> &[ConnectionEntry<Source>];
+
+    /// Lends the connections, the blocks and the bytes.
+    fn tables(&mut self) -> (&mut [ConnectionEntry<Source>], &mut [Block], &mut [u8]);
+}
+
+impl<Source, C, B, Y> ServerTables<Source> for (&mut C, &mut B, &mut Y)
+where
+    C: AsMut<[ConnectionEntry<Source>]> + AsRef<[ConnectionEntry<Source>]> + ?Sized,
+    B: AsMut<[Block]> + ?Sized,
+    Y: AsMut<[u8]> + ?Sized,
+{
+    #[inline]
+    fn connections(&self) -> &[ConnectionEntry<Source>] {
+        (*self.0).as_ref()
+    }
+
+    #[inline]
+    fn tables(&mut self) -> (&mut [ConnectionEntry<Source>], &mut [Block], &mut [u8]) {
+        (self.0.as_mut(), self.1.as_mut(), self.2.as_mut())
+    }
+}
+
 /// Something that a server can keep its tables in: a [`StaticServer`], [`ServerStorage`] of
 /// borrowed tables, or a mutable reference to one of these.
 pub trait ServerMemory<Source, Session> {
@@ -113,14 +140,43 @@ pub trait ServerMemory<Source, Session> {
     /// have to wait for one. Without it, what waiting needs is not part of the program.
     const SHARES_BUFFERS: bool = true;
 
+    /// The sessions, borrowed where they are.
+    type Sessions<'m>: AsMut<[Entry<Session>]>
+    where
+        Self: 'm,
+        Session: 'm;
+
+    /// The tables that a peer of a callback acts on.
+    type Tables<'m>: ServerTables<Source>
+    where
+        Self: 'm,
+        Source: 'm;
+
     /// Lends the tables. They are the same in each call, and keep what was written to them.
     fn storage(&mut self) -> ServerStorage<'_, Source, Session>;
+
+    /// Lends what a callback is given, which is the sessions and the scratch, and beside it the
+    /// tables that its peer acts on. They are those of [`storage`](Self::storage).
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>);
 
     /// Lends the table of connections for a look.
     fn connections(&self) -> &[ConnectionEntry<Source>];
 }
 
-impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source, Session> {
+#[allow(clippy::mut_mut, reason = "where the slices are, so that they need not be loaded")]
+impl<'a, Source, Session> ServerMemory<Source, Session> for ServerStorage<'a, Source, Session> {
+    type Sessions<'m>
+        = &'m mut &'a mut [Entry<Session>]
+    where
+        Self: 'm,
+        Session: 'm;
+
+    type Tables<'m>
+        = (&'m mut &'a mut [ConnectionEntry<Source>], &'m mut &'a mut [Block], &'m mut &'a mut [u8])
+    where
+        Self: 'm,
+        Source: 'm;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
@@ -131,6 +187,12 @@ impl<Source, Session> ServerMemory<Source, Session> for ServerStorage<'_, Source
             scratch: self.scratch,
             limits: self.limits,
         }
+    }
+
+    #[inline]
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        let tables = (&mut self.connections, &mut self.blocks, &mut self.bytes);
+        (&mut self.sessions, self.scratch, tables)
     }
 
     #[inline]
@@ -145,9 +207,26 @@ impl<Source, Session, M: ServerMemory<Source, Session> + ?Sized> ServerMemory<So
     const LIMITS: bool = M::LIMITS;
     const SHARES_BUFFERS: bool = M::SHARES_BUFFERS;
 
+    type Sessions<'m>
+        = M::Sessions<'m>
+    where
+        Self: 'm,
+        Session: 'm;
+
+    type Tables<'m>
+        = M::Tables<'m>
+    where
+        Self: 'm,
+        Source: 'm;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         (**self).storage()
+    }
+
+    #[inline]
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        (**self).split()
     }
 
     #[inline]
@@ -219,9 +298,27 @@ impl<
 {
     const SHARES_BUFFERS: bool = BLOCKS < 2 * SLOTS;
 
+    type Sessions<'m>
+        = &'m mut [Entry<Session>; SLOTS]
+    where
+        Self: 'm,
+        Session: 'm;
+
+    type Tables<'m>
+        = (&'m mut [ConnectionEntry<Source>; SLOTS], &'m mut [Block; BLOCKS], &'m mut [u8; BYTES])
+    where
+        Self: 'm,
+        Source: 'm;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         self.storage()
+    }
+
+    #[inline]
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        let tables = (&mut self.connections, &mut self.blocks, &mut self.bytes);
+        (&mut self.sessions, &mut self.scratch, tables)
     }
 
     #[inline]
@@ -279,9 +376,26 @@ where
     const LIMITS: bool = true;
     const SHARES_BUFFERS: bool = M::SHARES_BUFFERS;
 
+    type Sessions<'m>
+        = M::Sessions<'m>
+    where
+        Self: 'm,
+        Session: 'm;
+
+    type Tables<'m>
+        = M::Tables<'m>
+    where
+        Self: 'm,
+        Source: 'm;
+
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage { limits: &mut self.limits, ..self.memory.storage() }
+    }
+
+    #[inline]
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        self.memory.split()
     }
 
     #[inline]

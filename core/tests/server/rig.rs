@@ -78,11 +78,25 @@ pub(crate) type Memory<'a, S> = ServerStorage<'a, Handle, <S as Service>::Sessio
 /// The same, with a table for limits.
 pub(crate) struct Limited<'a, S: Service>(Memory<'a, S>);
 
-impl<S: Service> ServerMemory<Handle, S::Session> for Limited<'_, S> {
+impl<'a, S: Service> ServerMemory<Handle, S::Session> for Limited<'a, S> {
     const LIMITS: bool = true;
+
+    type Sessions<'m>
+        = <Memory<'a, S> as ServerMemory<Handle, S::Session>>::Sessions<'m>
+    where
+        Self: 'm;
+
+    type Tables<'m>
+        = <Memory<'a, S> as ServerMemory<Handle, S::Session>>::Tables<'m>
+    where
+        Self: 'm;
 
     fn storage(&mut self) -> Memory<'_, S> {
         self.0.storage()
+    }
+
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        self.0.split()
     }
 
     fn connections(&self) -> &[ConnectionEntry<Handle>] {

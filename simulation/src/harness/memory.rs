@@ -71,6 +71,18 @@ fn vacant<T>(slots: usize) -> Vec<Entry<T>> {
 }
 
 impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Session> {
+    type Sessions<'m>
+        = &'m mut [Entry<Session>]
+    where
+        Self: 'm,
+        Session: 'm;
+
+    type Tables<'m>
+        = (&'m mut [ConnectionEntry<Source>], &'m mut [Block], &'m mut [u8])
+    where
+        Self: 'm,
+        Source: 'm;
+
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
         ServerStorage {
             connections: &mut self.connections,
@@ -80,6 +92,11 @@ impl<Source, Session> ServerMemory<Source, Session> for HeapServer<Source, Sessi
             scratch: &mut self.scratch,
             limits: &mut [],
         }
+    }
+
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        let tables = (&mut *self.connections, &mut *self.blocks, &mut *self.bytes);
+        (&mut self.sessions, &mut self.scratch, tables)
     }
 
     fn connections(&self) -> &[ConnectionEntry<Source>] {

@@ -7,12 +7,11 @@
 //! * *pty-eio*: reading from a terminal whose other side was closed fails with EIO. It is the end
 //!   of the stream.
 
-use selkie_core::{Error, ErrorKind};
-
+use super::socket_table::Entry;
 use super::{Platform, Socket};
 use crate::sys::file;
 use crate::sys::io::{receive, send};
-use crate::sys::retry::{NOTHING_YET, last_failure, retry_interrupted};
+use crate::sys::retry::{NOTHING_YET, STALE, last_failure, retry_interrupted};
 
 /// Returns the number of bytes that a call moved.
 ///
@@ -27,9 +26,10 @@ pub(super) unsafe fn moved(result: isize, length: usize) -> usize {
     count
 }
 
-// These take the handle and look it up again, so that the first call keeps fewer values alive.
+// These take the handle and look it up again, so that the first call keeps fewer values alive. The
+// results are those of [`retry_interrupted`]: a `Result` would be returned in memory.
 impl<S> Platform<S> {
-    /// Finishes a [`receive`] that moved nothing, as [`retry_interrupted`] does.
+    /// Finishes a [`receive`] that moved nothing.
     #[cold]
     #[inline(never)]
     pub(super) fn receive_again(&self, source: Socket, buffer: &mut [u8], result: isize) -> isize {
@@ -42,7 +42,7 @@ impl<S> Platform<S> {
         }
     }
 
-    /// Finishes a [`send`] that failed, as [`retry_interrupted`] does.
+    /// Finishes a [`send`] that failed.
     #[cold]
     #[inline(never)]
     pub(super) fn send_again(&self, source: Socket, bytes: &[u8], result: isize) -> isize {
@@ -51,9 +51,12 @@ impl<S> Platform<S> {
         })
     }
 
-    /// Reads from what is no socket. The result is that of [`retry_interrupted`].
+    /// Reads from what is no socket.
     #[inline(never)]
     pub(super) fn read_file(&mut self, source: Socket, buffer: &mut [u8]) -> isize {
+        if self.sockets.find(source).is_none() {
+            return STALE;
+        }
         let Ok(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
         let mut call = || file::read(fd, buffer);
         match retry_interrupted(call(), call) {
@@ -63,18 +66,18 @@ impl<S> Platform<S> {
         }
     }
 
-    /// Writes to what is no socket. The result is that of [`retry_interrupted`].
+    /// Writes to what was not read from just before.
     #[inline(never)]
-    pub(super) fn write_file(&mut self, source: Socket, bytes: &[u8]) -> isize {
+    pub(super) fn write_first(&mut self, source: Socket, bytes: &[u8]) -> isize {
+        let Some(&Entry { fd, properties }) = self.sockets.find(source) else { return STALE };
+        if properties.is_socket {
+            return match send(fd, bytes) {
+                count @ 0.. => count,
+                result => self.send_again(source, bytes, result),
+            };
+        }
         let Ok(fd) = self.sockets.nonblocking_file(source) else { return last_failure() };
         let call = || file::write(fd, bytes);
         retry_interrupted(call(), call)
     }
-}
-
-/// Returns the error of a handle that names nothing.
-#[cold]
-#[inline(never)]
-pub(super) fn stale() -> Error {
-    Error::new(ErrorKind::Stale)
 }

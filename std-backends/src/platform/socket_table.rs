@@ -128,7 +128,8 @@ impl SocketTable {
     /// Returns the entry of a handle, unless the handle is stale.
     #[inline]
     pub(super) fn find(&self, socket: Socket) -> Option<&Entry> {
-        self.entries.get(socket.0).ok()
+        // The memory is the table's own, and was zero when it was made.
+        self.entries.get_in_new_memory(socket.0).ok()
     }
 
     /// Returns the entry of a handle.
@@ -137,30 +138,22 @@ impl SocketTable {
         self.entries.get(socket.0)
     }
 
-    /// Returns the descriptor of a handle for reading, and true if it is a socket.
+    /// Returns the descriptor of a socket for reading; `None` for anything else.
     #[inline]
-    pub(super) fn reading(&mut self, socket: Socket) -> Option<(RawSource, bool)> {
+    pub(super) fn reading(&mut self, socket: Socket) -> Option<RawSource> {
         let &Entry { fd, properties: Properties { is_socket, .. } } = self.find(socket)?;
-        if is_socket {
-            self.last = Some(socket);
-            self.last_fd = fd;
+        if !is_socket {
+            return None;
         }
-        Some((fd, is_socket))
+        self.last = Some(socket);
+        self.last_fd = fd;
+        Some(fd)
     }
 
-    /// Returns the descriptor of a handle for writing, and true if it is a socket.
+    /// Returns the descriptor of the socket that was read from just before, if it is this one.
     #[inline]
-    pub(super) fn writing(&self, socket: Socket) -> Option<(RawSource, bool)> {
-        if self.last == Some(socket) {
-            return Some((self.last_fd, true));
-        }
-        self.writing_first(socket)
-    }
-
-    /// Performs [`writing`](Self::writing) for a socket that was not read from just before.
-    #[inline(never)]
-    fn writing_first(&self, socket: Socket) -> Option<(RawSource, bool)> {
-        self.find(socket).map(|entry| (entry.fd, entry.properties.is_socket))
+    pub(super) fn answering(&self, socket: Socket) -> Option<RawSource> {
+        (self.last == Some(socket)).then_some(self.last_fd)
     }
 
     /// Returns the descriptor of a handle that is no socket, after making sure that it does not
@@ -230,15 +223,18 @@ mod tests {
         let second = table.insert(descriptor(), Properties::SOCKET).unwrap();
         for (read, written) in [(first, second), (second, second), (second, first), (first, first)]
         {
-            assert_eq!(table.reading(read), table.find(read).map(|entry| (entry.fd, true)));
-            assert_eq!(table.writing(written), table.find(written).map(|entry| (entry.fd, true)));
+            let fd = |table: &SocketTable, socket| table.find(socket).map(|entry| entry.fd);
+            assert_eq!(table.reading(read), fd(&table, read));
+            let answer = fd(&table, written).filter(|_| written == read);
+            assert_eq!(table.answering(written), answer);
         }
         assert_eq!(table.last, Some(first));
         let fd = table.remove(first).unwrap();
         let heir = table.insert(fd, Properties::SOCKET).unwrap();
         assert_eq!(heir.0.index(), first.0.index());
-        assert_eq!((table.reading(first), table.writing(first)), (None, None));
-        assert!(table.writing(heir).is_some());
+        assert_eq!((table.reading(first), table.answering(first)), (None, None));
+        assert_eq!(table.answering(heir), None);
+        assert_eq!(table.reading(heir), table.answering(heir));
     }
 
     #[test]

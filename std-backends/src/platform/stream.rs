@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use selkie_core::platform::{Close, Transport};
 use selkie_core::{Error, ErrorKind};
 
-use super::io::{moved, stale};
+use super::io::moved;
 use super::{Platform, Socket};
 use crate::selector::FdSelector;
 use crate::sys::address::RawAddress;
@@ -76,14 +76,12 @@ impl<S: FdSelector> Transport for Platform<S> {
 
     #[inline]
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        let Some((fd, is_socket)) = self.sockets.reading(source) else { return Err(stale()) };
-        let result = if is_socket {
-            match receive(fd, buffer) {
+        let result = match self.sockets.reading(source) {
+            Some(fd) => match receive(fd, buffer) {
                 count @ 1.. => count,
                 result => self.receive_again(source, buffer, result),
-            }
-        } else {
-            self.read_file(source, buffer)
+            },
+            None => self.read_file(source, buffer),
         };
         if result < 0 {
             return Err(error_of(result));
@@ -94,14 +92,12 @@ impl<S: FdSelector> Transport for Platform<S> {
 
     #[inline]
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        let Some((fd, is_socket)) = self.sockets.writing(source) else { return Err(stale()) };
-        let result = if is_socket {
-            match send(fd, bytes) {
+        let result = match self.sockets.answering(source) {
+            Some(fd) => match send(fd, bytes) {
                 count @ 0.. => count,
                 result => self.send_again(source, bytes, result),
-            }
-        } else {
-            self.write_file(source, bytes)
+            },
+            None => self.write_first(source, bytes),
         };
         if result < 0 {
             return Err(error_of(result));

@@ -1,6 +1,6 @@
 //! Repeating calls that were interrupted.
 
-use selkie_core::Error;
+use selkie_core::{Error, ErrorKind};
 
 use super::errno;
 
@@ -26,15 +26,21 @@ pub(crate) fn retry_interrupted(mut result: isize, mut call: impl FnMut() -> isi
 /// The result of [`retry_interrupted`] for a call that would block.
 pub(crate) const NOTHING_YET: isize = -(errno::WOULD_BLOCK as isize);
 
+/// The result for a handle that names nothing.
+pub(crate) const STALE: isize = isize::MIN;
+
 /// Returns the negative error number of the last failed call.
 pub(crate) fn last_failure() -> isize {
     -(errno::number() as isize)
 }
 
-/// Converts a negative error number of [`retry_interrupted`].
+/// Converts a negative error number of [`retry_interrupted`], or [`STALE`].
 #[cold]
 #[inline(never)]
 pub(crate) fn error_of(number: isize) -> Error {
+    if number == STALE {
+        return ErrorKind::Stale.into();
+    }
     #[expect(clippy::cast_possible_truncation, reason = "it was an `i32` before")]
     match -number as i32 {
         errno::WOULD_BLOCK => Error::WOULD_BLOCK,
