@@ -104,8 +104,11 @@ where
         bytes: &[u8],
         say: fn(Result<usize, SendError>) -> R,
     ) -> R {
+        let index = self.current.index();
         let written = self.context.platform.write(source, bytes);
         if let Ok(count) = written {
+            // The callback may have taken its time since some were received.
+            self.engine().record_progress(index);
             bump(&mut self.state.counters.bytes_out, count);
             if count == bytes.len() {
                 return say(Ok(count));
@@ -113,7 +116,6 @@ where
         }
         // The socket is full: the rest waits in a buffer until it drains. All of it does if the
         // socket only would block.
-        let index = self.current.index();
         self.leave(move |engine| say(engine.keep_rest(index, bytes, written)))
     }
 
@@ -134,6 +136,7 @@ where
         let index = self.current.index();
         let written = self.context.platform.write(source, bytes);
         if let Ok(count) = written {
+            self.engine().record_progress(index);
             bump(&mut self.state.counters.bytes_out, count);
             // The peer may take none of them. The time of the turn is early enough: when it
             // expires, the platform is asked since when they wait.
@@ -373,13 +376,13 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             unsent: Some(source),
             has_left: false,
         };
+        fast.engine().record_progress(token.index());
         let session = sessions.as_mut().get_mut(token.index()).and_then(Entry::as_mut);
         let consumed = session.map_or(count, |session| {
             service.received(&mut Peer::new(token, &mut fast), session, &scratch[..count])
         });
         let has_left = fast.has_left;
-        drop(fast);
-        drop(sessions);
+        drop((fast, sessions));
         // Only an unwinding callback drops the guard.
         core::mem::forget(guard);
         self.end_callback(context, (token, source), (consumed, count), has_left);
@@ -400,21 +403,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             // The engine knows nothing of this callback yet, since nothing has left the path.
             self.state.call = Call::NEW;
             self.finish_fast(context, token, consumed, count);
-        } else {
-            if !self.state.limits.idle.is_endless() {
-                self.record_progress(context, token);
-            }
-            if P::OWNS_BUFFERS {
-                context.platform.consume(source, count, 0);
-                bump(&mut self.state.counters.bytes_in, count);
-            }
+        } else if P::OWNS_BUFFERS {
+            context.platform.consume(source, count, 0);
+            bump(&mut self.state.counters.bytes_in, count);
         }
-    }
-
-    /// Records that bytes moved: once, after the callback, which may have taken its time.
-    #[inline(never)]
-    fn record_progress(&mut self, context: &mut Context<'_, P>, token: Token) {
-        self.engine_again(context, token).0.record_progress(token.index());
     }
 
     /// Fails a connection whose service has panicked.
@@ -443,7 +435,6 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ) {
         let served = self.serving(context, token);
         let (mut engine, mut app) = served.server.engine_again(served.context, token);
-        engine.record_progress(token.index());
         if P::OWNS_BUFFERS {
             engine.finish_offer(consumed.min(count), count, app.scratch.len());
             return engine.reconcile(&mut app);
