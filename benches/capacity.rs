@@ -148,7 +148,8 @@ mod linux {
         const CONNECTIONS: usize = 8;
         const MESSAGE: usize = 600;
 
-        let platform = Toy::new(CONNECTIONS, MESSAGE / 2);
+        // The platform of the loop takes as many sources as the loop has slots.
+        let platform = Toy::new(slots - 1, MESSAGE / 2);
         let mut stand = TestBench::new(platform, slots, buffers);
         stand.connect(CONNECTIONS);
         let mut turns = |repeats| {
