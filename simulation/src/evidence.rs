@@ -1,6 +1,7 @@
 //! What the platform has counted: the other half of the server's own counters.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use selkie_core::platform::Close;
 use selkie_core::{Instant, Token};
@@ -60,6 +61,8 @@ pub struct Evidence {
     pub ghosts: u64,
     /// Jumps of the clock, and times that the process was stopped.
     pub jumps: u64,
+    /// When each of these began and ended.
+    lost: Vec<(Instant, Instant)>,
     /// Connections that were reset as their listener was closed.
     pub backlog_resets: u64,
     /// Things that got somebody further: bytes, ends, errors, connections.
@@ -74,6 +77,19 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Notes that the time from `began` to `ended` was lost to the server at once.
+    pub(crate) fn note_jump(&mut self, began: Instant, ended: Instant) {
+        self.jumps += 1;
+        self.lost.push((began, ended));
+    }
+
+    /// Returns how much of the time since `since` was lost to the server.
+    pub(crate) fn lost_since(&self, since: Instant) -> Duration {
+        // Each ends later than the one before.
+        let later = self.lost.iter().rev().take_while(|(_, ended)| *ended > since);
+        later.map(|(began, ended)| *ended - since.max(*began)).sum()
+    }
+
     /// Notes an accept, and how many that makes in this turn.
     pub(crate) fn note_accept(&mut self) {
         if self.accepts_turn != self.turn {

@@ -190,19 +190,25 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
             (parameters.late_return_max, parameters.clock_jumps, parameters.clock_jump_max);
         let (stops, stop_max) = (parameters.stops, parameters.stop_max);
         let turn_time = parameters.turn_time;
-        let mut delay = self.network.random.between(0, late).saturating_add(turn_time);
-        if self.chance(jumps) {
-            delay = delay.saturating_add(self.network.random.between(0, jump));
-            self.evidence.jumps += 1;
-        }
+        let delay = self.network.random.between(0, late).saturating_add(turn_time);
+        let jumped =
+            if self.chance(jumps) { Some(self.network.random.between(0, jump)) } else { None };
         if self.chance(stops) {
             let stop = self.network.random.between(0, stop_max);
             trace!(self.network, "near: is stopped for {stop} ns");
-            self.evidence.jumps += 1;
+            let began = self.network.now;
             self.pass(stop);
+            self.evidence.note_jump(began, self.network.now);
         }
         // Only the clock: what arrives in the meantime is noticed by the next wait.
-        self.network.now = Instant::from_nanos(self.network.now.as_nanos().saturating_add(delay));
+        let later =
+            |then: Instant, nanos| Instant::from_nanos(then.as_nanos().saturating_add(nanos));
+        self.network.now = later(self.network.now, delay);
+        if let Some(jumped) = jumped {
+            let began = self.network.now;
+            self.network.now = later(began, jumped);
+            self.evidence.note_jump(began, self.network.now);
+        }
     }
 }
 

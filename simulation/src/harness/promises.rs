@@ -30,9 +30,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let limits = &self.scenario.limits;
         let waits = limits.buffer_grace.saturating_mul(limits.slots);
         let latest = NOTICE + Duration::from_nanos(if OWNS_BUFFERS { 0 } else { waits });
-        let most =
-            self.checks.turns_late_max + if limits.is_scarce() { 16 * limits.slots } else { 0 };
+        let is_scarce = limits.is_scarce();
+        let most = self.checks.turns_late_max + if is_scarce { 16 * limits.slots } else { 0 };
         let now = platform.network.now();
+        let counters = &platform.evidence;
         for connection in &mut platform.network.connections {
             let evidence = &mut connection.evidence;
             if !connection.ends[NEAR].open || evidence.token.is_none() || evidence.noticed {
@@ -41,7 +42,10 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             // It may have been gone when it was accepted, and what arrived before is read first.
             let heard = evidence.opened_at.max(evidence.moved_at);
             let broken = evidence.broken_at.map(|broken| broken.max(heard));
-            let is_late = broken.is_some_and(|broken| now - broken > latest);
+            // One in line is served in each grace, and no more in one that a jump of the clock has
+            // made longer.
+            let lost = |since| if is_scarce { counters.lost_since(since) } else { Duration::ZERO };
+            let is_late = broken.is_some_and(|since| now - since - lost(since) > latest);
             evidence.deaf_turns = if is_late { evidence.deaf_turns + 1 } else { 0 };
             if evidence.deaf_turns > most {
                 return Err((
