@@ -45,7 +45,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             // One in line is served in each grace, and no more in one that a jump of the clock has
             // made longer.
             let lost = |since| if is_scarce { counters.lost_since(since) } else { Duration::ZERO };
-            let is_late = broken.is_some_and(|since| now - since - lost(since) > latest);
+            let is_late = broken.is_some_and(|since| now - since > latest + lost(since));
             evidence.deaf_turns = if is_late { evidence.deaf_turns + 1 } else { 0 };
             if evidence.deaf_turns > most {
                 return Err((
