@@ -406,6 +406,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         } else if P::OWNS_BUFFERS {
             context.platform.consume(source, count, 0);
             bump(&mut self.state.counters.bytes_in, count);
+            // The bytes have moved only now. Checked first, so that without an idle timeout no
+            // engine is put together.
+            if !self.state.limits.idle.is_endless() {
+                self.engine_again(context, token).0.record_progress(token.index());
+            }
         }
     }
 
