@@ -66,7 +66,9 @@ for version in 1 2; do
     run cargo build --locked --quiet --profile suite "${guests[@]}" --package wasm-conformance \
         --target "$target"
     for program in conformance allocations sources; do
-        ln -sf "$guests_folder/$target/suite/$program.wasm" "$folder/$program-0.$version.wasm"
+        # Not linked: the build for WASI 0.3 has the same names.
+        cp --remove-destination "$guests_folder/$target/suite/$program.wasm" \
+            "$folder/$program-0.$version.wasm"
     done
 done
 
