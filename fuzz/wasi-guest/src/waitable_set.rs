@@ -12,7 +12,7 @@ mod waitable_owners;
 use core::net::SocketAddr;
 
 use abi::Outcome;
-use address::{Connect, Fallible, Returned};
+use address::{Connect, Fallible, RawAddress, Returned};
 use waitable_owners::{WaitableOwner, WaitableOwners};
 
 /// Reads any bytes as each of the results that a host writes.
@@ -43,9 +43,12 @@ pub fn read(bytes: [u8; 36]) {
     }
 }
 
-/// Writes an address as arguments, in both ways.
+/// Writes an address as arguments, in both ways, and reads it again.
 fn arguments(address: &SocketAddr) {
-    let _ = Connect::new(1, address);
+    let Connect { address: raw, .. } = Connect { socket: 1, address: RawAddress::new(address) };
+    // SAFETY: both are 32 bytes without a gap, and every value of a word is sound.
+    let words = unsafe { core::mem::transmute::<RawAddress, [u32; 8]>(raw) };
+    assert_eq!(address::socket_address(words), *address);
     assert_eq!(address::family(address), u32::from(address.is_ipv6()));
     assert!(address::parts(address)[1..9].iter().all(|&part| part <= 0xffff));
 }
