@@ -28,7 +28,7 @@ built() {
 # they wait more than they work.
 test_backends() {
     run "$@" "$(built src/lib.rs)" --test-threads=4 || return
-    run "$@" "$(built missing.rs)" --test-threads=4 || return
+    run "$@" "$(built unsupported.rs)" --test-threads=4 || return
     run "$@" "$(built allocations/main.rs)" --test-threads=8 || return
     run "$@" "$(built afd.rs)" --calls || return
     # The number of a closed socket is that of the next one: these cases run alone.
