@@ -7,7 +7,7 @@
 #   network cut off from the host but for that; SELKIE_NETWORK, in QEMU's words, changes it
 #   UART    standard input and output (or SELKIE_SERIAL, in QEMU's words): type `stats`, or `drain`
 #           to end it
-#   board   SELKIE_MACHINE is QEMU's name of it, of a build with the feature of that name
+#   board   SELKIE_MACHINE is QEMU's name of it: lm3s6965evb, if it is not set
 #   log     decoded to text on standard error, where defmt-print is installed (cargo install
 #           defmt-print); with SELKIE_LOG=FILE the defmt frames go there as they are
 set -euo pipefail
@@ -15,7 +15,8 @@ set -euo pipefail
 elf=$1
 forwards=""
 for port in ${SELKIE_PORTS-7000 7001 7002 7003}; do
-    forwards="$forwards,hostfwd=tcp:127.0.0.1:$port-${SELKIE_BOARD_ADDRESS-10.0.2.15}:${SELKIE_BOARD_PORT-7}"
+    board="${SELKIE_BOARD_ADDRESS-10.0.2.15}:${SELKIE_BOARD_PORT-7}"
+    forwards="$forwards,hostfwd=tcp:127.0.0.1:$port-$board"
 done
 
 folder=$(mktemp -d)

@@ -82,9 +82,9 @@ pub(super) enum Length {
 /// The state of the connection after a reply, as its head says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Persistence {
-    /// It goes on, as HTTP/1.1 does without a word.
+    /// It stays open, which is the default of HTTP/1.1.
     Implied,
-    /// It goes on, which a client of HTTP/1.0 has to be told.
+    /// It stays open. The answer to an HTTP/1.0 client says so in a header.
     KeepAlive,
     /// It is closed.
     Close,

@@ -196,7 +196,7 @@ fn number(text: &[u8]) -> Option<i64> {
     }
 }
 
-/// Returns the time that is so long after `now`, or `None` if it cannot be told.
+/// Returns the time that is this long after `now`, or `None` if it overflows.
 fn deadline(now: Instant, after: Duration) -> Option<Instant> {
     let deadline = now.saturating_add(after);
     (deadline.saturating_since(now) == after).then_some(deadline)
