@@ -166,7 +166,10 @@ fn queries_are_pipelined_without_end_and_all_answered_once_they_are_read() {
 fn a_resolver_that_is_silent_refuses_or_is_another_gives_a_failure_in_time() {
     let resolver = socket();
     let upstream = resolver.local_addr().expect("it is bound").to_string();
-    let refusing = socket().local_addr().expect("it is bound").to_string();
+    // A socket that is connected to another address refuses what others send.
+    let elsewhere = socket();
+    elsewhere.connect(&upstream).expect("an address of this machine");
+    let refusing = elsewhere.local_addr().expect("it is bound").to_string();
     for upstream in [&upstream, &refusing] {
         let server = start(&["--upstream", upstream, "--retry", "0.05"]);
         let (client, address) = (socket(), server.target().address);

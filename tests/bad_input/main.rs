@@ -9,6 +9,8 @@ mod clients;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "the tests of the echo server ask for more")]
 mod server;
+#[path = "../clients/upstream.rs"]
+mod upstream;
 
 mod chat;
 mod dns;
@@ -21,12 +23,12 @@ mod tasks;
 mod watch;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
 use server::Server;
 
@@ -187,22 +189,6 @@ fn expect_pipelined(client: &mut TcpStream, request: &[u8], answer: &[u8]) {
     if whole < count {
         clients::expect(client, answer);
     }
-}
-
-/// Returns an address at which nothing listens.
-fn refusing() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener.local_addr().expect("it is bound").to_string()
-}
-
-/// Returns a listener that lets no connection stand, as its backlog is full, and its address.
-fn silent() -> ((Socket, TcpStream), String) {
-    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
-    silent.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
-    silent.listen(0).expect("it is bound");
-    let address = silent.local_addr().expect("it is bound").as_socket().expect("an address");
-    let filler = TcpStream::connect(address).expect("one fits");
-    ((silent, filler), address.to_string())
 }
 
 /// Addresses to which no system has a way for TCP, on any network.

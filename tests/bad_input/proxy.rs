@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use crate::server::{self, Server};
-use crate::{UNREACHABLE, beside, clients, refusing, silent, trickle};
+use crate::upstream::{refusing, silent};
+use crate::{UNREACHABLE, beside, clients, trickle};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxy");
 
@@ -24,8 +25,9 @@ fn echo() -> (Server, String) {
 #[test]
 fn upstreams_that_are_unreachable_refuse_or_are_silent_are_passed_over() {
     let (echo, live) = echo();
-    let (_kept, silent) = silent();
-    for bad in [UNREACHABLE[0], UNREACHABLE[1], &refusing(), &silent, "0.0.0.0:0"] {
+    let ((_silent, silent), (_refusing, refuses)) = (silent(), refusing());
+    let (silent, refuses) = (silent.to_string(), refuses.to_string());
+    for bad in [UNREACHABLE[0], UNREACHABLE[1], &refuses, &silent, "0.0.0.0:0"] {
         let proxy = crate::start(PROGRAM, &[bad, &live, "--connect-timeout", "0.2"]);
         for _ in 0..3 {
             serves(&proxy);

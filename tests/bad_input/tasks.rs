@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use crate::server::{self, Server};
-use crate::{UNREACHABLE, answer_to, answer_to_half, beside, clients, refusing, silent, trickle};
+use crate::upstream::{refusing, silent};
+use crate::{UNREACHABLE, answer_to, answer_to_half, beside, clients, trickle};
 
 const ECHO: &str = env!("CARGO_BIN_EXE_async_echo");
 const FRAMES: &str = env!("CARGO_BIN_EXE_async_frames");
@@ -59,9 +60,9 @@ fn frames_that_are_wrong_too_long_slow_or_cut_off_keep_no_other_waiting() {
 fn a_proxy_task_passes_over_servers_that_are_unreachable_silent_or_refuse() {
     let echo = crate::start(server::PROGRAM, &[]);
     let live = echo.target().address.to_string();
-    let (_kept, silent) = silent();
+    let ((_silent, silent), (_refusing, refuses)) = (silent(), refusing());
     let start = |bad: &str| -> Server { crate::start(PROXY, &[bad, &live]) };
-    for bad in [UNREACHABLE[0], UNREACHABLE[1], &refusing(), &silent] {
+    for bad in [UNREACHABLE[0], UNREACHABLE[1], &refuses.to_string(), &silent.to_string()] {
         let proxy = start(bad);
         for _ in 0..2 {
             proxy.target().serves();

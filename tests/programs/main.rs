@@ -10,6 +10,8 @@ mod sentence;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "the tests of the echo server ask for more")]
 mod server;
+#[path = "../clients/upstream.rs"]
+mod upstream;
 
 mod chat;
 mod dns;

@@ -1,10 +1,12 @@
 //! The load balancer, with upstreams of every kind: serving, refusing, silent, resetting.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
+
+use crate::upstream::{refusing, silent};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_proxy");
 
@@ -19,11 +21,6 @@ fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("the proxy connects");
     stream.set_read_timeout(Some(crate::clients::PATIENCE)).expect("the time is not zero");
     stream
-}
-
-/// Returns an address without a listener.
-fn refusing() -> String {
-    upstream().1
 }
 
 /// Sends all of `sent`, ends the stream, and receives to the end meanwhile.
@@ -60,7 +57,8 @@ fn both_directions_flow_at_once_and_end_by_themselves() {
 #[test]
 fn upstreams_take_turns_and_one_that_fails_is_passed_over() {
     let ((first, one), (second, two)) = (upstream(), upstream());
-    let server = crate::start(PROGRAM, &[&one, &refusing(), &two]);
+    let (_kept, refuses) = refusing();
+    let server = crate::start(PROGRAM, &[&one, &refuses.to_string(), &two]);
     let mut clients: Vec<_> = (0..6).map(|_| server.target().connect()).collect();
     // The second is passed over for the third.
     let mut behind: Vec<_> = [&first, &second, &first, &second, &second, &second]
@@ -84,12 +82,7 @@ fn upstreams_take_turns_and_one_that_fails_is_passed_over() {
 
 #[test]
 fn a_silent_upstream_is_passed_over_in_time() {
-    // With a full backlog, attempts get no answer.
-    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
-    silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("there is a free port");
-    silent.listen(0).expect("it is bound");
-    let address = silent.local_addr().unwrap().as_socket().expect("an Internet address");
-    let _filler = TcpStream::connect(address).expect("one fits");
+    let (_kept, address) = silent();
     let (listener, live) = upstream();
     let options = [&address.to_string(), &live, "--connect-timeout", "0.2"];
     let server = crate::start(PROGRAM, &options);
@@ -104,7 +97,8 @@ fn a_silent_upstream_is_passed_over_in_time() {
 
 #[test]
 fn a_client_without_an_upstream_is_closed() {
-    let server = crate::start(PROGRAM, &[&refusing(), &refusing()]);
+    let ((_first, one), (_second, two)) = (refusing(), refusing());
+    let server = crate::start(PROGRAM, &[&one.to_string(), &two.to_string()]);
     for _ in 0..20 {
         let mut client = server.target().connect();
         let ended = client.read(&mut [0]);

@@ -8,6 +8,7 @@ use selkie::platform::Backend;
 use selkie::{CloseReason, Config, Peer, Service, Token};
 
 use crate::server::{connect, listener, serve};
+use crate::upstream::{refusing, silent};
 
 /// Connects each client to one address, and carries bytes both ways.
 struct Relay {
@@ -104,8 +105,7 @@ pub(crate) fn a_relay_carries_bytes_both_ways(backend: Backend) {
 }
 
 pub(crate) fn a_refused_attempt_is_told_once(backend: Backend) {
-    let (closed, address) = listener();
-    drop(closed);
+    let (_kept, address) = refusing();
     let (relay, _) = serve(backend, Config::DEFAULT, Relay::new(address), |[front, _]| {
         let mut answer = Vec::new();
         connect(front).read_to_end(&mut answer).expect("the relay closes");
@@ -115,14 +115,7 @@ pub(crate) fn a_refused_attempt_is_told_once(backend: Backend) {
 }
 
 pub(crate) fn a_silent_host_times_out(backend: Backend) {
-    // A listener whose backlog is full drops the packets of further attempts.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
-        .expect("there are descriptors");
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    socket.bind(&any.into()).expect("there is a free port");
-    socket.listen(0).expect("it is bound");
-    let address = socket.local_addr().unwrap().as_socket().expect("an Internet address");
-    let first = connect(address);
+    let (_kept, address) = silent();
     let timeout = Duration::from_millis(300);
     let config = Config::DEFAULT.connect_timeout(Some(timeout));
     let (relay, _) = serve(backend, config, Relay::new(address), |[front, _]| {
@@ -131,20 +124,4 @@ pub(crate) fn a_silent_host_times_out(backend: Backend) {
         assert_eq!(answer, b"-");
     });
     assert_eq!(relay.failures, [CloseReason::TimedOut]);
-    drop(first);
-}
-
-/// Connects again and again to a port without a listener, which may be chosen as the source too.
-pub(crate) fn a_server_never_connects_to_itself(backend: Backend) {
-    let (closed, address) = listener();
-    drop(closed);
-    let (relay, counters) = serve(backend, Config::DEFAULT, Relay::new(address), |[front, _]| {
-        for _ in 0..100 {
-            let mut answer = Vec::new();
-            connect(front).read_to_end(&mut answer).expect("the relay closes");
-            assert_eq!(answer, b"-");
-        }
-    });
-    assert_eq!(relay.failures, [CloseReason::Refused; 100]);
-    assert_eq!(counters.accepted, 100);
 }

@@ -5,6 +5,8 @@
 mod connecting;
 mod knowing;
 mod server;
+#[path = "../clients/upstream.rs"]
+mod upstream;
 
 /// Makes a test of each function for each backend.
 macro_rules! on_every_backend {
@@ -26,11 +28,6 @@ macro_rules! on_every_backend {
                 #[test]
                 fn a_silent_host_times_out() {
                     super::connecting::a_silent_host_times_out(Backend::$backend);
-                }
-
-                #[test]
-                fn a_server_never_connects_to_itself_by_chance() {
-                    super::connecting::a_server_never_connects_to_itself(Backend::$backend);
                 }
 
                 #[test]

@@ -10,3 +10,6 @@ mod programs;
 #[path = "../echo/server.rs"]
 #[allow(dead_code, reason = "the tests of the echo server ask for more")]
 mod server;
+#[path = "../clients/upstream.rs"]
+#[allow(dead_code, reason = "no test needs a silent server")]
+mod upstream;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::clients;
 use crate::server::Server;
+use crate::upstream::refusing;
 
 const ECHO: &str = env!("CARGO_BIN_EXE_async_echo");
 const FRAMES: &str = env!("CARGO_BIN_EXE_async_frames");
@@ -103,11 +104,8 @@ fn a_proxy_relays_what_both_sides_send() {
 fn a_proxy_tries_the_next_server_when_one_refuses() {
     let echo = start(ECHO, &[]);
     let address = echo.target().address.to_string();
-    // A port that was free a moment ago, and at which nothing listens.
-    let refuses = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .to_string();
+    let (_kept, refuses) = refusing();
+    let refuses = refuses.to_string();
     let proxy = start(PROXY, &[&refuses, &address]);
     for _ in 0..4 {
         proxy.target().serves();

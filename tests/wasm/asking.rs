@@ -5,9 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use socket2::{Domain, Socket, Type};
-
 use crate::runtime::Runtime;
+use crate::upstream::{refusing, silent};
 
 /// Starts a server that answers one client with what it asks, twice.
 fn answering() -> SocketAddr {
@@ -20,30 +19,6 @@ fn answering() -> SocketAddr {
         write!(stream, "{} {line}", line.trim_end()).expect("it listens");
     });
     address
-}
-
-/// Returns an address at which nothing listens.
-fn refusing() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port is free")
-}
-
-/// Returns a listener whose backlog is full, so that attempts get no answer.
-fn silent() -> (SocketAddr, Vec<Socket>) {
-    let new = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are descriptors");
-    let listener = new();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port is free");
-    listener.listen(0).expect("it is bound");
-    let address = listener.local_addr().expect("it is bound");
-    let waiting = (0..4).map(|_| {
-        let client = new();
-        client.set_nonblocking(true).expect("a socket takes the option");
-        let _ = client.connect(&address);
-        client
-    });
-    let sockets = waiting.collect::<Vec<_>>().into_iter().chain([listener]).collect();
-    (address.as_socket().expect("an Internet address"), sockets)
 }
 
 /// Asks these servers, and checks the lines that are printed, in any order.
@@ -68,14 +43,14 @@ const RUNTIMES: [Runtime; 5] = [
 
 #[test]
 fn a_client_learns_who_answers_who_refuses_and_who_is_silent() {
-    let (silent, _sockets) = silent();
+    let ((_silent, silent), (_refusing, refuses)) = (silent(), refusing());
     // Each takes the time that the silent one is given.
     thread::scope(|scope| {
         for runtime in RUNTIMES {
             scope.spawn(move || {
                 let answers = [
                     (answering(), "hello hello"),
-                    (refusing(), "refused"),
+                    (refuses, "refused"),
                     (silent, "timed-out"),
                     (answering(), "hello hello"),
                 ];
@@ -87,9 +62,10 @@ fn a_client_learns_who_answers_who_refuses_and_who_is_silent() {
 
 #[test]
 fn a_client_that_the_host_denies_is_told_at_once() {
+    let (_kept, address) = refusing();
     for runtime in RUNTIMES {
         let code = if matches!(runtime, Runtime::Wasmtime03(_)) { 1 } else { 2 };
         let text = format!("permission denied (platform error {code})");
-        assert_answers(runtime, false, &[(refusing(), &text), (refusing(), &text)]);
+        assert_answers(runtime, false, &[(address, &text), (address, &text)]);
     }
 }

@@ -14,6 +14,8 @@ mod remote_peer;
 mod runtime;
 mod sources;
 mod tasks;
+#[path = "../clients/upstream.rs"]
+mod upstream;
 
 use std::io::{BufRead, Write};
 use std::time::Duration;

@@ -2,10 +2,11 @@
 //! program can connect.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use crate::clients::{self, Target};
 use crate::runtime::Runtime;
+use crate::upstream::refusing;
 
 pub(crate) fn echo(runtime: Runtime) {
     let Some(mut server) = runtime.program_with("async_echo", 64, &["--capacity", "64"]) else {
@@ -48,10 +49,8 @@ pub(crate) fn frames(runtime: Runtime) {
 /// Relays to the second of two servers, an echo in the same runtime; the first refuses.
 pub(crate) fn proxy(runtime: Runtime) {
     let Some(echo) = runtime.program_with("async_echo", 64, &["--capacity", "64"]) else { return };
-    let refuses = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .to_string();
+    let (_kept, refuses) = refusing();
+    let refuses = refuses.to_string();
     let upstream = echo.target().address.to_string();
     let options = ["--capacity", "64", &refuses, &upstream];
     let Some(mut server) = runtime.program_with("async_proxy", 64, &options) else { return };
