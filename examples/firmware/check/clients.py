@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from board import PATIENCE, Board, exchange, receive, wait_for
+from board import PATIENCE, Board, BoardCase, exchange, receive, wait_for
 
 CONNECTIONS = 4
 BACKLOG = 2
@@ -24,7 +24,7 @@ CLOCK_WRAPS = {"lm3s6965evb": 1.34, "mps2-an385": 0.67}
 ELF = ""
 
 
-class Clients(unittest.TestCase):
+class Clients(BoardCase):
     """Each check leaves the board without clients, and fails if the one before did not.
 
     A board that has ended fails the check in which it did, with its last words; the next check gets
