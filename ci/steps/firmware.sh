@@ -16,7 +16,6 @@ need_target thumbv7m-none-eabi
 need_target thumbv6m-none-eabi
 need_target riscv32imac-unknown-none-elf
 need_component clippy
-need_defmt_print
 
 # They are guests; cargo finds their target in the folder of the first.
 export CARGO_TARGET_DIR="$guests_folder"

@@ -8,8 +8,8 @@
 #   UART    standard input and output (or SELKIE_SERIAL, in QEMU's words): type `stats`, or `drain`
 #           to end it
 #   board   SELKIE_MACHINE is QEMU's name of it: lm3s6965evb, if it is not set
-#   log     decoded to text on standard error, where defmt-print is installed (cargo install
-#           defmt-print); with SELKIE_LOG=FILE the defmt frames go there as they are
+#   log     decoded to text on standard error; with SELKIE_LOG=FILE the defmt frames go there as
+#           they are
 set -euo pipefail
 
 elf=$1
@@ -45,12 +45,7 @@ decoder=""
 if [ -z "$log" ]; then
     log=$folder/log
     mkfifo "$log"
-    if command -v defmt-print >/dev/null; then
-        defmt-print -e "$elf" <"$log" >&2 &
-    else
-        echo "The log is not shown: defmt-print is missing (cargo install defmt-print)." >&2
-        cat <"$log" >/dev/null &
-    fi
+    python3 "$(dirname "$0")/check/log.py" "$elf" <"$log" >&2 &
     decoder=$!
 fi
 

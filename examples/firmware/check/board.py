@@ -11,6 +11,8 @@ import tempfile
 import time
 import unittest
 
+import log
+
 RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
 # The time that an immediate action may take, on a machine under load.
 PATIENCE = 20.0
@@ -225,10 +227,7 @@ class Board:
 
     def log(self):
         """Returns the log so far, decoded."""
-        frames = self.log_path.read_bytes()
-        return subprocess.run(
-            ["defmt-print", "-e", self.elf], input=frames, stdout=subprocess.PIPE, check=True
-        ).stdout.decode()
+        return "\n".join(log.Decoder(self.elf).lines(self.log_path.read_bytes()))
 
     def check(self, patience=0.0):
         """Raises `BoardEnded` if QEMU has ended, or ends within `patience` seconds."""
@@ -259,7 +258,7 @@ class Board:
         """The end of the log, as far as it can be decoded."""
         try:
             lines = self.log().splitlines()
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
             return f"    (the log cannot be decoded: {error})"
         return "\n".join(f"    {line}" for line in lines[-count:])
 
