@@ -1,5 +1,6 @@
 """An emulated board with a firmware on it: its console, its log, and ways to its network."""
 
+import atexit
 import os
 import pathlib
 import random
@@ -78,6 +79,10 @@ def wait_for(condition, what, patience=PATIENCE):
     raise TimeoutError(f"waited {patience} seconds for {what}")
 
 
+# A check that is ended from outside ends its boards before.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 class BoardEnded(Exception):
     """Fails if the board has ended unasked: with its status, and its last words."""
 
@@ -128,6 +133,7 @@ class Board:
             self.process = subprocess.Popen(
                 [RUNNER, self.elf], env=environment, stderr=errors, start_new_session=True
             )
+        atexit.register(self.stop)
         try:
             if has_console:
                 self.console = wait_for(lambda: self.try_console(console_port), "the console")
@@ -263,6 +269,7 @@ class Board:
         return "\n".join(f"    {line}" for line in lines[-count:])
 
     def stop(self):
+        atexit.unregister(self.stop)
         if self.console:
             self.console.close()
         if self.process.poll() is None:

@@ -35,7 +35,7 @@ def messages(elf):
 
 
 def unpack(frame):
-    """Undoes the compression of zeros: from the end on, a mark, and the bytes that it stands for."""
+    """Undoes the compression of zeros: a mark is behind the bytes that it stands for."""
     rest, out = list(frame), []
     while rest:
         mark = rest.pop()
@@ -76,7 +76,7 @@ class Decoder:
         self.unread = b""
 
     def lines(self, log):
-        """Returns the lines that end in these bytes; a frame that is damaged is one that says so."""
+        """Returns the lines that end in these bytes; one for a damaged frame says so."""
         *frames, self.unread = (self.unread + log).split(b"\0")
         return [self.line(frame) for frame in frames if frame]
 
