@@ -118,11 +118,13 @@ class Board:
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
         self.errors_path = pathlib.Path(self.folder.name) / "errors"
+        self.monitor_path = pathlib.Path(self.folder.name) / "monitor"
         environment = dict(
             self.environment,
             SELKIE_PORTS=" ".join(map(str, self.ports)),
             SELKIE_SERIAL=f"tcp:127.0.0.1:{console_port},server=on,wait=off",
             SELKIE_LOG=str(self.log_path),
+            SELKIE_MONITOR=f"unix:{self.monitor_path},server=on,wait=off",
         )
         self.turn = 0
         self.console = None
@@ -225,6 +227,17 @@ class Board:
             raise
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client
+
+    def set_link(self, state):
+        """Takes the board's link down by the state "off", and up by "on"."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(PATIENCE)
+            monitor.connect(str(self.monitor_path))
+            monitor.sendall(b"set_link network %s\n" % state.encode())
+            # A prompt at the start, and one when it is done.
+            received = b""
+            while received.count(b"(qemu)") < 2:
+                received += monitor.recv(4096)
 
     def drain(self):
         """Asks the firmware to stop, and returns its exit code."""

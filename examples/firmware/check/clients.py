@@ -154,6 +154,20 @@ class Clients(BoardCase):
             self.assertEqual(exchange(bystander, b"fine"), b"fine")
         wait_for(lambda: self.board.counters()["open"] == 1, "the reset connections to go")
 
+    def test_a_link_that_goes_down_and_up_keeps_its_clients(self):
+        clients = [self.connect() for _ in range(2)]
+        self.board.set_link("off")
+        for client in clients:
+            client.sendall(b"sent while it is down")
+            client.settimeout(0.5)
+            with self.assertRaises(TimeoutError):
+                client.recv(1)
+            client.settimeout(PATIENCE)
+        self.board.set_link("on")
+        for client in clients:
+            self.assertEqual(receive(client, 21), b"sent while it is down")
+            self.assertEqual(exchange(client, b"as before"), b"as before")
+
     def test_a_stalled_reader_delays_no_other_client(self):
         stalled, reader = self.connect(), self.connect()
         before = self.board.counters()["closed_idle"]
