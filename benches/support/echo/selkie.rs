@@ -27,6 +27,8 @@ struct Counted<S> {
 impl<S: Service<Session = ()>> Service for Counted<S> {
     type Session = ();
 
+    const LENDS_PEER: bool = S::LENDS_PEER;
+
     #[inline]
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut (), bytes: &[u8]) -> usize {
         self.service.received(peer, session, bytes)

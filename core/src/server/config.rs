@@ -273,8 +273,12 @@ impl Span {
 /// Constants that leave code out of the program: those of a service and of the memory, for the
 /// engine, which knows neither.
 pub(super) trait Features {
+    /// The service connects.
+    const CONNECTS: bool;
     /// The server may be drained.
     const DRAINS: bool;
     /// A connection may have to wait for a buffer.
     const SHARES_BUFFERS: bool;
+    /// The service keeps the peer in memory while it is called.
+    const LENDS_PEER: bool;
 }
