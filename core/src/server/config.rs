@@ -73,7 +73,7 @@ impl Config {
 
     /// Sets how long a connection may stand without a byte moving on it in either direction;
     /// `None` is without limit. The clock is stopped while the service has
-    /// [paused reading](crate::Peer::pause_reading).
+    /// [paused reading](crate::Peer::pause_reading). What moves in a callback counts at its end.
     #[must_use]
     pub const fn idle_timeout(self, idle_timeout: Option<Duration>) -> Self {
         Self { idle_timeout, ..self }
