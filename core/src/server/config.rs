@@ -73,7 +73,7 @@ impl Config {
 
     /// Sets how long a connection may stand without a byte moving on it in either direction;
     /// `None` is without limit. The clock is stopped while the service has
-    /// [paused reading](crate::Peer::pause_reading).
+    /// [paused reading](crate::Peer::pause_reading). What moves in a callback counts at its end.
     #[must_use]
     pub const fn idle_timeout(self, idle_timeout: Option<Duration>) -> Self {
         Self { idle_timeout, ..self }
@@ -273,8 +273,12 @@ impl Span {
 /// Constants that leave code out of the program: those of a service and of the memory, for the
 /// engine, which knows neither.
 pub(super) trait Features {
+    /// The service connects.
+    const CONNECTS: bool;
     /// The server may be drained.
     const DRAINS: bool;
     /// A connection may have to wait for a buffer.
     const SHARES_BUFFERS: bool;
+    /// The service keeps the peer in memory while it is called.
+    const LENDS_PEER: bool;
 }

@@ -1,8 +1,6 @@
 //! Connections that the server opens: asked for by a service or from outside, watched until they
 //! stand or fail.
 
-use core::net::SocketAddr;
-
 use super::config::Features;
 use super::connection::Phase;
 use super::counters::{CloseReason, bump};
@@ -11,16 +9,6 @@ use super::origin::Origin;
 use super::service::Service;
 use super::storage::Entry;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Token, Transport};
-
-/// Connects to an Internet address, for a service.
-pub(super) fn connect<P: Transport, F: Features>(
-    engine: &mut Engine<'_, '_, P, F>,
-    by: Option<Token>,
-    address: SocketAddr,
-) -> Result<Token, Error> {
-    let address = P::address(address).ok_or(Error::new(ErrorKind::Unsupported))?;
-    engine.connect_to(by, &address)
-}
 
 impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Begins to connect: Free -> Connecting.

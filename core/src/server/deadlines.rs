@@ -33,6 +33,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
         }
+        // What has moved in the look counts before anything is judged.
+        self.settle_progress();
         if let Some((reason, how)) = self.find_overdue(now) {
             self.current().set_reason(reason);
             return self.close_connection(app, how);

@@ -142,6 +142,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if F::DRAINS {
             self.finish_if_done(app);
         }
+        self.settle_progress();
         if let Some(how) = self.advance() {
             self.close_connection(app, how);
         }
