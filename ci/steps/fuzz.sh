@@ -12,7 +12,7 @@ targets="${SELKIE_FUZZ_TARGETS:-registry timers event_loop server wasi smoltcp h
 
 # shellcheck disable=SC2119
 need_nightly || not_run "rustup could not install $nightly; check that it can reach its server"
-need_program cargo-fuzz cargo-fuzz 0.13.2
+need_tools
 need_component clippy
 RUSTFLAGS="--cfg fuzzing" run cargo clippy --locked --quiet --manifest-path fuzz/Cargo.toml \
     --workspace --all-targets --target-dir "$target_folder/fuzz-lint" -- -D warnings

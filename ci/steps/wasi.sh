@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The echo example and the conformance suite in WebAssembly runtimes, for WASI 0.1 and 0.2.
 #
-# WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in wasmtime 36, 48 and 49; and the echo example for
-# WASI 0.2 in Node, by way of jco.
+# WASI 0.1 in wasmtime 36 and wasmi, WASI 0.2 in wasmtime 36, 48 and 49, programs for WASI 0.3 in
+# the latter two. The step 'jco' has Node.
 set -euo pipefail
 source ci/common.sh
 source ci/components.sh
@@ -92,15 +92,6 @@ run cargo build --quiet --release --target wasm32-wasip2 --target-dir "$target_f
     --manifest-path "$folder/template/Cargo.toml"
 ln -sf "$target_folder/template/wasm32-wasip2/release/snippet1.wasm" "$folder/template-0.3.wasm"
 
-# A component library links on the oldest compiler too; release builds are the hard case.
-oldest=$(msrv)
-need_toolchain "$oldest" || not_run "rustup could not install Rust $oldest"
-need_target wasm32-wasip2 "$oldest"
-for toolchain in "" "+$oldest"; do
-    run cargo ${toolchain:+"$toolchain"} build --locked --quiet --release "${guests[@]}" --lib \
-        --package wasm-conformance --target wasm32-wasip2
-done
-
 # What the round trips are measured against: nothing else compiles it.
 run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
     --target wasm32-wasip1 --bin poll-oneoff -- -D warnings
@@ -110,26 +101,4 @@ run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
 at_most 19818 "$folder/guest-0.1.wasm"
 at_most 29756 "$folder/guest-0.2.wasm"
 
-# Components in Node, as JavaScript.
-if have node && have npm; then
-    jco_folder="$target_folder/jco"
-    mkdir -p "$jco_folder"
-    cp ci/jco/transpile.mjs "$jco_folder/"
-    if ! cmp -s ci/jco/package-lock.json "$jco_folder/installed.json"; then
-        cp ci/jco/package.json ci/jco/package-lock.json "$jco_folder/"
-        # Not `npm ci`: that refuses lists in which some optional packages for other machines were
-        # never published.
-        run npm install --prefix "$jco_folder" --ignore-scripts --no-audit --no-fund
-        cp ci/jco/package-lock.json "$jco_folder/installed.json"
-    fi
-    for program in echo allocations; do
-        run node "$jco_folder/transpile.mjs" "$folder/$program-0.2.wasm" "$jco_folder/$program"
-        ln -sfn "$jco_folder/$program" "$folder/jco-$program"
-    done
-    ln -sf "$(command -v node)" "$folder/node"
-else
-    say "jco is left out: it needs node and npm"
-    rm -f "$folder/node"
-fi
-
-SELKIE_WASM="$folder" run cargo test --locked --package selkie-tests --test wasm
+SELKIE_WASM="$folder" run cargo test --locked --package selkie-tests --test wasm -- --skip jco

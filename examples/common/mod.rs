@@ -191,7 +191,9 @@ fn serve<S: Service + Counted>(
     let (builder, capacity) = (arguments.builder(), arguments.capacity);
     let slots = builder.slots();
     #[cfg(target_os = "linux")]
-    let reason = match ring::open(arguments.backend, &builder, arguments.address)? {
+    let opened = ring::open(arguments.backend, || builder.clone().listen_ring(arguments.address))?;
+    #[cfg(target_os = "linux")]
+    let reason = match opened {
         ring::Opened::Ring(server) => return ring::serve(*server, capacity, service(slots)),
         ring::Opened::Other(reason) => reason,
     };

@@ -1,34 +1,32 @@
 //! The part of the examples that serve over `io_uring`.
 
 use std::io::stdout;
-use std::net::SocketAddr;
 
 use selkie::uring::ListeningRing;
-use selkie::{Builder, Service};
+use selkie::{ServeError, Service};
 use selkie_services::Counted;
 
 use super::backend::Choice;
 use super::{DRAIN, counts, platform, report};
 
-/// The server over a ring, or the decision for another backend.
-pub(super) enum Opened {
-    Ring(Box<ListeningRing>),
+/// A server over rings, or the decision for another backend.
+pub(super) enum Opened<T> {
+    Ring(Box<T>),
     /// Another backend, and the reason why, if `io_uring` was asked for.
     Other(Option<String>),
 }
 
-/// Opens the server over `io_uring`, if that is asked for and the system allows it.
-pub(super) fn open(
+/// Opens a server over `io_uring`, if that is asked for and the system allows it.
+pub(super) fn open<T>(
     choice: Option<Choice>,
-    builder: &Builder,
-    address: SocketAddr,
-) -> Result<Opened, String> {
+    listen: impl FnOnce() -> Result<T, ServeError>,
+) -> Result<Opened<T>, String> {
     let is_required = match choice {
         Some(Choice::Ring) => true,
         Some(Choice::Auto) => false,
         _ => return Ok(Opened::Other(None)),
     };
-    match builder.clone().listen_ring(address) {
+    match listen() {
         Ok(server) => Ok(Opened::Ring(Box::new(server))),
         Err(error) if error.is_without_ring() && !is_required => {
             Ok(Opened::Other(Some(error.to_string())))

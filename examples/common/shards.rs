@@ -8,6 +8,8 @@ use selkie::shards::{Distribution, FinishedShards, ListeningShards, Shards};
 use selkie_services::Counted;
 
 use super::backend::Choice;
+#[cfg(target_os = "linux")]
+use super::ring;
 use super::{Arguments, DRAIN, counts, platform, report};
 
 /// The part of the command line that concerns several cores.
@@ -33,18 +35,15 @@ pub(super) fn serve<S: Counted>(
     common: &Arguments,
     run: impl FnOnce(ListeningShards, usize) -> Result<FinishedShards<S>, ServeError>,
 ) -> Result<(), String> {
-    if common.backend.is_some_and(|choice| choice.selector().is_none()) {
-        return Err("shards take a selector: leave io_uring out of `--backend`".to_owned());
-    }
-    let backend = common.backend.and_then(Choice::selector).unwrap_or_default();
     let ShardArguments { shards, distribution, pinned } = *arguments;
-    let server = Shards::new(common.builder(), shards).distribution(distribution).pinned(pinned);
-    let slots = server.slots();
-    let server = server.listen(common.address).map_err(|error| error.to_string())?;
+    let settings = Shards::new(common.builder(), shards).distribution(distribution).pinned(pinned);
+    let slots = settings.slots();
+    let (server, backend, reason) = listen(settings, common)?;
     let handle = server.handle();
     platform::on_termination(move || handle.drain(DRAIN))?;
     let (address, capacity) = (server.local_address(), common.capacity);
-    let sizes = format!("capacity {capacity}, {shards} shards by {distribution}");
+    let reason = reason.map_or_else(String::new, |reason| format!("; {reason}"));
+    let sizes = format!("capacity {capacity}, {shards} shards by {distribution}{reason}");
     platform::print(stdout(), &format!("listening on {address} ({backend}, {sizes})\n"));
     let finished = run(server, slots).map_err(|error| error.to_string())?;
     let services = finished.shards.iter().flatten().map(|shard| &shard.service);
@@ -54,6 +53,26 @@ pub(super) fn serve<S: Counted>(
         Some(failure) => Err(failure.to_string()),
         None => Ok(()),
     }
+}
+
+/// Opens the shards. Returns them with the name of their backend, and the reason for it if
+/// `io_uring` was asked for in vain.
+fn listen(
+    settings: Shards,
+    common: &Arguments,
+) -> Result<(ListeningShards, &'static str, Option<String>), String> {
+    #[cfg(target_os = "linux")]
+    let opened = ring::open(common.backend, || settings.clone().listen_ring(common.address))?;
+    #[cfg(target_os = "linux")]
+    let reason = match opened {
+        ring::Opened::Ring(server) => return Ok((*server, "io_uring", None)),
+        ring::Opened::Other(reason) => reason,
+    };
+    #[cfg(not(target_os = "linux"))]
+    let reason: Option<String> = None;
+    let backend = common.backend.and_then(Choice::selector).unwrap_or_default();
+    let server = settings.listen(common.address).map_err(|error| error.to_string())?;
+    Ok((server, backend.name(), reason))
 }
 
 /// Parses a number of shards on the command line.

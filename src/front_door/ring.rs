@@ -49,11 +49,8 @@ impl Builder {
     /// As [`listen`](Self::listen), and [`ServeError::is_without_ring`] where the system does not
     /// allow `io_uring`.
     pub fn listen_ring(self, address: SocketAddr) -> Result<ListeningRing, ServeError> {
-        open::raise_descriptor_limit(self.connections_max())?;
+        let mut platform = self.ring()?;
         let ring = |error| ServeError::new(Step::Ring, error);
-        let slots = self.slots();
-        let storage = UringStorage::leaked(slots).map_err(ring)?;
-        let mut platform = Uring::new(storage).map_err(ring)?;
         let listener = platform
             .listen_with(address, self.options())
             .map_err(|error| ServeError::new(Step::Listen(address), error))?;
@@ -61,6 +58,21 @@ impl Builder {
         let (_, waker) = event_loop.context().waker().map_err(ring)?;
         let handle = Handle::new(Waker::of(waker));
         Ok(ListeningRing { settings: self, event_loop, listener, handle })
+    }
+
+    /// Opens a ring.
+    pub(super) fn ring(&self) -> Result<Uring, ServeError> {
+        open::raise_descriptor_limit(self.connections_max())?;
+        let opened = UringStorage::leaked(self.slots()).and_then(Uring::new);
+        opened.map_err(|error| ServeError::new(Step::Ring, error))
+    }
+
+    /// Takes the memory of a server over a ring: waiting input and pending output are in the
+    /// platform's buffers.
+    pub(super) fn ring_server_memory<T>(&self) -> Result<HeapServer<UringSocket, T>, ServeError> {
+        HeapServer::new(self.slots(), 0, SCRATCH)
+            .and_then(|memory| self.with_limits(memory))
+            .map_err(|error| self.no_memory(error))
     }
 
     /// Returns the bytes of all tables of a server of `S` over `io_uring`, as
@@ -163,11 +175,7 @@ impl ListeningRing {
         mut deliver: impl FnMut(&mut RingServer<S>, &mut Context<'_, Uring>),
     ) -> Result<Finished<S>, ServeError> {
         let Self { settings, mut event_loop, listener, handle } = self;
-        // Waiting input and pending output are in the platform's buffers.
-        let memory: HeapServer<UringSocket, S::Session> =
-            HeapServer::new(settings.slots(), 0, SCRATCH)
-                .and_then(|memory| settings.with_limits(memory))
-                .map_err(|error| settings.no_memory(error))?;
+        let memory = settings.ring_server_memory()?;
         let mut server = Server::new(service, settings.server_config(), memory);
         let failed = |error| ServeError::new(Step::Wait, error);
         server.listen(&mut event_loop.context(), listener).map_err(failed)?;

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use selkie::peers::Peers;
-use selkie::shards::{Distribution, Mail, ShardService, Shards};
-use selkie::{Builder, Peer, Service};
+use selkie::shards::{Distribution, ListeningShards, Mail, ShardService, Shards};
+use selkie::{Builder, Peer, ServeError, Service};
 use selkie_services::{Chain, Entry, Flight, Parcel, ShardTables, ShardedKv, Store};
 
 use super::{CALLS, connect};
@@ -98,10 +98,19 @@ fn ask(address: SocketAddr) {
 
 #[test]
 fn shards_with_messages() {
-    let server = Shards::new(Builder::new().connections(16), 2)
-        .distribution(Distribution::LeastLoaded)
-        .listen(([127, 0, 0, 1], 0).into())
-        .expect("a free port");
+    serve_with(Shards::listen);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn shards_with_messages_over_rings() {
+    serve_with(Shards::listen_ring);
+}
+
+fn serve_with(listen: fn(Shards, SocketAddr) -> Result<ListeningShards, ServeError>) {
+    let shards = Shards::new(Builder::new().connections(16), 2);
+    let shards = shards.distribution(Distribution::LeastLoaded);
+    let server = listen(shards, ([127, 0, 0, 1], 0).into()).expect("a free port");
     let (address, handle) = (server.local_address(), server.handle());
     let serving = thread::spawn(move || server.run_with_mail(2 * PARCELS, Counted::new));
     ask(address);

@@ -36,6 +36,9 @@ fn sandboxed(errno: i32) -> Command {
     command
 }
 
+/// The options of several shards.
+const SHARDS: [&str; 2] = ["--shards", "2"];
+
 /// The errors of a system without it, and a word of what is to be done about each.
 const REFUSALS: [(i32, &str); 4] = [
     (libc::EPERM, "seccomp"),
@@ -47,14 +50,17 @@ const REFUSALS: [(i32, &str); 4] = [
 #[test]
 fn by_name_it_fails_with_one_sentence_that_says_what_to_do() {
     for (errno, advice) in REFUSALS {
-        let output = sandboxed(errno)
-            .args(["127.0.0.1:0", "--backend", "io_uring"])
-            .output()
-            .expect("the example can be run");
-        let message = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{message}");
-        assert_eq!(message.lines().count(), 1, "{message}");
-        assert!(message.contains("io_uring") && message.contains(advice), "{message}");
+        for options in [&[][..], &SHARDS] {
+            let output = sandboxed(errno)
+                .args(["127.0.0.1:0", "--backend", "io_uring"])
+                .args(options)
+                .output()
+                .expect("the example can be run");
+            let message = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+            assert!(message.contains("io_uring") && message.contains(advice), "{message}");
+        }
     }
 }
 
@@ -84,15 +90,16 @@ fn too_little_locked_memory_is_named_with_the_limit_to_raise() {
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(message.contains("RLIMIT_MEMLOCK") && message.contains("64 KiB"), "{message}");
-    let (line, _) = first_line(with_one_locked_page());
+    let (line, _) = first_line(with_one_locked_page(), &[]);
     let best = selkie::platform::Backend::default().name();
     assert!(line.contains(&format!("({best}, ")) && line.contains("RLIMIT_MEMLOCK"), "{line}");
 }
 
 /// Starts the example with the backend that fits, stops it, and returns its first line.
-fn first_line(mut command: Command) -> (String, ExitStatus) {
+fn first_line(mut command: Command, options: &[&str]) -> (String, ExitStatus) {
     let mut child = command
         .args(["127.0.0.1:0", "--backend", "auto"])
+        .args(options)
         .stdout(Stdio::piped())
         .spawn()
         .expect("the example can be run");
@@ -106,9 +113,18 @@ fn first_line(mut command: Command) -> (String, ExitStatus) {
 #[test]
 fn otherwise_the_best_selector_serves_and_the_reason_is_printed() {
     for (errno, advice) in REFUSALS {
-        let (line, status) = first_line(sandboxed(errno));
-        assert!(status.success());
-        let best = selkie::platform::Backend::default().name();
-        assert!(line.contains(&format!("({best}, ")) && line.contains(advice), "{line}");
+        for options in [&[][..], &SHARDS] {
+            let (line, status) = first_line(sandboxed(errno), options);
+            assert!(status.success());
+            let best = selkie::platform::Backend::default().name();
+            assert!(line.contains(&format!("({best}, ")) && line.contains(advice), "{line}");
+        }
     }
+}
+
+#[test]
+fn where_it_is_allowed_the_shards_have_rings() {
+    let (line, status) = first_line(Command::new(PROGRAM), &SHARDS);
+    assert!(status.success());
+    assert!(line.contains("(io_uring, capacity 1024, 2 shards by hash)"), "{line}");
 }

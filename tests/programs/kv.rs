@@ -13,12 +13,13 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_kv");
 const SHARDS: [&[&str]; 2] =
     [&["--shards", "2"], &["--shards", "3", "--distribution", "least-loaded"]];
 
-/// Starts the store with each of the options, on Linux over `io_uring` too; on Windows there is one
-/// shard.
+/// Starts the store with each of the options, on Linux over `io_uring` too, alone and in shards; on
+/// Windows there is one shard.
 fn start_each() -> impl Iterator<Item = Server> {
     let more = if cfg!(unix) && !crate::is_wine() { &SHARDS[..] } else { &[] };
     let sharded = more.iter().map(|options| crate::start(PROGRAM, options));
-    crate::start_each(PROGRAM).chain(sharded)
+    let over_rings = crate::start_over_ring(PROGRAM, SHARDS[0]);
+    crate::start_each(PROGRAM).chain(sharded).chain(over_rings)
 }
 
 #[test]

@@ -43,9 +43,13 @@ fn start(program: &str, options: &[&str]) -> Server {
 
 /// Starts a program on the best selector, and on Linux over `io_uring` too.
 fn start_each(program: &str) -> impl Iterator<Item = Server> {
+    [start(program, &[])].into_iter().chain(start_over_ring(program, &[]))
+}
+
+/// Starts a program over `io_uring` on Linux.
+fn start_over_ring(program: &str, options: &[&str]) -> Option<Server> {
     let has_ring = cfg!(target_os = "linux") && !is_wine();
-    let over_ring = has_ring.then(|| Server::start_with(server::command(program), "io_uring", &[]));
-    [start(program, &[])].into_iter().chain(over_ring)
+    has_ring.then(|| Server::start_with(server::command(program), "io_uring", options))
 }
 
 /// Sends `request` and waits for exactly `answer`.

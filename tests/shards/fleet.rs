@@ -1,13 +1,13 @@
 //! Shards that run in the background of a test, and clients for them.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use selkie::shards::{Distribution, FinishedShards, Shards, ShardsHandle};
+use selkie::shards::{Distribution, FinishedShards, ListeningShards, Shards, ShardsHandle};
 use selkie::{Builder, Peer, Service};
 
 /// The most time that a step of these tests may take.
@@ -42,6 +42,27 @@ impl Service for WhichShard {
     }
 }
 
+/// The platform that shards wait with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Waits {
+    Selector,
+    #[cfg(target_os = "linux")]
+    Ring,
+}
+
+impl Waits {
+    /// Opens shards at a free port.
+    pub(crate) fn listen(self, shards: Shards) -> ListeningShards {
+        let address = ([127, 0, 0, 1], 0).into();
+        let opened = match self {
+            Self::Selector => shards.listen(address),
+            #[cfg(target_os = "linux")]
+            Self::Ring => shards.listen_ring(address),
+        };
+        opened.expect("a free port")
+    }
+}
+
 /// Shards that run.
 pub(crate) struct Fleet {
     pub(crate) address: SocketAddr,
@@ -54,12 +75,14 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Starts shards with `connections` connections each.
-    pub(crate) fn start(count: usize, distribution: Distribution, connections: usize) -> Self {
+    pub(crate) fn start(
+        waits: Waits,
+        count: usize,
+        distribution: Distribution,
+        connections: usize,
+    ) -> Self {
         let settings = Builder::new().connections(connections);
-        let shards = Shards::new(settings, count)
-            .distribution(distribution)
-            .listen(([127, 0, 0, 1], 0).into())
-            .expect("a free port");
+        let shards = waits.listen(Shards::new(settings, count).distribution(distribution));
         let open: Arc<[AtomicUsize]> = (0..count).map(|_| AtomicUsize::new(0)).collect();
         let stall = Arc::new(Barrier::new(2));
         let (address, handle) = (shards.local_address(), shards.handle());
@@ -98,10 +121,21 @@ impl Fleet {
 pub(crate) fn shard_of(client: &mut TcpStream) -> Option<usize> {
     let mut answer = [0];
     client.write_all(b"?").ok()?;
-    match client.read(&mut answer) {
+    match uninterrupted(|| client.read(&mut answer)) {
         Ok(1) => Some(usize::from(answer[0] - b'0')),
         Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no answer in time"),
         Ok(_) | Err(_) => None,
+    }
+}
+
+/// Calls again what a signal has ended. The thread that has made a ring is interrupted when another
+/// one closes it.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use selkie::shards::{
 };
 use selkie::{Builder, Peer, Service, Token};
 
-use super::fleet::PATIENCE;
+use super::fleet::{PATIENCE, Waits};
 
 /// A question to another shard, and the answer to it.
 struct Question {
@@ -79,11 +79,9 @@ struct Askers {
 }
 
 /// Starts two shards with one client each.
-fn start() -> Askers {
-    let server = Shards::new(Builder::new().connections(4), 2)
-        .distribution(Distribution::LeastLoaded)
-        .listen(([127, 0, 0, 1], 0).into())
-        .expect("a free port");
+fn start(waits: Waits) -> Askers {
+    let shards = Shards::new(Builder::new().connections(4), 2);
+    let server = waits.listen(shards.distribution(Distribution::LeastLoaded));
     let (address, handle) = (server.local_address(), server.handle());
     let thread = thread::spawn(move || {
         server.run_with_mail(16, |mail| Asker { mail }).expect("memory for both")
@@ -106,9 +104,8 @@ fn ask(client: &mut TcpStream) -> Option<[u8; 2]> {
     client.read_exact(&mut answer).ok().map(|()| answer)
 }
 
-#[test]
-fn a_shard_that_has_drained_answers_messages_until_all_have() {
-    let Askers { handle, mut clients, thread } = start();
+pub(crate) fn a_shard_that_has_drained_answers_messages_until_all_have(waits: Waits) {
+    let Askers { handle, mut clients, thread } = start(waits);
     handle.drain_shard(0, PATIENCE);
     drop(clients.remove(0));
     for _ in 0..100 {
@@ -121,9 +118,8 @@ fn a_shard_that_has_drained_answers_messages_until_all_have() {
     assert!(finished.shards.iter().all(Result::is_ok));
 }
 
-#[test]
-fn messages_to_a_shard_that_fails_are_given_back() {
-    let Askers { handle, mut clients, thread } = start();
+pub(crate) fn messages_to_a_shard_that_fails_are_given_back(waits: Waits) {
+    let Askers { handle, mut clients, thread } = start(waits);
     clients[0].write_all(b"!abc").expect("the server reads");
     // The first is lost with the shard; what it had not taken, or is posted later, comes back.
     let mut answers = [0; 6];

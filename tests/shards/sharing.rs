@@ -7,7 +7,7 @@ use std::time::Duration;
 use selkie::shards::Distribution;
 use selkie::shards::ShardFailure;
 
-use super::fleet::{Fleet, shard_of, wait_until};
+use super::fleet::{Fleet, Waits, shard_of, wait_until};
 
 /// Connects `count` clients, each of which is answered, and returns how many each shard serves.
 fn serve(fleet: &Fleet, count: usize) -> (Vec<TcpStream>, Vec<usize>) {
@@ -19,9 +19,8 @@ fn serve(fleet: &Fleet, count: usize) -> (Vec<TcpStream>, Vec<usize>) {
     (clients, served)
 }
 
-#[test]
-fn by_hash_every_shard_serves() {
-    let fleet = Fleet::start(2, Distribution::Hash, 400);
+pub(crate) fn by_hash_every_shard_serves(waits: Waits) {
+    let fleet = Fleet::start(waits, 2, Distribution::Hash, 400);
     let (_clients, served) = serve(&fleet, 400);
     // Chance alone is within 60 of the half in all but one of a billion runs.
     assert!(served.iter().all(|&count| count > 140), "{served:?}");
@@ -30,9 +29,8 @@ fn by_hash_every_shard_serves() {
     assert_eq!(fleet.finish().counters().accepted, 400);
 }
 
-#[test]
-fn the_least_loaded_shard_gets_the_next_connection() {
-    let fleet = Fleet::start(3, Distribution::LeastLoaded, 100);
+pub(crate) fn the_least_loaded_shard_gets_the_next_connection(waits: Waits) {
+    let fleet = Fleet::start(waits, 3, Distribution::LeastLoaded, 100);
     let (clients, served) = serve(&fleet, 90);
     assert_eq!(served, [30, 30, 30]);
     // All clients of one shard leave: the next ones go there.
@@ -51,9 +49,8 @@ fn the_least_loaded_shard_gets_the_next_connection() {
     fleet.finish();
 }
 
-#[test]
-fn clients_beyond_all_shards_wait_until_one_leaves() {
-    let fleet = Fleet::start(2, Distribution::LeastLoaded, 2);
+pub(crate) fn clients_beyond_all_shards_wait_until_one_leaves(waits: Waits) {
+    let fleet = Fleet::start(waits, 2, Distribution::LeastLoaded, 2);
     let (mut clients, served) = serve(&fleet, 4);
     assert_eq!(served, [2, 2]);
     let mut waiting = fleet.connect();
@@ -64,9 +61,8 @@ fn clients_beyond_all_shards_wait_until_one_leaves() {
     fleet.finish();
 }
 
-#[test]
-fn clients_beyond_the_queue_of_a_stalled_shard_wait_in_the_backlog() {
-    let fleet = Fleet::start(1, Distribution::LeastLoaded, 1000);
+pub(crate) fn clients_beyond_the_queue_of_a_stalled_shard_wait_in_the_backlog(waits: Waits) {
+    let fleet = Fleet::start(waits, 1, Distribution::LeastLoaded, 1000);
     let mut first = fleet.connect();
     assert!(shard_of(&mut first).is_some());
     std::io::Write::write_all(&mut first, b".").expect("the server reads");
@@ -80,9 +76,8 @@ fn clients_beyond_the_queue_of_a_stalled_shard_wait_in_the_backlog() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-fn by_core_the_clients_of_this_machine_go_where_they_run() {
-    let fleet = Fleet::start(2, Distribution::Cpu, 100);
+pub(crate) fn by_core_the_clients_of_this_machine_go_where_they_run(waits: Waits) {
+    let fleet = Fleet::start(waits, 2, Distribution::Cpu, 100);
     let served = std::thread::scope(|scope| {
         let bound = scope.spawn(|| {
             selkie::shards::pin_to_cpu(0).expect("the first core");
@@ -95,9 +90,8 @@ fn by_core_the_clients_of_this_machine_go_where_they_run() {
     fleet.finish();
 }
 
-#[test]
-fn a_shard_that_panics_is_told_of_and_takes_no_other() {
-    let fleet = Fleet::start(2, Distribution::LeastLoaded, 10);
+pub(crate) fn a_shard_that_panics_is_told_of_and_takes_no_other(waits: Waits) {
+    let fleet = Fleet::start(waits, 2, Distribution::LeastLoaded, 10);
     let (mut clients, served) = serve(&fleet, 4);
     assert_eq!(served, [2, 2]);
     let doomed = shard_of(&mut clients[0]);

@@ -25,6 +25,8 @@ pub(crate) enum Runtime {
     Wasmtime03(&'static str),
     /// WASI 0.2 in Node, by way of jco, which has made a folder of JavaScript of each program.
     Jco02,
+    /// WASI 0.3 in Node, likewise.
+    Jco03,
 }
 
 /// A program in a runtime, which is killed at the end: WASI has no signals.
@@ -39,7 +41,7 @@ impl Runtime {
         match self {
             Self::Wasmtime01(name) | Self::Wasmtime02(name) | Self::Wasmtime03(name) => name,
             Self::Wasmi01 => "wasmi",
-            Self::Jco02 => "node",
+            Self::Jco02 | Self::Jco03 => "node",
         }
     }
 
@@ -67,7 +69,7 @@ impl Runtime {
             Self::Wasmtime02(_) | Self::Wasmtime03(_) => {
                 command.args(["run", "-S", "inherit-network"]);
             }
-            Self::Jco02 => {}
+            Self::Jco02 | Self::Jco03 => {}
         }
         command
     }
@@ -80,12 +82,22 @@ impl Runtime {
     /// Returns the file of a program in the version that this runtime takes.
     fn program(self, folder: &Path, name: &str) -> PathBuf {
         let version = match self {
-            Self::Jco02 => return folder.join(format!("jco-{name}/main.mjs")),
+            Self::Jco02 => return folder.join(format!("jco-{name}-0.2/main.mjs")),
+            Self::Jco03 => return folder.join(format!("jco-{name}-0.3/main.mjs")),
             Self::Wasmtime01(_) | Self::Wasmi01 => "0.1",
             Self::Wasmtime02(_) => "0.2",
             Self::Wasmtime03(_) => "0.3",
         };
         folder.join(format!("{name}-{version}.wasm"))
+    }
+
+    /// Returns after how long a server of the tests lets a silent client go. Node may take long to
+    /// answer while it is compiling.
+    pub(crate) const fn idle_timeout(self) -> Duration {
+        match self {
+            Self::Jco03 => Duration::from_secs(2),
+            _ => Duration::from_millis(500),
+        }
     }
 
     /// Returns the address that a server is given: any port, or a free one if the host needs a
@@ -177,8 +189,8 @@ impl Runtime {
         options: &[&str],
     ) -> Option<(Server, BufReader<ChildStdout>)> {
         let folder = folder()?;
-        if matches!(self, Self::Jco02) && !folder.join(self.name()).exists() {
-            println!("not run: `ci/test wasi` has found no Node");
+        if matches!(self, Self::Jco02 | Self::Jco03) && !folder.join(self.name()).exists() {
+            println!("not run: `ci/test jco` installs Node and jco");
             return None;
         }
         let server = first_that_is_not_taken(|| {

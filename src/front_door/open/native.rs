@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use selkie_core::platform::ListenOptions;
-use selkie_core::{Context, Error, ErrorKind, Token};
+use selkie_core::{Context, Error, ErrorKind};
 use selkie_std::Socket;
 use selkie_std::selectors::AnySelector;
 pub(in crate::front_door) use selkie_std::selectors::Backend;
@@ -89,18 +89,11 @@ pub(in crate::front_door) struct Waker(selkie_std::Waker);
 
 impl Waker {
     pub(in crate::front_door) fn new(context: &mut Context<'_, Platform>) -> Result<Self, Error> {
-        Self::with_token(context).map(|(_, waker)| waker)
-    }
-
-    /// Makes a waker, and returns the token under which the loop reports its wakes.
-    pub(in crate::front_door) fn with_token(
-        context: &mut Context<'_, Platform>,
-    ) -> Result<(Token, Self), Error> {
-        context.waker().map(|(token, waker)| (token, Self(waker)))
+        context.waker().map(|(_, waker)| Self(waker))
     }
 
     /// Takes a waker of another loop.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(in crate::front_door) const fn of(waker: selkie_std::Waker) -> Self {
         Self(waker)
     }

@@ -109,6 +109,11 @@ impl Link {
         self.is_leaving.load(Ordering::Acquire)
     }
 
+    /// Returns the number of connections that it serves at once.
+    pub(super) const fn connections_max(&self) -> usize {
+        self.connections_max
+    }
+
     /// Returns the number of its connections, if it can take one more.
     pub(super) fn load_if_free(&self) -> Option<usize> {
         let load = self.load.load(Ordering::SeqCst);

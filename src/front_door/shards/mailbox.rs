@@ -12,13 +12,16 @@ use selkie_std::shards::Inbox;
 
 use super::handle::ShardsHandle;
 use super::link::Link;
-use crate::front_door::listening::FrontServer;
-use crate::front_door::open::Platform;
+use super::platform::{ShardPlatform, ShardServer};
 
 /// The part of a shard that exchanges messages with others, if its service does.
 pub(super) trait ShardMailbox<S: Service> {
     /// Gives the messages that have arrived to the service.
-    fn deliver(&mut self, server: &mut FrontServer<S>, context: &mut Context<'_, Platform>);
+    fn deliver<P: ShardPlatform>(
+        &mut self,
+        server: &mut ShardServer<P, S>,
+        context: &mut Context<'_, P>,
+    );
 
     /// Wakes those that something was posted to in this turn.
     fn wake_others(&self, links: &[Link]);
@@ -31,7 +34,7 @@ pub(super) trait ShardMailbox<S: Service> {
 pub(super) struct NoMailbox;
 
 impl<S: Service> ShardMailbox<S> for NoMailbox {
-    fn deliver(&mut self, _: &mut FrontServer<S>, _: &mut Context<'_, Platform>) {}
+    fn deliver<P: ShardPlatform>(&mut self, _: &mut ShardServer<P, S>, _: &mut Context<'_, P>) {}
 
     fn wake_others(&self, _: &[Link]) {}
 
@@ -143,7 +146,11 @@ impl<M> OwnMailbox<M> {
 }
 
 impl<S: ShardService> ShardMailbox<S> for OwnMailbox<S::Message> {
-    fn deliver(&mut self, server: &mut FrontServer<S>, context: &mut Context<'_, Platform>) {
+    fn deliver<P: ShardPlatform>(
+        &mut self,
+        server: &mut ShardServer<P, S>,
+        context: &mut Context<'_, P>,
+    ) {
         if !self.mailboxes.inboxes[self.shard].take_all(&mut self.batch) {
             return;
         }

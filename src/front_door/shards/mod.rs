@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! mod.rs       Shards: what the user sets, and opening everything
+//! platform.rs  what the loop of a shard waits with
 //! link.rs      what other threads know of a shard: its queue, its load, its end
 //! handle.rs    draining and stopping, one shard or all
 //! shard.rs     the loop of one thread
-//! mailbox.rs       messages between the services of shards
+//! mailbox.rs   messages between the services of shards
 //! acceptor.rs  accepting for all, where the least loaded shard gets the next connection
 //! outcome.rs   what is left when all have ended
 //! ```
@@ -15,6 +16,7 @@ mod handle;
 mod link;
 mod mailbox;
 mod outcome;
+mod platform;
 mod shard;
 
 use std::net::SocketAddr;
@@ -22,17 +24,19 @@ use std::thread;
 use std::vec::Vec;
 
 use selkie_core::shards::ShardService;
-use selkie_core::{EventLoop, Service, Token};
+use selkie_core::{EventLoop, Server, Service, Token};
 use selkie_std::shards::{Distribution, steer_by_cpu};
+#[cfg(target_os = "linux")]
+use selkie_std::uring::Uring;
 
 use super::builder::Builder;
 use super::error::{ServeError, Step};
 use super::open::{self, Platform};
 use crate::memory::{HeapLoop, HeapServer};
-use crate::platform::Socket;
 use acceptor::Acceptor;
 use link::Link;
 use mailbox::{NoMailbox, OwnMailbox, ShardMailbox};
+use platform::ShardPlatform;
 use shard::Shard;
 
 pub use handle::ShardsHandle;
@@ -108,6 +112,13 @@ impl Shards {
         self.settings.memory::<S>().saturating_add(Link::MEMORY).saturating_mul(self.count)
     }
 
+    /// Returns the bytes of all shards over `io_uring`, as [`Builder::ring_memory`] counts them.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn ring_memory<S: Service>(&self) -> usize {
+        self.settings.ring_memory::<S>().saturating_add(Link::MEMORY).saturating_mul(self.count)
+    }
+
     /// Returns the bytes that all shards take from the heap if they exchange messages: those of
     /// [`memory`](Self::memory), and mailboxes for `capacity` messages each.
     #[must_use]
@@ -124,6 +135,51 @@ impl Shards {
     /// [`Unsupported`](selkie_core::ErrorKind::Unsupported) for a distribution that the system
     /// does not have.
     pub fn listen(self, address: SocketAddr) -> Result<ListeningShards, ServeError> {
+        self.open(address, Parts::Selectors)
+    }
+
+    /// Opens a ring of `io_uring` for each shard, on Linux 6.12 and later, as
+    /// [`Builder::listen_ring`] does for one loop. The thread that accepts for all, where there is
+    /// one, waits with the best selector: it does nothing but accept.
+    ///
+    /// ```no_run
+    /// # use selkie::{Builder, Peer, Service};
+    /// # struct Echo;
+    /// # impl Service for Echo {
+    /// #     type Session = ();
+    /// #     fn received(&mut self, peer: &mut Peer<'_>, _: &mut (), bytes: &[u8]) -> usize {
+    /// #         peer.send_some(bytes)
+    /// #     }
+    /// # }
+    /// use selkie::shards::Shards;
+    ///
+    /// let (address, shards) = ("127.0.0.1:7000".parse()?, Shards::new(Builder::new(), 4));
+    /// let server = match shards.clone().listen_ring(address) {
+    ///     Err(reason) if reason.is_without_ring() => {
+    ///         println!("{reason}");
+    ///         shards.listen(address)?
+    ///     }
+    ///     opened => opened?,
+    /// };
+    /// server.run(|_shard| Echo)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`listen`](Self::listen), and [`ServeError::is_without_ring`] where the system does not
+    /// allow so many rings: each locks about 52 KiB of memory.
+    #[cfg(target_os = "linux")]
+    pub fn listen_ring(self, address: SocketAddr) -> Result<ListeningShards, ServeError> {
+        self.open(address, Parts::Rings)
+    }
+
+    /// Opens shards of which `parts` says what they wait with.
+    fn open<P: ShardPlatform>(
+        self,
+        address: SocketAddr,
+        parts_of: fn(Vec<Part<P>>) -> Parts,
+    ) -> Result<ListeningShards, ServeError> {
         let connections = self.count.saturating_mul(self.settings.connections_max());
         open::raise_descriptor_limit(connections)?;
         let mut parts = Vec::with_capacity(self.count);
@@ -141,35 +197,33 @@ impl Shards {
             _ => (self.open_listeners(&mut parts, address)?, None),
         };
         let handle = ShardsHandle::new(links.into(), acceptor.as_ref().map(Acceptor::handle));
-        Ok(ListeningShards { settings: self, parts, acceptor, handle, address })
+        Ok(ListeningShards { settings: self, parts: parts_of(parts), acceptor, handle, address })
     }
 
     /// Opens what one thread will own.
-    fn open_shard(&self) -> Result<(Part, Link), ServeError> {
+    fn open_shard<P: ShardPlatform>(&self) -> Result<(Part<P>, Link), ServeError> {
         let settings = &self.settings;
-        let (connections, slots) = (settings.connections_max(), settings.slots());
-        let platform = open::platform(settings.backend_or_default(), connections, slots)?;
-        let memory = settings.loop_memory()?;
-        let mut event_loop = EventLoop::new(platform, memory);
+        let mut event_loop = EventLoop::new(P::open(settings)?, settings.loop_memory()?);
         let failed = |error| ServeError::new(Step::Platform, error);
-        let (wake, waker) = open::Waker::with_token(&mut event_loop.context()).map_err(failed)?;
+        let (wake, waker) = event_loop.context().waker().map_err(failed)?;
+        let waker = open::Waker::of(waker);
         let link = Link::new(waker, settings.connections_max()).map_err(failed)?;
         Ok((Part { event_loop, wake, listener: None }, link))
     }
 
     /// Opens a listener for each shard, in the order of the shards.
-    fn open_listeners(
+    fn open_listeners<P: ShardPlatform>(
         &self,
-        parts: &mut [Part],
+        parts: &mut [Part<P>],
         mut address: SocketAddr,
     ) -> Result<SocketAddr, ServeError> {
         let options = self.settings.options().reuse_port(true);
         for part in &mut *parts {
             let platform = part.event_loop.context().platform;
-            let listener = open::listen(platform, address, &options)?;
+            let failed = |error| ServeError::new(Step::Listen(address), error);
+            let listener = platform.listen(address, &options).map_err(failed)?;
             // The first one chooses the port, if it is 0.
-            address = open::local_address(platform, listener)
-                .map_err(|error| ServeError::new(Step::Listen(address), error))?;
+            address = platform.local_address(listener).map_err(failed)?;
             part.listener = Some(listener);
         }
         if self.distribution == Distribution::Cpu {
@@ -186,19 +240,27 @@ impl Shards {
 
 /// The parts that one thread will own.
 #[derive(Debug)]
-struct Part {
-    event_loop: EventLoop<Platform, HeapLoop>,
+struct Part<P: ShardPlatform> {
+    event_loop: EventLoop<P, HeapLoop>,
     /// The token of the loop's waker.
     wake: Token,
     /// Its listener, unless one thread accepts for all.
-    listener: Option<Socket>,
+    listener: Option<P::Source>,
+}
+
+/// The parts of all threads.
+#[derive(Debug)]
+enum Parts {
+    Selectors(Vec<Part<Platform>>),
+    #[cfg(target_os = "linux")]
+    Rings(Vec<Part<Uring>>),
 }
 
 /// Shards that have their address, and serve when they are [run](Self::run).
 #[derive(Debug)]
 pub struct ListeningShards {
     settings: Shards,
-    parts: Vec<Part>,
+    parts: Parts,
     acceptor: Option<Acceptor>,
     handle: ShardsHandle,
     address: SocketAddr,
@@ -230,7 +292,7 @@ impl ListeningShards {
         self,
         mut service: impl FnMut(usize) -> S,
     ) -> Result<FinishedShards<S>, ServeError> {
-        let services = (0..self.parts.len()).map(|shard| (service(shard), NoMailbox)).collect();
+        let services = (0..self.settings.count).map(|shard| (service(shard), NoMailbox)).collect();
         self.serve(services)
     }
 
@@ -257,19 +319,35 @@ impl ListeningShards {
         services: Vec<(S, B)>,
     ) -> Result<FinishedShards<S>, ServeError> {
         let Self { settings, parts, acceptor, handle, .. } = self;
+        match parts {
+            Parts::Selectors(parts) => settings.serve(parts, services, acceptor, &handle),
+            #[cfg(target_os = "linux")]
+            Parts::Rings(parts) => settings.serve(parts, services, acceptor, &handle),
+        }
+    }
+}
+
+impl Shards {
+    /// Serves on a thread for each part.
+    fn serve<P: ShardPlatform, S: Service<Session: Send> + Send, B: ShardMailbox<S> + Send>(
+        &self,
+        parts: Vec<Part<P>>,
+        services: Vec<(S, B)>,
+        acceptor: Option<Acceptor>,
+        handle: &ShardsHandle,
+    ) -> Result<FinishedShards<S>, ServeError> {
         let mut shards = Vec::with_capacity(parts.len());
         for (index, (part, (service, mailbox))) in parts.into_iter().zip(services).enumerate() {
-            let builder = &settings.settings;
-            let memory: HeapServer<Socket, S::Session> = builder.server_memory()?;
-            let server = builder.server(service, memory);
+            let memory: HeapServer<P::Source, S::Session> = P::server_memory(&self.settings)?;
+            let server = Server::new(service, self.settings.server_config(), memory);
             shards.push(Shard::new(index, part, server, mailbox, handle.clone()));
         }
-        let is_pinned = settings.is_pinned;
+        let is_pinned = self.is_pinned;
         let outcomes = thread::scope(|scope| {
             let threads: Vec<_> =
                 shards.into_iter().map(|shard| scope.spawn(move || shard.run(is_pinned))).collect();
             if let Some(acceptor) = acceptor {
-                acceptor.run(&handle);
+                acceptor.run(handle);
             }
             threads.into_iter().map(|thread| outcome::of(thread.join())).collect()
         });

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 use std::vec::Vec;
 
+use selkie_core::platform::Close;
 use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Service, Token};
 use selkie_std::shards::pin_to_cpu;
 
@@ -13,36 +14,35 @@ use super::Part;
 use super::handle::ShardsHandle;
 use super::link::{Handed, Link, push_to_any, push_to_least};
 use super::mailbox::ShardMailbox;
+use super::platform::{ShardPlatform, ShardServer};
 use crate::front_door::error::{ServeError, Step};
-use crate::front_door::listening::{Finished, FrontServer};
-use crate::front_door::open::Platform;
+use crate::front_door::listening::Finished;
 use crate::memory::HeapLoop;
-use crate::platform::Socket;
 
 /// A loop, and what it serves.
-pub(super) struct Shard<S: Service, B> {
-    event_loop: EventLoop<Platform, HeapLoop>,
+pub(super) struct Shard<P: ShardPlatform, S: Service, B> {
+    event_loop: EventLoop<P, HeapLoop>,
     /// The listener that it was made with.
-    listener: Option<Socket>,
+    listener: Option<P::Source>,
     /// Those that it accepts from, others' included.
     listeners: Vec<Token>,
-    work: Work<S>,
+    work: Work<P, S>,
     /// Before the membership, which is dropped after it: the messages to it are given back first.
     mailbox: B,
     membership: Membership,
 }
 
 /// The handler of a shard's loop: its server, and the queue from other threads.
-struct Work<S: Service> {
-    server: FrontServer<S>,
+struct Work<P: ShardPlatform, S: Service> {
+    server: ShardServer<P, S>,
     /// The token of the waker, which is woken when the queue has something.
     wake: Token,
     is_woken: bool,
 }
 
-impl<S: Service> Handler<Platform> for Work<S> {
+impl<P: ShardPlatform, S: Service> Handler<P> for Work<P, S> {
     #[inline]
-    fn ready(&mut self, context: &mut Context<'_, Platform>, event: Event) {
+    fn ready(&mut self, context: &mut Context<'_, P>, event: Event) {
         if event.token == self.wake {
             self.is_woken = true;
         } else {
@@ -51,7 +51,7 @@ impl<S: Service> Handler<Platform> for Work<S> {
     }
 
     #[inline]
-    fn expired(&mut self, context: &mut Context<'_, Platform>, token: Token) {
+    fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
         self.server.expired(context, token);
     }
 }
@@ -62,11 +62,18 @@ struct Membership {
     index: usize,
     /// Connections that its link counts.
     counted: usize,
+    /// A connection from the queue that waits for a slot.
+    waiting: Option<Handed>,
 }
 
 impl Membership {
     fn link(&self) -> &Link {
         &self.handle.links()[self.index]
+    }
+
+    /// Takes the next one that other threads have given to the shard.
+    fn next_handed(&mut self) -> Option<Handed> {
+        self.waiting.take().or_else(|| self.link().pop())
     }
 
     /// Records in the link how many connections are open.
@@ -83,19 +90,19 @@ impl Membership {
 impl Drop for Membership {
     /// Marks the shard as ended, also when it panics, and passes on its queue.
     fn drop(&mut self) {
-        for handed in self.link().close() {
+        for handed in self.waiting.take().into_iter().chain(self.link().close()) {
             // Without a shard that stays it is closed, which the client sees as a reset.
-            drop(push(self.handle.links(), handed));
+            drop(push_or_queue(self.handle.links(), handed));
         }
         self.handle.wake_acceptor();
     }
 }
 
-impl<S: Service, B: ShardMailbox<S>> Shard<S, B> {
+impl<P: ShardPlatform, S: Service, B: ShardMailbox<S>> Shard<P, S, B> {
     pub(super) fn new(
         index: usize,
-        part: Part,
-        server: FrontServer<S>,
+        part: Part<P>,
+        server: ShardServer<P, S>,
         mailbox: B,
         handle: ShardsHandle,
     ) -> Self {
@@ -105,7 +112,7 @@ impl<S: Service, B: ShardMailbox<S>> Shard<S, B> {
             listeners: Vec::with_capacity(handle.shards()),
             work: Work { server, wake: part.wake, is_woken: false },
             mailbox,
-            membership: Membership { handle, index, counted: 0 },
+            membership: Membership { handle, index, counted: 0, waiting: None },
         }
     }
 
@@ -140,6 +147,8 @@ impl<S: Service, B: ShardMailbox<S>> Shard<S, B> {
                 if let Some(grace) = self.membership.link().handle().take_drain() {
                     self.drain(grace);
                 }
+            } else if self.membership.waiting.is_some() {
+                self.take_handed();
             }
             self.mailbox.wake_others(self.membership.handle.links());
             self.membership.count(self.work.server.open_connections());
@@ -153,25 +162,29 @@ impl<S: Service, B: ShardMailbox<S>> Shard<S, B> {
         if link.handle().is_stopped() {
             return true;
         }
-        let is_drained = self.work.server.is_drained();
+        let is_drained = self.work.server.is_drained() && self.membership.waiting.is_none();
         is_drained && self.mailbox.may_end(self.membership.handle.links()) && link.close_if_empty()
     }
 
-    /// Takes over what other threads have put into the queue.
+    /// Takes over what other threads have put into the queue, as far as there are slots.
     fn take_handed(&mut self) {
-        while let Some(handed) = self.membership.link().pop() {
-            // Its acceptor has counted it. If it is passed on, the next count takes that away.
-            self.membership.counted += usize::from(matches!(handed, Handed::Connection(..)));
-            match self.pass_on(handed) {
-                Some(Handed::Connection(fd, address)) => {
+        while let Some(handed) = self.membership.next_handed() {
+            let Some(handed) = self.pass_on(handed) else { continue };
+            match handed {
+                Handed::Connection(..) if !self.has_room() => {
+                    self.membership.waiting = Some(handed);
+                    break;
+                }
+                Handed::Connection(fd, address) => {
+                    // The thread that has put it into the queue has counted it.
+                    self.membership.counted += 1;
                     // One that cannot be served is closed: its client is gone, or memory is short.
                     let _ = self.adopt(fd, address);
                 }
-                Some(Handed::Listener(fd)) => {
+                Handed::Listener(fd) => {
                     let token = listen(&mut self.event_loop, &mut self.work.server, fd);
                     self.listeners.extend(token);
                 }
-                None => {}
             }
         }
         if self.membership.link().take_awaited() {
@@ -179,21 +192,31 @@ impl<S: Service, B: ShardMailbox<S>> Shard<S, B> {
         }
     }
 
+    /// Returns true if another connection can be served.
+    fn has_room(&self) -> bool {
+        self.work.server.open_connections() < self.membership.link().connections_max()
+    }
+
     /// Passes something on if this shard is about to end. Returns what it has to take itself.
-    fn pass_on(&self, handed: Handed) -> Option<Handed> {
+    fn pass_on(&mut self, handed: Handed) -> Option<Handed> {
         if !self.membership.link().is_leaving() {
             return Some(handed);
         }
-        push(self.membership.handle.links(), handed).err()
+        let is_connection = matches!(handed, Handed::Connection(..));
+        let links = self.membership.handle.links();
+        let left = if self.has_room() { push(links, handed) } else { push_or_queue(links, handed) };
+        // It was counted when it was put into the queue. The next count takes that away.
+        self.membership.counted += usize::from(left.is_ok() && is_connection);
+        left.err()
     }
 
     /// Serves a connection that another thread has accepted.
     fn adopt(&mut self, fd: OwnedFd, address: Option<SocketAddr>) -> Result<Token, Error> {
         let mut context = self.event_loop.context();
-        let socket = context.platform.adopt_from(fd, address).map_err(|(error, _closed)| error)?;
+        let socket = context.platform.adopt(fd, address)?;
         let adopted = self.work.server.adopt(&mut context, socket);
         if adopted.is_err() {
-            context.platform.release(socket)?;
+            context.platform.close(socket, Close::Graceful)?;
         }
         adopted
     }
@@ -215,7 +238,10 @@ impl<S: Service, B: ShardMailbox<S>> Shard<S, B> {
             }
             let mut context = self.event_loop.context();
             let Ok(socket) = self.work.server.unlisten(&mut context, token) else { continue };
-            let Ok(fd) = context.platform.release(socket) else { continue };
+            // Those that the platform has accepted ahead go there too.
+            let accepted = |fd| drop(push_or_queue(links, Handed::Connection(fd, None)));
+            let released = context.platform.release_listener(socket, accepted);
+            let Ok(fd) = released else { continue };
             if let Err(Handed::Listener(fd)) = push_to_any(links, Handed::Listener(fd)) {
                 listen(&mut self.event_loop, &mut self.work.server, fd);
             }
@@ -231,14 +257,19 @@ fn push(links: &[Link], handed: Handed) -> Result<(), Handed> {
     }
 }
 
+/// Gives something to a shard that stays, also if it has to wait for a slot there.
+fn push_or_queue(links: &[Link], handed: Handed) -> Result<(), Handed> {
+    push(links, handed).or_else(|handed| push_to_any(links, handed))
+}
+
 /// Accepts from a listener.
-fn listen<S: Service>(
-    event_loop: &mut EventLoop<Platform, HeapLoop>,
-    server: &mut FrontServer<S>,
+fn listen<P: ShardPlatform, S: Service>(
+    event_loop: &mut EventLoop<P, HeapLoop>,
+    server: &mut ShardServer<P, S>,
     fd: OwnedFd,
 ) -> Option<Token> {
     let mut context = event_loop.context();
-    let socket = context.platform.adopt(fd).ok()?;
+    let socket = context.platform.adopt(fd, None).ok()?;
     let token = server.listen(&mut context, socket).ok();
     if server.is_draining() {
         // The listener takes part in it. The earlier deadline stays.

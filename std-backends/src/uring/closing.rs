@@ -39,12 +39,7 @@ impl Uring {
     fn end_operations(&mut self, index: usize) -> Result<bool, Error> {
         let Some(endpoint) = self.at(index).map(|endpoint| *endpoint) else { return Ok(false) };
         if endpoint.receiving == Repeated::Armed {
-            let operation = match endpoint.kind {
-                Kind::Listener => Operation::Accept,
-                Kind::File => Operation::Poll,
-                Kind::Stream | Kind::Connecting => Operation::Receive,
-            };
-            self.cancel(operation, index)?;
+            self.cancel(Operation::waiting(endpoint.kind), index)?;
         }
         if is_flushing(&endpoint) {
             self.ask_to_flush(index)?;

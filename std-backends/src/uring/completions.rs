@@ -1,6 +1,6 @@
 //! What the kernel has done.
 
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 
 use selkie_core::Readiness;
 use selkie_core::backend::Handle;
@@ -14,6 +14,9 @@ use super::operations::{Asks, Operation, buffer_of, goes_on, has_more};
 use super::ring::Completion;
 use crate::sys::file;
 
+/// The descriptor of a source that was released, until its place is free.
+const NO_DESCRIPTOR: RawFd = -1;
+
 impl Uring {
     /// Takes everything that the kernel has completed.
     pub(super) fn take_completions(&mut self) {
@@ -22,7 +25,7 @@ impl Uring {
                 self.take_other(completion);
             }
         }
-        self.buffers.provide();
+        self.buffers.end_turn();
     }
 
     /// Takes the completion of an operation that is part of the usual message. Returns false, and
@@ -41,7 +44,7 @@ impl Uring {
                     *asks.operations -= 1;
                     endpoint.operations -= 1;
                     endpoint.receiving = Repeated::Idle;
-                    let limits = (self.held_max, self.buffers.has_shared());
+                    let limits = self.buffers.limits(self.held_max);
                     // What cannot be asked for now is asked for when the source is looked at.
                     let _ = asks.receive(index, endpoint, limits);
                 } else if endpoint.is_slow() {
@@ -130,7 +133,7 @@ impl Uring {
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
         if is_last {
             endpoint.receiving = Repeated::Idle;
-            self.accepts_many &= !endpoint.accepts_many;
+            self.accepts_many &= !endpoint.goes_on;
         }
         if result >= 0 {
             let parked = match endpoint.closing {
@@ -155,16 +158,22 @@ impl Uring {
         }
         let all = endpoint.input.unread as usize;
         self.buffers.drop_first(&mut endpoint.input, all);
-        // SAFETY: the endpoint owned it, and is removed.
-        let fd = unsafe { OwnedFd::from_raw_fd(endpoint.fd) };
-        if endpoint.was_blocking {
-            // Duplicates of it may be in use elsewhere. Without this they stay as they are.
-            let _ = file::set_blocking(fd.as_fd());
-        }
-        drop(fd);
+        drop(take_descriptor(&mut endpoint));
         let _ = self.endpoints.remove(handle, Endpoint::default());
         self.open -= 1;
     }
+}
+
+/// Takes the descriptor out of a source for which the kernel does nothing more.
+pub(super) fn take_descriptor(endpoint: &mut Endpoint) -> Option<OwnedFd> {
+    let fd = std::mem::replace(&mut endpoint.fd, NO_DESCRIPTOR);
+    // SAFETY: the endpoint owned it, and has none from now on.
+    let fd = (fd != NO_DESCRIPTOR).then(|| unsafe { OwnedFd::from_raw_fd(fd) })?;
+    if std::mem::take(&mut endpoint.was_blocking) {
+        // Duplicates of it may be in use elsewhere. Without this they stay as they are.
+        let _ = file::set_blocking(fd.as_fd());
+    }
+    Some(fd)
 }
 
 /// Takes over what was received.
@@ -184,7 +193,8 @@ fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completi
     endpoint.is_drained = false;
     match -completion.result {
         0 => endpoint.input_end = End::Ended,
-        // Asked for again, when there are buffers.
+        // It comes first in the next turn. A receive that goes on has no share, and needs none.
+        libc::ENOBUFS if !endpoint.goes_on => buffers.begin_scarcity(),
         libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
         code if code > 0 => endpoint.input_end = End::Failed(code),
         _ => {}

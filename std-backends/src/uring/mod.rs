@@ -10,6 +10,7 @@
 //! | `parked.rs` | connections that were accepted and not taken yet |
 //! | `operations.rs` | what is asked of the kernel |
 //! | `closing.rs` | the way from a close to a free place |
+//! | `releasing.rs` | descriptors that go back to the caller |
 //! | `completions.rs` | what the kernel has done |
 //! | `selector.rs`, `transport.rs` | the contracts |
 //!
@@ -26,6 +27,7 @@ mod memory;
 mod model;
 mod operations;
 mod parked;
+mod releasing;
 mod ring;
 mod selector;
 mod transport;
@@ -366,7 +368,7 @@ pub fn uring_advice(error: Error) -> &'static str {
         Some(libc::EINVAL) => "io_uring needs Linux 6.12 or later here: use another backend",
         Some(libc::ENOMEM) => {
             "the kernel may not lock the memory of the ring: raise RLIMIT_MEMLOCK (`ulimit -l`) \
-             to 64 KiB or more"
+             to 64 KiB for each ring, of which each shard has one"
         }
         Some(libc::EEXIST) => "another thread waited on this ring first, so only that one may wait",
         _ => "use another backend",

@@ -1,12 +1,15 @@
 //! The two queues that are shared with the kernel: `io_uring(7)`.
 //!
-//! Quirks, each repeated at the line that it concerns:
+//! Quirks, each repeated at the line that it concerns, if it concerns one:
 //!
 //! * *first-wait*: a ring with `SINGLE_ISSUER` belongs to the thread that enables it. So it is
 //!   made disabled, and the first entry enables it: a loop may be built on one thread and run on
 //!   another.
 //! * *late-completions*: after a ring is closed, the kernel still posts completions into its
 //!   memory (seen on 6.18). So all is cancelled first, and the last completion is awaited.
+//! * *interrupted-maker*: when another thread closes a ring, the kernel interrupts a blocking call
+//!   of the thread that has made it (`EINTR`, seen on 6.18). The standard library calls again where
+//!   that is right; a read with a time-out it does not.
 //! * *overflow*: completions beyond the queue are kept by the kernel until the next entry.
 
 use std::ffi::c_void;

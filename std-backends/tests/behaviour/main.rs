@@ -10,6 +10,8 @@ mod peers;
 mod ring;
 #[cfg(target_os = "linux")]
 mod ring_faults;
+#[cfg(target_os = "linux")]
+mod ring_releases;
 mod signals;
 mod terminals;
 

@@ -12,12 +12,12 @@ use selkie_std::uring::{Uring, UringSocket, UringStorage};
 
 use crate::{TOKEN, events_of};
 
-fn ring(sockets: usize) -> Uring {
+pub(crate) fn ring(sockets: usize) -> Uring {
     Uring::new(UringStorage::leaked(sockets).unwrap()).expect("the system allows it")
 }
 
 /// Returns a ring that has accepted a connection, and the client's end of it.
-fn connected(platform: &mut Uring) -> (UringSocket, TcpStream) {
+pub(crate) fn connected(platform: &mut Uring) -> (UringSocket, TcpStream) {
     let listener = platform.listen(([127, 0, 0, 1], 0).into(), 8).unwrap();
     let client = TcpStream::connect(platform.local_address(listener).unwrap()).unwrap();
     let source = loop {
@@ -31,7 +31,7 @@ fn connected(platform: &mut Uring) -> (UringSocket, TcpStream) {
 }
 
 /// Waits once.
-fn wait(platform: &mut Uring, at_most: Duration) {
+pub(crate) fn wait(platform: &mut Uring, at_most: Duration) {
     let deadline = platform.now() + at_most;
     let _ = events_of(|events| platform.wait(events, Some(deadline)).unwrap());
 }
@@ -164,7 +164,7 @@ fn an_adopted_file_is_blocking_again_after_it_is_closed() {
     assert!(!is_nonblocking(&duplicate));
 }
 
-fn is_nonblocking(fd: &OwnedFd) -> bool {
+pub(crate) fn is_nonblocking(fd: &OwnedFd) -> bool {
     use std::os::fd::AsRawFd;
 
     // SAFETY: the call takes no pointers.
