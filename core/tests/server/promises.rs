@@ -159,6 +159,9 @@ fn a_hang_up_is_noticed_while_reading_is_paused() {
 on_all! { what_a_peer_that_left_in_order_has_sent_waits_for_a_service_that_has_paused }
 
 fn what_a_peer_that_left_in_order_has_sent_waits_for_a_service_that_has_paused<const KIND: u8>() {
+    fn resume(peer: &mut Peer<'_>) {
+        peer.resume_reading();
+    }
     for capability in [Capabilities::HANGUP, Capabilities::CHECK] {
         let mut service = Scripted::sink();
         service.on_opened = Box::new(|peer| {
@@ -166,7 +169,7 @@ fn what_a_peer_that_left_in_order_has_sent_waits_for_a_service_that_has_paused<c
             peer.pause_reading();
             peer.set_timer(Duration::from_secs(60));
         });
-        service.on_timed_out = Box::new(Peer::resume_reading);
+        service.on_timed_out = Box::new(resume);
         with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
             rig.event_loop.platform.capabilities = capability;
             let client = rig.connected();
