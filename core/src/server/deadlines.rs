@@ -233,6 +233,21 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
+    /// Takes note of a hang-up that the platform has reported. If our stream has ended too, the
+    /// peer may have left in order, with bytes that wait for the service to read on.
+    #[cold]
+    pub(super) fn on_hang_up(&mut self) {
+        let connection = *self.current();
+        let source = self.source(self.current.index());
+        let is_over = connection.is_open() && connection.write_half() == WriteHalf::ShutDown;
+        let stands = |source| self.context.platform.check(source).is_ok();
+        if is_over && !connection.has(Flag::WRITE_FAILED) && source.is_some_and(stands) {
+            self.current().set(Flag::LEFT_IN_ORDER);
+        } else {
+            self.hang_up(CloseReason::Reset);
+        }
+    }
+
     /// Takes note that the peer of the current connection is gone. What it has sent is still
     /// read and offered, unless the service has paused reading.
     #[cold]
