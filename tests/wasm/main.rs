@@ -9,6 +9,7 @@ mod asking;
 #[path = "../clients/mod.rs"]
 mod clients;
 mod conformance;
+mod outgoing;
 mod programs;
 mod remote_peer;
 mod runtime;
