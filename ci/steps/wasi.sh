@@ -80,10 +80,11 @@ run cargo clippy --locked "${examples[@]}" --features waitable-set --target wasm
 run cargo build --locked --quiet --release "${examples[@]}" --features waitable-set \
     --target wasm32-wasip2 --target-dir "$target_folder/echo-p3"
 link_examples "$target_folder/echo-p3/wasm32-wasip2" 0.3
-run cargo clippy --locked --quiet "${guests[@]}" --package wasm-conformance --features waitable-set \
-    --bin sources --bin outgoing --target wasm32-wasip2 -- -D warnings
-run cargo build --locked --quiet --profile suite "${guests[@]}" --package wasm-conformance \
-    --bin sources --bin outgoing --features waitable-set --target wasm32-wasip2
+sources=(--package wasm-conformance --bin sources --bin outgoing --features waitable-set)
+run cargo clippy --locked --quiet "${guests[@]}" "${sources[@]}" --target wasm32-wasip2 \
+    -- -D warnings
+run cargo build --locked --quiet --profile suite "${guests[@]}" "${sources[@]}" \
+    --target wasm32-wasip2
 for program in sources outgoing; do
     cp "$guests_folder/wasm32-wasip2/suite/$program.wasm" "$folder/$program-0.3.wasm"
 done

@@ -1,5 +1,5 @@
-//! An outgoing HTTP request of WASI 0.3 and a TCP listener with its clients in one loop: the call in
-//! flight, and then the stream of the response's body, are waitables that the program has made.
+//! An outgoing HTTP request of WASI 0.3, and a TCP listener with its clients, in one loop. The call
+//! in flight, and then the stream of the body, are waitables that the program has made.
 //!
 //! ```text
 //! outgoing AUTHORITY
