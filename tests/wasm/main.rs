@@ -9,6 +9,8 @@ mod asking;
 #[path = "../clients/mod.rs"]
 mod clients;
 mod conformance;
+#[path = "../clients/frames.rs"]
+mod frames;
 mod outgoing;
 mod programs;
 mod remote_peer;

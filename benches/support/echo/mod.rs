@@ -5,6 +5,7 @@ mod client;
 mod connection;
 pub(crate) mod embassy;
 mod floor;
+mod floor_ring;
 mod mio;
 mod polling;
 mod processes;
@@ -35,6 +36,8 @@ const READ_MAX: usize = 64 * 1024;
 pub(crate) enum Contestant {
     /// The hand-written loop.
     Floor,
+    /// The same over `io_uring`.
+    FloorRing,
     Selkie(Backend),
     /// Ours over `io_uring`.
     Ring,
@@ -48,6 +51,8 @@ pub(crate) enum Contestant {
     SelkiePieces,
     /// Ours, with a service that sets a timer for each message.
     SelkieTimers,
+    /// Ours, with an idle time-out.
+    SelkieIdle,
     /// Ours, with an `async fn` that echoes in place.
     TaskInPlace,
     /// Ours, with an `async fn` that echoes through a buffer.
@@ -64,14 +69,16 @@ impl Contestant {
     /// Returns all contestants, the floor first.
     pub(crate) fn all() -> Vec<Self> {
         let ours = Self::BACKENDS.iter().map(|&(backend, _)| Self::Selkie(backend));
-        let others = [Self::Ring, Self::Shards, Self::Mio, Self::Polling, Self::Threads];
+        let others =
+            [Self::Ring, Self::FloorRing, Self::Shards, Self::Mio, Self::Polling, Self::Threads];
         [Self::Floor].into_iter().chain(ours).chain(others).collect()
     }
 
     /// Ours with other services, to compare with its echo.
-    const VARIANTS: [Self; 6] = [
+    const VARIANTS: [Self; 7] = [
         Self::SelkiePieces,
         Self::SelkieTimers,
+        Self::SelkieIdle,
         Self::TaskInPlace,
         Self::TaskWithBuffer,
         Self::Tokio,
@@ -81,6 +88,7 @@ impl Contestant {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "hand-written epoll",
+            Self::FloorRing => "hand-written io_uring",
             Self::Selkie(backend) => {
                 let ours = Self::BACKENDS.iter().find(|(other, _)| *other == backend);
                 ours.map_or("selkie", |(_, name)| name)
@@ -92,6 +100,7 @@ impl Contestant {
             Self::Threads => "thread per connection",
             Self::SelkiePieces => "selkie epoll, 16 sends a message",
             Self::SelkieTimers => "selkie epoll, a timer a message",
+            Self::SelkieIdle => "selkie epoll, an idle time-out",
             Self::TaskInPlace => "selkie epoll, async fn, in place",
             Self::TaskWithBuffer => "selkie epoll, async fn, with a buffer",
             Self::Tokio => "tokio current_thread",
@@ -103,6 +112,7 @@ impl Contestant {
     fn serve(self, listener: TcpListener, connections: usize) {
         match self {
             Self::Floor => floor::serve(&listener, connections),
+            Self::FloorRing => floor_ring::serve(&listener, connections),
             Self::Selkie(backend) => serve_selkie(backend, listener, connections),
             Self::SelkiePieces => {
                 selkie::serve(Epoll::new(connections + 1), Pieces, listener, connections);
@@ -110,6 +120,7 @@ impl Contestant {
             Self::SelkieTimers => {
                 selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
+            Self::SelkieIdle => selkie::serve_idle(listener, connections),
             Self::Ring => selkie::serve_ring(listener, connections),
             Self::Shards => unreachable!("shards open their own listeners"),
             Self::TaskInPlace => {

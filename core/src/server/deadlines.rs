@@ -33,6 +33,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
         }
+        // What has moved in the look counts before anything is judged.
+        self.settle_progress();
         if let Some((reason, how)) = self.find_overdue(now) {
             self.current().set_reason(reason);
             return self.close_connection(app, how);
@@ -228,6 +230,21 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         match self.context.platform.check(source) {
             Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
             _ => {}
+        }
+    }
+
+    /// Takes note of a hang-up that the platform has reported. If our stream has ended too, the
+    /// peer may have left in order, with bytes that wait for the service to read on.
+    #[cold]
+    pub(super) fn on_hang_up(&mut self) {
+        let connection = *self.current();
+        let source = self.source(self.current.index());
+        let is_over = connection.is_open() && connection.write_half() == WriteHalf::ShutDown;
+        let stands = |source| self.context.platform.check(source).is_ok();
+        if is_over && !connection.has(Flag::WRITE_FAILED) && source.is_some_and(stands) {
+            self.current().set(Flag::LEFT_IN_ORDER);
+        } else {
+            self.hang_up(CloseReason::Reset);
         }
     }
 

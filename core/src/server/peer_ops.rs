@@ -135,9 +135,12 @@ impl<P: Transport, F: Features> PeerOps for Engine<'_, '_, P, F> {
     }
 
     fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
-        // Without `CONNECTS` the program has no code for it.
-        let connect = self.connect.ok_or(Error::new(ErrorKind::Unsupported))?;
-        connect(self, by, address)
+        if !F::CONNECTS {
+            // The program has no code for it.
+            return Err(ErrorKind::Unsupported.into());
+        }
+        let address = P::address(address).ok_or(Error::new(ErrorKind::Unsupported))?;
+        self.connect_to(by, &address)
     }
 }
 

@@ -42,6 +42,10 @@ pub trait Service {
     /// call of the one does not compile, and the other is [`Peer::close`].
     const DRAINS: bool = true;
 
+    /// True if the service passes its peer on by a pointer, as one does that runs tasks. Both ways
+    /// of serving do the same, each with fewer steps for services of its kind.
+    const LENDS_PEER: bool = false;
+
     /// The interval of [`tick`](Self::tick); `None` if it is never called. A clock that ticks takes
     /// one slot of the loop.
     const TICK: Option<Duration> = None;
