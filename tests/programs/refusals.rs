@@ -1,4 +1,4 @@
-//! What the programs refuse: one sentence that says what to do, the exit code 2, and no panic.
+//! Refusals of the programs: one sentence that says what to do, the exit code 2, and no panic.
 
 use std::net::TcpListener;
 use std::process::Command;
