@@ -11,6 +11,7 @@ mod clients;
 mod conformance;
 #[path = "../clients/frames.rs"]
 mod frames;
+mod outgoing;
 mod programs;
 mod remote_peer;
 mod runtime;
