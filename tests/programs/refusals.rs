@@ -69,6 +69,14 @@ fn a_capacity_beyond_what_there_is_is_refused() {
 }
 
 #[test]
+fn a_capacity_of_none_is_refused() {
+    for program in PROGRAMS {
+        let message = program.sentence("127.0.0.1:0", &["--capacity", "0"]);
+        assert!(message.contains("'0'") && message.contains("--capacity"), "{message}");
+    }
+}
+
+#[test]
 fn a_backend_of_another_system_is_answered_with_the_list() {
     for program in PROGRAMS {
         let message = program.sentence("127.0.0.1:0", &["--backend", "iocp"]);
