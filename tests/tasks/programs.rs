@@ -82,6 +82,17 @@ fn a_proxy_relays_what_both_sides_send() {
 }
 
 #[test]
+fn a_proxy_for_one_client_has_room_for_its_server() {
+    let echo = start(ECHO, &[]);
+    let proxy = start(PROXY, &["--capacity", "1", &echo.target().address.to_string()]);
+    for _ in 0..2 {
+        proxy.target().serves();
+    }
+    drop(proxy);
+    echo.stop();
+}
+
+#[test]
 fn a_proxy_tries_the_next_server_when_one_refuses() {
     let echo = start(ECHO, &[]);
     let address = echo.target().address.to_string();

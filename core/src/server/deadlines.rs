@@ -1,4 +1,4 @@
-//! Which deadline is next, and which has passed.
+//! The deadlines of a connection: the next one, and those that have passed.
 //!
 //! A deadline is judged only after a look that is newer: pending output is flushed and the
 //! connection read once more before it is closed as idle or stalled, or its service's timer fires.
