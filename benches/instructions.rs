@@ -1,4 +1,4 @@
-//! What repeats exactly: instructions in user space, counted by callgrind, and system calls,
+//! Figures that repeat exactly: instructions in user space, counted by callgrind, and system calls,
 //! counted by strace. Each number is the difference of two runs of different length, so that
 //! starting and ending do not count.
 //!
@@ -153,7 +153,7 @@ mod linux {
         }
     }
 
-    /// Prints the cost of a timer that is set anew for each message.
+    /// Prints the cost of a timer that is set anew for each message, and of an idle time-out.
     fn timer_instructions(arguments: &Arguments) {
         const CONNECTIONS: usize = 64;
         let title = "instructions per message, echo, 64 bytes, 64 connections, timers";
@@ -163,7 +163,12 @@ mod linux {
         let mut table = Table::new(title, "", &["", "instructions", "ratio to no timer"]);
         let (short, long) = (arguments.scaled(10_000, 2_000), arguments.scaled(60_000, 4_000));
         let mut floor = None;
-        for contestant in [echo::Contestant::SELKIE, echo::Contestant::SelkieTimers] {
+        let contestants = [
+            echo::Contestant::SELKIE,
+            echo::Contestant::SelkieTimers,
+            echo::Contestant::SelkieIdle,
+        ];
+        for contestant in contestants {
             let instructions = instructions(contestant, CONNECTIONS, short, long);
             table.row(vec![
                 contestant.name().to_owned(),

@@ -7,7 +7,7 @@ use core::pin::Pin;
 use core::task::Context;
 
 use selkie_core::layers::{Ending, PeerOps};
-use selkie_core::{CloseReason, Instant, Peer, Service};
+use selkie_core::{CloseReason, Instant, Peer, Service, Token};
 
 use crate::conn::Conn;
 use crate::lent::Lent;
@@ -159,16 +159,17 @@ where
 
     /// Offers bytes of a connection that another slot's task has asked for, or whose task does not
     /// wait for them. Returns the number of those that are taken.
+    #[cold]
     #[inline(never)]
-    fn received_aside(&mut self, peer: &mut Peer<'_>, slot: &TaskSlot, bytes: &[u8]) -> usize {
+    fn received_aside(&mut self, token: Token, ops: &mut dyn PeerOps, bytes: &[u8]) -> usize {
+        let Some(slot) = self.table.find(token) else { return bytes.len() };
         slot.set(Flag::OFFERED);
         if !slot.take(Flag::READING) {
             slot.set(Flag::LEFT);
             return 0;
         }
         slot.clear(Flag::LEFT);
-        let token = peer.token();
-        let mut lent = Lent::new(peer.ops(), token, slot, slot.owner(token), bytes);
+        let mut lent = Lent::new(ops, token, slot, slot.owner(token), bytes);
         self.poll_owner(&mut lent);
         count_taken(slot, bytes, lent.input)
     }
@@ -295,6 +296,7 @@ where
     type Session = ();
 
     const CONNECTS: bool = CONNECTS;
+    const LENDS_PEER: bool = true;
 
     fn opened(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
         let token = peer.token();
@@ -315,10 +317,9 @@ where
     #[inline]
     fn received(&mut self, peer: &mut Peer<'_>, (): &mut (), bytes: &[u8]) -> usize {
         let token = peer.token();
-        let Some(slot) = self.table.find(token) else { return bytes.len() };
-        if !slot.offer() {
-            return self.received_aside(peer, slot, bytes);
-        }
+        // A slot with a task that waits for these bytes is that of this connection.
+        let slot = self.table.slots.get(token.index()).filter(|slot| slot.offer());
+        let Some(slot) = slot else { return self.received_aside(token, peer.ops(), bytes) };
         let mut lent = Lent::new(peer.ops(), token, slot, token, bytes);
         self.poll(&mut lent);
         count_taken(slot, bytes, lent.input)

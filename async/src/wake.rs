@@ -6,7 +6,7 @@
 //! tasks that were woken are found without a look at all of them:
 //!
 //! ```text
-//!   Shared.any            some task was woken
+//!   Shared.state          some task was woken
 //!   Group.levels[2]       ... one of these 32 * 32 groups
 //!   Group.levels[1]       ... one of these 32 groups
 //!   Group.levels[0]       ... one of this group
@@ -19,7 +19,7 @@
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, Ordering};
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
 /// The number of tasks of a group, and of branches of a node.
@@ -64,13 +64,33 @@ impl Group {
 /// A function that ends the sleep of the loop.
 type Notify = dyn Fn() + Sync;
 
+/// No task was woken, and there is nothing to notify: the end of a poll looks no further.
+const QUIET: u8 = 0;
+/// No task was woken, and there is something to notify.
+const NOTIFYING: u8 = 1;
+/// Some task was woken.
+const WOKEN: u8 = 2;
+
 /// The flags of all groups together.
 struct Shared {
-    any: AtomicBool,
+    /// `QUIET`, `NOTIFYING` or `WOKEN`.
+    state: AtomicU8,
     /// A task is polled; when that ends, the flags are looked at anyway. Kept up to date only if
     /// there is something to notify.
     polling: AtomicBool,
     notify: Option<&'static Notify>,
+}
+
+impl Shared {
+    const fn new(notify: Option<&'static Notify>) -> Self {
+        let state = AtomicU8::new(Self::resting(notify));
+        Self { state, polling: AtomicBool::new(false), notify }
+    }
+
+    /// Returns the state in which no task was woken.
+    const fn resting(notify: Option<&'static Notify>) -> u8 {
+        if notify.is_some() { NOTIFYING } else { QUIET }
+    }
 }
 
 /// The wake flags of `32 * GROUPS` tasks, for a `static`.
@@ -111,8 +131,7 @@ impl<const GROUPS: usize> WakeFlags<GROUPS> {
     }
 
     const fn build(notify: Option<&'static Notify>) -> Self {
-        let (any, polling) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { shared: Shared { any, polling, notify }, groups: [const { Group::new() }; GROUPS] }
+        Self { shared: Shared::new(notify), groups: [const { Group::new() }; GROUPS] }
     }
 
     /// Returns the flags, to be lent to a [`TaskTable`](crate::TaskTable).
@@ -130,7 +149,10 @@ impl<const GROUPS: usize> Default for WakeFlags<GROUPS> {
 
 impl<const GROUPS: usize> fmt::Debug for WakeFlags<GROUPS> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("WakeFlags").field("any", &self.shared.any).finish_non_exhaustive()
+        formatter
+            .debug_struct("WakeFlags")
+            .field("state", &self.shared.state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -192,7 +214,7 @@ impl Wakes {
     #[inline]
     #[must_use]
     pub fn is_any_woken(&self) -> bool {
-        self.shared.any.load(Ordering::SeqCst)
+        self.shared.state.load(Ordering::SeqCst) == WOKEN
     }
 
     /// Notes that a task is polled.
@@ -205,16 +227,20 @@ impl Wakes {
     /// is not seen by this notifies the loop.
     #[inline]
     pub(crate) fn end_poll(self) -> bool {
-        if self.shared.notify.is_some() {
-            self.shared.polling.store(false, Ordering::SeqCst);
-        }
+        self.shared.state.load(Ordering::SeqCst) != QUIET && self.end_notifying()
+    }
+
+    /// Notes the same where a task was woken, or where there is something to notify.
+    #[cold]
+    fn end_notifying(self) -> bool {
+        self.shared.polling.store(false, Ordering::SeqCst);
         self.is_any_woken()
     }
 
     /// Clears all flags, and calls `visit` with each task whose flag was set.
     #[cold]
     pub(crate) fn drain(self, mut visit: impl FnMut(usize)) {
-        self.shared.any.store(false, Ordering::SeqCst);
+        self.shared.state.store(Shared::resting(self.shared.notify), Ordering::SeqCst);
         let mut index = 0;
         while let Some(group) = self.groups.get(index) {
             let skipped = group.skip(index);
@@ -285,7 +311,7 @@ unsafe fn wake(flag: *const ()) {
     }
     // SAFETY: `Wakes::new` has set it to a `'static` value before there was a waker.
     let shared = unsafe { &*this.shared.load(Ordering::Acquire) };
-    shared.any.store(true, Ordering::SeqCst);
+    shared.state.store(WOKEN, Ordering::SeqCst);
     if let Some(notify) = shared.notify.filter(|_| !shared.polling.load(Ordering::SeqCst)) {
         notify();
     }

@@ -51,6 +51,8 @@ pub(crate) enum Contestant {
     SelkiePieces,
     /// Ours, with a service that sets a timer for each message.
     SelkieTimers,
+    /// Ours, with an idle time-out.
+    SelkieIdle,
     /// Ours, with an `async fn` that echoes in place.
     TaskInPlace,
     /// Ours, with an `async fn` that echoes through a buffer.
@@ -73,9 +75,10 @@ impl Contestant {
     }
 
     /// Ours with other services, to compare with its echo.
-    const VARIANTS: [Self; 6] = [
+    const VARIANTS: [Self; 7] = [
         Self::SelkiePieces,
         Self::SelkieTimers,
+        Self::SelkieIdle,
         Self::TaskInPlace,
         Self::TaskWithBuffer,
         Self::Tokio,
@@ -97,6 +100,7 @@ impl Contestant {
             Self::Threads => "thread per connection",
             Self::SelkiePieces => "selkie epoll, 16 sends a message",
             Self::SelkieTimers => "selkie epoll, a timer a message",
+            Self::SelkieIdle => "selkie epoll, an idle time-out",
             Self::TaskInPlace => "selkie epoll, async fn, in place",
             Self::TaskWithBuffer => "selkie epoll, async fn, with a buffer",
             Self::Tokio => "tokio current_thread",
@@ -116,6 +120,7 @@ impl Contestant {
             Self::SelkieTimers => {
                 selkie::serve(Epoll::new(connections + 1), Timers, listener, connections);
             }
+            Self::SelkieIdle => selkie::serve_idle(listener, connections),
             Self::Ring => selkie::serve_ring(listener, connections),
             Self::Shards => unreachable!("shards open their own listeners"),
             Self::TaskInPlace => {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ::selkie::memory::{HeapLoop, HeapServer};
-use ::selkie::platform::{FdSelector, Platform};
+use ::selkie::platform::{Epoll, FdSelector, Platform};
 use ::selkie::platform::{Transport, Wait};
 use ::selkie::uring::{Uring, UringStorage};
 use ::selkie::{CloseReason, Config, Error, EventLoop, Peer, Server, Service};
@@ -26,6 +26,8 @@ struct Counted<S> {
 
 impl<S: Service<Session = ()>> Service for Counted<S> {
     type Session = ();
+
+    const LENDS_PEER: bool = S::LENDS_PEER;
 
     #[inline]
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut (), bytes: &[u8]) -> usize {
@@ -89,7 +91,17 @@ pub(crate) fn serve<P: FdSelector + Wait>(
     let mut platform =
         Platform::new(selector.expect("a selector"), slots).expect("memory for the sockets");
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
-    serve_over(platform, listener, service, connections);
+    serve_over(platform, listener, service, Config::DEFAULT, connections);
+}
+
+/// Serves in the same way with an idle time-out.
+pub(super) fn serve_idle(listener: TcpListener, connections: usize) {
+    let slots = connections + 1;
+    let selector = Epoll::new(slots).expect("a selector");
+    let mut platform = Platform::new(selector, slots).expect("memory for the sockets");
+    let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
+    let config = Config::DEFAULT.idle_timeout(Some(Duration::from_secs(600)));
+    serve_over(platform, listener, Echo, config, connections);
 }
 
 /// Serves in the same way over `io_uring`.
@@ -99,13 +111,14 @@ pub(crate) fn serve_ring(listener: TcpListener, connections: usize) {
         panic!("io_uring: {}", ::selkie::uring::uring_advice(error));
     });
     let listener = platform.adopt(OwnedFd::from(listener)).expect("room for the listener");
-    serve_over(platform, listener, Echo, connections);
+    serve_over(platform, listener, Echo, Config::DEFAULT, connections);
 }
 
 fn serve_over<P: Transport + Wait>(
     platform: P,
     listener: P::Source,
     service: impl Service<Session = ()>,
+    config: Config,
     connections: usize,
 ) {
     let slots = connections + 1;
@@ -113,7 +126,7 @@ fn serve_over<P: Transport + Wait>(
         HeapServer::<P::Source, ()>::new(slots, BLOCKS, READ_MAX).expect("memory");
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, BATCH).expect("memory"));
     let service = Counted { service, closed: 0 };
-    let mut server = Server::new(service, Config::DEFAULT, server_memory.storage());
+    let mut server = Server::new(service, config, server_memory.storage());
     server.listen(&mut event_loop.context(), listener).expect("room for the listener");
     while server.service().closed < connections {
         event_loop.run_once(&mut server).expect("a wait");

@@ -167,6 +167,7 @@ impl<S: Service> Service for Framed<S> {
 
     const CONNECTS: bool = S::CONNECTS;
     const DRAINS: bool = S::DRAINS;
+    const LENDS_PEER: bool = S::LENDS_PEER;
     const TICK: Option<Duration> = S::TICK;
 
     fn tick(&mut self, peers: &mut Peers<'_>) {

@@ -73,7 +73,7 @@ impl Config {
 
     /// Sets how long a connection may stand without a byte moving on it in either direction;
     /// `None` is without limit. The clock is stopped while the service has
-    /// [paused reading](crate::Peer::pause_reading).
+    /// [paused reading](crate::Peer::pause_reading). What moves in a callback counts at its end.
     #[must_use]
     pub const fn idle_timeout(self, idle_timeout: Option<Duration>) -> Self {
         Self { idle_timeout, ..self }
@@ -139,8 +139,9 @@ impl Config {
     }
 
     /// Sets how many slots are kept for connections that the service asks for: accepting leaves so
-    /// many free, less those that are in use for that. The default is half of all slots if the
-    /// service [connects](crate::Service::CONNECTS), otherwise none.
+    /// many free, less those that are in use for that. One client is served all the same. The
+    /// default is half of the slots that [`connections_max`](Self::connections_max) leaves if the
+    /// service [connects](crate::Service::CONNECTS). A service that does not keeps none.
     #[must_use]
     pub const fn connects_reserved(self, connects_reserved: usize) -> Self {
         Self { connects_reserved: Some(connects_reserved), ..self }
@@ -197,7 +198,9 @@ impl Config {
             connections_max: self.connections_max.max(1),
             accepts_per_turn: self.accepts_per_turn.max(1),
             drain_accepts: self.drain_accepts,
-            connects_reserved: self.connects_reserved.unwrap_or(reserved),
+            connects_reserved: self
+                .connects_reserved
+                .unwrap_or_else(|| reserved.min(self.connections_max / 2)),
             connect: Span::new(self.connect_timeout),
             idle: Span::new(self.idle_timeout),
             stall: Span::new(self.stall_timeout),
@@ -273,8 +276,12 @@ impl Span {
 /// Constants that leave code out of the program: those of a service and of the memory, for the
 /// engine, which knows neither.
 pub(super) trait Features {
+    /// The service connects.
+    const CONNECTS: bool;
     /// The server may be drained.
     const DRAINS: bool;
     /// A connection may have to wait for a buffer.
     const SHARES_BUFFERS: bool;
+    /// The service keeps the peer in memory while it is called.
+    const LENDS_PEER: bool;
 }

@@ -1,8 +1,6 @@
 //! Connections that the server opens: asked for by a service or from outside, watched until they
 //! stand or fail.
 
-use core::net::SocketAddr;
-
 use super::config::Features;
 use super::connection::Phase;
 use super::counters::{CloseReason, bump};
@@ -12,16 +10,6 @@ use super::service::Service;
 use super::storage::Entry;
 use crate::contract::{Close, Error, ErrorKind, Instant, Interest, Token, Transport};
 
-/// Connects to an Internet address, for a service.
-pub(super) fn connect<P: Transport, F: Features>(
-    engine: &mut Engine<'_, '_, P, F>,
-    by: Option<Token>,
-    address: SocketAddr,
-) -> Result<Token, Error> {
-    let address = P::address(address).ok_or(Error::new(ErrorKind::Unsupported))?;
-    engine.connect_to(by, &address)
-}
-
 impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Begins to connect: Free -> Connecting.
     pub(super) fn connect_to(
@@ -30,9 +18,10 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         address: &P::Address,
     ) -> Result<Token, Error> {
         // Before the platform opens a socket that would only be closed again.
-        if self.state.open >= self.state.limits.connections_max {
+        if self.state.open >= self.state.limits.connections_max || self.has_left() {
             return Err(Error::new(ErrorKind::Full));
         }
+        self.join();
         let source = self.context.platform.connect(address)?;
         let token = match self.register(source, Interest::WRITABLE) {
             Ok(token) => token,

@@ -1,4 +1,4 @@
-//! Which deadline is next, and which has passed.
+//! The deadlines of a connection: the next one, and those that have passed.
 //!
 //! A deadline is judged only after a look that is newer: pending output is flushed and the
 //! connection read once more before it is closed as idle or stalled, or its service's timer fires.
@@ -10,7 +10,7 @@ use super::counters::CloseReason;
 use super::engine::{Application, Engine, reason_of};
 use super::reader::Receive;
 use super::service::Service;
-use crate::contract::{Close, ErrorKind, Instant, Transport};
+use crate::contract::{Close, Error, ErrorKind, Instant, Transport};
 
 impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Serves a connection whose deadline has passed, or that was scheduled to be looked at.
@@ -33,6 +33,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if self.current().phase() == Phase::Failed {
             return self.close_connection(app, Close::Abort);
         }
+        // What has moved in the look counts before anything is judged.
+        self.settle_progress();
         if let Some((reason, how)) = self.find_overdue(now) {
             self.current().set_reason(reason);
             return self.close_connection(app, how);
@@ -224,10 +226,30 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     /// Asks the platform if the peer of the current connection is gone.
     pub(super) fn check_peer(&mut self) {
-        let Some(source) = self.source(self.current.index()) else { return };
-        match self.context.platform.check(source) {
+        match self.check() {
             Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
             _ => {}
+        }
+    }
+
+    /// Asks the platform for an error of the current connection.
+    fn check(&mut self) -> Result<(), Error> {
+        match self.source(self.current.index()) {
+            Some(source) => self.context.platform.check(source),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes note of a hang-up that the platform has reported. If our stream has ended too, the
+    /// peer may have left in order, with bytes that wait for the service to read on.
+    #[cold]
+    pub(super) fn on_hang_up(&mut self) {
+        let connection = self.current();
+        let is_over = connection.is_open() && connection.write_half() == WriteHalf::ShutDown;
+        if is_over && !connection.has(Flag::WRITE_FAILED) && self.check().is_ok() {
+            self.current().set(Flag::LEFT_IN_ORDER);
+        } else {
+            self.hang_up(CloseReason::Reset);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The one context that everything acts with: the loop, the tables and the service.
 
-use core::net::SocketAddr;
+use core::marker::PhantomData;
 
 use super::buffer_pool::Pool;
 use super::config::{Features, Limits};
@@ -111,13 +111,8 @@ pub(super) struct Engine<'e, 'a, P: Transport, F: Features> {
     /// The connection whose event or service call is under way: what it asked for is reconciled
     /// at the end.
     pub(super) current: Token,
-    /// The function by which a service connects, if it does. It is part of the program only then.
-    pub(super) connect: Option<Connect<P, F>>,
+    pub(super) features: PhantomData<F>,
 }
-
-/// A function that connects to an address for a connection.
-pub(super) type Connect<P, F> =
-    fn(&mut Engine<'_, '_, P, F>, Option<Token>, SocketAddr) -> Result<Token, Error>;
 
 /// The facts about the callback that is under way.
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, not the states of one thing")]
@@ -131,6 +126,8 @@ pub(super) struct Call {
     pub(super) reserves_input: bool,
     /// A send was refused because a write had failed.
     pub(super) was_refused: bool,
+    /// Bytes of the current connection have moved, and the time is not recorded yet.
+    pub(super) has_progressed: bool,
     /// The service was offered bytes.
     pub(super) has_offered: bool,
     /// The service has taken some of the bytes that it was offered.
@@ -153,6 +150,7 @@ impl Call {
         has_gathered: false,
         reserves_input: false,
         was_refused: false,
+        has_progressed: false,
         has_offered: false,
         has_taken: false,
         left: 0,
@@ -277,9 +275,26 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             .filter(|index| self.connections.get(*index).is_some_and(Connection::is_open))
     }
 
-    /// Records that bytes moved on a connection.
+    /// Records that bytes moved on a connection. For the current one, that is the case until the
+    /// end of the call.
     #[inline]
     pub(super) fn record_progress(&mut self, index: usize) {
+        if index == self.current.index() {
+            self.state.call.has_progressed = true;
+        } else {
+            self.set_progress(index);
+        }
+    }
+
+    /// Sets the time of the last progress of the current connection, if bytes have moved. Once at
+    /// the end of a call, since each reading of the clock costs as much as half of a message.
+    pub(super) fn settle_progress(&mut self) {
+        if core::mem::take(&mut self.state.call.has_progressed) {
+            self.set_progress(self.current.index());
+        }
+    }
+
+    fn set_progress(&mut self, index: usize) {
         // Without an idle timeout nothing uses this time, and the clock need not be read.
         if !self.state.limits.idle.is_endless() {
             self.connections.at(index).progress = self.context.now();

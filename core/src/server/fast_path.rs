@@ -8,20 +8,23 @@
 //! Where the platform owns the buffers, input is shown and then consumed, and all that fits is
 //! written at once; the server's own buffers are not needed.
 
+mod beside;
+
+use core::marker::PhantomData;
 use core::net::SocketAddr;
 
+use super::Server;
 use super::buffer_pool::{Pool, PoolState};
 use super::config::Features;
 use super::connection::Phase;
 use super::connections::{Connections, Queues};
 use super::counters::{Counters, bump};
-use super::engine::{Call, Connect, Engine, State};
+use super::engine::{Call, Engine, State};
 use super::ops::{Ending, PeerOps, SendError};
 use super::origin::Origin;
 use super::peer::Peer;
 use super::service::Service;
 use super::storage::{Entry, ServerMemory, ServerTables};
-use super::{Server, connector};
 use crate::contract::{Error, Instant, Token, Transport};
 use crate::event_loop::Context;
 
@@ -34,11 +37,11 @@ struct FastPeer<'e, 'a, P: Transport, T, F: Features> {
     pool: &'e mut PoolState,
     state: &'e mut State,
     current: Token,
-    connect: Option<Connect<P, F>>,
     /// The source that takes the first answer; where the platform owns the buffers, each answer.
     unsent: Option<P::Source>,
     /// Something besides the first answer was asked for, so the connection must be reconciled.
     has_left: bool,
+    features: PhantomData<F>,
 }
 
 impl<'a, P, T, F> FastPeer<'_, 'a, P, T, F>
@@ -59,7 +62,7 @@ where
             pool: Pool::new(blocks, bytes, self.pool),
             state: self.state,
             current: self.current,
-            connect: self.connect,
+            features: PhantomData,
         }
     }
 
@@ -67,6 +70,20 @@ where
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
     fn leave<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R) -> R {
+        if const { F::LENDS_PEER } { self.leave_by_call(act) } else { self.leave_here(act) }
+    }
+
+    /// Leaves the fast path in a function of its own, which takes the peer from memory: one that
+    /// is lent is there anyway, and what calls this has fewer registers to save.
+    #[cold]
+    #[inline(never)]
+    fn leave_by_call<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R) -> R {
+        self.leave_here(act)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "a call would put all of this into memory")]
+    fn leave_here<R>(&mut self, act: impl FnOnce(&mut Engine<'_, 'a, P, F>) -> R) -> R {
         let has_sent = self.unsent.take().is_none();
         // Once a callback: the engine has noted more since.
         if !core::mem::replace(&mut self.has_left, true) {
@@ -74,24 +91,6 @@ where
             self.state.call = Call { has_sent, reserves_input, ..Call::NEW };
         }
         outlined(self.engine(), act)
-    }
-
-    /// Sends to another connection: without the engine, if that one has nothing pending.
-    #[inline(never)]
-    fn send_beside(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
-        let mut engine = self.engine();
-        let Some((index, source)) = quiet(&engine, token, bytes.len()) else {
-            return self.leave(move |engine| engine.send_all(token, bytes));
-        };
-        let written = engine.context.platform.write(source, bytes);
-        if let Ok(count) = written {
-            engine.record_progress(index);
-            bump(&mut engine.state.counters.bytes_out, count);
-            if count == bytes.len() {
-                return Ok(());
-            }
-        }
-        self.leave(move |engine| engine.keep_rest(index, bytes, written)).map(|_| ())
     }
 
     /// Writes the first answer of the current connection. `say` makes the result where it is
@@ -104,11 +103,8 @@ where
         bytes: &[u8],
         say: fn(Result<usize, SendError>) -> R,
     ) -> R {
-        let index = self.current.index();
         let written = self.context.platform.write(source, bytes);
         if let Ok(count) = written {
-            // The callback may have taken its time since some were received.
-            self.engine().record_progress(index);
             bump(&mut self.state.counters.bytes_out, count);
             if count == bytes.len() {
                 return say(Ok(count));
@@ -116,7 +112,7 @@ where
         }
         // The socket is full: the rest waits in a buffer until it drains. All of it does if the
         // socket only would block.
-        self.leave(move |engine| say(engine.keep_rest(index, bytes, written)))
+        self.leave(move |engine| say(engine.keep_rest(engine.current.index(), bytes, written)))
     }
 
     /// Returns the source of the current connection, if `count` bytes fit into the platform's own
@@ -136,7 +132,6 @@ where
         let index = self.current.index();
         let written = self.context.platform.write(source, bytes);
         if let Ok(count) = written {
-            self.engine().record_progress(index);
             bump(&mut self.state.counters.bytes_out, count);
             // The peer may take none of them. The time of the turn is early enough: when it
             // expires, the platform is asked since when they wait.
@@ -159,24 +154,6 @@ fn read<P: Transport>(
     buffer: &mut [u8],
 ) -> Result<usize, Error> {
     if P::OWNS_BUFFERS { platform.peek(source, buffer) } else { platform.read(source, buffer) }
-}
-
-/// Returns the slot and the source of another connection that has nothing pending, if a buffer is
-/// free for `count` bytes beside the two that are kept for the current one.
-#[inline]
-fn quiet<P: Transport, F: Features>(
-    engine: &Engine<'_, '_, P, F>,
-    token: Token,
-    count: usize,
-) -> Option<(usize, P::Source)> {
-    let fits = (1..=engine.pool.size()).contains(&count);
-    let is_plenty = engine.pool.free() > 2 && !engine.connections.queues.are_buffers_scarce();
-    // A platform's own buffer is asked for its room first, which the engine does.
-    let is_plenty = is_plenty && !P::OWNS_BUFFERS;
-    let index = engine.find(token)?;
-    let is_quiet = engine.connections.get(index)?.is_quiet(P::OWNS_BUFFERS);
-    let source = engine.source(index)?;
-    (fits && is_plenty && is_quiet).then_some((index, source))
 }
 
 /// Acts off the fast path, in a function of its own.
@@ -372,11 +349,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             pool,
             state,
             current: token,
-            connect: if S::CONNECTS { Some(connector::connect) } else { None },
             unsent: Some(source),
             has_left: false,
+            features: PhantomData,
         };
-        fast.engine().record_progress(token.index());
         let session = sessions.as_mut().get_mut(token.index()).and_then(Entry::as_mut);
         let consumed = session.map_or(count, |session| {
             service.received(&mut Peer::new(token, &mut fast), session, &scratch[..count])
@@ -397,20 +373,28 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         (consumed, count): (usize, usize),
         has_left: bool,
     ) {
-        if has_left {
-            self.finish_fast(context, token, consumed, count);
-        } else if consumed < count {
-            // The engine knows nothing of this callback yet, since nothing has left the path.
-            self.state.call = Call::NEW;
-            self.finish_fast(context, token, consumed, count);
-        } else if P::OWNS_BUFFERS {
+        if has_left || consumed < count {
+            if !has_left {
+                // The engine knows nothing of this callback yet, since nothing has left the path.
+                self.state.call = Call::NEW;
+            }
+            return self.finish_fast(context, token, consumed, count);
+        }
+        if P::OWNS_BUFFERS {
             context.platform.consume(source, count, 0);
             bump(&mut self.state.counters.bytes_in, count);
-            // The bytes have moved only now. Checked first, so that without an idle timeout no
-            // engine is put together.
-            if !self.state.limits.idle.is_endless() {
-                self.engine_again(context, token).0.record_progress(token.index());
-            }
+        }
+        // Checked first, so that without an idle timeout nothing is looked up.
+        if !self.state.limits.idle.is_endless() {
+            self.settle_progress(context, token.index());
+        }
+    }
+
+    /// Records that the bytes of a callback have moved.
+    #[inline]
+    fn settle_progress(&mut self, context: &mut Context<'_, P>, index: usize) {
+        if let Some(entry) = self.memory.storage().connections.get_mut(index) {
+            entry.connection.progress = context.now();
         }
     }
 
@@ -440,6 +424,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ) {
         let served = self.serving(context, token);
         let (mut engine, mut app) = served.server.engine_again(served.context, token);
+        // Some bytes were received.
+        engine.record_progress(token.index());
         if P::OWNS_BUFFERS {
             engine.finish_offer(consumed.min(count), count, app.scratch.len());
             return engine.reconcile(&mut app);

@@ -119,17 +119,15 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     #[must_use]
     pub fn new(service: S, config: Config, mut memory: M) -> Self {
         let storage = memory.storage();
-        let slots = storage.connections.len();
-        let sessions = storage.sessions.len();
+        let (slots, sessions) = (storage.connections.len(), storage.sessions.len());
         assert_eq!(slots, sessions, "a server has as many sessions as connections");
         assert!(!storage.scratch.is_empty(), "a server needs memory to read into");
-        let pool = PoolState::new(storage.blocks.len(), storage.bytes.len());
+        let (blocks, bytes) = (storage.blocks.len(), storage.bytes.len());
+        let pool = PoolState::new(blocks, bytes);
         assert!(
             P::OWNS_BUFFERS || pool.free() >= 2,
-            "a server needs at least two blocks of bytes on this platform: it has {} blocks in {} \
-             bytes",
-            storage.blocks.len(),
-            storage.bytes.len()
+            "a server needs at least two blocks of bytes on this platform: it has {blocks} blocks \
+             in {bytes} bytes"
         );
         for index in 0..slots {
             // Only what was used is written to, so fresh pages stay untouched.
@@ -369,7 +367,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             pool: Pool::new(memory.blocks, memory.bytes, &mut self.pool),
             state: &mut self.state,
             current,
-            connect: if S::CONNECTS { Some(connector::connect) } else { None },
+            features: PhantomData,
         };
         let app = Application {
             service: &mut self.service,
@@ -422,8 +420,10 @@ where
     S: Service,
     M: ServerMemory<P::Source, S::Session>,
 {
+    const CONNECTS: bool = S::CONNECTS;
     const DRAINS: bool = S::DRAINS;
     const SHARES_BUFFERS: bool = M::SHARES_BUFFERS && !P::OWNS_BUFFERS;
+    const LENDS_PEER: bool = S::LENDS_PEER;
 }
 
 impl<P, S, M> Handler<P> for Server<P, S, M>

@@ -1,4 +1,4 @@
-//! What a service can ask for, as the server does it.
+//! The requests of a service, as the server carries them out.
 
 use core::net::SocketAddr;
 
@@ -135,9 +135,12 @@ impl<P: Transport, F: Features> PeerOps for Engine<'_, '_, P, F> {
     }
 
     fn connect(&mut self, by: Option<Token>, address: SocketAddr) -> Result<Token, Error> {
-        // Without `CONNECTS` the program has no code for it.
-        let connect = self.connect.ok_or(Error::new(ErrorKind::Unsupported))?;
-        connect(self, by, address)
+        if !F::CONNECTS {
+            // The program has no code for it.
+            return Err(ErrorKind::Unsupported.into());
+        }
+        let address = P::address(address).ok_or(Error::new(ErrorKind::Unsupported))?;
+        self.connect_to(by, &address)
     }
 }
 

@@ -138,7 +138,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
                 return false;
             }
         };
-        // Old bytes that are offered again are no progress, and the callback may take its time.
+        // Old bytes that are offered again are no progress.
         if what != Receive::Again {
             self.record_progress(self.current.index());
         }

@@ -1,4 +1,4 @@
-//! What users write: a service.
+//! The service, which users write.
 
 use core::time::Duration;
 
@@ -41,6 +41,10 @@ pub trait Service {
     /// [`Peer::close_when_finished`]. Without it, what draining needs is not part of the program: a
     /// call of the one does not compile, and the other is [`Peer::close`].
     const DRAINS: bool = true;
+
+    /// True if the service passes its peer on by a pointer, as one does that runs tasks. Both ways
+    /// of serving do the same, each with fewer steps for services of its kind.
+    const LENDS_PEER: bool = false;
 
     /// The interval of [`tick`](Self::tick); `None` if it is never called. A clock that ticks takes
     /// one slot of the loop.

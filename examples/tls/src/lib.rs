@@ -281,6 +281,7 @@ impl<S: Service> Service for Tls<S> {
     const TICK: Option<Duration> = S::TICK;
     const CONNECTS: bool = S::CONNECTS;
     const DRAINS: bool = S::DRAINS;
+    const LENDS_PEER: bool = S::LENDS_PEER;
 
     fn tick(&mut self, peers: &mut Peers<'_>) {
         let connects = self.client.is_some();

@@ -1,4 +1,4 @@
-//! What the kernel has done.
+//! The completions of the kernel.
 
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 

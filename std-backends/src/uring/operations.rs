@@ -1,4 +1,4 @@
-//! What is asked of the kernel. Each operation names the place of its source, which stays until the
+//! The requests to the kernel. Each operation names the place of its source, which stays until the
 //! operation is completed.
 
 use std::os::fd::RawFd;
