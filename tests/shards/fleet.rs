@@ -130,7 +130,7 @@ pub(crate) fn shard_of(client: &mut TcpStream) -> Option<usize> {
 
 /// Calls again what a signal has ended. The thread that has made a ring is interrupted when another
 /// one closes it.
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -11,7 +11,7 @@ use selkie::shards::{
 };
 use selkie::{Builder, Peer, Service, Token};
 
-use super::fleet::{PATIENCE, Waits};
+use super::fleet::{PATIENCE, Waits, uninterrupted};
 
 /// A question to another shard, and the answer to it.
 struct Question {
@@ -123,7 +123,7 @@ pub(crate) fn messages_to_a_shard_that_fails_are_given_back(waits: Waits) {
     clients[0].write_all(b"!abc").expect("the server reads");
     // The first is lost with the shard; what it had not taken, or is posted later, comes back.
     let mut answers = [0; 6];
-    let count = clients[0].read(&mut answers).expect("the other shard serves on");
+    let count = uninterrupted(|| clients[0].read(&mut answers)).expect("the other shard serves on");
     assert!(count > 0 && answers[..count].iter().step_by(2).all(|&own| own == b'0'));
     super::fleet::wait_until("the mailbox of the other shard is closed", || {
         ask(&mut clients[0]) == Some(*b"0-")

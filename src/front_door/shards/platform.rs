@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+#[cfg(target_os = "linux")]
+use selkie_core::ErrorKind;
 use selkie_core::platform::{ListenOptions, Selector, Transport, Wait, Wake};
 use selkie_core::{Error, Server, Service};
 #[cfg(target_os = "linux")]
@@ -35,8 +37,13 @@ pub(super) trait ShardPlatform:
 
     fn fd(&self, source: Self::Source) -> Result<BorrowedFd<'_>, Error>;
 
-    /// Takes a descriptor over from another thread. A connection has its peer's address.
-    fn adopt(&mut self, fd: OwnedFd, address: Option<SocketAddr>) -> Result<Self::Source, Error>;
+    /// Takes a descriptor over from another thread. A connection has its peer's address. Gives it
+    /// back if there is no place.
+    fn adopt(
+        &mut self,
+        fd: OwnedFd,
+        address: Option<SocketAddr>,
+    ) -> Result<Self::Source, (Error, OwnedFd)>;
 
     /// Returns a listener, open, after the connections that it has accepted ahead.
     fn release_listener(
@@ -75,8 +82,12 @@ impl ShardPlatform for Platform {
         self.fd(source)
     }
 
-    fn adopt(&mut self, fd: OwnedFd, address: Option<SocketAddr>) -> Result<Self::Source, Error> {
-        self.adopt_from(fd, address).map_err(|(error, _closed)| error)
+    fn adopt(
+        &mut self,
+        fd: OwnedFd,
+        address: Option<SocketAddr>,
+    ) -> Result<Self::Source, (Error, OwnedFd)> {
+        self.adopt_from(fd, address)
     }
 
     fn release_listener(
@@ -115,8 +126,20 @@ impl ShardPlatform for Uring {
     }
 
     /// Asks the system for the address, when the service does.
-    fn adopt(&mut self, fd: OwnedFd, _: Option<SocketAddr>) -> Result<Self::Source, Error> {
-        self.adopt(fd).map_err(|(error, _closed)| error)
+    fn adopt(
+        &mut self,
+        fd: OwnedFd,
+        _: Option<SocketAddr>,
+    ) -> Result<Self::Source, (Error, OwnedFd)> {
+        let fd = match self.adopt(fd) {
+            Err((error, fd)) if error.kind() == ErrorKind::Full => fd,
+            adopted => return adopted,
+        };
+        // Closed ones have their places until the kernel has let go of them.
+        match self.submit() {
+            Ok(()) => self.adopt(fd),
+            Err(error) => Err((error, fd)),
+        }
     }
 
     fn release_listener(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use selkie_core::platform::Close;
-use selkie_core::{Context, Error, Event, EventLoop, Handler, Instant, Service, Token};
+use selkie_core::{Context, ErrorKind, Event, EventLoop, Handler, Instant, Service, Token};
 use selkie_std::shards::pin_to_cpu;
 
 use super::Part;
@@ -176,10 +176,12 @@ impl<P: ShardPlatform, S: Service, B: ShardMailbox<S>> Shard<P, S, B> {
                     break;
                 }
                 Handed::Connection(fd, address) => {
+                    if let Err(handed) = self.adopt(fd, address) {
+                        self.membership.waiting = Some(handed);
+                        break;
+                    }
                     // The thread that has put it into the queue has counted it.
                     self.membership.counted += 1;
-                    // One that cannot be served is closed: its client is gone, or memory is short.
-                    let _ = self.adopt(fd, address);
                 }
                 Handed::Listener(fd) => {
                     let token = listen(&mut self.event_loop, &mut self.work.server, fd);
@@ -210,15 +212,22 @@ impl<P: ShardPlatform, S: Service, B: ShardMailbox<S>> Shard<P, S, B> {
         left.err()
     }
 
-    /// Serves a connection that another thread has accepted.
-    fn adopt(&mut self, fd: OwnedFd, address: Option<SocketAddr>) -> Result<Token, Error> {
+    /// Serves a connection that another thread has accepted. Gives it back if it has to wait for a
+    /// place. One that cannot be served is closed: its client is gone, or memory is short.
+    fn adopt(&mut self, fd: OwnedFd, address: Option<SocketAddr>) -> Result<(), Handed> {
         let mut context = self.event_loop.context();
-        let socket = context.platform.adopt(fd, address)?;
-        let adopted = self.work.server.adopt(&mut context, socket);
-        if adopted.is_err() {
-            context.platform.close(socket, Close::Graceful)?;
+        let socket = match context.platform.adopt(fd, address) {
+            Ok(socket) => socket,
+            Err((error, fd)) if error.kind() == ErrorKind::Full => {
+                return Err(Handed::Connection(fd, address));
+            }
+            Err((_, _closed)) => return Ok(()),
+        };
+        if self.work.server.adopt(&mut context, socket).is_err() {
+            // A handle that was just made names a descriptor.
+            let _ = context.platform.close(socket, Close::Graceful);
         }
-        adopted
+        Ok(())
     }
 
     /// Shuts the server down gracefully. Its listeners go to a shard that stays, if there is one.
