@@ -448,9 +448,11 @@ compact! {
     /// Returns the reason to close a connection for an error of the platform.
     pub(super) fn reason_of(error: Error) -> CloseReason {
         match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-                CloseReason::Reset
-            }
+            // A stream that was reset and is ended afterwards has no peer any more.
+            ErrorKind::ConnectionReset
+            | ErrorKind::BrokenPipe
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected => CloseReason::Reset,
             _ => CloseReason::Failed,
         }
     }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use selkie_core::platform::Close;
-use selkie_core::{CloseReason, Config, ErrorKind, Event, Readiness, Token};
+use selkie_core::{CloseReason, Config, ErrorKind, Event, Peer, Readiness, Token};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
@@ -104,6 +104,22 @@ fn a_failing_end_of_the_stream_closes() {
         rig.socket(client).shutdown_error = Some(ErrorKind::NotConnected);
         rig.settle();
         assert!(rig.closed(client).is_some());
+    });
+}
+
+#[test]
+fn a_peer_that_is_gone_before_our_end_of_the_stream_counts_as_reset() {
+    fn shut_down(peer: &mut Peer<'_>) {
+        peer.shutdown_write();
+    }
+    let mut service = Scripted::sink();
+    service.on_opened = Box::new(shut_down);
+    with_server::<_, SERVER>(Shape::SMALL, LINGERING, service, |rig| {
+        let client = rig.connect();
+        rig.socket(client).shutdown_error = Some(ErrorKind::NotConnected);
+        rig.settle();
+        assert!(rig.closed(client).is_some());
+        assert_eq!(rig.closed_for(CloseReason::Reset), 1);
     });
 }
 

@@ -92,8 +92,12 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let evidence = &closed.evidence;
         let told =
             |kinds: &[ErrorKind]| evidence.failed.is_some_and(|failed| kinds.contains(&failed));
-        let reset =
-            [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::ConnectionAborted];
+        let reset = [
+            ErrorKind::ConnectionReset,
+            ErrorKind::BrokenPipe,
+            ErrorKind::ConnectionAborted,
+            ErrorKind::NotConnected,
+        ];
         let holds = match reason {
             CloseReason::Finished => evidence.end_read,
             // After a hang-up it does not matter how it is closed.
