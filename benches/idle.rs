@@ -1,4 +1,4 @@
-//! What idle connections cost: the time of those that are active, and memory. As many as the
+//! The cost of idle connections: the time of those that are active, and memory. As many as the
 //! machine allows: each takes a descriptor of the server's, and one of a client's.
 //!
 //! `cargo bench -p selkie-benches --bench idle`, and `-- --quick` to see only that it runs.

@@ -1,4 +1,4 @@
-//! What repeats exactly: instructions in user space, counted by callgrind, and system calls,
+//! Figures that repeat exactly: instructions in user space, counted by callgrind, and system calls,
 //! counted by strace. Each number is the difference of two runs of different length, so that
 //! starting and ending do not count.
 //!

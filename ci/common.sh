@@ -158,24 +158,30 @@ build_tools() {
     done
 }
 
-# need_program COMMAND PACKAGE VERSION: compiles a program of that version into the target folder,
-# where it is missing.
+# need_program COMMAND PACKAGE VERSION [OPTION...]: compiles a program of that version into the
+# target folder, where it is missing. Options are those of `cargo install`.
 #
-# Nothing here needs it to be fast, so it is compiled with little optimisation, which halves the
-# time that takes. Of two steps that want the same program at once, cargo lets the second one wait.
+# Nothing here needs it to be fast, so it is compiled without optimisation, which takes a third less
+# time than a little. Of two steps that want the same program at once, cargo lets one wait.
 need_program() {
-    "$1" --version 2>/dev/null | grep "$3" >/dev/null && return
-    say "compiling $2 $3, which takes some minutes the first time"
-    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+    local command=$1 package=$2 version=$3
+    shift 3
+    "$command" --version 2>/dev/null | grep "$version" >/dev/null && return
+    say "compiling $package $version, which takes some minutes the first time"
+    run env CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo install --locked --quiet \
-        --root "$programs_folder" --target-dir "$target_folder/tools-build" "$2@$3"
+        --root "$programs_folder" --target-dir "$target_folder/tools-build" "$package@$version" "$@"
 }
 
 # What decodes the log of a firmware.
 need_defmt_print() { need_program defmt-print defmt-print 1.2.0; }
 
-# An interpreter of WebAssembly, with WASI 0.1.
-need_wasmi() { need_program wasmi wasmi_cli 2.0.0; }
+# An interpreter of WebAssembly, with WASI 0.1. Its loop is optimised: guests run in it.
+need_wasmi() {
+    need_program wasmi wasmi_cli 2.0.0 --no-default-features \
+        --features stable,run,wasi,auto-dispatch \
+        --config profile.release.package.wasmi.opt-level=1
+}
 
 # The lowest compiler version that the crates promise to build with.
 msrv() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1; }

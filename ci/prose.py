@@ -12,7 +12,7 @@ long-line     A line has more than 100 columns. Excepted: tables, output and ima
               (a URL, a hash).
 function-doc  The doc of a function begins with a verb in the third person: its first word ends in
               "s" and is no known noun, or is in OTHER_VERBS.
-question-doc  A doc begins with a question word (what, whether, how, who, where, when, why).
+question-doc  A doc, also that of a file, begins with a question word (what, how, who, where, why).
 letter-doc    A doc or comment is only a letter in parentheses.
 word          A word or phrase of WORDS stands in prose: comments, docs, Markdown, texts in strings.
 name          An identifier of NAMES, or one that has a part in NAME_PARTS, stands in Rust code.
@@ -49,7 +49,8 @@ NO_VERBS = set(
     Sources Streams Success Thus Timers This Those Tokens Towards Turns Unless Us Was
     Wires""".split()
 )
-QUESTIONS = {"What", "Whatever", "Whether", "How", "Who", "Whoever", "Whose", "Where", "Why"}
+QUESTIONS = {"What", "Whatever", "Whether", "How", "Who", "Whoever", "Whose", "Where", "Which",
+             "Why"}
 
 # Searched for in prose, in lower case, as whole words.
 WORDS = [
@@ -239,6 +240,10 @@ class Checker:
             stripped = lines[number].strip()
             if re.fullmatch(r"//[/!]? *\(?[a-z]\)[.;]?", stripped):
                 self.find(file, number + 1, "letter-doc", stripped)
+            if number == 0 and stripped.startswith("//! "):
+                word = re.match(r"//! *([\w'-]*)", stripped)[1]
+                if word in QUESTIONS:
+                    self.find(file, 1, "question-doc", stripped[4:60])
             if not stripped.startswith("///") or stripped.startswith("////"):
                 number += 1
                 continue

@@ -66,6 +66,7 @@ mod native {
 
         /// The number of TCP clients to serve at once.
         #[arg(long, value_name = "N", default_value_t = 64)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         capacity: u32,
 
         /// The seconds that a query may take to come over TCP.

@@ -55,6 +55,7 @@ mod native {
 
         /// The number of clients to serve at once; more wait until one leaves.
         #[arg(long, value_name = "N", default_value_t = 1024)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         capacity: u32,
 
         /// The number of threads that work.

@@ -53,6 +53,7 @@ mod native {
 
         /// The number of clients to serve at once; more wait until one leaves.
         #[arg(long, value_name = "N", default_value_t = 1024)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         capacity: u32,
 
         /// The seconds that an upstream has to answer before the next one is tried.
@@ -85,7 +86,7 @@ mod native {
         if arguments.upstreams.contains(&arguments.listen) {
             return Err("the proxy cannot be an upstream of its own".into());
         }
-        let capacity = arguments.capacity.max(1);
+        let capacity = arguments.capacity;
         let backend = arguments.backend.unwrap_or_default();
         // Each client takes a connection to an upstream besides its own.
         let connections = 2 * capacity as usize;

@@ -1,4 +1,4 @@
-//! Why a call of a task has failed.
+//! Errors of a task's calls.
 
 use core::fmt;
 

@@ -1,4 +1,4 @@
-//! What is known of each slot: the connection in it, and the task that it belongs to.
+//! The table of slots: the connection in each, and the task that it belongs to.
 
 use core::cell::Cell;
 use core::fmt;

@@ -1,4 +1,4 @@
-//! What the benchmarks share. Each of them is a program of its own and uses its part.
+//! The part that the benchmarks share. Each of them is a program of its own and uses its part.
 //!
 //! | file | what it knows |
 //! | --- | --- |

@@ -9,7 +9,8 @@ mkdir -p "$folder/unpacked"
 crates=$(python3 ci/workspace.py --published)
 options=()
 for crate in $crates; do options+=("--package=$crate"); done
-export CARGO_TARGET_DIR="$folder/target"
+# Without the profiles of the workspace each package would have its own, and all dependencies anew.
+export CARGO_TARGET_DIR="$folder/target" CARGO_PROFILE_DEV_DEBUG=0
 # What is verified below is more than what `cargo package` would verify.
 run cargo package --quiet --locked --no-verify --allow-dirty "${options[@]}"
 

@@ -34,6 +34,8 @@ for world in imports command; do
     run wasi-backend/wit/encode "$wasm_tools_program" wasi-backend/wit/waitable-set.wit "$world" \
         "wasi-backend/src/p3/$section.component-type" --check
 done
+run wasi-backend/wit/encode "$wasm_tools_program" tests/wasm-conformance/wit/outgoing.wit imports \
+    tests/wasm-conformance/src/outgoing.component-type --check
 run wasi-backend/wit/encode "$wasm_tools_program" examples/wasm-guest/wit/guest.wit guest \
     examples/wasm-guest/wit/guest.component-type --check
 
@@ -78,9 +80,14 @@ run cargo clippy --locked "${examples[@]}" --features waitable-set --target wasm
 run cargo build --locked --quiet --release "${examples[@]}" --features waitable-set \
     --target wasm32-wasip2 --target-dir "$target_folder/echo-p3"
 link_examples "$target_folder/echo-p3/wasm32-wasip2" 0.3
-run cargo build --locked --quiet --profile suite "${guests[@]}" --package wasm-conformance \
-    --bin sources --features waitable-set --target wasm32-wasip2
-cp "$guests_folder/wasm32-wasip2/suite/sources.wasm" "$folder/sources-0.3.wasm"
+sources=(--package wasm-conformance --bin sources --bin outgoing --features waitable-set)
+run cargo clippy --locked --quiet "${guests[@]}" "${sources[@]}" --target wasm32-wasip2 \
+    -- -D warnings
+run cargo build --locked --quiet --profile suite "${guests[@]}" "${sources[@]}" \
+    --target wasm32-wasip2
+for program in sources outgoing; do
+    cp "$guests_folder/wasm32-wasip2/suite/$program.wasm" "$folder/$program-0.3.wasm"
+done
 
 # The program that docs/webassembly.md shows, in an empty folder, as its reader would build it.
 rm -rf "$folder/template"

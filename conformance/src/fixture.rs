@@ -1,5 +1,5 @@
-//! What the author of a backend provides, so that the suite can make connections and drive their
-//! far ends.
+//! The part that the author of a backend provides, so that the suite can make connections and drive
+//! their far ends.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the cases share: a platform with its world, tokens, and patience with a bound.
+//! The part that the cases share: a platform with its world, tokens, and patience with a bound.
 
 use selkie_core::memory::{Registry, Slot};
 use selkie_core::platform::{Capabilities, Events, Selector};

@@ -1,4 +1,4 @@
-//! How a case ends, without panicking and without allocating.
+//! The outcome of a case, without panicking and without allocating.
 
 use core::fmt::{self, Write};
 use core::panic::Location;

@@ -1,5 +1,5 @@
-//! Where the platform keeps what waits: what a reader leaves stays, in silence until there is more,
-//! and the room that is promised is there.
+//! Platforms that own the buffers: bytes that a reader leaves stay, in silence until there are
+//! more, and the room that is promised is there.
 
 use selkie_core::platform::Transport;
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness};

@@ -49,21 +49,27 @@ pub(crate) fn a_wake_is_reported_under_its_token<F: WakeFixture>(
 }
 
 pub(crate) fn wakes_coalesce<F: WakeFixture>(make: MakeFixture<'_, F>) -> Check {
-    let mut harness = Harness::new(make, 2)?;
-    let (waker, token) = harness.waker()?;
-    for _ in 0..100 {
-        harness.wake(&waker)?;
-    }
-    harness.expect(token, Readiness::READABLE)?;
-    harness.expect_silence(token, OVER)
+    wake_and_report_once(make, 100).map(|_| ())
 }
 
 pub(crate) fn a_reported_wake_is_over<F: WakeFixture>(make: MakeFixture<'_, F>) -> Check {
+    wake_and_report_once(make, 1).map(|_| ())
+}
+
+/// Wakes a number of times, and checks that all are reported together. Returns the harness, the
+/// waker and its token.
+fn wake_and_report_once<F: WakeFixture>(
+    make: MakeFixture<'_, F>,
+    wakes: usize,
+) -> Check<(Harness<F>, WakerOf<F>, Token)> {
     let mut harness = Harness::new(make, 2)?;
     let (waker, token) = harness.waker()?;
-    harness.wake(&waker)?;
+    for _ in 0..wakes {
+        harness.wake(&waker)?;
+    }
     harness.expect(token, Readiness::READABLE)?;
-    harness.expect_silence(token, OVER)
+    harness.expect_silence(token, OVER)?;
+    Ok((harness, waker, token))
 }
 
 pub(crate) fn a_wake_after_a_report_is_another<F: WakeFixture>(make: MakeFixture<'_, F>) -> Check {
@@ -77,14 +83,8 @@ pub(crate) fn a_wake_after_a_report_is_another<F: WakeFixture>(make: MakeFixture
 }
 
 pub(crate) fn very_many_wakes_do_not_block<F: WakeFixture>(make: MakeFixture<'_, F>) -> Check {
-    let mut harness = Harness::new(make, 2)?;
-    let (waker, token) = harness.waker()?;
     // More than a pipe holds, whose default is 64 KiB.
-    for _ in 0..70_000 {
-        harness.wake(&waker)?;
-    }
-    harness.expect(token, Readiness::READABLE)?;
-    harness.expect_silence(token, OVER)?;
+    let (mut harness, waker, token) = wake_and_report_once(make, 70_000)?;
     harness.wake(&waker)?;
     harness.expect(token, Readiness::READABLE)?;
     Ok(())

@@ -168,8 +168,10 @@ fn exit_code(name: &str, served: Result<(), String>) -> ExitCode {
 
 impl Arguments {
     /// Returns the settings of the server.
-    fn builder(&self) -> Builder {
-        let capacity = self.capacity as usize;
+    fn builder<S: Service>(&self) -> Builder {
+        // A client may take a connection to a server besides its own.
+        let each = if S::CONNECTS { 2 } else { 1 };
+        let capacity = (self.capacity as usize).saturating_mul(each);
         let config = Config::DEFAULT
             .idle_timeout(self.idle_timeout)
             .connections_per_address(self.per_address)
@@ -188,7 +190,7 @@ fn serve<S: Service + Counted>(
     arguments: &Arguments,
     service: impl FnOnce(usize) -> S,
 ) -> Result<(), String> {
-    let (builder, capacity) = (arguments.builder(), arguments.capacity);
+    let (builder, capacity) = (arguments.builder::<S>(), arguments.capacity);
     let slots = builder.slots();
     #[cfg(target_os = "linux")]
     let opened = ring::open(arguments.backend, || builder.clone().listen_ring(arguments.address))?;

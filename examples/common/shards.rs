@@ -3,8 +3,8 @@
 use std::io::stdout;
 
 use clap::Args;
-use selkie::ServeError;
 use selkie::shards::{Distribution, FinishedShards, ListeningShards, Shards};
+use selkie::{ServeError, Service};
 use selkie_services::Counted;
 
 use super::backend::Choice;
@@ -30,13 +30,14 @@ pub(super) struct ShardArguments {
 
 /// Serves on several threads until asked to stop. `run` gets the shards, and the number of slots of
 /// each one's loop.
-pub(super) fn serve<S: Counted>(
+pub(super) fn serve<S: Service + Counted>(
     arguments: &ShardArguments,
     common: &Arguments,
     run: impl FnOnce(ListeningShards, usize) -> Result<FinishedShards<S>, ServeError>,
 ) -> Result<(), String> {
     let ShardArguments { shards, distribution, pinned } = *arguments;
-    let settings = Shards::new(common.builder(), shards).distribution(distribution).pinned(pinned);
+    let builder = common.builder::<S>();
+    let settings = Shards::new(builder, shards).distribution(distribution).pinned(pinned);
     let slots = settings.slots();
     let (server, backend, reason) = listen(settings, common)?;
     let handle = server.handle();

@@ -1,6 +1,6 @@
-//! What the linker is asked for: a stack of 32 KiB instead of 1 MiB, since the tables of the
-//! component are static, and in releases numbers of no more bytes than they need. It writes places
-//! and functions as five bytes each otherwise, so that it can fill them in; but it does not shorten
+//! The options of the linker: a stack of 32 KiB instead of 1 MiB, since the tables of the component
+//! are static, and in releases numbers of no more bytes than they need. It writes places and
+//! functions as five bytes each otherwise, so that it can fill them in; but it does not shorten
 //! them under debugging information, which would be wrong then.
 
 fn main() {

@@ -1,4 +1,4 @@
-//! What a program does with a platform whose host answers anything.
+//! A program on a platform whose host answers anything.
 
 use core::net::SocketAddr;
 use core::time::Duration;

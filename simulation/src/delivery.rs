@@ -1,4 +1,4 @@
-//! What happens on the way from one end to the other.
+//! The way of bytes from one end to the other.
 
 use selkie_core::ErrorKind;
 

@@ -1,4 +1,4 @@
-//! What either side does with its end of a connection, and the near side with its listeners.
+//! The operations of either side on its end of a connection, and of the near side on its listeners.
 
 use selkie_core::ErrorKind;
 use selkie_core::platform::Close;

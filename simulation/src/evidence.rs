@@ -1,4 +1,4 @@
-//! What the platform has counted: the other half of the server's own counters.
+//! The counts of the platform: the other half of the server's own counters.
 
 use alloc::vec::Vec;
 use core::time::Duration;

@@ -1,4 +1,5 @@
-//! What can go wrong, and how often: one number for each kind of trouble.
+//! The parameters of a platform: one number for each kind of fault, which says how often it
+//! happens.
 
 use crate::Random;
 

@@ -1,4 +1,4 @@
-//! Where all chance comes from: one seed.
+//! The source of all chance: one seed.
 
 use alloc::vec::Vec;
 

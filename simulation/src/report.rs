@@ -1,4 +1,4 @@
-//! What the platform reports: what is ready, with the faults that the parameters ask for.
+//! The reports of the platform: what is ready, with the faults that the parameters ask for.
 
 use core::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! What happened in a run, as text to read.
+//! The trace of a run, as text to read.
 
 use alloc::string::String;
 use alloc::vec::Vec;

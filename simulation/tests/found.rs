@@ -1,5 +1,5 @@
-//! What the simulation has found in core: each finding by its name, played as it was when it was
-//! made small.
+//! The findings of the simulation in core: each by its name, played as it was when it was made
+//! small.
 
 use selkie_simulation::{Scenario, Trace, play};
 

@@ -1,4 +1,4 @@
-//! Why a server could not be started, or ended.
+//! Errors of a server that could not be started, or that ended.
 
 #[cfg(not(target_os = "wasi"))]
 use std::boxed::Box;

@@ -1,5 +1,5 @@
-//! What [`serve`](crate::serve) and [`Builder`](crate::Builder) return: a server that listens, the
-//! handle by which it is ended, and what is left of it.
+//! The results of [`serve`](crate::serve) and [`Builder`](crate::Builder): a server that listens,
+//! the handle by which it is ended, and what is left of it.
 
 pub(crate) mod builder;
 pub(crate) mod error;

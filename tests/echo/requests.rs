@@ -1,4 +1,4 @@
-//! How a running program is asked to stop, or to pause.
+//! Requests to a running program to stop, or to pause.
 
 use std::process::{Child, Command};
 

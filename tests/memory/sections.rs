@@ -1,5 +1,5 @@
-//! Where the memory of a static server lies: a `bool` in a session must not move all of it from
-//! `.bss`, which a program's file does not contain, to `.data`.
+//! The section that the memory of a static server is in: a `bool` in a session must not move all of
+//! it from `.bss`, which a program's file does not contain, to `.data`.
 
 use std::sync::Mutex;
 

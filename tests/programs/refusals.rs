@@ -1,4 +1,4 @@
-//! What the programs refuse: one sentence that says what to do, the exit code 2, and no panic.
+//! Refusals of the programs: one sentence that says what to do, the exit code 2, and no panic.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -65,6 +65,14 @@ fn a_capacity_beyond_what_there_is_is_refused() {
         let is_named = message.contains("4294967295") || message.contains("8589934590");
         let has_reason = message.contains("memory") || message.contains("descriptors");
         assert!(is_named && has_reason, "{message}");
+    }
+}
+
+#[test]
+fn a_capacity_of_none_is_refused() {
+    for program in PROGRAMS {
+        let message = program.sentence("127.0.0.1:0", &["--capacity", "0"]);
+        assert!(message.contains("'0'") && message.contains("--capacity"), "{message}");
     }
 }
 

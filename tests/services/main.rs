@@ -1,5 +1,5 @@
-//! What services can do, over real sockets and on every backend of the machine: connect, know
-//! their peers, send several parts.
+//! Requests of services, over real sockets and on every backend of the machine: connect, know their
+//! peers, send several parts.
 #![cfg(unix)]
 
 mod connecting;

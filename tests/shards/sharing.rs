@@ -1,4 +1,4 @@
-//! Who gets which connection.
+//! The distribution of connections among shards.
 
 use std::io::Read;
 use std::net::TcpStream;

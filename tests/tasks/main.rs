@@ -5,6 +5,8 @@
 #[path = "../clients/mod.rs"]
 #[allow(unused_imports, reason = "the cases are for echo servers")]
 mod clients;
+#[path = "../clients/frames.rs"]
+mod frames;
 mod outside;
 mod programs;
 #[path = "../echo/server.rs"]

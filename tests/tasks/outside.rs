@@ -1,4 +1,4 @@
-//! What reaches tasks from outside their loop.
+//! Wakes and messages that reach tasks from outside their loop.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

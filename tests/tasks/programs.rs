@@ -1,11 +1,11 @@
 //! The examples whose services are tasks.
 
 use std::io::Write;
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::clients;
+use crate::frames::{self, expect, send};
 use crate::server::Server;
 use crate::upstream::refusing;
 
@@ -16,20 +16,6 @@ const PROXY: &str = env!("CARGO_BIN_EXE_async_proxy");
 /// Starts an example on the default backend.
 fn start(program: &str, options: &[&str]) -> Server {
     Server::start_with(Command::new(program), selkie::platform::Backend::default().name(), options)
-}
-
-/// Sends a frame.
-fn send(client: &mut TcpStream, request: &[u8]) {
-    let length = u16::try_from(request.len()).expect("a short frame");
-    client.write_all(&length.to_be_bytes()).expect("the server takes a request");
-    client.write_all(request).expect("the server takes a request");
-}
-
-/// Waits for exactly this frame.
-fn expect(client: &mut TcpStream, answer: &[u8]) {
-    let length = u16::try_from(answer.len()).expect("a short frame");
-    clients::expect(client, &length.to_be_bytes());
-    clients::expect(client, answer);
 }
 
 #[test]
@@ -49,12 +35,7 @@ fn an_echo_task_serves_as_the_echo_service_does() {
 fn frames_are_answered_in_order() {
     let server = start(FRAMES, &[]);
     let mut client = server.target().connect();
-    for request in [&b"ehello"[..], b"ushout", b"w\0\x32", b"x", b""] {
-        send(&mut client, request);
-    }
-    for answer in [&b"hello"[..], b"SHOUT", b"w", b"?", b"?"] {
-        expect(&mut client, answer);
-    }
+    frames::in_order(&mut client);
     clients::leave(client);
     server.stop();
 }
@@ -96,6 +77,17 @@ fn a_proxy_relays_what_both_sides_send() {
     clients::interleaved(&target);
     clients::large_with_half_close(&target, 1_000_000);
     clients::churn(&target, 50);
+    drop(proxy);
+    echo.stop();
+}
+
+#[test]
+fn a_proxy_for_one_client_has_room_for_its_server() {
+    let echo = start(ECHO, &[]);
+    let proxy = start(PROXY, &["--capacity", "1", &echo.target().address.to_string()]);
+    for _ in 0..2 {
+        proxy.target().serves();
+    }
     drop(proxy);
     echo.stop();
 }

@@ -9,6 +9,9 @@ mod asking;
 #[path = "../clients/mod.rs"]
 mod clients;
 mod conformance;
+#[path = "../clients/frames.rs"]
+mod frames;
+mod outgoing;
 mod programs;
 mod remote_peer;
 mod runtime;

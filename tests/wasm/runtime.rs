@@ -145,12 +145,17 @@ impl Runtime {
         command
     }
 
-    /// Returns the command that runs the program of sources of all kinds, with the network or
-    /// without, and with these options of the host.
-    pub(crate) fn sources(self, network: bool, options: &[&str]) -> Option<Command> {
+    /// Returns the command that runs a program of the suite, such as that of sources of all kinds,
+    /// with the network or without, and with these options of the host.
+    pub(crate) fn watching(
+        self,
+        program: &str,
+        network: bool,
+        options: &[&str],
+    ) -> Option<Command> {
         let folder = folder()?;
         let mut command = self.launch_client(&folder, network);
-        command.args(options).arg(self.program(&folder, "sources"));
+        command.args(options).arg(self.program(&folder, program));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         Some(command)
     }

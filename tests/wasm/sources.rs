@@ -11,7 +11,7 @@ use crate::clients::PATIENCE;
 use crate::runtime::Runtime;
 
 /// A program that watches them, and prints what happens.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -19,14 +19,14 @@ struct Program {
 
 impl Program {
     fn start(runtime: Runtime, options: &[&str]) -> Option<Self> {
-        runtime.sources(true, options).map(Self::spawn)
+        runtime.watching("sources", true, options).map(Self::spawn)
     }
 
     fn without_network(runtime: Runtime) -> Option<Self> {
-        runtime.sources(false, &[]).map(Self::spawn)
+        runtime.watching("sources", false, &[]).map(Self::spawn)
     }
 
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the runtime can be run");
         let output = BufReader::new(child.stdout.take().expect("its output is piped"));
         let (sender, lines) = mpsc::channel();
@@ -41,7 +41,7 @@ impl Program {
     }
 
     /// Checks that the next lines are these, in any order.
-    fn expect(&self, expected: &[&str]) {
+    pub(crate) fn expect(&self, expected: &[&str]) {
         let mut lines: Vec<_> = expected.iter().map(|_| self.next_line()).collect();
         lines.sort_unstable();
         let mut expected = expected.to_vec();
@@ -50,7 +50,7 @@ impl Program {
     }
 
     /// Returns the address that the next line ends with, behind `text`.
-    fn next_address(&self, text: &str) -> SocketAddr {
+    pub(crate) fn next_address(&self, text: &str) -> SocketAddr {
         let line = self.next_line();
         line.strip_prefix(text).and_then(|text| text.parse().ok()).expect("an address")
     }
@@ -64,6 +64,11 @@ impl Program {
     fn end(mut self) {
         self.input = None;
         self.expect(&["input ended"]);
+        self.succeeds();
+    }
+
+    /// Checks that the program ends by itself.
+    pub(crate) fn succeeds(mut self) {
         assert!(self.child.wait().expect("the child is ours").success());
     }
 }
@@ -85,7 +90,7 @@ fn echo(socket: &UdpSocket, length: usize) {
 }
 
 /// Sends a text, and checks that it comes back.
-fn talk(client: &mut TcpStream, text: &str) {
+pub(crate) fn talk(client: &mut TcpStream, text: &str) {
     client.write_all(text.as_bytes()).expect("the program reads");
     let mut answer = vec![0; text.len()];
     client.read_exact(&mut answer).expect("the program answers");

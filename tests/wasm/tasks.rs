@@ -2,9 +2,9 @@
 //! program can connect.
 
 use std::io::Write;
-use std::net::TcpStream;
 
 use crate::clients::{self, Target};
+use crate::frames;
 use crate::runtime::Runtime;
 use crate::upstream::refusing;
 
@@ -18,31 +18,14 @@ pub(crate) fn echo(runtime: Runtime) {
     assert!(server.is_up());
 }
 
-/// Sends a frame.
-fn send(client: &mut TcpStream, request: &[u8]) {
-    let length = u16::try_from(request.len()).expect("a short frame");
-    client.write_all(&[&length.to_be_bytes(), request].concat()).expect("a request is taken");
-}
-
-/// Waits for exactly this frame.
-fn expect(client: &mut TcpStream, answer: &[u8]) {
-    let length = u16::try_from(answer.len()).expect("a short frame");
-    clients::expect(client, &[&length.to_be_bytes(), answer].concat());
-}
-
 pub(crate) fn frames(runtime: Runtime) {
     let Some(mut server) = runtime.program_with("async_frames", 64, &["--capacity", "64"]) else {
         return;
     };
     let (mut quick, mut slow) = (server.target().connect(), server.target().connect());
     slow.write_all(b"\0\x09e").expect("a part is taken");
-    for request in [&b"ehello"[..], b"ushout", b"w\0\x32", b"x", b""] {
-        send(&mut quick, request);
-    }
-    for answer in [&b"hello"[..], b"SHOUT", b"w", b"?", b"?"] {
-        expect(&mut quick, answer);
-    }
-    expect(&mut slow, b"!timed out");
+    frames::in_order(&mut quick);
+    frames::expect(&mut slow, b"!timed out");
     assert!(server.is_up());
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use selkie_async::Conn;
 
 use crate::on_all;
-use crate::support::{cancel, serve};
+use crate::support::{cancel, received_slowly, serve};
 
 on_all! {
     cancelled_reads_lose_no_byte
@@ -71,12 +71,7 @@ fn a_cancelled_write_sends_nothing<const KIND: u8>() {
         assert_eq!(conn.write_all(&[length]).await, Ok(()));
     };
     serve::<_, _, KIND>(task, |rig| {
-        let client = rig.connect();
-        rig.give_room(client, 4);
-        rig.settle();
-        rig.give_room(client, 1_000);
-        rig.settle();
-        let received = rig.take(client);
+        let received = received_slowly(rig, b"");
         let (length, rest) = received.split_last().expect("something was sent");
         assert_eq!(rest.len(), usize::from(*length));
         assert!(rest.iter().all(|&byte| byte == b'x'));
@@ -134,12 +129,7 @@ fn a_cancelled_write_of_all_has_sent_a_first_part<const KIND: u8>() {
         }
     };
     serve::<_, _, KIND>(task, |rig| {
-        let client = rig.connect();
-        rig.give_room(client, 4);
-        rig.settle();
-        rig.give_room(client, 1_000);
-        rig.settle();
-        let received = rig.take(client);
+        let received = received_slowly(rig, b"");
         let (last, first) = received.split_last().expect("something was sent");
         assert_eq!(*last, b'!');
         assert!(!first.is_empty() && first.len() < text.len(), "a part of it");
@@ -191,14 +181,7 @@ fn cancelled_calls_of_the_halves_lose_no_byte<const KIND: u8>() {
         assert_eq!(writer.write_all(&[length]).await, Ok(()));
     };
     serve::<_, _, KIND>(task, |rig| {
-        let client = rig.connect();
-        rig.give_room(client, 4);
-        rig.settle();
-        rig.send(client, b"hello");
-        rig.settle();
-        rig.give_room(client, 1_000);
-        rig.settle();
-        let received = rig.take(client);
+        let received = received_slowly(rig, b"hello");
         let (length, rest) = received.split_last().expect("something was sent");
         assert_eq!(rest, b"x".repeat(usize::from(*length)));
     });
@@ -223,14 +206,8 @@ fn cancelled_calls_of_the_traits_lose_no_byte<const KIND: u8>() {
         }
     };
     serve::<_, _, KIND>(task, |rig| {
-        let client = rig.connect();
-        rig.give_room(client, 4);
-        rig.settle();
-        rig.send(client, b"hello");
-        rig.settle();
-        rig.give_room(client, 1_000);
-        rig.settle();
+        let received = received_slowly(rig, b"hello");
         assert_eq!(read.take(), b"hello");
-        assert!(rig.take(client).iter().all(|&byte| byte == b'x'));
+        assert!(received.iter().all(|&byte| byte == b'x'));
     });
 }

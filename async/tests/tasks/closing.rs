@@ -1,4 +1,4 @@
-//! How connections end, and what the server promises of it.
+//! The ends of connections, and the server's promises about them.
 
 use std::time::Duration;
 

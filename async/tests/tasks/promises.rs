@@ -1,4 +1,4 @@
-//! What a server promises of every service, as a task sees it; those that concern the end of a
+//! The promises of a server to every service, as a task sees them; those that concern the end of a
 //! connection are in `closing.rs`, those about time in `timing.rs`.
 
 use std::cell::{Cell, RefCell};

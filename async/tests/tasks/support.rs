@@ -48,6 +48,26 @@ pub(crate) async fn cancel<F: Future>(future: F) {
     assert!(poll_once(future.as_mut()).await.is_pending(), "ready before it could be cancelled");
 }
 
+/// Connects a client that takes four bytes at first, and sends `input`. Returns the bytes that the
+/// client received once it took all.
+pub(crate) fn received_slowly<F, Fut, const KIND: u8>(
+    rig: &mut Rig<'_, Boxed<F, Fut>, KIND>,
+    input: &[u8],
+) -> Vec<u8>
+where
+    F: Fn(Conn<'static>) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let client = rig.connect();
+    rig.give_room(client, 4);
+    rig.settle();
+    rig.send(client, input);
+    rig.settle();
+    rig.give_room(client, 1_000);
+    rig.settle();
+    rig.take(client)
+}
+
 /// Sends back what it receives.
 pub(crate) async fn echo(mut conn: Conn<'_>) {
     let mut buffer = [0; 7];

@@ -1,4 +1,4 @@
-//! What was measured, and what it comes to.
+//! The measurements, and their summary.
 
 /// The measurements of one contestant, burst by burst; those of all contestants were taken in turn.
 pub(crate) struct Figures {

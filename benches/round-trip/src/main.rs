@@ -1,7 +1,7 @@
-//! How long a message of 64 bytes takes there and back while 10, 100, 1,000 and 10,000 other
-//! clients are connected and silent: natively with epoll, poll and select, and in WebAssembly with
-//! each version of WASI; there also of servers by hand, of mio and of wstd, on the same imports.
-//! And how many messages a second go there and back with 64 busy clients.
+//! The round-trip time of a message of 64 bytes while 10, 100, 1,000 and 10,000 other clients are
+//! connected and silent: natively with epoll, poll and select, and in WebAssembly with each version
+//! of WASI; there also of servers by hand, of mio and of wstd, on the same imports. And how many
+//! messages a second go there and back with 64 busy clients.
 //!
 //! `ci/round-trip` builds the servers, runs this, and puts the chart where the documentation has
 //! it. All servers run at once, and each has its turn in short bursts, one after the other, so that

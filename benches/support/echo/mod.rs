@@ -5,6 +5,7 @@ mod client;
 mod connection;
 pub(crate) mod embassy;
 mod floor;
+mod floor_ring;
 mod mio;
 mod polling;
 mod processes;
@@ -35,6 +36,8 @@ const READ_MAX: usize = 64 * 1024;
 pub(crate) enum Contestant {
     /// The hand-written loop.
     Floor,
+    /// The same over `io_uring`.
+    FloorRing,
     Selkie(Backend),
     /// Ours over `io_uring`.
     Ring,
@@ -66,7 +69,8 @@ impl Contestant {
     /// Returns all contestants, the floor first.
     pub(crate) fn all() -> Vec<Self> {
         let ours = Self::BACKENDS.iter().map(|&(backend, _)| Self::Selkie(backend));
-        let others = [Self::Ring, Self::Shards, Self::Mio, Self::Polling, Self::Threads];
+        let others =
+            [Self::Ring, Self::FloorRing, Self::Shards, Self::Mio, Self::Polling, Self::Threads];
         [Self::Floor].into_iter().chain(ours).chain(others).collect()
     }
 
@@ -84,6 +88,7 @@ impl Contestant {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "hand-written epoll",
+            Self::FloorRing => "hand-written io_uring",
             Self::Selkie(backend) => {
                 let ours = Self::BACKENDS.iter().find(|(other, _)| *other == backend);
                 ours.map_or("selkie", |(_, name)| name)
@@ -107,6 +112,7 @@ impl Contestant {
     fn serve(self, listener: TcpListener, connections: usize) {
         match self {
             Self::Floor => floor::serve(&listener, connections),
+            Self::FloorRing => floor_ring::serve(&listener, connections),
             Self::Selkie(backend) => serve_selkie(backend, listener, connections),
             Self::SelkiePieces => {
                 selkie::serve(Epoll::new(connections + 1), Pieces, listener, connections);

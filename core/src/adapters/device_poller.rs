@@ -56,7 +56,7 @@ impl<D> Entry<D> {
 #[derive(Debug)]
 pub struct DevicePoller<D, const DEVICES: usize, const SLOTS: usize> {
     devices: Vec<Entry<D>, DEVICES>,
-    /// Which device is asked first by the next poll.
+    /// The device that the next poll asks first.
     first: usize,
 }
 

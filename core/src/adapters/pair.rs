@@ -23,6 +23,15 @@ pub enum Either<A, B> {
 /// Both index their tables with the loop's tokens, so each needs the loop's capacity. They take
 /// turns in filling a batch first, so that neither starves the other.
 ///
+/// # Less than one platform promises
+///
+/// * A source is reported within twice as many polls as its own platform alone needs, since the
+///   other one may fill each second batch.
+/// * A token that one platform has is not refused by the other. The registry of a loop issues each
+///   token once.
+/// * A wait does not end with [`NothingToWaitFor`](crate::ErrorKind::NothingToWaitFor) while the
+///   second platform has sources, though all of them may be silent.
+///
 /// # Sleeping
 ///
 /// Where the first platform can sleep, the pair can: the first one sleeps for both, until one of

@@ -1,4 +1,4 @@
-//! What a selector reports: events, and the fixed batch that they come in.
+//! The reports of a selector: events, and the fixed batch that they are in.
 
 use crate::bitset::bitset;
 use crate::contract::Token;

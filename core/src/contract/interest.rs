@@ -1,4 +1,4 @@
-//! What a registered source is watched for, and how often it is reported.
+//! The conditions that a source is watched for, and how often they are reported.
 
 use crate::bitset::bitset;
 

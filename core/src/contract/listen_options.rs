@@ -1,4 +1,4 @@
-//! How a listener is opened.
+//! The options of a listener.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What users write for datagrams: a service.
+//! The service for datagrams, which users write.
 
 use core::fmt;
 use core::time::Duration;

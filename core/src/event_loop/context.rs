@@ -1,4 +1,4 @@
-//! What a handler acts with: the platform, and a view of the loop's tables and state.
+//! The context that a handler acts with: the platform, and a view of the loop's tables and state.
 
 use crate::contract::{Error, ErrorKind, Instant, Interest, Mode, Selector, Token, Wake};
 use crate::event_loop::registry;

@@ -1,4 +1,4 @@
-//! Which tokens are live: a slot map of fixed capacity with generations.
+//! The registry of live tokens: a slot map of fixed capacity with generations.
 
 use crate::contract::{Error, ErrorKind, Token};
 use crate::event_loop::Storage;

@@ -1,4 +1,4 @@
-//! What a loop keeps beside its platform and its tables.
+//! The state of a loop beside its platform and its tables.
 
 use crate::contract::{Instant, Token};
 use crate::event_loop::registry::RegistryState;

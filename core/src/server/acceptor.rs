@@ -172,7 +172,9 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// that the service asks for.
     fn is_full(&self) -> bool {
         let kept = self.state.limits.connects_reserved.saturating_sub(self.state.connects);
-        self.state.open + kept >= self.state.limits.connections_max
+        // With a reserve of all slots no client would ever be served.
+        let kept = if self.state.open == self.state.connects { 0 } else { kept };
+        self.state.open.saturating_add(kept) >= self.state.limits.connections_max
             || self.context.registry().vacant() <= kept
     }
 

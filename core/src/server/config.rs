@@ -139,7 +139,8 @@ impl Config {
     }
 
     /// Sets how many slots are kept for connections that the service asks for: accepting leaves so
-    /// many free, less those that are in use for that. The default is half of all slots if the
+    /// many free, less those that are in use for that. One client is served all the same. The
+    /// default is half of the slots that [`connections_max`](Self::connections_max) leaves if the
     /// service [connects](crate::Service::CONNECTS), otherwise none.
     #[must_use]
     pub const fn connects_reserved(self, connects_reserved: usize) -> Self {
@@ -197,7 +198,9 @@ impl Config {
             connections_max: self.connections_max.max(1),
             accepts_per_turn: self.accepts_per_turn.max(1),
             drain_accepts: self.drain_accepts,
-            connects_reserved: self.connects_reserved.unwrap_or(reserved),
+            connects_reserved: self
+                .connects_reserved
+                .unwrap_or_else(|| reserved.min(self.connections_max / 2)),
             connect: Span::new(self.connect_timeout),
             idle: Span::new(self.idle_timeout),
             stall: Span::new(self.stall_timeout),

@@ -376,10 +376,11 @@ impl Connection {
         if self.reads() && !(around.buffers_scarce && around.has_output) {
             interest |= Interest::READABLE;
         }
-        // A connection that waits for a buffer waits for a bounded time, and one whose write
-        // failed is known to hang up: level-triggered, it would be reported without end.
+        // A connection that waits for a buffer waits for a bounded time, and of one that has hung
+        // up it is known: level-triggered, it would be reported without end.
         let deaf = interest.is_empty() && matches!(self.waiting(), Waiting::Nothing);
-        if deaf && around.hangups && !self.has(Flag::WRITE_FAILED) {
+        let has_hung_up = self.has(Flag::WRITE_FAILED) || self.has(Flag::LEFT_IN_ORDER);
+        if deaf && around.hangups && !has_hung_up {
             interest = Interest::HANGUP;
         }
         interest

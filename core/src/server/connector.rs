@@ -18,9 +18,10 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         address: &P::Address,
     ) -> Result<Token, Error> {
         // Before the platform opens a socket that would only be closed again.
-        if self.state.open >= self.state.limits.connections_max {
+        if self.state.open >= self.state.limits.connections_max || self.has_left() {
             return Err(Error::new(ErrorKind::Full));
         }
+        self.join();
         let source = self.context.platform.connect(address)?;
         let token = match self.register(source, Interest::WRITABLE) {
             Ok(token) => token,

@@ -1,4 +1,4 @@
-//! Which deadline is next, and which has passed.
+//! The deadlines of a connection: the next one, and those that have passed.
 //!
 //! A deadline is judged only after a look that is newer: pending output is flushed and the
 //! connection read once more before it is closed as idle or stalled, or its service's timer fires.
@@ -230,6 +230,21 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         match self.context.platform.check(source) {
             Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
             _ => {}
+        }
+    }
+
+    /// Takes note of a hang-up that the platform has reported. If our stream has ended too, the
+    /// peer may have left in order, with bytes that wait for the service to read on.
+    #[cold]
+    pub(super) fn on_hang_up(&mut self) {
+        let connection = *self.current();
+        let source = self.source(self.current.index());
+        let is_over = connection.is_open() && connection.write_half() == WriteHalf::ShutDown;
+        let stands = |source| self.context.platform.check(source).is_ok();
+        if is_over && !connection.has(Flag::WRITE_FAILED) && source.is_some_and(stands) {
+            self.current().set(Flag::LEFT_IN_ORDER);
+        } else {
+            self.hang_up(CloseReason::Reset);
         }
     }
 

@@ -82,7 +82,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         // If it is read from, the read says what has happened, after the last bytes. If it waits
         // for a buffer, it reads when it has one.
         if has_hung_up && !readable && !self.waits_for_buffer() {
-            self.hang_up(CloseReason::Reset);
+            self.on_hang_up();
         }
         if readable && self.current().is_open() {
             self.receive(app, offers);
@@ -294,6 +294,12 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let closed = self.context.platform.close(source, how);
         let failed = deregistered.is_err() || closed.is_err();
         bump(&mut self.state.counters.close_failures, usize::from(failed));
+    }
+
+    /// Returns whether the loop may have stopped, as the server has drained: a connection that
+    /// began now would stay as it is.
+    pub(super) const fn has_left(&self) -> bool {
+        self.drain().is_some() && !self.state.has_joined
     }
 
     /// Lets the loop stop, if the server has drained and no other serves in it.

@@ -1,4 +1,4 @@
-//! How a connection began.
+//! The origin of a connection.
 
 use crate::contract::Token;
 

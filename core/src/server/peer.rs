@@ -184,7 +184,8 @@ impl<'p> Peer<'p> {
 
     /// Stops reading until [`resume_reading`](Self::resume_reading), and offering what was read,
     /// with no limit in time: neither the input timeout nor the idle timeout runs meanwhile. A
-    /// peer that is gone is still noticed.
+    /// peer that is gone is still noticed, unless both streams have ended in order and bytes of
+    /// the peer are unread: these are kept until the service reads on.
     pub fn pause_reading(&mut self) {
         self.ops.set_reading(self.token, false);
     }
@@ -301,8 +302,9 @@ impl Peer<'_> {
     /// # Errors
     ///
     /// If the attempt cannot begin; no callback follows then. [`Full`](crate::ErrorKind::Full) if
-    /// there is no slot, [`Unsupported`](crate::ErrorKind::Unsupported) where the platform cannot
-    /// connect or the service has not said that it does, and as
+    /// there is no slot, or the server has drained and this is its last callback.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where the platform cannot connect or the
+    /// service has not said that it does, and as
     /// [`Transport::connect`](crate::platform::Transport::connect).
     pub fn connect(&mut self, address: SocketAddr) -> Result<Token, Error> {
         self.ops.connect(Some(self.token), address)

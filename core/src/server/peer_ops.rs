@@ -1,4 +1,4 @@
-//! What a service can ask for, as the server does it.
+//! The requests of a service, as the server carries them out.
 
 use core::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What users write: a service.
+//! The service, which users write.
 
 use core::time::Duration;
 

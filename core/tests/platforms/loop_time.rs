@@ -1,4 +1,4 @@
-//! What the loop promises about time, on a platform whose clock the test moves.
+//! The promises of the loop about time, on a platform whose clock the test moves.
 
 use core::time::Duration;
 

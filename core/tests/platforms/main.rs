@@ -1,4 +1,4 @@
-//! What core offers around platforms: the loop over one, two of them under one loop, devices as
+//! The parts of core around platforms: the loop over one, two of them under one loop, devices as
 //! sources, a connection as a reader and writer, and the methods that a platform need not write.
 
 mod defaults;

@@ -5,14 +5,17 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::rc::Rc;
 
+use selkie_core::memory::{StaticLoop, StaticServer};
 use selkie_core::peers::Origin;
 use selkie_core::platform::Close;
-use selkie_core::{CloseReason, Error, ErrorKind, Peer, SendError, Service, Token};
+use selkie_core::{
+    CloseReason, Error, ErrorKind, EventLoop, Instant, Peer, SendError, Server, Service, Token,
+};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
 use crate::scripted::{Call, Scripted};
-use crate::toy::Handle;
+use crate::toy::{Handle, Toy};
 
 /// A scripted service that connects.
 struct Dialer(Scripted);
@@ -80,6 +83,8 @@ on_all! {
     an_attempt_outlives_its_opener another_is_tried_when_one_has_failed
     a_drain_waits_for_an_attempt_until_its_deadline
     a_connection_that_was_released_gives_its_share_back
+    a_client_is_served_also_if_all_slots_are_reserved
+    a_server_that_has_drained_begins_no_attempt a_server_that_only_connects_ends_its_loop
 }
 
 fn a_connection_is_opened_when_it_stands<const KIND: u8>() {
@@ -285,6 +290,60 @@ fn accepting_leaves_a_share_of_the_slots<const KIND: u8>() {
             assert_eq!(rig.server.counters().accepted, clients as u64 + 1);
         });
     }
+}
+
+fn a_client_is_served_also_if_all_slots_are_reserved<const KIND: u8>() {
+    let limit = |max| UNLIMITED.connections_max(max);
+    // Six slots: the listener, and by default half of what may be served that is kept.
+    let cases = [
+        (UNLIMITED.connects_reserved(6), 1),
+        (UNLIMITED.connects_reserved(usize::MAX), 1),
+        (limit(1), 1),
+        (limit(2), 1),
+        (limit(3), 2),
+        (limit(2).connects_reserved(9), 1),
+    ];
+    for (config, clients) in cases {
+        let (service, _) = dialing(upstream());
+        with_server::<_, KIND>(Shape::SMALL, config, Dialer(service), |rig| {
+            let handles: Vec<_> = (0..4).map(|_| rig.connect()).collect();
+            rig.settle();
+            assert_eq!(rig.server.open_connections(), clients);
+            rig.end(handles[0]);
+            rig.settle();
+            assert_eq!(rig.server.counters().accepted, clients as u64 + 1);
+        });
+    }
+}
+
+fn a_server_that_has_drained_begins_no_attempt<const KIND: u8>() {
+    let answers = Answers::default();
+    let log = Rc::clone(&answers);
+    let mut service = Scripted::echo();
+    service.on_closed = Box::new(move |peer| log.borrow_mut().push(peer.connect(upstream())));
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Dialer(service), |rig| {
+        rig.connected();
+        let deadline = rig.event_loop.context().now() + Duration::from_secs(1);
+        rig.server.drain(&mut rig.event_loop.context(), deadline);
+        rig.settle();
+        assert!(rig.server.is_drained() && rig.event_loop.is_stopped());
+        assert_eq!(answers.borrow().as_slice(), [Err(ErrorKind::Full.into())]);
+        assert_eq!(rig.event_loop.platform.attempts.len(), 0);
+    });
+}
+
+fn a_server_that_only_connects_ends_its_loop<const KIND: u8>() {
+    let mut event_loop = EventLoop::new(Toy::<KIND>::new(4), StaticLoop::<4, 8>::new());
+    let memory = StaticServer::<Handle, (), 4, 8, 128, 16>::new();
+    let mut server = Server::new(Dialer(Scripted::echo()), UNLIMITED, memory);
+    let mut context = event_loop.context();
+    server.with_all(&mut context, |_, peers| peers.connect(upstream())).unwrap();
+    server.drain(&mut context, Instant::from_millis(1000));
+    for millis in [500, 1000, 1001] {
+        event_loop.turn(Instant::from_millis(millis), &mut server).unwrap();
+        assert_eq!(event_loop.is_stopped(), server.is_drained());
+    }
+    assert!(server.is_drained());
 }
 
 fn a_server_connects_by_itself<const KIND: u8>() {

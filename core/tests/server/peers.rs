@@ -1,4 +1,4 @@
-//! What a service does to peers other than the one that it was called about.
+//! Requests of a service about peers other than the one that it was called for.
 
 use core::cell::RefCell;
 use core::time::Duration;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use selkie_core::platform::Capabilities;
-use selkie_core::{CloseReason, ErrorKind, Interest};
+use selkie_core::{CloseReason, ErrorKind, Interest, Peer};
 
 use crate::on_all;
 use crate::rig::{Rig, Shape, UNLIMITED, just_before, with_server};
@@ -154,6 +154,37 @@ fn a_hang_up_is_noticed_while_reading_is_paused() {
         rig.settle();
         assert_eq!(rig.closed_for(CloseReason::Reset), 1);
     });
+}
+
+on_all! { what_a_peer_that_left_in_order_has_sent_waits_for_a_service_that_has_paused }
+
+fn what_a_peer_that_left_in_order_has_sent_waits_for_a_service_that_has_paused<const KIND: u8>() {
+    fn resume(peer: &mut Peer<'_>) {
+        peer.resume_reading();
+    }
+    for capability in [Capabilities::HANGUP, Capabilities::CHECK] {
+        let mut service = Scripted::sink();
+        service.on_opened = Box::new(|peer| {
+            peer.shutdown_write();
+            peer.pause_reading();
+            peer.set_timer(Duration::from_secs(60));
+        });
+        service.on_timed_out = Box::new(resume);
+        with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
+            rig.event_loop.platform.capabilities = capability;
+            let client = rig.connected();
+            rig.send(client, &[b'x'; 40]);
+            rig.end(client);
+            // A turn is made only when one is due, and the test ends if there are too many.
+            rig.pass(just_before(Duration::from_secs(60)));
+            assert_eq!((rig.closed(client), rig.server.counters().bytes_in), (None, 0));
+            rig.pass(Duration::from_secs(1));
+            assert_eq!(rig.server.counters().bytes_in, 40);
+            let ended = |call: &Call| matches!(call, Call::Ended(..));
+            assert_eq!(rig.server.service().count(ended), 1);
+            assert_eq!(rig.closed_for(CloseReason::Finished), 1);
+        });
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Who is next: for a block, for a slot, and when the grace of those who wait has ended.
+//! Queues for a block and for a slot, and the end of the grace of those who wait.
 
 use core::time::Duration;
 use std::cell::Cell;

@@ -1,4 +1,4 @@
-//! What a service sends: how much at once, in which order, and in how many writes.
+//! The output of a service: how much at once, in which order, and in how many writes.
 
 use core::cell::RefCell;
 use core::time::Duration;

@@ -141,6 +141,10 @@ impl Socket {
         if self.hung_up && !interest.is_empty() {
             readiness |= Readiness::ERROR;
         }
+        // That both streams have ended is no failure.
+        if self.peer_ended && self.write_ended && interest == Interest::HANGUP {
+            readiness |= Readiness::CLOSED;
+        }
         (!readiness.is_empty()).then_some(Event { token, readiness })
     }
 }
@@ -432,7 +436,8 @@ impl<const KIND: u8> Transport for Toy<KIND> {
         if !socket.can_check {
             return Err(ErrorKind::Unsupported.into());
         }
-        if socket.hung_up { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        let has_left = socket.peer_ended && socket.write_ended && socket.incoming.is_empty();
+        if socket.hung_up || has_left { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
     fn write_vectored(&mut self, source: Handle, parts: &[&[u8]]) -> Result<usize, Error> {

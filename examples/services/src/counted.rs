@@ -1,4 +1,4 @@
-//! What a service counts, for a program that prints it.
+//! The counts of a service, for a program that prints them.
 
 use core::ops::DerefMut;
 

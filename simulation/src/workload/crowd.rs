@@ -16,7 +16,7 @@ pub struct Clients {
     crowd: Crowd,
     address: Address,
     all: Vec<Client>,
-    /// Which client has which end, by the slot of the connection.
+    /// The client of each end, by the slot of the connection.
     by_slot: Vec<Option<(FarEnd, usize)>>,
     next: Option<Instant>,
     fault: Option<String>,

@@ -1,4 +1,4 @@
-//! What a client must get, and what it must not.
+//! The bytes that a client must get, and those that it must not.
 
 use alloc::string::String;
 use alloc::vec::Vec;

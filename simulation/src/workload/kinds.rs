@@ -1,4 +1,4 @@
-//! What each kind of service does with the bytes of its clients.
+//! The kinds of services, and what each does with the bytes of its clients.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a client is going to do, drawn before it comes.
+//! The plan of a client, drawn before it connects.
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,5 @@
-//! What the suite needs: connections over the simulated network, whose far ends are driven by hand.
+//! The fixture of the suite: connections over the simulated network, whose far ends are driven by
+//! hand.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What other threads know of a shard: its queue, its load, and that it ends.
+//! The part of a shard that other threads see: its queue, its load, and that it ends.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;

@@ -168,7 +168,7 @@ impl Shards {
     /// # Errors
     ///
     /// As [`listen`](Self::listen), and [`ServeError::is_without_ring`] where the system does not
-    /// allow so many rings: each locks about 48 KiB of memory.
+    /// allow so many rings: each locks about 52 KiB of memory.
     #[cfg(target_os = "linux")]
     pub fn listen_ring(self, address: SocketAddr) -> Result<ListeningShards, ServeError> {
         self.open(address, Parts::Rings)

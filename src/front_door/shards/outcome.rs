@@ -1,4 +1,4 @@
-//! What is left when all shards have ended.
+//! The outcome when all shards have ended.
 
 use std::any::Any;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What the loop of a shard waits with: a selector, or a ring.
+//! The platform of a shard's loop: over a selector, or a ring.
 
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! What is rare about the calls that move bytes.
+//! The rare results of the calls that move bytes.
 //!
 //! Quirks, each repeated at the line that it concerns:
 //!

@@ -1,4 +1,5 @@
-//! What several loops, one on each core, share: how connections reach them, and a queue to each.
+//! The part that several loops, one on each core, share: a way for connections to reach them, and a
+//! queue to each.
 //!
 //! The loops themselves are made by the crate `selkie`, which knows servers and their memory.
 

@@ -1,4 +1,4 @@
-//! What the kernel has done.
+//! The completions of the kernel.
 
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 
@@ -25,7 +25,7 @@ impl Uring {
                 self.take_other(completion);
             }
         }
-        self.buffers.provide();
+        self.buffers.end_turn();
     }
 
     /// Takes the completion of an operation that is part of the usual message. Returns false, and
@@ -44,7 +44,7 @@ impl Uring {
                     *asks.operations -= 1;
                     endpoint.operations -= 1;
                     endpoint.receiving = Repeated::Idle;
-                    let limits = (self.held_max, self.buffers.has_shared());
+                    let limits = self.buffers.limits(self.held_max);
                     // What cannot be asked for now is asked for when the source is looked at.
                     let _ = asks.receive(index, endpoint, limits);
                 } else if endpoint.is_slow() {
@@ -133,7 +133,7 @@ impl Uring {
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
         if is_last {
             endpoint.receiving = Repeated::Idle;
-            self.accepts_many &= !endpoint.accepts_many;
+            self.accepts_many &= !endpoint.goes_on;
         }
         if result >= 0 {
             let parked = match endpoint.closing {
@@ -193,7 +193,8 @@ fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completi
     endpoint.is_drained = false;
     match -completion.result {
         0 => endpoint.input_end = End::Ended,
-        // Asked for again, when there are buffers.
+        // It comes first in the next turn. A receive that goes on has no share, and needs none.
+        libc::ENOBUFS if !endpoint.goes_on => buffers.begin_scarcity(),
         libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
         code if code > 0 => endpoint.input_end = End::Failed(code),
         _ => {}

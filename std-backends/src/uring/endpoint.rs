@@ -81,8 +81,8 @@ pub(super) struct Endpoint {
     /// Operations that the kernel has: the place is not used again before all are completed.
     pub(super) operations: u32,
     pub(super) receiving: Repeated,
-    /// Set for a listener whose operation goes on after each connection.
-    pub(super) accepts_many: bool,
+    /// Set if the operation goes on after it has received or accepted something.
+    pub(super) goes_on: bool,
     pub(super) input: Input,
     /// Bytes that the service has left until there are more.
     pub(super) left: u32,

@@ -4,6 +4,9 @@
 //! free. Free ones are a stack and only as many as one turn needs are provided, so that buffers
 //! which were never needed stay untouched pages.
 //!
+//! Where more connections receive at once than there are provided buffers, those that found none
+//! come first in the next turn, and more are provided for a while.
+//!
 //! There are two groups. A receive that goes on may fill any number of buffers before it can be
 //! cancelled, so those have a small group that all connections share. A connection that finds it
 //! empty receives one buffer at a time, into the other group, in which each has its share.
@@ -14,7 +17,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use rustix::io_uring::{io_uring_buf, io_uring_ptr};
 use selkie_core::Error;
 
-use super::memory::{BUFFER, BUFFER_STRIDE, Buffer, PROVIDED, Page, SHARED};
+use super::memory::{BUFFER, BUFFER_STRIDE, Buffer, PROVIDED, PROVIDED_MAX, Page, SHARED};
 use super::ring::Ring;
 
 /// The buffers of one connection, in the order in which their bytes were received.
@@ -76,6 +79,17 @@ impl Group {
     }
 }
 
+/// The limits of receiving.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The most buffers that a connection keeps.
+    pub(super) held_max: u32,
+    /// Set if there are buffers for another receive that goes on.
+    pub(super) has_shared: bool,
+    /// Set while connections that have found no buffer come first.
+    pub(super) is_scarce: bool,
+}
+
 /// All buffers.
 #[derive(Debug)]
 pub(super) struct Buffers {
@@ -89,6 +103,10 @@ pub(super) struct Buffers {
     free: u32,
     /// The first buffer that was never used.
     fresh: usize,
+    /// The buffers that are to be provided, beside those that go on.
+    wanted: usize,
+    /// The turns for which connections without a buffer come first.
+    scarce: u8,
 }
 
 // SAFETY: the pointers are to memory that belongs to the buffers for as long as the process runs.
@@ -106,10 +124,12 @@ impl Buffers {
             bytes: NonNull::from(input).cast(),
             shared_first: buffers.len() - SHARED,
             entries: buffers,
-            own: Group::new(ring, provided, PROVIDED, OWN)?,
+            own: Group::new(ring, provided, PROVIDED_MAX, OWN)?,
             shared: Group::new(ring, shared, SHARED, GOES_ON)?,
             free: 0,
             fresh: 0,
+            wanted: PROVIDED,
+            scarce: 0,
         };
         for buffer in made.shared_first..made.entries.len() {
             made.free(buffer);
@@ -120,16 +140,33 @@ impl Buffers {
     /// Provides free buffers to the kernel, as many as it may fill in one turn.
     #[inline]
     pub(super) fn provide(&mut self) {
-        while self.own.provided < PROVIDED {
+        while self.own.provided < self.wanted {
             let Some(buffer) = self.take_free() else { break };
             self.own.provide(buffer, self.start(buffer));
         }
     }
 
-    /// Returns true if there are buffers for another receive that goes on.
+    /// Records that a connection has found no buffer.
+    #[cold]
+    pub(super) fn begin_scarcity(&mut self) {
+        (self.scarce, self.wanted) = (2, PROVIDED_MAX);
+    }
+
+    /// Ends a turn: scarcity ends when none has found too few buffers in the last two.
     #[inline]
-    pub(super) const fn has_shared(&self) -> bool {
-        self.shared.provided > SHARED / 4
+    pub(super) fn end_turn(&mut self) {
+        if self.scarce > 0 {
+            self.scarce -= 1;
+            self.wanted = if self.scarce > 0 { PROVIDED_MAX } else { PROVIDED };
+        }
+        self.provide();
+    }
+
+    /// Returns the limits of a connection that keeps `held_max` buffers at most.
+    #[inline]
+    pub(super) const fn limits(&self, held_max: u32) -> Limits {
+        let has_shared = self.shared.provided > SHARED / 4;
+        Limits { held_max, has_shared, is_scarce: self.scarce > 0 }
     }
 
     /// Returns the group to which the kernel has filled a buffer.
@@ -159,7 +196,7 @@ impl Buffers {
         if buffer >= self.shared_first {
             return self.shared.provide(buffer, self.start(buffer));
         }
-        if self.own.provided < PROVIDED {
+        if self.own.provided < self.wanted {
             return self.own.provide(buffer, self.start(buffer));
         }
         self.entries[buffer] = Buffer { next: self.free, length: 0 };
@@ -286,7 +323,8 @@ impl Buffers {
     /// Checks that the kernel has as many buffers at the next entry as it may fill in one turn.
     pub(super) fn check_provided(&mut self) {
         self.provide();
-        assert_eq!(self.own.provided, PROVIDED, "connections have taken the buffers of others");
+        let is_enough = (PROVIDED..=PROVIDED_MAX).contains(&self.own.provided);
+        assert!(is_enough, "connections have taken the buffers of others");
     }
 
     /// Checks that every buffer is free, provided, or one of `held` others.

@@ -16,6 +16,8 @@ pub(super) const SUBMISSIONS: u32 = if cfg!(test) { 8 } else { 256 };
 pub(super) const COMPLETIONS: u32 = if cfg!(test) { 16 } else { 1024 };
 /// Buffers that the kernel may fill before the platform runs again.
 pub(super) const PROVIDED: usize = if cfg!(test) { 4 } else { 256 };
+/// The same while a connection has found none. A power of two: the size of the ring of buffers.
+pub(super) const PROVIDED_MAX: usize = if cfg!(test) { 8 } else { 512 };
 /// Buffers for receives that go on. All connections share them, and none depends on them.
 pub(super) const SHARED: usize = if cfg!(test) { 4 } else { 256 };
 /// The size of a buffer for received bytes.
@@ -81,7 +83,7 @@ unsafe impl Zeroable for Parked {}
 
 /// The memory of a [`Uring`](super::Uring), which the kernel writes to as long as the process runs.
 ///
-/// Untouched pages cost nothing. The kernel keeps the pages of its queues, about 48 KiB, in memory
+/// Untouched pages cost nothing. The kernel keeps the pages of its queues, about 52 KiB, in memory
 /// (`RLIMIT_MEMLOCK`).
 #[derive(Debug)]
 pub struct UringStorage {
@@ -153,7 +155,7 @@ impl UringStorage {
         Ok(Self {
             submissions: leaked((SUBMISSIONS as usize * 64).div_ceil(PAGE))?,
             queues: leaked(QUEUES.div_ceil(PAGE))?,
-            provided: leaked((PROVIDED * 16).div_ceil(PAGE))?,
+            provided: leaked((PROVIDED_MAX * 16).div_ceil(PAGE))?,
             shared: leaked((SHARED * 16).div_ceil(PAGE))?,
             input: leaked(buffers * BUFFER_STRIDE)?,
             buffers: leaked(buffers)?,
@@ -177,7 +179,7 @@ impl UringStorage {
     #[must_use]
     pub fn memory_for(registered: usize, sockets: usize) -> usize {
         let Sizes { places, buffers, .. } = Sizes::of(sockets.min(SOCKETS_MAX));
-        let pages = [SUBMISSIONS as usize * 64, QUEUES, PROVIDED * 16, SHARED * 16];
+        let pages = [SUBMISSIONS as usize * 64, QUEUES, PROVIDED_MAX * 16, SHARED * 16];
         let pages: usize = pages.map(|bytes| bytes.next_multiple_of(PAGE)).iter().sum();
         pages
             + buffers * (BUFFER_STRIDE + size_of::<Buffer>())

@@ -1,4 +1,4 @@
-//! What is asked of the kernel. Each operation names the place of its source, which stays until the
+//! The requests to the kernel. Each operation names the place of its source, which stays until the
 //! operation is completed.
 
 use std::os::fd::RawFd;
@@ -11,7 +11,7 @@ use selkie_core::{Error, Interest};
 
 use super::Uring;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
-use super::input::GOES_ON;
+use super::input::{GOES_ON, Limits};
 use super::memory::{FEW_PLACES, OUTPUT, OUTPUT_STRIDE};
 use super::ring::Ring;
 use crate::sys::address::RawAddress;
@@ -101,7 +101,7 @@ impl Uring {
         let asked = match endpoint.kind {
             Kind::Stream => {
                 let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
-                let limits = (self.held_max, self.buffers.has_shared());
+                let limits = self.buffers.limits(self.held_max);
                 let received = asks.receive(index, endpoint, limits);
                 received.and_then(|()| asks.send(index, endpoint, start))
             }
@@ -132,7 +132,7 @@ impl Uring {
                 if accepts_many {
                     entry.ioprio.accept_flags = IoringAcceptFlags::MULTISHOT;
                 }
-                endpoint.accepts_many = accepts_many;
+                endpoint.goes_on = accepts_many;
                 self.begin(Operation::Accept, index, entry)?;
                 self.accepts_many |= accepts_many;
                 self.set_repeated(index, Repeated::Armed);
@@ -262,17 +262,22 @@ impl Asks<'_> {
         &mut self,
         index: usize,
         endpoint: &mut Endpoint,
-        (held_max, has_shared): (u32, bool),
+        limits: Limits,
     ) -> Result<(), Error> {
-        if !endpoint.wants_to_receive(held_max) {
+        if !endpoint.wants_to_receive(limits.held_max) {
+            return Ok(());
+        }
+        if limits.is_scarce && endpoint.has_news() {
+            // One that has bytes to read does not go before another that found no buffer for them.
             return Ok(());
         }
         let mut entry = entry(IoringOp::Recv, endpoint.fd);
         entry.flags = IoringSqeFlags::BUFFER_SELECT;
+        endpoint.goes_on = endpoint.is_drained && limits.has_shared && endpoint.input.held <= 1;
         if endpoint.is_drained {
             // A first look would find nothing.
             let mut flags = IoringRecvFlags::POLL_FIRST;
-            if has_shared && endpoint.input.held <= 1 {
+            if endpoint.goes_on {
                 flags |= IoringRecvFlags::MULTISHOT;
                 entry.buf.buf_group = GOES_ON;
             }

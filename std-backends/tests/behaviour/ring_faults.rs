@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use selkie_core::platform::{Events, Selector, Transport, Wait};
-use selkie_core::{ErrorKind, Event, Interest, Mode, Token};
+use selkie_core::{ErrorKind, Event, Instant, Interest, Mode, Token};
 use selkie_std::uring::{Uring, UringSocket, UringStorage};
 
 use crate::{TOKEN, check, events_of};
@@ -210,4 +210,37 @@ fn serve_once(platform: &mut Uring, source: UringSocket, far: &mut TcpStream) {
         }
     }
     panic!("nothing is received");
+}
+
+#[test]
+fn a_connection_gets_its_bytes_beside_more_busy_ones_than_there_are_buffers() {
+    const BUSY: usize = 600;
+    const TURNS_MAX: usize = 8;
+
+    raise_descriptor_limit();
+    let mut platform = ring(BUSY + 1);
+    let (mut sources, mut clients) = (Vec::new(), Vec::new());
+    for index in 0..=BUSY {
+        let (near, mut far) = pair();
+        // Busy ones have bytes for 30 turns.
+        let count = if index == BUSY { 5 } else { 60 << 10 };
+        far.write_all(&vec![7; count]).unwrap();
+        let source = platform.adopt(near).unwrap();
+        platform.register(source, token(index), Interest::READABLE, Mode::Level).unwrap();
+        sources.push(source);
+        clients.push(far);
+    }
+    let (mut slots, mut bytes) = (vec![Event::EMPTY; 1024], [0; 2048]);
+    for _ in 0..TURNS_MAX {
+        let mut events = Events::new(&mut slots);
+        platform.poll(Instant::ZERO, &mut events).unwrap();
+        for event in &events {
+            let index = event.token.index();
+            let count = platform.read(sources[index], &mut bytes).unwrap();
+            if index == BUSY {
+                return assert_eq!(count, 5);
+            }
+        }
+    }
+    panic!("it has found no buffer in {TURNS_MAX} turns");
 }

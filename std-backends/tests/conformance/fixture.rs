@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use selkie_conformance::{Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture};
+use selkie_conformance::{
+    AddressOf, Fixture, SourceOf, TransportFixture, WaitFixture, WakeFixture,
+};
 use selkie_core::platform::{Selector, Transport, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Instant};
 use selkie_std::Waker;
@@ -218,12 +220,9 @@ impl<N: Near> WakeFixture for Over<N> {
     }
 }
 
-impl<N> TransportFixture for Over<N>
-where
-    N: Near<Platform: Transport<Address = SocketAddr>>,
-{
-    fn destination(&mut self) -> Result<SocketAddr, Error> {
-        self.near.destination()
+impl<N: Near<Platform: Transport>> TransportFixture for Over<N> {
+    fn destination(&mut self) -> Result<AddressOf<Self>, Error> {
+        address::<N>(self.near.destination()?)
     }
 
     fn peer_accept(&mut self) -> Result<usize, Error> {
@@ -231,12 +230,19 @@ where
         self.world.add(far)
     }
 
-    fn refusing(&mut self) -> Result<SocketAddr, Error> {
+    fn refusing(&mut self) -> Result<AddressOf<Self>, Error> {
         if !self.keeps_errors {
             return Err(ErrorKind::Unsupported.into());
         }
-        let (socket, address) = world::refusing()?;
+        let (socket, refusing) = world::refusing()?;
         self.kept.push(socket);
-        Ok(address)
+        address::<N>(refusing)
     }
+}
+
+/// Returns an address as the platform's connections take it.
+fn address<N: Near<Platform: Transport>>(
+    address: SocketAddr,
+) -> Result<<N::Platform as Transport>::Address, Error> {
+    N::Platform::address(address).ok_or(Error::new(ErrorKind::Unsupported))
 }

@@ -1,8 +1,10 @@
 //! The conformance suite, over every selector that the platform has: by itself over socket pairs,
-//! and under a [`Platform`](selkie_std::Platform) over TCP.
+//! and under a [`Platform`](selkie_std::Platform) over TCP; and over two platforms as one.
 
 mod bare;
 mod fixture;
+#[cfg(target_os = "linux")]
+mod paired;
 mod remote;
 mod tcp;
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! What runs in a runtime of WebAssembly: the echo server, tried by the same clients as everywhere,
+//! Programs in a runtime of WebAssembly: the echo server, tried by the same clients as everywhere,
 //! and the conformance suite. `ci/steps/wasi-p3.sh` builds both and says where they and the runtime
 //! are.
 

@@ -1,5 +1,5 @@
-//! What the guests have in common, so that they differ in nothing but how they wait, read and
-//! write.
+//! The part that the guests have in common, so that they differ in nothing but how they wait, read
+//! and write.
 #![forbid(unsafe_code)]
 
 /// The most bytes of one read: as many as the server of the library takes.

@@ -100,4 +100,6 @@ impl Flag {
     pub(in crate::server) const PACED: Self = Self(1 << 28);
     /// It is not read from for a time, because of its rate.
     pub(in crate::server) const DELAYED: Self = Self(1 << 29);
+    /// Both directions have ended in order, and bytes that arrived before are still to be read.
+    pub(in crate::server) const LEFT_IN_ORDER: Self = Self(1 << 30);
 }

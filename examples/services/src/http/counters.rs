@@ -1,4 +1,4 @@
-//! What the service counts.
+//! The counts of the service.
 
 use super::Http;
 use crate::counted::Counted;

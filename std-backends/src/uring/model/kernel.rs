@@ -15,13 +15,13 @@ use super::flight::{Flight, Submission};
 use super::random::Random;
 use super::world::World;
 use crate::uring::kernel::Kernel;
-use crate::uring::memory::{BUFFER, COMPLETIONS, PROVIDED, SHARED, SUBMISSIONS};
+use crate::uring::memory::{BUFFER, COMPLETIONS, PROVIDED_MAX, SHARED, SUBMISSIONS};
 
 /// The places of the heads, the tails and the completions in the memory of the queues.
 const OFFSETS: [u32; 5] = [0, 64, 128, 192, 1024];
 
 /// The numbers of buffers in the two groups.
-const SIZES: [usize; 2] = [PROVIDED, SHARED];
+const SIZES: [usize; 2] = [PROVIDED_MAX, SHARED];
 
 /// A completion that the queue has no room for yet.
 #[derive(Clone, Copy, Debug)]

@@ -1,4 +1,4 @@
-//! What is around the platform under test: far ends, other threads, and signals.
+//! The surroundings of the platform under test: far ends, other threads, and signals.
 
 #[cfg(unix)]
 mod unix;

@@ -1,5 +1,5 @@
-//! What is particular to WASI 0.1: the host has opened a listener for each one that the suite asks
-//! for.
+//! The part that is particular to WASI 0.1: the host has opened a listener for each one that the
+//! suite asks for.
 
 use std::cell::Cell;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! What is particular to WASI 0.2: the program listens by itself.
+//! The part that is particular to WASI 0.2: the program listens by itself.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Who waits for a block: the order, what it takes to be served, and that nothing is left behind.
+//! Connections that wait for a block: their order, and that none and nothing is left behind.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! After the peer has ended its stream: the end is told once, and what is held is neither forgotten
+//! After the peer has ended its stream: the end is told once, and unread input is neither forgotten
 //! nor a cause to spin.
 
 use core::time::Duration;
