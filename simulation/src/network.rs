@@ -89,7 +89,7 @@ pub struct ConnectionEvidence {
     pub moved_at: Instant,
     /// When that counts at the latest: at the end of the callbacks of that turn.
     pub counted_at: Instant,
-    /// What had moved by then: the time, and the numbers of bytes.
+    /// The time of that movement, and the numbers of bytes that were read and written by then.
     pub counted: (Instant, u64, u64),
     /// Since when the platform has not taken all that it was given, without taking any.
     pub refused_since: Option<Instant>,
