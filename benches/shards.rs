@@ -15,7 +15,7 @@ mod linux {
     use selkie::shards::Distribution;
 
     use crate::support::arguments::{Arguments, Role};
-    use crate::support::echo::{self, Client, Load, Server};
+    use crate::support::echo::{self, Client, Load, Server, Wrapper};
     use crate::support::process;
     use crate::support::statistics::{Summary, nanoseconds, number};
     use crate::support::table::{Table, count};
@@ -53,26 +53,52 @@ mod linux {
         let mut table = Table::new(&title, explanation, &columns);
         let counts = std::iter::successors(Some(1), |shards| Some(shards * 2));
         for shards in counts.take_while(|&shards| shards <= cores) {
-            for distribution in Distribution::ALL {
-                let row = measure(arguments, (shards, cores), distribution, connections);
-                table.row(row);
-                if shards == 1 {
-                    break;
+            for over_ring in [false, true] {
+                for distribution in Distribution::ALL {
+                    let how = How { shards, cores, distribution, over_ring };
+                    table.row(measure(arguments, how, connections));
+                    if shards == 1 {
+                        break;
+                    }
                 }
             }
         }
         table.print();
     }
 
-    /// Measures one row.
-    fn measure(
-        arguments: &Arguments,
-        (shards, cores): (usize, usize),
+    /// The server of one row.
+    #[derive(Clone, Copy)]
+    struct How {
+        shards: usize,
+        cores: usize,
         distribution: Distribution,
-        connections: usize,
-    ) -> Vec<String> {
-        let (count, all) = (shards.to_string(), connections.to_string());
-        let mut server = Server::start_role(&["shards", &count, distribution.name(), &all], &[]);
+        over_ring: bool,
+    }
+
+    impl How {
+        /// Starts the server, under another program if given.
+        fn start(self, connections: usize, wrapper: Wrapper<'_>) -> Server {
+            let numbers = [self.shards, connections].map(|number| number.to_string());
+            let backend = if self.over_ring { "io_uring" } else { "epoll" };
+            let [shards, connections] = &numbers;
+            let role = ["shards", shards, self.distribution.name(), connections, backend];
+            Server::start_role(&role, wrapper)
+        }
+
+        fn name(self) -> String {
+            let distribution = self.distribution.name();
+            let backend = if self.over_ring { ", io_uring" } else { "" };
+            match self.shards {
+                1 => format!("1{backend}"),
+                shards => format!("{shards}, {distribution}{backend}"),
+            }
+        }
+    }
+
+    /// Measures one row.
+    fn measure(arguments: &Arguments, how: How, connections: usize) -> Vec<String> {
+        let How { shards, cores, .. } = how;
+        let mut server = how.start(connections, &[]);
         let load = Load { active: connections / shards, idle: 0, message_bytes: 64 };
         let mut clients: Vec<Client> =
             (0..shards).map(|client| Client::start_on(cores - 1 - client, &server, load)).collect();
@@ -99,25 +125,22 @@ mod linux {
         } else {
             ("no core is left for the clients".to_owned(), "-".to_owned())
         };
-        let name = if shards == 1 { "1".to_owned() } else { format!("{shards}, {distribution}") };
-        let instructions = instructions(arguments, (shards, cores), distribution, connections);
-        vec![name, throughput, cpu, instructions, balance]
+        let instructions = instructions(arguments, how, connections);
+        vec![how.name(), throughput, cpu, instructions, balance]
     }
 
     /// Counts the instructions of a message: the difference of a long run and a short one.
-    fn instructions(
-        arguments: &Arguments,
-        (shards, cores): (usize, usize),
-        distribution: Distribution,
-        connections: usize,
-    ) -> String {
+    fn instructions(arguments: &Arguments, how: How, connections: usize) -> String {
+        let How { shards, cores, .. } = how;
         if !tools::exists(tools::CALLGRIND[0]) {
             return "no valgrind".to_owned();
         }
-        let (count, all) = (shards.to_string(), connections.to_string());
+        if how.over_ring && shards > 1 {
+            // valgrind runs one thread at a time, and does not know that entering a ring waits.
+            return "-".to_owned();
+        }
         let run = |messages: u64| {
-            let role = ["shards", &count, distribution.name(), &all];
-            let server = Server::start_role(&role, &tools::CALLGRIND);
+            let server = how.start(connections, &tools::CALLGRIND);
             let load = Load { active: connections / shards, idle: 0, message_bytes: 64 };
             let mut clients: Vec<Client> = (0..shards)
                 .map(|client| Client::start_on(cores - 1 - client, &server, load))
@@ -136,12 +159,14 @@ mod linux {
         format!("{:.0}", (number(run(long)) - number(run(short))) / messages)
     }
 
-    /// Plays `shards COUNT DISTRIBUTION CONNECTIONS`: prints its port first, and at its end the
-    /// connections of each shard.
+    /// Plays `shards COUNT DISTRIBUTION CONNECTIONS BACKEND`: prints its port first, and at its end
+    /// the connections of each shard.
     fn serve(role: &Role) {
         let (shards, connections): (usize, usize) = (role.number(1), role.number(3));
         let distribution = role.word(2).parse().expect("a distribution");
-        let served = echo::serve_shards(shards, distribution, connections / shards * shards);
+        let over_ring = role.word(4) == "io_uring";
+        let connections = connections / shards * shards;
+        let served = echo::serve_shards(shards, distribution, connections, over_ring);
         let counts: Vec<_> = served.iter().map(usize::to_string).collect();
         println!("{}", counts.join(" : "));
     }

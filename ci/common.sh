@@ -173,9 +173,6 @@ need_program() {
         --root "$programs_folder" --target-dir "$target_folder/tools-build" "$package@$version" "$@"
 }
 
-# What decodes the log of a firmware.
-need_defmt_print() { need_program defmt-print defmt-print 1.2.0; }
-
 # An interpreter of WebAssembly, with WASI 0.1. Its loop is optimised: guests run in it.
 need_wasmi() {
     need_program wasmi wasmi_cli 2.0.0 --no-default-features \

@@ -40,12 +40,18 @@ build_component() {
     run cargo build --locked --quiet --profile "$4" "${guests[@]}" --package "$2" \
         --target wasm32-unknown-unknown
     mkdir -p "$(dirname "$5")"
-    smaller_module "$module" "$5.module"
-    wasm_tools component embed "$1/wit" --world "$3" "$5.module" --output "$5.embedded"
-    wasm_tools component new "$5.embedded" --output "$5.long"
-    smaller_component "$5.long" "$5"
-    rm "$5.module" "$5.embedded" "$5.long"
+    wasm_tools component embed "$1/wit" --world "$3" "$module" --output "$5.embedded"
+    small_component "$5.embedded" "$5"
+    rm "$5.embedded"
     say "$5: $(size_of "$5") bytes"
+}
+
+# small_component MODULE OUTPUT: makes a component of a module in which its type is embedded.
+small_component() {
+    smaller_module "$1" "$2.module"
+    wasm_tools component new "$2.module" --output "$2.long"
+    smaller_component "$2.long" "$2"
+    rm "$2.module" "$2.long"
 }
 
 # smaller_component COMPONENT OUTPUT: the component without what is in it for those who read it.

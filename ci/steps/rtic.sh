@@ -6,7 +6,7 @@ source ci/common.sh
 have qemu-system-arm || not_run "qemu-system-arm is missing; the step 'firmware' installs it"
 need_target thumbv7m-none-eabi
 need_component clippy
-need_defmt_print
+need readelf binutils
 
 export CARGO_TARGET_DIR="$guests_folder"
 cd examples/firmware

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The programs that later steps need and that have to be compiled are there: defmt-print and wasmi.
+# The program that later steps need and that has to be compiled is there: wasmi.
 set -euo pipefail
 source ci/common.sh
 
-need_defmt_print
 need_wasmi

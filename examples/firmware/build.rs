@@ -1,7 +1,9 @@
-//! Gives the linker the folder of the memory layout, and its scripts.
+//! Gives the linker the folder of the memory layout, and its scripts. Crates beside this one that
+//! are for the same board share it, and the layout.
 
 fn main() {
     let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let folder = format!("{folder}/../firmware");
     println!("cargo:rustc-link-arg-bins=-L{folder}");
     for argument in [
         // The script of cortex-m-rt, which reads memory.x, and the one that lays out the log
@@ -15,5 +17,5 @@ fn main() {
     ] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
-    println!("cargo:rerun-if-changed=memory.x");
+    println!("cargo:rerun-if-changed={folder}/memory.x");
 }

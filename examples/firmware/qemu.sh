@@ -7,9 +7,10 @@
 #   network cut off from the host but for that; SELKIE_NETWORK, in QEMU's words, changes it
 #   UART    standard input and output (or SELKIE_SERIAL, in QEMU's words): type `stats`, or `drain`
 #           to end it
+#   monitor SELKIE_MONITOR is where QEMU takes commands, in its words; its network is `network`
 #   board   SELKIE_MACHINE is QEMU's name of it: lm3s6965evb, if it is not set
-#   log     decoded to text on standard error, where defmt-print is installed (cargo install
-#           defmt-print); with SELKIE_LOG=FILE the defmt frames go there as they are
+#   log     decoded to text on standard error; with SELKIE_LOG=FILE the defmt frames go there as
+#           they are
 set -euo pipefail
 
 elf=$1
@@ -45,20 +46,15 @@ decoder=""
 if [ -z "$log" ]; then
     log=$folder/log
     mkfifo "$log"
-    if command -v defmt-print >/dev/null; then
-        defmt-print -e "$elf" <"$log" >&2 &
-    else
-        echo "The log is not shown: defmt-print is missing (cargo install defmt-print)." >&2
-        cat <"$log" >/dev/null &
-    fi
+    python3 "$(dirname "$0")/check/log.py" "$elf" <"$log" >&2 &
     decoder=$!
 fi
 
 # The log leaves the board through semihosting, which is QEMU's standard output.
 status=0
-qemu-system-arm -M "${SELKIE_MACHINE-lm3s6965evb}" -display none -monitor none -serial "$serial" \
-    -semihosting-config enable=on,target=native -nic "user,${SELKIE_NETWORK-restrict=on}$forwards" \
-    -kernel "$elf" >"$log" || status=$?
+qemu-system-arm -M "${SELKIE_MACHINE-lm3s6965evb}" -display none -serial "$serial" \
+    -monitor "${SELKIE_MONITOR-none}" -semihosting-config enable=on,target=native \
+    -nic "user,id=network,${SELKIE_NETWORK-restrict=on}$forwards" -kernel "$elf" >"$log" || status=$?
 # The end of the log was written by now; it is decoded to the end before this script ends.
 [ -z "$decoder" ] || wait "$decoder" || true
 exit "$status"

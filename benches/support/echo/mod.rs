@@ -188,7 +188,7 @@ fn serve(role: &Role) {
     process::descriptors_max();
     if contestant == Contestant::Shards {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        serve_shards(cores, Distribution::LeastLoaded, role.number(2));
+        serve_shards(cores, Distribution::LeastLoaded, role.number(2), false);
         return;
     }
     if contestant != Contestant::Threads {

@@ -36,16 +36,23 @@ impl Service for Counted {
     }
 }
 
-/// Serves so many connections until all of them are closed, each shard on a core of its own. Prints
-/// the port first, and returns the connections of each shard.
-pub(crate) fn serve(shards: usize, distribution: Distribution, connections: usize) -> Vec<usize> {
+/// Serves so many connections until all of them are closed, each shard on a core of its own, and
+/// over a ring if `over_ring` is set. Prints the port first, and returns the connections of each
+/// shard.
+pub(crate) fn serve(
+    shards: usize,
+    distribution: Distribution,
+    connections: usize,
+    over_ring: bool,
+) -> Vec<usize> {
     process::descriptors_max();
     process::pin_to_cores(0..shards);
-    let server = Shards::new(Builder::new().connections(connections), shards)
+    let settings = Shards::new(Builder::new().connections(connections), shards)
         .distribution(distribution)
-        .pinned(true)
-        .listen(([127, 0, 0, 1], 0).into())
-        .expect("a free port");
+        .pinned(true);
+    let address = ([127, 0, 0, 1], 0).into();
+    let opened = if over_ring { settings.listen_ring(address) } else { settings.listen(address) };
+    let server = opened.expect("a free port, and io_uring");
     println!("{}", server.local_address().port());
     std::io::stdout().flush().expect("the benchmark reads the port");
     let opened: Arc<[AtomicUsize]> = (0..shards).map(|_| AtomicUsize::new(0)).collect();

@@ -171,9 +171,13 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Returns whether no further connection can be accepted: all are in use, or kept for those
     /// that the service asks for.
     fn is_full(&self) -> bool {
-        let kept = self.state.limits.connects_reserved.saturating_sub(self.state.connects);
+        let state = &*self.state;
         // With a reserve of all slots no client would ever be served.
-        let kept = if self.state.open == self.state.connects { 0 } else { kept };
+        let kept = if !F::CONNECTS || state.open == state.connects {
+            0
+        } else {
+            state.limits.connects_reserved.saturating_sub(state.connects)
+        };
         self.state.open.saturating_add(kept) >= self.state.limits.connections_max
             || self.context.registry().vacant() <= kept
     }

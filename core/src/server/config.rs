@@ -141,7 +141,7 @@ impl Config {
     /// Sets how many slots are kept for connections that the service asks for: accepting leaves so
     /// many free, less those that are in use for that. One client is served all the same. The
     /// default is half of the slots that [`connections_max`](Self::connections_max) leaves if the
-    /// service [connects](crate::Service::CONNECTS), otherwise none.
+    /// service [connects](crate::Service::CONNECTS). A service that does not keeps none.
     #[must_use]
     pub const fn connects_reserved(self, connects_reserved: usize) -> Self {
         Self { connects_reserved: Some(connects_reserved), ..self }

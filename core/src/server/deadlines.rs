@@ -10,7 +10,7 @@ use super::counters::CloseReason;
 use super::engine::{Application, Engine, reason_of};
 use super::reader::Receive;
 use super::service::Service;
-use crate::contract::{Close, ErrorKind, Instant, Transport};
+use crate::contract::{Close, Error, ErrorKind, Instant, Transport};
 
 impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Serves a connection whose deadline has passed, or that was scheduled to be looked at.
@@ -226,10 +226,17 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     /// Asks the platform if the peer of the current connection is gone.
     pub(super) fn check_peer(&mut self) {
-        let Some(source) = self.source(self.current.index()) else { return };
-        match self.context.platform.check(source) {
+        match self.check() {
             Err(error) if error.kind() != ErrorKind::Unsupported => self.hang_up(reason_of(error)),
             _ => {}
+        }
+    }
+
+    /// Asks the platform for an error of the current connection.
+    fn check(&mut self) -> Result<(), Error> {
+        match self.source(self.current.index()) {
+            Some(source) => self.context.platform.check(source),
+            None => Ok(()),
         }
     }
 
@@ -237,11 +244,9 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// peer may have left in order, with bytes that wait for the service to read on.
     #[cold]
     pub(super) fn on_hang_up(&mut self) {
-        let connection = *self.current();
-        let source = self.source(self.current.index());
+        let connection = self.current();
         let is_over = connection.is_open() && connection.write_half() == WriteHalf::ShutDown;
-        let stands = |source| self.context.platform.check(source).is_ok();
-        if is_over && !connection.has(Flag::WRITE_FAILED) && source.is_some_and(stands) {
+        if is_over && !connection.has(Flag::WRITE_FAILED) && self.check().is_ok() {
             self.current().set(Flag::LEFT_IN_ORDER);
         } else {
             self.hang_up(CloseReason::Reset);

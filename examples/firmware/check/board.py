@@ -1,18 +1,27 @@
 """An emulated board with a firmware on it: its console, its log, and ways to its network."""
 
+import atexit
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
+
+import log
 
 RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
 # The time that an immediate action may take, on a machine under load.
 PATIENCE = 20.0
 # QEMU takes one new connection at a time on each port, so there are several.
 PORTS = 8
+# The times that QEMU is started, if another program has taken one of its ports meanwhile.
+STARTS = 3
+PORT_TAKEN = ("Address already in use", "Could not set up host forwarding rule")
 
 
 def memory_kills():
@@ -24,14 +33,38 @@ def memory_kills():
     return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
+def lasting_ports():
+    """Returns the ports that the system gives to no socket by itself.
+
+    A port of the others may go to another program's socket between its choice and its use.
+    """
+    try:
+        path = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+        first, last = map(int, path.read_text().split())
+    except OSError:
+        first, last = 32_768, 65_535
+    ports = range(10_000, 65_536)
+    return [port for port in ports if not first <= port <= last] or list(ports)
+
+
 def free_ports(count):
     """Returns ports that are free: all are bound at once, so that no two are the same."""
-    holders = [socket.socket() for _ in range(count)]
-    for holder in holders:
-        holder.bind(("127.0.0.1", 0))
+    holders = []
+    for port in random.sample(lasting_ports(), 1000):
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError:
+            holder.close()
+            continue
+        holders.append(holder)
+        if len(holders) == count:
+            break
     ports = [holder.getsockname()[1] for holder in holders]
     for holder in holders:
         holder.close()
+    if len(ports) < count:
+        raise OSError("there are no free ports")
     return ports
 
 
@@ -44,6 +77,10 @@ def wait_for(condition, what, patience=PATIENCE):
             return value
         time.sleep(0.01)
     raise TimeoutError(f"waited {patience} seconds for {what}")
+
+
+# A check that is ended from outside ends its boards before.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class BoardEnded(Exception):
@@ -60,19 +97,34 @@ class Board:
     def __init__(
         self, elf, port=7, network="restrict=on", has_console=True, address="10.0.2.15"
     ):
+        self.elf = elf
+        self.environment = dict(
+            os.environ,
+            SELKIE_BOARD_ADDRESS=address,
+            SELKIE_BOARD_PORT=str(port),
+            SELKIE_NETWORK=network,
+        )
+        for attempt in range(1, STARTS + 1):
+            try:
+                self.start(has_console)
+                return
+            except BoardEnded as error:
+                if attempt == STARTS or not any(text in str(error) for text in PORT_TAKEN):
+                    raise
+
+    def start(self, has_console):
+        """Starts QEMU on ports that are free, and waits until the board has booted."""
         console_port, *self.ports = free_ports(1 + PORTS)
         self.folder = tempfile.TemporaryDirectory()
         self.log_path = pathlib.Path(self.folder.name) / "log"
         self.errors_path = pathlib.Path(self.folder.name) / "errors"
-        self.elf = elf
+        self.monitor_path = pathlib.Path(self.folder.name) / "monitor"
         environment = dict(
-            os.environ,
+            self.environment,
             SELKIE_PORTS=" ".join(map(str, self.ports)),
             SELKIE_SERIAL=f"tcp:127.0.0.1:{console_port},server=on,wait=off",
             SELKIE_LOG=str(self.log_path),
-            SELKIE_BOARD_ADDRESS=address,
-            SELKIE_BOARD_PORT=str(port),
-            SELKIE_NETWORK=network,
+            SELKIE_MONITOR=f"unix:{self.monitor_path},server=on,wait=off",
         )
         self.turn = 0
         self.console = None
@@ -81,8 +133,9 @@ class Board:
         # since no one reads a pipe while it runs.
         with self.errors_path.open("wb") as errors:
             self.process = subprocess.Popen(
-                [RUNNER, elf], env=environment, stderr=errors, start_new_session=True
+                [RUNNER, self.elf], env=environment, stderr=errors, start_new_session=True
             )
+        atexit.register(self.stop)
         try:
             if has_console:
                 self.console = wait_for(lambda: self.try_console(console_port), "the console")
@@ -113,6 +166,8 @@ class Board:
         self.ask(b"ready", b"ready")
 
     def try_answer(self):
+        # Another program may have the port that was meant for the console.
+        self.check()
         self.console.sendall(b"\nhello?\n")
         try:
             return self.line() == b"hello?"
@@ -122,7 +177,9 @@ class Board:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind:
+            print(self.state(), file=sys.stderr)
         self.stop()
 
     def line(self):
@@ -156,13 +213,31 @@ class Board:
         """Connects a client. QEMU has accepted it then; the board may do so later, or never."""
         self.turn += 1
         address = ("127.0.0.1", self.ports[self.turn % PORTS])
+        client = socket.socket()
+        client.settimeout(PATIENCE)
+        # The board sees QEMU's address and the client's port, for all ports of QEMU. The system
+        # gives one port to two clients of different ports, unless each takes its own first; the
+        # board would drop the second one's SYN, as a segment of the first one's connection.
+        client.bind(("127.0.0.1", 0))
         try:
-            client = socket.create_connection(address, timeout=PATIENCE)
+            client.connect(address)
         except ConnectionError:
+            client.close()
             self.check(PATIENCE)
             raise
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return client
+
+    def set_link(self, state):
+        """Takes the board's link down by the state "off", and up by "on"."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(PATIENCE)
+            monitor.connect(str(self.monitor_path))
+            monitor.sendall(b"set_link network %s\n" % state.encode())
+            # A prompt at the start, and one when it is done.
+            received = b""
+            while received.count(b"(qemu)") < 2:
+                received += monitor.recv(4096)
 
     def drain(self):
         """Asks the firmware to stop, and returns its exit code."""
@@ -171,10 +246,7 @@ class Board:
 
     def log(self):
         """Returns the log so far, decoded."""
-        frames = self.log_path.read_bytes()
-        return subprocess.run(
-            ["defmt-print", "-e", self.elf], input=frames, stdout=subprocess.PIPE, check=True
-        ).stdout.decode()
+        return "\n".join(log.Decoder(self.elf).lines(self.log_path.read_bytes()))
 
     def check(self, patience=0.0):
         """Raises `BoardEnded` if QEMU has ended, or ends within `patience` seconds."""
@@ -195,21 +267,42 @@ class Board:
             f"the last words of the board:\n{self.last_words()}"
         )
 
+    def state(self):
+        """What QEMU and the board have to say for themselves, after a check has failed."""
+        status = self.process.poll()
+        how = "runs" if status is None else f"has ended with status {status}"
+        return f"QEMU {how}; the last words of the board:\n{self.last_words()}"
+
     def last_words(self, count=20):
         """The end of the log, as far as it can be decoded."""
         try:
             lines = self.log().splitlines()
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
             return f"    (the log cannot be decoded: {error})"
         return "\n".join(f"    {line}" for line in lines[-count:])
 
     def stop(self):
+        atexit.unregister(self.stop)
         if self.console:
             self.console.close()
         if self.process.poll() is None:
             os.killpg(self.process.pid, 15)
             self.process.wait(PATIENCE)
         self.folder.cleanup()
+
+
+class BoardCase(unittest.TestCase):
+    """Checks that share a board, `board`; one that fails shows what it says."""
+
+    board = None
+
+    def run(self, result=None):
+        result = result or self.defaultTestResult()
+        before = len(result.errors) + len(result.failures)
+        super().run(result)
+        if self.board and len(result.errors) + len(result.failures) > before:
+            print(self.board.state(), file=sys.stderr)
+        return result
 
 
 def exchange(client, message):

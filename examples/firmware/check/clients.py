@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from board import PATIENCE, Board, exchange, receive, wait_for
+from board import PATIENCE, Board, BoardCase, exchange, receive, wait_for
 
 CONNECTIONS = 4
 BACKLOG = 2
@@ -24,7 +24,7 @@ CLOCK_WRAPS = {"lm3s6965evb": 1.34, "mps2-an385": 0.67}
 ELF = ""
 
 
-class Clients(unittest.TestCase):
+class Clients(BoardCase):
     """Each check leaves the board without clients, and fails if the one before did not.
 
     A board that has ended fails the check in which it did, with its last words; the next check gets
@@ -153,6 +153,20 @@ class Clients(unittest.TestCase):
             self.leave(client)
             self.assertEqual(exchange(bystander, b"fine"), b"fine")
         wait_for(lambda: self.board.counters()["open"] == 1, "the reset connections to go")
+
+    def test_a_link_that_goes_down_and_up_keeps_its_clients(self):
+        clients = [self.connect() for _ in range(2)]
+        self.board.set_link("off")
+        for client in clients:
+            client.sendall(b"sent while it is down")
+            client.settimeout(0.5)
+            with self.assertRaises(TimeoutError):
+                client.recv(1)
+            client.settimeout(PATIENCE)
+        self.board.set_link("on")
+        for client in clients:
+            self.assertEqual(receive(client, 21), b"sent while it is down")
+            self.assertEqual(exchange(client, b"as before"), b"as before")
 
     def test_a_stalled_reader_delays_no_other_client(self):
         stalled, reader = self.connect(), self.connect()

@@ -14,7 +14,7 @@ from board import Board, exchange
 RATIO_AIM = 1.2
 # A round is a few exchanges with one board; the other has its turn at once, so that other load on
 # the machine slows both.
-BOOTS = 5
+BOOTS = 3
 ROUNDS = 300
 EXCHANGES = 5
 MESSAGE = b"x" * 64

@@ -17,7 +17,7 @@ import threading
 import time
 import unittest
 
-from board import PATIENCE, Board, exchange, free_ports, receive, wait_for
+from board import PATIENCE, Board, BoardCase, exchange, free_ports, receive, wait_for
 
 LINE = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-\n"
 MACHINE = os.environ.get("SELKIE_MACHINE", "lm3s6965evb")
@@ -25,7 +25,7 @@ RELAY = pathlib.Path(__file__).resolve().parent / "relay.py"
 ELVES = {}
 
 
-class Case(unittest.TestCase):
+class Case(BoardCase):
     """One board for all tests of a class; each leaves it without clients."""
 
     service = ""
@@ -71,7 +71,10 @@ class Http(Case):
 
     def curl(self, *arguments):
         """Returns what curl prints."""
-        command = ["curl", "-sS", "--max-time", str(PATIENCE), *arguments]
+        # A port of its own, for the reason that `Board.connect` has.
+        [port] = free_ports(1)
+        command = ["curl", "-sS", "--local-port", f"{port}-{port + 9}"]
+        command += ["--max-time", str(PATIENCE), *arguments]
         return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
 
     def test_get_and_head(self):

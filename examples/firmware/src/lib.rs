@@ -14,5 +14,7 @@ pub mod console;
 mod faults;
 mod run;
 pub mod settings;
+mod tasks;
 
 pub use run::{Listen, Memory, SLOTS, run};
+pub use tasks::Tasks;

@@ -15,7 +15,6 @@
 #[cfg_attr(target_arch = "arm", path = "microbit.rs")]
 #[cfg_attr(target_arch = "riscv32", path = "virt.rs")]
 mod board;
-mod registers;
 
 use core::panic::PanicInfo;
 use core::time::Duration;

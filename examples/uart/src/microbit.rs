@@ -1,15 +1,14 @@
 //! The micro:bit (`microbit` in QEMU): an nRF51822, with a Cortex-M0 and 16 KiB of RAM.
 
-use core::convert::Infallible;
+use core::cell::Cell;
 
+use board_io::registers::Registers;
+use board_io::uart::{self, BytePort};
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use cortex_m::{asm, interrupt};
 pub(crate) use cortex_m_rt::entry;
-use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use selkie_core::Instant;
-
-use crate::registers::Registers;
 
 const UART0: usize = 0x4000_2000;
 const STARTRX: usize = 0x000;
@@ -87,7 +86,8 @@ impl Board {
             // SAFETY: interrupts are disabled and stay so.
             unsafe { NVIC::unmask(number) };
         }
-        (Self { timer, last: 0, wraps: 0 }, Uart { registers: uart, sending: false })
+        let uart = Uart::new(Port { registers: uart, is_sending: Cell::new(false) });
+        (Self { timer, last: 0, wraps: 0 }, uart)
     }
 
     /// Returns the microseconds since the start. The longest sleep ends before the count wraps.
@@ -104,7 +104,7 @@ impl Board {
     }
 
     /// Sleeps until an interrupt or the deadline, unless the UART is ready.
-    pub(crate) fn sleep(&mut self, deadline: Option<Instant>, uart: &mut Uart) {
+    pub(crate) fn sleep(&mut self, deadline: Option<Instant>, uart: &Uart) {
         for number in INTERRUPTS {
             NVIC::unpend(number);
         }
@@ -123,61 +123,44 @@ impl Board {
     }
 }
 
-/// The UART: one byte out, and a few in.
-pub(crate) struct Uart {
+/// The UART.
+pub(crate) type Uart = uart::Uart<Port>;
+
+/// The UART's chip: one byte out, and a few in.
+#[derive(Debug)]
+pub(crate) struct Port {
     registers: Registers,
-    /// A byte is being sent.
-    sending: bool,
+    /// A byte is being sent, as far as was looked.
+    is_sending: Cell<bool>,
 }
 
-impl Uart {
-    /// Returns whether a byte waits, or the last one was sent.
-    fn is_ready(&self) -> bool {
-        self.registers.read(RXDRDY) != 0 || (self.sending && self.registers.read(TXDRDY) != 0)
+impl BytePort for Port {
+    fn acknowledge(&self) {
+        // What says that the byte was sent, or that one waits, is the interrupt itself; the latter
+        // ends with the byte.
+        let _ = self.has_room();
     }
-}
 
-impl ErrorType for Uart {
-    type Error = Infallible;
-}
-
-impl ReadReady for Uart {
-    fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(self.registers.read(RXDRDY) != 0)
+    fn has_input(&self) -> bool {
+        self.registers.read(RXDRDY) != 0
     }
-}
 
-impl WriteReady for Uart {
-    fn write_ready(&mut self) -> Result<bool, Infallible> {
-        if self.sending && self.registers.read(TXDRDY) != 0 {
-            self.registers.write(TXDRDY, 0);
-            self.sending = false;
-        }
-        Ok(!self.sending)
-    }
-}
-
-impl Read for Uart {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        let Some(first) = buffer.first_mut() else { return Ok(0) };
-        while !self.read_ready()? {}
+    fn take(&mut self) -> u8 {
         self.registers.write(RXDRDY, 0);
-        [*first, ..] = self.registers.read(RXD).to_le_bytes();
-        Ok(1)
-    }
-}
-
-impl Write for Uart {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        let Some(first) = bytes.first() else { return Ok(0) };
-        while !self.write_ready()? {}
-        self.registers.write(TXD, u32::from(*first));
-        self.sending = true;
-        Ok(1)
+        let [byte, ..] = self.registers.read(RXD).to_le_bytes();
+        byte
     }
 
-    fn flush(&mut self) -> Result<(), Infallible> {
-        while !self.write_ready()? {}
-        Ok(())
+    fn has_room(&self) -> bool {
+        if self.registers.read(TXDRDY) != 0 {
+            self.registers.write(TXDRDY, 0);
+            self.is_sending.set(false);
+        }
+        !self.is_sending.get()
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.is_sending.set(true);
+        self.registers.write(TXD, u32::from(byte));
     }
 }

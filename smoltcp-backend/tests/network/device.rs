@@ -45,3 +45,28 @@ fn a_link_that_goes_down_and_up_keeps_its_connections_and_loses_no_byte() {
     assert_eq!(link.local.read(stream, &mut bytes), Ok(13));
     assert_eq!(link.local.check(stream), Ok(()));
 }
+
+#[test]
+fn frames_that_a_device_drops_for_lack_of_room_are_sent_again() {
+    let mut link = Link::new(1, 1024, Config::DEFAULT);
+    let (stream, peer) = link.connect();
+    let message: Vec<u8> = (0..20_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let (mut sent, mut received) = (0, Vec::new());
+    // Ten minutes at most: each lost frame costs the peer a time-out.
+    for turn in 0..60_000 {
+        sent += link.remote.write(peer, &message[sent..]).unwrap_or(0);
+        link.remote.poll(link.now);
+        if turn % 4 == 0 {
+            link.local.device().lose();
+        }
+        link.pass(Duration::from_millis(10));
+        let mut bytes = [0; 512];
+        while let Ok(count @ 1..) = link.local.read(stream, &mut bytes) {
+            received.extend_from_slice(&bytes[..count]);
+        }
+        if received.len() == message.len() {
+            break;
+        }
+    }
+    assert!(received == message, "{} bytes arrive, or others", received.len());
+}

@@ -11,24 +11,15 @@ use cortex_m_rt::entry;
 use defmt_semihosting as _;
 use firmware::board::lm3s6965::Lm3s6965;
 use firmware::settings::{PORT, SOCKETS};
-use firmware::{Listen, Memory, SLOTS};
-use selkie_async::{AsyncService, StaticPool, TaskSlot, TaskTable, WakeFlags, size_of_task};
+use firmware::{Listen, Memory, Tasks};
+use selkie_async::size_of_task;
 use selkie_services::tasks::frames;
-use static_cell::{ConstStaticCell, StaticCell};
 
 static MEMORY: Memory<Lm3s6965, ()> = Memory::new();
-static WAKES: WakeFlags<{ WakeFlags::groups(SLOTS) }> = WakeFlags::new();
-static TASKS: ConstStaticCell<[TaskSlot; SLOTS]> =
-    ConstStaticCell::new([const { TaskSlot::new() }; SLOTS]);
-static TABLE: StaticCell<TaskTable<'static>> = StaticCell::new();
-static FUTURES: ConstStaticCell<StaticPool<{ size_of_task(frames) }, SLOTS>> =
-    ConstStaticCell::new(StaticPool::new());
+static TASKS: Tasks<{ size_of_task(frames) }> = Tasks::new();
 
 #[entry]
 fn main() -> ! {
     let listen = Listen { port: PORT, sockets: SOCKETS };
-    firmware::run(&MEMORY, listen, || {
-        let table = TABLE.init(TaskTable::new(TASKS.take(), WAKES.wakes()));
-        AsyncService::new(table, FUTURES.take().pin_for(&frames), frames)
-    })
+    firmware::run(&MEMORY, listen, || TASKS.service(frames))
 }

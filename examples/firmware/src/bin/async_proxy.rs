@@ -18,18 +18,12 @@ use cortex_m_rt::entry;
 use defmt_semihosting as _;
 use firmware::board::lm3s6965::Lm3s6965;
 use firmware::settings::{PORT, SOCKETS};
-use firmware::{Listen, Memory, SLOTS};
-use selkie_async::{AsyncService, Conn, StaticPool, TaskSlot, TaskTable, WakeFlags, size_of_task};
+use firmware::{Listen, Memory, Tasks};
+use selkie_async::{Conn, size_of_task};
 use selkie_services::tasks;
-use static_cell::{ConstStaticCell, StaticCell};
 
 static MEMORY: Memory<Lm3s6965, ()> = Memory::new();
-static WAKES: WakeFlags<{ WakeFlags::groups(SLOTS) }> = WakeFlags::new();
-static TASKS: ConstStaticCell<[TaskSlot; SLOTS]> =
-    ConstStaticCell::new([const { TaskSlot::new() }; SLOTS]);
-static TABLE: StaticCell<TaskTable<'static>> = StaticCell::new();
-static FUTURES: ConstStaticCell<StaticPool<{ size_of_task(proxy) }, SLOTS>> =
-    ConstStaticCell::new(StaticPool::new());
+static TASKS: Tasks<{ size_of_task(proxy) }> = Tasks::new();
 
 /// The server, as the emulated network shows it to the board.
 static UPSTREAMS: [SocketAddr; 1] =
@@ -44,8 +38,5 @@ fn proxy(client: Conn<'_>) -> impl Future<Output = ()> + use<'_> {
 fn main() -> ! {
     // A client takes two sockets: its own, and one to the server.
     let listen = Listen { port: PORT, sockets: SOCKETS / 2 };
-    firmware::run(&MEMORY, listen, || {
-        let table = TABLE.init(TaskTable::new(TASKS.take(), WAKES.wakes()));
-        AsyncService::new(table, FUTURES.take().pin_for(&proxy), proxy).connecting()
-    })
+    firmware::run(&MEMORY, listen, || TASKS.service(proxy).connecting())
 }

@@ -11,10 +11,9 @@
 pub mod clock;
 pub mod frame;
 pub mod lm3s6965;
-pub mod registers;
 pub mod stack;
-pub mod uart;
 
+pub use board_io::{registers, uart};
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::{asm, interrupt};

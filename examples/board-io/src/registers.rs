@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-/// A block of registers of 32 bits.
+/// A block of registers.
 #[derive(Debug)]
 pub struct Registers {
     base: usize,
@@ -20,7 +20,7 @@ impl Registers {
         Self { base }
     }
 
-    /// Reads a register.
+    /// Reads a register of 32 bits.
     #[must_use]
     pub fn read(&self, offset: usize) -> u32 {
         debug_assert!(
@@ -32,7 +32,7 @@ impl Registers {
         unsafe { ptr::read_volatile((self.base + offset) as *const u32) }
     }
 
-    /// Writes a register.
+    /// Writes a register of 32 bits.
     pub fn write(&self, offset: usize, value: u32) {
         debug_assert!(
             offset < 0x1000 && offset.is_multiple_of(4),
@@ -41,5 +41,20 @@ impl Registers {
         // SAFETY: `new` was promised a block of registers at `base` that the caller owns and that
         // does not touch memory.
         unsafe { ptr::write_volatile((self.base + offset) as *mut u32, value) }
+    }
+
+    /// Reads a register of 8 bits.
+    #[must_use]
+    pub fn read_byte(&self, offset: usize) -> u8 {
+        debug_assert!(offset < 0x1000, "a register lies within its block");
+        // SAFETY: as in `read`; a byte is always aligned.
+        unsafe { ptr::read_volatile((self.base + offset) as *const u8) }
+    }
+
+    /// Writes a register of 8 bits.
+    pub fn write_byte(&self, offset: usize, value: u8) {
+        debug_assert!(offset < 0x1000, "a register lies within its block");
+        // SAFETY: as in `write`; a byte is always aligned.
+        unsafe { ptr::write_volatile((self.base + offset) as *mut u8, value) }
     }
 }
