@@ -171,14 +171,18 @@ impl Stream<'_> {
         context: &Context<'_>,
         bytes: &mut &[u8],
     ) -> Poll<Result<(), Error>> {
-        while !bytes.is_empty() {
-            match self.write(context, bytes) {
-                Poll::Ready(Ok(count)) => *bytes = bytes.get(count..).unwrap_or_default(),
+        loop {
+            let rest = *bytes;
+            match self.write(context, rest) {
+                Poll::Ready(Ok(count)) if count < rest.len() => *bytes = &rest[count..],
+                Poll::Ready(Ok(_)) => {
+                    *bytes = &[];
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Sends all of `bytes` to `to` at once, or none.

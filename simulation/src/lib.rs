@@ -91,7 +91,7 @@
 //! | a service is offered every byte before the end | in front of the service, against the bytes that arrived |
 //! | calls come in order, sessions are fresh | between the server and the service |
 //! | connections close for a reason that the platform has seen | the platform keeps the evidence for each near end |
-//! | deadlines are neither early nor late | idle and stall by the platform, timers by the service |
+//! | deadlines are neither early nor late | idle and stall by the platform, and idle from the end of callbacks; timers by the service |
 //! | slots, registrations, descriptors, blocks and timers come back | after every turn, and all of them after the drain |
 //! | no turn without progress, no wait without a cause | turns without progress that no fault caused |
 //! | bounded work per turn | accepts, and reads per event |

@@ -87,6 +87,10 @@ pub struct ConnectionEvidence {
     pub token: Option<Token>,
     /// When bytes last moved in either direction, or when it was accepted.
     pub moved_at: Instant,
+    /// When that counts at the latest: at the end of the callbacks of that turn.
+    pub counted_at: Instant,
+    /// The time of that movement, and the numbers of bytes that were read and written by then.
+    pub counted: (Instant, u64, u64),
     /// Since when the platform has not taken all that it was given, without taking any.
     pub refused_since: Option<Instant>,
     /// Since when the peer's host has acknowledged nothing of what was written and is under way.

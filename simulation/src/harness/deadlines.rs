@@ -1,10 +1,13 @@
 //! The rules for deadlines: none is late.
 
+use core::time::Duration;
+
 use selkie_core::{Instant, Interest, Service};
 
 use super::drive::{Run, Verdict};
+use super::observer::Observer;
 use super::{ADDRESS, Judge};
-use crate::network::NEAR;
+use crate::network::{ConnectionEvidence, NEAR};
 
 impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
     Run<'_, S, F, OWNS_BUFFERS, READS_ON>
@@ -27,17 +30,17 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
         let platform = &mut self.event_loop.platform;
         for connection in &mut platform.network.connections {
             let evidence = &mut connection.evidence;
-            let is_ours = evidence.listener == ADDRESS.0;
-            if !connection.ends[NEAR].open || evidence.token.is_none() || !is_ours {
+            let is_ours = evidence.listener == ADDRESS.0 && evidence.token.is_some();
+            if !connection.ends[NEAR].open || !is_ours {
                 continue;
             }
+            count_progress(evidence, self.server.service_mut());
             let armed = evidence.token.and_then(|token| platform.registrations.get(token).ok());
-            let is_heard =
-                armed.is_some_and(|registration| registration.interest.intersects(heard));
+            let is_heard = armed.is_some_and(|entry| entry.interest.intersects(heard));
             // What ends its own stream may be lingering, or waiting for room for the end: both have
             // a deadline of their own.
             let ends = evidence.write_ended || evidence.end_refused;
-            let idles = !ends && is_heard && passed(evidence.moved_at, idle);
+            let idles = !ends && is_heard && passed(evidence.counted_at, idle);
             // A platform that owns the buffers knows of its room only when it is asked.
             let refused = evidence.refused_since.filter(|_| !OWNS_BUFFERS);
             let silent =
@@ -46,9 +49,9 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 && refused.or(silent).is_some_and(|since| passed(since, stall));
             // A byte that moves sets a new deadline, which may be over when the turn is.
             let since = if idles { Some(evidence.moved_at) } else { refused.or(silent) };
-            let same = evidence.overdue_since == since;
+            let is_same = evidence.overdue_since == since;
+            let before = if is_same { evidence.overdue_turns } else { 0 };
             evidence.overdue_since = since;
-            let before = if same { evidence.overdue_turns } else { 0 };
             evidence.overdue_turns = if idles || stalls { before + 1 } else { 0 };
             let late = evidence.overdue_turns;
             ensure!(late <= most, "deadlines are kept", "{evidence:?} is overdue at {now:?}");
@@ -73,5 +76,16 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             "the service waits for a timer of {overdue:?} since {late} turns"
         );
         Ok(())
+    }
+}
+
+/// Records when the last bytes of a connection count as progress at the latest: at the end of the
+/// callbacks of their turn.
+fn count_progress<S>(evidence: &mut ConnectionEvidence, observer: &mut Observer<S>) {
+    let spent = evidence.token.map_or(0, |token| observer.take_spent(token));
+    let moved = (evidence.moved_at, evidence.taken, evidence.written);
+    if moved != evidence.counted {
+        evidence.counted = moved;
+        evidence.counted_at = evidence.moved_at + Duration::from_nanos(spent);
     }
 }

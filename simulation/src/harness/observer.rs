@@ -56,6 +56,8 @@ struct Seat {
     took_nothing: bool,
     drain_told: bool,
     told_when_full: bool,
+    /// The nanoseconds that its callbacks have used in this turn.
+    spent: u64,
 }
 
 /// The time that the callbacks take.
@@ -77,12 +79,14 @@ impl Pace {
         Self { random, chance, span_max: limits.slow_callback_max, spent }
     }
 
-    /// Uses some time, in some callbacks.
-    fn dawdle(&mut self) {
-        if self.random.chance(self.chance) {
-            let span = self.random.between(0, self.span_max);
-            self.spent.set(self.spent.get().saturating_add(span));
+    /// Uses some time, in some callbacks. Returns the nanoseconds.
+    fn dawdle(&mut self) -> u64 {
+        if !self.random.chance(self.chance) {
+            return 0;
         }
+        let span = self.random.between(0, self.span_max);
+        self.spent.set(self.spent.get().saturating_add(span));
+        span
     }
 }
 
@@ -96,6 +100,18 @@ impl<S> Observer<S> {
     /// Returns the number of open connections, counted by the service's callbacks.
     pub(super) fn open(&self) -> usize {
         self.seats.iter().filter(|seat| seat.tenant.is_some()).count()
+    }
+
+    /// Returns the nanoseconds that the callbacks of a connection have used since the last call.
+    pub(super) fn take_spent(&mut self, token: Token) -> u64 {
+        core::mem::take(&mut self.seats[token.index()].spent)
+    }
+
+    /// Uses some time, in some callbacks of a connection.
+    fn dawdle(&mut self, token: Token) {
+        let span = self.pace.dawdle();
+        let seat = &mut self.seats[token.index()];
+        seat.spent = seat.spent.saturating_add(span);
     }
 
     fn expect(&mut self, token: Token, call: &str) {
@@ -119,18 +135,18 @@ impl<S: Service> Service for Observer<S> {
                 alloc::format!("{token:?} was opened in the slot of {tenant:?}")
             });
         }
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         self.service.opened(peer, session);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
     }
 
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, bytes: &[u8]) -> usize {
         let token = peer.token();
         self.expect(token, "received");
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         let most = peer.received_max();
         let consumed = self.service.received(peer, session, bytes);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         let seat = &mut self.seats[token.index()];
         seat.offered = seat.got + bytes.len() as u64;
         seat.got += consumed as u64;
@@ -141,9 +157,9 @@ impl<S: Service> Service for Observer<S> {
 
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         self.expect(peer.token(), "writable");
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         self.service.writable(peer, session);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, untaken: usize) {
@@ -153,9 +169,9 @@ impl<S: Service> Service for Observer<S> {
         let left = usize::try_from(offered - got).unwrap_or(usize::MAX);
         let told = if left == untaken { Ok(left) } else { Err((untaken, left)) };
         self.ends.push((token, offered, told));
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         self.service.read_closed(peer, session, untaken);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
     }
 
     fn draining(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
@@ -163,16 +179,16 @@ impl<S: Service> Service for Observer<S> {
         let seat = &mut self.seats[peer.token().index()];
         let is_full = seat.offered - seat.got >= peer.received_max() as u64;
         (seat.drain_told, seat.told_when_full) = (true, is_full && seat.took_nothing);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         self.service.draining(peer, session);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
         self.expect(peer.token(), "timed_out");
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         self.service.timer_expired(peer, session);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
     }
 
     fn closed(&mut self, peer: &mut Peer<'_>, session: &mut S::Session, reason: CloseReason) {
@@ -185,8 +201,8 @@ impl<S: Service> Service for Observer<S> {
         let is_full = count >= peer.received_max() as u64;
         let left = Left { count, is_full, took_nothing, drain_told, told_when_full };
         self.closings.push((token, reason, left));
-        self.pace.dawdle();
+        self.dawdle(peer.token());
         self.service.closed(peer, session, reason);
-        self.pace.dawdle();
+        self.dawdle(peer.token());
     }
 }
