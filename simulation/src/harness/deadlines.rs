@@ -43,14 +43,14 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             let idles = !ends && is_heard && passed(evidence.counted_at, idle);
             // A platform that owns the buffers knows of its room only when it is asked.
             let refused = evidence.refused_since.filter(|_| !OWNS_BUFFERS);
-            let silent =
-                evidence.unacknowledged_since.filter(|_| acknowledges && !evidence.write_ended);
+            // A broken connection acknowledges nothing more.
+            let awaits = acknowledges && !evidence.write_ended && !connection.ends[NEAR].broken;
+            let silent = evidence.unacknowledged_since.filter(|_| awaits);
             let stalls = evidence.failed.is_none()
                 && refused.or(silent).is_some_and(|since| passed(since, stall));
             // A byte that moves sets a new deadline, which may be over when the turn is.
             let since = if idles { Some(evidence.moved_at) } else { refused.or(silent) };
-            let is_same = evidence.overdue_since == since;
-            let before = if is_same { evidence.overdue_turns } else { 0 };
+            let before = if evidence.overdue_since == since { evidence.overdue_turns } else { 0 };
             evidence.overdue_since = since;
             evidence.overdue_turns = if idles || stalls { before + 1 } else { 0 };
             let late = evidence.overdue_turns;
