@@ -12,14 +12,14 @@ use selkie_core::{Error, ErrorKind};
 use super::open;
 
 /// A step that failed, the error, and what to do about it; in one sentence.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServeError {
     step: Step,
     error: Error,
 }
 
 /// The step that failed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Step {
     /// Get memory for so many connections.
     Memory(usize),
@@ -161,6 +161,13 @@ impl fmt::Display for ServeError {
             "" => Ok(()),
             advice => write!(formatter, "; {advice}"),
         }
+    }
+}
+
+/// As `Display`: a `main` that returns an error prints it by `Debug`, and its user needs advice.
+impl fmt::Debug for ServeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
     }
 }
 

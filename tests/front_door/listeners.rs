@@ -94,3 +94,13 @@ fn what_is_no_listener_is_refused_with_advice() {
     let error = Builder::new().listen_on(client).expect_err("a stream").to_string();
     assert!(error.contains("no listening socket"), "{error}");
 }
+
+#[test]
+fn a_main_that_returns_an_error_prints_the_advice() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it is bound");
+    let error = Builder::new().listen(address).expect_err("another program listens there");
+    let printed = format!("{error:?}");
+    assert!(printed.contains("stop the program that listens there"), "{printed}");
+    assert_eq!(printed, error.to_string());
+}
