@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::clients;
 use crate::runtime::Runtime;
@@ -45,12 +46,19 @@ pub(crate) fn chat(runtime: Runtime) {
         member.write_all(format!("{nick}\n").as_bytes()).expect("a line is taken");
         member
     };
-    let (mut ann, mut bob) = (join("ann"), join("bob"));
-    clients::expect(&mut ann, b"bob joined\n");
-    bob.write_all(b"hello\n").expect("a line is taken");
-    clients::expect(&mut ann, b"bob: hello\n");
-    clients::leave(bob);
-    clients::expect(&mut ann, b"bob left\n");
+    let mut members = [("ann", join("ann")), ("bob", join("bob"))];
+    // A runtime may report the second nickname first. Who has joined first hears of the other.
+    let start = Instant::now();
+    while !clients::is_answered_within(&members[0].1, Duration::from_millis(10)) {
+        assert!(start.elapsed() < clients::PATIENCE, "one of two hears of the other");
+        members.reverse();
+    }
+    let [(_, mut first), (nick, mut second)] = members;
+    clients::expect(&mut first, format!("{nick} joined\n").as_bytes());
+    second.write_all(b"hello\n").expect("a line is taken");
+    clients::expect(&mut first, format!("{nick}: hello\n").as_bytes());
+    clients::leave(second);
+    clients::expect(&mut first, format!("{nick} left\n").as_bytes());
     assert!(server.is_up());
 }
 
