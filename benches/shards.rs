@@ -136,7 +136,7 @@ mod linux {
             return "no valgrind".to_owned();
         }
         if how.over_ring && shards > 1 {
-            // valgrind runs one thread at a time, and does not know that entering a ring waits.
+            // Under callgrind two rings did not come to an end.
             return "-".to_owned();
         }
         let run = |messages: u64| {

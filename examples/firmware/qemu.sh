@@ -54,7 +54,8 @@ fi
 status=0
 qemu-system-arm -M "${SELKIE_MACHINE-lm3s6965evb}" -display none -serial "$serial" \
     -monitor "${SELKIE_MONITOR-none}" -semihosting-config enable=on,target=native \
-    -nic "user,id=network,${SELKIE_NETWORK-restrict=on}$forwards" -kernel "$elf" >"$log" || status=$?
+    -nic "user,id=network,${SELKIE_NETWORK-restrict=on}$forwards" \
+    -kernel "$elf" >"$log" || status=$?
 # The end of the log was written by now; it is decoded to the end before this script ends.
 [ -z "$decoder" ] || wait "$decoder" || true
 exit "$status"

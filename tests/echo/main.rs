@@ -48,8 +48,10 @@ macro_rules! cases_of {
             crate::stopping::pending_output_is_sent as pending_output_is_sent_before_it_stops,
             crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
             crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
-            crate::process::a_limit_below_its_descriptors_is_survived as a_limit_below_its_descriptors_is_survived,
-            crate::process::at_its_limit_of_descriptors_it_goes_on as at_its_limit_of_descriptors_it_goes_on,
+            crate::process::a_limit_below_its_descriptors_is_survived
+                as a_limit_below_its_descriptors_is_survived,
+            crate::process::at_its_limit_of_descriptors_it_goes_on
+                as at_its_limit_of_descriptors_it_goes_on,
             crate::pausing::one_client as a_client_that_sent_during_a_pause_is_served,
             crate::pausing::many_clients as all_of_1200_clients_that_sent_during_a_pause_are_served,
             crate::backlog::the_backlog_is_served as clients_in_the_backlog_of_a_draining_server_are_served,

@@ -57,6 +57,27 @@ pub(super) trait ShardPlatform:
 pub(super) type ShardServer<P, S> =
     Server<P, S, HeapServer<<P as Selector>::Source, <S as Service>::Session>>;
 
+/// Forwards to the methods of the same meaning that both platforms have.
+macro_rules! own_methods {
+    () => {
+        fn listen(
+            &mut self,
+            address: SocketAddr,
+            options: &ListenOptions,
+        ) -> Result<Self::Source, Error> {
+            self.listen_with(address, options)
+        }
+
+        fn local_address(&self, listener: Self::Source) -> Result<SocketAddr, Error> {
+            self.local_address(listener)
+        }
+
+        fn fd(&self, source: Self::Source) -> Result<BorrowedFd<'_>, Error> {
+            self.fd(source)
+        }
+    };
+}
+
 impl ShardPlatform for Platform {
     fn open(settings: &Builder) -> Result<Self, ServeError> {
         settings.platform()
@@ -66,21 +87,7 @@ impl ShardPlatform for Platform {
         settings.server_memory()
     }
 
-    fn listen(
-        &mut self,
-        address: SocketAddr,
-        options: &ListenOptions,
-    ) -> Result<Self::Source, Error> {
-        self.listen_with(address, options)
-    }
-
-    fn local_address(&self, listener: Self::Source) -> Result<SocketAddr, Error> {
-        self.local_address(listener)
-    }
-
-    fn fd(&self, source: Self::Source) -> Result<BorrowedFd<'_>, Error> {
-        self.fd(source)
-    }
+    own_methods!();
 
     fn adopt(
         &mut self,
@@ -109,21 +116,7 @@ impl ShardPlatform for Uring {
         settings.ring_server_memory()
     }
 
-    fn listen(
-        &mut self,
-        address: SocketAddr,
-        options: &ListenOptions,
-    ) -> Result<Self::Source, Error> {
-        self.listen_with(address, options)
-    }
-
-    fn local_address(&self, listener: Self::Source) -> Result<SocketAddr, Error> {
-        self.local_address(listener)
-    }
-
-    fn fd(&self, source: Self::Source) -> Result<BorrowedFd<'_>, Error> {
-        self.fd(source)
-    }
+    own_methods!();
 
     /// Asks the system for the address, when the service does.
     fn adopt(
