@@ -2,9 +2,9 @@
 //! platform that can say what is ready.
 //!
 //! One thread serves many clients: it *registers* what it wants to hear of, *waits* until some of
-//! it is ready, and *handles* what is. This crate is everything of that which does not depend on
-//! the platform. It needs no standard library and no allocator, contains no unsafe code, and never
-//! reads a clock; memory and time are given to it.
+//! it is ready, and *handles* what is. This crate is the platform-independent part. It needs no
+//! standard library and no allocator, contains no unsafe code, and never reads a clock; memory and
+//! time are given to it.
 //!
 //! ```text
 //!   Server      accept, read, flush, deadlines, drain     serves a Service (memory in, memory out)
@@ -13,8 +13,8 @@
 //!   Selector  Wait  Wake  Transport  Datagrams            the contracts that platforms implement
 //! ```
 //!
-//! Platforms are crates of their own: `selkie-std` has select, poll, epoll and kqueue. The crate
-//! `selkie` joins them under one name.
+//! Platforms are crates of their own: `selkie-std` for native systems, `selkie-wasi`,
+//! `selkie-smoltcp`. The crate `selkie` joins core and the platforms of its target under one name.
 //!
 //! # A service
 //!

@@ -13,7 +13,7 @@ use selkie_core::{Error, ErrorKind, Event};
 /// A value whose bytes are all zero, padding included, must be a valid one of the type.
 pub unsafe trait Zeroable: Sized {}
 
-/// Implements [`Zeroable`] for types of which the argument above it holds.
+/// Implements [`Zeroable`] for the types to which the safety argument in it applies.
 macro_rules! zeroable {
     ($($(#[$attribute:meta])* $name:ty),* $(,)?) => {
         $(

@@ -22,7 +22,7 @@ pub struct Device(usize);
 #[derive(Debug)]
 struct Entry<D> {
     device: D,
-    /// Under which it is registered, or the empty token.
+    /// The token that it is registered under, or the empty one.
     token: Token,
     /// The current interest: nothing, once it was reported in oneshot mode.
     armed: Interest,
@@ -50,9 +50,9 @@ impl<D> Entry<D> {
 /// and sockets. A device has no listener and no peer: `accept`, `connect` and ends of streams are
 /// unsupported, and closing flushes.
 ///
-/// What a device calls ready is what it promises for one call of `read` or `write`: embedded-io
-/// knows nothing of the second. So [`Transport::read`] and [`Transport::write`] ask before each
-/// call, and answer `WouldBlock` where the device would block.
+/// A device that is ready promises that the next call of `read` or `write` does not block, and
+/// nothing of the call after it. So [`Transport::read`] and [`Transport::write`] ask the device
+/// before each call, and return `WouldBlock` where it would block.
 #[derive(Debug)]
 pub struct DevicePoller<D, const DEVICES: usize, const SLOTS: usize> {
     devices: Vec<Entry<D>, DEVICES>,
@@ -73,7 +73,7 @@ impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS
         Self { devices: Vec::new(), first: 0 }
     }
 
-    /// Takes a device in, and gives its handle. It stays until the selector goes.
+    /// Adds a device, which stays until the selector is dropped, and returns its handle.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS
         self.devices.get_mut(handle.0).map(|entry| &mut entry.device)
     }
 
-    /// Returns the entry of a handle, or the error that it is none of this selector.
+    /// Returns the entry of a handle. A handle of another selector may be an error.
     fn checked(&mut self, handle: Device) -> Result<&mut Entry<D>, Error> {
         self.devices.get_mut(handle.0).ok_or(Error::new(ErrorKind::InvalidSource))
     }
@@ -114,7 +114,7 @@ impl<D, const DEVICES: usize, const SLOTS: usize> DevicePoller<D, DEVICES, SLOTS
     }
 }
 
-/// Refuses the edge mode, as a device does not say when something new happened, and priority.
+/// Refuses edges, since a device does not tell new input from old, and priority.
 fn supported(interest: Interest, mode: Mode) -> Result<(), Error> {
     if mode == Mode::Edge || interest.contains(Interest::PRIORITY) {
         return Err(Error::new(ErrorKind::Unsupported));
@@ -172,7 +172,7 @@ where
             let position = self.first;
             self.first = if position + 1 < count { position + 1 } else { 0 };
             let Some(entry) = self.devices.get_mut(position) else { break };
-            let readiness = ask(&mut entry.device, entry.armed);
+            let readiness = readiness(&mut entry.device, entry.armed);
             if readiness.is_empty() {
                 continue;
             }
@@ -194,8 +194,8 @@ where
     }
 }
 
-/// Asks a device for its readiness. A device that fails to answer is broken.
-fn ask<D: ReadReady + WriteReady>(device: &mut D, interest: Interest) -> Readiness {
+/// Returns the readiness of a device. A device that fails to answer is broken.
+fn readiness<D: ReadReady + WriteReady>(device: &mut D, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     if interest.intersects(Interest::READABLE | Interest::HANGUP) {
         match device.read_ready() {

@@ -23,7 +23,7 @@ pub enum Either<A, B> {
 /// Both index their tables with the loop's tokens, so each needs the loop's capacity. They take
 /// turns in filling a batch first, so that neither starves the other.
 ///
-/// # Less than one platform promises
+/// # Weaker promises than those of one platform
 ///
 /// * A source is reported within twice as many polls as its own platform alone needs, since the
 ///   other one may fill each second batch.
@@ -35,14 +35,14 @@ pub enum Either<A, B> {
 /// # Sleeping
 ///
 /// Where the first platform can sleep, the pair can: the first one sleeps for both, until one of
-/// its sources is ready, a waker wakes it, or the second one has a deadline. Nothing of that comes
-/// when a source of the second is ready, so while it has sources, the sleep also ends after an
+/// its sources is ready, a waker wakes it, or the second one has a deadline. A ready source of the
+/// second ends no sleep of the first. So while the second has sources, a sleep also ends after an
 /// interval, [`POLL_INTERVAL`](Self::POLL_INTERVAL) if [`poll_every`](Self::poll_every) sets no
-/// other. Where something wakes the first for the second, none is needed
+/// other. No interval is needed where something wakes the first for the second
 /// ([`woken_by_first`](Self::woken_by_first)): a waker that an interrupt or a thread has, or the
 /// descriptor of the second's device, registered with the first.
 ///
-/// Two platforms that both sleep: put the one in front whose events must not be late.
+/// If both platforms can sleep, the first should be the one whose events must not be late.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Pair<A, B> {

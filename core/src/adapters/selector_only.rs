@@ -11,9 +11,8 @@ use crate::contract::{
 /// A selector whose sources are watched by a loop, and used by their owners: a console or a sensor
 /// beside the connections of a [`Server`](crate::Server), in [`Pair`](crate::adapters::Pair).
 ///
-/// As a transport it answers [`Unsupported`](ErrorKind::Unsupported) to everything, so none of its
-/// code is there for a server that has no use for it; and it takes nothing away from what the other
-/// half can do.
+/// As a transport it returns [`Unsupported`](ErrorKind::Unsupported) from every call, so it adds no
+/// code to a server, and it takes no capability away from the other half.
 #[derive(Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SelectorOnly<S> {
@@ -64,8 +63,8 @@ impl<S: Selector> Selector for SelectorOnly<S> {
         self.selector.next_deadline(now)
     }
 
-    /// Returns those of the selector, and those that concern connections only, which it has none
-    /// of: so [`Pair`](crate::adapters::Pair) keeps them for the other half.
+    /// Returns those of the selector and all that concern connections: it has no connections, so
+    /// [`Pair`](crate::adapters::Pair) keeps the other half's.
     fn capabilities(&self) -> Capabilities {
         self.selector.capabilities() | Capabilities::CHECK | Capabilities::ABORT
     }

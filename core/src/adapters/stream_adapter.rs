@@ -13,7 +13,8 @@ use crate::contract::{Error, Transport};
 /// embedded-io has no `WouldBlock`. Its `read` is meant to block, which no platform does; so where
 /// there is nothing to read or no room to write, the call fails with an error whose
 /// [`kind`](Error::kind) is [`ErrorKind::WouldBlock`](crate::ErrorKind::WouldBlock) (and `Other` in
-/// embedded-io's own terms). After readiness was reported, only the first call is promised not to.
+/// embedded-io's own terms). After readiness was reported, only the first call is sure not to fail
+/// so.
 #[derive(Debug)]
 pub struct StreamAdapter<'p, P: Transport> {
     platform: &'p mut P,

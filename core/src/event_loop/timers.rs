@@ -5,9 +5,8 @@ use crate::event_loop::Storage;
 
 /// One place in [`Timers`]. All bits zero means no deadline.
 ///
-/// The array holds two things at once: at position `p`, the entry of the heap that stands there,
-/// and for key `k`, the position of its entry in the heap. They share a struct so that one array of
-/// the loop's capacity is all that the timers need.
+/// The array is two tables at once: slot `p` has the heap's entry at position `p`, and slot `k` the
+/// position of key `k` in the heap. So one array of the loop's capacity is all that timers need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TimerSlot {
@@ -216,7 +215,7 @@ impl<S: Storage<TimerSlot>> Timers<S> {
         self.state.set_earlier(self.slots.as_mut(), key, deadline)
     }
 
-    /// Forgets the deadline of `key`. Returns true if there was one.
+    /// Cancels the deadline of `key`. Returns true if there was one.
     #[inline]
     pub fn cancel(&mut self, key: usize) -> bool {
         self.state.cancel(self.slots.as_mut(), key)
@@ -324,7 +323,7 @@ fn sift(slots: &mut [TimerSlot], len: usize, mut position: usize, entry: Entry) 
     put(slots, position, entry);
 }
 
-/// Stands an entry at `position`, and records that for its key.
+/// Puts an entry at `position`, and records that for its key.
 #[allow(clippy::cast_possible_truncation, reason = "a position is below the capacity, as a key is")]
 fn put(slots: &mut [TimerSlot], position: usize, entry: Entry) {
     slots[position].entry = entry;

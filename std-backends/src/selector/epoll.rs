@@ -74,8 +74,8 @@ impl Epoll<'_> {
         })
     }
 
-    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
-    /// limit of so many descriptors.
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, where a
+    /// process may open `hard_limit` descriptors.
     pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
         SourceTable::<()>::memory(capacity, hard_limit) + EventBuffer::memory(capacity)
     }

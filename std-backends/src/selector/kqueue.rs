@@ -52,7 +52,7 @@ use crate::sys::clock::{self, Clock};
 use crate::sys::errno;
 use crate::sys::socket::HUP_IS_CLOSED;
 use crate::waker::{WakeSource, Waker};
-use ends::{Ends, Own};
+use ends::{Ends, SourceState};
 use filters::{Flags, counted, direction, directions, readiness, supported, watchable};
 #[cfg(not(target_os = "linux"))]
 use libc as sys;
@@ -72,7 +72,7 @@ pub struct Kqueue<'fd> {
     end: usize,
     /// partial-fetch: true if the last call may have left events behind.
     is_partial: bool,
-    sources: SourceTable<Own>,
+    sources: SourceTable<SourceState>,
     clock: Clock,
     borrowed: PhantomData<BorrowedFd<'fd>>,
 }
@@ -110,11 +110,11 @@ impl Kqueue<'_> {
         })
     }
 
-    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
-    /// limit of so many descriptors.
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, where a
+    /// process may open `hard_limit` descriptors.
     pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
         let fetched = capacity.saturating_mul(2).max(1) * size_of::<sys::kevent>();
-        SourceTable::<Own>::memory(capacity, hard_limit) + fetched
+        SourceTable::<SourceState>::memory(capacity, hard_limit) + fetched
     }
 
     /// Adds the filters of `interest`.
@@ -145,7 +145,7 @@ impl Kqueue<'_> {
         self.change(fd, token, interest, sys::EV_DELETE)
     }
 
-    /// Fetches events for a batch with so much room. An interrupted call fetches none.
+    /// Fetches events for a batch with room for `room` events. An interrupted call fetches none.
     fn refill(&mut self, room: usize, timeout: Option<Duration>) -> Result<Woken, Error> {
         (self.next, self.end) = (0, 0);
         let time = timeout.map(clock::timespec);
@@ -186,7 +186,7 @@ impl Kqueue<'_> {
     fn report(&mut self, place: usize, events: &mut Events<'_>) -> bool {
         let kernel = self.fetched[place];
         let found = RawFd::try_from(kernel.ident).ok().and_then(|fd| self.sources.find(fd));
-        let Some((token, registration, &own)) = found else { return true };
+        let Some((token, registration, &state)) = found else { return true };
         // late-event: of an earlier registration, or of a deleted filter.
         if token.generation() as usize != kernel.udata.addr()
             || !directions(registration.interest).contains(direction(&kernel))
@@ -195,7 +195,7 @@ impl Kqueue<'_> {
         }
         let Some(readiness) = self.judge(&kernel, token, registration) else { return true };
         let event = Event { token, readiness };
-        if events.merge(own.position as usize, event) {
+        if events.merge(state.position as usize, event) {
             return true;
         }
         // oneshot-per-filter: the other filter has fired already.
@@ -211,16 +211,14 @@ impl Kqueue<'_> {
             reason = "a batch with 2^32 events fits no memory"
         )]
         let position = position as u32;
-        if let Ok(own) = self.sources.value(token) {
-            own.position = position;
+        if let Ok(state) = self.sources.value(token) {
+            state.position = position;
         }
         self.sources.mark_fired(token.index());
         self.sources.drain_waker(token);
         true
     }
-}
 
-impl Kqueue<'_> {
     /// Returns the readiness that a fetched event stands for, or `None` for no report.
     fn judge(
         &mut self,
@@ -266,7 +264,7 @@ impl<'fd> Selector for Kqueue<'fd> {
             let _ = self.delete(fd, token, interest);
             return Err(error);
         }
-        self.sources.insert(fd, token, interest, mode, Own { position: 0, ends });
+        self.sources.insert(fd, token, interest, mode, SourceState { position: 0, ends });
         Ok(())
     }
 
@@ -347,7 +345,7 @@ impl Wake for Kqueue<'_> {
         let source = WakeSource::new(token)?;
         self.add(source.source(), token, Interest::READABLE, Mode::Level)?;
         let waker = source.waker();
-        self.sources.insert_waker(source, Own { position: 0, ends: Ends::NONE });
+        self.sources.insert_waker(source, SourceState { position: 0, ends: Ends::NONE });
         Ok(waker)
     }
 
@@ -381,7 +379,7 @@ impl SysWait for Kqueue<'_> {
         timeout: Option<Duration>,
     ) -> Result<Woken, Error> {
         let before = events.len();
-        // Those that the last batch had no room for; the kernel may have more.
+        // Events that the last batch had no room for are first; the kernel may have more.
         self.deliver(events);
         if events.len() > before {
             self.is_partial = true;

@@ -14,6 +14,7 @@ mod any_selector;
 mod epoll;
 #[cfg(has_kqueue)]
 mod kqueue;
+mod packed_sources;
 mod poll;
 #[cfg(test)]
 pub(crate) mod recorder;

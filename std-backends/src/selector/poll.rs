@@ -11,23 +11,19 @@ use std::time::Duration;
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
-use super::source_table::SourceTable;
+use super::packed_sources::{PackedEntry, PackedSources};
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
-use crate::memory::try_zeroed_slice;
 use crate::sys::clock::Clock;
 use crate::sys::poll::{self, Entry};
 use crate::sys::source::{BorrowedSource, RawSource, raw};
-use crate::waker::{WakeSource, Waker};
+use crate::waker::Waker;
 
 /// A selector over `poll`. Each call costs in proportion to the number of sources, silent or not.
 #[derive(Debug)]
 pub struct Poll<'fd> {
-    /// The registered sources, without gaps.
-    entries: Box<[Entry]>,
+    sources: PackedSources<Entry>,
     /// scan-order: position at which the next scan begins.
     first: usize,
-    /// Each with the position of its entry.
-    sources: SourceTable<u32>,
     clock: Clock,
     borrowed: PhantomData<BorrowedSource<'fd>>,
 }
@@ -40,56 +36,32 @@ impl Poll<'_> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         Ok(Self {
-            sources: SourceTable::new(capacity)?,
-            entries: try_zeroed_slice(capacity)?,
+            sources: PackedSources::new(capacity)?,
             first: 0,
             clock: Clock::new(),
             borrowed: PhantomData,
         })
     }
 
-    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
-    /// limit of so many descriptors.
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, where a
+    /// process may open `hard_limit` descriptors.
     pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
-        let entries = capacity * size_of::<poll::Entry>();
-        SourceTable::<u32>::memory(capacity, hard_limit) + entries
-    }
-
-    /// Appends the entry of a source that is about to be recorded, and returns its position.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "positions are below a capacity of 32 bits"
-    )]
-    fn append(&mut self, fd: RawSource, interest: Interest) -> u32 {
-        let position = self.sources.len();
-        self.entries[position] = poll::entry(fd, interest);
-        position as u32
-    }
-
-    /// Removes the entry of a source that was just removed from the table.
-    fn remove_entry(&mut self, position: u32) {
-        // The last entry moves into the gap.
-        let last = self.entries[self.sources.len()];
-        self.entries[position as usize] = last;
-        let moved = self.sources.token_of(poll::source(last));
-        if let Some(Ok(moved)) = moved.map(|token| self.sources.value(token)) {
-            *moved = position;
-        }
+        PackedSources::<Entry>::memory(capacity, hard_limit)
     }
 
     /// Adds an event for the entry at `position`, if it has one. Returns false if there was no
     /// room.
     fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
-        let Some(readiness) = poll::reported(self.entries[position]) else { return true };
-        let fd = poll::source(self.entries[position]);
-        let Some((token, ..)) = self.sources.find(fd) else { return true };
+        let entry = self.sources.at(position);
+        let Some(readiness) = poll::reported(entry) else { return true };
+        let Some(token) = self.sources.table.token_of(entry.source()) else { return true };
         if events.push(Event { token, readiness }).is_err() {
             return false;
         }
-        if self.sources.mark_fired(token.index()) {
-            poll::silence(&mut self.entries[position]);
+        if self.sources.table.mark_fired(token.index()) {
+            poll::silence(&mut self.sources.entries()[position]);
         }
-        self.sources.drain_waker(token);
+        self.sources.table.drain_waker(token);
         true
     }
 }
@@ -106,9 +78,8 @@ impl<'fd> Selector for Poll<'fd> {
     ) -> Result<(), Error> {
         let fd = raw(&source);
         let interest = supported(interest, mode)?;
-        self.sources.check_vacant(fd, token)?;
-        let position = self.append(fd, interest);
-        self.sources.insert(fd, token, interest, mode, position);
+        self.sources.table.check_vacant(fd, token)?;
+        self.sources.insert(poll::entry(fd, interest), token, interest, mode);
         Ok(())
     }
 
@@ -121,20 +92,13 @@ impl<'fd> Selector for Poll<'fd> {
     ) -> Result<(), Error> {
         let fd = raw(&source);
         let interest = supported(interest, mode)?;
-        self.sources.get(fd, token)?;
-        let position = *self.sources.value(token)?;
-        self.entries[position as usize] = poll::entry(fd, interest);
-        self.sources.update(token, interest, mode);
+        *self.sources.entry(fd, token)? = poll::entry(fd, interest);
+        self.sources.table.update(token, interest, mode);
         Ok(())
     }
 
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
-        let fd = raw(&source);
-        self.sources.get(fd, token)?;
-        let position = *self.sources.value(token)?;
-        self.sources.remove(fd, token);
-        self.remove_entry(position);
-        Ok(())
+        self.sources.remove(raw(&source), token)
     }
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
@@ -146,7 +110,7 @@ impl<'fd> Selector for Poll<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.capacity()
+        self.sources.table.capacity()
     }
 }
 
@@ -164,26 +128,18 @@ impl Wake for Poll<'_> {
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.sources.check_waker_vacant(token)?;
-        let source = WakeSource::new(token)?;
-        let waker = source.waker();
-        let position = self.append(source.source(), Interest::READABLE);
-        self.sources.insert_waker(source, position);
-        Ok(waker)
+        self.sources.insert_waker(token, |source| poll::entry(source, Interest::READABLE))
     }
 
     fn release_waker(&mut self, token: Token) -> Result<(), Error> {
-        let position = self.sources.value(token).map(|position| *position);
-        self.sources.remove_waker(token)?;
-        self.remove_entry(position?);
-        Ok(())
+        self.sources.remove_waker(token)
     }
 }
 
 // SAFETY: a descriptor is used while its entry is in the array, which ends with the deregistration.
 unsafe impl FdSelector for Poll<'static> {
     fn token_of(&self, fd: BorrowedSource<'_>) -> Option<Token> {
-        self.sources.token_of(raw(&fd))
+        self.sources.table.token_of(raw(&fd))
     }
 }
 
@@ -193,8 +149,8 @@ impl SysWait for Poll<'_> {
         events: &mut Events<'_>,
         timeout: Option<Duration>,
     ) -> Result<Woken, Error> {
-        let length = self.sources.len();
-        let mut ready = match poll::wait(&mut self.entries[..length], timeout) {
+        let length = self.sources.table.len();
+        let mut ready = match poll::wait(self.sources.entries(), timeout) {
             Ok(ready) => ready,
             Err(code) => return interrupted_or_error(code, timeout),
         };
@@ -204,7 +160,7 @@ impl SysWait for Poll<'_> {
             if ready == 0 {
                 break;
             }
-            ready -= usize::from(poll::reported(self.entries[position]).is_some());
+            ready -= usize::from(poll::reported(self.sources.at(position)).is_some());
             if !self.report(position, events) {
                 self.first = position;
                 break;
@@ -215,11 +171,17 @@ impl SysWait for Poll<'_> {
 
     #[inline]
     fn armed(&self) -> usize {
-        self.sources.armed()
+        self.sources.table.armed()
     }
 
     fn clock(&self) -> Clock {
         self.clock
+    }
+}
+
+impl PackedEntry for Entry {
+    fn source(self) -> RawSource {
+        poll::source(self)
     }
 }
 

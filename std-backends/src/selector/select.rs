@@ -83,8 +83,8 @@ impl Select<'_> {
         })
     }
 
-    /// Returns the bytes that a selector for `capacity` sources takes from the heap, at a hard
-    /// limit of so many descriptors.
+    /// Returns the bytes that a selector for `capacity` sources takes from the heap, where a
+    /// process may open `hard_limit` descriptors.
     pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
         let bitmaps = 2 * Bitmaps::memory(words(SourceIndex::entries(hard_limit)));
         SourceTable::<()>::memory(capacity, hard_limit) + bitmaps

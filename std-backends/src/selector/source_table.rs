@@ -31,7 +31,8 @@ impl<T: Zeroable> SourceTable<T> {
         Ok(Self { registrations, index: SourceIndex::new(capacity)?, waker: None })
     }
 
-    /// Returns the bytes of a table for `capacity` tokens, at a hard limit of so many descriptors.
+    /// Returns the bytes of a table for `capacity` tokens, where a process may open `hard_limit`
+    /// descriptors.
     pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
         capacity * size_of::<SourceEntry<T>>() + SourceIndex::memory(capacity, hard_limit)
     }

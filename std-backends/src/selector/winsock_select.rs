@@ -17,27 +17,24 @@ use std::time::Duration;
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
-use super::source_table::SourceTable;
+use super::packed_sources::{PackedEntry, PackedSources};
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::memory::try_zeroed_slice;
 use crate::sys::clock::Clock;
 use crate::sys::select::{self, Set};
 use crate::sys::source::{BorrowedSource, RawSource, raw};
-use crate::waker::{WakeSource, Waker};
+use crate::waker::Waker;
 
 /// A selector over Winsock's `select`. Each call costs in proportion to the number of sources.
 #[derive(Debug)]
 pub struct Select<'fd> {
-    /// The registered sources, without gaps.
-    entries: Box<[RawSource]>,
+    sources: PackedSources<RawSource>,
     /// The readiness that each was found with, by the index of its token.
     found: Box<[u32]>,
     /// Readable, writable, exceptional: the argument of the call, then its result.
     sets: [Set; 3],
     /// scan-order: position from which the next sets are filled.
     first: usize,
-    /// Each with the position of its entry.
-    sources: SourceTable<u32>,
     clock: Clock,
     borrowed: PhantomData<BorrowedSource<'fd>>,
 }
@@ -50,8 +47,7 @@ impl Select<'_> {
     /// [`OutOfMemory`](ErrorKind::OutOfMemory).
     pub fn new(capacity: usize) -> Result<Self, Error> {
         Ok(Self {
-            sources: SourceTable::new(capacity)?,
-            entries: try_zeroed_slice(capacity)?,
+            sources: PackedSources::new(capacity)?,
             found: try_zeroed_slice(capacity)?,
             sets: [Set::new(capacity)?, Set::new(capacity)?, Set::new(capacity)?],
             first: 0,
@@ -62,9 +58,8 @@ impl Select<'_> {
 
     /// Returns the bytes that a selector for `capacity` sources takes from the heap.
     pub(super) fn memory(capacity: usize, hard_limit: u64) -> usize {
-        let each = size_of::<RawSource>() + size_of::<u32>();
-        SourceTable::<u32>::memory(capacity, hard_limit)
-            .saturating_add(capacity.saturating_mul(each))
+        PackedSources::<RawSource>::memory(capacity, hard_limit)
+            .saturating_add(capacity.saturating_mul(size_of::<u32>()))
             .saturating_add(3 * Set::memory(capacity))
     }
 
@@ -76,40 +71,18 @@ impl Select<'_> {
         without_hangup(interest)
     }
 
-    /// Appends the entry of a source that is about to be recorded, and returns its position.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "positions are below a capacity of 32 bits"
-    )]
-    fn append(&mut self, source: RawSource) -> u32 {
-        let position = self.sources.len();
-        self.entries[position] = source;
-        position as u32
-    }
-
-    /// Removes the entry of a source that was just removed from the table.
-    fn remove_entry(&mut self, position: u32) {
-        // The last entry moves into the gap.
-        let last = self.entries[self.sources.len()];
-        self.entries[position as usize] = last;
-        let moved = self.sources.token_of(last);
-        if let Some(Ok(moved)) = moved.map(|token| self.sources.value(token)) {
-            *moved = position;
-        }
-    }
-
     /// Fills the sets with the sources that are watched (overwritten-sets). With `is_careful`,
     /// leaves out closed ones, and records them as found. Returns true if there were any.
     fn fill(&mut self, is_careful: bool) -> bool {
         self.sets.iter_mut().for_each(Set::clear);
-        let length = self.sources.len();
+        let length = self.sources.table.len();
         if self.first >= length {
             self.first = 0;
         }
         let mut has_closed = false;
         for position in (self.first..length).chain(0..self.first) {
-            let source = self.entries[position];
-            let Some((token, registration, _)) = self.sources.find(source) else { continue };
+            let source = self.sources.at(position);
+            let Some((token, registration, _)) = self.sources.table.find(source) else { continue };
             let armed = registration.armed();
             self.found[token.index()] = 0;
             if armed.is_empty() {
@@ -152,9 +125,8 @@ impl Select<'_> {
             [Readiness::READABLE, Readiness::WRITABLE, Readiness::PRIORITY];
         for (set, flag) in self.sets.iter().zip(FLAGS) {
             for position in 0..set.len() {
-                let Some((token, registration, _)) = self.sources.find(set.at(position)) else {
-                    continue;
-                };
+                let found = self.sources.table.find(set.at(position));
+                let Some((token, registration, _)) = found else { continue };
                 let is_watched = registration.armed().contains(Interest::PRIORITY);
                 let flag = if flag == Readiness::PRIORITY && !is_watched {
                     // refused-is-exceptional: the next call of the source returns the reason.
@@ -169,9 +141,10 @@ impl Select<'_> {
 
     /// Adds events for what was found. What has no room is first in the next sets.
     fn report(&mut self, events: &mut Events<'_>) {
-        let length = self.sources.len();
+        let length = self.sources.table.len();
         for position in (self.first..length).chain(0..self.first) {
-            let Some(token) = self.sources.token_of(self.entries[position]) else { continue };
+            let source = self.sources.at(position);
+            let Some(token) = self.sources.table.token_of(source) else { continue };
             let readiness = Readiness::from_bits(self.found[token.index()]);
             if readiness.is_empty() {
                 continue;
@@ -180,8 +153,8 @@ impl Select<'_> {
                 self.first = position;
                 return;
             }
-            self.sources.mark_fired(token.index());
-            self.sources.drain_waker(token);
+            self.sources.table.mark_fired(token.index());
+            self.sources.table.drain_waker(token);
         }
     }
 }
@@ -197,9 +170,8 @@ impl<'fd> Selector for Select<'fd> {
         mode: Mode,
     ) -> Result<(), Error> {
         let interest = Self::supported(interest, mode)?;
-        self.sources.check_vacant(raw(&source), token)?;
-        let position = self.append(raw(&source));
-        self.sources.insert(raw(&source), token, interest, mode, position);
+        self.sources.table.check_vacant(raw(&source), token)?;
+        self.sources.insert(raw(&source), token, interest, mode);
         Ok(())
     }
 
@@ -211,17 +183,13 @@ impl<'fd> Selector for Select<'fd> {
         mode: Mode,
     ) -> Result<(), Error> {
         let interest = Self::supported(interest, mode)?;
-        self.sources.get(raw(&source), token)?;
-        self.sources.update(token, interest, mode);
+        self.sources.table.get(raw(&source), token)?;
+        self.sources.table.update(token, interest, mode);
         Ok(())
     }
 
     fn deregister(&mut self, source: Self::Source, token: Token) -> Result<(), Error> {
-        self.sources.get(raw(&source), token)?;
-        let position = *self.sources.value(token)?;
-        self.sources.remove(raw(&source), token);
-        self.remove_entry(position);
-        Ok(())
+        self.sources.remove(raw(&source), token)
     }
 
     fn poll(&mut self, _now: Instant, events: &mut Events<'_>) -> Result<(), Error> {
@@ -234,7 +202,7 @@ impl<'fd> Selector for Select<'fd> {
     }
 
     fn capacity(&self) -> usize {
-        self.sources.capacity()
+        self.sources.table.capacity()
     }
 }
 
@@ -252,26 +220,18 @@ impl Wake for Select<'_> {
     type Waker = Waker;
 
     fn waker(&mut self, token: Token) -> Result<Waker, Error> {
-        self.sources.check_waker_vacant(token)?;
-        let source = WakeSource::new(token)?;
-        let waker = source.waker();
-        let position = self.append(source.source());
-        self.sources.insert_waker(source, position);
-        Ok(waker)
+        self.sources.insert_waker(token, |source| source)
     }
 
     fn release_waker(&mut self, token: Token) -> Result<(), Error> {
-        let position = self.sources.value(token).map(|position| *position);
-        self.sources.remove_waker(token)?;
-        self.remove_entry(position?);
-        Ok(())
+        self.sources.remove_waker(token)
     }
 }
 
 // SAFETY: a source is used while it has an entry, which ends with the deregistration.
 unsafe impl FdSelector for Select<'static> {
     fn token_of(&self, fd: BorrowedSource<'_>) -> Option<Token> {
-        self.sources.token_of(raw(&fd))
+        self.sources.table.token_of(raw(&fd))
     }
 }
 
@@ -291,10 +251,16 @@ impl SysWait for Select<'_> {
     }
 
     fn armed(&self) -> usize {
-        self.sources.armed()
+        self.sources.table.armed()
     }
 
     fn clock(&self) -> Clock {
         self.clock
+    }
+}
+
+impl PackedEntry for RawSource {
+    fn source(self) -> RawSource {
+        self
     }
 }

@@ -1,4 +1,4 @@
-//! Closing: what the kernel has of a source ends first.
+//! Closing: the operations of a source end first.
 //!
 //! ```text
 //!                    output is left, and the close is graceful
@@ -19,12 +19,12 @@ use selkie_core::platform::Close;
 
 use super::Uring;
 use super::endpoint::{Endpoint, Kind, Repeated};
-use super::operations::{Asks, Operation, entry};
+use super::operations::{Operation, Submitter, entry};
 use crate::sys::socket;
 
 impl Uring {
-    /// Goes on to close the source at a place. What cannot be asked for now is asked for at the
-    /// next turn.
+    /// Takes the next step to close the source at a place. A step that cannot begin now begins in
+    /// the next turn.
     pub(super) fn advance_closing(&mut self, index: usize) {
         let Ok(is_done) = self.end_operations(index) else { return self.enqueue(index) };
         let Some((handle, endpoint)) = self.endpoints.at(index) else { return };
@@ -34,20 +34,20 @@ impl Uring {
         }
     }
 
-    /// Cancels what the kernel has of a source that is being closed. Returns false while its output
-    /// is still sent.
+    /// Cancels the operations of a source that is being closed. Returns false while its pending
+    /// output is being sent.
     fn end_operations(&mut self, index: usize) -> Result<bool, Error> {
         let Some(endpoint) = self.at(index).map(|endpoint| *endpoint) else { return Ok(false) };
         if endpoint.receiving == Repeated::Armed {
             self.cancel(Operation::waiting(endpoint.kind), index)?;
         }
         if is_flushing(&endpoint) {
-            self.ask_to_flush(index)?;
-            self.ask_for_close_timer(index)?;
+            self.begin_flush(index)?;
+            self.begin_close_timer(index)?;
             return Ok(false);
         }
         if endpoint.close_timer == Repeated::Armed {
-            self.submit_cancel(Operation::CloseTimer.user_data(index), index)?;
+            self.begin_cancel(Operation::CloseTimer.user_data(index), index)?;
             self.set_close_timer(index, Repeated::Cancelling);
         }
         let is_abort = endpoint.closing == Some(Close::Abort);
@@ -57,7 +57,7 @@ impl Uring {
             _ => None,
         };
         if let Some(operation) = waiting.filter(|_| !endpoint.is_cancelled) {
-            self.submit_cancel(operation.user_data(index), index)?;
+            self.begin_cancel(operation.user_data(index), index)?;
             if let Some(endpoint) = self.at(index) {
                 endpoint.is_cancelled = true;
             }
@@ -65,16 +65,16 @@ impl Uring {
         Ok(true)
     }
 
-    /// Sends what is left of the output.
-    fn ask_to_flush(&mut self, index: usize) -> Result<(), Error> {
+    /// Begins to send what is left of the output.
+    fn begin_flush(&mut self, index: usize) -> Result<(), Error> {
         let start = self.output_of(index);
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return Ok(()) };
-        let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
-        asks.send(index, endpoint, start)
+        let submitter = &mut Submitter { ring: &mut self.ring, operations: &mut self.operations };
+        submitter.send(index, endpoint, start)
     }
 
     /// Starts the timer of a close that waits for its output.
-    fn ask_for_close_timer(&mut self, index: usize) -> Result<(), Error> {
+    fn begin_close_timer(&mut self, index: usize) -> Result<(), Error> {
         let Some(endpoint) = self.at(index) else { return Ok(()) };
         if endpoint.close_timer != Repeated::Idle {
             return Ok(());
@@ -104,7 +104,7 @@ fn is_flushing(endpoint: &Endpoint) -> bool {
         && endpoint.output.end.failure().is_none()
 }
 
-/// Takes over that the timer of a close has ended: a peer that took nothing meanwhile is reset.
+/// Records that the timer of a close has ended. A peer that took nothing meanwhile is reset.
 pub(super) fn timer_ended(endpoint: &mut Endpoint) {
     let was_cancelled = endpoint.close_timer == Repeated::Cancelling;
     endpoint.close_timer = Repeated::Idle;

@@ -10,7 +10,7 @@ use super::closing::timer_ended;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
 use super::input::Buffers;
 use super::memory::OUTPUT;
-use super::operations::{Asks, Operation, buffer_of, goes_on, has_more};
+use super::operations::{Operation, Submitter, buffer_of, has_more, is_followed};
 use super::ring::Completion;
 use crate::sys::file;
 
@@ -35,18 +35,18 @@ impl Uring {
         let Some((operation, index)) = Operation::of(completion.user_data) else { return false };
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return false };
         let Ok(count @ 1..) = u32::try_from(completion.result) else { return false };
-        let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
+        let submitter = &mut Submitter { ring: &mut self.ring, operations: &mut self.operations };
         match (operation, buffer_of(completion.flags)) {
             (Operation::Receive, Some(buffer)) if endpoint.closing.is_none() => {
                 endpoint.is_drained = !has_more(completion.flags);
                 self.buffers.append(&mut endpoint.input, buffer, count);
-                if !goes_on(completion.flags) {
-                    *asks.operations -= 1;
+                if !is_followed(completion.flags) {
+                    *submitter.operations -= 1;
                     endpoint.operations -= 1;
                     endpoint.receiving = Repeated::Idle;
                     let limits = self.buffers.limits(self.held_max);
-                    // What cannot be asked for now is asked for when the source is looked at.
-                    let _ = asks.receive(index, endpoint, limits);
+                    // If it cannot begin now, it begins when the source is looked at.
+                    let _ = submitter.receive(index, endpoint, limits);
                 } else if endpoint.is_slow() {
                     self.stop_receiving(index);
                 }
@@ -55,7 +55,7 @@ impl Uring {
             }
             // All was sent, so the next message finds the same line of the buffer.
             (Operation::Send, _) if endpoint.is_done_with(count) => {
-                *asks.operations -= 1;
+                *submitter.operations -= 1;
                 endpoint.operations -= 1;
                 let output = &mut endpoint.output;
                 (output.is_sending, output.length, output.start) = (false, 0, 0);
@@ -66,8 +66,8 @@ impl Uring {
         }
     }
 
-    /// Cancels a receive that goes on, of a connection whose service is slow. If there is no room
-    /// for that, the next completion tries it again.
+    /// Cancels a multishot receive of a connection whose service is slow. If the submission queue
+    /// has no room, the next completion tries it again.
     #[cold]
     fn stop_receiving(&mut self, index: usize) {
         if self.at(index).is_some_and(|endpoint| endpoint.receiving == Repeated::Armed) {
@@ -78,7 +78,7 @@ impl Uring {
     /// Takes any completion.
     fn take_other(&mut self, completion: Completion) {
         let Some((operation, index)) = Operation::of(completion.user_data) else { return };
-        let is_last = !goes_on(completion.flags);
+        let is_last = !is_followed(completion.flags);
         self.operations -= usize::from(is_last);
         if operation == Operation::WatchWaker {
             self.watching_waker = Repeated::Idle;
@@ -106,7 +106,7 @@ impl Uring {
                 sent(endpoint, result);
                 let is_quiet = endpoint.closing.is_none() && endpoint.reportable().is_empty();
                 // What was written meanwhile follows at once.
-                self.ask(index);
+                self.begin_missing(index);
                 if is_quiet {
                     return;
                 }
@@ -133,7 +133,7 @@ impl Uring {
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
         if is_last {
             endpoint.receiving = Repeated::Idle;
-            self.accepts_many &= !endpoint.goes_on;
+            self.accepts_many &= !endpoint.is_multishot;
         }
         if result >= 0 {
             let parked = match endpoint.closing {
@@ -193,8 +193,9 @@ fn received(buffers: &mut Buffers, endpoint: &mut Endpoint, completion: Completi
     endpoint.is_drained = false;
     match -completion.result {
         0 => endpoint.input_end = End::Ended,
-        // It comes first in the next turn. A receive that goes on has no share, and needs none.
-        libc::ENOBUFS if !endpoint.goes_on => buffers.begin_scarcity(),
+        // The connection comes first in the next turn. After a multishot receive it need not: its
+        // next receive uses the other group.
+        libc::ENOBUFS if !endpoint.is_multishot => buffers.begin_scarcity(),
         libc::ENOBUFS | libc::ECANCELED | libc::EINTR | libc::EAGAIN => {}
         code if code > 0 => endpoint.input_end = End::Failed(code),
         _ => {}

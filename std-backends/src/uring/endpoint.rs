@@ -62,8 +62,8 @@ pub(super) struct Output {
     pub(super) start: u32,
     pub(super) length: u32,
     pub(super) is_sending: bool,
-    /// The time since when none of them was sent, as far as anyone has asked for it: the clock is
-    /// not read for a message that leaves at once.
+    /// The time since when none of them was sent. It is set when it is asked for, so that the clock
+    /// is not read for a message that leaves at once.
     pub(super) since: Option<Instant>,
     /// The room that was too small for its last writer.
     pub(super) declined: u32,
@@ -81,8 +81,8 @@ pub(super) struct Endpoint {
     /// Operations that the kernel has: the place is not used again before all are completed.
     pub(super) operations: u32,
     pub(super) receiving: Repeated,
-    /// Set if the operation goes on after it has received or accepted something.
-    pub(super) goes_on: bool,
+    /// Set if the operation that receives or accepts has more than one completion.
+    pub(super) is_multishot: bool,
     pub(super) input: Input,
     /// Bytes that the service has left until there are more.
     pub(super) left: u32,
@@ -133,11 +133,11 @@ impl Endpoint {
 
     /// Returns true if the service has something new to read: bytes, or the end.
     #[inline]
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn has_new_input(&self) -> bool {
         self.input.unread > self.left || self.input_end != End::Open
     }
 
-    /// Returns true if the kernel is to receive, and does not.
+    /// Returns true if a receive has to begin.
     #[inline]
     pub(super) fn wants_to_receive(&self, held_max: u32) -> bool {
         self.receiving == Repeated::Idle
@@ -146,14 +146,14 @@ impl Endpoint {
             && self.input_end == End::Open
     }
 
-    /// Returns true if a receive that goes on is to be cancelled: the service does not read, or not
-    /// as fast as the peer sends.
+    /// Returns true if a multishot receive is to be cancelled: the service does not read, or not as
+    /// fast as the peer sends.
     #[inline]
     pub(super) fn is_slow(&self) -> bool {
         self.input.held > HELD_SHARED || !self.armed.contains(Interest::READABLE)
     }
 
-    /// Returns true if the kernel is to send, or to end the stream, and does not.
+    /// Returns true if a send, or the shutdown behind the last byte, has to begin.
     #[inline]
     pub(super) fn wants_to_send(&self) -> bool {
         let has_output = self.output.length > 0 || self.shuts_down;
@@ -233,7 +233,7 @@ impl Endpoint {
 
     fn stream_readiness(&self) -> Readiness {
         let mut readiness = Readiness::NONE;
-        if self.has_news() {
+        if self.has_new_input() {
             readiness |= Readiness::READABLE;
         }
         if self.output.end.failure().is_some() || self.room() > self.output.declined {

@@ -7,9 +7,9 @@
 //! Where more connections receive at once than there are provided buffers, those that found none
 //! come first in the next turn, and more are provided for a while.
 //!
-//! There are two groups. A receive that goes on may fill any number of buffers before it can be
-//! cancelled, so those have a small group that all connections share. A connection that finds it
-//! empty receives one buffer at a time, into the other group, in which each has its share.
+//! There are two groups. A multishot receive may fill any number of buffers before it can be
+//! cancelled, so these receives have a small group that all connections share. A connection that
+//! finds it empty receives one buffer at a time, into the other group, in which each has its share.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -34,9 +34,10 @@ pub(super) struct Input {
     pub(super) unread: u32,
 }
 
-/// The group in which each connection has its share, and the one that all share.
-pub(super) const OWN: u16 = 0;
-pub(super) const GOES_ON: u16 = 1;
+/// The group in which each connection has its share.
+pub(super) const OWN_GROUP: u16 = 0;
+/// The group for multishot receives, which all connections share.
+pub(super) const SHARED_GROUP: u16 = 1;
 
 /// A ring of buffers that the kernel fills.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl Group {
 pub(super) struct Limits {
     /// The most buffers that a connection keeps.
     pub(super) held_max: u32,
-    /// Set if there are buffers for another receive that goes on.
+    /// Set if there are buffers for another multishot receive.
     pub(super) has_shared: bool,
     /// Set while connections that have found no buffer come first.
     pub(super) is_scarce: bool,
@@ -103,7 +104,7 @@ pub(super) struct Buffers {
     free: u32,
     /// The first buffer that was never used.
     fresh: usize,
-    /// The buffers that are to be provided, beside those that go on.
+    /// The buffers of the first group that are to be provided.
     wanted: usize,
     /// The turns for which connections without a buffer come first.
     scarce: u8,
@@ -124,8 +125,8 @@ impl Buffers {
             bytes: NonNull::from(input).cast(),
             shared_first: buffers.len() - SHARED,
             entries: buffers,
-            own: Group::new(ring, provided, PROVIDED_MAX, OWN)?,
-            shared: Group::new(ring, shared, SHARED, GOES_ON)?,
+            own: Group::new(ring, provided, PROVIDED_MAX, OWN_GROUP)?,
+            shared: Group::new(ring, shared, SHARED, SHARED_GROUP)?,
             free: 0,
             fresh: 0,
             wanted: PROVIDED,

@@ -18,7 +18,7 @@ pub(super) const COMPLETIONS: u32 = if cfg!(test) { 16 } else { 1024 };
 pub(super) const PROVIDED: usize = if cfg!(test) { 4 } else { 256 };
 /// The same while a connection has found none. A power of two: the size of the ring of buffers.
 pub(super) const PROVIDED_MAX: usize = if cfg!(test) { 8 } else { 512 };
-/// Buffers for receives that go on. All connections share them, and none depends on them.
+/// Buffers for multishot receives. All connections share them, and none depends on them.
 pub(super) const SHARED: usize = if cfg!(test) { 4 } else { 256 };
 /// The size of a buffer for received bytes.
 pub(super) const BUFFER: u32 = if cfg!(test) { 64 } else { 2048 };
@@ -27,7 +27,7 @@ pub(super) const BUFFER: u32 = if cfg!(test) { 64 } else { 2048 };
 pub(super) const BUFFER_STRIDE: usize = BUFFER as usize + LINE;
 /// The most buffers that a connection keeps: input beyond that stays in the kernel.
 pub(super) const HELD_MAX: usize = if cfg!(test) { 3 } else { 10 };
-/// The most buffers that a connection keeps while its receive goes on.
+/// The most buffers that a connection keeps before its multishot receive is cancelled.
 pub(super) const HELD_SHARED: u32 = if cfg!(test) { 1 } else { 2 };
 /// The free places below which connections are accepted one at a time.
 pub(super) const FEW_PLACES: usize = if cfg!(test) { 2 } else { 64 };

@@ -1,5 +1,5 @@
 //! A platform over `io_uring`: the kernel accepts, receives and sends by itself, and one call a
-//! turn takes what it has done. For Linux 6.12 and later.
+//! turn takes the completions. For Linux 6.12 and later.
 //!
 //! | file | contents |
 //! | --- | --- |
@@ -8,10 +8,10 @@
 //! | `input.rs` | the buffers that the kernel fills |
 //! | `endpoint.rs` | the state of one source |
 //! | `parked.rs` | connections that were accepted and not taken yet |
-//! | `operations.rs` | what is asked of the kernel |
-//! | `closing.rs` | the way from a close to a free place |
+//! | `operations.rs` | the operations that are submitted |
+//! | `closing.rs` | the steps from a close to a free place |
 //! | `releasing.rs` | descriptors that go back to the caller |
-//! | `completions.rs` | what the kernel has done |
+//! | `completions.rs` | their results |
 //! | `selector.rs`, `transport.rs` | the contracts |
 //!
 //! A place in the table of sources is used again only when the kernel has completed every operation
@@ -59,7 +59,7 @@ pub use memory::UringStorage;
 
 /// The interval at which a platform that is dropped cancels what is left.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(10);
-/// The time after which a close is given up whose peer takes nothing.
+/// The time after which a closed connection is reset if its peer takes nothing.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Names a source of a [`Uring`]: a listener, a connection, an adopted descriptor.
@@ -102,8 +102,8 @@ pub struct Uring {
     /// The registrations, and the place of each one's source.
     sources: SourceTable<&'static mut [SourceEntry<u32>], u32>,
     parked: ParkedTable,
-    /// Set while an operation accepts connections until it is cancelled: one at a time, so that
-    /// those who wait fit into their table.
+    /// Set while a multishot operation accepts connections. There is one at a time, so that the
+    /// connections that wait fit into their table.
     accepts_many: bool,
     /// The queue of sources that may be ready: the first and the last place + 1, or 0.
     ready_first: u32,
@@ -121,7 +121,7 @@ pub struct Uring {
     open_max: usize,
     /// Operations that the kernel has not completed.
     operations: usize,
-    /// The time after which a close is given up whose peer takes nothing.
+    /// The time after which a closed connection is reset if its peer takes nothing.
     close_timeout: &'static mut [Span],
 }
 
@@ -265,8 +265,8 @@ impl Uring {
         socket::peer_address(self.live(source)?.fd)
     }
 
-    /// Hands what was written and asked for to the kernel, and takes what it has done. Each poll
-    /// and each wait does this; it is for callers that write outside of them.
+    /// Submits the operations that have begun, and takes the completions. Each poll and each wait
+    /// does this; it is for callers that write outside of them.
     ///
     /// # Errors
     ///
@@ -346,7 +346,7 @@ impl Drop for Uring {
                 break;
             }
             while let Some(completion) = self.ring.pop() {
-                self.operations -= usize::from(!operations::goes_on(completion.flags));
+                self.operations -= usize::from(!operations::is_followed(completion.flags));
             }
         }
         for index in 0..self.endpoints.capacity() {

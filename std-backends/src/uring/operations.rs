@@ -1,5 +1,5 @@
-//! The requests to the kernel. Each operation names the place of its source, which stays until the
-//! operation is completed.
+//! The operations that are submitted to the kernel. Each names the place of its source, which is
+//! not used again before the operation is completed.
 
 use std::os::fd::RawFd;
 
@@ -11,7 +11,7 @@ use selkie_core::{Error, Interest};
 
 use super::Uring;
 use super::endpoint::{End, Endpoint, Kind, Repeated};
-use super::input::{GOES_ON, Limits};
+use super::input::{Limits, SHARED_GROUP};
 use super::memory::{FEW_PLACES, OUTPUT, OUTPUT_STRIDE};
 use super::ring::Ring;
 use crate::sys::address::RawAddress;
@@ -90,32 +90,34 @@ impl Uring {
         Ok(())
     }
 
-    /// Asks for what the source at a place needs and the kernel does not do yet. What cannot be
-    /// asked for now is asked for at the next turn.
-    pub(super) fn ask(&mut self, index: usize) {
+    /// Begins the operations that the source at a place needs and the kernel does not have. Those
+    /// that cannot begin now begin in the next turn.
+    pub(super) fn begin_missing(&mut self, index: usize) {
         let start = self.output_of(index);
         let Some((_, endpoint)) = self.endpoints.at_mut(index) else { return };
         if endpoint.closing.is_some() {
             return self.advance_closing(index);
         }
-        let asked = match endpoint.kind {
+        let begun = match endpoint.kind {
             Kind::Stream => {
-                let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
+                let submitter =
+                    &mut Submitter { ring: &mut self.ring, operations: &mut self.operations };
                 let limits = self.buffers.limits(self.held_max);
-                let received = asks.receive(index, endpoint, limits);
-                received.and_then(|()| asks.send(index, endpoint, start))
+                let received = submitter.receive(index, endpoint, limits);
+                received.and_then(|()| submitter.send(index, endpoint, start))
             }
-            Kind::Listener => self.ask_to_accept(index),
-            Kind::File => self.ask_to_poll(index),
+            Kind::Listener => self.begin_accept(index),
+            Kind::File => self.begin_poll(index),
             Kind::Connecting => Ok(()),
         };
-        if asked.is_err() {
+        if begun.is_err() {
             self.enqueue(index);
         }
     }
 
-    /// Accepts all that comes while there is room for it, else one at a time.
-    fn ask_to_accept(&mut self, index: usize) -> Result<(), Error> {
+    /// Begins to accept: by one multishot operation while there is room for many connections, else
+    /// one at a time.
+    fn begin_accept(&mut self, index: usize) -> Result<(), Error> {
         let has_room = self.open_max - self.open > FEW_PLACES && self.parked.has_room_for_many();
         let accepts_many = has_room && !self.accepts_many;
         let Some(endpoint) = self.at(index) else { return Ok(()) };
@@ -132,7 +134,7 @@ impl Uring {
                 if accepts_many {
                     entry.ioprio.accept_flags = IoringAcceptFlags::MULTISHOT;
                 }
-                endpoint.goes_on = accepts_many;
+                endpoint.is_multishot = accepts_many;
                 self.begin(Operation::Accept, index, entry)?;
                 self.accepts_many |= accepts_many;
                 self.set_repeated(index, Repeated::Armed);
@@ -142,8 +144,8 @@ impl Uring {
         }
     }
 
-    /// Polls a file for what it is watched for.
-    fn ask_to_poll(&mut self, index: usize) -> Result<(), Error> {
+    /// Begins to poll a file for its interest.
+    fn begin_poll(&mut self, index: usize) -> Result<(), Error> {
         let Some(endpoint) = self.at(index) else { return Ok(()) };
         let interest = endpoint.armed;
         match endpoint.receiving {
@@ -158,8 +160,8 @@ impl Uring {
         }
     }
 
-    /// Polls the waker.
-    pub(super) fn ask_for_wakes(&mut self) {
+    /// Begins to poll the waker.
+    pub(super) fn watch_waker(&mut self) {
         let Some(waker) = &self.waker else { return };
         if self.watching_waker != Repeated::Idle {
             return;
@@ -171,17 +173,18 @@ impl Uring {
         }
     }
 
-    /// Stops watching the waker.
-    pub(super) fn cancel_wakes(&mut self) -> Result<(), Error> {
+    /// Cancels the poll of the waker.
+    pub(super) fn unwatch_waker(&mut self) -> Result<(), Error> {
         if self.watching_waker == Repeated::Armed {
-            self.submit_cancel(Operation::WatchWaker.user_data(0), usize::MAX >> 8)?;
+            self.begin_cancel(Operation::WatchWaker.user_data(0), usize::MAX >> 8)?;
             self.watching_waker = Repeated::Cancelling;
         }
         Ok(())
     }
 
-    /// Connects to an address, which lies in the output buffer until the kernel has it.
-    pub(super) fn ask_to_connect(
+    /// Begins to connect to an address, which lies in the output buffer until the kernel has read
+    /// it.
+    pub(super) fn begin_connect(
         &mut self,
         index: usize,
         address: &RawAddress,
@@ -197,15 +200,15 @@ impl Uring {
         self.begin(Operation::Connect, index, entry)
     }
 
-    /// Cancels an operation that is repeated until then.
+    /// Cancels the operation by which a source waits for input.
     pub(super) fn cancel(&mut self, operation: Operation, index: usize) -> Result<(), Error> {
-        self.submit_cancel(operation.user_data(index), index)?;
+        self.begin_cancel(operation.user_data(index), index)?;
         self.set_repeated(index, Repeated::Cancelling);
         Ok(())
     }
 
     /// Cancels the operation with the given user data.
-    pub(super) fn submit_cancel(&mut self, user_data: u64, index: usize) -> Result<(), Error> {
+    pub(super) fn begin_cancel(&mut self, user_data: u64, index: usize) -> Result<(), Error> {
         let mut entry = entry(IoringOp::AsyncCancel, -1);
         entry.addr_or_splice_off_in.user_data = io_uring_user_data::from_u64(user_data);
         entry.op_flags.cancel_flags = IoringAsyncCancelFlags::empty();
@@ -227,13 +230,13 @@ impl Uring {
     }
 }
 
-/// The parts of a platform that the usual operations need, beside the source.
-pub(super) struct Asks<'a> {
+/// The parts of a platform that the usual operations change, beside their source.
+pub(super) struct Submitter<'a> {
     pub(super) ring: &'a mut Ring,
     pub(super) operations: &'a mut usize,
 }
 
-impl Asks<'_> {
+impl Submitter<'_> {
     /// Hands an operation to the kernel at the next entry.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "the entry is made in its place then")]
@@ -251,11 +254,11 @@ impl Asks<'_> {
         Ok(())
     }
 
-    /// Receives what is next, if the service wants it and is not slow. A connection keeps so many
-    /// buffers at most, and receives until it is cancelled if there are shared ones.
+    /// Begins to receive, if the service reads and the connection keeps fewer buffers than it may:
+    /// by a multishot operation while the shared group has buffers.
     ///
-    /// Only one that was served up to now goes on: it may fill any number of buffers before it can
-    /// be cancelled.
+    /// A multishot receive may fill any number of buffers before it can be cancelled. So only a
+    /// connection whose service has taken its input gets one.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "part of taking what was received")]
     pub(super) fn receive(
@@ -267,19 +270,20 @@ impl Asks<'_> {
         if !endpoint.wants_to_receive(limits.held_max) {
             return Ok(());
         }
-        if limits.is_scarce && endpoint.has_news() {
-            // One that has bytes to read does not go before another that found no buffer for them.
+        if limits.is_scarce && endpoint.has_new_input() {
+            // A connection that found no buffer goes before one that has bytes to read.
             return Ok(());
         }
         let mut entry = entry(IoringOp::Recv, endpoint.fd);
         entry.flags = IoringSqeFlags::BUFFER_SELECT;
-        endpoint.goes_on = endpoint.is_drained && limits.has_shared && endpoint.input.held <= 1;
+        endpoint.is_multishot =
+            endpoint.is_drained && limits.has_shared && endpoint.input.held <= 1;
         if endpoint.is_drained {
-            // A first look would find nothing.
+            // Nothing was left in the socket, so the kernel need not look before it waits.
             let mut flags = IoringRecvFlags::POLL_FIRST;
-            if endpoint.goes_on {
+            if endpoint.is_multishot {
                 flags |= IoringRecvFlags::MULTISHOT;
-                entry.buf.buf_group = GOES_ON;
+                entry.buf.buf_group = SHARED_GROUP;
             }
             entry.ioprio.recv_flags = flags;
         }
@@ -288,8 +292,8 @@ impl Asks<'_> {
         Ok(())
     }
 
-    /// Sends what waits in the buffer at `start`, if nothing is being sent, and then the end of the
-    /// stream if asked for.
+    /// Begins to send the pending output, which is in the buffer at `start`, unless some is being
+    /// sent. Without pending output, shuts the stream down if its user has asked for that.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "part of writing")]
     pub(super) fn send(
@@ -317,7 +321,7 @@ impl Asks<'_> {
         Ok(())
     }
 
-    /// Ends the stream.
+    /// Begins to shut down writing.
     fn shut_down(&mut self, index: usize, endpoint: &mut Endpoint) -> Result<(), Error> {
         let mut entry = entry(IoringOp::Shutdown, endpoint.fd);
         entry.len.len = libc::SHUT_WR as u32;
@@ -327,20 +331,20 @@ impl Asks<'_> {
     }
 }
 
-/// Returns the buffer that the kernel names with 16 bits of the flags.
+/// Returns the buffer that a completion names by 16 bits of its flags.
 pub(super) const fn buffer_of(flags: u32) -> Option<usize> {
     const IS_BUFFER: u32 = 1;
     if flags & IS_BUFFER == 0 { None } else { Some((flags >> 16) as usize) }
 }
 
-/// Returns true if the kernel says that there is more to receive.
+/// Returns true if a completion says that there is more to receive.
 pub(super) const fn has_more(flags: u32) -> bool {
     const IS_NOT_EMPTY: u32 = 4;
     flags & IS_NOT_EMPTY != 0
 }
 
-/// Returns whether the operation goes on.
-pub(super) const fn goes_on(flags: u32) -> bool {
+/// Returns true if more completions of the same operation follow this one.
+pub(super) const fn is_followed(flags: u32) -> bool {
     const MORE: u32 = 2;
     flags & MORE != 0
 }

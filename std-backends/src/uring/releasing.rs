@@ -1,5 +1,5 @@
-//! Returning descriptors: what the kernel does for them ends first, and what it has done already
-//! goes with them.
+//! Returning descriptors to the caller: their operations end first, and what the kernel has
+//! received or accepted already goes with them.
 
 use std::os::fd::{FromRawFd, OwnedFd};
 
@@ -25,8 +25,8 @@ impl Uring {
     /// [`Stale`](ErrorKind::Stale), [`InvalidSource`](ErrorKind::InvalidSource) for a listener,
     /// [`WouldBlock`](ErrorKind::WouldBlock) while output is pending or it is being connected,
     /// [`InvalidInput`](ErrorKind::InvalidInput) if `unread` is too short, or the failure of the
-    /// connection. Nothing changes then. A receive that went on may have brought more than the
-    /// usual 20 KiB: read a part, and try again.
+    /// connection. Nothing changes then. A multishot receive may have brought more than the usual
+    /// 20 KiB: read a part, and try again.
     pub fn release(
         &mut self,
         source: UringSocket,
@@ -112,7 +112,7 @@ impl Uring {
     fn resume_receiving(&mut self, source: UringSocket, armed: Interest) {
         let Ok(endpoint) = self.live_mut(source) else { return };
         endpoint.armed = armed;
-        self.ask(source.0.index());
+        self.begin_missing(source.0.index());
         self.enqueue(source.0.index());
     }
 

@@ -75,7 +75,7 @@ impl Uring {
             }
             let Some((index, endpoint)) = self.dequeue() else { break };
             if !endpoint.is_served() {
-                self.ask(index);
+                self.begin_missing(index);
             }
             if is_last {
                 break;
@@ -127,7 +127,7 @@ impl Uring {
                 self.unlink(index, reported, token.is_some());
             }
             if !is_served {
-                self.ask(index);
+                self.begin_missing(index);
             }
         }
         if reported != 0 {
@@ -153,15 +153,15 @@ impl Uring {
         }
     }
 
-    /// Looks at the kernel, and waits for it until `deadline` if `waits` says so. Returns true if a
-    /// signal has ended the wait.
+    /// Enters the ring, waits until `deadline` if `waits` says so, and reports what is ready.
+    /// Returns true if a signal has ended the wait.
     fn look(
         &mut self,
         events: &mut Events<'_>,
         waits: bool,
         deadline: Option<Instant>,
     ) -> Result<bool, Error> {
-        self.ask_for_wakes();
+        self.watch_waker();
         let waits = waits && events.room() > 0 && !self.has_ready();
         let until = deadline.filter(|_| waits).map(|deadline| self.clock.absolute(deadline));
         self.buffers.provide();
@@ -198,7 +198,7 @@ impl Selector for Uring {
         self.sources.insert(token, interest, mode, index as u32);
         let endpoint = self.live_mut(source)?;
         (endpoint.token, endpoint.armed) = (Some(token), interest);
-        self.ask(index);
+        self.begin_missing(index);
         self.enqueue(index);
         Ok(())
     }
@@ -216,7 +216,7 @@ impl Selector for Uring {
         self.sources.update(token, interest, mode);
         self.live_mut(source)?.armed = interest;
         let index = source.0.index();
-        self.ask(index);
+        self.begin_missing(index);
         self.enqueue(index);
         Ok(())
     }
@@ -295,13 +295,13 @@ impl Wake for Uring {
         let source = WakeSource::new(token)?;
         let waker = source.waker();
         self.waker = Some(source);
-        self.ask_for_wakes();
+        self.watch_waker();
         Ok(waker)
     }
 
     fn release_waker(&mut self, token: Token) -> Result<(), Error> {
         check_tenant(self.waker.as_ref().map(WakeSource::token), token)?;
-        self.cancel_wakes()?;
+        self.unwatch_waker()?;
         // The channel stays open until its poll is cancelled.
         self.ring.enter(0, None)?;
         self.take_completions();

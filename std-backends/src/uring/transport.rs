@@ -8,7 +8,7 @@ use selkie_core::{Error, ErrorKind, Instant, Interest};
 
 use super::endpoint::{End, Endpoint, Kind};
 use super::memory::OUTPUT;
-use super::operations::Asks;
+use super::operations::Submitter;
 use super::{Uring, UringSocket};
 use crate::platform::listener;
 use crate::sys::address::RawAddress;
@@ -39,8 +39,9 @@ impl Uring {
         output.length += added;
         output.declined = 0;
         if endpoint.kind == Kind::Stream {
-            let asks = &mut Asks { ring: &mut self.ring, operations: &mut self.operations };
-            if asks.send(index, endpoint, start).is_err() {
+            let submitter =
+                &mut Submitter { ring: &mut self.ring, operations: &mut self.operations };
+            if submitter.send(index, endpoint, start).is_err() {
                 self.enqueue(index);
             }
         }
@@ -61,10 +62,10 @@ impl Uring {
     /// Looks for new input of a source in the kernel.
     #[cold]
     fn peek_again(&mut self, source: UringSocket, buffer: &mut [u8]) -> Result<usize, Error> {
-        if !self.live(source)?.has_news() {
+        if !self.live(source)?.has_new_input() {
             // What the kernel has received may not be in the queue yet, and a server that judges a
             // deadline goes by this answer.
-            self.ask(source.0.index());
+            self.begin_missing(source.0.index());
             self.submit()?;
         }
         let endpoint = self.live(source)?;
@@ -110,7 +111,7 @@ impl Transport for Uring {
         Some(address)
     }
 
-    /// Asks the system: an operation that accepts many has no place for their addresses.
+    /// Asks the system, since a multishot accept has no place for the addresses.
     fn remote_address(&mut self, source: UringSocket) -> Option<SocketAddr> {
         self.peer_address(source).ok()
     }
@@ -155,7 +156,7 @@ impl Transport for Uring {
         let stream = socket::stream(&remote)?;
         socket::set_no_delay(stream.as_raw_fd());
         let source = self.insert(stream, Kind::Connecting)?;
-        self.ask_to_connect(source.0.index(), &remote)?;
+        self.begin_connect(source.0.index(), &remote)?;
         Ok(source)
     }
 
@@ -209,11 +210,11 @@ impl Transport for Uring {
         let left = left as u32;
         endpoint.left = left;
         let is_served = endpoint.is_served();
-        if endpoint.has_news() {
+        if endpoint.has_new_input() {
             self.enqueue(source.0.index());
         }
         if !is_served {
-            self.ask(source.0.index());
+            self.begin_missing(source.0.index());
         }
     }
 
@@ -293,7 +294,7 @@ impl Transport for Uring {
             return socket::shutdown_write(endpoint.fd);
         }
         endpoint.shuts_down = true;
-        self.ask(source.0.index());
+        self.begin_missing(source.0.index());
         Ok(())
     }
 
@@ -309,7 +310,7 @@ impl Transport for Uring {
             self.sources.remove(token);
         }
         self.enqueue(source.0.index());
-        self.ask(source.0.index());
+        self.begin_missing(source.0.index());
         reset
     }
 }

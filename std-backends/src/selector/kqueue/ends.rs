@@ -57,15 +57,15 @@ impl Ends {
         ended == Self::BOTH || (ended != 0 && self.0 & Self::ONE_WAY != 0)
     }
 
-    /// Forgets the ends: filters that are added report them again.
+    /// Clears the ends: filters that are added report them again.
     pub(super) const fn reset(&mut self) {
         self.0 &= Self::ONE_WAY;
     }
 }
 
-/// The selector's own of each source.
+/// The state that the selector keeps for each source.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Own {
+pub(super) struct SourceState {
     /// filter-per-direction: position of the source's last event in its batch.
     pub(super) position: u32,
     /// both-ends: the directions that have ended.
@@ -73,4 +73,4 @@ pub(super) struct Own {
 }
 
 // SAFETY: a struct of integers.
-unsafe impl Zeroable for Own {}
+unsafe impl Zeroable for SourceState {}
