@@ -171,7 +171,6 @@ fn a_task_that_is_gone_takes_its_connections_with_it<const KIND: u8>() {
     });
 }
 
-/// The client's bytes are left, so the server offers them again in each turn of the drain.
 fn draining_waits_for_the_reply_of_an_upstream_and_does_not_spin<const KIND: u8>() {
     let task = |mut client: Conn<'static>| async move {
         let Ok(mut server) = client.connect(upstream()).await else { return };
@@ -184,6 +183,7 @@ fn draining_waits_for_the_reply_of_an_upstream_and_does_not_spin<const KIND: u8>
     serve::<_, _, KIND>(task, |rig| {
         let client = rig.connected();
         let server = stand(rig);
+        // Never read, so the server offers it again in each turn of the drain.
         rig.send(client, b"left");
         rig.settle();
         rig.send(server, b"the first and ");
