@@ -56,7 +56,7 @@ run python3 check/roundtrip.py "$built/echo" "$built/bare"
 for elf in echo bare async_echo; do
     beside python3 check/clients.py "$built/$elf"
 done
-beside python3 check/services.py "$built"/{http,chat,async_frames,async_proxy}
+beside python3 check/services.py "$built"/{smallest,http,chat,async_frames,async_proxy}
 
 # Another board is a crate outside of the workspace: drivers, and nothing else.
 mkdir "$records/external"

@@ -80,14 +80,16 @@ run cargo clippy --locked "${examples[@]}" --features waitable-set --target wasm
 run cargo build --locked --quiet --release "${examples[@]}" --features waitable-set \
     --target wasm32-wasip2 --target-dir "$target_folder/echo-p3"
 link_examples "$target_folder/echo-p3/wasm32-wasip2" 0.3
-sources=(--package wasm-conformance --bin sources --bin outgoing --features waitable-set)
-run cargo clippy --locked --quiet "${guests[@]}" "${sources[@]}" --target wasm32-wasip2 \
-    -- -D warnings
-run cargo build --locked --quiet --profile suite "${guests[@]}" "${sources[@]}" \
-    --target wasm32-wasip2
-for program in sources outgoing; do
-    cp "$guests_folder/wasm32-wasip2/suite/$program.wasm" "$folder/$program-0.3.wasm"
-done
+# build_of_suite VERSION PROGRAM FEATURES: builds a program for a component of that version.
+build_of_suite() {
+    local build=(--package wasm-conformance --bin "$2" --features "$3" --target wasm32-wasip2)
+    run cargo clippy --locked --quiet "${guests[@]}" "${build[@]}" -- -D warnings
+    run cargo build --locked --quiet --profile suite "${guests[@]}" "${build[@]}"
+    cp --remove-destination "$guests_folder/wasm32-wasip2/suite/$2.wasm" "$folder/$2-$1.wasm"
+}
+build_of_suite 0.2 outgoing http
+build_of_suite 0.3 outgoing http,waitable-set
+build_of_suite 0.3 sources http,waitable-set
 
 # The program that docs/webassembly.md shows, in an empty folder, as its reader would build it.
 rm -rf "$folder/template"

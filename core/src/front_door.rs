@@ -328,6 +328,12 @@ impl<P: Transport, S: Service> StaticFrontDoor<'_, P, S> {
         self.event_loop.context_at(now)
     }
 
+    /// Returns the platform: to ask a device for what it has received before a sleep, as one
+    /// example.
+    pub const fn platform(&mut self) -> &mut P {
+        &mut self.event_loop.platform
+    }
+
     /// Returns the counts of the server.
     #[must_use]
     pub const fn counters(&self) -> &Counters {

@@ -11,7 +11,7 @@
 //!   a complete connection has one only together with keep-alive, to which a live peer answers.
 //! * **timeout-ignores-pauses**: a timeout counts time in which nothing was polled, hence no
 //!   peer probed. So smoltcp's clock stands still in a pause that is longer than the keep-alive
-//!   interval.
+//!   interval, unless the loop was told to sleep for that long.
 //! * **abort-keeps-peer**: a socket whose connection was aborted is closed at once, but keeps its
 //!   peer until the reset was sent. It must not listen before.
 //! * **reset-needs-address**: a reset to a peer whose hardware address has expired is not sent
@@ -28,7 +28,7 @@
 //! * **fin-wait-2-waits**: a socket in FIN-WAIT-2 waits for its peer's FIN without end. A stream
 //!   that was closed is reset after a time.
 
-use core::fmt;
+use core::{fmt, mem};
 
 use selkie_core::{Error, ErrorKind};
 use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet, SocketStorage};
@@ -67,8 +67,11 @@ pub struct Network<'a, D> {
     pub(crate) close_timeout: Duration,
     /// The timeout of a complete connection.
     peer_timeout: Option<Duration>,
-    /// The longest step of smoltcp's clock from one poll to the next.
+    /// The longest step of smoltcp's clock from one poll to the next, unless the loop was told to
+    /// sleep for longer.
     step_max: Duration,
+    /// The time for which the loop was told to sleep, until it polls again.
+    pub(crate) sleep: Duration,
     /// The time of the last poll, on smoltcp's clock.
     pub(crate) now: Instant,
     /// The time by which smoltcp's clock is behind the loop's.
@@ -121,6 +124,7 @@ impl<'a, D: Device> Network<'a, D> {
             // timeout-needs-answers: an answer can come no sooner than the probe.
             peer_timeout: keep_alive.map(|interval| timeout.max(interval * 2)),
             step_max: keep_alive.unwrap_or(Duration::MAX),
+            sleep: Duration::ZERO,
             now: Instant::ZERO,
             lag: Duration::ZERO,
             arrivals: 0,
@@ -207,8 +211,9 @@ impl<'a, D: Device> Network<'a, D> {
     fn set_clock(&mut self, now: Instant) {
         let before = self.now + self.lag;
         if now > before {
-            // timeout-ignores-pauses: let the clock lag behind rather than jump.
-            let step = (now - before).min(self.step_max);
+            // timeout-ignores-pauses: let the clock lag behind rather than jump. A sleep that was
+            // asked for is no pause: leases and cached addresses grow old in it.
+            let step = (now - before).min(self.step_max.max(mem::take(&mut self.sleep)));
             self.now += step;
             self.lag = now - self.now;
         }

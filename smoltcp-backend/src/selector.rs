@@ -171,6 +171,7 @@ impl<D: Device> Selector for Network<'_, D> {
                 next = next.min(slot.timestamp);
             }
         }
+        self.sleep = next.max(self.now) - self.now;
         (next != NEVER).then(|| time::from_smoltcp(next + self.lag).max(now))
     }
 

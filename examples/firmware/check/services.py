@@ -3,7 +3,7 @@
     python3 check/services.py ELF...
 
 A file's name ends in the name of its service: `http`, `chat`, `async_frames` or `async_proxy`; or
-in the name of what it runs in, `embassy`, `rtic_echo` or `dhcp`.
+in the name of what it runs in, `embassy`, `rtic_echo`, `dhcp` or `smallest`.
 """
 
 import os
@@ -296,7 +296,7 @@ class AsyncProxy(Case):
 
 
 class Tasks(unittest.TestCase):
-    """An echo without a console, in the tasks of somebody else's executor."""
+    """An echo without a console: in a main loop, or the tasks of somebody else's executor."""
 
     elves = []
 
@@ -378,8 +378,8 @@ def service_of(elf):
         if pathlib.Path(elf).name.endswith(case.service):
             ELVES[case.service] = elf
             return case
-    if elf.endswith(("embassy", "rtic_echo")):
-        Tasks.elves = [elf]
+    if elf.endswith(("embassy", "rtic_echo", "smallest")):
+        Tasks.elves = [*Tasks.elves, elf]
         return Tasks
     if elf.endswith("dhcp"):
         Dhcp.elves = [elf]
@@ -388,7 +388,8 @@ def service_of(elf):
 
 
 if __name__ == "__main__":
+    cases = dict.fromkeys(service_of(elf) for elf in sys.argv[1:])
     suite = unittest.TestSuite(
-        unittest.defaultTestLoader.loadTestsFromTestCase(service_of(elf)) for elf in sys.argv[1:]
+        unittest.defaultTestLoader.loadTestsFromTestCase(case) for case in cases
     )
     sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())

@@ -4,6 +4,7 @@
 //! | binary | what it is |
 //! | --- | --- |
 //! | `echo` | the echo server on Selkie |
+//! | `smallest` | an echo server without a console, in forty lines |
 //! | `bare` | the same by hand on smoltcp alone, to measure the other against |
 //! | `http`, `chat` | the services of the examples of these names |
 //! | `async_echo`, `async_frames`, `async_proxy` | a task for each connection |

@@ -6,7 +6,7 @@ use selkie_core::platform::{Events, Selector, Transport};
 use selkie_core::{Event, Instant, Interest, Mode, Readiness, Token};
 use selkie_smoltcp::{Config, Network, Socket};
 use smoltcp::iface::SocketHandle;
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpEndpoint, Ipv4Address};
 
 use crate::world::host::Host;
 use crate::world::wire::Wire;
@@ -74,7 +74,13 @@ impl Link {
 
     /// Connects a client of the remote host, and accepts it.
     pub(crate) fn connect(&mut self) -> (Socket, SocketHandle) {
-        let peer = self.begin_to_connect();
+        self.connect_to(LOCAL)
+    }
+
+    /// Connects a client to this address of the network.
+    pub(crate) fn connect_to(&mut self, address: Ipv4Address) -> (Socket, SocketHandle) {
+        let peer = self.remote.connect(IpEndpoint::new(address.into(), PORT));
+        self.talk();
         (self.local.accept(self.listener).expect("a connection arrives"), peer)
     }
 

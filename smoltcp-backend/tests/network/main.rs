@@ -4,6 +4,7 @@
 mod closing;
 mod device;
 mod hangup;
+mod leases;
 mod link;
 mod messages;
 mod stale_handles;

@@ -72,7 +72,7 @@ impl Host {
     /// Adds a socket of UDP that is bound to a port.
     #[allow(dead_code, reason = "not every test has messages")]
     pub(crate) fn bind(&mut self, port: u16) -> SocketHandle {
-        let mut socket = super::udp_socket(4, 256);
+        let mut socket = super::udp_socket(4, 2048);
         socket.bind(port).expect("the port is free");
         self.sockets.add(socket)
     }
