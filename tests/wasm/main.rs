@@ -9,6 +9,7 @@ mod asking;
 #[path = "../clients/mod.rs"]
 mod clients;
 mod conformance;
+mod denials;
 #[path = "../clients/frames.rs"]
 mod frames;
 mod outgoing;
@@ -294,52 +295,5 @@ fn a_guest_without_an_allocator_serves_on_wasi_02() {
     clients::interleaved(&server.target());
     clients::large_with_half_close(&server.target(), 1 << 20);
     clients::reset_storm(&server.target(), 40);
-    assert!(server.is_up());
-}
-
-/// Checks that a program complains in one sentence that says what to do, and does not trap (for
-/// which wasmtime ends with 134).
-fn assert_complains(complaint: Option<(i32, String)>, expected: i32, words: &str) {
-    let Some((code, text)) = complaint else { return };
-    assert_eq!(code, expected, "{text}");
-    assert!(text.starts_with("echo: ") && text.trim_end().lines().count() == 1, "{text}");
-    assert!(text.contains(words), "{text}");
-}
-
-#[test]
-fn without_a_socket_a_wasi_01_program_says_what_to_run() {
-    for name in ["wasmtime-36", "wasmtime-48", "wasmtime-49"] {
-        assert_complains(
-            Runtime::Wasmtime01(name).complaint("0.1", &[]),
-            2,
-            "-S preview2=n -S tcplisten=",
-        );
-    }
-    assert_complains(Runtime::Wasmi01.complaint("0.1", &[]), 2, "wasmi run --tcplisten");
-}
-
-/// Programs of WASI 0.2 can only say that they have failed, not with which number.
-#[test]
-fn without_the_network_a_wasi_02_program_says_what_to_run() {
-    for name in ["wasmtime-36", "wasmtime-48", "wasmtime-49"] {
-        assert_complains(
-            Runtime::Wasmtime02(name).complaint("0.2", &["127.0.0.1:0"]),
-            1,
-            "-S inherit-network",
-        );
-    }
-}
-
-/// Runs the program that the documentation shows for WASI 0.3.
-#[test]
-fn the_program_of_the_documentation_serves_and_says_what_it_lacks() {
-    let runtime = Runtime::Wasmtime03("wasmtime-49");
-    let Some((code, text)) = runtime.complaint_of("template-0.3", &[]) else { return };
-    assert_eq!((code, text.trim_end().lines().count()), (1, 1), "{text}");
-    assert!(text.contains("-S inherit-network"), "{text}");
-    let Some(mut server) = runtime.silent("template") else { return };
-    let mut client = server.target().connect();
-    client.write_all(b"hello").expect("bytes are taken");
-    clients::expect(&mut client, b"HELLO");
     assert!(server.is_up());
 }

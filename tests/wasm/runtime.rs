@@ -258,20 +258,18 @@ impl Runtime {
         Some(server)
     }
 
-    /// Runs the echo example without a socket, and gives its exit code and its complaint.
+    /// Runs a program with these options of the host, which do not suffice, and gives its exit code
+    /// and its complaint.
     pub(crate) fn complaint(
         self,
-        program_version: &str,
+        program: &str,
+        options: &[&str],
         arguments: &[&str],
     ) -> Option<(i32, String)> {
-        self.complaint_of(&format!("echo-{program_version}"), arguments)
-    }
-
-    /// Runs a program without a socket, and gives its exit code and its complaint.
-    pub(crate) fn complaint_of(self, program: &str, arguments: &[&str]) -> Option<(i32, String)> {
         let folder = folder()?;
         let mut command = Command::new(folder.join(self.name()));
-        command.arg("run").arg(folder.join(format!("{program}.wasm"))).args(arguments);
+        command.arg("run").args(options);
+        command.arg(folder.join(format!("{program}.wasm"))).args(arguments);
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Some((
             output.status.code().unwrap_or(-1),
