@@ -70,8 +70,9 @@ impl<'h> Conn<'h> {
         self.timer().sleep(duration)
     }
 
-    /// Returns whether the server drains. Once all that has arrived is read, reading then returns
-    /// as at the end of the stream, so that a task finishes its reply and ends.
+    /// Returns whether the server drains. Once all that has arrived is read, reading from the
+    /// client then returns as at the end of the stream, so that a task finishes its reply and ends.
+    /// Connections that the task has opened go on until the drain's deadline.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.stream.is_draining()

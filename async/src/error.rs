@@ -26,6 +26,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Self::CannotConnect(selkie_core::ErrorKind::Unsupported) => {
+                "cannot connect: the service is not `connecting()`, or the platform cannot"
+            }
             Self::CannotConnect(kind) => {
                 return write!(formatter, "cannot connect: {}", selkie_core::Error::new(*kind));
             }

@@ -56,8 +56,9 @@ impl Stream<'_> {
             if slot.take(Flag::PAUSED) || !is_asked_for {
                 lent.ops.set_reading(self.token, true);
             }
-        } else if slot.has(Flag::ENDED) || slot.has(Flag::DRAINING) {
+        } else if slot.has(Flag::ENDED) || self.token == lent.task && slot.has(Flag::DRAINING) {
             // In a drain, what has arrived is read before it is the end: one more look decides.
+            // A connection that the task has opened goes on: a reply may be under way.
             let is_end = slot.has(Flag::ENDED) || lent.has_looked;
             if is_end && lent.has_patience() {
                 return Poll::Ready(Ok(None));

@@ -20,6 +20,7 @@ on_all! {
     what_can_be_told_at_once_is_an_error
     a_cancelled_attempt_is_given_up
     a_task_that_is_gone_takes_its_connections_with_it
+    draining_waits_for_the_reply_of_an_upstream_and_does_not_spin
     a_service_that_does_not_connect_says_so
 }
 
@@ -170,10 +171,39 @@ fn a_task_that_is_gone_takes_its_connections_with_it<const KIND: u8>() {
     });
 }
 
+fn draining_waits_for_the_reply_of_an_upstream_and_does_not_spin<const KIND: u8>() {
+    let task = |mut client: Conn<'static>| async move {
+        let Ok(mut server) = client.connect(upstream()).await else { return };
+        let mut buffer = [0; 5];
+        while let Ok(count @ 1..) = server.read(&mut buffer).await {
+            assert_eq!(client.write_all(&buffer[..count]).await, Ok(()));
+        }
+        assert!(client.is_draining() && server.is_draining());
+    };
+    serve::<_, _, KIND>(task, |rig| {
+        let client = rig.connected();
+        let server = stand(rig);
+        // Never read, so the server offers it again in each turn of the drain.
+        rig.send(client, b"left");
+        rig.settle();
+        rig.send(server, b"the first and ");
+        let deadline = rig.now + Duration::from_secs(60);
+        rig.server.drain(&mut rig.event_loop.context_at(rig.now), deadline);
+        rig.pass(Duration::from_secs(10));
+        rig.send(server, b"the last");
+        rig.end(server);
+        rig.settle();
+        assert_eq!(rig.take(client), b"the first and the last");
+        assert!(rig.server.is_drained());
+        assert_eq!(rig.closed_for(CloseReason::Drained), 0);
+    });
+}
+
 fn a_service_that_does_not_connect_says_so<const KIND: u8>() {
     let task = |mut conn: Conn<'static>| async move {
-        let outcome = conn.connect(upstream()).await.err();
-        assert_eq!(outcome, Some(Error::CannotConnect(ErrorKind::Unsupported)));
+        let error = conn.connect(upstream()).await.expect_err("it is not asked for");
+        assert_eq!(error, Error::CannotConnect(ErrorKind::Unsupported));
+        assert!(error.to_string().contains("not `connecting()`"), "{error}");
         echo(conn).await;
     };
     crate::support::serve::<_, _, KIND>(task, |rig| {
