@@ -12,7 +12,7 @@ use smoltcp::wire::{
 use crate::link::Link;
 use crate::world::LOCAL;
 
-/// A frame of ARP from a made-up host.
+/// Returns a frame of ARP from a host that is made up.
 fn arp(operation: ArpOperation, host: u16) -> Vec<u8> {
     let [high, low] = host.to_be_bytes();
     let source = EthernetAddress([0x02, 0, 0, 1, high, low]);
@@ -82,7 +82,7 @@ fn a_peer_whose_window_stays_closed_costs_probes_and_no_turns() {
     let mut link = Link::new(1, 1024, Config::DEFAULT);
     let (stream, _) = link.connect();
     let mut turns = 0;
-    let end = link.now + Duration::from_secs(300);
+    let end = link.now + Duration::from_mins(5);
     while link.now < end {
         while link.local.write(stream, &[1; 256]).is_ok() {}
         let now = link.now;
@@ -93,7 +93,7 @@ fn a_peer_whose_window_stays_closed_costs_probes_and_no_turns() {
     }
     assert!(turns < 400, "{turns} turns in five minutes");
     assert_eq!(link.local.check(stream), Ok(()), "it lives, and is the server's to close");
-    let full = link.local.write(stream, b"more").map_err(|error| error.kind());
+    let full = link.local.write(stream, b"more").map_err(selkie_core::Error::kind);
     assert_eq!(full, Err(ErrorKind::WouldBlock));
 }
 
