@@ -98,8 +98,8 @@ pub struct HeapServer<Source, Session> {
 }
 
 impl<Source: Copy, Session> HeapServer<Source, Session> {
-    /// Makes memory for a server in a loop of `slots` sources, with `blocks` outboxes and inboxes
-    /// of `block_size` bytes.
+    /// Makes memory for a server in a loop of `slots` sources, with `blocks` output buffers and
+    /// input buffers of `block_size` bytes.
     ///
     /// # Errors
     ///

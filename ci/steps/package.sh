@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Each crate packs; unpacked elsewhere its examples compile, and those of its docs and README too.
+# Each crate packs; unpacked elsewhere, all examples compile, and those of the documentation run.
 set -euo pipefail
 source ci/common.sh
 

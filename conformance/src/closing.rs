@@ -46,8 +46,8 @@ pub(crate) fn abort_resets<F: TransportFixture>(make: MakeFixture<'_, F>) -> Che
     if !harness.can(Capabilities::ABORT) {
         return Err(Stop::not_applicable(format_args!("the platform sends no resets")));
     }
-    // To know that the platform can reset is to have seen a fixture that can: pairs without resets
-    // have no abort.
+    // Only a fixture that can reset shows that its platform can: pairs without resets have no
+    // abort.
     let (probe, probe_peer) = harness.pair()?;
     harness.fixture.peer_reset(probe_peer).ability("reset")?;
     harness.close(probe, Close::Abort)?;

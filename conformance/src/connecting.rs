@@ -8,7 +8,7 @@ use crate::outcome::{Answer, Check, ensure, fail};
 use crate::{MakeFixture, SourceOf, TransportFixture};
 
 impl<F: TransportFixture> Harness<F> {
-    /// Starts a connection to where the far side listens.
+    /// Starts a connection to the address at which the far side listens.
     #[track_caller]
     fn attempt(&mut self) -> Check<SourceOf<F>> {
         let address = self.fixture.destination().ability("destination to connect to")?;
@@ -20,7 +20,7 @@ impl<F: TransportFixture> Harness<F> {
         self.platform().connected(source)
     }
 
-    /// Waits until an attempt has come to something, and says to what.
+    /// Waits until an attempt has an outcome, and returns it.
     #[track_caller]
     fn result(&mut self, source: SourceOf<F>) -> Check<Result<(), Error>> {
         let token = self.register(source, Interest::WRITABLE)?;

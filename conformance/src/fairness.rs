@@ -48,7 +48,7 @@ impl<F: Fixture> Hot<F> {
         fail!("not all of {} ready sources come in a batch that has room for all", self.count)
     }
 
-    /// Polls once with room for `batch` events, and says which of the sources were reported.
+    /// Polls once with room for `batch` events, and returns the sources that were reported.
     #[track_caller]
     fn round(&mut self, batch: usize) -> Check<[bool; READY_MAX]> {
         let mut slots = [Event::EMPTY; READY_MAX + 8];

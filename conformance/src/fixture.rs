@@ -15,15 +15,15 @@ pub type WakerOf<F> = <<F as Fixture>::Platform as Wake>::Waker;
 /// The address type of a fixture's platform.
 pub type AddressOf<F> = <<F as Fixture>::Platform as Transport>::Address;
 
-/// The answer for an ability that the platform or the fixture lacks.
+/// The error of an ability that the platform or the fixture lacks.
 const UNSUPPORTED: Error = Error::new(ErrorKind::Unsupported);
 
 /// One platform under test, and the world around it: connections whose near end the platform
 /// watches, and whose far end the fixture drives.
 ///
-/// A fresh fixture is made for every case. It owns what it opens, and lets go of it when it is
-/// dropped. Nothing blocks, except for [`settle`](Self::settle), and that only for a moment:
-/// what cannot be done now fails with [`ErrorKind::WouldBlock`].
+/// A fresh fixture is made for every case. It owns what it opens, and closes it when it is dropped.
+/// Nothing blocks, except for [`settle`](Self::settle), and that only for a moment: what cannot be
+/// done now fails with [`ErrorKind::WouldBlock`].
 ///
 /// Methods with a body are abilities that not every platform has. Those that answer
 /// [`ErrorKind::Unsupported`], as the default bodies do, make the cases that need them *not
@@ -67,7 +67,7 @@ pub trait Fixture {
     /// As [`Transport::read`], with [`ErrorKind::WouldBlock`] while there is nothing.
     fn read(&mut self, source: SourceOf<Self>, buffer: &mut [u8]) -> Result<usize, Error>;
 
-    /// Writes at the near end, and says how many bytes were taken.
+    /// Writes at the near end, and returns the number of bytes that were taken.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ pub trait Fixture {
     /// reset.
     fn peer_read(&mut self, peer: Self::Peer, buffer: &mut [u8]) -> Result<usize, Error>;
 
-    /// Writes at the far end, and says how many bytes were taken.
+    /// Writes at the far end, and returns the number of bytes that were taken.
     ///
     /// # Errors
     ///
@@ -246,7 +246,7 @@ pub trait WakeFixture: Fixture<Platform: Wake> {
     ///
     /// # Errors
     ///
-    /// What the waker says.
+    /// Those of the waker.
     fn wake(&mut self, waker: &WakerOf<Self>) -> Result<(), Error>;
 
     /// Wakes `delay` from now, while the platform waits: from another thread, an interrupt, or at a

@@ -193,8 +193,8 @@ impl<F: Fixture> Harness<F> {
         Ok(found)
     }
 
-    /// Polls until `token` was reported ready for all of `wanted`, and gives all that was reported
-    /// for it.
+    /// Polls until `token` was reported ready for all of `wanted`, and returns all that was
+    /// reported for it.
     #[track_caller]
     pub(crate) fn expect(&mut self, token: Token, wanted: Readiness) -> Check<Readiness> {
         let mut seen = Readiness::NONE;
@@ -252,7 +252,7 @@ impl<F: Fixture> Harness<F> {
         fail!("the far end took {sent} of {} bytes", bytes.len())
     }
 
-    /// Reads at the near end until there is nothing left; says how many bytes there were.
+    /// Reads at the near end until there is nothing left, and returns the number of bytes.
     #[track_caller]
     pub(crate) fn drain(&mut self, source: SourceOf<F>) -> Check<usize> {
         let mut buffer = [0; CHUNK];
@@ -281,7 +281,8 @@ impl<F: Fixture> Harness<F> {
         fail!("{total} bytes arrived at the near end, and should have been {wanted}")
     }
 
-    /// Writes at the near end until nothing more is taken, and says how many bytes were.
+    /// Writes at the near end until nothing more is taken, and returns the number of bytes that
+    /// were.
     #[track_caller]
     pub(crate) fn fill(&mut self, source: SourceOf<F>) -> Check<usize> {
         let bytes = [b'f'; CHUNK];

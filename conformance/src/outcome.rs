@@ -114,7 +114,7 @@ impl From<Check> for Outcome {
     }
 }
 
-/// Turns the answers of platform and fixture into the end of a case.
+/// Converts errors of the platform and the fixture into the end of a case.
 pub(crate) trait Answer<T> {
     /// Returns the value; an error fails the case.
     fn must(self, what: &str) -> Check<T>;

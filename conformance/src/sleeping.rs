@@ -13,7 +13,8 @@ use crate::{MakeFixture, WaitFixture};
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(2);
 
 impl<F: WaitFixture> Harness<F> {
-    /// Waits for `span` with nothing to report, and says how often the wait ended too early.
+    /// Waits for `span` with nothing to report, and returns the number of waits that ended too
+    /// early.
     #[track_caller]
     pub(crate) fn sleep(&mut self, span: Duration) -> Check<usize> {
         let start = self.clock();

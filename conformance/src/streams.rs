@@ -30,7 +30,7 @@ impl<F: TransportFixture> Harness<F> {
         fail!("shutting down would block without end")
     }
 
-    /// Reads at the far end until its stream ends; says how many bytes arrived.
+    /// Reads at the far end until its stream ends, and returns the number of bytes that arrived.
     #[track_caller]
     pub(crate) fn receive_to_the_end(&mut self, peer: F::Peer) -> Check<usize> {
         let mut buffer = [0; 4_096];

@@ -29,7 +29,7 @@ impl<F: WaitFixture> Harness<F> {
         self.platform().now()
     }
 
-    /// Waits once, until `deadline` at most; says what was reported for `token`.
+    /// Waits once, until `deadline` at most, and returns what was reported for `token`.
     #[track_caller]
     pub(crate) fn wait(&mut self, token: Token, deadline: Option<Instant>) -> Check<Readiness> {
         let mut slots = [Event::EMPTY; 32];

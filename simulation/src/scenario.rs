@@ -30,7 +30,7 @@ parameters! {
         idle_timeout = 0,
         /// Stall timeout: time without any progress of pending output.
         stall_timeout = 0,
-        /// Time for which a service may take nothing of a full inbox.
+        /// Time for which a service may take nothing of a full input buffer.
         input_timeout = 0,
         /// Time that a connection waits for a buffer until another one is aborted.
         buffer_grace = 1_000_000_000,

@@ -16,8 +16,8 @@
 //!
 //! All of it is lent in a [`NetworkStorage`]; [`StaticNetwork`] is that memory as one value for a
 //! `static`. Each socket has a receive and a transmit buffer of a fixed size, and they are the
-//! inbox and the outbox of the server layer, which therefore needs no blocks of its own
-//! ([`Transport::OWNS_BUFFERS`](selkie_core::platform::Transport::OWNS_BUFFERS)).
+//! input buffer and the output buffer of the server layer, which therefore needs no blocks of its
+//! own ([`Transport::OWNS_BUFFERS`](selkie_core::platform::Transport::OWNS_BUFFERS)).
 //!
 //! # A server
 //!

@@ -25,7 +25,7 @@ pub struct NetworkStorage<'a> {
     /// window that it offers.
     pub receive: &'a mut [u8],
     /// Divided among the sockets: what was written and not acknowledged yet. A socket's part is
-    /// its outbox.
+    /// its output buffer.
     pub transmit: &'a mut [u8],
 }
 

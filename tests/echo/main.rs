@@ -7,6 +7,7 @@ mod arguments;
 mod backlog;
 #[path = "../clients/mod.rs"]
 mod clients;
+mod everywhere;
 #[cfg(target_os = "linux")]
 mod output;
 mod pausing;
@@ -21,9 +22,6 @@ mod stalling;
 mod stopping;
 mod waiting;
 
-use std::time::Duration;
-
-use clients::Target;
 use server::Server;
 
 /// Makes a module of tests for a backend, so that a report names both.
@@ -38,13 +36,14 @@ macro_rules! cases_of {
     ($backend:ident: $($more:tt)*) => {
         cases! {
             $backend:
-            crate::interleaved as clients_that_interleave_get_their_own_bytes,
-            crate::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
-            crate::churn as clients_that_come_and_go_are_all_served,
+            crate::everywhere::interleaved as clients_that_interleave_get_their_own_bytes,
+            crate::everywhere::large_with_half_close
+                as eight_mebibytes_come_back_after_a_half_close,
+            crate::everywhere::churn as clients_that_come_and_go_are_all_served,
             crate::stalled_reader as a_stalled_reader_costs_bounded_memory_and_delays_no_other,
             crate::reset_storm as a_storm_of_resets_harms_no_other,
             crate::full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
-            crate::idle_timeout as a_silent_client_is_closed_in_time,
+            crate::everywhere::idle_timeout as a_silent_client_is_closed_in_time,
             crate::stopping::pending_output_is_sent as pending_output_is_sent_before_it_stops,
             crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
             crate::process::an_idle_server_takes_no_turns as an_idle_server_takes_no_turns,
@@ -84,27 +83,6 @@ selkie::for_each_backend!(on_every_backend);
 #[cfg(target_os = "linux")]
 cases_of! { io_uring: }
 
-fn interleaved(backend: &str) {
-    let server = Server::start(backend, &[]);
-    clients::interleaved(&server.target());
-    server.stop();
-}
-
-fn large_with_half_close(backend: &str) {
-    let server = Server::start(backend, &[]);
-    clients::large_with_half_close(&server.target(), 8 << 20);
-    let report = server.stop();
-    assert_eq!((report.figure("bytes in"), report.figure("bytes out")), (8 << 20, 8 << 20));
-}
-
-fn churn(backend: &str) {
-    let server = Server::start(backend, &["--capacity", "8"]);
-    clients::churn(&server.target(), 100);
-    let report = server.stop();
-    assert_eq!(report.figure("accepted"), 401);
-    assert_eq!(report.figure("closed"), 401);
-}
-
 fn stalled_reader(backend: &str) {
     let server = Server::start(backend, &["--capacity", "16"]);
     let target = server.target();
@@ -139,12 +117,4 @@ fn full_capacity(backend: &str) {
     let report = server.stop();
     assert!(report.figure("pauses at capacity") >= 1);
     assert!(report.figure("turns") < 1000, "a full server does not spin: {}", report.text);
-}
-
-fn idle_timeout(backend: &str) {
-    let server = Server::start(backend, &["--idle-timeout", "0.5"]);
-    let target = Target { idle_timeout: Some(Duration::from_millis(500)), ..server.target() };
-    clients::idle_timeout(&target);
-    let report = server.stop();
-    assert!(report.text.contains("1 idle"), "{}", report.text);
 }

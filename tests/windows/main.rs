@@ -10,6 +10,8 @@
 mod churn;
 #[path = "../clients/mod.rs"]
 mod clients;
+#[path = "../echo/everywhere.rs"]
+mod everywhere;
 #[path = "../soak/process.rs"]
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the soak of the other systems asks for more")]
@@ -21,9 +23,6 @@ mod soak;
 #[path = "../echo/stopping.rs"]
 mod stopping;
 
-use std::time::Duration;
-
-use clients::Target;
 use server::Server;
 
 /// Makes a module of tests for each backend.
@@ -45,13 +44,13 @@ macro_rules! cases {
 
 cases! {
     afd poll select: {
-        crate::interleaved as clients_that_interleave_get_their_own_bytes,
-        crate::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
-        crate::churn as clients_that_come_and_go_are_all_served,
+        crate::everywhere::interleaved as clients_that_interleave_get_their_own_bytes,
+        crate::everywhere::large_with_half_close as eight_mebibytes_come_back_after_a_half_close,
+        crate::everywhere::churn as clients_that_come_and_go_are_all_served,
         crate::stalled_reader as a_stalled_reader_delays_no_other,
         crate::reset_storm as a_storm_of_resets_harms_no_other,
         crate::full_capacity as clients_beyond_the_capacity_wait_and_get_their_turn,
-        crate::idle_timeout as a_silent_client_is_closed_in_time,
+        crate::everywhere::idle_timeout as a_silent_client_is_closed_in_time,
         crate::stopping::pending_output_is_sent as pending_output_is_sent_before_it_stops,
         crate::stopping::it_stops_with_idle_clients as it_stops_with_idle_clients,
         crate::soak::ends_where_it_began as a_soak_ends_where_it_began,
@@ -65,26 +64,6 @@ fn can_run() -> bool {
         println!("not run: {} names no folder; see `ci/test windows`", server::WINDOWS_PROGRAMS);
     }
     can_run
-}
-
-fn interleaved(backend: &str) {
-    let server = Server::start(backend, &[]);
-    clients::interleaved(&server.target());
-    server.stop();
-}
-
-fn large_with_half_close(backend: &str) {
-    let server = Server::start(backend, &[]);
-    clients::large_with_half_close(&server.target(), 8 << 20);
-    let report = server.stop();
-    assert_eq!((report.figure("bytes in"), report.figure("bytes out")), (8 << 20, 8 << 20));
-}
-
-fn churn(backend: &str) {
-    let server = Server::start(backend, &["--capacity", "8"]);
-    clients::churn(&server.target(), 100);
-    let report = server.stop();
-    assert_eq!((report.figure("accepted"), report.figure("closed")), (401, 401));
 }
 
 fn stalled_reader(backend: &str) {
@@ -105,12 +84,4 @@ fn full_capacity(backend: &str) {
     clients::full_capacity(&server.target());
     let report = server.stop();
     assert!(report.figure("turns") < 1000, "a full server does not spin: {}", report.text);
-}
-
-fn idle_timeout(backend: &str) {
-    let server = Server::start(backend, &["--idle-timeout", "0.5"]);
-    let target = Target { idle_timeout: Some(Duration::from_millis(500)), ..server.target() };
-    clients::idle_timeout(&target);
-    let report = server.stop();
-    assert!(report.text.contains("1 idle"), "{}", report.text);
 }

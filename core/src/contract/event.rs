@@ -120,7 +120,7 @@ impl<'a> Events<'a> {
         Self { slots, len: 0 }
     }
 
-    /// Adds an event, or gives it back if the batch is full.
+    /// Adds an event, or returns it if the batch is full.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl<'a> Events<'a> {
     }
 
     /// Adds the first `added` of the [`spare`](Self::spare) places, or all if they are fewer, and
-    /// gives them.
+    /// returns them.
     #[inline]
     pub fn advance(&mut self, added: usize) -> &mut [Event] {
         let spare = &mut self.slots[self.len..];
@@ -155,7 +155,7 @@ impl<'a> Events<'a> {
     }
 
     /// Adds to the event at `position`, if that is one for `token`. So a backend whose platform
-    /// reports each direction by itself gives one event a source.
+    /// reports each direction by itself reports one event a source.
     #[inline]
     pub fn merge(&mut self, position: usize, event: Event) -> bool {
         match self.slots[..self.len].get_mut(position) {

@@ -31,7 +31,7 @@ pub trait Transport: Selector {
     type Address;
 
     /// True if the platform keeps bytes in buffers of its own that make second ones a waste, as
-    /// smoltcp's sockets do. If so, the server keeps neither an outbox nor an inbox:
+    /// smoltcp's sockets do. If so, the server keeps neither an output buffer nor an input buffer:
     /// [`write_room`](Self::write_room) bytes are always taken whole, and what a service leaves
     /// of the bytes that it was shown by [`peek`](Self::peek) stays where it
     /// is, as [`consume`](Self::consume) describes.
@@ -74,7 +74,7 @@ pub trait Transport: Selector {
         None
     }
 
-    /// Starts a connection, and gives its source at once. Once it is reported writable,
+    /// Starts a connection, and returns its source at once. Once it is reported writable,
     /// [`connected`](Self::connected) returns the result. Closing the source before cancels the
     /// attempt.
     ///
@@ -92,8 +92,8 @@ pub trait Transport: Selector {
     /// source must still be closed.
     fn connected(&mut self, source: Self::Source) -> Result<(), Error>;
 
-    /// Reads what is there into `buffer` and says how many bytes; 0 is the end of the stream,
-    /// unless the buffer is empty.
+    /// Reads what is there into `buffer`, and returns the number of bytes. 0 is the end of the
+    /// stream, unless the buffer is empty.
     ///
     /// # Errors
     ///
@@ -124,8 +124,8 @@ pub trait Transport: Selector {
         let _ = (source, count, left);
     }
 
-    /// Hands over as many of `bytes` as the platform takes, from the first one on, and says how
-    /// many: at least one, unless `bytes` is empty.
+    /// Hands over as many of `bytes` as the platform takes, from the first one on, and returns
+    /// their number: at least 1, unless `bytes` is empty.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ pub trait Transport: Selector {
     fn write(&mut self, source: Self::Source, bytes: &[u8]) -> Result<usize, Error>;
 
     /// Writes several buffers as one: hands over as many of the bytes of `parts`, in order, as
-    /// the platform takes, and says how many: at least one, unless all parts are empty.
+    /// the platform takes, and returns their number: at least 1, unless all parts are empty.
     ///
     /// The default writes the first part that is not empty.
     ///

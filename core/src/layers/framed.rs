@@ -15,7 +15,7 @@ const LENGTH: usize = 4;
 /// The inner service is offered one message at a time, and takes it whole or not at all: a number
 /// other than its length leaves it, to be offered again. Each of its sends is one message;
 /// `send_some` sends all or nothing, so that it never splits one. A message that is longer than the
-/// inbox can ever keep ends its connection.
+/// input buffer can ever keep ends its connection.
 ///
 /// ```
 /// use selkie_core::layers::Framed;

@@ -215,7 +215,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     /// Keeps what the service has left of its input, which was [taken out](Self::take_input), and
     /// without any gives the buffer back. The input timeout starts anew if the service took
-    /// something, or if the inbox is full now and was not before.
+    /// something, or if the input buffer is full now and was not before.
     pub(super) fn stash_input(&mut self, bytes: &[u8], took_some: bool) {
         let index = self.current.index();
         if bytes.is_empty() {
@@ -234,7 +234,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let is_full = bytes.len() >= self.state.received_max;
         let was_full = self.current().has(Flag::INBOX_FULL);
         self.set_inbox_full(is_full);
-        // Part of a message that grows is no fault of the service's until the inbox is full.
+        // Part of a message that grows is no fault of the service's until the input buffer is full.
         if took_some || (is_full && !was_full) {
             self.pool.block(input).waiting_since = self.context.now();
         }

@@ -32,7 +32,7 @@ pub struct Config {
     bytes_per_second: Option<u32>,
 }
 
-/// When a service that takes nothing of a full inbox has had enough time.
+/// When a service that takes nothing of a full input buffer has had enough time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum InputTimeout {
@@ -86,8 +86,8 @@ impl Config {
         Self { stall_timeout, ..self }
     }
 
-    /// Sets how long a service may take nothing of input that fills the inbox, or that is left
-    /// after the peer's end of the stream, before the connection is closed as
+    /// Sets how long a service may take nothing of input that fills the input buffer, or that is
+    /// left after the peer's end of the stream, before the connection is closed as
     /// [`InputNotTaken`](crate::CloseReason::InputNotTaken); `None` is without limit. The default
     /// is the stall timeout.
     #[must_use]

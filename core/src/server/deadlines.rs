@@ -92,7 +92,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             has_more |= self.receive(app, what);
         }
         if could_not_read && self.current().reads() {
-            // The inbox was full before the service took some, or it waited for a buffer to answer.
+            // The input buffer was full before the service took some, or it waited for a buffer to
+            // answer.
             has_more |= self.receive(app, Receive::More);
         }
         if is_called {
@@ -127,7 +128,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if self.waits_for_buffer() || !self.is_to_be_read_out() {
             return;
         }
-        // What was left may hide more, in an inbox that is full.
+        // What was left may hide more, in an input buffer that is full.
         let waits = self.holds_up_input();
         // If it waits, what it waits for schedules it.
         if has_more && !waits {
@@ -273,8 +274,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let has_output = self.has_output();
         let waits_for_buffer = self.waits_for_buffer();
         let connection = *self.current();
-        // An inbox that the service does not empty has a time-out of its own. While the peer takes
-        // nothing of what is pending, the peer may be why.
+        // An input buffer that the service does not empty has a time-out of its own. While the peer
+        // takes nothing of what is pending, the peer may be why.
         let is_unread =
             connection.has(Flag::INBOX_FULL) && !has_output && !connection.has(Flag::NO_ROOM);
         let is_held_up = match connection.phase() {

@@ -83,9 +83,9 @@ use crate::event_loop::{Context, Handler};
 ///
 /// * **Bounded work per turn**: as many events as the batch has, one read per connection, a
 ///   number of accepts per listener.
-/// * **Reading is limited by the inbox**: what the service does not take is kept and offered
-///   again, and nothing more is read once the inbox is full. So both directions of a connection
-///   flow independently.
+/// * **Reading is limited by the input buffer**: what the service does not take is kept and offered
+///   again, and nothing more is read once the input buffer is full. So both directions of a
+///   connection flow independently.
 /// * **Full is no failure**: a listener is paused while every connection is in use or the
 ///   platform has no descriptor, and resumed when something is freed. Clients wait in the
 ///   platform's backlog.

@@ -65,8 +65,8 @@ pub trait Service {
     /// Called when bytes are received. Returns how many of them, from the first one on, the service
     /// is done with.
     ///
-    /// The rest stays in the inbox and is offered again, in front of what is received next: when
-    /// more was received, when the outbox has drained, after
+    /// The rest stays in the input buffer and is offered again, in front of what is received next:
+    /// when more was received, when the output buffer has drained, after
     /// [`timer_expired`](Self::timer_expired) and [`writable`](Self::writable), and after
     /// [`Peer::resume_reading`]. So a service for lines takes whole lines, and leaves the last
     /// piece.
@@ -80,7 +80,7 @@ pub trait Service {
     fn received(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session, bytes: &[u8])
     -> usize;
 
-    /// Called when the outbox has drained, or when the peer takes bytes and
+    /// Called when the output buffer has drained, or when the peer takes bytes and
     /// [`Peer::request_writable`] asked for it: go on with a reply that did not fit.
     fn writable(&mut self, peer: &mut Peer<'_>, session: &mut Self::Session) {
         let _ = (peer, session);

@@ -91,7 +91,8 @@ pub struct ServerStorage<'a, Source, Session> {
     /// find none take turns, and the one that has held a block longest is aborted after
     /// [`Config::buffer_grace`](crate::Config::buffer_grace).
     pub blocks: &'a mut [Block],
-    /// The bytes of the blocks, in equal parts. One part is the size of a connection's outbox.
+    /// The bytes of the blocks, in equal parts. One part is the size of a connection's output
+    /// buffer.
     pub bytes: &'a mut [u8],
     /// The memory of every read. A service is offered no more at once than fits into it, nor than
     /// fits into a block.

@@ -1,5 +1,5 @@
-//! Bytes to the peer: handed to the platform at once, kept in the outbox as far as it does not
-//! take them, and flushed when it does.
+//! Bytes to the peer: handed to the platform at once, kept in the output buffer as far as it does
+//! not take them, and flushed when it does.
 
 use core::time::Duration;
 
@@ -17,7 +17,7 @@ const ROOM_RETRY_MIN: Duration = Duration::from_millis(10);
 const ROOM_RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// The length from which bytes are written at once although the callback has sent before: to copy
-/// them to the outbox would cost more than the system call that this saves.
+/// them to the output buffer would cost more than the system call that this saves.
 const GATHERED_MAX: usize = 4096;
 
 /// The outcome of an attempt to end the stream to the peer.
@@ -78,8 +78,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         self.wait_for_room(index);
     }
 
-    /// Returns whether the outbox of a connection has only bytes that were not yet tried to be
-    /// written.
+    /// Returns whether the output buffer of a connection has only bytes that were not yet tried to
+    /// be written.
     fn gathers(&self, index: usize) -> bool {
         self.state.call.has_gathered && index == self.current.index()
     }
@@ -170,7 +170,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             return;
         }
         if P::OWNS_BUFFERS {
-            // The server has no outbox that could drain: only the platform knows of its room.
+            // The server has no output buffer that could drain: only the platform knows of its
+            // room.
             return self.wait_for_room(index);
         }
         // With output pending, the service is called when it has drained; without any, a buffer
@@ -209,7 +210,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Hands bytes, for which there is room, to the platform or to the outbox.
+    /// Hands bytes, for which there is room, to the platform or to the output buffer.
     pub(super) fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
         let is_current = index == self.current.index();
         let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
@@ -217,8 +218,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             && self.state.call.has_sent
             && bytes.len() < GATHERED_MAX
             && !P::OWNS_BUFFERS;
-        // Bytes keep their order, so none overtakes the outbox; and the second send of a callback
-        // is gathered, so that many small ones cost two system calls.
+        // Bytes keep their order, so none overtakes the output buffer; and the second send of a
+        // callback is gathered, so that many small ones cost two system calls.
         if has_output || is_later {
             // Before, everything was taken by the platform: it is tried again at the end.
             self.state.call.has_gathered |= is_later && !has_output;
@@ -275,7 +276,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         Ok(bytes.len())
     }
 
-    /// Appends bytes to the outbox.
+    /// Appends bytes to the output buffer.
     fn append(&mut self, index: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;

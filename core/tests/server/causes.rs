@@ -122,7 +122,7 @@ fn a_peer_with_pending_output_is_read_while_there_is_room() {
         assert_eq!(
             rig.server.counters().blocks_max,
             1,
-            "nothing is held, so there is an outbox and no inbox"
+            "nothing is held, so there is an output buffer and no input buffer"
         );
         rig.give_room(client, usize::MAX);
         rig.settle();

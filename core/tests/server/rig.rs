@@ -252,7 +252,7 @@ impl<S: Service, const KIND: u8> Rig<'_, S, KIND> {
         assert!(counters.open_max >= open as u64);
         assert!(
             self.server.blocks_borrowed() <= 2 * open,
-            "a connection borrows an outbox and an inbox at most"
+            "a connection borrows an output buffer and an input buffer at most"
         );
         let live = self.event_loop.live_tokens();
         let listeners = self.server.listeners();

@@ -128,7 +128,7 @@ impl Run {
         if client.ended || client.reset {
             return;
         }
-        // A service for lines cannot use a line that is longer than its inbox.
+        // A service for lines cannot use a line that is longer than its input buffer.
         let open = client.sent.iter().rev().take_while(|&&byte| byte != b'\n').count();
         let length = usize::from(length).min(Shape::SMALL.scratch - 1 - open);
         let mut text = vec![b'a' + u8::try_from(number).unwrap(); length];

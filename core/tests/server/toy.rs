@@ -361,7 +361,7 @@ impl<const KIND: u8> Transport for Toy<KIND> {
     }
 
     fn peek(&mut self, source: Handle, buffer: &mut [u8]) -> Result<usize, Error> {
-        assert!(KIND == PLATFORM, "the server has its own inbox");
+        assert!(KIND == PLATFORM, "the server has its own input buffer");
         assert!(!buffer.is_empty(), "bytes that go nowhere are not asked for");
         let socket = self.open(source)?;
         socket.reads += 1;

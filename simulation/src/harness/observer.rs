@@ -40,7 +40,7 @@ pub(super) struct Left {
     pub(super) took_nothing: bool,
     /// The service was told of the drain, at which it closes the connection.
     pub(super) drain_told: bool,
-    /// It took nothing of a full inbox then or later, so that nothing more could be read.
+    /// It took nothing of a full input buffer then or later, so that nothing more could be read.
     pub(super) told_when_full: bool,
 }
 

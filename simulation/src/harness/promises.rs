@@ -82,7 +82,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
                 "what was received is offered after a failed write",
             ),
             CloseReason::Drained => (
-                // A service that takes nothing of a full inbox is offered nothing more.
+                // A service that takes nothing of a full input buffer is offered nothing more.
                 closed.offered >= evidence.arrived_before_drain
                     // A reset may have thrown the rest away.
                     || closed.unread == 0
@@ -119,7 +119,7 @@ impl<S: Service, F: Judge<S>, const OWNS_BUFFERS: bool, const READS_ON: bool>
             return evidence.tried_at >= stalled;
         }
         let idle = after(evidence.moved_at, limits.idle_timeout);
-        // A full inbox has no room to read into: there the peer has to take what is pending.
+        // A full input buffer has no room to read into: there the peer has to take what is pending.
         let is_blocked = left.is_full && refused_since.is_some() && evidence.tried_at >= idle;
         self.is_read(closed, left) || evidence.looked_at >= idle || is_blocked
     }

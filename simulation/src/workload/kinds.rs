@@ -63,7 +63,8 @@ impl Mixed {
             for position in 0..self.members.len() {
                 let other = self.members[position];
                 if other != peer.token() {
-                    // One whose outbox is full misses this line; it must not stop the others.
+                    // One whose output buffer is full misses this line; it must not stop the
+                    // others.
                     self.send(peer, other, line, false);
                 }
             }

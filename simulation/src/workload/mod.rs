@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Echo,
     /// Its lines are sent to every other client of this kind.
     Chat,
-    /// It is sent as many bytes as it asks for, much more than an outbox holds.
+    /// It is sent as many bytes as it asks for, much more than an output buffer holds.
     Stream,
     /// At random: bytes, timers, ends, closings and aborts, its own and those of others.
     Chaos,

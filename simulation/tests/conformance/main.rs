@@ -1,6 +1,6 @@
 //! The conformance suite, over the simulated platform: as an operating system that can tell
-//! everything, as one that can tell next to nothing, and as a stack that keeps the outbox, over a
-//! rough network.
+//! everything, as one that can tell next to nothing, and as a stack that keeps the output buffer,
+//! over a rough network.
 
 mod fixture;
 

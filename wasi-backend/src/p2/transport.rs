@@ -69,8 +69,8 @@ impl Transport for IoPoll<'_> {
     type Address = SocketAddr;
 
     // `OWNS_BUFFERS` stays false, although the host keeps what the system does not take: with an
-    // outbox of its own, the server knows which peers take nothing, and closes those after its
-    // stall timeout. It costs no more calls, since each write is asked for either way, and
+    // output buffer of its own, the server knows which peers take nothing, and closes those after
+    // its stall timeout. It costs no more calls, since each write is asked for either way, and
     // memory only while a peer is behind.
 
     // readable-until-empty: reading again costs less than another poll.
