@@ -81,6 +81,7 @@ pub(super) struct PoolState {
 impl PoolState {
     /// Divides `bytes` bytes among `blocks` blocks.
     pub(super) fn new(blocks: usize, bytes: usize) -> Self {
+        // Without blocks there is nothing to divide among.
         let size = bytes.checked_div(blocks).unwrap_or(0).min(u32::MAX as usize);
         // The number of a block is its index + 1, and has 32 bits.
         let count = u32::try_from(blocks).unwrap_or(u32::MAX - 1).min(u32::MAX - 1);
@@ -215,7 +216,7 @@ impl<'a> Pool<'a> {
         pub(super) fn push(&mut self, id: BufferId, bytes: &[u8]) {
             let size = self.state.size;
             // Not `parts`, since these are bytes to write.
-        let start = id.index() * size;
+            let start = id.index() * size;
             let block = &mut self.blocks[id.index()];
             let ring = &mut self.bytes[start..start + size];
             debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");
@@ -266,6 +267,7 @@ impl<'a> Pool<'a> {
 
 /// Returns a position in a ring of `size` bytes.
 const fn wrap(position: usize, size: usize) -> usize {
+    // Not a remainder: that is a division, and no position is beyond twice the size.
     if position >= size { position - size } else { position }
 }
 
