@@ -9,9 +9,9 @@ use crate::contract::Instant;
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Block {
-    /// Since when no byte was taken out.
+    /// The time since when no byte was taken out.
     pub(super) waiting_since: Instant,
-    /// When it was borrowed; it is given back whenever it is empty.
+    /// The time at which it was borrowed; it is given back whenever it is empty.
     pub(super) borrowed_at: Instant,
     /// The slot that has borrowed it.
     pub(super) owner: u32,
@@ -81,6 +81,7 @@ pub(super) struct PoolState {
 impl PoolState {
     /// Divides `bytes` bytes among `blocks` blocks.
     pub(super) fn new(blocks: usize, bytes: usize) -> Self {
+        // Without blocks there is nothing to divide among.
         let size = bytes.checked_div(blocks).unwrap_or(0).min(u32::MAX as usize);
         // The number of a block is its index + 1, and has 32 bits.
         let count = u32::try_from(blocks).unwrap_or(u32::MAX - 1).min(u32::MAX - 1);
@@ -215,7 +216,7 @@ impl<'a> Pool<'a> {
         pub(super) fn push(&mut self, id: BufferId, bytes: &[u8]) {
             let size = self.state.size;
             // Not `parts`, since these are bytes to write.
-        let start = id.index() * size;
+            let start = id.index() * size;
             let block = &mut self.blocks[id.index()];
             let ring = &mut self.bytes[start..start + size];
             debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");
@@ -266,6 +267,7 @@ impl<'a> Pool<'a> {
 
 /// Returns a position in a ring of `size` bytes.
 const fn wrap(position: usize, size: usize) -> usize {
+    // Not a remainder: that is a division, and no position is beyond twice the size.
     if position >= size { position - size } else { position }
 }
 
