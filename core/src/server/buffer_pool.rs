@@ -9,9 +9,9 @@ use crate::contract::Instant;
 #[derive(Clone, Copy, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Block {
-    /// Since when no byte was taken out.
+    /// The time since when no byte was taken out.
     pub(super) waiting_since: Instant,
-    /// When it was borrowed; it is given back whenever it is empty.
+    /// The time at which it was borrowed; it is given back whenever it is empty.
     pub(super) borrowed_at: Instant,
     /// The slot that has borrowed it.
     pub(super) owner: u32,

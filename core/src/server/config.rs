@@ -32,7 +32,7 @@ pub struct Config {
     bytes_per_second: Option<u32>,
 }
 
-/// When a service that takes nothing of a full input buffer has had enough time.
+/// The time for which a service may take nothing of a full input buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum InputTimeout {

@@ -47,7 +47,7 @@ pub(super) struct State {
     /// Since when the same connection is the first of those that wait for a buffer, and none was
     /// aborted for it.
     pub(super) scarce_since: Instant,
-    /// In which turn connections were accepted last, and their number.
+    /// The turn in which connections were accepted last, and their number.
     pub(super) accepts: (u64, usize),
     /// The part of the limits by address and rate that was used up.
     pub(super) taken: LimitState,
@@ -95,7 +95,7 @@ impl State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Drain {
     pub(super) deadline: Instant,
-    /// When services are told, even if their peers have never stopped to send.
+    /// The time at which services are told, even if their peers never stop sending.
     pub(super) tell_by: Instant,
     /// The number of connections that are still accepted.
     pub(super) accepts_left: usize,
