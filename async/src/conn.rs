@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use selkie_core::layers::Ending;
-use selkie_core::{Peer, Token};
+use selkie_core::{Peer, SendError, Token};
 
 use crate::connect::Connect;
 use crate::error::Error;
@@ -195,7 +195,8 @@ impl<'h> Conn<'h> {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`].
+    /// [`Error::Closed`]. Behind a layer that makes a message of them, [`Error::TooLong`] if that
+    /// never fits.
     pub fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<usize, Error>> {
         let stream = &self.stream;
         poll_fn(move |context| stream.write(context, bytes))
@@ -305,7 +306,14 @@ impl Drop for Conn<'_> {
 
 /// Returns whether the connection takes bytes, as an error if not.
 pub(crate) fn check_sendable(lent: &mut Lent<'_>, token: Token) -> Result<(), Error> {
-    lent.ops.send(token, &[]).map_err(|_| Error::Closed)
+    // Asked with no bytes only where there is no room: a layer may make a message of them.
+    if lent.ops.room(token) > 0 {
+        return Ok(());
+    }
+    match lent.ops.send(token, &[]) {
+        Ok(()) | Err(SendError::Full) => Ok(()),
+        Err(_) => Err(Error::Closed),
+    }
 }
 
 /// Returns a line without `\n` or `\r\n`.

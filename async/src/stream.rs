@@ -161,7 +161,7 @@ impl Stream<'_> {
         }
         self.table.act(self.token, context, |lent, _| {
             let count = lent.ops.send_some(self.token, bytes);
-            if count > 0 { Poll::Ready(Ok(count)) } else { await_room(lent, self.token) }
+            if count > 0 { Poll::Ready(Ok(count)) } else { await_room(lent, self.token, bytes) }
         })
     }
 
@@ -229,12 +229,18 @@ impl Stream<'_> {
     }
 }
 
-/// Waits until the peer takes bytes, unless it takes none any more.
+/// Waits until the peer takes `bytes`, of which it takes none now, unless it never does. Asked with
+/// all of them, as a layer may make a message of any others.
 #[cold]
-fn await_room(lent: &mut Lent<'_>, token: Token) -> Poll<Result<usize, Error>> {
-    if lent.ops.send(token, &[]).is_err() {
-        return Poll::Ready(Err(Error::Closed));
+fn await_room(lent: &mut Lent<'_>, token: Token, bytes: &[u8]) -> Poll<Result<usize, Error>> {
+    match lent.ops.send(token, bytes) {
+        Ok(()) => return Poll::Ready(Ok(bytes.len())),
+        // In parts they fit, but a layer has sent none although there is room.
+        Err(SendError::TooLong) if lent.ops.room(token) > 0 => {
+            return Poll::Ready(Err(Error::TooLong));
+        }
+        Err(SendError::Full | SendError::TooLong) => lent.ops.request_writable(token),
+        Err(_) => return Poll::Ready(Err(Error::Closed)),
     }
-    lent.ops.request_writable(token);
     Poll::Pending
 }

@@ -90,6 +90,7 @@ build_of_suite() {
 build_of_suite 0.2 outgoing http
 build_of_suite 0.3 outgoing http,waitable-set
 build_of_suite 0.3 sources http,waitable-set
+build_of_suite 0.3 paired http,waitable-set
 
 # The program that docs/webassembly.md shows, in an empty folder, as its reader would build it.
 rm -rf "$folder/template"

@@ -20,9 +20,9 @@ use crate::time::NEVER;
 /// smoltcp's own default, which has no name.
 pub(crate) const ACK_DELAY: Duration = Duration::from_millis(10);
 
-/// The time in which a reset must be sent. smoltcp asks for the peer's hardware address once a
-/// second.
-const RESET_TIMEOUT: Duration = Duration::from_secs(3);
+/// The time in which a reset or a message must be sent. smoltcp asks for the peer's hardware
+/// address once a second.
+pub(crate) const RESET_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Returns whether the peer's FIN was received in this state.
 pub(crate) const fn has_fin(state: State) -> bool {

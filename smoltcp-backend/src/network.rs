@@ -17,6 +17,8 @@
 //! * **reset-needs-address**: a reset to a peer whose hardware address has expired is not sent
 //!   before that is found again, which is never if the peer has vanished. The reset is given up
 //!   after a time.
+//! * **message-needs-address**: as a reset does, and the messages behind it wait with it. After the
+//!   same time, those of this socket are given up.
 //! * **time-wait-on-few**: a socket in TIME-WAIT could wait in it for ten seconds, and is one of
 //!   few. It listens again as soon as its last acknowledgement was sent; a peer that missed that
 //!   is reset.
@@ -185,6 +187,8 @@ impl<'a, D: Device> Network<'a, D> {
     /// begins with this; it is also of use without a loop, to send what is left.
     pub fn poll_stack(&mut self, now: selkie_core::Instant) {
         self.set_clock(time::instant(now));
+        #[cfg(feature = "udp")]
+        self.give_up_messages();
         self.interface.poll_maintenance(self.now);
         let mut frames = 0;
         // ingress-unbounded: stop at the bound.
@@ -204,6 +208,8 @@ impl<'a, D: Device> Network<'a, D> {
                 break;
             }
         }
+        #[cfg(feature = "udp")]
+        self.record_messages();
         self.service_sockets(true);
     }
 

@@ -119,6 +119,12 @@ pub struct Listener {
     /// The socket, if it is one of messages.
     #[cfg(feature = "udp")]
     pub(crate) udp: Option<SocketHandle>,
+    /// The number of bytes of messages that waited to be sent at the last look.
+    #[cfg(feature = "udp")]
+    pub(crate) queued: usize,
+    /// When a message was sent last, or began to wait.
+    #[cfg(feature = "udp")]
+    pub(crate) sent: Instant,
 }
 
 impl Listener {
@@ -128,6 +134,10 @@ impl Listener {
         endpoint: IpListenEndpoint { addr: None, port: 0 },
         #[cfg(feature = "udp")]
         udp: None,
+        #[cfg(feature = "udp")]
+        queued: 0,
+        #[cfg(feature = "udp")]
+        sent: Instant::ZERO,
     };
 }
 

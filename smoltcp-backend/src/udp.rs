@@ -8,6 +8,7 @@ use smoltcp::iface::SocketHandle;
 use smoltcp::phy::Device;
 use smoltcp::socket::udp::{self, RecvError, SendError};
 
+use crate::lifecycle::RESET_TIMEOUT;
 use crate::socket::{HandleHalf, Kind};
 use crate::source_state::SourceState;
 use crate::{Network, Socket};
@@ -15,6 +16,9 @@ use crate::{Network, Socket};
 impl<'a, D: Device> Network<'a, D> {
     /// Makes a UDP socket of the program's own a source of the loop. It takes the place of a
     /// listener until it is closed, which also unbinds the socket.
+    ///
+    /// Messages leave in order, so one to a host that does not answer for its address holds up
+    /// those behind it. When none has left for 3 seconds, the socket's messages are dropped.
     ///
     /// # Errors
     ///
@@ -36,6 +40,7 @@ impl<'a, D: Device> Network<'a, D> {
         let index = index.ok_or(Error::new(ErrorKind::Full))?;
         let listener = &mut self.listeners[index];
         listener.udp = Some(handle);
+        listener.queued = 0;
         listener.endpoint = 0.into();
         listener.entry.begin_generation();
         let SourceState { generation, generation_high, .. } = listener.entry;
@@ -43,6 +48,37 @@ impl<'a, D: Device> Network<'a, D> {
         #[allow(clippy::cast_possible_truncation, reason = "see above")]
         let half = HandleHalf { index: index as u16, generation_high, kind: Kind::Listener };
         Ok(Socket { generation, half })
+    }
+
+    /// Gives up the messages of a socket that has sent none for some time.
+    pub(crate) fn give_up_messages(&mut self) {
+        for listener in self.listeners.iter_mut() {
+            let Some(handle) = listener.udp else { continue };
+            let socket = self.sockets.get_mut::<udp::Socket<'_>>(handle);
+            if listener.queued == 0 {
+                listener.sent = self.now;
+            } else if self.now >= listener.sent + RESET_TIMEOUT {
+                // message-needs-address: smoltcp removes none from the middle. What was received is
+                // lost, too.
+                let endpoint = socket.endpoint();
+                socket.close();
+                let _ = socket.bind(endpoint);
+                listener.sent = self.now;
+            }
+            listener.queued = socket.send_queue();
+        }
+    }
+
+    /// Records whether messages were sent.
+    pub(crate) fn record_messages(&mut self) {
+        for listener in self.listeners.iter_mut() {
+            let Some(handle) = listener.udp else { continue };
+            let queued = self.sockets.get::<udp::Socket<'_>>(handle).send_queue();
+            if queued < listener.queued {
+                listener.sent = self.now;
+            }
+            listener.queued = queued;
+        }
     }
 
     /// Returns the UDP socket of a source.

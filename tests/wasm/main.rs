@@ -13,6 +13,7 @@ mod denials;
 #[path = "../clients/frames.rs"]
 mod frames;
 mod outgoing;
+mod paired;
 mod programs;
 mod remote_peer;
 mod runtime;

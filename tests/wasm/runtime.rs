@@ -95,7 +95,7 @@ impl Runtime {
     /// answer while it is compiling.
     pub(crate) const fn idle_timeout(self) -> Duration {
         match self {
-            Self::Jco03 => Duration::from_secs(2),
+            Self::Jco03 => Duration::from_secs(5),
             _ => Duration::from_millis(500),
         }
     }

@@ -7,6 +7,7 @@ mod closing;
 mod conn;
 mod connecting;
 mod escaping;
+mod layers;
 mod misbehaving;
 mod promises;
 #[path = "../../../core/tests/server/rig.rs"]

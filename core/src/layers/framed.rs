@@ -99,6 +99,10 @@ impl Layer for FramedOps<'_> {
     }
 
     fn send(&mut self, token: Token, bytes: &[u8]) -> Result<(), SendError> {
+        if bytes.is_empty() && Layer::room(self, token) == 0 {
+            // Room for a length alone is none: so this asks if the connection is open.
+            return self.below.send(token, &[]).and(Err(SendError::Full));
+        }
         Layer::send_parts(self, token, &[bytes])
     }
 

@@ -46,6 +46,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         // The callbacks of the new connections have moved it.
         self.current = listener;
         match accepted {
+            // The backlog is empty, which is all that a drain waits for.
             Accepted::All if self.drain().is_some() => self.close_listener(index),
             Accepted::Last => self.close_listener(index),
             Accepted::All | Accepted::Share => self.arm(index),
@@ -122,6 +123,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         entries: &mut [LimitEntry],
     ) {
         if let (true, Some(drain)) = (F::DRAINS, &mut self.state.drain) {
+            // Also if it is refused below: it has left the backlog.
             drain.accepts_left -= 1;
         }
         let mut address = None;
@@ -163,6 +165,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             self.context.deregister(source, token)?;
             return Err(Error::new(ErrorKind::Full));
         }
+        // What is left in the slot is of an earlier tenant.
         *self.connection(token.index()) = Connection::EMPTY;
         self.connections.set_source(token.index(), source);
         Ok(token)
@@ -184,6 +187,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     /// Returns whether slots of the loop are used that are not this server's.
     fn shares_slots(&self) -> bool {
+        // The server's own clock takes a slot, too.
         let ticker = usize::from(self.state.ticker.is_some());
         self.context.registry().len() > self.state.open + self.state.listeners + ticker
     }
@@ -267,6 +271,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     pub(super) fn close_listener(&mut self, listener: usize) {
         self.remove_listener(listener);
+        // Its own slot is free as soon as it is closed, and may serve a client of another.
         self.close_source(listener, Close::Graceful);
         self.resume_listener();
         self.leave_if_drained();

@@ -82,6 +82,7 @@ pub(super) struct PoolState {
 impl PoolState {
     /// Divides `bytes` bytes among `blocks` blocks.
     pub(super) fn new(blocks: usize, bytes: usize) -> Self {
+        // Without blocks there is nothing to divide among.
         let size = bytes.checked_div(blocks).unwrap_or(0).min(u32::MAX as usize);
         // The number of a block is its index + 1, and has 32 bits.
         let count = u32::try_from(blocks).unwrap_or(u32::MAX - 1).min(u32::MAX - 1);

@@ -189,6 +189,7 @@ impl Config {
     /// Returns the limits in the units that the server calculates with, with `reserved` slots for
     /// connections that the service asks for, unless another number was set.
     pub(super) fn limits(&self, reserved: usize) -> Limits {
+        // Not by its setter, as the stall timeout may be set after it.
         let input = match self.input_timeout {
             InputTimeout::AsStall => self.stall_timeout,
             InputTimeout::After(timeout) => timeout,
@@ -198,6 +199,7 @@ impl Config {
             connections_max: self.connections_max.max(1),
             accepts_per_turn: self.accepts_per_turn.max(1),
             drain_accepts: self.drain_accepts,
+            // However few connections are served, clients get half of them.
             connects_reserved: self
                 .connects_reserved
                 .unwrap_or_else(|| reserved.min(self.connections_max / 2)),
@@ -209,6 +211,7 @@ impl Config {
             linger: Span::new(Some(self.linger)),
             accept_retry: Span::new(Some(self.accept_retry)),
             is_limiting: self.needs_limit_memory(),
+            // With zero no client would ever be served.
             per_address: self.connections_per_address.map_or(u32::MAX, |max| max.max(1)),
             accept_interval: self
                 .accepts_per_second

@@ -121,6 +121,7 @@ impl Connection {
     }
 
     pub(super) fn reason(&self) -> CloseReason {
+        // `set_reason` has put it there, so it is one of them.
         CloseReason::ALL[self.get(REASON) as usize]
     }
 
@@ -164,6 +165,7 @@ impl Connection {
 
     /// Returns whether the service's own deadline has passed, or that of closing or lingering.
     pub(super) fn is_timer_due(&self, now: Instant) -> bool {
+        // Zero is no timer, so that a free slot is all zero bits.
         self.timer != Instant::ZERO && self.timer <= now
     }
 
@@ -180,6 +182,7 @@ impl Connection {
     compact! {
         /// Returns the buffer of pending output.
         pub(super) fn output(&self) -> Option<BufferId> {
+            // In these queues the place of the id has a link.
             match self.waiting() {
                 Waiting::Slot | Waiting::Output => None,
                 _ => BufferId::unpack(self.output),
@@ -188,6 +191,7 @@ impl Connection {
 
         /// Returns the buffer of unread input.
         pub(super) fn input(&self) -> Option<BufferId> {
+            // In this queue the place of the id has a link.
             match self.waiting() {
                 Waiting::Input => None,
                 _ => BufferId::unpack(self.input),
@@ -225,6 +229,7 @@ impl Connection {
 
     /// Returns the slot that this one waits behind, as index + 1.
     pub(super) fn previous(&mut self) -> &mut u32 {
+        // The place of the buffer that the slot waits for, and so does not have.
         if self.waiting() == Waiting::Input { &mut self.input } else { &mut self.output }
     }
 
@@ -244,6 +249,7 @@ impl Connection {
     /// Makes a free slot a listener: Free -> Listening.
     pub(super) fn listen(&mut self) {
         debug_assert!(self.phase() == Phase::Free);
+        // Nothing of the slot's earlier tenant may be left.
         *self = Self::EMPTY;
         self.put(PHASE, Phase::Listening as u32);
     }
@@ -251,6 +257,7 @@ impl Connection {
     /// Makes a free slot a connection: Free -> Open.
     pub(super) fn open(&mut self, origin: Origin) {
         debug_assert!(self.phase() == Phase::Free);
+        // As above; the origin is known from the start.
         *self = Self { origin: origin.pack(), ..Self::EMPTY };
         self.put(PHASE, Phase::Open as u32);
     }
@@ -265,6 +272,7 @@ impl Connection {
     /// Records that the platform has connected: Connecting -> Open.
     pub(super) fn establish(&mut self) {
         debug_assert!(self.phase() == Phase::Connecting);
+        // The time limit of the attempt is over; from now on the timer is the service's.
         self.put(PHASE, Phase::Open as u32);
         self.timer = Instant::ZERO;
     }
@@ -288,6 +296,7 @@ impl Connection {
     /// Lets the service send nothing more; FIN follows the pending output.
     pub(super) fn begin_shutdown(&mut self) {
         debug_assert!(self.is_sendable());
+        // The service can send nothing more, so it need not hear of room.
         self.put(WRITE, WriteHalf::ShuttingDown as u32);
         self.clear(Flag::WRITABLE_WANTED);
     }
@@ -332,6 +341,7 @@ impl Connection {
     /// Marks a connection for closing by a reset: any phase -> Failed.
     pub(super) fn fail(&mut self, reason: CloseReason) {
         debug_assert!(self.is_connection());
+        // Buffers and queues are given up when it is closed, in one place for all ends.
         self.put(PHASE, Phase::Failed as u32);
         self.set_reason(reason);
     }
@@ -348,6 +358,7 @@ impl Connection {
             && !self.has(Flag::PAUSED)
             && !self.has(Flag::INBOX_FULL)
             && !self.has(Flag::DELAYED)
+            // While the reply in progress is finished, no further request is to begin.
             && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))
     }
 
@@ -357,7 +368,9 @@ impl Connection {
             Phase::Free | Phase::Failed => Interest::NONE,
             // Level-triggered, a listener whose clients cannot be accepted is reported without end.
             Phase::Listening if self.waiting() == Waiting::Slot => Interest::NONE,
+            // A client that waits, and the peer's FIN, are both something to read.
             Phase::Listening | Phase::Lingering => Interest::READABLE,
+            // Room for the rest of the output, and the outcome of an attempt.
             Phase::Closing | Phase::Connecting => Interest::WRITABLE,
             Phase::Open => self.interest_while_open(around),
         }

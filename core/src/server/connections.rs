@@ -18,6 +18,7 @@ struct Ends {
 impl Queues {
     /// Returns the slot that waits longest for a thing.
     pub(super) const fn first(&self, waiting: Waiting) -> Option<usize> {
+        // `Waiting::Nothing` has no queue.
         match self.ends[waiting as usize - 1].first {
             0 => None,
             number => Some(number as usize - 1),

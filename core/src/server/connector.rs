@@ -21,6 +21,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if self.state.open >= self.state.limits.connections_max || self.has_left() {
             return Err(Error::new(ErrorKind::Full));
         }
+        // The first connection may be made before any listener joins the server to the loop.
         self.join();
         let source = self.context.platform.connect(address)?;
         let token = match self.register(source, Interest::WRITABLE) {
@@ -60,6 +61,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let Some(source) = self.source(self.current.index()) else { return };
         match self.context.platform.connected(source) {
             Ok(()) => {
+                // An attempt has no session before it stands.
                 app.sessions[self.current.index()] = Entry::Taken(S::Session::default());
                 self.current().establish();
                 return self.begin_service(app);
@@ -69,6 +71,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             Err(error) => self.current().fail(attempt_reason(error)),
         }
         if self.current().phase() == Phase::Failed {
+            // Nothing was sent, so there is nothing to flush.
             self.close_connection(app, Close::Abort);
         } else {
             self.schedule_next();

@@ -231,6 +231,7 @@ impl Sample {
     /// name with its label. Behind the value there is a line feed.
     #[must_use]
     pub fn pieces(&self) -> [&'static str; 7] {
+        // Pieces of constant text, as core has no memory to put them together in.
         let kind = if self.is_gauge { " gauge\n" } else { " counter\n" };
         let (label, reason, end) = match self.reason {
             Some(reason) => ("{reason=\"", reason.name(), "\"} "),
@@ -277,6 +278,7 @@ impl Counters {
     /// ```
     pub fn samples(&self) -> impl Iterator<Item = Sample> + use<> {
         let began = self.accepted.saturating_add(self.connects);
+        // Anyone can make a value of this type, so it need not add up.
         let open = began.saturating_sub(self.closed_total()).saturating_sub(self.released);
         let plain = [
             ("selkie_connections_open", true, open),

@@ -27,6 +27,7 @@ impl Origin {
         match self {
             Self::Adopted => Token::new(0, 0),
             Self::Accepted(listener) => listener,
+            // No token that was issued has the generation 0.
             Self::Connected { by: None } => Token::new(CONNECTED, 0),
             Self::Connected { by: Some(by) } => Token::new(by.slot() | CONNECTED, by.generation()),
         }
@@ -34,6 +35,7 @@ impl Origin {
 
     pub(super) const fn unpack(token: Token) -> Self {
         let (slot, generation) = (token.slot(), token.generation());
+        // As `pack` has made them.
         match (slot & CONNECTED != 0, generation) {
             (false, 0) => Self::Adopted,
             (false, _) => Self::Accepted(token),

@@ -273,6 +273,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         // One read in a turn, as everywhere: a peer that never stops costs no more than any other.
         match self.context.platform.read(source, scratch) {
             Ok(0) => true,
+            // A peer that is gone sends no FIN.
             Err(error) if !error.is_would_block() => true,
             Ok(count) => {
                 bump(&mut self.state.counters.bytes_in, count);

@@ -193,6 +193,7 @@ impl<'a, Source, Session> ServerMemory<Source, Session> for ServerStorage<'a, So
 
     #[inline]
     fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        // References to the slices: their addresses are read only where they are used.
         let tables = (&mut self.connections, &mut self.blocks, &mut self.bytes);
         (&mut self.sessions, self.scratch, tables)
     }
@@ -268,6 +269,7 @@ impl<
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            // Constants, as these types cannot be copied.
             connections: [const { ConnectionEntry::EMPTY }; SLOTS],
             sessions: [const { Entry::Vacant }; SLOTS],
             blocks: [Block::EMPTY; BLOCKS],
@@ -284,6 +286,7 @@ impl<
             blocks: &mut self.blocks,
             bytes: &mut self.bytes,
             scratch: &mut self.scratch,
+            // `Server::new` refuses limits where there is no table for them.
             limits: &mut [],
         }
     }
@@ -298,6 +301,7 @@ impl<
     const SCRATCH: usize,
 > ServerMemory<Source, Session> for StaticServer<Source, Session, SLOTS, BLOCKS, BYTES, SCRATCH>
 {
+    // With two for each slot none waits, and what waiting needs is left out of the program.
     const SHARES_BUFFERS: bool = BLOCKS < 2 * SLOTS;
 
     type Sessions<'m>
@@ -397,6 +401,7 @@ where
 
     #[inline]
     fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        // Without the table of limits, for which a callback has no use.
         self.memory.split()
     }
 

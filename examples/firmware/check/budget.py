@@ -1,8 +1,9 @@
-"""Measures the echo firmware's flash and RAM, by part and in difference to the one by hand.
+"""Measures a firmware's flash and RAM by part; of the echo also in difference to the one by hand.
 
+    python3 check/budget.py ELF
     python3 check/budget.py ECHO_ELF BARE_ELF
 
-Ends with the status 1 if it is more than the budget allows. Flash is the code, the
+The latter ends with the status 1 if it is more than the budget allows. Flash is the code, the
 constants and the table of interrupts.
 """
 
@@ -150,16 +151,22 @@ def ram(elf):
     return sum(size for name, (_, size) in sections(elf).items() if name in IN_RAM)
 
 
-def print_parts(title, echo, bare):
-    print(f"{title:30}{'echo':>8}{'bare':>8}")
-    for part in sorted(set(echo) | set(bare), key=lambda part: -echo[part]):
-        if echo[part] or bare[part]:
-            print(f"    {part:26}{echo[part]:8}{bare[part]:8}")
+def print_parts(title, *totals):
+    """Prints the parts of each firmware in a column of its own."""
+    print(title)
+    for part in sorted(set().union(*totals), key=lambda part: -totals[0][part]):
+        if any(total[part] for total in totals):
+            print(f"    {part:26}" + "".join(f"{total[part]:8}" for total in totals))
 
 
-def main(echo, bare):
-    print_parts("code by part, bytes", code_by_part(echo), code_by_part(bare))
-    print_parts("RAM by part, bytes", statics_by_part(echo), statics_by_part(bare))
+def main(echo, bare=None):
+    elves = [echo] if bare is None else [echo, bare]
+    names = "" if bare is None else ": echo and bare"
+    print_parts(f"code by part, bytes{names}", *map(code_by_part, elves))
+    print_parts(f"RAM by part, bytes{names}", *map(statics_by_part, elves))
+    if bare is None:
+        print(f"flash {flash(echo)} bytes, static RAM {ram(echo)} bytes")
+        return 0
     too_much = 0
     for name, value, limit in (
         ("flash", flash(echo), FLASH_MAX),

@@ -34,7 +34,21 @@ impl Link {
     /// Creates one with places for so many sockets of the program's own, each of which may be a
     /// source.
     pub(crate) fn with_own(sockets: usize, bytes: usize, config: Config, own: usize) -> Self {
+        Self::over(Wire::pair(), (sockets, bytes), config, own)
+    }
+
+    /// Creates one with frames of at most so many bytes.
+    pub(crate) fn with_longest_frame(longest: usize) -> Self {
         let (local, wire) = Wire::pair();
+        Self::over((local.with_longest(longest), wire), (1, 1024), Config::DEFAULT, 0)
+    }
+
+    fn over(
+        (local, wire): (Wire, Wire),
+        (sockets, bytes): (usize, usize),
+        config: Config,
+        own: usize,
+    ) -> Self {
         let size = Size { sockets, listeners: 1 + own, slots: sockets + 1 + own, bytes };
         let mut local = world::network_with_own(local, size, config, own);
         let listener = local.listen(PORT, sockets).expect("the sockets are free");
@@ -97,6 +111,17 @@ impl Link {
         self.remote.poll(self.now);
         self.local.poll_stack(self.now);
         self.wire.lose();
+    }
+
+    /// Sends the SYN of a host that is not there any more.
+    pub(crate) fn begin_to_connect_from_nowhere(&mut self, address: Ipv4Address) {
+        let mut host = Host::with_address(self.wire.clone(), address);
+        host.connect(IpEndpoint::new(LOCAL.into(), PORT));
+        // The hardware address is asked for first.
+        for _ in 0..2 {
+            host.poll(self.now);
+            self.local.poll_stack(self.now);
+        }
     }
 
     /// Registers a stream under its first token.

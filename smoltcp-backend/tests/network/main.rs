@@ -4,6 +4,7 @@
 mod closing;
 mod device;
 mod hangup;
+mod hostile;
 mod leases;
 mod link;
 mod messages;

@@ -1,6 +1,7 @@
 //! Sockets of the program's own beside the server: UDP as a source of the loop.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use selkie_core::platform::{Close, Datagrams, Selector, Transport};
 use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness, Token};
@@ -138,4 +139,124 @@ fn a_name_is_looked_up_beside_clients() {
     let (socket, _) = link.local.own_socket::<dns::Socket<'_>>(handle);
     assert_eq!(socket.get_query_result(query).unwrap()[..], [IpAddress::v4(10, 1, 2, 3)]);
     assert_eq!(link.local.check(client), Ok(()));
+}
+
+#[test]
+fn a_message_to_a_host_that_has_vanished_holds_up_no_other_for_long() {
+    let (mut link, source) = bound();
+    let vanished = SocketAddr::from((world::ANOTHER, 5_000));
+    let address = SocketAddr::from((REMOTE, 5_000));
+    let peer = link.remote.bind(5_000);
+    link.local.send_to(source, b"lost", &vanished).unwrap();
+    let mut received = 0;
+    for _ in 0..50 {
+        let _ = link.local.send_to(source, b"answer", &address);
+        link.pass(Duration::from_millis(100));
+        received += usize::from(link.remote.udp(peer).recv().is_ok());
+    }
+    assert!(received > 10, "{received} of the messages of the last two seconds arrive");
+    assert_eq!(link.local.send_to(source, b"one more", &address), Ok(()), "it is bound as before");
+}
+
+#[test]
+fn a_message_without_an_address_to_send_it_from_is_dropped() {
+    let (mut link, source) = bound();
+    link.local.interface().update_ip_addrs(|addresses| addresses.truncate(0));
+    let address = SocketAddr::from((REMOTE, 5_000));
+    for _ in 0..10 {
+        assert_eq!(link.local.send_to(source, b"lost", &address), Ok(()));
+        link.talk();
+    }
+    let now = link.now;
+    assert_eq!(link.local.next_deadline(now), None, "nothing is left to do");
+}
+
+#[test]
+fn a_name_that_is_not_known_one_that_is_not_answered_and_one_too_many_are_errors() {
+    let mut link = Link::with_own(2, 256, Config::DEFAULT, 1);
+    let one_at_a_time: &'static mut [Option<dns::DnsQuery>] = Box::leak(Box::new([None]));
+    let socket = dns::Socket::new(&[REMOTE.into()], one_at_a_time);
+    let Ok(handle) = link.local.add_socket(socket) else { panic!("there is a place") };
+    let server = link.remote.bind(53);
+    let (socket, interface) = link.local.own_socket::<dns::Socket<'_>>(handle);
+    let query = socket.start_query(interface.context(), "a.test", DnsQueryType::A).unwrap();
+    let more = socket.start_query(interface.context(), "b.test", DnsQueryType::A);
+    assert!(matches!(more, Err(dns::StartQueryError::NoFreeSlot)));
+    link.talk();
+    let (question, from) = link.remote.udp(server).recv().expect("the question");
+    let mut answer = question.to_vec();
+    answer[2..4].copy_from_slice(&[0x81, 0x83]);
+    let to = from.endpoint;
+    link.remote.udp(server).send_slice(&answer, to).unwrap();
+    link.talk();
+    let result = link.local.own_socket::<dns::Socket<'_>>(handle).0.get_query_result(query);
+    assert_eq!(result, Err(dns::GetQueryResultError::Failed), "no such name");
+
+    let (socket, interface) = link.local.own_socket::<dns::Socket<'_>>(handle);
+    let query = socket.start_query(interface.context(), "c.test", DnsQueryType::A).unwrap();
+    let end = link.now + Duration::from_secs(12);
+    while link.now < end {
+        let now = link.now;
+        let next = link.local.next_deadline(now).map_or(end, |next| next.min(end));
+        link.pass(next.saturating_since(now).max(Duration::from_millis(1)));
+    }
+    let result = link.local.own_socket::<dns::Socket<'_>>(handle).0.get_query_result(query);
+    assert_eq!(result, Err(dns::GetQueryResultError::Failed), "no answer");
+}
+
+#[test]
+fn a_socket_that_sends_slowly_keeps_its_messages() {
+    let (mut link, source) = bound();
+    let address = SocketAddr::from((REMOTE, 5_000));
+    let peer = link.remote.bind(5_000);
+    link.local.device().set_room(1);
+    let (mut sent, mut received) = (0_u32, 0);
+    for _ in 0..100 {
+        while link.local.send_to(source, &sent.to_le_bytes(), &address).is_ok() {
+            sent += 1;
+        }
+        link.pass(Duration::from_secs(1));
+        let mut bytes = [0; 64];
+        while let Ok((count, _)) = link.remote.udp(peer).recv_slice(&mut bytes) {
+            assert_eq!(bytes[..count], u32::to_le_bytes(received));
+            received += 1;
+        }
+    }
+    assert!(sent - received <= 4 && received > 90, "{received} of {sent} arrive");
+}
+
+#[test]
+fn a_message_after_a_long_silence_is_sent_at_once() {
+    let (mut link, source) = bound();
+    let address = SocketAddr::from((REMOTE, 5_000));
+    let peer = link.remote.bind(5_000);
+    for _ in 0..3 {
+        link.now = link.now + Duration::from_mins(1);
+        link.local.send_to(source, b"news", &address).unwrap();
+        link.talk();
+        let count = link.remote.udp(peer).recv_slice(&mut [0; 64]).map(|(count, _)| count);
+        assert_eq!(count, Ok(4));
+    }
+}
+
+#[test]
+fn messages_beyond_the_queue_are_lost_and_those_in_it_stay() {
+    let (mut link, source) = bound();
+    let peer = link.remote.bind(5_000);
+    let to = IpEndpoint::new(LOCAL.into(), PORT);
+    for number in 0..10_u8 {
+        link.remote.udp(peer).send_slice(&[number], to).unwrap();
+        link.talk();
+    }
+    let mut byte = [0];
+    for number in 0..4 {
+        assert!(link.local.receive_from(source, &mut byte).is_ok());
+        assert_eq!(byte[0], number);
+    }
+    let more = link.local.receive_from(source, &mut byte).map(|message| message.length);
+    assert_eq!(more, Err(Error::WOULD_BLOCK));
+    link.remote.udp(peer).send_slice(b"z", to).unwrap();
+    link.talk();
+    assert!(link.local.receive_from(source, &mut byte).is_ok());
+    assert_eq!(byte, *b"z");
 }

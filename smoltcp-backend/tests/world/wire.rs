@@ -17,6 +17,8 @@ pub(crate) struct Wire {
     outgoing: Frames,
     /// The number of frames that fit this direction of the wire.
     room: Rc<Cell<usize>>,
+    /// The longest frame that this end sends.
+    longest: usize,
 }
 
 impl Wire {
@@ -25,8 +27,8 @@ impl Wire {
         let (there, back) = (Frames::default(), Frames::default());
         let room = || Rc::new(Cell::new(usize::MAX));
         (
-            Self { incoming: back.clone(), outgoing: there.clone(), room: room() },
-            Self { incoming: there, outgoing: back, room: room() },
+            Self { incoming: back.clone(), outgoing: there.clone(), room: room(), longest: 1514 },
+            Self { incoming: there, outgoing: back, room: room(), longest: 1514 },
         )
     }
 
@@ -40,6 +42,18 @@ impl Wire {
     #[allow(dead_code, reason = "not every test has a full queue")]
     pub(crate) fn set_room(&self, frames: usize) {
         self.room.set(frames);
+    }
+
+    /// Makes this the longest frame of this end.
+    #[allow(dead_code, reason = "not every test has short frames")]
+    pub(crate) fn with_longest(self, longest: usize) -> Self {
+        Self { longest, ..self }
+    }
+
+    /// Sends a frame that no host has made.
+    #[allow(dead_code, reason = "not every test has such frames")]
+    pub(crate) fn inject(&self, frame: Vec<u8>) {
+        self.outgoing.borrow_mut().push_back(frame);
     }
 
     fn is_full(&self) -> bool {
@@ -60,7 +74,7 @@ impl Device for Wire {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = 1514;
+        capabilities.max_transmission_unit = self.longest;
         capabilities
     }
 

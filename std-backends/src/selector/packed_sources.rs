@@ -4,6 +4,7 @@ use selkie_core::{Error, Interest, Mode, Token};
 
 use super::source_table::SourceTable;
 use crate::memory::{Zeroable, try_zeroed_slice};
+use crate::sys::poll;
 use crate::sys::source::RawSource;
 use crate::waker::{WakeSource, Waker};
 
@@ -11,6 +12,19 @@ use crate::waker::{WakeSource, Waker};
 pub(super) trait PackedEntry: Zeroable + Copy {
     /// Returns the source of the entry.
     fn source(self) -> RawSource;
+}
+
+impl PackedEntry for poll::Entry {
+    fn source(self) -> RawSource {
+        poll::source(self)
+    }
+}
+
+#[cfg(windows)]
+impl PackedEntry for RawSource {
+    fn source(self) -> RawSource {
+        self
+    }
 }
 
 /// The array, and the table of its sources.

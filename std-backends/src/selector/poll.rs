@@ -11,11 +11,11 @@ use std::time::Duration;
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Token};
 
-use super::packed_sources::{PackedEntry, PackedSources};
+use super::packed_sources::PackedSources;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::sys::clock::Clock;
 use crate::sys::poll::{self, Entry};
-use crate::sys::source::{BorrowedSource, RawSource, raw};
+use crate::sys::source::{BorrowedSource, raw};
 use crate::waker::Waker;
 
 /// A selector over `poll`. Each call costs in proportion to the number of sources, silent or not.
@@ -54,7 +54,7 @@ impl Poll<'_> {
     fn report(&mut self, position: usize, events: &mut Events<'_>) -> bool {
         let entry = self.sources.at(position);
         let Some(readiness) = poll::reported(entry) else { return true };
-        let Some(token) = self.sources.table.token_of(entry.source()) else { return true };
+        let Some(token) = self.sources.table.token_of(poll::source(entry)) else { return true };
         if events.push(Event { token, readiness }).is_err() {
             return false;
         }
@@ -176,12 +176,6 @@ impl SysWait for Poll<'_> {
 
     fn clock(&self) -> Clock {
         self.clock
-    }
-}
-
-impl PackedEntry for Entry {
-    fn source(self) -> RawSource {
-        poll::source(self)
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use selkie_core::platform::{Capabilities, Events, Selector, Wait, Wake};
 use selkie_core::{Error, ErrorKind, Event, Instant, Interest, Mode, Readiness, Token};
 
-use super::packed_sources::{PackedEntry, PackedSources};
+use super::packed_sources::PackedSources;
 use super::{FdSelector, SysWait, Woken, interrupted_or_error, without_hangup};
 use crate::memory::try_zeroed_slice;
 use crate::sys::clock::Clock;
@@ -256,11 +256,5 @@ impl SysWait for Select<'_> {
 
     fn clock(&self) -> Clock {
         self.clock
-    }
-}
-
-impl PackedEntry for RawSource {
-    fn source(self) -> RawSource {
-        self
     }
 }

@@ -36,6 +36,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     pub(super) fn count_accept(&mut self) {
         let interval = self.state.limits.accept_interval;
         if !interval.is_zero() {
+            // A quiet time earns no more than the burst.
             let until = self.state.taken.accepted_until.max(self.context.now());
             self.state.taken.accepted_until = until + interval;
         }
@@ -69,6 +70,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Counts the current connection, which was just registered, for its address.
     pub(super) fn join_address(&mut self, entries: &mut [LimitEntry], key: Option<u64>) {
         let slot = self.current.index();
+        // What the slot's earlier tenant has read is not the new one's debt.
         entries[slot].paid_until = Instant::ZERO;
         if let Some(key) = key {
             Addresses { entries, state: &mut self.state.taken }.join(slot, key);
@@ -98,6 +100,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
         let entry = &entries[index];
         let is_over = earliest(entry.paid_until) <= self.context.now();
+        // A drain has its deadline only.
         if is_over || self.drain().is_some() {
             self.current().clear(Flag::DELAYED);
         }
@@ -114,8 +117,10 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             return;
         }
         let now = self.context.now();
+        // Saturates only for 18 GB in one turn.
         let nanos = received.saturating_mul(1_000_000_000) / self.state.limits.bytes_per_second;
         let entry = &mut entries[index];
+        // Time that was not used is lost, but for the burst.
         entry.paid_until = entry.paid_until.max(now) + Duration::from_nanos(nanos);
         let goes_on_at = earliest(entry.paid_until);
         if goes_on_at <= now {
@@ -169,11 +174,13 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
     ) {
         let call = self.serving(context, token);
         let (server, context) = (&mut *call.server, &mut *call.context);
+        // The count is the whole server's, and only this connection is read from meanwhile.
         let before = server.state.counters.bytes_in;
         let (mut engine, _, entries) = server.parts(context, token);
         engine.end_delay(entries);
         server.serve_phase(context, token, event);
         let received = server.state.counters.bytes_in - before;
+        // It may have been closed, and its slot have another tenant.
         if context.contains(token) && server.state.limits.bytes_per_second > 0 {
             let (mut engine, _, entries) = server.parts(context, token);
             if token.index() < entries.len() {
@@ -214,6 +221,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context: &mut Context<'_, P>,
         token: Token,
     ) {
+        // Where there is no such limit this is a constant, or one comparison.
         let counts = const { M::LIMITS } && self.state.limits.per_address != u32::MAX;
         if counts && !context.contains(token) {
             let (mut engine, _, entries) = self.parts(context, token);

@@ -12,6 +12,7 @@ macro_rules! axis {
 
             pub(in crate::server) const fn unpack(bits: u32) -> Self {
                 $(if bits == Self::$case as u32 { return Self::$case; })*
+                // Other bits are never packed.
                 Self::ALL[0]
             }
         }
