@@ -156,6 +156,19 @@ fn read<P: Transport>(
     if P::OWNS_BUFFERS { platform.peek(source, buffer) } else { platform.read(source, buffer) }
 }
 
+/// Returns the session in a slot. One without bytes is the same in all, and is made, not looked up.
+#[inline]
+fn session_of<'s, T: Default>(
+    sessions: &'s mut [Entry<T>],
+    index: usize,
+    made: &'s mut Option<T>,
+) -> Option<&'s mut T> {
+    if const { size_of::<T>() == 0 } {
+        return Some(made.insert(T::default()));
+    }
+    sessions.get_mut(index).and_then(Entry::as_mut)
+}
+
 /// Acts off the fast path, in a function of its own.
 #[cold]
 fn outlined<'a, P: Transport, F: Features, R>(
@@ -353,7 +366,8 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
             has_left: false,
             features: PhantomData,
         };
-        let session = sessions.as_mut().get_mut(token.index()).and_then(Entry::as_mut);
+        let mut made = None;
+        let session = session_of(sessions.as_mut(), token.index(), &mut made);
         let consumed = session.map_or(count, |session| {
             service.received(&mut Peer::new(token, &mut fast), session, &scratch[..count])
         });
