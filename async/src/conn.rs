@@ -29,7 +29,7 @@ use crate::time::{Sleep, Timer};
 ///
 /// | call | what a cancelled one has done |
 /// | --- | --- |
-/// | [`read`](Self::read), [`read_with`](Self::read_with), [`read_exact`](Self::read_exact), [`read_until`](Self::read_until), [`read_line`](Self::read_line) | nothing: bytes are taken only by the poll that is ready, and stay in the server's inbox until then |
+/// | [`read`](Self::read), [`read_with`](Self::read_with), [`read_exact`](Self::read_exact), [`read_until`](Self::read_until), [`read_line`](Self::read_line) | nothing: bytes are taken only by the poll that is ready, and stay in the server's input buffer until then |
 /// | [`receive`](Self::receive) | what its closure has done; the bytes that it did not take stay |
 /// | [`write`](Self::write) | nothing: no byte is sent |
 /// | [`write_all`](Self::write_all) | the first bytes are sent; their number is not known |
@@ -104,7 +104,7 @@ impl<'h> Conn<'h> {
     ///
     /// * [`Error::Closed`].
     /// * [`Error::UnexpectedEnd`] if the peer ends its stream and `take` leaves bytes.
-    /// * [`Error::TooLong`] if the inbox is full and `take` takes nothing.
+    /// * [`Error::TooLong`] if the input buffer is full and `take` takes nothing.
     pub fn read_with<T>(
         &mut self,
         mut take: impl FnMut(&[u8]) -> (usize, Option<T>),
@@ -125,8 +125,8 @@ impl<'h> Conn<'h> {
     /// }
     /// ```
     ///
-    /// Bytes that `take` leaves are offered again when more have come, and when the outbox has
-    /// drained. Returns `None` at the end of the stream, when all are taken.
+    /// Bytes that `take` leaves are offered again when more have come, and when the output buffer
+    /// has drained. Returns `None` at the end of the stream, when all are taken.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl<'h> Conn<'h> {
     /// # Errors
     ///
     /// [`Error::Closed`]; [`Error::UnexpectedEnd`] if the stream ends before;
-    /// [`Error::TooLong`] if `buffer` is longer than the inbox.
+    /// [`Error::TooLong`] if `buffer` is longer than the input buffer.
     pub fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<(), Error>> {
         let stream = &self.stream;
         poll_fn(move |context| stream.read_exact(context, buffer))
@@ -179,8 +179,8 @@ impl<'h> Conn<'h> {
     }
 
     /// Stops reading, with no limit in time, until the next call that reads. A peer that is gone is
-    /// still noticed. Without it, a connection whose task takes nothing of a full inbox for the
-    /// [input timeout](selkie_core::Config::input_timeout) is closed.
+    /// still noticed. Without it, a connection whose task takes nothing of a full input buffer for
+    /// the [input timeout](selkie_core::Config::input_timeout) is closed.
     ///
     /// # Errors
     ///

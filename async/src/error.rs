@@ -13,7 +13,7 @@ pub enum Error {
     Closed,
     /// The peer has ended its stream in the middle of what was to be read whole.
     UnexpectedEnd,
-    /// A message that is to be read whole is longer than the inbox.
+    /// A message that is to be read whole is longer than the input buffer.
     TooLong,
     /// There is no room for all of the bytes now.
     Full,
@@ -36,7 +36,7 @@ impl fmt::Display for Error {
             Self::Closed => "the connection is closed",
             Self::UnexpectedEnd => "the stream has ended in the middle of a message",
             Self::TooLong => "the message is longer than there can ever be room for",
-            Self::Full => "the outbox has no room for all of the bytes",
+            Self::Full => "the output buffer has no room for all of the bytes",
         })
     }
 }

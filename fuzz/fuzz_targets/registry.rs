@@ -37,7 +37,7 @@ struct Model {
     live: HashSet<Token>,
     issued: Vec<Token>,
     live_max: usize,
-    /// By slot: how many tokens it can still issue.
+    /// The number of tokens that each slot can still issue.
     left: [u32; CAPACITY],
 }
 

@@ -34,7 +34,7 @@ pub mod flags {
 /// A segment that the peer sends.
 #[derive(Clone, Debug, Default)]
 pub struct Segment {
-    /// From which port.
+    /// The port that it is sent from.
     pub port: u16,
     /// Its flags.
     pub flags: u8,

@@ -25,7 +25,7 @@ pub struct Closed {
     pub unread: usize,
     /// Number of bytes that were read or shown.
     pub offered: u64,
-    /// When it was closed.
+    /// The time at which it was closed.
     pub at: Instant,
 }
 
@@ -34,7 +34,7 @@ pub struct Closed {
 pub struct Evidence {
     /// Waits and polls.
     pub turn: u64,
-    /// When the last look at all sources began.
+    /// The time at which the last look at all sources began.
     pub looked_at: Instant,
     /// Connections handed out by accept.
     pub accepted: u64,
@@ -61,7 +61,7 @@ pub struct Evidence {
     pub ghosts: u64,
     /// Jumps of the clock, and times that the process was stopped.
     pub jumps: u64,
-    /// When each of these began and ended.
+    /// The times at which each of these began and ended.
     lost: Vec<(Instant, Instant)>,
     /// Connections that were reset as their listener was closed.
     pub backlog_resets: u64,

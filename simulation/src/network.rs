@@ -85,9 +85,9 @@ impl End {
 pub struct ConnectionEvidence {
     /// The token under which it is, or was, registered.
     pub token: Option<Token>,
-    /// When bytes last moved in either direction, or when it was accepted.
+    /// The time at which bytes last moved in either direction, or it was accepted.
     pub moved_at: Instant,
-    /// When that counts at the latest: at the end of the callbacks of that turn.
+    /// The latest time for which that counts: the end of the callbacks of that turn.
     pub counted_at: Instant,
     /// The time of that movement, and the numbers of bytes that were read and written by then.
     pub counted: (Instant, u64, u64),
@@ -101,7 +101,7 @@ pub struct ConnectionEvidence {
     pub unwatchable: bool,
     /// Address of the listener that it was accepted from.
     pub listener: u32,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub opened_at: Instant,
     /// The near side was told that the stream has ended.
     pub end_read: bool,
@@ -111,15 +111,15 @@ pub struct ConnectionEvidence {
     pub write_ended: bool,
     /// The near side wanted to end its own stream, and was told that this needs room first.
     pub end_refused: bool,
-    /// When the near side last read and found that nothing was there.
+    /// The time at which the near side last read, and found nothing.
     pub looked_at: Instant,
-    /// When the near side last tried to write.
+    /// The time at which the near side last tried to write.
     pub tried_at: Instant,
-    /// For how many turns nothing was noticed of a peer that is gone.
+    /// The number of turns for which a peer that is gone was not noticed.
     pub deaf_turns: u64,
     /// The first failure was that of a write.
     pub write_failed: bool,
-    /// When the connection broke, unless the near side was told before.
+    /// The time at which the connection broke, unless the near side was told before.
     pub broken_at: Option<Instant>,
     /// The near side was told that the peer is gone, by an event or an error.
     pub noticed: bool,
@@ -131,7 +131,7 @@ pub struct ConnectionEvidence {
     pub arrived_before_drain: u64,
     /// Number of bytes the near side has written.
     pub written: u64,
-    /// For how many turns it has been overdue.
+    /// The number of turns for which it has been overdue.
     pub overdue_turns: u64,
     /// The time from which on its deadline counted at the end of the last turn.
     pub overdue_since: Option<Instant>,
@@ -151,7 +151,7 @@ pub(crate) struct Connection {
     /// Number of times the attempt was repeated.
     pub(crate) attempts: u64,
     pub(crate) ends: [End; 2],
-    /// By the end that they lead to.
+    /// The pipes, by the end that they lead to.
     pub(crate) pipes: [Pipe; 2],
     pub(crate) evidence: ConnectionEvidence,
 }
@@ -179,7 +179,7 @@ pub(crate) enum Arrival {
     KeepAlive,
 }
 
-/// When, then in which order it was sent, and what.
+/// The time of arrival, the order of sending, and what arrives.
 type Flight = Reverse<(Instant, u64, u32, u32, Arrival)>;
 
 /// The virtual network and its clock. The far side acts on it directly; the near side through the

@@ -60,11 +60,11 @@ pub struct Simulated<F, const OWNS_BUFFERS: bool = false, const READS_ON: bool =
     pub(crate) registrations: SourceTable<Vec<SourceEntry>>,
     /// The source that is registered at each index.
     pub(crate) sources: Vec<Option<Source>>,
-    /// Beyond this, no index was ever registered.
+    /// The first index that was never registered, nor any behind it.
     pub(crate) used: usize,
     /// Index at which the next scan begins.
     pub(crate) first: usize,
-    /// When an event that was withheld is looked at again.
+    /// The time at which an event that was withheld is looked at again.
     pub(crate) withheld_until: Option<Instant>,
     /// Some tokens that were deregistered.
     pub(crate) ghosts: Vec<Token>,

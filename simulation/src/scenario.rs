@@ -38,13 +38,13 @@ parameters! {
         linger = 2_000_000_000,
         /// Maximum number of accepts in a turn.
         accepts_per_turn = 16,
-        /// When accepting is tried again after a failure.
+        /// Time after which accepting is tried again.
         accept_retry = 100_000_000,
-        /// In which turn draining begins; 0 when everything has come to rest.
+        /// The turn in which draining begins; 0 for the time when everything has come to rest.
         drain_turn = 0,
         /// Time limit for draining.
         drain_timeout = 5_000_000_000,
-        /// In which turn draining begins at the latest.
+        /// The turn in which draining begins at the latest.
         turns_max = 20_000,
         /// 1 if the platform keeps what waits, so that the server has no blocks.
         owns_buffers = 0,
@@ -63,7 +63,7 @@ parameters! {
         used_memory = 0,
         /// Number of clients of a second server in the same loop; without any there is none.
         visitors = 0,
-        /// Time in which they come, and for which they stay.
+        /// Time in which they connect, and for which they stay.
         visits_span = 0,
         /// Maximum number of tokens that are issued to others.
         issued_tokens = 0,
@@ -81,7 +81,7 @@ parameters! {
     pub struct Crowd {
         /// Number of clients.
         clients = 8,
-        /// The time in which they come.
+        /// Time in which they connect.
         arrivals_span = 0,
         /// The share of clients that have their bytes sent back.
         echo = 1,
@@ -107,7 +107,7 @@ parameters! {
         read_pause_max = 0,
         /// Chance that a client stops reading for a while.
         stalls = 0,
-        /// For how long at most.
+        /// Longest time for which it stops.
         stall_max = 0,
         /// Chance that a client resets its connection somewhere in the middle.
         client_resets = 0,
@@ -129,7 +129,7 @@ parameters! {
 /// One run: what the platform, the server and the clients are like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// From which everything that happens is drawn.
+    /// The number from which everything that happens is drawn.
     pub seed: u64,
     /// The platform.
     pub parameters: Parameters,

@@ -122,7 +122,7 @@ pub struct Listener {
     /// The number of bytes of messages that waited to be sent at the last look.
     #[cfg(feature = "udp")]
     pub(crate) queued: usize,
-    /// When a message was sent last, or began to wait.
+    /// The time at which a message was sent last, or began to wait.
     #[cfg(feature = "udp")]
     pub(crate) sent: Instant,
 }

@@ -20,7 +20,7 @@ const ANYWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 /// The far ends of one case.
 #[derive(Default)]
 pub(crate) struct RemotePeer {
-    /// By the numbers that the program knows them by.
+    /// The streams, by the numbers that the program has for them.
     streams: Vec<Option<TcpStream>>,
     listener: Option<TcpListener>,
     /// Sockets at addresses where no one listens.

@@ -50,7 +50,7 @@ fn cancelled_reads_lose_no_byte<const KIND: u8>() {
     });
 }
 
-/// Fills the outbox, as far as it can be.
+/// Fills the output buffer, as far as it can be.
 async fn fill(conn: &mut Conn<'_>) -> usize {
     let mut sent = 0;
     let mut write = async || {

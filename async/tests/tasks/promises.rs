@@ -101,7 +101,7 @@ fn a_message_that_never_fits_is_another_error_than_one_that_does_not_fit_now<con
     };
     serve::<_, _, KIND>(task, |rig| {
         let client = rig.connect();
-        // In the outbox, or where the platform has it, in its own.
+        // In the output buffer, or where the platform has it, in its own.
         rig.give_room(client, if KIND == PLATFORM { 16 } else { 0 });
         rig.send(client, b"go");
         rig.settle();

@@ -12,9 +12,9 @@ use crate::contract::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Either<A, B> {
-    /// Of the first platform.
+    /// A source or an address of the first platform.
     First(A),
-    /// Of the second platform.
+    /// A source or an address of the second platform.
     Second(B),
 }
 

@@ -37,12 +37,12 @@ bitset! {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Mode {
-    /// By every wait, while it is ready. The default, and safe with partial reads.
+    /// Reported by every wait, while it is ready. The default, and safe with partial reads.
     #[default]
     Level = 0,
     /// Once; then silent until [`modify`](crate::platform::Selector::modify) arms it again.
     Oneshot = 1,
-    /// When it becomes ready, and not again before something new happened. Only where
+    /// Reported when it becomes ready, and not again before something new happened. Only where
     /// [`Capabilities::EDGE`](crate::platform::Capabilities::EDGE) says so; elsewhere
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported).
     Edge = 2,

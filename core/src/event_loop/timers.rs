@@ -12,7 +12,7 @@ use crate::event_loop::Storage;
 pub struct TimerSlot {
     /// The heap entry at this position.
     entry: Entry,
-    /// Of the key that is this slot's index: its position in the heap + 1, or 0 if it has no
+    /// The position in the heap + 1 of the key that is this slot's index, or 0 if that has no
     /// deadline.
     position: u32,
 }
@@ -21,7 +21,7 @@ pub struct TimerSlot {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Entry {
-    /// In two words, as eight bytes would be padded to 24 bytes a slot; the low half first.
+    /// Two words, the low half first: eight bytes would pad a slot to 24.
     deadline: [u32; 2],
     /// The number that the deadline got when it was set, which puts equal ones in order.
     number: u32,

@@ -49,9 +49,9 @@ pub(super) struct Surroundings {
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Connection {
-    /// When bytes last moved on the socket; only kept with an idle timeout.
+    /// The time at which bytes last moved on the socket; kept with an idle timeout only.
     pub(super) progress: Instant,
-    /// When the service's own deadline is due, or that of closing and lingering; zero is none.
+    /// The service's own deadline, or that of closing and lingering; zero is none.
     pub(super) timer: Instant,
     /// The buffer of pending output. A slot that waits has one of the two buffers at most, so the
     /// other's place links it to whom it waits behind.

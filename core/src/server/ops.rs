@@ -27,10 +27,10 @@ pub enum Ending {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SendError {
-    /// The outbox has no room for all of them: wait for
+    /// The output buffer has no room for all of them: wait for
     /// [`Service::writable`](super::Service::writable), drop them, or close.
     Full,
-    /// The outbox never has room for all of them: send them in pieces, by
+    /// The output buffer never has room for all of them: send them in pieces, by
     /// [`send_some`](crate::Peer::send_some).
     TooLong,
     /// The connection is closed, closing, or was never open.
@@ -40,8 +40,8 @@ pub enum SendError {
 impl fmt::Display for SendError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Full => "the outbox has no room for all of the bytes",
-            Self::TooLong => "the bytes are more than the outbox can ever take",
+            Self::Full => "the output buffer has no room for all of the bytes",
+            Self::TooLong => "the bytes are more than the output buffer can ever take",
             Self::Closed => "the connection is closed",
         })
     }

@@ -83,8 +83,8 @@ impl<'p> Peer<'p> {
     /// Sends `bytes` to the peer: all of them, or none.
     ///
     /// The first call in a callback goes to the platform at once; what it does not take, and what
-    /// later calls send, waits in the outbox until the callback returns. So many small sends cost
-    /// two system calls. Pieces of 4 KiB and more are not worth a copy: they go at once, if
+    /// later calls send, waits in the output buffer until the callback returns. So many small sends
+    /// cost two system calls. Pieces of 4 KiB and more are not worth a copy: they go at once, if
     /// nothing waits.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl<'p> Peer<'p> {
     /// # Errors
     ///
     /// As [`send`](Self::send). Where buffers are few, one is left for this peer's own bytes, so
-    /// the other's outbox may be full although it is empty.
+    /// the other's output buffer may be full although it is empty.
     pub fn send_to(&mut self, other: Token, bytes: &[u8]) -> Result<(), SendError> {
         self.ops.send(other, bytes)
     }
@@ -171,8 +171,8 @@ impl<'p> Peer<'p> {
     }
 
     /// Asks for one call of [`Service::writable`](super::Service::writable) when the peer takes
-    /// bytes, also if the outbox is empty. A long reply is sent so: a piece per call, and the
-    /// request renewed while there is more.
+    /// bytes, also if the output buffer is empty. A long reply is sent so: a piece per call, and
+    /// the request renewed while there is more.
     pub fn request_writable(&mut self) {
         self.ops.request_writable(self.token);
     }

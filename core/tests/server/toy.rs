@@ -19,9 +19,9 @@ pub(crate) struct Handle(pub(crate) usize);
 #[allow(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub(crate) struct Socket {
     pub(crate) is_listener: bool,
-    /// Of a listener: who waits to be accepted.
+    /// The clients that wait to be accepted, if it is a listener.
     pub(crate) backlog: VecDeque<Handle>,
-    /// Of a listener: what the next calls of accept fail with.
+    /// The errors of the next calls of `accept`, if it is a listener.
     pub(crate) accept_errors: VecDeque<ErrorKind>,
     /// The bytes that the peer has sent and the server has not read.
     pub(crate) incoming: VecDeque<u8>,

@@ -2,7 +2,7 @@
 
 /// A number in decimal or hexadecimal digits.
 pub(crate) struct Decimal {
-    /// Up to 20 digits, at the end of the array.
+    /// The digits, up to 20, at the end of the array.
     text: [u8; 20],
     start: usize,
 }

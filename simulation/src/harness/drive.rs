@@ -39,9 +39,9 @@ pub(super) struct Run<
     pub(super) neighbour: Option<Neighbour<Platform<F, OWNS_BUFFERS, READS_ON>>>,
     pub(super) checks: Checks,
     random: Random,
-    /// When the next turn is due, where the loop is driven from outside.
+    /// The time of the next turn, where the loop is driven from outside.
     due: Option<Instant>,
-    /// When the draining has to be over.
+    /// The time at which draining has to be over.
     pub(super) drain_until: Option<Instant>,
 }
 

@@ -46,7 +46,7 @@ pub struct Violation {
     pub rule: &'static str,
     /// Description of the event.
     pub what: String,
-    /// In which turn.
+    /// The turn in which it was broken.
     pub turn: u64,
 }
 
@@ -134,7 +134,7 @@ pub struct Report<S, F> {
     pub violation: Option<Violation>,
     /// Number of turns.
     pub turns: u64,
-    /// When it was over, in virtual time.
+    /// The virtual time at which it was over.
     pub ended_at: Instant,
     /// Counters of the server.
     pub counters: Counters,

@@ -159,7 +159,7 @@ use crate::scenario::size;
 /// A client of the second server.
 #[derive(Debug)]
 struct Visitor {
-    /// When it acts next.
+    /// The time at which it acts next.
     next: Option<Instant>,
     /// The time that it stays after it has its word.
     stay: u64,

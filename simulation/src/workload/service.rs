@@ -33,7 +33,7 @@ pub(super) struct Account {
     pub(super) tenant: Option<Token>,
     /// Number of bytes that the server accepted for it.
     pub(super) sent: u64,
-    /// When its timer is due.
+    /// The time at which its timer is due.
     pub(super) timer: Option<Instant>,
     /// The number of calls in a row that offered nothing new and moved a timer that was due.
     moved: u32,

@@ -38,7 +38,7 @@ pub(crate) struct TestBench<S: Service<Session = ()> = Echo> {
     /// The remote end of the wire: what is lost at it never reaches the remote host.
     pub(crate) wire: Wire,
     pub(crate) now: Instant,
-    /// When the loop has to turn again.
+    /// The time of the loop's next turn.
     next: Option<Instant>,
 }
 

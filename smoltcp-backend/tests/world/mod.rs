@@ -45,9 +45,9 @@ pub(crate) fn udp_socket(messages: usize, bytes: usize) -> udp::Socket<'static> 
 pub(crate) struct Size {
     pub(crate) sockets: usize,
     pub(crate) listeners: usize,
-    /// Of the loop.
+    /// The capacity of the loop.
     pub(crate) slots: usize,
-    /// Of a socket, per direction.
+    /// The bytes of a socket's buffer, in each direction.
     pub(crate) bytes: usize,
 }
 

@@ -10,7 +10,7 @@ use crate::front_door::handle::Handle;
 #[derive(Clone, Debug)]
 pub struct ShardsHandle {
     links: Arc<[Link]>,
-    /// Of the thread that accepts for all, where there is one.
+    /// The handle of the thread that accepts for all, where there is one.
     acceptor: Option<Handle>,
     /// Locked while it is decided which shard is the last one.
     deciding: Arc<Mutex<()>>,

@@ -6,9 +6,9 @@ use selkie_core::{Error, ErrorKind, Interest, Mode, Readiness};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Direction {
-    /// From the peer.
+    /// Bytes from the peer.
     Read = 0,
-    /// To the peer.
+    /// Bytes to the peer.
     Write = 1,
 }
 

@@ -51,7 +51,7 @@ pub(super) enum Command<'b> {
     One(&'b [u8], Action<'b>),
     /// The values of several keys.
     GetMany(&'b [&'b [u8]]),
-    /// For how many of the keys this is true.
+    /// The number of keys for which this is true.
     Count(&'b [&'b [u8]], Action<'b>),
     /// The number of all keys.
     Size,

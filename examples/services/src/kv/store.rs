@@ -8,7 +8,7 @@ const WINDOW: usize = 32;
 /// One key and its value.
 #[derive(Clone, Debug)]
 pub struct Entry<const KEY: usize, const VALUE: usize> {
-    /// When the entry expires; zero for never.
+    /// The time at which the entry expires; zero for never.
     expires: Instant,
     key_len: u16,
     value_len: u16,
