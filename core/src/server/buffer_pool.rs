@@ -1,4 +1,5 @@
-//! The mechanism of buffers: a pool of rings of bytes, and the order in which they were borrowed.
+//! The mechanism of buffers: a pool of equal blocks of bytes, and the order in which they were
+//! borrowed.
 
 use core::num::NonZeroU32;
 
@@ -108,7 +109,8 @@ impl PoolState {
     }
 }
 
-/// All buffers, each a ring of bytes.
+/// All buffers. What waits in one is one piece, so that one write offers all of it: where a ring
+/// would wrap around, the bytes move to the front.
 #[derive(Debug)]
 pub(super) struct Pool<'a> {
     blocks: &'a mut [Block],
@@ -183,6 +185,19 @@ impl<'a> Pool<'a> {
         self.state.free += 1;
     }
 
+    /// Borrows the buffer of this number, in a pool where each has one user.
+    #[allow(clippy::cast_possible_truncation, reason = "blocks have numbers of 32 bits")]
+    pub(super) fn borrow_own(&mut self, number: usize, now: Instant) -> Option<BufferId> {
+        self.state.free -= 1;
+        self.blocks[number] = Block { waiting_since: now, ..Block::EMPTY };
+        BufferId::unpack(number as u32 + 1)
+    }
+
+    /// Takes a buffer back that has one user, with the bytes in it.
+    pub(super) fn release_own(&mut self) {
+        self.state.free += 1;
+    }
+
     /// Links `next` behind `previous` in the order of borrowing; 0 is the end on either side.
     fn link(&mut self, previous: u32, next: u32) {
         match previous {
@@ -215,60 +230,43 @@ impl<'a> Pool<'a> {
         #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
         pub(super) fn push(&mut self, id: BufferId, bytes: &[u8]) {
             let size = self.state.size;
-            // Not `parts`, since these are bytes to write.
             let start = id.index() * size;
             let block = &mut self.blocks[id.index()];
-            let ring = &mut self.bytes[start..start + size];
+            let memory = &mut self.bytes[start..start + size];
             debug_assert!(bytes.len() <= size - block.len as usize, "the room was asked for");
-            let mut rest = bytes;
-            // Up to the end of the ring, and from its beginning.
-            while !rest.is_empty() {
-                let tail = wrap(block.head as usize + block.len as usize, size);
-                let (piece, behind) = rest.split_at(rest.len().min(size - tail));
-                ring[tail..tail + piece.len()].copy_from_slice(piece);
-                block.len += piece.len() as u32;
-                rest = behind;
+            let (head, len) = (block.head as usize, block.len as usize);
+            let mut tail = head + len;
+            if size - tail < bytes.len() {
+                memory.copy_within(head..tail, 0);
+                (block.head, tail) = (0, len);
             }
+            memory[tail..tail + bytes.len()].copy_from_slice(bytes);
+            block.len += bytes.len() as u32;
         }
     }
 
-    /// Returns the bytes that wait: those up to the end of the ring, and those from its beginning.
-    pub(super) fn parts(&self, id: BufferId) -> [&[u8]; 2] {
+    /// Returns the bytes that wait.
+    pub(super) fn bytes(&self, id: BufferId) -> &[u8] {
         let block = &self.blocks[id.index()];
-        let (head, len, size) = (block.head as usize, block.len as usize, self.state.size);
-        let ring = &self.bytes[id.index() * size..][..size];
-        // The bytes may wrap around: what does not fit behind the head is at the beginning.
-        let front = len.min(size - head);
-        [&ring[head..head + front], &ring[..len - front]]
+        &self.bytes[id.index() * self.state.size + block.head as usize..][..block.len as usize]
     }
 
     /// Takes the first `count` bytes out.
     #[allow(clippy::cast_possible_truncation, reason = "a block has at most 2^32 - 1 bytes")]
     pub(super) fn consume(&mut self, id: BufferId, count: usize) {
-        let size = self.state.size;
         let block = &mut self.blocks[id.index()];
         debug_assert!(count <= block.len as usize, "no more than there is");
+        block.head += count as u32;
         block.len -= count as u32;
-        // An empty ring begins at the front again, so that most output is written in one part.
-        block.head =
-            if block.len == 0 { 0 } else { wrap(block.head as usize + count, size) as u32 };
     }
 
     /// Moves the bytes that wait to the front of `target`, and returns their number.
     pub(super) fn drain_into(&mut self, id: BufferId, target: &mut [u8]) -> usize {
         let len = self.len(id);
-        let [front, back] = self.parts(id);
-        target[..front.len()].copy_from_slice(front);
-        target[front.len()..len].copy_from_slice(back);
+        target[..len].copy_from_slice(self.bytes(id));
         self.consume(id, len);
         len
     }
-}
-
-/// Returns a position in a ring of `size` bytes.
-const fn wrap(position: usize, size: usize) -> usize {
-    // Not a remainder: that is a division, and no position is beyond twice the size.
-    if position >= size { position - size } else { position }
 }
 
 #[cfg(test)]
@@ -293,9 +291,11 @@ mod tests {
             pool.consume(id, 4);
             pool.push(id, b"ghijkl");
             assert_eq!(pool.room(id), 0);
-            assert_eq!(pool.parts(id), [&b"efgh"[..], b"ijkl"]);
+            assert_eq!(pool.bytes(id), b"efghijkl");
             pool.consume(id, 5);
-            assert_eq!(pool.parts(id), [&b"jkl"[..], b""]);
+            assert_eq!(pool.bytes(id), b"jkl");
+            pool.push(id, b"mnopq");
+            assert_eq!(pool.bytes(id), b"jklmnopq");
         });
     }
 
@@ -379,6 +379,6 @@ mod tests {
         let [first, second] = [0, 1].map(|owner| pool.borrow(owner, Instant::ZERO).unwrap());
         pool.push(first, b"a");
         pool.push(second, b"b");
-        assert_eq!((pool.parts(first)[0], pool.parts(second)[0]), (&b"a"[..], &b"b"[..]));
+        assert_eq!((pool.bytes(first), pool.bytes(second)), (&b"a"[..], &b"b"[..]));
     }
 }

@@ -2,7 +2,9 @@
 //! one back.
 //!
 //! A connection has at most one buffer for output and one for input, each only while bytes wait in
-//! it. Where there are two for each connection, none ever waits. Where there are fewer:
+//! it. Where memory says that there are two for each slot
+//! ([`SHARES_BUFFERS`](super::storage::ServerMemory::SHARES_BUFFERS)), they are the slot's own.
+//! Elsewhere they are lent from the pool, and if there are fewer:
 //!
 //! * the last free buffer is borrowed for input only while another contains output, so at least
 //!   one buffer is always free or will drain: connections that wait for each other, as in a relay,
@@ -18,6 +20,13 @@ use super::connection::{Connection, Flag, ReadHalf, Waiting};
 use super::counters::{CloseReason, bump};
 use super::engine::Engine;
 use crate::contract::{Instant, Transport};
+
+/// The bytes that a buffer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    Output = 0,
+    Input = 1,
+}
 
 impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Returns whether there is a buffer for a connection to send from, and its turn to take it.
@@ -139,10 +148,14 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     }
 
     /// Borrows a buffer, and keeps the count. Without one the connection fails.
-    fn borrow(&mut self, index: usize) -> Option<BufferId> {
+    fn borrow(&mut self, index: usize, direction: Direction) -> Option<BufferId> {
         let now = self.context.now();
-        let buffer = self.pool.borrow(index, now);
-        if buffer.is_none() {
+        let buffer = if F::SHARES_BUFFERS {
+            self.pool.borrow(index, now)
+        } else {
+            self.pool.borrow_own(2 * index + direction as usize, now)
+        };
+        if F::SHARES_BUFFERS && buffer.is_none() {
             // The room was asked for before, so there is one; without it, better a reset than a
             // gap.
             self.abort(index, CloseReason::Failed);
@@ -164,7 +177,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             self.connections.dequeue(index);
             self.state.scarce_since = self.context.now();
         }
-        let output = self.borrow(index)?;
+        let output = self.borrow(index, Direction::Output)?;
         self.state.outputs += 1;
         self.connection(index).set_output(Some(output));
         Some(output)
@@ -178,9 +191,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if let Some(output) = self.connection(index).output() {
             self.connection(index).set_output(None);
             self.state.outputs -= 1;
-            self.pool.release(output);
-            // Otherwise the waiters would sleep until their grace ends.
-            self.wake_next();
+            self.return_buffer(output);
         }
     }
 
@@ -191,9 +202,17 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
         if let Some(input) = self.connection(index).input() {
             self.connection(index).set_input(None);
-            self.pool.release(input);
-            self.wake_next();
+            self.return_buffer(input);
         }
+    }
+
+    fn return_buffer(&mut self, buffer: BufferId) {
+        if !F::SHARES_BUFFERS {
+            return self.pool.release_own();
+        }
+        self.pool.release(buffer);
+        // Otherwise the waiters would sleep until their grace ends.
+        self.wake_next();
     }
 
     /// Returns the number of bytes that the service has left, or where the platform keeps them,
@@ -226,7 +245,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let input = if let Some(input) = self.current().input() {
             input
         } else {
-            let Some(input) = self.borrow(index) else { return };
+            let Some(input) = self.borrow(index, Direction::Input) else { return };
             self.current().set_input(Some(input));
             input
         };

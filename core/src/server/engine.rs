@@ -196,7 +196,7 @@ impl<S: Service> Application<'_, S> {
         if let Some(session) = self.sessions.get_mut(index).and_then(Entry::as_mut) {
             let guard = PanicGuard(engine);
             let mut peer = Peer::new(guard.0.current, &mut *guard.0);
-            // A service that takes more than it was offered is wrong, but must not break the ring.
+            // A service that takes more than it was offered is wrong, but there are no more.
             taken = self.service.received(&mut peer, session, &self.scratch[..count]).min(count);
             core::mem::forget(guard);
         }
@@ -270,9 +270,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     }
 
     /// Returns the slot of a token that names a connection which the service may still act on.
-    pub(super) fn find_open(&self, token: Token) -> Option<usize> {
-        self.find(token)
-            .filter(|index| self.connections.get(*index).is_some_and(Connection::is_open))
+    pub(super) fn find_open(&mut self, token: Token) -> Option<usize> {
+        self.find(token).filter(|index| self.connection(*index).is_open())
     }
 
     /// Records that bytes moved on a connection. For the current one, that is the case until the

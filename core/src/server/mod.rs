@@ -15,7 +15,7 @@
 //! | `lifecycle.rs` | open, serve, reconcile, close |
 //! | `deadlines.rs` | which deadline is next, which has passed |
 //! | `acceptor.rs`, `connector.rs` | listeners, limits; connections that the server opens |
-//! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the rings of bytes |
+//! | `buffers.rs`, `buffer_pool.rs` | who may borrow a buffer; the blocks of bytes |
 //! | `config.rs`, `counters.rs`, `storage.rs` | limits and parts, figures, memory |
 //!
 //! Imports go one way: `buffer_pool config counters mailbox origin` <- `connection ops` <- `peer`

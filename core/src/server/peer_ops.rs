@@ -21,7 +21,7 @@ impl<P: Transport, F: Features> PeerOps for Engine<'_, '_, P, F> {
 
     fn room(&mut self, token: Token) -> usize {
         let Some(index) = self.find_sendable(token) else { return 0 };
-        let room = Engine::room(self, index);
+        let room = Engine::room(self, index, 1);
         self.record_told(index, room);
         room
     }
@@ -153,11 +153,11 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     ) -> Result<(), SendError> {
         let Some(index) = self.find_sendable(token) else { return Err(SendError::Closed) };
         let count: usize = parts.iter().map(|part| part.len()).sum();
-        let room = self.room(index);
-        if count > room && !self.make_room(index, count) {
+        let room = self.room(index, count);
+        if count > room {
             return Err(self.refuse_all(index, count));
         }
-        self.record_room(index, room.saturating_sub(count));
+        self.record_room(index, room - count);
         let mut written = 0;
         if count > 0 && !P::OWNS_BUFFERS && !self.keeps_order(index) {
             written = self.write_parts(index, parts)?;
@@ -166,7 +166,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             let skipped = written.min(part.len());
             written -= skipped;
             if skipped < part.len() {
-                self.hand_over(index, &part[skipped..])?;
+                self.hand_over(index, &part[skipped..], room)?;
             }
         }
         Ok(())

@@ -86,7 +86,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             return 0;
         }
         let max = self.state.received_max;
-        // Unread input and what is read now are offered as one piece, which a ring cannot do.
+        // Unread input and what is read now are offered as one piece.
         let unread = self.take_input(app.scratch);
         let mut received = 0;
         if what != Receive::Again && unread < max {

@@ -137,8 +137,9 @@ pub trait ServerMemory<Source, Session> {
     /// need is not part of the program.
     const LIMITS: bool = false;
 
-    /// True if there may be fewer than two buffers for each connection, so that connections may
-    /// have to wait for one. Without it, what waiting needs is not part of the program.
+    /// True if there may be fewer than two buffers for each slot, so that connections may have to
+    /// wait for one. Without it, each slot has two of its own, and what lending and waiting need is
+    /// not part of the program.
     const SHARES_BUFFERS: bool = true;
 
     /// The sessions, borrowed where they are.
@@ -395,6 +396,7 @@ where
 
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        // The tables of the memory within, and the one that is added to them.
         ServerStorage { limits: &mut self.limits, ..self.memory.storage() }
     }
 

@@ -30,17 +30,24 @@ pub(super) enum Shutdown {
 }
 
 impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
-    /// Returns the number of bytes that can be sent to an open connection without loss.
-    pub(super) fn room(&mut self, index: usize) -> usize {
+    /// Returns the number of bytes that can be sent to an open connection without loss. Flushes
+    /// what was gathered if that is fewer than `wanted`.
+    pub(super) fn room(&mut self, index: usize, wanted: usize) -> usize {
         if P::OWNS_BUFFERS {
             return self.platform_room(index);
         }
-        if let Some(output) = self.connection(index).output() {
-            // Gathered bytes were not yet offered to the platform: it may take them and make room.
-            if self.pool.room(output) == 0 && self.gathers(index) {
-                self.flush();
-            }
+        let room = self.buffer_room(index);
+        // Gathered bytes were not yet offered to the platform: it may take them and make room.
+        if room >= wanted || !self.gathers(index) {
+            return room;
         }
+        self.flush();
+        // The flush may have found that the connection is broken.
+        if self.connection(index).is_sendable() { self.buffer_room(index) } else { 0 }
+    }
+
+    /// Returns the room in the server's own buffer.
+    fn buffer_room(&mut self, index: usize) -> usize {
         match self.connection(index).output() {
             Some(output) => self.pool.room(output),
             None if self.may_borrow_for_output(index) => self.pool.size(),
@@ -105,12 +112,12 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             // No byte moves, so nothing is written, and it is no progress.
             return Ok(());
         }
-        let room = self.room(index);
-        if bytes.len() > room && !self.make_room(index, bytes.len()) {
+        let room = self.room(index, bytes.len());
+        if bytes.len() > room {
             return Err(self.refuse_all(index, bytes.len()));
         }
-        self.record_room(index, room.saturating_sub(bytes.len()));
-        self.hand_over(index, bytes).map(|_| ())
+        self.record_room(index, room - bytes.len());
+        self.hand_over(index, bytes, room).map(|_| ())
     }
 
     /// Records that a service could not send `count` bytes, and returns the reason.
@@ -125,42 +132,17 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     /// Sends as many of `bytes` as there is room for.
     pub(super) fn send_part(&mut self, token: Token, bytes: &[u8]) -> usize {
         let Some(index) = self.find_sendable(token) else { return 0 };
-        let mut room = self.room(index);
-        if bytes.len() > room && self.make_room(index, bytes.len()) {
-            room = self.room(index);
-        }
-        if bytes.len() > room && room == self.pool.size() && !P::OWNS_BUFFERS {
-            return self.send_long(index, bytes, room);
-        }
-        let count = bytes.len().min(room);
-        self.record_room(index, room - count);
-        let is_sent = count > 0 && self.hand_over(index, &bytes[..count]).is_ok();
+        let room = self.room(index, bytes.len());
+        // As nothing waits, only what the platform does not take needs room.
+        let has_all_room = !P::OWNS_BUFFERS && room == self.pool.size();
+        let count = if has_all_room { bytes.len() } else { bytes.len().min(room) };
+        self.record_room(index, room.saturating_sub(count));
+        let sent = if count > 0 { self.hand_over(index, &bytes[..count], room) } else { Ok(0) };
         if count < bytes.len() {
             // The service leaves the rest as input, and must be called when there is room again.
             self.refuse(index);
         }
-        if is_sent { count } else { 0 }
-    }
-
-    /// Hands more bytes to the platform than a buffer has room for, as nothing waits: only what it
-    /// does not take needs room. Returns how many were sent.
-    fn send_long(&mut self, index: usize, bytes: &[u8], room: usize) -> usize {
-        self.state.call.has_sent |= index == self.current.index();
-        let written = self.write(index, bytes);
-        let count = bytes.len().min(room + written.unwrap_or(0));
-        // If some are left over, output is pending, and the service is called when it has drained.
-        let is_sent = self.keep_rest(index, &bytes[..count], written).is_ok();
-        if is_sent { count } else { 0 }
-    }
-
-    /// Flushes what was gathered if that makes room for `count` bytes.
-    pub(super) fn make_room(&mut self, index: usize, count: usize) -> bool {
-        if !self.gathers(index) {
-            return false;
-        }
-        self.flush();
-        // The flush may have found that the connection is broken.
-        self.connection(index).is_sendable() && count <= self.room(index)
+        sent.unwrap_or(0)
     }
 
     /// Takes note that a service could not send for lack of room.
@@ -210,13 +192,20 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Hands bytes, for which there is room, to the platform or to the output buffer.
-    pub(super) fn hand_over(&mut self, index: usize, bytes: &[u8]) -> Result<usize, SendError> {
+    /// Hands bytes to the platform or to the output buffer, which has `room` for those that the
+    /// platform does not take. Returns how many were sent: maybe not all, if they are more.
+    pub(super) fn hand_over(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        room: usize,
+    ) -> Result<usize, SendError> {
         let is_current = index == self.current.index();
         let has_output = !P::OWNS_BUFFERS && self.connection(index).output().is_some();
         let is_later = is_current
             && self.state.call.has_sent
             && bytes.len() < GATHERED_MAX
+            && bytes.len() <= room
             && !P::OWNS_BUFFERS;
         // Bytes keep their order, so none overtakes the output buffer; and the second send of a
         // callback is gathered, so that many small ones cost two system calls.
@@ -228,7 +217,9 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
         self.state.call.has_sent |= is_current;
         let written = self.write(index, bytes);
-        self.keep_rest(index, bytes, written)
+        let count = bytes.len().min(room.saturating_add(written.unwrap_or(0)));
+        // If some are left over, output is pending, and the service is called when it has drained.
+        self.keep_rest(index, &bytes[..count], written)
     }
 
     /// Hands bytes to the platform.
@@ -314,29 +305,12 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let (Some(output), Some(source)) = (self.current().output(), self.source(index)) else {
             return false;
         };
-        let mut moved = 0;
-        let failed = loop {
-            let parts = self.pool.parts(output);
-            // One call for a ring that wraps; a plain write is cheaper for one that does not.
-            let written = if parts[1].is_empty() {
-                self.context.platform.write(source, parts[0])
-            } else {
-                self.context.platform.write_vectored(source, &parts)
-            };
-            let front = parts[0].len();
-            match written {
-                Ok(count) => {
-                    moved += count;
-                    self.pool.consume(output, count);
-                    // A platform that writes one part at a time is asked again for the second.
-                    if count != front || self.pool.len(output) == 0 {
-                        break None;
-                    }
-                }
-                Err(error) if error.is_would_block() => break None,
-                Err(error) => break Some(error),
-            }
+        let (moved, failed) = match self.context.platform.write(source, self.pool.bytes(output)) {
+            Ok(count) => (count, None),
+            Err(error) if error.is_would_block() => (0, None),
+            Err(error) => (0, Some(error)),
         };
+        self.pool.consume(output, moved);
         self.finish_flush(index, moved, is_first_try);
         if let Some(error) = failed {
             self.fail_write(index, reason_of(error));

@@ -151,7 +151,7 @@ fn an_outbox_is_written_once_for_each_of_its_pieces() {
         let writes = rig.socket(client).writes;
         rig.give_room(client, usize::MAX);
         rig.turn();
-        assert_eq!(rig.take(client), b"89abcdefghij", "both pieces of the ring in one turn");
+        assert_eq!(rig.take(client), b"89abcdefghij", "all that waits in one turn");
         assert_eq!(rig.socket(client).writes, writes + 1, "and in one call");
     });
 }

@@ -168,10 +168,19 @@ impl WaitableSet {
 
 /// Returns the remote address of a socket.
 pub(super) fn remote_address(socket: u32) -> Result<SocketAddr, Error> {
+    ask_remote_address(socket).address()
+}
+
+/// Asks for the remote address of a socket, and returns only the error.
+pub(super) fn check_remote_address(socket: u32) -> Result<(), Error> {
+    ask_remote_address(socket).check()
+}
+
+fn ask_remote_address(socket: u32) -> Returned {
     let mut returned = Returned::EMPTY;
     // SAFETY: the place for the result is as large as the result.
     unsafe { abi::socket_remote_address(socket, &raw mut returned) };
-    returned.address()
+    returned
 }
 
 /// Creates a socket of the family of an address.

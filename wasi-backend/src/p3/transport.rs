@@ -9,7 +9,7 @@ use super::abi::{self, Outcome};
 use super::address::{Connect, Fallible, RawAddress};
 use super::endpoint::{BYTES_MAX, Kind, Side, State};
 use super::operations::{cancel_stream, leave_set};
-use super::listener::{create, remote_address};
+use super::listener::{check_remote_address, create};
 use super::WaitableSet;
 use crate::shared::direction::Direction;
 use crate::shared::socket_table::{Socket, UNREGISTERED};
@@ -234,7 +234,7 @@ impl Transport for WaitableSet {
         }
         // no-hangup: only a connection that stands has a remote address.
         let is_shut_down = endpoint.side(Direction::Write).end == 0;
-        match remote_address(endpoint.socket) {
+        match check_remote_address(endpoint.socket) {
             Err(error) if error.kind() == ErrorKind::NotConnected && !is_shut_down => {
                 Err(Error::new(ErrorKind::ConnectionReset))
             }

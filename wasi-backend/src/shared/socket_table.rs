@@ -144,10 +144,8 @@ impl<'a, T: Copy> SocketTable<'a, T> {
     ///
     /// If it is vacant.
     pub(crate) fn vacate(&mut self, slot: usize) -> T {
-        let found = self.0.at(slot).map(|(handle, &source)| (handle, source));
-        // A vacant place is never read, so the source is its own placeholder.
-        let removed = found.and_then(|(handle, source)| self.0.remove(handle, source).ok());
-        match removed {
+        let handle = self.0.at(slot).map(|(handle, _)| handle);
+        match handle.and_then(|handle| self.0.vacate(handle).ok()) {
             Some(source) => source.platform,
             None => panic!("the place is in use"),
         }

@@ -52,7 +52,13 @@ pub(crate) struct RawAddress {
 impl RawAddress {
     /// Converts the result.
     pub(super) fn result(&self) -> Result<SocketAddr, ErrorCode> {
-        if self.is_error[0] == 0 { Ok(self.address.read()) } else { Err(self.address.family[0]) }
+        self.check()?;
+        Ok(self.address.read())
+    }
+
+    /// Returns the error, if it is one.
+    pub(super) const fn check(&self) -> Result<(), ErrorCode> {
+        if self.is_error[0] == 0 { Ok(()) } else { Err(self.address.family[0]) }
     }
 }
 

@@ -215,8 +215,17 @@ pub(crate) fn local_address(socket: Handle) -> Result<SocketAddr, ErrorCode> {
 
 /// Returns the address of the other end.
 pub(crate) fn remote_address(socket: Handle) -> Result<SocketAddr, ErrorCode> {
+    ask_remote_address(socket).result()
+}
+
+/// Asks for the address of the other end, and returns only the error.
+pub(crate) fn check_remote_address(socket: Handle) -> Result<(), ErrorCode> {
+    ask_remote_address(socket).check()
+}
+
+fn ask_remote_address(socket: Handle) -> RawAddress {
     let mut address = RawAddress::default();
     // SAFETY: all memory that the host reads and writes is valid for the call.
     unsafe { raw_remote_address(socket, &raw mut address) };
-    address.result()
+    address
 }
