@@ -208,8 +208,8 @@ where
     Fut: Future<Output = ()>,
 {
     /// Makes a service that runs the future of `start` for each connection, in memory from the
-    /// heap for a loop of `slots` slots. Nothing is taken from the heap later. Tasks can wake each
-    /// other.
+    /// heap for a loop of `slots` slots; a larger loop is refused when its server begins to listen.
+    /// Nothing is taken from the heap later. Tasks can wake each other.
     ///
     /// The slots and their wake flags stay on the heap for good, since wakers may outlive the
     /// service: 26 bytes a slot.
@@ -298,10 +298,13 @@ where
     const CONNECTS: bool = CONNECTS;
     const LENDS_PEER: bool = true;
 
+    fn slots_max(&self) -> usize {
+        self.table.slots.len()
+    }
+
     fn opened(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
         let token = peer.token();
-        let (index, slots) = (token.index(), self.table.slots.len());
-        assert!(index < slots, "a table of {slots} slots has none of index {index}");
+        let index = token.index();
         let slot = &self.table.slots[index];
         if self.table.find(token).is_none() || !slot.take(Flag::CONNECTING) {
             slot.open(token, token, Flag::READING);

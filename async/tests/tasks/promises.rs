@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use embassy_futures::join::join;
 use selkie_async::{AsyncService, Conn, Error, TaskSlot, TaskTable, WakeFlags};
+use selkie_core::layers::{Framed, Logged, Record};
 use selkie_core::platform::Capabilities;
 use selkie_core::{CloseReason, Instant};
 
 use crate::on_all;
-use crate::rig::{Shape, UNLIMITED};
-use crate::support::{echo, serve, serve_with};
+use crate::rig::{Shape, UNLIMITED, with_server};
+use crate::support::{Boxed, echo, serve, serve_with};
 use crate::toy::{PLATFORM, SERVER};
 
 on_all! {
@@ -245,4 +246,12 @@ fn sizes_that_do_not_agree_are_told_at_start() {
     let table = TaskTable::new(&slots, WAKES.wakes());
     let futures = std::pin::pin!([const { None }; 2]);
     let _ = AsyncService::new(&table, futures, echo);
+}
+
+#[test]
+#[should_panic(expected = "the loop has 6 slots, and the service only 5")]
+fn a_loop_with_more_slots_than_its_tasks_is_refused_at_start() {
+    let service = Boxed::boxed(Shape::SMALL.slots - 1, echo);
+    let service = Logged::new(Framed::new(service), |_: &Record| {});
+    with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |_| {});
 }

@@ -174,6 +174,10 @@ impl<S: Service> Service for Framed<S> {
     const LENDS_PEER: bool = S::LENDS_PEER;
     const TICK: Option<Duration> = S::TICK;
 
+    fn slots_max(&self) -> usize {
+        self.inner.slots_max()
+    }
+
     fn tick(&mut self, peers: &mut Peers<'_>) {
         let mut ops =
             FramedOps { below: peers.ops(), current: Token::new(u32::MAX, 0), has_stopped: false };

@@ -125,6 +125,10 @@ impl<S: Service, F: FnMut(&Record)> Service for Logged<S, F> {
     const LENDS_PEER: bool = S::LENDS_PEER;
     const TICK: Option<Duration> = S::TICK;
 
+    fn slots_max(&self) -> usize {
+        self.inner.slots_max()
+    }
+
     fn tick(&mut self, peers: &mut Peers<'_>) {
         self.inner.tick(peers);
     }

@@ -239,6 +239,11 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
 
     /// Makes the loop count this server, and starts its clock, once.
     pub(super) fn join(&mut self, context: &mut Context<'_, P>) -> Result<(), Error> {
+        let (slots, service) = (context.registry().capacity(), self.service.slots_max());
+        assert!(
+            service >= slots,
+            "the loop has {slots} slots, and the service only {service}: give both as many"
+        );
         self.engine(context, NONE).0.join();
         if let (Some(interval), None) = (S::TICK, self.state.ticker) {
             let ticker = context.issue()?;

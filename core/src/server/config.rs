@@ -213,9 +213,11 @@ impl Config {
             is_limiting: self.needs_limit_memory(),
             // With zero no client would ever be served.
             per_address: self.connections_per_address.map_or(u32::MAX, |max| max.max(1)),
+            // One a second at least, as with zero no client would ever be served.
             accept_interval: self
                 .accepts_per_second
                 .map_or(Duration::ZERO, |accepts| Duration::from_secs(1) / accepts.max(1)),
+            // Likewise, as with zero no byte would ever be read.
             bytes_per_second: self.bytes_per_second.map_or(0, |bytes| u64::from(bytes.max(1))),
         }
     }
@@ -272,6 +274,7 @@ impl Span {
     /// Returns the time `self` after `start`; the end of time if that is never.
     #[inline]
     pub(super) const fn after(self, start: Instant) -> Instant {
+        // Saturating, so that a span without end ends for no start.
         Instant::from_nanos(start.as_nanos().saturating_add(self.0))
     }
 }

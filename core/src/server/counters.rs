@@ -171,6 +171,7 @@ impl Counters {
     /// Returns the number of connections that were closed for this reason.
     #[must_use]
     pub const fn closed_for(&self, reason: CloseReason) -> u64 {
+        // The array is in the order of the reasons' numbers.
         self.closed[reason as usize]
     }
 
@@ -307,6 +308,7 @@ impl Counters {
             is_gauge,
             value,
         });
+        // One sample for each reason, which is its label.
         let closed = CloseReason::ALL.into_iter().zip(self.closed);
         plain.chain(closed.map(|(reason, value)| Sample {
             name: "selkie_closed_total",

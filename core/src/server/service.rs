@@ -51,6 +51,13 @@ pub trait Service {
     /// one slot of the loop.
     const TICK: Option<Duration> = None;
 
+    /// Returns the number of slots that the service has memory for; any number if it has none of
+    /// its own. A loop with more is refused when the server begins to listen. A layer returns that
+    /// of its inner service.
+    fn slots_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// Called at each [`TICK`](Self::TICK), for what concerns no one connection: to expire entries,
     /// to publish to subscribers, to read a configuration again.
     fn tick(&mut self, peers: &mut Peers<'_>) {

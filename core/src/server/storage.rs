@@ -396,6 +396,7 @@ where
 
     #[inline]
     fn storage(&mut self) -> ServerStorage<'_, Source, Session> {
+        // The tables of the memory within, and the one that is added to them.
         ServerStorage { limits: &mut self.limits, ..self.memory.storage() }
     }
 

@@ -283,6 +283,10 @@ impl<S: Service> Service for Tls<S> {
     const DRAINS: bool = S::DRAINS;
     const LENDS_PEER: bool = S::LENDS_PEER;
 
+    fn slots_max(&self) -> usize {
+        self.inner.slots_max()
+    }
+
     fn tick(&mut self, peers: &mut Peers<'_>) {
         let connects = self.client.is_some();
         let mut ops = TlsOps { below: peers.ops(), streams: &mut self.streams, connects };
