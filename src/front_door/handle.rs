@@ -40,7 +40,8 @@ impl Handle {
         self.waker.wake();
     }
 
-    /// Stops the server at the end of this turn. Connections are reset.
+    /// Stops the server at the end of this turn. Connections are closed at once: output that waits
+    /// in the server is lost, and a client whose input was not read sees a reset.
     pub fn stop(&self) {
         self.requests.stop.store(true, Ordering::Release);
         self.waker.wake();

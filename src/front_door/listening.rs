@@ -331,7 +331,6 @@ impl<T> Ready<T> {
     }
 }
 
-/// The server of the front door.
 /// A server with the memory of the front door.
 pub(super) type FrontServer<S> = Server<Platform, S, HeapServer<Socket, <S as Service>::Session>>;
 

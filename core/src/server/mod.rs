@@ -124,10 +124,10 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         assert!(!storage.scratch.is_empty(), "a server needs memory to read into");
         let (blocks, bytes) = (storage.blocks.len(), storage.bytes.len());
         let pool = PoolState::new(blocks, bytes);
+        let least = if M::SHARES_BUFFERS { 2 } else { 2 * slots };
         assert!(
-            P::OWNS_BUFFERS || pool.free() >= 2,
-            "a server needs at least two blocks of bytes on this platform: it has {blocks} blocks \
-             in {bytes} bytes"
+            P::OWNS_BUFFERS || pool.free() >= least,
+            "a server needs {least} blocks of bytes here: it has {blocks} blocks in {bytes} bytes"
         );
         for index in 0..slots {
             // Only what was used is written to, so fresh pages stay untouched.

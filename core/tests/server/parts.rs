@@ -1,12 +1,14 @@
 //! Parts of the server that a program does without.
 
-use selkie_core::memory::{ServerMemory, StaticLoop, StaticServer, WithLimits};
+use selkie_core::memory::{
+    ConnectionEntry, ServerMemory, ServerStorage, StaticLoop, StaticServer, WithLimits,
+};
 use selkie_core::platform::Close;
 use selkie_core::{CloseReason, EventLoop, Instant, Peer, Server, Service};
 
 use crate::on_all;
 use crate::rig::{Shape, UNLIMITED, with_server};
-use crate::toy::{Handle, Toy};
+use crate::toy::{Handle, SERVER, Toy};
 
 on_all! {
     without_draining_a_finished_connection_is_closed_once_its_output_is_sent
@@ -96,4 +98,32 @@ fn with_two_buffers_each_no_connection_waits_for_another<const KIND: u8>() {
         turns(&mut event_loop);
         assert_eq!(event_loop.platform.socket(client).outgoing, sent);
     }
+}
+
+/// Memory that says to have two blocks for each source, and has one fewer.
+struct Wrong(Scarce);
+
+impl ServerMemory<Handle, ()> for Wrong {
+    const SHARES_BUFFERS: bool = false;
+
+    type Sessions<'m> = <Scarce as ServerMemory<Handle, ()>>::Sessions<'m>;
+    type Tables<'m> = <Scarce as ServerMemory<Handle, ()>>::Tables<'m>;
+
+    fn storage(&mut self) -> ServerStorage<'_, Handle, ()> {
+        self.0.storage()
+    }
+
+    fn split(&mut self) -> (Self::Sessions<'_>, &mut [u8], Self::Tables<'_>) {
+        self.0.split()
+    }
+
+    fn connections(&self) -> &[ConnectionEntry<Handle>] {
+        self.0.connections()
+    }
+}
+
+#[test]
+#[should_panic(expected = "a server needs 8 blocks of bytes here: it has 7 blocks in 112 bytes")]
+fn memory_with_fewer_buffers_than_it_says_is_refused_at_start() {
+    let _ = Server::<Toy<SERVER>, _, _>::new(Echo, UNLIMITED, Wrong(Scarce::new()));
 }

@@ -73,7 +73,8 @@ impl ShardsHandle {
         }
     }
 
-    /// Stops all shards at the end of their turn. Connections are reset.
+    /// Stops all shards at the end of their turn. Connections are closed at once: output that waits
+    /// in a server is lost, and a client whose input was not read sees a reset.
     pub fn stop(&self) {
         self.links.iter().for_each(Link::leave);
         for link in &*self.links {
