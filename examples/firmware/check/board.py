@@ -141,7 +141,6 @@ class Board:
                 self.console = wait_for(lambda: self.try_console(console_port), "the console")
                 self.unread = b""
                 self.wait_until_booted()
-                self.console.settimeout(PATIENCE)
             else:
                 wait_for(self.is_listening, "the board to listen")
         except BaseException:
@@ -163,6 +162,7 @@ class Board:
         """Types until the board answers: what is typed before the UART is on may be lost."""
         self.console.settimeout(0.2)
         wait_for(self.try_answer, "an answer on the console")
+        self.console.settimeout(PATIENCE)
         self.ask(b"ready", b"ready")
 
     def try_answer(self):
