@@ -27,16 +27,18 @@ use crate::time::{Sleep, Timer};
 ///
 /// To drop a future before it is ready is to cancel it.
 ///
-/// | call | what a cancelled one has done |
-/// | --- | --- |
-/// | [`read`](Self::read), [`read_with`](Self::read_with), [`read_exact`](Self::read_exact), [`read_until`](Self::read_until), [`read_line`](Self::read_line) | nothing: bytes are taken only by the poll that is ready, and stay in the server's input buffer until then |
-/// | [`receive`](Self::receive) | what its closure has done; the bytes that it did not take stay |
-/// | [`write`](Self::write) | nothing: no byte is sent |
-/// | [`write_all`](Self::write_all) | the first bytes are sent; their number is not known |
-/// | [`write_rest`](Self::write_rest) | the bytes that were sent are taken from the slice |
-/// | [`flush`](Self::flush), [`shutdown_write`](Self::shutdown_write), [`send_to`](Self::send_to), [`pause_reading`](Self::pause_reading) | nothing; they are ready at the first poll in their own task |
-/// | [`sleep`](Self::sleep) | nothing |
-/// | [`connect`](Self::connect) | the attempt is given up |
+/// * [`read`](Self::read), [`read_with`](Self::read_with), [`read_exact`](Self::read_exact),
+///   [`read_until`](Self::read_until) and [`read_line`](Self::read_line) have taken nothing: bytes
+///   are taken only by the poll that is ready, and stay in the server's input buffer until then.
+/// * [`receive`](Self::receive) has done what its closure did; the bytes that it did not take stay.
+/// * [`write`](Self::write) has sent no byte.
+/// * [`write_all`](Self::write_all) has sent the first bytes; their number is not known.
+/// * [`write_rest`](Self::write_rest) has taken from the slice the bytes that were sent.
+/// * [`flush`](Self::flush), [`shutdown_write`](Self::shutdown_write), [`send_to`](Self::send_to)
+///   and [`pause_reading`](Self::pause_reading) have done nothing; they are ready at the first poll
+///   in their own task.
+/// * [`sleep`](Self::sleep) has done nothing.
+/// * [`connect`](Self::connect) has given the attempt up.
 ///
 /// # When the connection is closed
 ///

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use crate::runtime::Runtime;
+use crate::runtime::{COMPONENT_RUNTIMES, Runtime};
 use crate::upstream::{refusing, silent};
 
 /// Starts a server that answers one client with what it asks, twice.
@@ -33,20 +33,12 @@ fn assert_answers(runtime: Runtime, network: bool, expected: &[(SocketAddr, &str
     assert_eq!(lines, expected, "{runtime:?}");
 }
 
-const RUNTIMES: [Runtime; 5] = [
-    Runtime::Wasmtime02("wasmtime-36"),
-    Runtime::Wasmtime02("wasmtime-48"),
-    Runtime::Wasmtime02("wasmtime-49"),
-    Runtime::Wasmtime03("wasmtime-48"),
-    Runtime::Wasmtime03("wasmtime-49"),
-];
-
 #[test]
 fn a_client_learns_who_answers_who_refuses_and_who_is_silent() {
     let ((_silent, silent), (_refusing, refuses)) = (silent(), refusing());
     // Each takes the time that the silent one is given.
     thread::scope(|scope| {
-        for runtime in RUNTIMES {
+        for runtime in COMPONENT_RUNTIMES {
             scope.spawn(move || {
                 let answers = [
                     (answering(), "hello hello"),
@@ -63,7 +55,7 @@ fn a_client_learns_who_answers_who_refuses_and_who_is_silent() {
 #[test]
 fn a_client_that_the_host_denies_is_told_at_once() {
     let (_kept, address) = refusing();
-    for runtime in RUNTIMES {
+    for runtime in COMPONENT_RUNTIMES {
         let code = if matches!(runtime, Runtime::Wasmtime03(_)) { 1 } else { 2 };
         let text = format!("permission denied (platform error {code})");
         assert_answers(runtime, false, &[(address, &text), (address, &text)]);

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use crate::clients;
-use crate::runtime::Runtime;
+use crate::runtime::{COMPONENT_RUNTIMES, Runtime};
 
 /// Checks that a program complains in one sentence that says what to do, and does not trap (for
 /// which wasmtime ends with 134).
@@ -19,28 +19,21 @@ fn assert_complains(complaint: Option<(i32, String)>, expected: i32, words: &str
 fn without_a_socket_a_wasi_01_program_says_what_to_run() {
     for name in ["wasmtime-36", "wasmtime-48", "wasmtime-49"] {
         assert_complains(
-            Runtime::Wasmtime01(name).complaint("echo-0.1", &[], &[]),
+            Runtime::Wasmtime01(name).complaint("echo", &[], &[]),
             2,
             "-S preview2=n -S tcplisten=",
         );
     }
-    assert_complains(Runtime::Wasmi01.complaint("echo-0.1", &[], &[]), 2, "wasmi run --tcplisten");
+    assert_complains(Runtime::Wasmi01.complaint("echo", &[], &[]), 2, "wasmi run --tcplisten");
 }
 
 /// Gives no network, and then one that is not for TCP. Programs of these versions can only
 /// say that they have failed, not with which number.
 #[test]
 fn without_the_network_a_component_says_what_to_run() {
-    let runtimes = [
-        (Runtime::Wasmtime02("wasmtime-36"), "echo-0.2"),
-        (Runtime::Wasmtime02("wasmtime-48"), "echo-0.2"),
-        (Runtime::Wasmtime02("wasmtime-49"), "echo-0.2"),
-        (Runtime::Wasmtime03("wasmtime-48"), "echo-0.3"),
-        (Runtime::Wasmtime03("wasmtime-49"), "echo-0.3"),
-    ];
-    for (runtime, program) in runtimes {
+    for runtime in COMPONENT_RUNTIMES {
         for options in [&[][..], &["-S", "inherit-network,tcp=n"]] {
-            let complaint = runtime.complaint(program, options, &["127.0.0.1:0"]);
+            let complaint = runtime.complaint("echo", options, &["127.0.0.1:0"]);
             assert_complains(complaint, 1, "-S inherit-network");
         }
     }
@@ -49,16 +42,10 @@ fn without_the_network_a_component_says_what_to_run() {
 /// Runs programs that import what the host does not have: it refuses them before they begin.
 #[test]
 fn a_host_that_lacks_an_interface_names_it() {
-    let lacks_http = "component imports instance `wasi:http/";
-    let refused = [
-        (Runtime::Wasmtime03("wasmtime-36"), "echo-0.3", "component model async feature"),
-        (Runtime::Wasmtime02("wasmtime-36"), "outgoing-0.2", lacks_http),
-        (Runtime::Wasmtime02("wasmtime-48"), "outgoing-0.2", lacks_http),
-        (Runtime::Wasmtime02("wasmtime-49"), "outgoing-0.2", lacks_http),
-        (Runtime::Wasmtime03("wasmtime-48"), "outgoing-0.3", lacks_http),
-        (Runtime::Wasmtime03("wasmtime-49"), "outgoing-0.3", lacks_http),
-    ];
-    for (runtime, program, words) in refused {
+    let lacks_03 = (Runtime::Wasmtime03("wasmtime-36"), "echo", "component model async feature");
+    let lacks_http = COMPONENT_RUNTIMES
+        .map(|runtime| (runtime, "outgoing", "component imports instance `wasi:http/"));
+    for (runtime, program, words) in lacks_http.into_iter().chain([lacks_03]) {
         let options = ["-S", "inherit-network"];
         let Some((code, text)) = runtime.complaint(program, &options, &["127.0.0.1:0"]) else {
             return;
@@ -71,7 +58,7 @@ fn a_host_that_lacks_an_interface_names_it() {
 #[test]
 fn the_program_of_the_documentation_serves_and_says_what_it_lacks() {
     let runtime = Runtime::Wasmtime03("wasmtime-49");
-    let Some((code, text)) = runtime.complaint("template-0.3", &[], &[]) else { return };
+    let Some((code, text)) = runtime.complaint("template", &[], &[]) else { return };
     assert_eq!((code, text.trim_end().lines().count()), (1, 1), "{text}");
     assert!(text.contains("-S inherit-network"), "{text}");
     let Some(mut server) = runtime.silent("template") else { return };

@@ -4,17 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use crate::clients::PATIENCE;
-use crate::runtime::Runtime;
+use crate::runtime::{COMPONENT_RUNTIMES, Runtime};
 use crate::sources::{Program, talk};
 use crate::upstream;
-
-const RUNTIMES: [Runtime; 5] = [
-    Runtime::Wasmtime02("wasmtime-36"),
-    Runtime::Wasmtime02("wasmtime-48"),
-    Runtime::Wasmtime02("wasmtime-49"),
-    Runtime::Wasmtime03("wasmtime-48"),
-    Runtime::Wasmtime03("wasmtime-49"),
-];
 
 /// Runs the program, with the right to ask a server.
 fn start(runtime: Runtime, server: SocketAddr) -> Option<Program> {
@@ -32,7 +24,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 #[test]
 fn clients_are_served_while_a_request_waits_for_its_response_and_its_body() {
-    for runtime in RUNTIMES {
+    for runtime in COMPONENT_RUNTIMES {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let server = listener.local_addr().expect("it is bound");
         let Some(program) = start(runtime, server) else { return };
@@ -55,7 +47,7 @@ fn clients_are_served_while_a_request_waits_for_its_response_and_its_body() {
 
 #[test]
 fn a_request_that_is_refused_says_so() {
-    for runtime in RUNTIMES {
+    for runtime in COMPONENT_RUNTIMES {
         let (_kept, address) = upstream::refusing();
         let Some(program) = start(runtime, address) else { return };
         program.next_address("clients to ");

@@ -29,6 +29,15 @@ pub(crate) enum Runtime {
     Jco03,
 }
 
+/// The runtimes of components that `ci/test wasi` puts in place.
+pub(crate) const COMPONENT_RUNTIMES: [Runtime; 5] = [
+    Runtime::Wasmtime02("wasmtime-36"),
+    Runtime::Wasmtime02("wasmtime-48"),
+    Runtime::Wasmtime02("wasmtime-49"),
+    Runtime::Wasmtime03("wasmtime-48"),
+    Runtime::Wasmtime03("wasmtime-49"),
+];
+
 /// A program in a runtime, which is killed at the end: WASI has no signals.
 pub(crate) struct Server {
     child: Child,
@@ -269,7 +278,7 @@ impl Runtime {
         let folder = folder()?;
         let mut command = Command::new(folder.join(self.name()));
         command.arg("run").args(options);
-        command.arg(folder.join(format!("{program}.wasm"))).args(arguments);
+        command.arg(self.program(&folder, program)).args(arguments);
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Some((
             output.status.code().unwrap_or(-1),
