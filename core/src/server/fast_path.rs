@@ -156,14 +156,15 @@ fn read<P: Transport>(
     if P::OWNS_BUFFERS { platform.peek(source, buffer) } else { platform.read(source, buffer) }
 }
 
-/// Returns the session in a slot. One without bytes is the same in all, and is made, not looked up.
+/// Returns the session in a slot. One without bytes and without a destructor is the same in all, and
+/// is made, not looked up.
 #[inline]
 fn session_of<'s, T: Default>(
     sessions: &'s mut [Entry<T>],
     index: usize,
     made: &'s mut Option<T>,
 ) -> Option<&'s mut T> {
-    if const { size_of::<T>() == 0 } {
+    if const { size_of::<T>() == 0 && !core::mem::needs_drop::<T>() } {
         return Some(made.insert(T::default()));
     }
     sessions.get_mut(index).and_then(Entry::as_mut)

@@ -29,8 +29,8 @@ use super::peer::{Peer, Peers};
 /// the server aborts that connection in a later turn, calls [`closed`](Self::closed) unless that
 /// was the callback, and serves all others as before.
 pub trait Service {
-    /// The values that the service keeps for each connection. Those of a type without bytes, such
-    /// as `()`, may be made anew for each call.
+    /// The values that the service keeps for each connection. Those of a type without bytes and
+    /// without a destructor, such as `()`, may be made anew for each call.
     type Session: Default;
 
     /// True if the service calls [`Peer::connect`], or its server

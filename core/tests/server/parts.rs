@@ -1,5 +1,7 @@
 //! Parts of the server that a program does without.
 
+use std::cell::Cell;
+
 use selkie_core::memory::{
     ConnectionEntry, ServerMemory, ServerStorage, StaticLoop, StaticServer, WithLimits,
 };
@@ -13,6 +15,7 @@ use crate::toy::{Handle, SERVER, Toy};
 on_all! {
     without_draining_a_finished_connection_is_closed_once_its_output_is_sent
     with_two_buffers_each_no_connection_waits_for_another
+    a_session_without_bytes_is_dropped_once_when_its_connection_closes
 }
 
 /// Answers once, in a program that never drains.
@@ -98,6 +101,48 @@ fn with_two_buffers_each_no_connection_waits_for_another<const KIND: u8>() {
         turns(&mut event_loop);
         assert_eq!(event_loop.platform.socket(client).outgoing, sent);
     }
+}
+
+thread_local! {
+    /// The number of sessions that were dropped.
+    static DROPPED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A session that has no bytes, and does something when it is dropped.
+#[derive(Default)]
+struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        DROPPED.set(DROPPED.get() + 1);
+    }
+}
+
+/// Sends back what it receives.
+struct GuardedEcho;
+
+impl Service for GuardedEcho {
+    type Session = Guard;
+
+    fn received(&mut self, peer: &mut Peer<'_>, _session: &mut Guard, bytes: &[u8]) -> usize {
+        peer.send_some(bytes)
+    }
+}
+
+fn a_session_without_bytes_is_dropped_once_when_its_connection_closes<const KIND: u8>() {
+    with_server::<_, KIND>(Shape::SMALL, UNLIMITED, GuardedEcho, |rig| {
+        let client = rig.connected();
+        for _ in 0..3 {
+            rig.give_room(client, 4);
+            rig.send(client, b"abc");
+            rig.settle();
+            assert_eq!(rig.take(client), b"abc");
+        }
+        assert_eq!(DROPPED.get(), 0);
+        rig.end(client);
+        rig.settle();
+        assert_eq!(DROPPED.take(), 1);
+    });
 }
 
 /// Memory that says to have two blocks for each source, and has one fewer.
