@@ -156,8 +156,8 @@ fn read<P: Transport>(
     if P::OWNS_BUFFERS { platform.peek(source, buffer) } else { platform.read(source, buffer) }
 }
 
-/// Returns the session in a slot. One without bytes and without a destructor is the same in all, and
-/// is made, not looked up.
+/// Returns the session in a slot. One without bytes and without a destructor is the same in all
+/// slots: it is made, not looked up.
 #[inline]
 fn session_of<'s, T: Default>(
     sessions: &'s mut [Entry<T>],
