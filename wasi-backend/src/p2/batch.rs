@@ -30,7 +30,8 @@ impl IoPoll<'_> {
                 if !self.resumes {
                     // ration: the report may lack others. Those come first in the next batch.
                     self.list.begin_at(count);
-                    if count >= CROWD && self.ration.is_used_up() {
+                    let may_lack = count >= CROWD || self.ration.was_renewed();
+                    if may_lack && self.ration.is_used_up() {
                         self.poll_rest(count, events);
                     }
                 }
@@ -39,7 +40,6 @@ impl IoPoll<'_> {
         if self.closing > 0 {
             self.drop_closed();
         }
-        self.ration.record_report(events.len() - before);
         events.len() - before
     }
 
@@ -91,12 +91,7 @@ impl IoPoll<'_> {
         let found = imports::poll(&self.list.items[from..end], self.ready).unwrap_or(0);
         // host-order: move the ready items together.
         let count = self.list.compact_ready(from, &mut self.ready[..found]);
-        let share = self.ration.batch_share(count);
-        let left_out = self.list.report(&self.ready[..share], events);
-        if share < count && !left_out {
-            self.list.begin_at(from + share);
-        }
-        self.resumes |= left_out || share < count;
+        self.resumes |= self.list.report(&self.ready[..count], events);
         count
     }
 }

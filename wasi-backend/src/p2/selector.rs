@@ -85,7 +85,7 @@ impl<'a> IoPoll<'a> {
     /// has bytes of it.
     pub(super) fn close_source(&mut self, slot: usize) {
         let streams = &mut self.list.sockets.at(slot).platform;
-        if streams.state == State::Connected && streams.has_pending_output() {
+        if streams.state == State::Connected && self.ration.check_write(streams.output) == Ok(0) {
             streams.state = State::Closing;
             self.closing += 1;
             self.list.sockets.disown(slot);

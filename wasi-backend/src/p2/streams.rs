@@ -53,8 +53,6 @@ pub struct Streams {
     pub(crate) is_shut_down: bool,
     /// The functions of a source that is no TCP socket.
     pub(crate) kind: Option<&'static Kind>,
-    /// Readiness that was reported, without the directions that were used since (ration).
-    reported: Readiness,
 }
 
 impl Streams {
@@ -68,7 +66,6 @@ impl Streams {
             state,
             is_shut_down: false,
             kind: None,
-            reported: Readiness::NONE,
         }
     }
 
@@ -114,15 +111,6 @@ impl Streams {
         imports::drop_socket(self.socket);
     }
 
-    /// Returns whether the last poll reported this direction and it was not used since, and records
-    /// that it is used now.
-    #[inline]
-    pub(crate) fn take_reported(&mut self, direction: Direction) -> bool {
-        let reported = self.reported.intersects(direction.readiness());
-        self.reported = self.reported.difference(direction.readiness());
-        reported
-    }
-
     /// Returns whether the host has bytes that the system has not taken yet (host-buffers).
     pub(crate) fn has_pending_output(&self) -> bool {
         imports::check_write(self.output) == Ok(0)
@@ -161,10 +149,7 @@ impl PollSource for Streams {
                 self.state = State::Closed;
                 Readiness::NONE
             }
-            _ => {
-                self.reported |= direction.readiness();
-                direction.readiness()
-            }
+            _ => direction.readiness(),
         }
     }
 }

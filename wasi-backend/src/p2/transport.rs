@@ -8,7 +8,6 @@ use selkie_core::{Error, ErrorKind, Interest};
 use super::streams::{State, Streams};
 use super::{IoPoll, error};
 use crate::p2::imports::{self, Handle, INVALID_STATE, StreamError};
-use crate::shared::direction::Direction;
 use crate::shared::socket_table::Socket;
 
 impl IoPoll<'_> {
@@ -121,16 +120,12 @@ impl Transport for IoPoll<'_> {
     }
 
     fn read(&mut self, source: Socket, buffer: &mut [u8]) -> Result<usize, Error> {
-        let streams = self.input(source)?;
-        let (input, reported) = (streams.input, streams.take_reported(Direction::Read));
+        let input = self.input(source)?.input;
         if buffer.is_empty() {
             return Ok(0);
         }
         match imports::read(input, buffer) {
-            Ok(0) => {
-                self.ration.record_empty(reported);
-                Err(Error::WOULD_BLOCK)
-            }
+            Ok(0) => Err(Error::WOULD_BLOCK),
             Ok(count) => Ok(count),
             Err(StreamError::Closed) => Ok(0),
             // no-reason: on an established connection this is a reset.
@@ -139,14 +134,12 @@ impl Transport for IoPoll<'_> {
     }
 
     fn write(&mut self, source: Socket, bytes: &[u8]) -> Result<usize, Error> {
-        let streams = self.connection(source)?;
-        let (output, reported) = (streams.output, streams.take_reported(Direction::Write));
+        let output = self.connection(source)?.output;
         if bytes.is_empty() {
             return Ok(0);
         }
-        let permit = imports::check_write(output).map_err(error::write_error)?;
+        let permit = self.ration.check_write(output).map_err(error::write_error)?;
         if permit == 0 {
-            self.ration.record_empty(reported);
             return Err(Error::WOULD_BLOCK);
         }
         // excess-write: write no more than the host has allowed.
@@ -172,7 +165,7 @@ impl Transport for IoPoll<'_> {
     fn shutdown_write(&mut self, source: Socket) -> Result<(), Error> {
         let &mut Streams { socket, output, .. } = self.connection(source)?;
         // host-buffers: the end must follow the bytes that the host still has.
-        if imports::check_write(output) == Ok(0) {
+        if self.ration.check_write(output) == Ok(0) {
             return Err(Error::WOULD_BLOCK);
         }
         imports::shutdown_send(socket).map_err(error::non_blocking)?;

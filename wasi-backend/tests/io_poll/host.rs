@@ -1,6 +1,6 @@
 //! A host of WASI 0.2 under the names of the imports, with the ration of wasmtime: a poll looks at
 //! its pollables in the order of what they stand for, takes a step for each that is ready, and
-//! sleeps if it finds none.
+//! sleeps if it finds none. A look for room to write takes a step, and a write takes two.
 
 use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -116,11 +116,11 @@ impl Host {
 macro_rules! imports {
     ($(
         $name:literal
-        $function:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? { $value:expr }
+        $function:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? { $($value:tt)* }
     )*) => {$(
         #[unsafe(export_name = $name)]
         extern "C" fn $function($($argument: $type),*) $(-> $result)? {
-            $value
+            $($value)*
         }
     )*};
 }
@@ -206,11 +206,13 @@ imports! {
         put(result, [0; 3])
     }
     "[method]output-stream.check-write" check_write(_stream: Handle, result: *mut [u64; 2]) {
-        put(result, [0, u64::MAX])
+        put(result, [0, if steps_left() > 0 { u64::MAX } else { 0 }]);
+        take_steps(1)
     }
     "[method]output-stream.write"
     write(_stream: Handle, _bytes: *const u8, _len: usize, result: *mut [u8; 2]) {
-        put(result, DONE)
+        put(result, DONE);
+        take_steps(2)
     }
     "raw_poll" poll(pollables: *const Handle, len: usize, result: *mut List) {
         put(result, poll_list(pollables, len))

@@ -141,6 +141,37 @@ fn a_wait_makes_one_host_call() {
 }
 
 #[test]
+fn a_write_that_finds_no_step_left_gets_a_new_ration() {
+    for left in 0..4 {
+        let mut crowd = Crowd::<1>::new();
+        let (source, _) = crowd.sources[0];
+        host::take_steps(host::steps_left() - left);
+        assert_eq!(crowd.platform.write(source, b"answer"), Ok(6), "{left} steps left");
+    }
+}
+
+#[test]
+fn clients_that_are_all_answered_at_once_keep_none_from_its_turn() {
+    // With four steps each, a ration could end at the same client in each batch.
+    for steps in (0..RATION).step_by(4) {
+        let mut crowd = Crowd::<100>::new();
+        host::take_steps(steps);
+        let mut unserved = [0; 100];
+        for _ in 0..20 {
+            let reported = crowd.report(100, true);
+            for (index, waits) in unserved.iter_mut().enumerate() {
+                *waits = if reported.contains(&index) { 0 } else { *waits + 1 };
+                assert!(*waits < 3, "{index} went unreported {waits} times, {steps} steps before");
+            }
+            for index in reported {
+                let written = crowd.platform.write(crowd.sources[index].0, b"answer");
+                assert_eq!(written, Ok(6), "{index} has room");
+            }
+        }
+    }
+}
+
+#[test]
 fn oneshot_sources_leave_the_list_when_they_are_reported_and_come_back() {
     for batch in 1..=5 {
         let mut crowd = Crowd::<5>::with_mode(Mode::Oneshot);
