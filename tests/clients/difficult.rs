@@ -91,12 +91,12 @@ pub(crate) fn full_capacity(target: &Target) {
     target.serves();
 }
 
-/// Checks that a silent client is closed after the idle time-out and not before, and that a busy
+/// Checks that a silent client is closed after the idle timeout and not before, and that a busy
 /// one is not.
 pub(crate) fn idle_timeout(target: &Target) {
     let timeout = target.idle_timeout.expect("the server has an idle timeout");
     let mut idle = target.connect();
-    // The time-out has passed at least once between this point and the end of the stream.
+    // The timeout has passed at least once between this point and the end of the stream.
     let before = Instant::now();
     echo(&mut idle, b"my last words");
     // Connects only now: a busy machine may take long to answer, and this one must not idle.
