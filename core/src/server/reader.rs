@@ -208,7 +208,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             }
             Err(error) if error.is_would_block() => {
                 bump(&mut self.state.counters.reads_spurious, 1);
-                // After a failed write, nothing more arrives than what was received before it.
+                // After a failed write nothing more comes than what was received before it.
                 if self.current().has(Flag::WRITE_FAILED) {
                     let reason = self.current().reason();
                     self.abort(index, reason);

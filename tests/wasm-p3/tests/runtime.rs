@@ -114,7 +114,7 @@ fn many_stalled_readers_cost_no_other_client() {
     for (mut client, sent) in stalled.into_iter().zip(sent) {
         client.shutdown(Shutdown::Write).expect("the connection is still there");
         let received = std::io::copy(&mut client, &mut std::io::sink())
-            .expect("the server sends what it pending");
+            .expect("the server sends its pending output");
         assert_eq!(received, sent, "bytes of a stalled reader are lost");
     }
     server.still_serves();
