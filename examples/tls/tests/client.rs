@@ -105,7 +105,7 @@ fn a_server_that_is_none_refuses_or_is_silent_is_an_error_in_time() {
     assert!(error.contains("corrupt message"), "{error}");
     drop(plain.join().expect("no panic"));
     let (_kept, address) = upstream::refusing();
-    let error = ask(&address.to_string(), &certificate, &[]).expect_err("nobody listens");
+    let error = ask(&address.to_string(), &certificate, &[]).expect_err("no listener is there");
     assert!(error.contains("no answer: refused"), "{error}");
     for (address, authority) in [("tls.test:443", &certificate), ("127.0.0.1:9", &"none".into())] {
         let error = ask(address, authority, &[]).expect_err("it is refused");
