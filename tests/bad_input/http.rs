@@ -211,7 +211,7 @@ fn a_request_that_is_cut_off_is_answered_at_once_and_makes_room() {
         assert_eq!(status(&answer), expected, "{half:?}");
         assert!(!answer.ends_with(b"0\r\n\r\n"), "{half:?}: a reply that is not cut");
     }
-    assert!(began.elapsed() < crate::BOUND, "{:?}: not by a time-out", began.elapsed());
+    assert!(began.elapsed() < crate::BOUND, "{:?}: not by a timeout", began.elapsed());
     serves(&server);
     let report = server.stop();
     assert_eq!(report.figure("cut off"), 5, "{}", report.text);
@@ -232,7 +232,7 @@ fn requests_that_are_pipelined_without_end_are_all_answered_once_they_are_read()
             let mut writer = client.try_clone().expect("a descriptor");
             let writing = std::thread::spawn(move || {
                 writer.write_all(&unsent).expect("the server takes requests again");
-                writer.shutdown(Shutdown::Write).expect("the connection stands");
+                writer.shutdown(Shutdown::Write).expect("the connection is open");
             });
             let answers = rest(&mut client);
             writing.join().expect("no panic");

@@ -197,7 +197,7 @@ fn a_request_that_is_cut_off_ends_the_connection_at_once() {
             assert_eq!(answer_to_half(&server, half), b"", "{half:?}");
             assert_eq!(answer_to_half(&server, &[b"PING\r\n", half].concat()), b"+PONG\r\n");
         }
-        assert!(began.elapsed() < crate::BOUND, "{:?}: not by a time-out", began.elapsed());
+        assert!(began.elapsed() < crate::BOUND, "{:?}: not by a timeout", began.elapsed());
         serves(&server);
         let report = server.stop();
         assert_eq!(report.figure("cut off"), 8, "{}", report.text);

@@ -127,7 +127,7 @@ fn answer_to(server: &Server, request: &[u8]) -> Vec<u8> {
 fn answer_to_half(server: &Server, half: &[u8]) -> Vec<u8> {
     let mut client = server.target().connect();
     client.write_all(half).expect("the server takes a few bytes");
-    client.shutdown(Shutdown::Write).expect("the connection stands");
+    client.shutdown(Shutdown::Write).expect("the connection is open");
     rest(&mut client)
 }
 

@@ -91,12 +91,12 @@ pub(crate) fn full_capacity(target: &Target) {
     target.serves();
 }
 
-/// Checks that a silent client is closed after the idle time-out and not before, and that a busy
+/// Checks that a silent client is closed after the idle timeout and not before, and that a busy
 /// one is not. Returns the number of clients that the server may have closed as idle: one, and more
 /// if this machine has kept a client from talking for as long.
 pub(crate) fn idle_timeout(target: &Target) -> u64 {
     let timeout = target.idle_timeout.expect("the server has an idle timeout");
-    // The time-out has passed at least once between this point and the end of the stream.
+    // The timeout has passed at least once between this point and the end of the stream.
     let before = Instant::now();
     let mut idle = Talker::new(target, timeout);
     idle.talk(b"my last words");

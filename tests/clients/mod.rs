@@ -73,7 +73,7 @@ pub(crate) fn leave(mut client: TcpStream) {
 }
 
 /// Makes a call, again if a signal interrupted it: the system does not do so by itself on a socket
-/// with a time-out.
+/// with a timeout.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
     loop {
         match call() {

@@ -1,4 +1,4 @@
-//! A server that is suspended for longer than its idle time-out.
+//! A server that is suspended for longer than its idle timeout.
 
 use std::io::Write;
 use std::thread;
@@ -21,7 +21,7 @@ pub(crate) fn many_clients(backend: &str) {
     pause_idle(backend, 1_200);
 }
 
-/// Suspends the server for longer than the idle time-out. Clients send meanwhile, and are served
+/// Suspends the server for longer than the idle timeout. Clients send meanwhile, and are served
 /// when it goes on.
 fn pause_idle(backend: &str, count: usize) {
     selkie::platform::raise_descriptor_limit(8_000).expect("the limit can be raised");

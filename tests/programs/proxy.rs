@@ -30,7 +30,7 @@ fn exchange(stream: &mut TcpStream, sent: &[u8]) -> Vec<u8> {
     thread::scope(|scope| {
         scope.spawn(move || {
             writer.write_all(sent).expect("the proxy takes all");
-            writer.shutdown(Shutdown::Write).expect("the connection stands");
+            writer.shutdown(Shutdown::Write).expect("the connection is open");
         });
         stream.read_to_end(&mut received).expect("the end comes in time");
     });

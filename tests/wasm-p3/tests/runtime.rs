@@ -113,9 +113,9 @@ fn many_stalled_readers_cost_no_other_client() {
     }
     for (mut client, sent) in stalled.into_iter().zip(sent) {
         client.shutdown(Shutdown::Write).expect("the connection is still there");
-        let came = std::io::copy(&mut client, &mut std::io::sink())
-            .expect("the server sends what it pending");
-        assert_eq!(came, sent, "bytes of a stalled reader are lost");
+        let received = std::io::copy(&mut client, &mut std::io::sink())
+            .expect("the server sends its pending output");
+        assert_eq!(received, sent, "bytes of a stalled reader are lost");
     }
     server.still_serves();
 }
