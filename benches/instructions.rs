@@ -153,7 +153,7 @@ mod linux {
         }
     }
 
-    /// Prints the cost of a timer that is set anew for each message, and of an idle time-out.
+    /// Prints the cost of a timer that is set anew for each message, and of an idle timeout.
     fn timer_instructions(arguments: &Arguments) {
         const CONNECTIONS: usize = 64;
         let title = "instructions per message, echo, 64 bytes, 64 connections, timers";

@@ -23,7 +23,7 @@ use selkie::{CloseReason, Config, Error, EventLoop, Peer, Server, Service, Token
 #[cfg(all(target_os = "wasi", feature = "waitable-set"))]
 selkie::export_run!(main);
 
-/// The time that a server has to let a connection stand, and then to answer.
+/// The time that a server has to accept a connection, and then to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks one question, and takes one line as the answer.

@@ -1,4 +1,4 @@
-//! A framed protocol of requests and responses as an `async fn`, with a time-out for each frame.
+//! A framed protocol of requests and responses as an `async fn`, with a timeout for each frame.
 //! The task, and the protocol, are in `examples/services/src/tasks/frames.rs`.
 //!
 //! ```text

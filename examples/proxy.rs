@@ -74,7 +74,7 @@ mod native {
         program::run("proxy", |arguments| serve(&arguments))
     }
 
-    /// Returns a time-out, which is more than none.
+    /// Returns a timeout, which is more than none.
     fn seconds(name: &str, seconds: f64) -> Result<Duration, String> {
         let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
         time.ok_or_else(|| format!("the {name} timeout is a number of seconds above 0"))

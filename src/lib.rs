@@ -30,7 +30,7 @@
 //! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
 #![cfg_attr(
     all(feature = "std", any(unix, windows, target_os = "wasi")),
-    doc = "| set sizes, time-outs, a backend | [`Builder`] |",
+    doc = "| set sizes, timeouts, a backend | [`Builder`] |",
     doc = "| stop or drain the server, serve sources of your own beside it | [`front_door`] |"
 )]
 //! | act on all connections; post messages from other threads | [`peers`]; [`mailbox`] |

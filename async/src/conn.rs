@@ -42,7 +42,7 @@ use crate::time::{Sleep, Timer};
 ///
 /// # When the connection is closed
 ///
-/// By the peer's reset, by a time-out, or by the server: the task is polled once more. Calls of
+/// By the peer's reset, by a timeout, or by the server: the task is polled once more. Calls of
 /// this connection then return [`Error::Closed`] (after 32 of them they wait), other connections
 /// can still be sent to. At the next wait of the task, or at its end, its future is dropped.
 #[derive(Debug)]
@@ -251,9 +251,9 @@ impl<'h> Conn<'h> {
         poll_fn(move |context| stream.send_to(context, other, bytes))
     }
 
-    /// Connects to `address`, and returns the connection once it stands. It belongs to this task,
-    /// as this one does. Give up by dropping the future, for instance by a
-    /// [time-out](Timer::timeout).
+    /// Connects to `address`, and returns the connection once it is established. It belongs to this
+    /// task, as this one does. Give up by dropping the future, for instance by a
+    /// [timeout](Timer::timeout).
     ///
     /// Only in a service that is [`connecting`](crate::AsyncService::connecting).
     ///

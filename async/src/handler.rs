@@ -126,7 +126,7 @@ impl<'h, P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> TaskS
         self.table.slots[self.token.index()].open(self.token, self.token, Flag::TASK);
         self.background = Some(future);
         self.poll_background(context);
-        self.settle_deadline(context);
+        self.update_deadline(context);
         Ok(())
     }
 
@@ -145,7 +145,7 @@ impl<'h, P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> TaskS
                 schedule_woken(table, peers.peer(Lent::NONE).ops());
             });
         }
-        self.settle_deadline(context);
+        self.update_deadline(context);
     }
 
     /// Polls the task that serves no connection.
@@ -177,7 +177,7 @@ impl<'h, P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> TaskS
     }
 
     /// Sets the deadline at which the background task is polled next.
-    fn settle_deadline(&mut self, context: &mut Context<'_, P>) {
+    fn update_deadline(&mut self, context: &mut Context<'_, P>) {
         if self.background.is_none() {
             return;
         }
@@ -201,7 +201,7 @@ where
             return self.schedule_woken(context);
         }
         self.server.ready(context, event);
-        self.settle_deadline(context);
+        self.update_deadline(context);
     }
 
     fn expired(&mut self, context: &mut Context<'_, P>, token: Token) {
@@ -210,7 +210,7 @@ where
         } else {
             self.server.expired(context, token);
         }
-        self.settle_deadline(context);
+        self.update_deadline(context);
     }
 }
 

@@ -51,7 +51,7 @@ use crate::wake::Wakes;
 /// | returns | what it has written is sent, then the connection is closed |
 /// | never waits | the loop stands still until it does, as in every other executor of one thread |
 /// | panics | its connection is reset and its future dropped, if the panic is caught |
-/// | is never woken | the time-outs of the server apply: idle, stalled, input that is not taken |
+/// | is never woken | the timeouts of the server apply: idle, stalled, input that is not taken |
 /// | waits while the peer resets | its calls return [`Error::Closed`](crate::Error::Closed), once |
 pub struct AsyncService<'h, F, P: DerefMut, const CONNECTS: bool = false> {
     table: &'h TaskTable<'h>,

@@ -35,7 +35,7 @@ impl Flag {
     pub(crate) const TO_CLOSE: Self = Self(1 << 7);
     /// The same, by a reset.
     pub(crate) const TO_ABORT: Self = Self(1 << 8);
-    /// The connection was asked for and does not stand yet.
+    /// The connection was asked for, and is not established yet.
     pub(crate) const CONNECTING: Self = Self(1 << 9);
     /// Bytes were offered since the server has looked for more last.
     pub(crate) const OFFERED: Self = Self(1 << 10);

@@ -26,7 +26,7 @@ impl Epoll {
         assert!(result >= 0, "epoll_ctl: {}", io::Error::last_os_error());
     }
 
-    /// Makes one `epoll_wait` call without a time-out; returns the events.
+    /// Makes one `epoll_wait` call without a timeout; returns the events.
     #[inline]
     pub(crate) fn wait<'e>(&self, events: &'e mut [libc::epoll_event]) -> &'e [libc::epoll_event] {
         let room = i32::try_from(events.len()).unwrap_or(i32::MAX);

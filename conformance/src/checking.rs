@@ -19,7 +19,7 @@ impl<F: TransportFixture> Harness<F> {
         }
     }
 
-    /// Checks a connection that stands, a few times.
+    /// Checks an established connection a few times.
     #[track_caller]
     fn passes(&mut self, source: SourceOf<F>, what: &str) -> Check {
         for _ in 0..3 {

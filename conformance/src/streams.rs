@@ -45,7 +45,7 @@ impl<F: TransportFixture> Harness<F> {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     idle += 1;
-                    // A platform that holds bytes sends them when it is polled.
+                    // A platform that buffers bytes sends them when it is polled.
                     self.nudge()?;
                 }
                 Err(error) => fail!("reading at the far end failed after {total} bytes: {error}"),

@@ -83,7 +83,7 @@ pub(crate) fn a_wake_after_a_report_is_another<F: WakeFixture>(make: MakeFixture
 }
 
 pub(crate) fn very_many_wakes_do_not_block<F: WakeFixture>(make: MakeFixture<'_, F>) -> Check {
-    // More than a pipe holds, whose default is 64 KiB.
+    // More than fits into a pipe, by default 64 KiB.
     let (mut harness, waker, token) = wake_and_report_once(make, 70_000)?;
     harness.wake(&waker)?;
     harness.expect(token, Readiness::READABLE)?;

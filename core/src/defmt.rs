@@ -1,5 +1,5 @@
-//! `defmt::Format` for the public types that borrow memory or hold the user's types: what they hold
-//! is summed up, so that nothing is asked of those types, and a log line stays a line.
+//! `defmt::Format` for the public types that borrow memory or contain the user's types: what they
+//! contain is summed up, so that nothing is asked of those types, and a log line stays a line.
 
 use defmt::{Format, Formatter, write};
 

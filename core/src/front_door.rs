@@ -61,7 +61,7 @@ pub struct StaticBuilder {
 
 impl StaticBuilder {
     /// Takes the defaults: 8 connections, one other source (the listener), two buffers of 1 KiB a
-    /// connection, 8 events, no idle time-out.
+    /// connection, 8 events, no idle timeout.
     pub const fn new() -> Self {
         Self {
             connections: 8,

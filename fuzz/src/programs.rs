@@ -26,13 +26,13 @@ fn converse<S: Service>(service: &mut S, bytes: &[u8]) {
     let (step, room) = (usize::from(*step) + 1, usize::from(*room) * 16);
     let (mut recorder, mut session) = (Recorder::<ROOM>::new(), S::Session::default());
     service.opened(&mut recorder.peer(CLIENT), &mut session);
-    let mut inbox = Vec::new();
+    let mut unread = Vec::new();
     for piece in bytes.chunks(step) {
-        inbox.extend_from_slice(piece);
-        let offered = inbox.len().min(ROOM);
-        let taken = service.received(&mut recorder.peer(CLIENT), &mut session, &inbox[..offered]);
+        unread.extend_from_slice(piece);
+        let offered = unread.len().min(ROOM);
+        let taken = service.received(&mut recorder.peer(CLIENT), &mut session, &unread[..offered]);
         assert!(taken <= offered, "it takes {taken} bytes of {offered}");
-        inbox.drain(..taken);
+        unread.drain(..taken);
         // The peer takes what was sent, and the service goes on.
         recorder.clear();
         recorder.set_room(room);
@@ -40,7 +40,7 @@ fn converse<S: Service>(service: &mut S, bytes: &[u8]) {
         recorder.clear();
         recorder.set_room(ROOM);
     }
-    service.read_closed(&mut recorder.peer(CLIENT), &mut session, inbox.len());
+    service.read_closed(&mut recorder.peer(CLIENT), &mut session, unread.len());
     recorder.clear();
     service.timer_expired(&mut recorder.peer(CLIENT), &mut session);
     recorder.clear();

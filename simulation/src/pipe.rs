@@ -71,7 +71,7 @@ impl Pipe {
         self.flight.push_back(segment);
     }
 
-    /// Takes what arrives next out of the flight, and takes note of it.
+    /// Takes what arrives next out of the flight, and records it.
     pub(crate) fn deliver(&mut self) -> Option<Segment> {
         let segment = self.flight.pop_front()?;
         match segment {

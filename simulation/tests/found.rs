@@ -19,7 +19,7 @@ fn holds(seed: u64, settings: &[(&str, u64)]) {
 
 /// Replays: unread input was not offered again when the output drained after the peer's end.
 #[test]
-fn held_bytes_are_offered_after_the_end_when_the_outbox_drains() {
+fn held_bytes_are_offered_after_the_end_when_the_output_buffer_drains() {
     holds(
         8_278,
         &[

@@ -86,7 +86,7 @@ pub struct Network<'a, D> {
     pub(crate) first: usize,
     /// Something may be ready that the last poll did not report: frames were left, or interests
     /// have changed since.
-    pub(crate) unsettled: bool,
+    pub(crate) has_unreported: bool,
 }
 
 impl<'a, D: Device> Network<'a, D> {
@@ -132,7 +132,7 @@ impl<'a, D: Device> Network<'a, D> {
             arrivals: 0,
             port_next: 0,
             first: 0,
-            unsettled: false,
+            has_unreported: false,
         }
     }
 
@@ -192,7 +192,7 @@ impl<'a, D: Device> Network<'a, D> {
         self.interface.poll_maintenance(self.now);
         let mut frames = 0;
         // ingress-unbounded: stop at the bound.
-        self.unsettled = loop {
+        self.has_unreported = loop {
             if frames >= self.frames_per_poll {
                 break true;
             }

@@ -105,7 +105,7 @@ impl<D: Device> Selector for Network<'_, D> {
             return Err(ErrorKind::AlreadyRegistered.into());
         }
         entry.watch(token, interest, mode);
-        self.unsettled = true;
+        self.has_unreported = true;
         Ok(())
     }
 
@@ -119,7 +119,7 @@ impl<D: Device> Selector for Network<'_, D> {
         check_supported(interest, mode)?;
         self.tenant(source, token)?;
         self.entry(source)?.watch(token, interest, mode);
-        self.unsettled = true;
+        self.has_unreported = true;
         Ok(())
     }
 
@@ -162,7 +162,7 @@ impl<D: Device> Selector for Network<'_, D> {
     /// Returns the earliest of smoltcp's own timers and the times of sockets that are closing, or
     /// `now` while frames are left.
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
-        if self.unsettled {
+        if self.has_unreported {
             return Some(now);
         }
         let mut next = self.interface.poll_at(self.now, &self.sockets).unwrap_or(NEVER);

@@ -23,7 +23,7 @@ pub(super) const LISTENERS_MAX: usize = 16;
 const TOKENS_BESIDE: usize = 2;
 
 /// Sizes and times of a server. The defaults suit most: 1,024 connections, buffers of 16 KiB (of
-/// which untouched pages take no memory), no idle time-out.
+/// which untouched pages take no memory), no idle timeout.
 ///
 /// ```no_run
 /// # use selkie::{Builder, Peer, Service};

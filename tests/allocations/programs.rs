@@ -72,7 +72,7 @@ fn exchange(mut client: &TcpStream, bytes: &[u8]) -> usize {
     thread::scope(|scope| {
         scope.spawn(move || {
             client.write_all(bytes).expect("the server reads");
-            client.shutdown(Shutdown::Write).expect("the connection stands");
+            client.shutdown(Shutdown::Write).expect("the connection is open");
         });
         client.read_to_end(&mut Vec::new()).expect("the end comes in time")
     })

@@ -116,7 +116,7 @@ fn members_that_are_slow_cut_off_or_gone_keep_no_other_from_talking() {
         assert_eq!(trickle(&mut slow, b"slow\n"), 5);
         ann.hear("slow joined\n");
         slow.write_all(b"half a line").expect("the server takes a few bytes");
-        slow.shutdown(std::net::Shutdown::Write).expect("the connection stands");
+        slow.shutdown(std::net::Shutdown::Write).expect("the connection is open");
         ann.hear("slow left\n");
         crate::close_in_the_middle(&server, b"gone\nhello\nhello\nhel");
         // A thousand lines at once: none is lost or mixed with others.

@@ -83,7 +83,7 @@ fn what_clients_say_is_printed_as_text_and_nothing_waits_for_its_reader() {
         gone.write_all(b"half a li").expect("it takes a few bytes");
         reset(gone);
     }
-    slow.shutdown(Shutdown::Write).expect("the connection stands");
+    slow.shutdown(Shutdown::Write).expect("the connection is open");
     let mut rest = Vec::new();
     slow.read_to_end(&mut rest).expect("an orderly end");
     watcher.is_heard(&mut listener);

@@ -8,6 +8,7 @@
 
 mod difficult;
 mod load;
+mod talker;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use difficult::{full_capacity, idle_timeout, reset_storm, stalled_reader};
 pub(crate) use load::{churn, interleaved, large_with_half_close};
+pub(crate) use talker::Talker;
 
 /// The longest time that anything may take before the server counts as stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,7 +73,7 @@ pub(crate) fn leave(mut client: TcpStream) {
 }
 
 /// Makes a call, again if a signal interrupted it: the system does not do so by itself on a socket
-/// with a time-out.
+/// with a timeout.
 pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
     loop {
         match call() {

@@ -48,7 +48,7 @@ pub(crate) fn every_end_frees_a_slot(backend: &str) {
     server.stop();
 }
 
-/// Frees the only slot by the idle time-out, again and again; every waiting client is accepted.
+/// Frees the only slot by the idle timeout, again and again; every waiting client is accepted.
 pub(crate) fn an_idle_timeout_frees_a_slot(backend: &str) {
     let server = Server::start(backend, &["--capacity", "1", "--idle-timeout", "0.2"]);
     let target = server.target();

@@ -14,11 +14,11 @@
 
 mod accepting;
 #[path = "../clients/mod.rs"]
-#[allow(unused_imports, reason = "what stands there for other tests")]
+#[allow(unused_imports, reason = "other tests use it")]
 mod clients;
 mod group;
 #[path = "../echo/server.rs"]
-#[allow(dead_code, reason = "what stands there for other tests")]
+#[allow(dead_code, reason = "other tests use it")]
 mod server;
 mod strace;
 mod streams;

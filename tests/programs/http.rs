@@ -116,7 +116,7 @@ fn a_client_that_has_ended_its_stream_gets_the_whole_reply() {
     let mut client = server.target().connect();
     let request = b"GET /bytes/3000000 HTTP/1.1\r\nHost: x\r\n\r\n";
     client.write_all(request).expect("the server reads");
-    client.shutdown(Shutdown::Write).expect("the connection stands");
+    client.shutdown(Shutdown::Write).expect("the connection is open");
     let mut reply = String::new();
     client.read_to_string(&mut reply).expect("the end comes in time");
     assert_eq!(parts(&reply).1.len(), 3_000_000);

@@ -81,7 +81,7 @@ pub(crate) fn a_relay_carries_bytes_both_ways(backend: Backend) {
         let mut client = connect(front);
         let (mut server, _) = upstream.accept().expect("the relay connects");
         let mut byte = [0];
-        client.read_exact(&mut byte).expect("the relay says that it stands");
+        client.read_exact(&mut byte).expect("the relay says that it is connected");
         assert_eq!(&byte, b"+");
         let sent: Vec<u8> = (0..=255_u8).cycle().take(400_000).collect();
         let halves = [client.try_clone().unwrap(), server.try_clone().unwrap()];

@@ -106,7 +106,7 @@ impl Fleet {
     /// Connects a client.
     pub(crate) fn connect(&self) -> TcpStream {
         let client = TcpStream::connect(self.address).expect("the listener is open");
-        client.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         client
     }
 

@@ -12,11 +12,11 @@
 
 mod churn;
 #[path = "../clients/mod.rs"]
-#[allow(unused_imports, reason = "what stands there for other tests")]
+#[allow(unused_imports, reason = "other tests use it")]
 mod clients;
 mod process;
 #[path = "../echo/server.rs"]
-#[allow(dead_code, reason = "what stands there for other tests")]
+#[allow(dead_code, reason = "other tests use it")]
 mod server;
 
 use std::thread;

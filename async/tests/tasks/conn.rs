@@ -15,7 +15,7 @@ on_all! {
     a_line_is_read_when_it_is_whole
     several_lines_are_read_in_one_poll
     frames_are_filled_or_nothing_is_taken
-    a_line_that_fills_the_inbox_is_too_long
+    a_line_that_fills_the_input_buffer_is_too_long
     a_stream_that_ends_within_a_frame_ends_unexpectedly
     writing_waits_for_room
     bytes_that_were_left_are_read_later
@@ -133,7 +133,7 @@ fn frames_are_filled_or_nothing_is_taken<const KIND: u8>() {
     });
 }
 
-fn a_line_that_fills_the_inbox_is_too_long<const KIND: u8>() {
+fn a_line_that_fills_the_input_buffer_is_too_long<const KIND: u8>() {
     let outcome = RefCell::new(None);
     let task = |mut conn: Conn<'static>| {
         let outcome = &outcome;

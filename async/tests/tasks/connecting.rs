@@ -40,7 +40,7 @@ where
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, test);
 }
 
-/// Returns the last attempt to connect, and its outcome is that it stands.
+/// Returns the last attempt to connect, which is established.
 fn stand<F, Fut, const KIND: u8>(rig: &mut Connecting<'_, F, Fut, KIND>) -> Handle
 where
     F: Fn(Conn<'static>) -> Fut,
@@ -105,7 +105,7 @@ fn a_refused_connection_is_an_error_and_the_next_address_is_tried<const KIND: u8
         async move {
             let first = conn.connect(upstream()).await.err();
             outcomes.borrow_mut().push(first);
-            let mut second = conn.connect(upstream()).await.expect("it stands");
+            let mut second = conn.connect(upstream()).await.expect("it is established");
             assert_eq!(second.write_all(b"hello").await, Ok(()));
         }
     };

@@ -16,7 +16,7 @@ on_all! {
     a_task_that_panics_is_dropped_and_its_connection_reset
     the_others_go_on_after_a_task_that_does_not_wait_for_long
     a_task_that_is_never_woken_is_timed_out
-    a_task_that_takes_nothing_of_a_full_inbox_is_timed_out
+    a_task_that_takes_nothing_of_a_full_input_buffer_is_timed_out
     a_task_that_ignores_errors_does_not_stop_the_loop
     a_task_that_ignores_the_end_does_not_stop_the_loop
     a_read_across_a_reset_ends_with_an_error_and_the_task_goes_on_to_its_end
@@ -79,7 +79,7 @@ fn a_task_that_is_never_woken_is_timed_out<const KIND: u8>() {
     });
 }
 
-fn a_task_that_takes_nothing_of_a_full_inbox_is_timed_out<const KIND: u8>() {
+fn a_task_that_takes_nothing_of_a_full_input_buffer_is_timed_out<const KIND: u8>() {
     let task = |conn: Conn<'static>| async move {
         let _conn = conn;
         pending::<()>().await;

@@ -1,4 +1,4 @@
-//! Sleeping and time-outs.
+//! Sleeping and timeouts.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -16,10 +16,10 @@ use crate::support::serve;
 on_all! {
     a_sleep_ends_at_its_time
     sleeps_of_one_task_end_each_at_its_time
-    a_time_out_strikes_unless_the_future_is_ready
-    a_time_out_for_each_message_keeps_a_talking_client
+    a_timeout_strikes_unless_the_future_is_ready
+    a_timeout_for_each_message_keeps_a_talking_client
     a_sleep_of_no_time_lets_the_others_have_a_turn
-    bytes_that_arrive_with_the_time_out_are_read
+    bytes_that_arrive_with_the_timeout_are_read
     select_takes_what_is_first
     the_combinations_of_futures_util_work
 }
@@ -66,7 +66,7 @@ fn sleeps_of_one_task_end_each_at_its_time<const KIND: u8>() {
     });
 }
 
-fn a_time_out_strikes_unless_the_future_is_ready<const KIND: u8>() {
+fn a_timeout_strikes_unless_the_future_is_ready<const KIND: u8>() {
     let task = |mut conn: Conn<'static>| async move {
         let mut buffer = [0; 8];
         let timer = conn.timer();
@@ -91,7 +91,7 @@ fn a_time_out_strikes_unless_the_future_is_ready<const KIND: u8>() {
     });
 }
 
-fn a_time_out_for_each_message_keeps_a_talking_client<const KIND: u8>() {
+fn a_timeout_for_each_message_keeps_a_talking_client<const KIND: u8>() {
     let task = |mut conn: Conn<'static>| async move {
         let mut buffer = [0; 8];
         let timer = conn.timer();
@@ -132,7 +132,7 @@ fn a_sleep_of_no_time_lets_the_others_have_a_turn<const KIND: u8>() {
     });
 }
 
-fn bytes_that_arrive_with_the_time_out_are_read<const KIND: u8>() {
+fn bytes_that_arrive_with_the_timeout_are_read<const KIND: u8>() {
     let outcome = RefCell::new(None);
     let task = |mut conn: Conn<'static>| {
         let outcome = &outcome;

@@ -51,7 +51,7 @@ pub(crate) enum Contestant {
     SelkiePieces,
     /// Ours, with a service that sets a timer for each message.
     SelkieTimers,
-    /// Ours, with an idle time-out.
+    /// Ours, with an idle timeout.
     SelkieIdle,
     /// Ours, with an `async fn` that echoes in place.
     TaskInPlace,
@@ -100,7 +100,7 @@ impl Contestant {
             Self::Threads => "thread per connection",
             Self::SelkiePieces => "selkie epoll, 16 sends a message",
             Self::SelkieTimers => "selkie epoll, a timer a message",
-            Self::SelkieIdle => "selkie epoll, an idle time-out",
+            Self::SelkieIdle => "selkie epoll, an idle timeout",
             Self::TaskInPlace => "selkie epoll, async fn, in place",
             Self::TaskWithBuffer => "selkie epoll, async fn, with a buffer",
             Self::Tokio => "tokio current_thread",

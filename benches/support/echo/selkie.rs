@@ -94,7 +94,7 @@ pub(crate) fn serve<P: FdSelector + Wait>(
     serve_over(platform, listener, service, Config::DEFAULT, connections);
 }
 
-/// Serves in the same way with an idle time-out.
+/// Serves in the same way with an idle timeout.
 pub(super) fn serve_idle(listener: TcpListener, connections: usize) {
     let slots = connections + 1;
     let selector = Epoll::new(slots).expect("a selector");

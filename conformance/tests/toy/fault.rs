@@ -79,7 +79,7 @@ pub(crate) enum Fault {
     StarvesEvents,
     /// Makes a second waker.
     MakesSecondWakers,
-    /// Throws away what it holds when it closes gracefully.
+    /// Throws away what it has buffered when it closes gracefully.
     DropsOnClose,
     /// Ends the stream in order when it should reset it.
     AbortsInOrder,

@@ -21,7 +21,7 @@ bitset! {
         const READABLE = 0x01;
         /// Exceptional data, such as TCP's urgent byte.
         const PRIORITY = 0x02;
-        /// A write takes bytes or gives an error; an outgoing connection stands or failed.
+        /// A write takes bytes or gives an error; an outgoing connection is established or failed.
         const WRITABLE = 0x04;
         /// The source broke; the next read, write or
         /// [`connected`](crate::platform::Transport::connected) says how.

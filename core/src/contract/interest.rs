@@ -17,7 +17,7 @@ bitset! {
         /// Exceptional data, such as TCP's urgent byte, where
         /// [`Capabilities::PRIORITY`](crate::platform::Capabilities::PRIORITY) says so.
         const PRIORITY = 0x02;
-        /// Room to write, or an outgoing connection that stands or failed.
+        /// Room to write, or an outgoing connection that is established or failed.
         const WRITABLE = 0x04;
         /// A failure or the end of both directions: [`Readiness::ERROR`](crate::Readiness::ERROR)
         /// and [`Readiness::CLOSED`](crate::Readiness::CLOSED), which every other interest reports

@@ -148,7 +148,7 @@ pub trait Transport: Selector {
     }
 
     /// Asks the platform if the peer of a connection is gone, without reading or writing. `Ok`
-    /// means that the connection stands as far as the platform knows.
+    /// means that the connection is established as far as the platform knows.
     ///
     /// For connections whose input is paused: a platform without
     /// [`Interest::HANGUP`](crate::Interest::HANGUP) reports nothing for them. A connection that

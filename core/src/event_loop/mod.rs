@@ -86,7 +86,7 @@ impl core::ops::AddAssign for LoopCounters {
 /// # Deadlines
 ///
 /// * A deadline is judged only after a look at I/O that began after it: who has sent is served
-///   before a time-out strikes, also when the process was stopped for a while, or a callback was
+///   before a timeout strikes, also when the process was stopped for a while, or a callback was
 ///   slow. Where batches are full, a look at all sources is `ceil(capacity / batch)` of them in a
 ///   row, so that load cannot hold deadlines up. A deadline that passes within such a look waits
 ///   for its end and for the next one: for `2 * ceil(capacity / batch) - 1` batches at most.

@@ -35,9 +35,9 @@ pub trait Route {
 /// the targets.
 ///
 /// The directions are independent: each flows and ends by itself, and a slow end slows down only
-/// what flows to it. Nothing is read from a client before its target stands. An orderly end closes
-/// the other connection after its pending output, and any other end aborts it. A drain lets what is
-/// under way go on until its deadline.
+/// what flows to it. Nothing is read from a client before its target is connected. An orderly end
+/// closes the other connection after its pending output, and any other end aborts it. A drain lets
+/// what is under way go on until its deadline.
 ///
 /// ```
 /// use core::net::SocketAddr;

@@ -143,7 +143,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             }
             self.open(app, Origin::Accepted(listener));
             if LIMITED {
-                self.settle_new(entries, token);
+                self.finish_admission(entries, token);
             }
             return;
         }

@@ -173,7 +173,7 @@ impl<'a> Pool<'a> {
     /// Takes a buffer back, with the bytes in it.
     pub(super) fn release(&mut self, id: BufferId) {
         let block = self.blocks[id.index()];
-        // Any buffer may be given back, not only the oldest: its neighbors are linked.
+        // Any buffer may be given back, not only the oldest: its neighbours are linked.
         self.link(block.previous, block.next);
         match block.next {
             0 => self.state.newest = block.previous,

@@ -238,7 +238,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     pub(super) fn stash_input(&mut self, bytes: &[u8], took_some: bool) {
         let index = self.current.index();
         if bytes.is_empty() {
-            self.current().clear(Flag::INBOX_FULL);
+            self.current().clear(Flag::INPUT_FULL);
             // A connection without unread input has no buffer, so idle ones cost none.
             return self.release_input(index);
         }
@@ -251,8 +251,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         };
         self.pool.push(input, bytes);
         let is_full = bytes.len() >= self.state.received_max;
-        let was_full = self.current().has(Flag::INBOX_FULL);
-        self.set_inbox_full(is_full);
+        let was_full = self.current().has(Flag::INPUT_FULL);
+        self.set_input_full(is_full);
         // Part of a message that grows is no fault of the service's until the input buffer is full.
         if took_some || (is_full && !was_full) {
             self.pool.block(input).waiting_since = self.context.now();
@@ -263,12 +263,12 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    pub(super) fn set_inbox_full(&mut self, is_full: bool) {
+    pub(super) fn set_input_full(&mut self, is_full: bool) {
         let connection: &mut Connection = self.current();
         if is_full {
-            connection.set(Flag::INBOX_FULL);
+            connection.set(Flag::INPUT_FULL);
         } else {
-            connection.clear(Flag::INBOX_FULL);
+            connection.clear(Flag::INPUT_FULL);
         }
     }
 
@@ -278,7 +278,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let connection = *self.current();
         let presses = connection.is_open()
             && !connection.has(Flag::PAUSED)
-            && (connection.has(Flag::INBOX_FULL)
+            && (connection.has(Flag::INPUT_FULL)
                 || connection.read_half() == ReadHalf::EofDelivered);
         if !presses {
             return Instant::MAX;

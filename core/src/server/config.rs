@@ -71,7 +71,7 @@ impl Config {
         Self { connections_max, ..self }
     }
 
-    /// Sets how long a connection may stand without a byte moving on it in either direction;
+    /// Sets how long a connection may last without a byte moving on it in either direction;
     /// `None` is without limit. The clock is stopped while the service has
     /// [paused reading](crate::Peer::pause_reading). What moves in a callback counts at its end.
     #[must_use]
@@ -131,7 +131,7 @@ impl Config {
         Self { drain_accepts, ..self }
     }
 
-    /// Sets how long a connection that the service asks for may take to stand, before it is closed
+    /// Sets how long a connection that the service asks for may take, before it is closed
     /// as [`TimedOut`](crate::CloseReason::TimedOut); `None` leaves that to the platform.
     #[must_use]
     pub const fn connect_timeout(self, connect_timeout: Option<Duration>) -> Self {

@@ -262,7 +262,7 @@ impl Connection {
         self.put(PHASE, Phase::Open as u32);
     }
 
-    /// Makes a free slot a connection that does not stand yet: Free -> Connecting.
+    /// Makes a free slot a connection that is not established yet: Free -> Connecting.
     pub(super) fn connect(&mut self, by: Option<Token>) {
         debug_assert!(self.phase() == Phase::Free);
         *self = Self { origin: Origin::Connected { by }.pack(), ..Self::EMPTY };
@@ -356,7 +356,7 @@ impl Connection {
         self.is_open()
             && self.read_half() == ReadHalf::Open
             && !self.has(Flag::PAUSED)
-            && !self.has(Flag::INBOX_FULL)
+            && !self.has(Flag::INPUT_FULL)
             && !self.has(Flag::DELAYED)
             // While the reply in progress is finished, no further request is to begin.
             && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))

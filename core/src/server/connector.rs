@@ -1,5 +1,5 @@
 //! Connections that the server opens: asked for by a service or from outside, watched until they
-//! stand or fail.
+//! are established or fail.
 
 use super::config::Features;
 use super::connection::Phase;
@@ -43,7 +43,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let connection = self.connection(index);
         connection.connect(by);
         connection.set_watched(Interest::WRITABLE);
-        // A service sets its own deadlines once the connection stands, so the place is free.
+        // A service sets its own deadlines once it is established, so the place is free.
         if deadline != Instant::MAX {
             connection.timer = deadline;
         }
@@ -61,7 +61,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let Some(source) = self.source(self.current.index()) else { return };
         match self.context.platform.connected(source) {
             Ok(()) => {
-                // An attempt has no session before it stands.
+                // An attempt has no session before it is established.
                 app.sessions[self.current.index()] = Entry::Taken(S::Session::default());
                 self.current().establish();
                 return self.begin_service(app);
@@ -88,8 +88,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Forgets a connection that the service asked for. One that never stood has a session as the
-    /// service is told that it is closed.
+    /// Forgets a connection that the service asked for. One that was never established gets a
+    /// session, as the service is told that it is closed.
     pub(super) fn finish_connect<S: Service>(
         &mut self,
         app: &mut Application<'_, S>,

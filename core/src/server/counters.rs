@@ -35,8 +35,8 @@ pub enum CloseReason {
     BufferNeeded = 10,
     /// A connection that the service asked for was refused by the peer's host.
     Refused = 11,
-    /// A connection that the service asked for did not stand within the connect timeout, or the
-    /// platform gave up.
+    /// A connection that the service asked for was not established within the connect timeout, or
+    /// the platform gave up.
     TimedOut = 12,
     /// A connection that the service asked for leads to a host or network that cannot be reached.
     Unreachable = 13,
@@ -100,7 +100,7 @@ impl core::fmt::Display for CloseReason {
 pub struct Counters {
     /// Connections that were served, now or earlier.
     pub accepted: u64,
-    /// Connections that the service asked for, whether they stood in the end or not.
+    /// Connections that the service asked for, established or not.
     pub connects: u64,
     /// Connections that were taken from a listener and closed at once, as they could not be
     /// registered.

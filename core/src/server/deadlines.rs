@@ -34,7 +34,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             return self.close_connection(app, Close::Abort);
         }
         // What has moved in the look counts before anything is judged.
-        self.settle_progress();
+        self.commit_progress();
         if let Some((reason, how)) = self.find_overdue(now) {
             self.current().set_reason(reason);
             return self.close_connection(app, how);
@@ -86,7 +86,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         // timer that is to be judged, each time that it is due.
         let is_timer_due = connection.is_timer_due(now);
         let offers_again = self.is_to_be_told() && !is_timer_due;
-        let mut has_more = could_not_read && is_timer_due && connection.has(Flag::INBOX_FULL);
+        let mut has_more = could_not_read && is_timer_due && connection.has(Flag::INPUT_FULL);
         if offers_again || !could_not_read {
             let what = if offers_again { Receive::More } else { Receive::New };
             has_more |= self.receive(app, what);
@@ -241,7 +241,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Takes note of a hang-up that the platform has reported. If our stream has ended too, the
+    /// Records a hang-up that the platform has reported. If our stream has ended too, the
     /// peer may have left in order, with bytes that wait for the service to read on.
     #[cold]
     pub(super) fn on_hang_up(&mut self) {
@@ -254,7 +254,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Takes note that the peer of the current connection is gone. What it has sent is still
+    /// Records that the peer of the current connection is gone. What it has sent is still
     /// read and offered, unless the service has paused reading.
     #[cold]
     pub(super) fn hang_up(&mut self, reason: CloseReason) {
@@ -274,10 +274,10 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let has_output = self.has_output();
         let waits_for_buffer = self.waits_for_buffer();
         let connection = *self.current();
-        // An input buffer that the service does not empty has a time-out of its own. While the peer
+        // An input buffer that the service does not empty has a timeout of its own. While the peer
         // takes nothing of what is pending, the peer may be why.
         let is_unread =
-            connection.has(Flag::INBOX_FULL) && !has_output && !connection.has(Flag::NO_ROOM);
+            connection.has(Flag::INPUT_FULL) && !has_output && !connection.has(Flag::NO_ROOM);
         let is_held_up = match connection.phase() {
             Phase::Open => {
                 is_unread

@@ -287,7 +287,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     /// Sets the time of the last progress of the current connection, if bytes have moved. Once at
     /// the end of a call, since each reading of the clock costs as much as half of a message.
-    pub(super) fn settle_progress(&mut self) {
+    pub(super) fn commit_progress(&mut self) {
         if core::mem::take(&mut self.state.call.has_progressed) {
             self.set_progress(self.current.index());
         }

@@ -401,13 +401,13 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         }
         // Checked first, so that without an idle timeout nothing is looked up.
         if !self.state.limits.idle.is_endless() {
-            self.settle_progress(context, token.index());
+            self.set_progress(context, token.index());
         }
     }
 
     /// Records that the bytes of a callback have moved.
     #[inline]
-    fn settle_progress(&mut self, context: &mut Context<'_, P>, index: usize) {
+    fn set_progress(&mut self, context: &mut Context<'_, P>, index: usize) {
         if let Some(entry) = self.memory.storage().connections.get_mut(index) {
             entry.connection.progress = context.now();
         }

@@ -142,7 +142,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if F::DRAINS {
             self.finish_if_done(app);
         }
-        self.settle_progress();
+        self.commit_progress();
         if let Some(how) = self.advance() {
             self.close_connection(app, how);
         }
@@ -193,7 +193,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         let has_output = self.has_output();
         if self.current().is_open() {
             let shuts_down = self.current().write_half() == WriteHalf::ShuttingDown;
-            // FIN stands behind the last byte.
+            // FIN goes behind the last byte.
             if shuts_down && !has_output {
                 self.shut_down();
             }

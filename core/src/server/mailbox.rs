@@ -11,9 +11,9 @@ use crate::contract::Token;
 ///
 /// Any thread posts, through a shared reference. What it posts is delivered in the loop's thread
 /// by [`Server::deliver`](crate::Server::deliver), which the loop's waker causes. Nothing is
-/// allocated, and no lock is
-/// taken, so it can be a `static`, and an interrupt can post. A thread that is suspended in the
-/// middle of a post keeps those behind it waiting; its own wake, after the post, delivers all.
+/// allocated, and no lock is taken, so it can be a `static`, and an interrupt can post. A thread
+/// that is suspended in the middle of a post keeps those behind it waiting; its own wake, after the
+/// post, delivers all.
 ///
 /// It exists on targets that have an atomic compare-and-swap, which Cortex-M0 is not.
 ///
@@ -53,8 +53,7 @@ impl<M, const N: usize> Mailbox<M, N> {
     }
 
     /// Takes the message out that has waited longest, as
-    /// [`Server::deliver`](crate::Server::deliver) does; this is for
-    /// loops without a server.
+    /// [`Server::deliver`](crate::Server::deliver) does; this is for loops without a server.
     pub fn take(&self) -> Option<(Token, M)> {
         self.queue.dequeue()
     }

@@ -291,8 +291,8 @@ impl Peer<'_> {
     }
 
     /// Connects to an address, and returns the token of the new connection at once. It has a
-    /// session of its own. Once it stands, its [`opened`](super::Service::opened) is called; if it
-    /// fails, [`closed`](super::Service::closed) is called without `opened`, with
+    /// session of its own. Once it is established, its [`opened`](super::Service::opened) is
+    /// called; if it fails, [`closed`](super::Service::closed) is called without `opened`, with
     /// [`Refused`](crate::CloseReason::Refused), [`TimedOut`](crate::CloseReason::TimedOut) and the
     /// like. [`opened_by`](Self::opened_by) names this peer in both. Before, nothing can be sent to
     /// it, and [`close_other`](Self::close_other) gives the attempt up.

@@ -147,7 +147,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         taken > 0
     }
 
-    /// Takes note that the service took `taken` of `shown` bytes in the platform's own buffer, of
+    /// Records that the service took `taken` of `shown` bytes in the platform's own buffer, of
     /// which at most `shown_max` can be shown.
     pub(super) fn finish_offer(&mut self, taken: usize, shown: usize, shown_max: usize) {
         self.state.call.has_offered = true;
@@ -165,11 +165,11 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         self.give_up_if_refused(taken);
     }
 
-    /// Takes note of what the service has left in the platform's buffer.
+    /// Records if the service has left bytes in the platform's buffer.
     fn record_left(&mut self, left_some: bool, is_full: bool, took_some: bool) {
         let index = self.current.index();
-        let was_full = self.current().has(Flag::INBOX_FULL);
-        self.set_inbox_full(is_full);
+        let was_full = self.current().has(Flag::INPUT_FULL);
+        self.set_input_full(is_full);
         if !left_some {
             self.current().clear(Flag::LEFT);
             return;

@@ -145,7 +145,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         sent.unwrap_or(0)
     }
 
-    /// Takes note that a service could not send for lack of room.
+    /// Records that a service could not send for lack of room.
     #[cold]
     fn refuse(&mut self, index: usize) {
         if !self.connection(index).is_sendable() {
@@ -318,7 +318,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         moved > 0 && self.current().output().is_none()
     }
 
-    /// Takes note that `moved` bytes of pending output were taken.
+    /// Records that `moved` bytes of pending output were taken.
     fn finish_flush(&mut self, index: usize, moved: usize, is_first_try: bool) {
         bump(&mut self.state.counters.bytes_out, moved);
         let Some(output) = self.connection(index).output() else { return };

@@ -26,7 +26,7 @@ fn the_log_has_every_connection_with_its_address_its_time_and_its_end() {
     // Where the address is not known any more, it is that of the beginning.
     recorder.set_origin(Origin::Accepted(OTHER), None);
     service.closed(&mut recorder.peer(CLIENT), &mut session, CloseReason::Reset);
-    // One that the service asked for, and that never stood.
+    // One that the service asked for, and that was never established.
     service.closed(&mut recorder.peer(OTHER), &mut LoggedSession::default(), CloseReason::Refused);
     assert_eq!(session.inner, 2, "its session is that of the inner service");
     let occasions: Vec<_> = records.iter().map(|record| record.occasion).collect();

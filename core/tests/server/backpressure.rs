@@ -109,7 +109,7 @@ fn a_peer_that_stalls_is_read_from_again_when_it_takes<const KIND: u8>() {
 }
 
 #[test]
-fn read_interest_is_dropped_while_the_outbox_is_full_and_comes_back() {
+fn read_interest_is_dropped_while_the_output_buffer_is_full_and_comes_back() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
@@ -144,7 +144,7 @@ fn a_partial_write_keeps_the_rest_and_drains_it_in_order() {
 }
 
 #[test]
-fn the_service_is_told_when_the_outbox_has_drained() {
+fn the_service_is_told_when_the_output_buffer_has_drained() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         let token = rig.token(client);
@@ -165,9 +165,9 @@ fn the_service_is_told_when_the_outbox_has_drained() {
     });
 }
 
-on_all! { a_reply_much_larger_than_the_outbox_streams }
+on_all! { a_reply_much_larger_than_the_output_buffer_streams }
 
-fn a_reply_much_larger_than_the_outbox_streams<const KIND: u8>() {
+fn a_reply_much_larger_than_the_output_buffer_streams<const KIND: u8>() {
     let reply: Vec<u8> = (0..rounds(4000)).map(|number| number.to_le_bytes()[0]).collect();
     let mut service = Scripted::sink();
     let pieces = reply.clone();

@@ -92,7 +92,7 @@ fn more_than_the_room_is_refused_whole<const KIND: u8>() {
 }
 
 #[test]
-fn what_does_not_fit_the_outbox_waits_until_it_drains() {
+fn what_does_not_fit_the_output_buffer_waits_until_it_drains() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
@@ -131,7 +131,7 @@ fn a_peer_with_pending_output_is_read_while_there_is_room() {
 }
 
 #[test]
-fn an_outbox_is_written_once_for_each_of_its_pieces() {
+fn an_output_buffer_is_written_once_for_each_of_its_pieces() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);

@@ -103,7 +103,7 @@ fn a_connection_is_opened_when_it_stands<const KIND: u8>() {
         let listener = rig.token(rig.listener);
         let (opener, token, upstream_end) = dialed(rig, &answers);
         assert_eq!(known.borrow_mut().pop(), Some((opener, Some(listener), None, None)));
-        assert!(known.borrow().is_empty(), "it does not stand yet");
+        assert!(known.borrow().is_empty(), "it is not established yet");
         assert_eq!(rig.server.open_connections(), 2);
         rig.socket(upstream_end).attempt = Ok(());
         rig.settle();
@@ -254,7 +254,7 @@ fn an_attempt_can_be_given_up<const KIND: u8>() {
                 rig.settle();
             }
             let token = answers.borrow()[0].unwrap();
-            assert_eq!(*sent.borrow(), Some((Err(SendError::Closed), 0)), "it does not stand");
+            assert_eq!(*sent.borrow(), Some((Err(SendError::Closed), 0)), "it is not established");
             assert_eq!(rig.server.service().0.reason(token), Some(reason));
             assert!(!rig.server.service().0.calls.contains(&Call::Opened(token)));
             let attempt = rig.event_loop.platform.attempts[0];
@@ -412,7 +412,7 @@ fn another_is_tried_when_one_has_failed<const KIND: u8>() {
 }
 
 fn a_drain_waits_for_an_attempt_until_its_deadline<const KIND: u8>() {
-    for stands in [true, false] {
+    for succeeds in [true, false] {
         let (service, answers) = dialing(upstream());
         with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Dialer(service), |rig| {
             let (_, token, attempt) = dialed(rig, &answers);
@@ -421,7 +421,7 @@ fn a_drain_waits_for_an_attempt_until_its_deadline<const KIND: u8>() {
             rig.pass(just_before(TIMEOUT));
             assert_eq!(rig.server.service().0.reason(token), None);
             assert!(!rig.server.is_drained());
-            if stands {
+            if succeeds {
                 rig.socket(attempt).attempt = Ok(());
                 rig.settle();
                 assert_eq!(rig.server.service().0.reason(token), Some(CloseReason::Drained));

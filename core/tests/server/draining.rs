@@ -21,10 +21,10 @@ on_all! {
     a_service_is_told_of_a_drain_once_for_each_connection
     idle_connections_are_closed_at_once
     pending_bytes_are_sent_before_the_close
-    what_was_received_behind_a_full_inbox_is_served_while_draining
+    what_was_received_behind_a_full_input_buffer_is_served_while_draining
 }
 
-fn what_was_received_behind_a_full_inbox_is_served_while_draining<const KIND: u8>() {
+fn what_was_received_behind_a_full_input_buffer_is_served_while_draining<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, Scripted::echo(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);

@@ -78,7 +78,7 @@ fn a_service_need_not_say_what_the_end_means<const KIND: u8>() {
 }
 
 #[test]
-fn what_is_left_is_offered_when_the_outbox_drains() {
+fn what_is_left_is_offered_when_the_output_buffer_drains() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|_, _| 0);
     service.on_ended = Some(Box::new(|peer| peer.send(b"bye").unwrap()));

@@ -12,7 +12,7 @@ mod draining;
 mod end_of_stream;
 mod faults;
 mod finality;
-mod inboxes;
+mod input_buffers;
 mod limits;
 mod misuse;
 mod parts;

@@ -18,8 +18,8 @@ fn received<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
 on_all! {
     a_peer_that_has_sent_is_served_although_its_deadline_has_passed
     both_ended_streams_close_the_connection
-    a_full_inbox_that_is_not_taken_is_closed_in_time
-    a_peer_whose_input_fills_the_inbox_is_not_idle
+    a_full_input_buffer_that_is_not_taken_is_closed_in_time
+    a_peer_whose_input_fills_the_input_buffer_is_not_idle
 }
 
 fn a_peer_that_has_sent_is_served_although_its_deadline_has_passed<const KIND: u8>() {
@@ -51,7 +51,7 @@ fn both_ended_streams_close_the_connection<const KIND: u8>() {
     });
 }
 
-fn a_full_inbox_that_is_not_taken_is_closed_in_time<const KIND: u8>() {
+fn a_full_input_buffer_that_is_not_taken_is_closed_in_time<const KIND: u8>() {
     let config = UNLIMITED.input_timeout(Some(Duration::from_secs(3)));
     with_server::<_, KIND>(Shape::SMALL, config, Scripted::lines(), |rig| {
         let (full, fine) = (rig.connected(), rig.connected());
@@ -66,7 +66,7 @@ fn a_full_inbox_that_is_not_taken_is_closed_in_time<const KIND: u8>() {
     });
 }
 
-fn a_peer_whose_input_fills_the_inbox_is_not_idle<const KIND: u8>() {
+fn a_peer_whose_input_fills_the_input_buffer_is_not_idle<const KIND: u8>() {
     let (idle, input) = (Duration::from_secs(2), Duration::from_secs(5));
     let config = UNLIMITED.idle_timeout(Some(idle)).input_timeout(Some(input));
     with_server::<_, KIND>(Shape::SMALL, config, Scripted::lines(), |rig| {

@@ -173,7 +173,7 @@ fn a_peer_that_is_gone_after_its_end_is_noticed_although_the_service_goes_on() {
 }
 
 #[test]
-fn who_waits_is_served_after_everybody_has_filled_the_inbox_and_left() {
+fn who_waits_is_served_after_everybody_has_filled_the_input_buffer_and_left() {
     let config = UNLIMITED.input_timeout(Some(Duration::from_secs(3)));
     let shape = Shape { slots: 5, ..Shape::SMALL };
     with_server::<_, SERVER>(shape, config, Scripted::lines(), |rig| {

@@ -183,7 +183,7 @@ fn times_of_zero_have_their_outcomes<const KIND: u8>() {
         .linger(Duration::ZERO)
         .accept_retry(Duration::ZERO);
     with_server::<_, KIND>(Shape::SMALL, config, Scripted::echo(), |rig| {
-        // What has arrived is answered first: a time-out is judged after a look.
+        // What has arrived is answered first: a timeout is judged after a look.
         let client = rig.connect();
         rig.send(client, b"hello");
         rig.settle();

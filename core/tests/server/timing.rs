@@ -11,7 +11,7 @@ const TICK: Duration = Duration::from_nanos(1);
 
 on_all! {
     a_timer_that_each_call_moves_fires_once_nothing_new_has_come
-    a_timer_fires_although_the_inbox_is_full
+    a_timer_fires_although_the_input_buffer_is_full
     a_timer_fires_in_a_drain_that_waits_for_room
 }
 
@@ -45,7 +45,7 @@ fn a_timer_that_each_call_moves_fires_once_nothing_new_has_come<const KIND: u8>(
     });
 }
 
-fn a_timer_fires_although_the_inbox_is_full<const KIND: u8>() {
+fn a_timer_fires_although_the_input_buffer_is_full<const KIND: u8>() {
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, waits_for_more(), |rig| {
         let client = rig.connected();
         rig.send(client, &[b'x'; 40]);

@@ -67,7 +67,7 @@ fn bytes_that_are_left_at_the_end_are_kept_until_they_are_taken() {
 }
 
 #[test]
-fn a_full_inbox_stops_the_reading_until_the_service_takes() {
+fn a_full_input_buffer_stops_the_reading_until_the_service_takes() {
     let mut service = Scripted::lines();
     service.on_timed_out = Box::new(|_| ());
     service.on_received = Box::new(|peer, bytes| {
@@ -189,7 +189,7 @@ fn what_is_held_goes_with_the_connection() {
 }
 
 #[test]
-fn held_bytes_that_did_not_fit_the_platforms_outbox_are_answered_when_they_do() {
+fn held_bytes_that_did_not_fit_the_platforms_output_buffer_are_answered_when_they_do() {
     with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, Scripted::lines(), |rig| {
         let client = rig.connected();
         rig.give_room(client, 8);

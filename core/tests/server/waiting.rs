@@ -119,7 +119,7 @@ fn who_waits_is_not_read_when_it_is_looked_after() {
 }
 
 #[test]
-fn a_full_inbox_is_offered_and_not_read_into() {
+fn a_full_input_buffer_is_offered_and_not_read_into() {
     let mut service = Scripted::lines();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
     service.on_timed_out = Box::new(ask_to_write);

@@ -17,7 +17,7 @@
 //! | the peer says goodbye (`close_notify`) | `read_closed` of the inner service, which may still send |
 //! | the peer's stream ends without that | it may be cut: the connection is aborted |
 //! | the inner service closes, or ends its stream | `close_notify` behind what it has sent |
-//! | the inner service takes nothing | 16 KiB decrypted, one inbox encrypted, then nothing is read |
+//! | the inner service takes nothing | 16 KiB decrypted, one input buffer encrypted, then nothing is read |
 //! | the peer takes nothing | no room, until the records that wait are sent |
 #![forbid(unsafe_code)]
 
@@ -198,18 +198,18 @@ impl<S: Service> Tls<S> {
     fn offer(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) {
         let Some(stream) = self.streams.get(token) else { return };
         stream.decrypt();
-        if stream.inbox.is_empty() {
+        if stream.decrypted.is_empty() {
             return;
         }
-        // Bytes that had no room in the inbox are offered next. No event would follow for them.
+        // Bytes for which there was no room are offered next: no event would follow for them.
         while self.offer_once(below, token, session) {}
         let Some(stream) = self.streams.get(token) else { return };
-        if stream.inbox.is_empty() && stream.is_end_told && !stream.is_closing() {
+        if stream.decrypted.is_empty() && stream.is_end_told && !stream.is_closing() {
             self.call(below, token, |inner, peer| inner.read_closed(peer, session, 0));
         }
     }
 
-    /// Offers the inbox to the inner service. Returns whether more was decrypted after that.
+    /// Offers decrypted bytes to the inner service. Returns whether more was decrypted after that.
     fn offer_once(
         &mut self,
         below: &mut dyn PeerOps,
@@ -221,17 +221,17 @@ impl<S: Service> Tls<S> {
             return false;
         }
         // Taken out, as the service may use every stream meanwhile.
-        let mut inbox = std::mem::take(&mut stream.inbox);
+        let mut decrypted = std::mem::take(&mut stream.decrypted);
         let mut count = 0;
         self.call(below, token, |inner, peer| {
-            count = inner.received(peer, session, &inbox).min(inbox.len());
+            count = inner.received(peer, session, &decrypted).min(decrypted.len());
         });
-        inbox.drain(..count);
-        let left = inbox.len();
+        decrypted.drain(..count);
+        let left = decrypted.len();
         let Some(stream) = self.streams.get(token) else { return false };
-        stream.inbox = inbox;
+        stream.decrypted = decrypted;
         stream.decrypt();
-        stream.inbox.len() > left
+        stream.decrypted.len() > left
     }
 
     /// Processes the records that were read, and follows what they change. Returns whether they are
@@ -269,7 +269,7 @@ impl<S: Service> Tls<S> {
     fn tell_end(&mut self, below: &mut dyn PeerOps, token: Token, session: &mut S::Session) {
         let Some(stream) = self.streams.get(token) else { return };
         if !std::mem::replace(&mut stream.is_end_told, true) {
-            let untaken = stream.inbox.len();
+            let untaken = stream.decrypted.len();
             self.call(below, token, |inner, peer| inner.read_closed(peer, session, untaken));
         }
     }

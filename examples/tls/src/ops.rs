@@ -7,7 +7,7 @@ use selkie_core::layers::{Ending, PeerOps};
 use selkie_core::peers::Origin;
 use selkie_core::{Counters, Error, ErrorKind, Instant, SendError, Token};
 
-use crate::stream::{INBOX, Streams, room_in_records};
+use crate::stream::{DECRYPTED_MAX, Streams, room_in_records};
 
 /// The operations of the inner service: bytes are encrypted, all else is passed on. Each names its
 /// connection, so a service sends to others through the layer.
@@ -61,7 +61,7 @@ impl PeerOps for TlsOps<'_> {
     }
 
     fn received_max(&self) -> usize {
-        INBOX
+        DECRYPTED_MAX
     }
 
     fn counters(&self) -> &Counters {
@@ -90,7 +90,7 @@ impl PeerOps for TlsOps<'_> {
         self.below.set_reading(token, reads);
         let Some(stream) = self.streams.get(token) else { return };
         stream.is_paused = !reads;
-        if reads && !stream.inbox.is_empty() {
+        if reads && !stream.decrypted.is_empty() {
             // The connection below may have nothing more that it would offer.
             stream.offers_again = true;
             self.below.request_writable(token);

@@ -7,7 +7,7 @@ use selkie_core::Token;
 use selkie_core::layers::{Ending, PeerOps};
 
 /// The most decrypted bytes that are kept for the inner service.
-pub(crate) const INBOX: usize = 16 << 10;
+pub(crate) const DECRYPTED_MAX: usize = 16 << 10;
 /// The most bytes that a record has beside those of the service, rounded up.
 const RECORD_OVERHEAD: usize = 64;
 /// The most bytes of a service in one record.
@@ -19,7 +19,7 @@ pub(crate) struct Stream {
     token: Token,
     pub(crate) tls: Connection,
     /// Decrypted bytes that the inner service has not taken.
-    pub(crate) inbox: Vec<u8>,
+    pub(crate) decrypted: Vec<u8>,
     /// The inner service knows the connection: the handshake is complete.
     pub(crate) is_open: bool,
     /// The inner service has paused reading.
@@ -34,20 +34,20 @@ pub(crate) struct Stream {
     pub(crate) is_shut_down: bool,
     /// The connection closes after what was sent, or was aborted.
     pub(crate) ending: Option<Ending>,
-    /// The room of an empty outbox.
+    /// The room of an empty output buffer.
     pub(crate) room_max: usize,
 }
 
 impl Stream {
-    /// Moves what is decrypted into the inbox, as far as that has room. Returns whether it has more
-    /// room after that.
+    /// Moves what is decrypted out of the session, as far as there is room. Returns whether it has
+    /// more room after that.
     pub(crate) fn decrypt(&mut self) -> bool {
         let mut piece = [0; 4096];
-        while self.inbox.len() < INBOX {
-            let room = piece.len().min(INBOX - self.inbox.len());
-            // No bytes, an end or a failure: all that was decrypted is in the inbox.
+        while self.decrypted.len() < DECRYPTED_MAX {
+            let room = piece.len().min(DECRYPTED_MAX - self.decrypted.len());
+            // No bytes, an end or a failure: all that was decrypted is moved.
             let Ok(count @ 1..) = self.tls.reader().read(&mut piece[..room]) else { return true };
-            self.inbox.extend_from_slice(&piece[..count]);
+            self.decrypted.extend_from_slice(&piece[..count]);
         }
         false
     }
@@ -98,7 +98,7 @@ impl Streams {
         *slot = Some(Box::new(Stream {
             token,
             tls,
-            inbox: Vec::with_capacity(INBOX),
+            decrypted: Vec::with_capacity(DECRYPTED_MAX),
             is_open: false,
             is_paused: false,
             is_end_told: false,

@@ -243,14 +243,14 @@ fn a_goodbye_among_the_bytes_that_were_left_is_waited_for() {
 const RECORD: usize = 16 << 10;
 
 #[test]
-fn bytes_beyond_a_full_inbox_before_a_goodbye_all_reach_the_inner_service() {
+fn bytes_beyond_the_limit_before_a_goodbye_all_reach_the_inner_service() {
     let Some((mut rig, mut client, _)) = rig() else { return };
     rig.server.inner_mut().takes_nothing = true;
     rig.server.inner_mut().kept = Some(Vec::new());
     client.say(&[b'x'; 100]);
     rig.exchange(&mut client, usize::MAX);
     client.say(&[b'y'; RECORD]);
-    // In one piece with the record, so that it is read before the inbox has room again.
+    // In one piece with the record, so that it is read before there is room again.
     client.tls.send_close_notify();
     rig.exchange(&mut client, usize::MAX);
     assert_eq!(rig.server.inner().calls, ["opened", "read_closed 16384"]);
@@ -265,7 +265,7 @@ fn bytes_beyond_a_full_inbox_before_a_goodbye_all_reach_the_inner_service() {
 }
 
 #[test]
-fn bytes_beyond_a_full_inbox_are_offered_without_a_further_event() {
+fn bytes_beyond_the_limit_are_offered_without_a_further_event() {
     let Some((mut rig, mut client, _)) = rig() else { return };
     rig.server.inner_mut().least = 101;
     rig.server.inner_mut().kept = Some(Vec::new());

@@ -44,6 +44,6 @@ selkie_conformance::conformance_tests! {
 }
 
 selkie_conformance::conformance_tests! {
-    as_a_stack_with_an_outbox: rough;
+    as_a_stack_with_an_output_buffer: rough;
     selector wait wake wait_wake transport
 }

@@ -52,7 +52,7 @@ fn frames_that_a_device_drops_for_lack_of_room_are_sent_again() {
     let (stream, peer) = link.connect();
     let message: Vec<u8> = (0..20_000_u32).map(|number| number.to_le_bytes()[0]).collect();
     let (mut sent, mut received) = (0, Vec::new());
-    // Ten minutes at most: each lost frame costs the peer a time-out.
+    // Ten minutes at most: each lost frame costs the peer a timeout.
     for turn in 0..60_000 {
         sent += link.remote.write(peer, &message[sent..]).unwrap_or(0);
         link.remote.poll(link.now);

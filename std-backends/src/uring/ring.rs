@@ -9,7 +9,7 @@
 //!   memory (seen on 6.18). So all is cancelled first, and the last completion is awaited.
 //! * *interrupted-maker*: when another thread closes a ring, the kernel interrupts a blocking call
 //!   of the thread that has made it (`EINTR`, seen on 6.18). The standard library calls again where
-//!   that is right; a read with a time-out it does not.
+//!   that is right; a read with a timeout it does not.
 //! * *overflow*: completions beyond the queue are kept by the kernel until the next entry.
 
 use std::ffi::c_void;

@@ -1,4 +1,4 @@
-//! The look-up of names. `mod.rs` lists the quirks.
+//! The lookup of names. `mod.rs` lists the quirks.
 
 use core::net::IpAddr;
 
@@ -16,7 +16,7 @@ static LOOKUP: Kind =
 
 impl IoPoll<'_> {
     /// Starts to look up the addresses of a name. The source is readable when
-    /// [`next_address`](Self::next_address) has something to return. Close it to end the look-up.
+    /// [`next_address`](Self::next_address) has something to return. Close it to end the lookup.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl IoPoll<'_> {
         Ok(self.list.sockets.insert(streams))
     }
 
-    /// Returns the next address of a look-up, or `None` after the last one.
+    /// Returns the next address of a lookup, or `None` after the last one.
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@
 //! | `transport.rs` | accepts, connects, reads, writes and closes |
 //! | `streams.rs` | a source, and the readiness that a report stands for |
 //! | `pollable.rs` | pollables of the program, and standard input |
-//! | `udp.rs`, `lookup.rs` | UDP sockets; the look-up of names |
+//! | `udp.rs`, `lookup.rs` | UDP sockets; the lookup of names |
 //! | `deadline_pollable.rs` | the clock of waits with a deadline |
 //! | `arena.rs` | memory for the lists that the host returns |
 //! | `imports/` | the functions of the host |

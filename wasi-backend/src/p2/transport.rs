@@ -161,7 +161,7 @@ impl Transport for IoPoll<'_> {
             return Ok(());
         }
         imports::check_write(output).map_err(error::write_error)?;
-        // no-hangup: only a connection that stands has a remote address.
+        // no-hangup: only an established connection has a remote address.
         match imports::check_remote_address(socket) {
             Err(INVALID_STATE) => Err(Error::new(ErrorKind::ConnectionReset)),
             // Another error is about the question, not about the connection.

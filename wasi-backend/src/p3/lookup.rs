@@ -1,4 +1,4 @@
-//! The look-up of names: a call in flight, whose result is a list of addresses.
+//! The lookup of names: a call in flight, whose result is a list of addresses.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -34,7 +34,7 @@ type RawAddress = [u16; 9];
 
 impl WaitableSet {
     /// Starts to look up the addresses of a name. The source is readable when
-    /// [`next_address`](Self::next_address) has something to return. Close it to end the look-up.
+    /// [`next_address`](Self::next_address) has something to return. Close it to end the lookup.
     /// Each one takes a page of memory.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl WaitableSet {
         Ok(source)
     }
 
-    /// Returns the next address of a look-up, or `None` after the last one.
+    /// Returns the next address of a lookup, or `None` after the last one.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl WaitableSet {
         }))
     }
 
-    /// Returns the place and the number of the addresses of a look-up that is done.
+    /// Returns the place and the number of the addresses of a lookup that is done.
     fn addresses(&self, slot: usize) -> Result<[u32; 2], Error> {
         let [failed, start, len] = self.read_aheads[slot].words::<0, 3>();
         if failed & CASE == 0 { Ok([start, len]) } else { Err(error(start & CASE)) }

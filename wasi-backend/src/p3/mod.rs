@@ -9,7 +9,7 @@
 //! | `operations.rs` | readiness requests, their events, and their cancellation |
 //! | `listener.rs` | opening and closing sockets |
 //! | `transport.rs` | accepts, connects, reads and writes |
-//! | `udp.rs`, `lookup.rs` | UDP sockets; the look-up of names |
+//! | `udp.rs`, `lookup.rs` | UDP sockets; the lookup of names |
 //! | `waitable.rs` | waitables of the program, and standard input |
 //! | `lists.rs` | memory for the lists that calls return later |
 //! | `endpoint.rs`, `queue.rs` | a source, and the queue of sources to look at |

@@ -232,7 +232,7 @@ impl Transport for WaitableSet {
                 return Err(error);
             }
         }
-        // no-hangup: only a connection that stands has a remote address.
+        // no-hangup: only an established connection has a remote address.
         let is_shut_down = endpoint.side(Direction::Write).end == 0;
         match check_remote_address(endpoint.socket) {
             Err(error) if error.kind() == ErrorKind::NotConnected && !is_shut_down => {

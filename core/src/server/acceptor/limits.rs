@@ -80,7 +80,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
 
     /// Makes a connection that was just opened keep to its rate: off the fast path. If its service
     /// has closed it at once, it is counted no more.
-    pub(super) fn settle_new(&mut self, entries: &mut [LimitEntry], token: Token) {
+    pub(super) fn finish_admission(&mut self, entries: &mut [LimitEntry], token: Token) {
         if !self.context.contains(token) {
             self.leave_address(entries, token);
         } else if self.state.limits.bytes_per_second > 0 {

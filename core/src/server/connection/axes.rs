@@ -82,7 +82,7 @@ impl Flag {
     /// The service has paused reading.
     pub(in crate::server) const PAUSED: Self = Self(1 << 20);
     /// The service has left as many bytes as are ever kept.
-    pub(in crate::server) const INBOX_FULL: Self = Self(1 << 21);
+    pub(in crate::server) const INPUT_FULL: Self = Self(1 << 21);
     /// The service has left bytes in a buffer that the platform owns.
     pub(in crate::server) const LEFT: Self = Self(1 << 22);
     /// The send buffer that the platform owns is full.

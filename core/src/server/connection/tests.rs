@@ -33,7 +33,7 @@ fn all_states() -> impl Iterator<Item = Connection> {
     let flags = [
         Flag::WRITABLE_WANTED,
         Flag::PAUSED,
-        Flag::INBOX_FULL,
+        Flag::INPUT_FULL,
         Flag::NO_ROOM,
         Flag::WRITE_FAILED,
         Flag::FINISHING,
@@ -79,7 +79,7 @@ fn the_interest_follows_from_the_state_in_all_states() {
 
 fn check_open(connection: &Connection, around: Surroundings, interest: Interest) {
     let waits = connection.waiting() != Waiting::Nothing;
-    let stops = [Flag::PAUSED, Flag::INBOX_FULL];
+    let stops = [Flag::PAUSED, Flag::INPUT_FULL];
     let finishes = connection.has(Flag::FINISHING) && !connection.has(Flag::TOLD_EARLY);
     let is_stopped = finishes || stops.iter().any(|flag| connection.has(*flag));
     let may_read = connection.read_half() == ReadHalf::Open && !waits && !is_stopped;

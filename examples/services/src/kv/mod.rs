@@ -88,7 +88,7 @@ impl<'a, const KEY: usize, const VALUE: usize> Kv<'a, KEY, VALUE> {
         }
         self.replies.flush(peer)?;
         if !is_cut_off {
-            // If the platform takes all at the end of this call, the outbox never drains.
+            // If the platform takes all at the end of this call, the output buffer never drains.
             peer.request_writable();
         } else if session.ended && taken < bytes.len() {
             // The rest of the request never comes.

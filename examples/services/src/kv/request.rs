@@ -39,7 +39,7 @@ pub(super) enum Malformed {
     ByteString,
     /// There are more arguments than [`ARGUMENTS_MAX`].
     TooManyArguments,
-    /// The request never fits into an inbox.
+    /// The request never fits into an input buffer.
     TooLarge,
     /// It is a request of HTTP: a browser may be led to send such, with commands in its body.
     Http,

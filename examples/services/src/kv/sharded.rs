@@ -134,7 +134,7 @@ where
         }
         self.replies.flush(peer)?;
         if stop == Next::NoRoom {
-            // If the platform takes all at the end of this call, the outbox never drains.
+            // If the platform takes all at the end of this call, the output buffer never drains.
             peer.request_writable();
         }
         Ok(taken)

@@ -1,4 +1,4 @@
-//! A framed protocol of requests and responses, with time-outs.
+//! A framed protocol of requests and responses, with timeouts.
 //!
 //! A frame is its length in two bytes, the high one first, and so many bytes. The first of these
 //! says what is asked for; the response is a frame, too:

@@ -1,4 +1,4 @@
-//! The monotonic clock, and the time-outs of system calls.
+//! The monotonic clock, and the timeouts of system calls.
 
 use std::time::Duration;
 

@@ -61,7 +61,7 @@ pub(crate) mod event {
 #[repr(C)]
 #[derive(Debug)]
 struct PollInfo {
-    /// The time-out in units of 100 ns; the largest number means without end.
+    /// The timeout in units of 100 ns; the largest number means without end.
     timeout: i64,
     sockets: u32,
     is_exclusive: u32,

@@ -8,7 +8,7 @@
 //! * *fin-is-hup*: POLLHUP is the end of the peer's stream, and no more.
 //! * *no-urgent*: POLLPRI is refused.
 //! * *no-refusal*: Windows before version 2004 of Windows 10 does not report a connection that was
-//!   refused; the attempt's own time-out ends it.
+//!   refused; the attempt's own timeout ends it.
 //! * *milliseconds*: the call counts in milliseconds.
 
 use std::time::Duration;

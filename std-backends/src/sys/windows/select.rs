@@ -5,7 +5,7 @@
 //! * *counted-sets*: a set is a count and an array of sockets, of any length; `FD_SETSIZE` is only
 //!   the length of the array in the headers.
 //! * *nothing-to-select*: a call fails if all sets are empty. It is a sleep then.
-//! * *coarse-time*: the time-out is a signed number of seconds and microseconds.
+//! * *coarse-time*: the timeout is a signed number of seconds and microseconds.
 
 use std::time::Duration;
 

@@ -43,7 +43,7 @@ pub(super) struct Peer {
     /// Bytes that were sent to the client.
     pub(super) taken: u64,
     pub(super) is_shut: bool,
-    /// Set when output may be lost: by a reset, an abort, a time-out.
+    /// Set when output may be lost: by a reset, an abort, a timeout.
     pub(super) has_failed: bool,
     pub(super) user: User,
 }

@@ -1,4 +1,4 @@
-//! Sources of all kinds in one loop, on WASI 0.2 and 0.3: standard input, a UDP socket, the look-up
+//! Sources of all kinds in one loop, on WASI 0.2 and 0.3: standard input, a UDP socket, the lookup
 //! of names, a TCP listener with its clients, and a clock that the program has made itself. On WASI
 //! 0.1: standard input.
 //!
@@ -100,7 +100,7 @@ impl Sources {
     }
 
     #[cfg(target_env = "p1")]
-    #[expect(clippy::unused_self, reason = "on WASI 0.2 it watches the look-up")]
+    #[expect(clippy::unused_self, reason = "on WASI 0.2 it watches the lookup")]
     fn look_up(&mut self, _context: &mut Context<'_, Platform>, _name: &str) {}
 
     /// Starts to look up a name.
@@ -119,7 +119,7 @@ impl Sources {
         }
     }
 
-    /// Prints the addresses of a look-up.
+    /// Prints the addresses of a lookup.
     #[cfg(target_env = "p2")]
     fn print_addresses(
         &mut self,
@@ -136,7 +136,7 @@ impl Sources {
                         Err(error) => println!("no address: {:?}", error.kind()),
                         _ => println!("no more addresses"),
                     }
-                    self.close(context, token).expect("a look-up can be closed");
+                    self.close(context, token).expect("a lookup can be closed");
                     return;
                 }
             }

@@ -15,15 +15,15 @@ unsafe extern "C" {
     fn raw_resolve(network: Handle, name: *const u8, len: usize, result: *mut RawHandles);
     #[link_name = "[method]resolve-address-stream.resolve-next-address"]
     fn raw_next(stream: Handle, result: *mut RawNext);
-    /// Creates the pollable of a look-up.
+    /// Creates the pollable of a lookup.
     #[link_name = "[method]resolve-address-stream.subscribe"]
     pub(crate) safe fn subscribe(stream: Handle) -> Handle;
-    /// Drops a look-up.
+    /// Drops a lookup.
     #[link_name = "[resource-drop]resolve-address-stream"]
     pub(crate) safe fn drop_stream(stream: Handle);
 }
 
-/// Starts the look-up of a name.
+/// Starts the lookup of a name.
 pub(crate) fn resolve(name: &str) -> Result<Handle, ErrorCode> {
     let mut started = RawHandles::default();
     // SAFETY: all memory that the host reads and writes is valid for the call.
@@ -33,7 +33,7 @@ pub(crate) fn resolve(name: &str) -> Result<Handle, ErrorCode> {
     started.result().map(|[stream]| stream)
 }
 
-/// Returns the next address of a look-up, or `None` if there are no more.
+/// Returns the next address of a lookup, or `None` if there are no more.
 pub(crate) fn next(stream: Handle) -> Result<Option<IpAddr>, ErrorCode> {
     let mut next = RawNext::default();
     // SAFETY: all memory that the host reads and writes is valid for the call.

@@ -22,8 +22,8 @@ const INPUT: Config = UNLIMITED.input_timeout(Some(Duration::from_secs(2)));
 
 on_all! {
     a_piece_of_a_message_may_wait_for_longer_than_the_input_timeout
-    a_paused_service_may_leave_a_full_inbox_for_longer_than_the_input_timeout
-    a_service_that_takes_a_byte_now_and_then_keeps_its_full_inbox
+    a_paused_service_may_leave_a_full_input_buffer_for_longer_than_the_input_timeout
+    a_service_that_takes_a_byte_now_and_then_keeps_its_full_input_buffer
     what_is_left_at_the_end_has_a_whole_input_timeout
     a_service_that_takes_a_byte_now_and_then_keeps_what_is_left_at_the_end
     a_service_that_finishes_is_offered_what_it_left_as_long_as_it_takes_some
@@ -54,7 +54,9 @@ fn a_piece_of_a_message_may_wait_for_longer_than_the_input_timeout<const KIND: u
     });
 }
 
-fn a_paused_service_may_leave_a_full_inbox_for_longer_than_the_input_timeout<const KIND: u8>() {
+fn a_paused_service_may_leave_a_full_input_buffer_for_longer_than_the_input_timeout<
+    const KIND: u8,
+>() {
     let mut service = Scripted::lines();
     service.on_received = Box::new(|peer, _| {
         peer.pause_reading();
@@ -69,7 +71,7 @@ fn a_paused_service_may_leave_a_full_inbox_for_longer_than_the_input_timeout<con
     });
 }
 
-fn a_service_that_takes_a_byte_now_and_then_keeps_its_full_inbox<const KIND: u8>() {
+fn a_service_that_takes_a_byte_now_and_then_keeps_its_full_input_buffer<const KIND: u8>() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| peer.set_timer(SECOND));
     service.on_received = Box::new(|_, _| 1);
