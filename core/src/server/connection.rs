@@ -114,7 +114,7 @@ impl Connection {
         Waiting::unpack(self.get(WAITING))
     }
 
-    /// Returns what the platform was last told to watch.
+    /// Returns the interest that the platform was told last.
     #[allow(clippy::cast_possible_truncation, reason = "it is masked")]
     pub(super) const fn watched(&self) -> Interest {
         Interest::from_bits(self.get(INTEREST) as u8)
@@ -362,7 +362,7 @@ impl Connection {
             && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))
     }
 
-    /// Returns what the platform has to watch.
+    /// Returns the interest that the platform has to watch.
     pub(super) fn interest(&self, around: Surroundings) -> Interest {
         match self.phase() {
             Phase::Free | Phase::Failed => Interest::NONE,

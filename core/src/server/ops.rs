@@ -144,7 +144,7 @@ pub trait PeerOps {
         Origin::Adopted
     }
 
-    /// Returns what the server has counted. The default has counted nothing.
+    /// Returns the counters of the server. The default has counted nothing.
     fn counters(&self) -> &Counters {
         const { &Counters::NONE }
     }

@@ -243,7 +243,7 @@ impl<'p> Peer<'p> {
 }
 
 impl Peer<'_> {
-    /// Returns what the server has counted, for a service that shows it.
+    /// Returns the counters of the server, for a service that shows them.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         self.ops.counters()

@@ -350,7 +350,7 @@ pub(crate) fn clear_linger(socket: RawFd) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Sets what closing does with bytes that were not sent yet.
+/// Sets if closing sends or drops the bytes that were not sent yet.
 fn set_linger(socket: RawFd, linger: libc::linger) -> Result<(), Error> {
     // SAFETY: `linger` is valid for reads of its size.
     let result = unsafe {

@@ -316,7 +316,7 @@ fn is_no_stream(socket: RawSource) -> bool {
     option(socket, SOL_SOCKET, SO_TYPE).is_ok_and(|kind| kind != SOCK_STREAM)
 }
 
-/// Sets what closing does with bytes that were not sent yet.
+/// Sets if closing sends or drops the bytes that were not sent yet.
 fn set_linger(socket: RawSource, linger: LINGER) -> Result<(), Error> {
     // SAFETY: `linger` is valid for reads of its size.
     let result = unsafe {
