@@ -109,7 +109,7 @@ impl ServeError {
         }
     }
 
-    /// Returns advice about the path of a Unix socket; empty if there is none.
+    /// Returns advice about the path of a Unix socket.
     #[cfg(not(target_os = "wasi"))]
     const fn path_advice(kind: ErrorKind) -> &'static str {
         match kind {

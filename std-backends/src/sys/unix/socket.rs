@@ -295,13 +295,13 @@ pub(crate) fn keeps_alive(socket: RawFd) -> Result<bool, Error> {
 /// Returns the address of this end of a socket.
 pub(crate) fn local_address(socket: RawFd) -> Result<SocketAddr, Error> {
     // SAFETY: the pointers that `ask` gives are valid for the call.
-    RawAddress::ask(|address, length| unsafe { libc::getsockname(socket, address, length) })
+    RawAddress::query(|address, length| unsafe { libc::getsockname(socket, address, length) })
 }
 
 /// Returns the address of the other end of a connection.
 pub(crate) fn peer_address(socket: RawFd) -> Result<SocketAddr, Error> {
     // SAFETY: the pointers that `ask` gives are valid for the call.
-    RawAddress::ask(|address, length| unsafe { libc::getpeername(socket, address, length) })
+    RawAddress::query(|address, length| unsafe { libc::getpeername(socket, address, length) })
 }
 
 /// Sets a socket option that is a number.

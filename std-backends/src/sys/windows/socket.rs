@@ -247,7 +247,7 @@ fn control<T>(socket: RawSource, code: u32, value: &T) -> Result<(), Error> {
 
 /// Returns the address of this end of a socket.
 pub(crate) fn local_address(socket: RawSource) -> Result<SocketAddr, Error> {
-    RawAddress::ask(|address, length| {
+    RawAddress::query(|address, length| {
         // SAFETY: the pointers that `ask` gives are valid for the call.
         unsafe { WinSock::getsockname(winsock(socket), address, length) }
     })
@@ -255,7 +255,7 @@ pub(crate) fn local_address(socket: RawSource) -> Result<SocketAddr, Error> {
 
 /// Returns the address of the other end of a connection.
 pub(crate) fn peer_address(socket: RawSource) -> Result<SocketAddr, Error> {
-    RawAddress::ask(|address, length| {
+    RawAddress::query(|address, length| {
         // SAFETY: the pointers that `ask` gives are valid for the call.
         unsafe { WinSock::getpeername(winsock(socket), address, length) }
     })
