@@ -1,4 +1,4 @@
-//! The chat, an HTTP server or an echo inside TLS.
+//! The chat, an HTTP server or an echo, as a service or as tasks, inside TLS.
 //!
 //! It teaches to wrap a service: `Tls<Chat>` is a service, and the chat neither knows nor cares.
 //!
@@ -28,7 +28,8 @@ mod native {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use selkie::{Builder, Service};
-    use selkie_services::{Chat, Echo, Http, Seat};
+    use selkie_async::AsyncService;
+    use selkie_services::{Chat, Echo, Http, Seat, tasks};
     use selkie_tls::Tls;
 
     use super::program::{self, print};
@@ -64,6 +65,7 @@ mod native {
     enum Inner {
         Chat,
         Echo,
+        AsyncEcho,
         Http,
     }
 
@@ -122,6 +124,10 @@ mod native {
                 serve(settings, Tls::new(chat, config, slots))
             }
             Inner::Echo => serve(settings, Tls::new(Echo, config, slots)),
+            Inner::AsyncEcho => {
+                let echo = AsyncService::boxed(slots, tasks::echo);
+                serve(settings, Tls::new(echo, config, slots))
+            }
             Inner::Http => serve(settings, Tls::new(Http::new(unix_time), config, slots)),
         }
     }

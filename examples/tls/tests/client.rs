@@ -3,6 +3,9 @@
 #![cfg(unix)]
 
 mod certificate;
+#[path = "../../../tests/clients/upstream.rs"]
+#[allow(dead_code, reason = "a server that is silent is one that listens here")]
+mod upstream;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -101,7 +104,8 @@ fn a_server_that_is_none_refuses_or_is_silent_is_an_error_in_time() {
     let error = ask(&address, &certificate, &[]).expect_err("it speaks no TLS");
     assert!(error.contains("corrupt message"), "{error}");
     drop(plain.join().expect("no panic"));
-    let error = ask(&address, &certificate, &[]).expect_err("the listener is gone");
+    let (_kept, address) = upstream::refusing();
+    let error = ask(&address.to_string(), &certificate, &[]).expect_err("no listener is there");
     assert!(error.contains("no answer: refused"), "{error}");
     for (address, authority) in [("tls.test:443", &certificate), ("127.0.0.1:9", &"none".into())] {
         let error = ask(address, authority, &[]).expect_err("it is refused");

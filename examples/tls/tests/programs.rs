@@ -7,7 +7,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// A running server, which is killed if a test fails.
 struct Server {
@@ -144,7 +149,8 @@ impl Drop for Member {
 
 #[test]
 fn a_chat_inside_tls_reaches_everybody() {
-    let Some(server) = Server::start("chat") else { return };
+    let options = ["--handshake-timeout", "600"];
+    let Some(server) = Server::start_with("chat", "chat", &options) else { return };
     // One without TLS, one that never says anything, one that is cut in the middle.
     let mut plain = server.connect();
     plain.write_all(b"not TLS at all\n").expect("it takes bytes");
@@ -181,50 +187,97 @@ fn curl_gets_what_it_asks_for() {
     assert!(report.contains("handshakes 4, failed 0, timed out 0, truncated 0"), "{report}");
 }
 
+/// Connects with TLS.
+fn connect_tls(server: &Server) -> StreamOwned<ClientConnection, TcpStream> {
+    let certificate = CertificateDer::from_pem_file(&server.certificate).expect("a certificate");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).expect("it is well-formed");
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from("localhost").expect("a name");
+    let tls = ClientConnection::new(Arc::new(config), name).expect("a configuration");
+    StreamOwned::new(tls, server.connect())
+}
+
 #[test]
-fn what_is_no_tls_is_answered_by_an_alert_and_no_other_waits() {
-    let options = ["--handshake-timeout", "0.5"];
-    let Some(server) = Server::start_with("no_tls", "http", &options) else { return };
-    let is_over = std::sync::atomic::AtomicBool::new(false);
+fn a_task_inside_tls_gives_each_client_its_own_bytes() {
+    let options = ["--handshake-timeout", "600"];
+    let Some(server) = Server::start_with("task", "async-echo", &options) else { return };
     std::thread::scope(|scope| {
-        let witness = scope.spawn(|| {
-            let mut longest = Duration::ZERO;
-            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
-                let began = std::time::Instant::now();
-                if server.curl("/bytes/3").is_none() {
-                    break;
+        for number in 1..=6_u8 {
+            let mut client = connect_tls(&server);
+            scope.spawn(move || {
+                // Less than a task's buffer, more than it, more than a record and than the server's
+                // own buffers.
+                for length in [1, 255, 257, 5_000, 16_385, 60_000] {
+                    let sent = vec![number; length];
+                    let mut received = vec![0; length];
+                    client.write_all(&sent).expect("the server takes bytes");
+                    client.read_exact(&mut received).expect("the server answers in time");
+                    assert!(sent == received, "foreign bytes among {length}");
                 }
-                longest = longest.max(began.elapsed());
-            }
-            longest
-        });
-        let hello = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
-        // Other protocols, a record that is too long, one of another version, one in the middle.
-        let oversized = [&[22, 3, 3, 0xff, 0xff][..], &[0; 4096]].concat();
-        for bytes in
-            [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 5000], &oversized, &[20, 9, 9, 0, 1, 1]]
-        {
-            assert_eq!(server.answer_to(bytes).first(), Some(&21), "no alert to {:?}", &bytes[..5]);
+                if number % 2 == 0 {
+                    return; // Cut without a goodbye.
+                }
+                client.conn.send_close_notify();
+                client.flush().expect("the server takes bytes");
+                assert_eq!(client.read(&mut [0]).expect("the server says goodbye"), 0);
+            });
         }
-        // Slow and silent ones have their time for the handshake, and no answer.
-        assert_eq!(server.answer_to(&hello), b"");
-        assert_eq!(server.answer_to(b""), b"");
-        let mut slow = server.connect();
-        slow.set_read_timeout(Some(Duration::from_millis(20))).expect("it takes the option");
-        let ends = hello.iter().chain(std::iter::repeat(&0)).take(500).any(|byte| {
-            let read = slow.write_all(&[*byte]).and_then(|()| slow.read(&mut [0]));
-            !matches!(&read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
-        });
-        assert!(ends, "a slow handshake goes on");
-        for end in 0..hello.len() {
-            server.connect().write_all(&hello[..end]).expect("it takes bytes");
-        }
-        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
-        let longest = witness.join().expect("another client is served meanwhile");
-        assert!(longest < Duration::from_secs(5), "another client waited for {longest:?}");
     });
     let report = server.stop();
-    assert!(report.contains("failed 4, timed out 3, "), "{report}");
+    assert!(report.contains("accepted 6, closed 6\nhandshakes 6, failed 0, "), "{report}");
+    assert!(report.contains("truncated 3"), "{report}");
+}
+
+/// The first bytes of a handshake.
+const HELLO: [u8; 11] = [22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3];
+
+#[test]
+fn what_is_no_tls_is_answered_by_an_alert() {
+    let Some(server) = Server::start_with("no_tls", "http", &[]) else { return };
+    // Other protocols, a record that is too long, one of another version, one in the middle.
+    let oversized = [&[22, 3, 3, 0xff, 0xff][..], &[0; 4096]].concat();
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 5000], &oversized, &[20, 9, 9, 0, 1, 1]] {
+        assert_eq!(server.answer_to(bytes).first(), Some(&21), "no alert to {:?}", &bytes[..5]);
+    }
+    for end in 0..HELLO.len() {
+        server.connect().write_all(&HELLO[..end]).expect("it takes bytes");
+    }
+    let report = server.stop();
+    assert!(report.contains("failed 4, timed out 0, "), "{report}");
+}
+
+#[test]
+fn a_handshake_in_progress_delays_no_other() {
+    let options = ["--handshake-timeout", "600"];
+    let Some(server) = Server::start_with("in_progress", "http", &options) else { return };
+    let mut unfinished: Vec<_> = (0..HELLO.len()).map(|_| server.connect()).collect();
+    for (length, client) in unfinished.iter_mut().enumerate() {
+        client.write_all(&HELLO[..length]).expect("it takes bytes");
+    }
+    let Some(3) = server.curl("/bytes/3") else { return };
+    for client in &mut unfinished {
+        client.set_nonblocking(true).expect("a connected socket takes the option");
+        let error = client.read(&mut [0]).expect_err("it has sent something, or the end");
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "its handshake goes on");
+    }
+}
+
+#[test]
+fn handshakes_that_are_silent_or_slow_end_in_time() {
+    let options = ["--handshake-timeout", "0.5"];
+    let Some(server) = Server::start_with("slow", "http", &options) else { return };
+    assert_eq!(server.answer_to(&HELLO), b"");
+    assert_eq!(server.answer_to(b""), b"");
+    let mut slow = server.connect();
+    slow.set_read_timeout(Some(Duration::from_millis(20))).expect("it takes the option");
+    let ends = HELLO.iter().chain(std::iter::repeat(&0)).take(500).any(|byte| {
+        let read = slow.write_all(&[*byte]).and_then(|()| slow.read(&mut [0]));
+        !matches!(&read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    assert!(ends, "a slow handshake goes on");
+    let report = server.stop();
+    assert!(report.contains("failed 0, timed out 3, "), "{report}");
 }
 
 #[test]

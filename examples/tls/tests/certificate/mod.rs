@@ -9,7 +9,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Makes both, as files of a test of this name; or says that it cannot.
 pub(crate) fn files(name: &str) -> Option<(PathBuf, PathBuf)> {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Two runs at once may share the folder of temporary files.
+    let folder = format!("{name}-{}", std::process::id());
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
     std::fs::create_dir_all(&folder).expect("cargo has made the folder");
     let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
     let made = Command::new("openssl")
