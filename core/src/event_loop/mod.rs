@@ -149,7 +149,7 @@ impl<P: Selector, M: LoopMemory> EventLoop<P, M> {
     /// Lends the context that handlers are given: to register the first sources, to set timers, to
     /// stop.
     ///
-    /// Its time is read anew where the platform has a clock; elsewhere it is the time that was
+    /// Its time is read again where the platform has a clock; elsewhere it is the time that was
     /// given last (see [`context_at`](Self::context_at)).
     #[inline]
     pub fn context(&mut self) -> Context<'_, P> {
@@ -217,7 +217,7 @@ impl<P: Selector, M: LoopMemory> EventLoop<P, M> {
         Ok(())
     }
 
-    /// Returns true after [`Context::stop`] was called, until [`run`](Self::run) starts anew.
+    /// Returns true after [`Context::stop`] was called, until [`run`](Self::run) is called again.
     #[inline]
     #[must_use]
     pub const fn is_stopped(&self) -> bool {

@@ -1,4 +1,4 @@
-//! The operations behind a peer, which a layer implements anew, and the values that they take.
+//! The operations behind a peer, which a layer implements too, and the values that they take.
 
 use core::fmt;
 use core::net::SocketAddr;

@@ -85,8 +85,8 @@ impl RawAddress {
         Ok(raw)
     }
 
-    /// Queries an address of the system, by a call that takes the place for it and returns -1 when it
-    /// fails.
+    /// Queries an address of the system, by a call that takes the place for it and returns -1 when
+    /// it fails.
     pub(crate) fn query(
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int,
     ) -> Result<SocketAddr, Error> {

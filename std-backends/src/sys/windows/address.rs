@@ -61,8 +61,8 @@ impl RawAddress {
         raw
     }
 
-    /// Queries an address of the system, by a call that takes the place for it and returns -1 when it
-    /// fails.
+    /// Queries an address of the system, by a call that takes the place for it and returns -1 when
+    /// it fails.
     pub(crate) fn query(
         call: impl FnOnce(*mut SOCKADDR, *mut i32) -> i32,
     ) -> Result<SocketAddr, Error> {
