@@ -10,7 +10,7 @@ use crate::outcome::{Answer, Check, ensure, fail};
 use crate::{MakeFixture, WaitFixture};
 
 /// Time limit for "at once" on a busy machine.
-pub(crate) const AT_ONCE: Duration = Duration::from_secs(2);
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(20);
 
 impl<F: WaitFixture> Harness<F> {
     /// Waits for `span` with nothing to report, and returns the number of waits that ended too
@@ -213,20 +213,24 @@ pub(crate) fn an_interrupted_wait_may_end_early<F: WaitFixture>(make: MakeFixtur
     harness.reader()?;
     let (span, period) = (Duration::from_millis(60), Duration::from_millis(7));
     let interrupted = Duration::from_millis(600);
-    harness.fixture.interrupt(period, interrupted).ability("way to interrupt a wait")?;
-    let start = harness.clock();
-    let early = harness.sleep(span)?;
-    let took = harness.clock().saturating_since(start);
-    ensure!(took >= span, "waits of {span:?} that were interrupted ended after {took:?}");
-    ensure!(
-        took < interrupted,
-        "waits of {span:?} lasted as long as they were interrupted, {took:?}: they start over"
-    );
-    // One early end for each interruption, and a few for a busy machine.
-    let interruptions = took.as_millis().div_ceil(period.as_millis());
-    ensure!(
-        early as u128 <= interruptions + 3,
-        "waits ended {early} times early by at most {interruptions} interruptions"
-    );
-    Ok(())
+    // The best of several, because a busy machine may make any one of them look long.
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        harness.fixture.interrupt(period, interrupted).ability("way to interrupt a wait")?;
+        let start = harness.clock();
+        let early = harness.sleep(span)?;
+        let took = harness.clock().saturating_since(start);
+        ensure!(took >= span, "waits of {span:?} that were interrupted ended after {took:?}");
+        // One early end for each interruption, and a few for a busy machine.
+        let interruptions = took.as_millis().div_ceil(period.as_millis());
+        ensure!(
+            early as u128 <= interruptions + 3,
+            "waits ended {early} times early by at most {interruptions} interruptions"
+        );
+        best = best.min(took);
+        if best < interrupted {
+            return Ok(());
+        }
+    }
+    fail!("waits of {span:?} lasted as long as they were interrupted, {best:?}: they start over")
 }

@@ -11,7 +11,7 @@ use crate::sleeping::AT_ONCE;
 use crate::{MakeFixture, WaitFixture};
 
 /// A deadline that no case should reach.
-const FAR: Duration = Duration::from_secs(10);
+const FAR: Duration = Duration::from_secs(60);
 
 /// Maximum number of waits that may end empty before an expected event, on a busy machine.
 const WAITS_MAX: usize = 100 * PATIENCE;

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 QEMU = {
     "microbit": ["qemu-system-arm", "-M", "microbit"],
     "virt": ["qemu-system-riscv32", "-M", "virt", "-bios", "none"],

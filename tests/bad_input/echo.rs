@@ -6,7 +6,7 @@ use crate::{beside, clients, close_in_the_middle, reset, trickle};
 
 #[test]
 fn clients_that_trickle_vanish_or_stay_silent_keep_no_other_from_being_served() {
-    let server = crate::start(crate::server::PROGRAM, &["--idle-timeout", "0.5"]);
+    let server = crate::start(crate::server::PROGRAM, &["--idle-timeout", "2"]);
     let target = server.target();
     beside(
         || target.serves(),

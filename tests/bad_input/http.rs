@@ -158,7 +158,7 @@ fn what_is_too_long_is_refused_before_it_is_read() {
 
 #[test]
 fn a_slow_request_is_refused_in_time_and_a_steady_one_is_not() {
-    let server = crate::start(PROGRAM, &["--request-timeout", "0.5"]);
+    let server = crate::start(PROGRAM, &["--request-timeout", "2"]);
     beside(
         || serves(&server),
         || {
@@ -180,7 +180,7 @@ fn a_slow_request_is_refused_in_time_and_a_steady_one_is_not() {
 
 /// Sends a body for longer than the time of a request, each 64 KiB within that.
 fn steady_body(server: &Server) {
-    const PIECES: usize = 8;
+    const PIECES: usize = 10;
     let piece = vec![b'a'; 64 << 10];
     let mut client = server.target().connect();
     let fields = format!("Connection: close\r\nContent-Length: {}\r\n", PIECES * piece.len());
@@ -190,7 +190,7 @@ fn steady_body(server: &Server) {
     for _ in 0..PIECES {
         client.write_all(&piece).expect("a steady body is taken");
         // The pace of the client.
-        std::thread::park_timeout(Duration::from_millis(100));
+        std::thread::park_timeout(Duration::from_millis(250));
     }
     let answer = reading.join().expect("no panic");
     assert!(answer.ends_with(&piece) && answer.len() > PIECES * piece.len(), "{}", answer.len());

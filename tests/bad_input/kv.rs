@@ -170,7 +170,7 @@ fn a_store_that_is_full_says_so_and_goes_on() {
 
 #[test]
 fn a_slow_request_is_executed_and_a_silent_client_is_closed_in_time() {
-    for server in start_each(&["--idle-timeout", "0.5"]) {
+    for server in start_each(&["--idle-timeout", "2"]) {
         beside(
             || serves(&server),
             || {

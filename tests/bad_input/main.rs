@@ -33,7 +33,7 @@ use socket2::SockRef;
 use server::Server;
 
 /// The longest time that a well-behaved client waits while others misbehave.
-const BOUND: Duration = Duration::from_secs(5);
+const BOUND: Duration = Duration::from_secs(10);
 /// The time between two bytes of a slow client: so many that a test does not take long.
 const PAUSE: Duration = Duration::from_millis(20);
 

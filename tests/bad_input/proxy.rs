@@ -47,7 +47,7 @@ fn upstreams_that_are_unreachable_refuse_or_are_silent_are_passed_over() {
 #[test]
 fn tunnels_that_are_slow_silent_or_cut_keep_no_other_waiting() {
     let (echo, live) = echo();
-    let proxy = crate::start(PROGRAM, &[&live, "--idle-timeout", "0.6"]);
+    let proxy = crate::start(PROGRAM, &[&live, "--idle-timeout", "2"]);
     beside(
         || serves(&proxy),
         || {

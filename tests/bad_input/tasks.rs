@@ -12,7 +12,7 @@ const PROXY: &str = env!("CARGO_BIN_EXE_async_proxy");
 
 #[test]
 fn clients_of_an_echo_task_that_trickle_or_vanish_keep_no_other_waiting() {
-    let server = crate::start(ECHO, &["--idle-timeout", "0.5"]);
+    let server = crate::start(ECHO, &["--idle-timeout", "2"]);
     let target = server.target();
     beside(
         || target.serves(),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::{
-    Target, comes_true, echo, expect, is_answered_within, leave, pattern, read_pattern_to_end,
-    stuff, uninterrupted,
+    Talker, Target, comes_true, echo, expect, is_answered_within, leave, pattern,
+    read_pattern_to_end, stuff, uninterrupted,
 };
 
 /// Runs a client that sends without reading: it is stopped and the others are served meanwhile
@@ -92,29 +92,31 @@ pub(crate) fn full_capacity(target: &Target) {
 }
 
 /// Checks that a silent client is closed after the idle timeout and not before, and that a busy
-/// one is not.
-pub(crate) fn idle_timeout(target: &Target) {
+/// one is not. Returns the number of clients that the server may have closed as idle: one, and more
+/// if this machine has kept a client from talking for as long.
+pub(crate) fn idle_timeout(target: &Target) -> u64 {
     let timeout = target.idle_timeout.expect("the server has an idle timeout");
-    let mut idle = target.connect();
     // The timeout has passed at least once between this point and the end of the stream.
     let before = Instant::now();
-    echo(&mut idle, b"my last words");
+    let mut idle = Talker::new(target, timeout);
+    idle.talk(b"my last words");
     // Connects only now: a busy machine may take long to answer, and this one must not idle.
-    let mut busy = target.connect();
+    let mut busy = Talker::new(target, timeout);
     while before.elapsed() < super::PATIENCE {
-        echo(&mut busy, b"I talk");
-        if is_closed(&idle) {
+        busy.talk(b"I talk");
+        if is_closed(&idle.client) {
             break;
         }
         std::thread::sleep(timeout / 20);
     }
-    idle.set_read_timeout(Some(super::PATIENCE)).expect("a socket takes the option");
-    let count = uninterrupted(|| idle.read(&mut [0]))
+    idle.client.set_read_timeout(Some(super::PATIENCE)).expect("a socket takes the option");
+    let count = uninterrupted(|| idle.client.read(&mut [0]))
         .expect("the server ends the stream in an orderly way");
     assert_eq!(count, 0);
     assert!(before.elapsed() >= timeout, "closed after {:?}", before.elapsed());
-    echo(&mut busy, b"I am still here");
-    leave(busy);
+    busy.talk(b"I am still here");
+    leave(busy.client);
+    1 + idle.late + busy.late
 }
 
 /// Returns whether the server has sent FIN.

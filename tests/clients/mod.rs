@@ -8,6 +8,7 @@
 
 mod difficult;
 mod load;
+mod talker;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use difficult::{full_capacity, idle_timeout, reset_storm, stalled_reader};
 pub(crate) use load::{churn, interleaved, large_with_half_close};
+pub(crate) use talker::Talker;
 
 /// The longest time that anything may take before the server counts as stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

@@ -35,8 +35,9 @@ fn what_is_passed_on_and_is_no_listener_is_named() {
 
 #[test]
 fn systemd_starts_the_service_at_the_first_client() {
-    // A port that was free a moment ago: the tool cannot choose one and say so.
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    // A port that was free a moment ago: the tool cannot choose one and say so. No other test has
+    // this host of the loopback network, so that none takes the port meanwhile.
+    let free = TcpListener::bind("127.83.0.1:0").expect("a free port");
     let address = free.local_addr().expect("it is bound");
     drop(free);
     let activated = Command::new("systemd-socket-activate")

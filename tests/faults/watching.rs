@@ -76,6 +76,7 @@ pub(crate) fn still_armed(error: &str) {
     let mut second = target.connect();
     echo(&mut second, b"I am in, too");
     let outside = knock(&target);
+    strace.until_faults(3);
     assert!(!is_answered_within(&outside, MOMENT), "the server serves more than its capacity");
     let_in(server, strace, vec![first, second], outside);
 }

@@ -164,6 +164,9 @@ fn a_drain_lets_tunnels_end() {
     let server = crate::start(PROGRAM, &[&address]);
     let mut client = server.target().connect();
     let mut behind = accept(&listener);
+    // The tunnel stands for the proxy too.
+    client.write_all(b"first").expect("the proxy takes a few bytes");
+    crate::clients::expect(&mut behind, b"first");
     server.terminate();
     for _ in 0..10 {
         client.write_all(b"request").expect("the tunnel goes on");

@@ -81,12 +81,14 @@ fn what_is_typed_and_what_a_child_prints_reaches_every_client() {
     // It prints when it is asked to end its sleep.
     let mut watcher = Watcher::start(
         "trap 'echo hello from the child; exit 3' TERM; \
-                                      while :; do sleep 0.05; done",
+                                      while :; do echo alive; sleep 0.05; done",
     );
     let (mut first, mut second) = (watcher.client(), watcher.client());
     watcher.say("one for all\n");
     hear(&mut first, "one for all");
     hear(&mut second, "one for all");
+    // The shell has set its trap.
+    hear(&mut first, "alive");
     let child = child_of(watcher.process.id());
     let status = Command::new("kill").args(["-TERM", &child]).status();
     assert!(status.expect("every unix has kill").success());

@@ -206,9 +206,9 @@ fn stalled_closed(runtime: Runtime) {
     while stalled.write(&[3; 8192]).is_ok() {}
     // Longer than the stalled client may live.
     let start = Instant::now();
-    let mut lively = target.connect();
+    let mut lively = clients::Talker::new(&target, runtime.idle_timeout());
     for round in 0.. {
-        clients::echo(&mut lively, &clients::pattern(round, 500));
+        lively.talk(&clients::pattern(round, 500));
         std::thread::sleep(Duration::from_millis(50));
         if start.elapsed().as_secs_f64() > seconds * 3.0 {
             break;

@@ -6,7 +6,9 @@ use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::str::FromStr;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
@@ -25,6 +27,33 @@ pub(crate) struct RemotePeer {
     listener: Option<TcpListener>,
     /// Sockets at addresses where no one listens.
     deaf: Vec<Socket>,
+    /// The thread that interrupts the runtime, which ends with the case.
+    interrupting: Option<Interrupting>,
+}
+
+/// A thread that interrupts the runtime until this is dropped.
+struct Interrupting {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Interrupting {
+    fn start(runtime: u32, period: Duration, span: Duration) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_over);
+        let thread = thread::spawn(move || interrupt(runtime, period, span, &seen));
+        Self { is_over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Interrupting {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let ended = self.thread.take().map(JoinHandle::join);
+        if !thread::panicking() {
+            assert!(!matches!(ended, Some(Err(_))), "the interrupting thread has panicked");
+        }
+    }
 }
 
 /// The words of a question.
@@ -104,7 +133,7 @@ impl RemotePeer {
             "busy" => busy_time(runtime).map(value),
             "interrupt" => {
                 let (period, span) = (micros(words.next()?), micros(words.next()?));
-                thread::spawn(move || interrupt(runtime, period, span));
+                self.interrupting = Some(Interrupting::start(runtime, period, span));
                 Ok(value(0))
             }
             _ => Err(ErrorKind::Unsupported.into()),
@@ -198,9 +227,14 @@ fn busy_time(process: u32) -> io::Result<u64> {
 
 /// Stops a process for a moment, again and again: the system calls that it waits in are
 /// interrupted.
-fn interrupt(process: u32, period: Duration, span: Duration) -> io::Result<()> {
+fn interrupt(
+    process: u32,
+    period: Duration,
+    span: Duration,
+    is_over: &AtomicBool,
+) -> io::Result<()> {
     let end = Instant::now() + span;
-    while Instant::now() < end {
+    while Instant::now() < end && !is_over.load(Ordering::Relaxed) {
         thread::sleep(period);
         for signal in ["-STOP", "-CONT"] {
             Command::new("kill").args([signal, &process.to_string()]).status()?;

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clients::{PATIENCE, Target};
@@ -42,6 +43,9 @@ pub(crate) const COMPONENT_RUNTIMES: [Runtime; 5] = [
 pub(crate) struct Server {
     child: Child,
     target: Target,
+    /// The turn of a program that has no choice of its address.
+    #[allow(dead_code, reason = "it ends with the program")]
+    turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Runtime {
@@ -187,11 +191,11 @@ impl Runtime {
         self.listening(program, capacity, options).map(|(server, _)| server)
     }
 
-    /// Runs the server that counts allocations, for 8 clients that may idle for a second; gives
-    /// what it prints besides.
+    /// Runs the server that counts allocations, for 8 clients that may idle for three seconds.
+    /// Returns what it prints besides, too.
     pub(crate) fn counting(self) -> Option<(Server, BufReader<ChildStdout>)> {
         let (mut server, output) = self.listening("allocations", 8, &[])?;
-        server.target.idle_timeout = Some(Duration::from_secs(1));
+        server.target.idle_timeout = Some(Duration::from_secs(3));
         Some((server, output))
     }
 
@@ -214,8 +218,11 @@ impl Runtime {
             let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
             let mut line = String::new();
             let mut output = BufReader::new(child.stdout.take().expect("its output is piped"));
-            let mut server =
-                Server { child, target: Target { address, capacity, idle_timeout: None } };
+            let mut server = Server {
+                child,
+                target: Target { address, capacity, idle_timeout: None },
+                turn: None,
+            };
             output.read_line(&mut line).expect("its output can be read");
             if line.is_empty() && self.is_01() && is_taken(address) {
                 return Err(Taken);
@@ -243,17 +250,25 @@ impl Runtime {
         /// The address of such a program, if the host does not listen for it.
         const ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 7000);
 
+        /// One of these programs at a time has it: the others would connect to that one.
+        static TURN: Mutex<()> = Mutex::new(());
+
         let folder = folder()?;
-        if !self.is_01() && is_taken(ADDRESS.into()) {
+        let is_fixed = !self.is_01();
+        let turn = is_fixed.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
+        if is_fixed && is_taken(ADDRESS.into()) {
             println!("not run: another program listens at {ADDRESS:?}");
             return None;
         }
-        let server = first_that_is_not_taken(|| {
+        let mut server = first_that_is_not_taken(|| {
             let address = if self.is_01() { free_address() } else { ADDRESS.into() };
             let mut command = self.command(&folder, program, address);
             let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-            let mut server =
-                Server { child, target: Target { address, capacity: 64, idle_timeout: None } };
+            let mut server = Server {
+                child,
+                target: Target { address, capacity: 64, idle_timeout: None },
+                turn: None,
+            };
             let has_begun = crate::clients::comes_true(|| {
                 !server.is_up() || TcpStream::connect(address).is_ok()
             });
@@ -264,6 +279,7 @@ impl Runtime {
                 false => panic!("{command:?} ended with {:?}", server.child.try_wait()),
             }
         });
+        server.turn = turn;
         Some(server)
     }
 

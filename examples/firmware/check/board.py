@@ -16,7 +16,7 @@ import log
 
 RUNNER = pathlib.Path(__file__).resolve().parent.parent / "qemu.sh"
 # The time that an immediate action may take, on a machine under load.
-PATIENCE = 20.0
+PATIENCE = 60.0
 # QEMU takes one new connection at a time on each port, so there are several.
 PORTS = 8
 # The times that QEMU is started, if another program has taken one of its ports meanwhile.

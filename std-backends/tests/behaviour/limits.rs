@@ -72,15 +72,15 @@ fn a_wait_of_300_microseconds_sleeps_no_whole_millisecond() {
         let (reader, _writer) = pipe();
         let mut selector = crate::watching(backend, reader.as_fd());
         let span = Duration::from_micros(300);
-        let shortest = (0..100)
-            .map(|_| {
-                let start = std::time::Instant::now();
-                assert_eq!(events_of(|events| selector.wait_for(events, span).unwrap()), []);
-                start.elapsed()
-            })
-            .min()
-            .unwrap();
-        assert!(shortest >= span, "{backend}: {shortest:?}");
-        assert!(shortest < Duration::from_micros(900), "{backend}: {shortest:?}");
+        let mut measure = || {
+            let start = std::time::Instant::now();
+            assert_eq!(events_of(|events| selector.wait_for(events, span).unwrap()), []);
+            let took = start.elapsed();
+            assert!(took >= span, "{backend}: {took:?}");
+            took
+        };
+        // As often as a busy machine wants it: one that sleeps whole milliseconds is never faster.
+        let took = (0..5_000).map(|_| measure()).find(|took| *took < Duration::from_micros(900));
+        assert!(took.is_some(), "{backend} sleeps whole milliseconds");
     }
 }

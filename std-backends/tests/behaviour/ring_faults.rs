@@ -225,7 +225,10 @@ fn a_connection_gets_its_bytes_beside_more_busy_ones_than_there_are_buffers() {
         // Busy ones have bytes for 30 turns.
         let count = if index == BUSY { 5 } else { 60 << 10 };
         far.write_all(&vec![7; count]).unwrap();
-        let source = platform.adopt(near).unwrap();
+        // Turns are counted, so the first of its bytes have to be there.
+        let near = TcpStream::from(near);
+        assert!(near.peek(&mut [0]).unwrap() > 0);
+        let source = platform.adopt(near.into()).unwrap();
         platform.register(source, token(index), Interest::READABLE, Mode::Level).unwrap();
         sources.push(source);
         clients.push(far);

@@ -149,7 +149,7 @@ fn main() -> Result<(), selkie::Error> {
     let slots = 2 * CAPACITY;
     let (platform, listener, address) = open(slots, &std::env::args().nth(1).unwrap_or_default())?;
     let mut server_memory = HeapServer::new(slots, slots, 4096)?;
-    let patience = Some(Duration::from_secs(1));
+    let patience = Some(Duration::from_secs(3));
     let config =
         Config::DEFAULT.connections_max(CAPACITY).idle_timeout(patience).stall_timeout(patience);
     let mut event_loop = EventLoop::new(platform, HeapLoop::new(slots, 16)?);
