@@ -109,6 +109,6 @@ run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
     --target wasm32-wasip2 --bin io-poll --bin mio --bin wstd -- -D warnings
 
 at_most 18484 "$folder/guest-0.1.wasm"
-at_most 25563 "$folder/guest-0.2.wasm"
+at_most 24960 "$folder/guest-0.2.wasm"
 
 SELKIE_WASM="$folder" run cargo test --locked --package selkie-tests --test wasm -- --skip jco
