@@ -61,9 +61,11 @@ small_component() {
 # smaller_component COMPONENT OUTPUT: the component without what is in it for those who read it.
 smaller_component() {
     wasm_tools strip --all "$1" --output "$2.stripped"
-    wasm_tools print "$2.stripped" | python3 ci/shorten_names.py | wasm_tools parse --output "$2"
+    wasm_tools print --name-unnamed "$2.stripped" | python3 ci/rewrite_component.py |
+        wasm_tools parse --output "$2.named"
+    wasm_tools strip --all "$2.named" --output "$2"
     wasm_tools validate --features all "$2"
-    rm "$2.stripped"
+    rm "$2.stripped" "$2.named"
 }
 
 # size_of FILE: its bytes.

@@ -1,5 +1,5 @@
 //! An event loop that serves many clients on one thread, with fixed memory, by the same code on
-//! Linux, the BSDs and macOS, in a WebAssembly sandbox and on a microcontroller.
+//! Linux, macOS, the BSDs and Windows, in a WebAssembly sandbox and on a microcontroller.
 //!
 //! The smallest program:
 //!
@@ -28,6 +28,7 @@
 //! | to | read |
 //! | --- | --- |
 //! | write a service | [`Service`]: what it is told; [`Peer`]: what it can ask for |
+//! | write it as an `async fn` | the crate `selkie-async` |
 #![cfg_attr(
     all(feature = "std", any(unix, windows, target_os = "wasi")),
     doc = "| set sizes, timeouts, a backend | [`Builder`] |",

@@ -1,4 +1,4 @@
-//! Connecting to somebody else, within a task.
+//! Connecting to another address, within a task.
 
 use core::future::Future;
 use core::net::SocketAddr;

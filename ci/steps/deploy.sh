@@ -39,7 +39,7 @@ if [ "$(uname -sm)" = "Linux x86_64" ]; then
         root=$(buildah mount "$container")
         chroot --userspec=65534:65534 "$root" /selkie-http 127.0.0.1:0 >"$context/output" &
         server=$!
-        for _ in $(seq 100); do
+        for _ in $(seq 600); do
             address=$(sed -n 's/^listening on \([^ ]*\) .*/\1/p' "$context/output")
             [ -z "$address" ] || break
             sleep 0.1

@@ -60,8 +60,8 @@ pub(crate) struct Addresses<'t> {
     pub(crate) state: &'t mut LimitState,
 }
 
-/// Returns what is counted as one address: an IPv4 address, or a network of 64 bits of IPv6, all of
-/// which a single host usually has.
+/// Returns the key of all that is counted as one address: an IPv4 address, or a network of 64 bits
+/// of IPv6, all of which a single host usually has.
 pub(crate) fn key_of(address: SocketAddr) -> u64 {
     match address.ip().to_canonical() {
         // No peer has an IPv6 address that begins with 32 set bits: those are multicast.

@@ -1,10 +1,10 @@
 //! The platform-free half of Selkie: an event loop and a server with fixed memory, for every
 //! platform that can say what is ready.
 //!
-//! One thread serves many clients: it *registers* what it wants to hear of, *waits* until some of
-//! it is ready, and *handles* what is. This crate is the platform-independent part. It needs no
-//! standard library and no allocator, contains no unsafe code, and never reads a clock; memory and
-//! time are given to it.
+//! One thread serves many clients: it *registers* sources, *waits* until some of them are ready,
+//! and *handles* these. This crate is the platform-independent part. It needs no standard library
+//! and no allocator, contains no unsafe code, and never reads a clock; memory and time are given to
+//! it.
 //!
 //! ```text
 //!   Server      accept, read, flush, deadlines, drain     serves a Service (memory in, memory out)

@@ -67,7 +67,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         }
     }
 
-    /// Notes what the near side was told about one of its ends.
+    /// Records the answer that the near side got about one of its ends.
     fn note<T>(&mut self, slot: u32, outcome: &Result<T, Error>) {
         if let Err(error) = outcome {
             if error.kind() != ErrorKind::WouldBlock {
@@ -80,7 +80,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         }
     }
 
-    /// Notes what the near side was told about a write.
+    /// Records the answer that the near side got to a write.
     fn note_write<T>(&mut self, slot: u32, outcome: &Result<T, Error>) {
         let evidence = &mut self.network.connections[slot as usize].evidence;
         if outcome.as_ref().is_err_and(|error| !error.is_would_block()) {
@@ -89,7 +89,7 @@ impl<F: ClientModel, const OWNS_BUFFERS: bool, const READS_ON: bool>
         self.note(slot, outcome);
     }
 
-    /// Notes what a read found.
+    /// Records the findings of a read.
     fn note_look(&mut self, slot: u32, outcome: &Result<usize, Error>) {
         let now = self.network.now;
         let Connection { evidence, pipes, ends, .. } = &mut self.network.connections[slot as usize];

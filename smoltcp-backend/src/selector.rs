@@ -34,7 +34,7 @@ impl<D: Device> Network<'_, D> {
         }
     }
 
-    /// Returns what the slot at `position`, or behind the slots the listener, is ready for.
+    /// Returns the readiness of the slot at `position`, or behind the slots of the listener.
     fn readiness_at(&mut self, position: usize, armed: Interest) -> Readiness {
         let Some(slot) = self.slots.get(position) else {
             #[cfg(feature = "udp")]
@@ -58,7 +58,7 @@ fn check_supported(interest: Interest, mode: Mode) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns what a stream is ready for, as far as `interest` asks for it.
+/// Returns the readiness of a stream, as far as `interest` asks for it.
 fn readiness(slot: &Slot, socket: &tcp::Socket<'_>, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     let state = socket.state();

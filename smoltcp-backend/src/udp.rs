@@ -94,7 +94,7 @@ impl<'a, D: Device> Network<'a, D> {
     }
 }
 
-/// Returns what a UDP socket is ready for, as far as `interest` asks for it.
+/// Returns the readiness of a UDP socket, as far as `interest` asks for it.
 pub(crate) fn readiness(socket: &udp::Socket<'_>, interest: Interest) -> Readiness {
     let mut readiness = Readiness::NONE;
     if interest.contains(Interest::READABLE) && socket.can_recv() {

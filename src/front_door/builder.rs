@@ -112,10 +112,10 @@ impl Builder {
         self
     }
 
-    /// Sets how listeners are opened. The default probes silent peers, so that one that vanishes
-    /// does not keep its slot. On WASI 0.1 the host opens the listener, in its own way. On 0.2 and
-    /// 0.3 the backlog applies, and listening at a shared port or for both IP versions is
-    /// [`Unsupported`](selkie_core::ErrorKind::Unsupported).
+    /// Sets the options that listeners are opened with. The default probes silent peers, so that
+    /// one that vanishes does not keep its slot. On WASI 0.1 the host opens the listener, in its
+    /// own way. On 0.2 and 0.3 the backlog applies, and listening at a shared port or for both IP
+    /// versions is [`Unsupported`](selkie_core::ErrorKind::Unsupported).
     pub const fn listen_options(mut self, listen_options: ListenOptions) -> Self {
         self.listen_options = listen_options;
         self
@@ -204,7 +204,7 @@ impl Builder {
         self.backend.unwrap_or_default()
     }
 
-    /// Returns how listeners are opened.
+    /// Returns the options that listeners are opened with.
     pub(super) const fn options(&self) -> &ListenOptions {
         &self.listen_options
     }

@@ -74,7 +74,7 @@ impl ServeError {
         self.error
     }
 
-    /// Returns what the user can do about it.
+    /// Returns advice for the user; empty if there is none.
     fn advice(&self) -> &'static str {
         match (&self.step, self.error.kind()) {
             #[cfg(all(target_os = "wasi", target_env = "p1"))]
@@ -109,7 +109,7 @@ impl ServeError {
         }
     }
 
-    /// Returns what the user can do about the path of a Unix socket.
+    /// Returns advice about the path of a Unix socket.
     #[cfg(not(target_os = "wasi"))]
     const fn path_advice(kind: ErrorKind) -> &'static str {
         match kind {

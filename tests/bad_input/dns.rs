@@ -58,7 +58,8 @@ fn serves(server: &Server) {
     assert!(answer.ends_with(&[192, 0, 2, 1]));
 }
 
-/// Queries, the code of their answers and the number of records in these; without an answer 255.
+/// Returns queries, the code of their answers and the number of records in these; without an answer
+/// 255.
 fn cases() -> Vec<(Vec<u8>, u8, u8)> {
     let head = |flags: u8, questions: u8| [flags, 0, 0, questions, 0, 0, 0, 0, 0, 0];
     let with = |name: &[u8]| query(head(1, 1), name, ADDRESS);

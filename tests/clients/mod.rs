@@ -12,8 +12,11 @@ mod talker;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use socket2::SockRef;
 
 pub(crate) use difficult::{full_capacity, idle_timeout, reset_storm, stalled_reader};
 pub(crate) use load::{churn, interleaved, large_with_half_close};
@@ -98,8 +101,15 @@ pub(crate) fn is_answered_within(client: &TcpStream, time: Duration) -> bool {
 /// Writes from the endless [`pattern`] without reading, until the server takes no more, and returns
 /// the number of bytes. It includes what the kernels on both sides buffer, so it is not known
 /// before.
+///
+/// The buffers of this side are small. What a kernel takes by itself, tens of megabytes, is work of
+/// seconds on a busy machine, for which no server waits while it drains.
 pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
     const BYTES_MAX: u64 = 256 << 20;
+    const BUFFER: usize = 64 << 10;
+    let socket = SockRef::from(&*client);
+    socket.set_recv_buffer_size(BUFFER).expect("a socket takes the option");
+    socket.set_send_buffer_size(BUFFER).expect("a socket takes the option");
     client
         .set_write_timeout(Some(Duration::from_millis(300)))
         .expect("a connected socket takes the option");
@@ -135,13 +145,22 @@ pub(crate) fn read_pattern_to_end(client: &mut TcpStream) -> u64 {
     }
 }
 
-/// Returns bytes from `start` on of a stream that does not repeat soon, so that lost, doubled and
-/// swapped pieces show.
+/// Returns bytes from `start` on of a stream that repeats after a prime number of bytes, so that
+/// lost, doubled and swapped pieces show. They are worked out once: debug builds are slow.
 pub(crate) fn pattern(start: u64, count: usize) -> Vec<u8> {
-    (start..)
-        .take(count)
-        .map(|position| (position.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56).to_le_bytes()[0])
-        .collect()
+    const PERIOD: u64 = (1 << 20) + 7;
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+
+    let byte = |at: u64| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56).to_le_bytes()[0];
+    let bytes = BYTES.get_or_init(|| (0..PERIOD).map(byte).collect());
+    let mut begin = usize::try_from(start % PERIOD).expect("less than the period");
+    let mut pattern = Vec::with_capacity(count);
+    while pattern.len() < count {
+        let piece = &bytes[begin..];
+        pattern.extend_from_slice(&piece[..piece.len().min(count - pattern.len())]);
+        begin = 0;
+    }
+    pattern
 }
 
 /// Waits until `holds`; returns false if that took too long.

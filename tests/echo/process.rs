@@ -130,17 +130,32 @@ mod linux {
         assert!(report.figure("turns") < 1000, "{}", report.text);
     }
 
+    /// Runs `meanwhile` until it costs a process at most `ticks_max`, a few times: a busy machine
+    /// makes one of them look long, and a process that spins all of them.
+    fn assert_calm(process: u32, ticks_max: u64, mut meanwhile: impl FnMut()) {
+        let mut spent = Vec::new();
+        for _ in 0..5 {
+            let before = processor_ticks(process);
+            meanwhile();
+            let ticks = processor_ticks(process) - before;
+            if ticks <= ticks_max {
+                return;
+            }
+            spent.push(ticks);
+        }
+        panic!("{spent:?} ticks of processor time, at most {ticks_max} allowed: the server spins");
+    }
+
     /// Shows for half a second that clients are served, and that the server does not spin.
     fn serves_without_spinning(process: u32, clients: &mut [TcpStream]) {
-        let ticks = processor_ticks(process);
-        for _ in 0..25 {
-            for client in &mut *clients {
-                echo(client, b"meanwhile");
+        assert_calm(process, 10, || {
+            for _ in 0..25 {
+                for client in &mut *clients {
+                    echo(client, b"meanwhile");
+                }
+                thread::sleep(Duration::from_millis(20));
             }
-            thread::sleep(Duration::from_millis(20));
-        }
-        let spent = processor_ticks(process) - ticks;
-        assert!(spent <= 10, "{spent} ticks of processor time in half a second: the server spins");
+        });
     }
 
     /// Returns true if a client has its answer.
@@ -237,10 +252,7 @@ mod linux {
         for client in &mut clients {
             echo(client, b"hello");
         }
-        let ticks = processor_ticks(server.id());
-        thread::sleep(Duration::from_millis(300));
-        let spent = processor_ticks(server.id()) - ticks;
-        assert!(spent <= 1, "{spent} ticks of processor time while nothing happens");
+        assert_calm(server.id(), 1, || thread::sleep(Duration::from_millis(300)));
         clients.into_iter().for_each(leave);
         let report = server.stop();
         assert!(report.figure("turns") < 200, "{}", report.text);

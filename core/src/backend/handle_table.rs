@@ -82,8 +82,9 @@ impl<T> HandleEntry<T> {
         Self { link: 0, generation: 0, value }
     }
 
-    /// Returns what equals the handle of this place while it is in use. Two halves, each of which
-    /// has the alignment of a word of 32 bits, so that a place is no larger than its parts.
+    /// Returns the value that equals the handle of this place while it is in use. Two halves, each
+    /// of which has the alignment of a word of 32 bits, so that a place is no larger than its
+    /// parts.
     #[inline]
     const fn name(&self) -> u64 {
         (self.generation as u64) << 32 | self.link as u64

@@ -62,7 +62,7 @@ impl Registration {
     pub const EMPTY: Self =
         Self { generation: 0, interest: Interest::NONE, mode: Mode::Level, is_reported: false };
 
-    /// Returns what the source is watched for right now: nothing, once a oneshot source was
+    /// Returns the interest that the source is watched for now: nothing, once a oneshot source was
     /// reported.
     #[inline]
     #[must_use]

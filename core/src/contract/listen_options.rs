@@ -37,7 +37,8 @@ impl ListenOptions {
         keep_alive: Some(KeepAlive::DEFAULT),
     };
 
-    /// Sets how many connections wait to be accepted. The platform may have a lower limit.
+    /// Sets the number of connections that may wait to be accepted. The platform may have a lower
+    /// limit.
     #[must_use]
     pub const fn backlog(self, backlog: u32) -> Self {
         Self { backlog, ..self }
@@ -63,14 +64,14 @@ impl ListenOptions {
         Self { no_delay, ..self }
     }
 
-    /// Sets how silent peers of accepted connections are probed; `None` for never. Without it, a
+    /// Sets the probes to silent peers of accepted connections; `None` for never. Without it, a
     /// peer that vanishes without a packet keeps its slot until something is sent to it.
     #[must_use]
     pub const fn keep_alive(self, keep_alive: Option<KeepAlive>) -> Self {
         Self { keep_alive, ..self }
     }
 
-    /// Returns how many connections wait to be accepted.
+    /// Returns the number of connections that may wait to be accepted.
     #[must_use]
     pub const fn backlog_max(&self) -> u32 {
         self.backlog
@@ -94,7 +95,7 @@ impl ListenOptions {
         self.no_delay
     }
 
-    /// Returns how silent peers are probed.
+    /// Returns the probes to silent peers.
     #[must_use]
     pub const fn probes(&self) -> Option<KeepAlive> {
         self.keep_alive
@@ -135,7 +136,7 @@ impl KeepAlive {
         Self { interval, ..self }
     }
 
-    /// Sets how many unanswered probes mean that the peer is gone; at least 1.
+    /// Sets the number of unanswered probes that mean that the peer is gone; at least 1.
     #[must_use]
     pub const fn count(self, count: u8) -> Self {
         Self { count: if count == 0 { 1 } else { count }, ..self }
@@ -153,7 +154,7 @@ impl KeepAlive {
         seconds(self.interval)
     }
 
-    /// Returns how many unanswered probes mean that the peer is gone.
+    /// Returns the number of unanswered probes that mean that the peer is gone.
     #[must_use]
     pub const fn probes_max(&self) -> u8 {
         self.count

@@ -231,7 +231,7 @@ impl<'a, P: Selector> Context<'a, P> {
         Timers::view(&*self.timers, self.state.timers)
     }
 
-    /// Returns what the loop has counted.
+    /// Returns the counters of the loop.
     #[must_use]
     pub const fn counters(&self) -> LoopCounters {
         self.state.counters

@@ -47,7 +47,7 @@ pub struct LoopCounters {
 }
 
 impl core::ops::AddAssign for LoopCounters {
-    /// Adds what another loop has counted.
+    /// Adds the counters of another loop.
     fn add_assign(&mut self, other: Self) {
         self.turns += other.turns;
         self.turns_idle += other.turns_idle;
@@ -146,9 +146,10 @@ impl<P: Selector, M: LoopMemory> EventLoop<P, M> {
         Self { platform, memory, state }
     }
 
-    /// Lends what handlers are given: to register the first sources, to set timers, to stop.
+    /// Lends the context that handlers are given: to register the first sources, to set timers, to
+    /// stop.
     ///
-    /// Its time is read anew where the platform has a clock; elsewhere it is the time that was
+    /// Its time is read again where the platform has a clock; elsewhere it is the time that was
     /// given last (see [`context_at`](Self::context_at)).
     #[inline]
     pub fn context(&mut self) -> Context<'_, P> {
@@ -216,7 +217,7 @@ impl<P: Selector, M: LoopMemory> EventLoop<P, M> {
         Ok(())
     }
 
-    /// Returns true after [`Context::stop`] was called, until [`run`](Self::run) starts anew.
+    /// Returns true after [`Context::stop`] was called, until [`run`](Self::run) is called again.
     #[inline]
     #[must_use]
     pub const fn is_stopped(&self) -> bool {
@@ -229,7 +230,7 @@ impl<P: Selector, M: LoopMemory> EventLoop<P, M> {
         self.state.registry.live()
     }
 
-    /// Returns what the loop has counted.
+    /// Returns the counters of the loop.
     #[must_use]
     pub const fn counters(&self) -> LoopCounters {
         self.state.counters

@@ -15,7 +15,7 @@ enum Phase {
     Running,
     /// `Context::stop` was called: `run` returns after this turn.
     Stopping,
-    /// `run` has returned because of that: the next `run` starts anew.
+    /// `run` has returned because of that: the next `run` clears it.
     Stopped,
 }
 

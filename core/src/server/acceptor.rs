@@ -153,7 +153,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         bump(&mut self.state.counters.close_failures, usize::from(closed.is_err()));
     }
 
-    /// Watches a source, and remembers it.
+    /// Registers a source, and stores it in its slot.
     pub(super) fn register(
         &mut self,
         source: P::Source,

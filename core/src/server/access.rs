@@ -254,7 +254,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         Ok(())
     }
 
-    /// Calls the service at a tick, and sets the clock anew.
+    /// Calls the service at a tick, and sets the timer of the next one.
     pub(super) fn tick(&mut self, context: &mut Context<'_, P>, ticker: Token) {
         if self.is_drained() {
             // A server that runs again issues another token.

@@ -35,8 +35,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             return true;
         }
         let first = self.connections.queues.first(Waiting::Output);
-        // What a service sends, to whomever, never costs the speaker its own input. No more is kept
-        // back: a relay that has input waits for nothing but one buffer to send from.
+        // A send, to any peer, never takes the buffer that the sender's own input may need. One is
+        // enough: a relay that has input waits for one buffer to send from, and for nothing else.
         let reserved = usize::from(self.state.call.reserves_input);
         self.pool.free() > reserved && first.is_none_or(|first| first == index)
     }
@@ -233,7 +233,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
     }
 
     /// Keeps what the service has left of its input, which was [taken out](Self::take_input), and
-    /// without any gives the buffer back. The input timeout starts anew if the service took
+    /// without any gives the buffer back. The input timeout restarts if the service took
     /// something, or if the input buffer is full now and was not before.
     pub(super) fn stash_input(&mut self, bytes: &[u8], took_some: bool) {
         let index = self.current.index();
@@ -272,15 +272,15 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Returns when the service has had enough time to take its input; the end of time if nothing
-    /// presses: there is room for more, or the service has paused reading.
+    /// Returns when the service has had enough time to take its input; the end of time if there
+    /// is no limit: there is room for more, or the service has paused reading.
     pub(super) fn input_due_at(&mut self) -> Instant {
         let connection = *self.current();
-        let presses = connection.is_open()
+        let is_limited = connection.is_open()
             && !connection.has(Flag::PAUSED)
             && (connection.has(Flag::INPUT_FULL)
                 || connection.read_half() == ReadHalf::EofDelivered);
-        if !presses {
+        if !is_limited {
             return Instant::MAX;
         }
         if P::OWNS_BUFFERS {

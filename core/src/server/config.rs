@@ -63,7 +63,7 @@ impl Config {
         bytes_per_second: None,
     };
 
-    /// Sets how many connections are served at once, at least one; more wait in the platform's
+    /// Sets the number of connections served at once, at least one; more wait in the platform's
     /// backlog. The loop's capacity is a limit too, in which each listener and waker takes one
     /// slot.
     #[must_use]
@@ -71,23 +71,23 @@ impl Config {
         Self { connections_max, ..self }
     }
 
-    /// Sets how long a connection may last without a byte moving on it in either direction;
-    /// `None` is without limit. The clock is stopped while the service has
-    /// [paused reading](crate::Peer::pause_reading). What moves in a callback counts at its end.
+    /// Sets the time after which a connection on which no byte moves, in either direction, is
+    /// closed; `None` is without limit. The clock is stopped while the service has [paused
+    /// reading](crate::Peer::pause_reading). What moves in a callback counts at its end.
     #[must_use]
     pub const fn idle_timeout(self, idle_timeout: Option<Duration>) -> Self {
         Self { idle_timeout, ..self }
     }
 
-    /// Sets how long output may wait for a peer without it taking any of it; `None` is without
+    /// Sets the time for which output may wait for a peer that takes none of it; `None` is without
     /// limit.
     #[must_use]
     pub const fn stall_timeout(self, stall_timeout: Option<Duration>) -> Self {
         Self { stall_timeout, ..self }
     }
 
-    /// Sets how long a service may take nothing of input that fills the input buffer, or that is
-    /// left after the peer's end of the stream, before the connection is closed as
+    /// Sets the time for which a service may take nothing of input that fills the input buffer, or
+    /// that is left after the peer's end of the stream, before the connection is closed as
     /// [`InputNotTaken`](crate::CloseReason::InputNotTaken); `None` is without limit. The default
     /// is the stall timeout.
     #[must_use]
@@ -95,50 +95,50 @@ impl Config {
         Self { input_timeout: InputTimeout::After(input_timeout), ..self }
     }
 
-    /// Sets how long a connection waits for a buffer of the pool before the one that has held a
-    /// buffer longest, without once emptying it, is aborted as
+    /// Sets the time for which a connection waits for a buffer of the pool before the one that has
+    /// held a buffer longest, without once emptying it, is aborted as
     /// [`BufferNeeded`](crate::CloseReason::BufferNeeded); one in each such time.
     #[must_use]
     pub const fn buffer_grace(self, buffer_grace: Duration) -> Self {
         Self { buffer_grace, ..self }
     }
 
-    /// Sets how long a connection that the server closes waits for the peer's end of the stream
-    /// after all was sent; zero closes at once, and risks that a reset overtakes the last bytes if
-    /// the peer is still sending.
+    /// Sets the time for which a connection that the server closes waits for the peer's end of the
+    /// stream after all was sent; zero closes at once, and risks that a reset overtakes the last
+    /// bytes if the peer is still sending.
     #[must_use]
     pub const fn linger(self, linger: Duration) -> Self {
         Self { linger, ..self }
     }
 
-    /// Sets how many connections are accepted from one listener in one turn; at least one.
+    /// Sets the number of connections accepted from one listener in one turn; at least one.
     #[must_use]
     pub const fn accepts_per_turn(self, accepts_per_turn: usize) -> Self {
         Self { accepts_per_turn, ..self }
     }
 
-    /// Sets after how long a listener that could not accept for lack of slots, descriptors or
-    /// memory that others use is tried again, if nothing was freed before.
+    /// Sets the interval after which a listener that could not accept for lack of slots,
+    /// descriptors or memory that others use is tried again, if nothing was freed before.
     #[must_use]
     pub const fn accept_retry(self, accept_retry: Duration) -> Self {
         Self { accept_retry, ..self }
     }
 
-    /// Sets how many connections a draining server accepts from its listeners at most, so that
+    /// Sets the most connections that a draining server accepts from its listeners, so that
     /// clients in the backlog are served and newcomers without end do not hold the drain up.
     #[must_use]
     pub const fn drain_accepts(self, drain_accepts: usize) -> Self {
         Self { drain_accepts, ..self }
     }
 
-    /// Sets how long a connection that the service asks for may take, before it is closed
+    /// Sets the time that connecting may take, before the attempt is closed
     /// as [`TimedOut`](crate::CloseReason::TimedOut); `None` leaves that to the platform.
     #[must_use]
     pub const fn connect_timeout(self, connect_timeout: Option<Duration>) -> Self {
         Self { connect_timeout, ..self }
     }
 
-    /// Sets how many slots are kept for connections that the service asks for: accepting leaves so
+    /// Sets the number of slots kept for connections that the service asks for: accepting leaves so
     /// many free, less those that are in use for that. One client is served all the same. The
     /// default is half of the slots that [`connections_max`](Self::connections_max) leaves if the
     /// service [connects](crate::Service::CONNECTS). A service that does not keeps none.
@@ -147,8 +147,8 @@ impl Config {
         Self { connects_reserved: Some(connects_reserved), ..self }
     }
 
-    /// Sets how many connections one remote address may have at once, at least one; `None` is
-    /// without limit. One more is reset, and
+    /// Sets the number of connections that one remote address may have at once, at least one;
+    /// `None` is without limit. One more is reset, and
     /// [counted](crate::Counters::refused_by_address). A network of 64 bits of IPv6 counts as one
     /// address. Clients without an address, such as those of a Unix socket, are not counted.
     ///
@@ -159,7 +159,7 @@ impl Config {
         Self { connections_per_address, ..self }
     }
 
-    /// Sets how many connections are accepted in a second, at least one; `None` is without limit.
+    /// Sets the number of connections accepted in a second, at least one; `None` is without limit.
     /// As many may be accepted at once after a quiet second. The others wait in the platform's
     /// backlog, which is [counted](crate::Counters::accepts_delayed). A drain accepts without this
     /// limit.
@@ -168,7 +168,7 @@ impl Config {
         Self { accepts_per_second, ..self }
     }
 
-    /// Sets how many bytes are read from one connection in a second, at least one; `None` is
+    /// Sets the number of bytes read from one connection in a second, at least one; `None` is
     /// without limit. As many may be read at once after a quiet second, and one read may take more:
     /// then the connection is not read from for as long as these bytes last, which is
     /// [counted](crate::Counters::reads_delayed). The rest waits at the peer. A drain reads without

@@ -54,7 +54,7 @@ pub(super) struct Connection {
     /// The service's own deadline, or that of closing and lingering; zero is none.
     pub(super) timer: Instant,
     /// The buffer of pending output. A slot that waits has one of the two buffers at most, so the
-    /// other's place links it to whom it waits behind.
+    /// place of the other one has the link to the slot in front of it in the queue.
     output: u32,
     /// The buffer of unread input.
     input: u32,
@@ -114,7 +114,7 @@ impl Connection {
         Waiting::unpack(self.get(WAITING))
     }
 
-    /// Returns what the platform was last told to watch.
+    /// Returns the interest that the platform was told last.
     #[allow(clippy::cast_possible_truncation, reason = "it is masked")]
     pub(super) const fn watched(&self) -> Interest {
         Interest::from_bits(self.get(INTEREST) as u8)
@@ -296,7 +296,7 @@ impl Connection {
     /// Lets the service send nothing more; FIN follows the pending output.
     pub(super) fn begin_shutdown(&mut self) {
         debug_assert!(self.is_sendable());
-        // The service can send nothing more, so it need not hear of room.
+        // The service can send nothing more, so it is not called when there is room.
         self.put(WRITE, WriteHalf::ShuttingDown as u32);
         self.clear(Flag::WRITABLE_WANTED);
     }
@@ -362,7 +362,7 @@ impl Connection {
             && (!self.has(Flag::FINISHING) || self.has(Flag::TOLD_EARLY))
     }
 
-    /// Returns what the platform has to watch.
+    /// Returns the interest that the platform has to watch.
     pub(super) fn interest(&self, around: Surroundings) -> Interest {
         match self.phase() {
             Phase::Free | Phase::Failed => Interest::NONE,

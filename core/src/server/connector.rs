@@ -56,7 +56,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         Ok(token)
     }
 
-    /// Asks the platform what has become of the attempt: Connecting -> Open, or Failed and closed.
+    /// Asks the platform for the outcome of the attempt: Connecting -> Open, or Failed and closed.
     pub(super) fn on_attempt<S: Service>(&mut self, app: &mut Application<'_, S>) {
         let Some(source) = self.source(self.current.index()) else { return };
         match self.context.platform.connected(source) {

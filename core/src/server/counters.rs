@@ -183,7 +183,7 @@ impl Counters {
 }
 
 impl core::ops::AddAssign for Counters {
-    /// Adds what another server has counted. Of what was most at once it is the sum too: the
+    /// Adds the counters of another server. A greatest number at once is the sum too, as the
     /// servers need not have had it at the same time.
     fn add_assign(&mut self, other: Self) {
         self.accepted += other.accepted;

@@ -150,7 +150,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         self.state.call.closes_as = CloseReason::Closed;
     }
 
-    /// Returns why and how the current connection is closed now, if a deadline of it has passed.
+    /// Returns the reason and the way to close the current connection now, if a deadline has
+    /// passed.
     fn find_overdue(&mut self, now: Instant) -> Option<(CloseReason, Close)> {
         let connection = *self.current();
         let is_timer_due = connection.is_timer_due(now);

@@ -300,10 +300,10 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Sees to it that the deadline of a connection or listener is no later than `deadline`.
+    /// Ensures that the deadline of a connection or listener is no later than `deadline`.
     pub(super) fn schedule(&mut self, index: usize, deadline: Instant) {
         // Later deadlines are found when the earlier one is judged: a timer that each message moved
-        // would cost more than a look in vain now and then.
+        // would cost more than a look that comes too early now and then.
         if deadline != Instant::MAX {
             self.context.set_slot_timer_earlier(index, deadline);
         }

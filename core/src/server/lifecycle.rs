@@ -132,7 +132,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         true
     }
 
-    /// Brings the current connection to where its state says that it should be: the end delivered,
+    /// Carries out what the state of the current connection asks for: the end is delivered,
     /// output flushed, closed, or watched for the right things.
     pub(super) fn reconcile<S: Service>(&mut self, app: &mut Application<'_, S>) {
         // Output is gathered for one callback: it is sent before the next one.

@@ -330,7 +330,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         context.contains(token) && (is_used || self.state.ticker == Some(token))
     }
 
-    /// Returns what acts on the connection or listener under `current`, and the service. Nothing
+    /// Returns the engine of the connection or listener under `current`, and the service. Nothing
     /// has happened in a callback yet.
     #[inline]
     fn engine<'e, 'a>(
@@ -342,7 +342,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         self.engine_again(context, current)
     }
 
-    /// Returns what acts further on the connection whose callback is under way.
+    /// Returns the engine of the connection whose callback is under way.
     #[inline]
     fn engine_again<'e, 'a>(
         &'e mut self,
@@ -353,7 +353,7 @@ impl<P: Transport, S: Service, M: ServerMemory<P::Source, S::Session>> Server<P,
         (engine, app)
     }
 
-    /// Returns what acts on a connection, the service, and the table for limits.
+    /// Returns the engine of a connection, the service, and the table for limits.
     #[inline]
     fn parts<'e, 'a>(
         &'e mut self,

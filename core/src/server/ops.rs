@@ -1,4 +1,4 @@
-//! The operations behind a peer, which a layer implements anew, and the values that they take.
+//! The operations behind a peer, which a layer implements too, and the values that they take.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -144,7 +144,7 @@ pub trait PeerOps {
         Origin::Adopted
     }
 
-    /// Returns what the server has counted. The default has counted nothing.
+    /// Returns the counters of the server. The default has counted nothing.
     fn counters(&self) -> &Counters {
         const { &Counters::NONE }
     }

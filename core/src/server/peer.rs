@@ -49,7 +49,7 @@ use crate::contract::{Error, Instant, Token};
 ///   [`shutdown_write`](Self::shutdown_write), [`abort`](Self::abort).
 /// * To know the peer: [`remote_address`](Self::remote_address), [`listener`](Self::listener),
 ///   [`opened_by`](Self::opened_by).
-/// * To open a connection to somebody else: [`connect`](Self::connect).
+/// * To open a connection to another address: [`connect`](Self::connect).
 /// * To act on another peer: keep its [`token`](Self::token), and call
 ///   [`send_to`](Self::send_to), [`close_other`](Self::close_other) and the like.
 ///
@@ -243,7 +243,7 @@ impl<'p> Peer<'p> {
 }
 
 impl Peer<'_> {
-    /// Returns what the server has counted, for a service that shows it.
+    /// Returns the counters of the server, for a service that shows them.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         self.ops.counters()

@@ -30,7 +30,7 @@ use super::peer::{Peer, Peers};
 /// was the callback, and serves all others as before.
 pub trait Service {
     /// The values that the service keeps for each connection. Those of a type without bytes and
-    /// without a destructor, such as `()`, may be made anew for each call.
+    /// without a destructor, such as `()`, may be made for each call.
     type Session: Default;
 
     /// True if the service calls [`Peer::connect`], or its server

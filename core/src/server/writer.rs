@@ -55,7 +55,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         }
     }
 
-    /// Returns the room in the platform's own buffer, and remembers the most that one has.
+    /// Returns the room in the platform's own buffer, and records the most that one has had.
     pub(super) fn platform_room(&mut self, index: usize) -> usize {
         let room = self.source(index).map_or(0, |source| self.context.platform.write_room(source));
         self.state.room_max = self.state.room_max.max(room);
@@ -273,7 +273,8 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
             return;
         }
         if P::OWNS_BUFFERS {
-            // The platform had the room, and broke its word. Better a reset than a gap.
+            // The platform reported more room than it had. A reset is better than a gap in the
+            // stream.
             return self.abort(index, CloseReason::Failed);
         }
         let is_new = self.connection(index).output().is_none();
@@ -331,7 +332,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if self.pool.len(output) == 0 {
             return self.release_output(index);
         }
-        // The stall timeout starts anew if the peer took some, and with the first try.
+        // The stall timeout restarts if the peer took some, and with the first try.
         let now = self.context.now();
         self.pool.block(output).waiting_since = now;
         self.schedule_stall(index, now);

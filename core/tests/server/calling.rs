@@ -159,7 +159,7 @@ fn what_is_asked_for_from_outside_is_done<const KIND: u8>() {
         rig.settle();
         assert_eq!(offers(rig), before + 1, "it is offered again");
         rig.pass(Duration::from_secs(1));
-        assert!(rig.server.service().calls.contains(&Call::TimedOut(waiting)));
+        assert!(rig.server.service().calls.contains(&Call::TimerExpired(waiting)));
     });
 }
 

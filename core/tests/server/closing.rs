@@ -222,8 +222,8 @@ fn ending_the_own_stream_leaves_the_peers_open() {
 #[test]
 fn a_service_may_go_on_after_the_peers_end() {
     let mut service = Scripted::echo();
-    service.on_ended = Some(Box::new(|peer| peer.set_timer(Duration::from_secs(5))));
-    service.on_timed_out = Box::new(|peer| {
+    service.on_read_closed = Some(Box::new(|peer| peer.set_timer(Duration::from_secs(5))));
+    service.on_timer_expired = Box::new(|peer| {
         peer.send(b"a late answer").unwrap();
         peer.close();
     });
@@ -237,7 +237,7 @@ fn a_service_may_go_on_after_the_peers_end() {
             Some((token, Interest::NONE)),
             "the end is not reported again and again"
         );
-        assert_eq!(rig.server.service().count(|call| *call == Call::Ended(token, 0)), 1);
+        assert_eq!(rig.server.service().count(|call| *call == Call::ReadClosed(token, 0)), 1);
         rig.pass(Duration::from_secs(5));
         assert_eq!(rig.take(client), b"a late answer");
         assert_eq!(rig.closed_for(CloseReason::Finished), 1);

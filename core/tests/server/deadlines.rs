@@ -33,7 +33,7 @@ fn an_idle_connection_is_closed_exactly_in_time<const KIND: u8>() {
 fn bytes_in_either_direction_are_progress<const KIND: u8>() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(6)));
-    service.on_timed_out = Box::new(|peer| {
+    service.on_timer_expired = Box::new(|peer| {
         peer.send(b"tick").unwrap();
         peer.set_timer(Duration::from_secs(6));
     });
@@ -145,13 +145,13 @@ fn a_services_deadline_comes_once_and_in_time() {
     with_server::<_, SERVER>(Shape::SMALL, IDLE, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
-        let timed_out = |call: &Call| *call == Call::TimedOut(token);
+        let expired = |call: &Call| *call == Call::TimerExpired(token);
         rig.pass(just_before(Duration::from_millis(500)));
-        assert_eq!(rig.server.service().count(timed_out), 0);
+        assert_eq!(rig.server.service().count(expired), 0);
         rig.pass(TICK);
-        assert_eq!(rig.server.service().count(timed_out), 1);
+        assert_eq!(rig.server.service().count(expired), 1);
         rig.pass(Duration::from_secs(5));
-        assert_eq!(rig.server.service().count(timed_out), 1);
+        assert_eq!(rig.server.service().count(expired), 1);
     });
 }
 
@@ -168,25 +168,25 @@ fn a_services_deadline_moves_both_ways_and_can_be_cancelled() {
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
-        let timed_out = |call: &Call| *call == Call::TimedOut(token);
+        let expired = |call: &Call| *call == Call::TimerExpired(token);
         for request in [b"5", b"9", b"7"] {
             rig.send(client, request);
             rig.settle();
         }
         rig.pass(just_before(Duration::from_secs(7)));
-        assert_eq!(rig.server.service().count(timed_out), 0, "later replaces earlier");
+        assert_eq!(rig.server.service().count(expired), 0, "later replaces earlier");
         rig.pass(TICK);
-        assert_eq!(rig.server.service().count(timed_out), 1);
+        assert_eq!(rig.server.service().count(expired), 1);
         rig.send(client, b"9");
         rig.settle();
         rig.send(client, b"2");
         rig.pass(Duration::from_secs(2));
-        assert_eq!(rig.server.service().count(timed_out), 2, "earlier replaces later");
+        assert_eq!(rig.server.service().count(expired), 2, "earlier replaces later");
         rig.send(client, b"3");
         rig.settle();
         rig.send(client, b"c");
         rig.pass(Duration::from_secs(60));
-        assert_eq!(rig.server.service().count(timed_out), 2);
+        assert_eq!(rig.server.service().count(expired), 2);
     });
 }
 
@@ -208,7 +208,7 @@ fn a_deadline_never_reaches_the_next_tenant_of_its_slot() {
         let second = rig.connected();
         assert_eq!(rig.token(second).index(), old.index(), "the slot is the same");
         rig.pass(Duration::from_secs(60));
-        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimedOut(_))), 0);
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimerExpired(_))), 0);
         assert_eq!(rig.closed(second), None);
     });
 }

@@ -240,7 +240,7 @@ fn a_services_deadline_does_not_fire_while_draining() {
         rig.settle();
         drain(rig, Duration::from_secs(5));
         rig.pass(Duration::from_secs(4));
-        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimedOut(_))), 0);
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimerExpired(_))), 0);
         rig.give_room(client, 1);
         rig.settle();
         assert_eq!(rig.closed_for(CloseReason::Drained), 1);

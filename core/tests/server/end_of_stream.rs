@@ -18,7 +18,7 @@ on_all! {
 }
 
 fn ends<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
-    rig.server.service().count(|call| matches!(call, Call::Ended(..)))
+    rig.server.service().count(|call| matches!(call, Call::ReadClosed(..)))
 }
 
 fn offers<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
@@ -27,13 +27,13 @@ fn offers<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
 
 fn the_end_is_told_once<const KIND: u8>() {
     let mut service = Scripted::echo();
-    service.on_ended = Some(Box::new(|peer| peer.set_timer(Duration::from_secs(1))));
+    service.on_read_closed = Some(Box::new(|peer| peer.set_timer(Duration::from_secs(1))));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"x");
         rig.end(client);
         rig.pass(Duration::from_secs(2));
-        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimedOut(_))), 1);
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimerExpired(_))), 1);
         assert_eq!(ends(rig), 1);
         assert_eq!(rig.closed(client), None);
     });
@@ -41,7 +41,7 @@ fn the_end_is_told_once<const KIND: u8>() {
 
 fn a_piece_that_is_left_is_no_cause_to_spin<const KIND: u8>() {
     let mut service = Scripted::lines();
-    service.on_ended = Some(Box::new(|_| ()));
+    service.on_read_closed = Some(Box::new(|_| ()));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         // Where the platform keeps what waits: no more room than the piece needs, which is enough.
@@ -81,7 +81,7 @@ fn a_service_need_not_say_what_the_end_means<const KIND: u8>() {
 fn what_is_left_is_offered_when_the_output_buffer_drains() {
     let mut service = Scripted::echo();
     service.on_received = Box::new(|_, _| 0);
-    service.on_ended = Some(Box::new(|peer| peer.send(b"bye").unwrap()));
+    service.on_read_closed = Some(Box::new(|peer| peer.send(b"bye").unwrap()));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 0);
@@ -100,7 +100,7 @@ fn what_is_left_is_offered_when_the_output_buffer_drains() {
 #[test]
 fn what_is_left_is_offered_when_the_platform_has_room() {
     let mut service = Scripted::lines();
-    service.on_ended = Some(Box::new(|peer| peer.send(b"in answer").unwrap()));
+    service.on_read_closed = Some(Box::new(|peer| peer.send(b"in answer").unwrap()));
     with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.give_room(client, 9);
@@ -120,7 +120,7 @@ fn what_is_left_is_offered_when_the_platform_has_room() {
 fn who_has_ended_its_own_stream_waits_for_no_room() {
     let mut service = Scripted::lines();
     service.on_opened = Box::new(end);
-    service.on_ended = Some(Box::new(|_| ()));
+    service.on_read_closed = Some(Box::new(|_| ()));
     with_server::<_, PLATFORM>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         // As a platform may say of a stream to which nothing can be written.

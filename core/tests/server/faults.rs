@@ -22,7 +22,7 @@ fn a_reset_while_idle_closes<const KIND: u8>() {
         rig.settle();
         assert_eq!(rig.closed(client), Some(Close::Abort));
         assert_eq!(rig.server.service().reason(token), Some(CloseReason::Reset));
-        assert_eq!(rig.server.service().count(|call| matches!(call, Call::Ended(..))), 0);
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::ReadClosed(..))), 0);
     });
 }
 

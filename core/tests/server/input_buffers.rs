@@ -75,7 +75,7 @@ fn a_service_that_takes_a_byte_now_and_then_keeps_its_full_input_buffer<const KI
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| peer.set_timer(SECOND));
     service.on_received = Box::new(|_, _| 1);
-    service.on_timed_out = Box::new(|peer| peer.set_timer(SECOND));
+    service.on_timer_expired = Box::new(|peer| peer.set_timer(SECOND));
     with_server::<_, KIND>(Shape::SMALL, INPUT, service, |rig| {
         let client = rig.connected();
         rig.send(client, &[b'x'; 60]);
@@ -86,7 +86,7 @@ fn a_service_that_takes_a_byte_now_and_then_keeps_its_full_input_buffer<const KI
 
 fn what_is_left_at_the_end_has_a_whole_input_timeout<const KIND: u8>() {
     let mut service = Scripted::lines();
-    service.on_ended = Some(Box::new(|_| ()));
+    service.on_read_closed = Some(Box::new(|_| ()));
     with_server::<_, KIND>(Shape::SMALL, INPUT, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"piece");
@@ -105,8 +105,8 @@ fn a_service_that_takes_a_byte_now_and_then_keeps_what_is_left_at_the_end<const 
     let mut service = Scripted::sink();
     service.on_opened = Box::new(move |peer| peer.set_timer(every));
     service.on_received = Box::new(|_, _| 1);
-    service.on_timed_out = Box::new(move |peer| peer.set_timer(every));
-    service.on_ended = Some(Box::new(|_| ()));
+    service.on_timer_expired = Box::new(move |peer| peer.set_timer(every));
+    service.on_read_closed = Some(Box::new(|_| ()));
     with_server::<_, KIND>(Shape::SMALL, INPUT, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"012345678");
@@ -207,7 +207,7 @@ fn a_failed_write_is_not_followed_by_an_end<const KIND: u8>() {
         peer.send_some(bytes);
         bytes.len()
     });
-    service.on_ended = Some(Box::new(|_| ()));
+    service.on_read_closed = Some(Box::new(|_| ()));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
@@ -216,7 +216,7 @@ fn a_failed_write_is_not_followed_by_an_end<const KIND: u8>() {
         rig.end(client);
         rig.settle();
         assert_eq!(rig.server.service().reason(token), Some(CloseReason::Reset));
-        let ends = rig.server.service().count(|call| matches!(call, Call::Ended(..)));
+        let ends = rig.server.service().count(|call| matches!(call, Call::ReadClosed(..)));
         assert_eq!(ends, 0, "it is no end of a stream, but what is left of a reset");
     });
 }
@@ -276,7 +276,7 @@ fn what_others_ask_of_a_connection_costs_it_no_read() {
 #[test]
 fn a_service_whose_pending_output_failed_is_not_told_that_there_is_room() {
     let mut service = Scripted::echo();
-    service.on_ended = Some(Box::new(|_| ()));
+    service.on_read_closed = Some(Box::new(|_| ()));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         let token = rig.token(client);
@@ -303,7 +303,7 @@ fn a_service_that_finishes_is_called_by_its_timer_before_the_close<const KIND: u
         peer.close_when_finished();
         0
     });
-    service.on_timed_out = Box::new(move |_| is_late.set(true));
+    service.on_timer_expired = Box::new(move |_| is_late.set(true));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"hello");
@@ -354,7 +354,7 @@ fn input_that_is_offered_again_and_not_taken_is_no_progress<const KIND: u8>() {
     let config = UNLIMITED.idle_timeout(Some(SECOND * 3));
     let mut service = Scripted::lines();
     service.on_opened = Box::new(|peer| peer.set_timer(SECOND));
-    service.on_timed_out = Box::new(|peer| peer.set_timer(SECOND));
+    service.on_timer_expired = Box::new(|peer| peer.set_timer(SECOND));
     with_server::<_, KIND>(Shape::SMALL, config, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"piece");
@@ -392,7 +392,7 @@ fn what_is_taken_from_the_platform_when_offered_again_is_progress() {
     let mut service = Scripted::sink();
     service.on_opened = Box::new(|peer| peer.set_timer(SECOND * 2));
     service.on_received = Box::new(move |_, bytes| if late.get() { bytes.len() } else { 0 });
-    service.on_timed_out = Box::new(move |_| is_late.set(true));
+    service.on_timer_expired = Box::new(move |_| is_late.set(true));
     with_server::<_, PLATFORM>(Shape::SMALL, config, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"hello");

@@ -62,10 +62,10 @@ const CALLBACKS: [Callback; 6] = [
             peer.set_timer(Duration::ZERO);
             peer.send_some(bytes)
         });
-        service.on_timed_out = Box::new(move |peer| panic_if_marked(&marked, peer.token()));
+        service.on_timer_expired = Box::new(move |peer| panic_if_marked(&marked, peer.token()));
     },
     |service, marked| {
-        service.on_ended = Some(Box::new(move |peer| {
+        service.on_read_closed = Some(Box::new(move |peer| {
             panic_if_marked(&marked, peer.token());
             peer.close();
         }));
@@ -148,7 +148,7 @@ fn a_panic_when_told_of_a_drain_costs_its_own_connection_only<const KIND: u8>() 
 fn timers_of_zero_in_each_call_delay_no_other<const KIND: u8>() {
     let mut service = Scripted::echo();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::ZERO));
-    service.on_timed_out = Box::new(|peer| peer.set_timer(Duration::ZERO));
+    service.on_timer_expired = Box::new(|peer| peer.set_timer(Duration::ZERO));
     let shape = Shape { events: 1, ..Shape::SMALL };
     with_server::<_, KIND>(shape, UNLIMITED, service, |rig| {
         let clients = [(); 4].map(|()| rig.connect());
@@ -165,7 +165,7 @@ fn timers_of_zero_in_each_call_delay_no_other<const KIND: u8>() {
         for client in clients {
             assert_eq!(rig.take(client), b"hello");
             let token = rig.token(client);
-            let times = rig.server.service().count(|call| *call == Call::TimedOut(token));
+            let times = rig.server.service().count(|call| *call == Call::TimerExpired(token));
             assert!((5..=15).contains(&times), "{times} of 40 turns are for one of four");
         }
         let deadline = Instant::ZERO;

@@ -187,7 +187,7 @@ fn the_closing_of_one_peer_can_be_told_to_another() {
         rig.end(leaver);
         rig.pass(Duration::from_secs(2));
         assert_eq!((rig.take(first), rig.take(second)), (b"left".to_vec(), b"left".to_vec()));
-        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimedOut(_))), 0);
+        assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimerExpired(_))), 0);
     });
 }
 

@@ -42,7 +42,7 @@ fn a_peer_that_has_sent_is_served_although_its_deadline_has_passed<const KIND: u
 
 fn both_ended_streams_close_the_connection<const KIND: u8>() {
     let mut service = Scripted::sink();
-    service.on_ended = Some(Box::new(crate::scripted::end));
+    service.on_read_closed = Some(Box::new(crate::scripted::end));
     with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.end(client);
@@ -169,7 +169,7 @@ fn what_a_peer_that_left_in_order_has_sent_waits_for_a_service_that_has_paused<c
             peer.pause_reading();
             peer.set_timer(Duration::from_secs(60));
         });
-        service.on_timed_out = Box::new(resume);
+        service.on_timer_expired = Box::new(resume);
         with_server::<_, KIND>(Shape::SMALL, UNLIMITED, service, |rig| {
             rig.event_loop.platform.capabilities = capability;
             let client = rig.connected();
@@ -180,7 +180,7 @@ fn what_a_peer_that_left_in_order_has_sent_waits_for_a_service_that_has_paused<c
             assert_eq!((rig.closed(client), rig.server.counters().bytes_in), (None, 0));
             rig.pass(Duration::from_secs(1));
             assert_eq!(rig.server.counters().bytes_in, 40);
-            let ended = |call: &Call| matches!(call, Call::Ended(..));
+            let ended = |call: &Call| matches!(call, Call::ReadClosed(..));
             assert_eq!(rig.server.service().count(ended), 1);
             assert_eq!(rig.closed_for(CloseReason::Finished), 1);
         });
@@ -246,7 +246,7 @@ fn input_that_is_offered_again_and_not_taken_gives_no_more_time<const KIND: u8>(
     let mut service = Scripted::lines();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
     // It is offered its input again after each.
-    service.on_timed_out = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
+    service.on_timer_expired = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
     with_server::<_, KIND>(Shape::SMALL, config, service, |rig| {
         let client = rig.connected();
         rig.send(client, &[b'x'; 40]);
@@ -264,8 +264,11 @@ fn sends_that_are_refused_give_a_stalled_peer_no_more_time() {
         peer.set_timer(Duration::from_secs(1));
     }
     let config = UNLIMITED.stall_timeout(Some(Duration::from_secs(3)));
-    let service =
-        Scripted { on_opened: Box::new(push), on_timed_out: Box::new(push), ..Scripted::sink() };
+    let service = Scripted {
+        on_opened: Box::new(push),
+        on_timer_expired: Box::new(push),
+        ..Scripted::sink()
+    };
     with_server::<_, PLATFORM>(Shape::SMALL, config, service, |rig| {
         let client = rig.connect();
         rig.give_room(client, 0);

@@ -158,7 +158,7 @@ fn a_send_that_can_never_fit_is_told_from_one_that_does_not_fit_now() {
 fn a_peer_that_is_gone_after_its_end_is_noticed_although_the_service_goes_on() {
     for capability in [Capabilities::HANGUP, Capabilities::CHECK] {
         let mut service = Scripted::sink();
-        service.on_ended = Some(Box::new(|_| ()));
+        service.on_read_closed = Some(Box::new(|_| ()));
         with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
             rig.event_loop.platform.capabilities = capability;
             let client = rig.connected();
@@ -211,14 +211,14 @@ fn what_is_left_at_the_end_is_counted_and_offered_when_the_service_asks() {
         bytes.len()
     });
     let ready = Rc::clone(&is_ready);
-    service.on_timed_out = Box::new(move |_| ready.set(true));
+    service.on_timer_expired = Box::new(move |_| ready.set(true));
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let client = rig.connected();
         rig.send(client, b"a job");
         rig.settle();
         rig.end(client);
         rig.settle();
-        let told = |call: &Call| matches!(call, Call::Ended(_, 5));
+        let told = |call: &Call| matches!(call, Call::ReadClosed(_, 5));
         assert_eq!(rig.server.service().count(told), 1, "{:?}", rig.server.service().calls);
         rig.pass(Duration::from_secs(2));
         assert_eq!(rig.take(client), b"done", "{:?}", rig.server.service().calls);

@@ -9,9 +9,9 @@ pub(crate) enum Call {
     Received(Token, Vec<u8>),
     Writable(Token),
     /// The end of the stream, and how many bytes were left then.
-    Ended(Token, usize),
+    ReadClosed(Token, usize),
     Draining(Token),
-    TimedOut(Token),
+    TimerExpired(Token),
     Closed(Token, CloseReason),
 }
 
@@ -24,10 +24,10 @@ pub(crate) struct Scripted {
     pub(crate) on_opened: Act,
     pub(crate) on_received: Take,
     pub(crate) on_writable: Act,
-    /// Without one, what a service does that does not say.
-    pub(crate) on_ended: Option<Act>,
+    /// Without one, the default of `Service`.
+    pub(crate) on_read_closed: Option<Act>,
     pub(crate) on_draining: Option<Act>,
-    pub(crate) on_timed_out: Act,
+    pub(crate) on_timer_expired: Act,
     pub(crate) on_closed: Act,
 }
 
@@ -38,9 +38,9 @@ impl Scripted {
             on_opened: Box::new(|_| ()),
             on_received: Box::new(echo),
             on_writable: Box::new(|_| ()),
-            on_ended: None,
+            on_read_closed: None,
             on_draining: None,
-            on_timed_out: Box::new(|_| ()),
+            on_timer_expired: Box::new(|_| ()),
             on_closed: Box::new(|_| ()),
         }
     }
@@ -127,8 +127,8 @@ impl Service for Scripted {
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, (): &mut (), untaken: usize) {
-        self.calls.push(Call::Ended(peer.token(), untaken));
-        match &mut self.on_ended {
+        self.calls.push(Call::ReadClosed(peer.token(), untaken));
+        match &mut self.on_read_closed {
             Some(act) => act(peer),
             None => Default.read_closed(peer, &mut (), untaken),
         }
@@ -143,8 +143,8 @@ impl Service for Scripted {
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, (): &mut ()) {
-        self.calls.push(Call::TimedOut(peer.token()));
-        (self.on_timed_out)(peer);
+        self.calls.push(Call::TimerExpired(peer.token()));
+        (self.on_timer_expired)(peer);
     }
 
     fn closed(&mut self, peer: &mut Peer<'_>, (): &mut (), reason: CloseReason) {

@@ -330,14 +330,14 @@ fn on_the_fast_path_each_peer_has_its_own_timer() {
     let mut service = acting(|peer| {
         peer.other(Token::new(2, 1)).set_timer(Duration::from_secs(1));
     });
-    service.on_timed_out = Box::new(|_| ());
+    service.on_timer_expired = Box::new(|_| ());
     with_server::<_, SERVER>(Shape::SMALL, UNLIMITED, service, |rig| {
         let (one, other) = (rig.connected(), rig.connected());
         let tokens = [one, other].map(|client| rig.token(client));
         rig.send(one, b"x");
         rig.pass(Duration::from_secs(2));
-        let expired =
-            tokens.map(|token| rig.server.service().count(|call| *call == Call::TimedOut(token)));
+        let expired = tokens
+            .map(|token| rig.server.service().count(|call| *call == Call::TimerExpired(token)));
         assert_eq!(expired, [0, 1]);
     });
 }

@@ -26,7 +26,7 @@ fn waits_for_more() -> Scripted {
 }
 
 fn timers<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
-    rig.server.service().count(|call| matches!(call, Call::TimedOut(_)))
+    rig.server.service().count(|call| matches!(call, Call::TimerExpired(_)))
 }
 
 fn a_timer_that_each_call_moves_fires_once_nothing_new_has_come<const KIND: u8>() {

@@ -27,7 +27,7 @@ fn a_line_that_comes_in_pieces_is_offered_whole() {
 #[test]
 fn what_is_held_at_the_end_of_the_stream_is_offered_before_the_end_is_told() {
     let mut service = Scripted::lines();
-    service.on_ended = Some(Box::new(|peer| {
+    service.on_read_closed = Some(Box::new(|peer| {
         peer.send(b"bye").unwrap();
         peer.close();
     }));
@@ -58,10 +58,14 @@ fn bytes_that_are_left_at_the_end_are_kept_until_they_are_taken() {
         assert_eq!(rig.take(client), b"01");
         rig.pass(Duration::from_millis(10));
         assert_eq!(rig.take(client), b"23456789");
-        let ends = |untaken: usize| Call::Ended(token, untaken);
+        let ends = |untaken: usize| Call::ReadClosed(token, untaken);
         let calls = &rig.server.service().calls;
-        let told: Vec<_> = calls.iter().filter(|call| matches!(call, Call::Ended(..))).collect();
-        assert!(matches!(told[..], [Call::Ended(_, 1..), last] if *last == ends(0)), "{told:?}");
+        let told: Vec<_> =
+            calls.iter().filter(|call| matches!(call, Call::ReadClosed(..))).collect();
+        assert!(
+            matches!(told[..], [Call::ReadClosed(_, 1..), last] if *last == ends(0)),
+            "{told:?}"
+        );
         assert_eq!(rig.closed_for(CloseReason::Finished), 1);
     });
 }
@@ -69,7 +73,7 @@ fn bytes_that_are_left_at_the_end_are_kept_until_they_are_taken() {
 #[test]
 fn a_full_input_buffer_stops_the_reading_until_the_service_takes() {
     let mut service = Scripted::lines();
-    service.on_timed_out = Box::new(|_| ());
+    service.on_timer_expired = Box::new(|_| ());
     service.on_received = Box::new(|peer, bytes| {
         if bytes.len() == peer.received_max()
             && peer.now() >= selkie_core::Instant::from_millis(5000)

@@ -122,7 +122,7 @@ fn who_waits_is_not_read_when_it_is_looked_after() {
 fn a_full_input_buffer_is_offered_and_not_read_into() {
     let mut service = Scripted::lines();
     service.on_opened = Box::new(|peer| peer.set_timer(Duration::from_secs(1)));
-    service.on_timed_out = Box::new(ask_to_write);
+    service.on_timer_expired = Box::new(ask_to_write);
     with_server::<_, SERVER>(Shape { blocks: 3, ..SCARCE }, UNLIMITED, service, |rig| {
         let (full, has_both) = (rig.connected(), rig.connected());
         rig.send(full, &[b'x'; 20]);

@@ -100,7 +100,7 @@ impl<'a> Chat<'a> {
         Self { seats, len: 0, counters }
     }
 
-    /// Returns what was counted.
+    /// Returns the counters.
     #[must_use]
     pub const fn counters(&self) -> &ChatCounters {
         &self.counters

@@ -58,7 +58,7 @@ impl<F: FnMut(Token, u64) -> bool> Pool<F> {
         Self { submit, counters: PoolCounters { jobs: 0, busy: 0, refused: 0 } }
     }
 
-    /// Returns what was counted.
+    /// Returns the counters.
     #[must_use]
     pub const fn counters(&self) -> &PoolCounters {
         &self.counters

@@ -133,7 +133,7 @@ impl<S> Tls<S> {
         self
     }
 
-    /// Returns what was counted.
+    /// Returns the counters.
     pub const fn counters(&self) -> &TlsCounters {
         &self.counters
     }

@@ -185,7 +185,7 @@ impl<S: Service> Service for Observer<S> {
     }
 
     fn timer_expired(&mut self, peer: &mut Peer<'_>, session: &mut S::Session) {
-        self.expect(peer.token(), "timed_out");
+        self.expect(peer.token(), "timer_expired");
         self.dawdle(peer.token());
         self.service.timer_expired(peer, session);
         self.dawdle(peer.token());

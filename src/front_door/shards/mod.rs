@@ -87,7 +87,7 @@ impl Shards {
         Self { settings, count, distribution: Distribution::Hash, is_pinned: false }
     }
 
-    /// Sets how connections are shared out. [`Distribution::Hash`] if not set.
+    /// Sets the way in which connections are shared out. [`Distribution::Hash`] if not set.
     pub const fn distribution(mut self, distribution: Distribution) -> Self {
         self.distribution = distribution;
         self

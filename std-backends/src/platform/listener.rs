@@ -157,6 +157,7 @@ mod tests {
     use selkie_core::platform::{Close, KeepAlive, Transport};
 
     use super::*;
+    use crate::platform::soon;
     use crate::selectors::DefaultSelector;
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
             let listener = platform.listen_with(([127, 0, 0, 1], 0).into(), &options).unwrap();
             let address = platform.local_address(listener).unwrap();
             let _client = std::net::TcpStream::connect(address).unwrap();
-            let accepted = platform.accept(listener).unwrap();
+            let accepted = soon(|| platform.accept(listener)).unwrap();
             let fd = raw(&platform.fd(accepted).unwrap());
             assert_eq!(socket::keeps_alive(fd), Ok(probes.is_some()));
         }
@@ -206,12 +207,12 @@ mod tests {
         let address = platform.local_address(listener).unwrap();
         let _clients: Vec<_> =
             (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
-        let first = platform.accept(listener).unwrap();
+        let first = soon(|| platform.accept(listener)).unwrap();
         assert_eq!(socket::no_delay(raw(&platform.fd(first).unwrap())), Ok(true));
-        let full = platform.accept(listener).unwrap_err();
+        let full = soon(|| platform.accept(listener)).unwrap_err();
         assert!(full.kind() == ErrorKind::OutOfDescriptors, "{full:?}");
         platform.close(first, Close::Abort).unwrap();
-        assert!(platform.accept(listener).is_ok(), "the connection kept waiting");
+        assert!(soon(|| platform.accept(listener)).is_ok(), "the connection kept waiting");
     }
 
     #[test]
@@ -221,7 +222,7 @@ mod tests {
         let address = inherited.local_addr().unwrap();
         let listener = platform.listen_on(inherited, &ListenOptions::DEFAULT).unwrap();
         let client = std::net::TcpStream::connect(address).unwrap();
-        let accepted = platform.accept(listener).unwrap();
+        let accepted = soon(|| platform.accept(listener)).unwrap();
         assert_eq!(socket::keeps_alive(raw(&platform.fd(accepted).unwrap())), Ok(true));
         let (error, _) = platform.listen_on(client, &ListenOptions::DEFAULT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidSource);

@@ -287,6 +287,20 @@ impl<S: FdSelector + Wake> Wake for Platform<S> {
     }
 }
 
+/// Calls again while a call would block: what another socket has sent may be under way.
+#[cfg(test)]
+fn soon<T>(mut call: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..10_000 {
+        match call() {
+            Err(error) if error.is_would_block() => {
+                std::thread::sleep(core::time::Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+    call()
+}
+
 #[cfg(test)]
 mod tests {
     use selkie_core::platform::{Close, Transport};

@@ -119,7 +119,7 @@ impl Select<'_> {
         select::wait(&mut self.sets, Some(Duration::ZERO))
     }
 
-    /// Records what the sets say.
+    /// Records the readiness in the sets.
     fn collect(&mut self) {
         const FLAGS: [Readiness; 3] =
             [Readiness::READABLE, Readiness::WRITABLE, Readiness::PRIORITY];

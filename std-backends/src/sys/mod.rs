@@ -12,3 +12,25 @@ mod windows;
 pub(crate) use unix::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use selkie_core::ErrorKind;
+
+    use super::address::RawAddress;
+
+    #[test]
+    fn addresses_survive_the_trip() {
+        for text in ["127.0.0.1:7000", "[::1]:80", "[fe80::1%3]:65535", "0.0.0.0:0"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(RawAddress::new(&address).decode(), Ok(address));
+        }
+    }
+
+    #[test]
+    fn other_families_are_refused() {
+        assert_eq!(RawAddress::room().decode().unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}

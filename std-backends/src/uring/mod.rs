@@ -357,7 +357,7 @@ impl Drop for Uring {
     }
 }
 
-/// Returns what to do about an error of [`Uring::new`] or of a wait, in one sentence.
+/// Returns advice about an error of [`Uring::new`] or of a wait, in one sentence.
 #[must_use]
 pub fn uring_advice(error: Error) -> &'static str {
     match error.code() {

@@ -183,10 +183,7 @@ fn an_idle_server_sleeps() {
     for client in &mut clients {
         echo(client, b"hello");
     }
-    let before = processor_ticks(server.child.id());
-    std::thread::sleep(Duration::from_millis(500));
-    let spent = processor_ticks(server.child.id()) - before;
-    assert!(spent <= 5, "{spent} ticks of processor time while nothing happens");
+    assert_calm(&server.child, 5, || std::thread::sleep(Duration::from_millis(500)));
     server.still_serves();
 }
 
@@ -202,15 +199,14 @@ fn without_descriptors_the_others_go_on() {
     for client in &mut outside {
         client.write_all(b"let me in").expect("the backlog takes a message");
     }
-    let before = processor_ticks(server.child.id());
-    for _ in 0..25 {
-        for client in &mut inside {
-            echo(client, b"meanwhile");
+    assert_calm(&server.child, 15, || {
+        for _ in 0..25 {
+            for client in &mut inside {
+                echo(client, b"meanwhile");
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let spent = processor_ticks(server.child.id()) - before;
-    assert!(spent <= 15, "{spent} ticks of processor time in half a second: the server spins");
+    });
     let is_in = |client: &TcpStream| is_answered_within(client, Duration::from_millis(5));
     assert!(!outside.iter().any(is_in), "the limit has no effect");
     limit_descriptors(&server.child, 1024);
@@ -230,6 +226,22 @@ fn limit_descriptors(child: &Child, count: u64) {
     let limit = Rlimit { current: Some(count), maximum: getrlimit(Resource::Nofile).maximum };
     prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit)
         .expect("the limits of a child can be set");
+}
+
+/// Runs `meanwhile` until it costs a process at most `ticks_max`, a few times: a busy machine makes
+/// one of them look long, and a process that spins all of them.
+fn assert_calm(child: &Child, ticks_max: u64, mut meanwhile: impl FnMut()) {
+    let mut spent = Vec::new();
+    for _ in 0..5 {
+        let before = processor_ticks(child.id());
+        meanwhile();
+        let ticks = processor_ticks(child.id()) - before;
+        if ticks <= ticks_max {
+            return;
+        }
+        spent.push(ticks);
+    }
+    panic!("{spent:?} ticks of processor time, at most {ticks_max} allowed: the server spins");
 }
 
 /// Returns the processor time of a process, in the kernel and outside, in ticks of 10 milliseconds.

@@ -61,7 +61,7 @@ impl<P: Transport, F: Features> Engine<'_, '_, P, F> {
         if addresses.count(key) < max {
             return Ok(Some(key));
         }
-        // The client learns it by the reset; the service never hears of it.
+        // The client sees a reset; the service is not called.
         bump(&mut self.state.counters.refused_by_address, 1);
         let closed = self.context.platform.close(source, Close::Abort);
         bump(&mut self.state.counters.close_failures, usize::from(closed.is_err()));

@@ -85,23 +85,23 @@ impl RawAddress {
         Ok(raw)
     }
 
-    /// Asks the system for an address, by a call that takes the place for it and returns -1 when it
-    /// fails.
-    pub(crate) fn ask(
+    /// Queries an address of the system, by a call that takes the place for it and returns -1 when
+    /// it fails.
+    pub(crate) fn query(
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> libc::c_int,
     ) -> Result<SocketAddr, Error> {
-        let mut raw = Self::room();
-        errno::check(call((&raw mut raw.storage).cast(), &raw mut raw.length))?;
+        let (raw, result) = Self::query_with(call);
+        errno::check(result)?;
         raw.decode()
     }
 
     /// Makes a call that takes the place for an address, and returns both the address and the
     /// result.
-    pub(crate) fn ask_with<T>(
+    pub(crate) fn query_with<T>(
         call: impl FnOnce(*mut libc::sockaddr, *mut libc::socklen_t) -> T,
     ) -> (Self, T) {
         let mut raw = Self::room();
-        let result = call((&raw mut raw.storage).cast(), &raw mut raw.length);
+        let result = raw.fill(call);
         (raw, result)
     }
 
@@ -150,23 +150,5 @@ impl RawAddress {
     /// Returns its length as system calls take it.
     pub(crate) const fn length(&self) -> libc::socklen_t {
         self.length
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_survive_the_trip() {
-        for text in ["127.0.0.1:7000", "[::1]:80", "[fe80::1%3]:65535", "0.0.0.0:0"] {
-            let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(RawAddress::new(&address).decode(), Ok(address));
-        }
-    }
-
-    #[test]
-    fn other_families_are_refused() {
-        assert_eq!(RawAddress::room().decode().unwrap_err().kind(), ErrorKind::Unsupported);
     }
 }

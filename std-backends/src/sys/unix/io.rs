@@ -84,7 +84,7 @@ pub(crate) fn receive_from(fd: RawFd, buffer: &mut [u8]) -> Result<Datagram<Sock
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
-    let (address, received) = RawAddress::ask_with(|address, length| {
+    let (address, received) = RawAddress::query_with(|address, length| {
         message.msg_name = address.cast();
         // SAFETY: the length of the place for the address is valid for reads.
         message.msg_namelen = unsafe { *length };

@@ -295,13 +295,13 @@ pub(crate) fn keeps_alive(socket: RawFd) -> Result<bool, Error> {
 /// Returns the address of this end of a socket.
 pub(crate) fn local_address(socket: RawFd) -> Result<SocketAddr, Error> {
     // SAFETY: the pointers that `ask` gives are valid for the call.
-    RawAddress::ask(|address, length| unsafe { libc::getsockname(socket, address, length) })
+    RawAddress::query(|address, length| unsafe { libc::getsockname(socket, address, length) })
 }
 
 /// Returns the address of the other end of a connection.
 pub(crate) fn peer_address(socket: RawFd) -> Result<SocketAddr, Error> {
     // SAFETY: the pointers that `ask` gives are valid for the call.
-    RawAddress::ask(|address, length| unsafe { libc::getpeername(socket, address, length) })
+    RawAddress::query(|address, length| unsafe { libc::getpeername(socket, address, length) })
 }
 
 /// Sets a socket option that is a number.
@@ -350,7 +350,7 @@ pub(crate) fn clear_linger(socket: RawFd) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Sets what closing does with bytes that were not sent yet.
+/// Sets if closing sends or drops the bytes that were not sent yet.
 fn set_linger(socket: RawFd, linger: libc::linger) -> Result<(), Error> {
     // SAFETY: `linger` is valid for reads of its size.
     let result = unsafe {

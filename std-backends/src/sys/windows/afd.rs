@@ -253,7 +253,7 @@ const fn is_error(status: NTSTATUS) -> bool {
     status.cast_unsigned() >> 30 == 3
 }
 
-/// Returns what a completed poll has found.
+/// Returns the findings of a completed poll.
 ///
 /// # Safety
 ///

@@ -77,7 +77,7 @@ pub(crate) fn receive_from(
     socket: RawSource,
     buffer: &mut [u8],
 ) -> Result<Datagram<SocketAddr>, Error> {
-    let (address, result) = RawAddress::ask_with(|address, length| {
+    let (address, result) = RawAddress::query_with(|address, length| {
         let mut call = || {
             let (start, size) = (buffer.as_mut_ptr(), bounded(buffer.len()));
             // SAFETY: the buffer is valid for writes of its length, and so is the place for the

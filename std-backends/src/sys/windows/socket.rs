@@ -247,7 +247,7 @@ fn control<T>(socket: RawSource, code: u32, value: &T) -> Result<(), Error> {
 
 /// Returns the address of this end of a socket.
 pub(crate) fn local_address(socket: RawSource) -> Result<SocketAddr, Error> {
-    RawAddress::ask(|address, length| {
+    RawAddress::query(|address, length| {
         // SAFETY: the pointers that `ask` gives are valid for the call.
         unsafe { WinSock::getsockname(winsock(socket), address, length) }
     })
@@ -255,7 +255,7 @@ pub(crate) fn local_address(socket: RawSource) -> Result<SocketAddr, Error> {
 
 /// Returns the address of the other end of a connection.
 pub(crate) fn peer_address(socket: RawSource) -> Result<SocketAddr, Error> {
-    RawAddress::ask(|address, length| {
+    RawAddress::query(|address, length| {
         // SAFETY: the pointers that `ask` gives are valid for the call.
         unsafe { WinSock::getpeername(winsock(socket), address, length) }
     })
@@ -316,7 +316,7 @@ fn is_no_stream(socket: RawSource) -> bool {
     option(socket, SOL_SOCKET, SO_TYPE).is_ok_and(|kind| kind != SOCK_STREAM)
 }
 
-/// Sets what closing does with bytes that were not sent yet.
+/// Sets if closing sends or drops the bytes that were not sent yet.
 fn set_linger(socket: RawSource, linger: LINGER) -> Result<(), Error> {
     // SAFETY: `linger` is valid for reads of its size.
     let result = unsafe {

@@ -2,7 +2,7 @@
 //!
 //! Both systems take an array of every source and direction to wait for, and return those that are
 //! ready. The array is kept up to date with each change: the last item fills the place of a removed
-//! one, so the array is never built anew for a wait.
+//! one, so the array is never rebuilt for a wait.
 
 mod compact;
 mod report;
@@ -144,7 +144,7 @@ impl<'a, T: PollSource> PollList<'a, T> {
         Ok(())
     }
 
-    /// Polls a source in the directions of `interest` only. Its items are created anew.
+    /// Polls a source in the directions of `interest` only. Its items are created again.
     pub(crate) fn arm(&mut self, slot: usize, interest: Interest) {
         for id in SubscriptionId::both(slot) {
             self.arm_direction(id, id.direction().is_in(interest));
