@@ -123,7 +123,7 @@ def alias_once(parts):
 
 def export_directly(parts):
     """Exports a function without the component that only passes it on."""
-    through = re.compile(r'\(instantiate \$#component0\s+\(with "import-func-(.*?)" (.*)\)\s+\)')
+    through = re.compile(r'\(instantiate \$#component\d+\s+\(with "import-func-(.*?)" (.*)\)\s+\)')
     return [
         through.sub(r'(export "\1" \2)', part)
         for part in parts
@@ -140,6 +140,8 @@ def share_sections(parts):
         needs.append({earlier for name in used for earlier in names.get(name, ())})
         defined = re.search(r"(\$[#\w]+) \(;", part)
         names.setdefault(defined[1], []).append(index)
+        if not any(re.match(section, part) for section in SECTIONS):
+            sys.exit(f"unknown kind of definition: {part[:80]}")
     done = {}
     while len(done) < len(parts):
         for section in SECTIONS:

@@ -13,8 +13,8 @@ need_component clippy
 need_target wasm32-unknown-unknown
 run cargo clippy --locked --package selkie-wasi --features waitable-set \
     --target wasm32-unknown-unknown -- -D warnings
-run cargo clippy --locked --quiet "${guests[@]}" --package echo-p3 --package suite-p3 \
-    --target wasm32-unknown-unknown -- -D warnings
+run cargo clippy --locked --quiet "${guests[@]}" --package wasm-guest --package echo-p3 \
+    --package suite-p3 --target wasm32-unknown-unknown -- -D warnings
 run cargo clippy --locked --quiet "${guests[@]}" --package suite-p3 --all-targets -- -D warnings
 
 run ci/build-p3

@@ -102,8 +102,8 @@ pub(crate) fn is_answered_within(client: &TcpStream, time: Duration) -> bool {
 /// the number of bytes. It includes what the kernels on both sides buffer, so it is not known
 /// before.
 ///
-/// The buffers of this side are small. What a kernel takes by itself, tens of megabytes, is work
-/// for seconds on a busy machine, for which no server waits while it drains.
+/// The buffers of this side are small. What a kernel takes by itself, tens of megabytes, is work of
+/// seconds on a busy machine, for which no server waits while it drains.
 pub(crate) fn stuff(client: &mut TcpStream) -> u64 {
     const BYTES_MAX: u64 = 256 << 20;
     const BUFFER: usize = 64 << 10;

@@ -1,8 +1,8 @@
 //! Standard output that cannot be written: the server goes on serving, and ends with success.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, PipeWriter, Write, pipe};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 
@@ -10,29 +10,32 @@ use crate::clients::{Target, comes_true};
 use crate::server::{PROGRAM, signal};
 
 /// A server with an output of its own, which is killed if a test fails.
-struct Muted(Child);
+struct Muted {
+    process: Child,
+    address: SocketAddr,
+}
 
 impl Muted {
     fn start(stdout: impl Into<Stdio>) -> Self {
+        let address = free_address();
         let mut command = Command::new(PROGRAM);
-        let child = command.arg("127.0.0.1:0").stdout(stdout).spawn();
-        Self(child.expect("the example can be run"))
+        let process = command.arg(address.to_string()).stdout(stdout).spawn();
+        Self { process: process.expect("the example can be run"), address }
     }
 
     /// Checks that it serves, and ends with success when it is asked to.
     fn serves_and_stops(mut self) {
-        let mut address = None;
         let listens = comes_true(|| {
-            address = listening_address(self.0.id());
-            address.is_some()
+            let ended = self.process.try_wait().expect("the child is ours");
+            assert!(ended.is_none(), "the server has ended: {ended:?}");
+            TcpStream::connect(self.address).is_ok()
         });
         assert!(listens, "the server does not listen");
-        let address = address.expect("it listens");
-        Target { address, capacity: 1024, idle_timeout: None }.serves();
-        signal(&self.0, "TERM");
+        Target { address: self.address, capacity: 1024, idle_timeout: None }.serves();
+        signal(&self.process, "TERM");
         let mut status = None;
         let ended = comes_true(|| {
-            status = self.0.try_wait().expect("the child is ours");
+            status = self.process.try_wait().expect("the child is ours");
             status.is_some()
         });
         assert!(ended, "the server does not stop");
@@ -42,31 +45,16 @@ impl Muted {
 
 impl Drop for Muted {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
-/// Returns the local address of the listening IPv4 socket of a process, once there is one.
-fn listening_address(process: u32) -> Option<SocketAddr> {
-    const LISTEN: &str = "0A";
-    let sockets: Vec<String> = fs::read_dir(format!("/proc/{process}/fd"))
-        .ok()?
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .filter_map(|link| {
-            Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
-        })
-        .collect();
-    let table = fs::read_to_string(format!("/proc/{process}/net/tcp")).ok()?;
-    table.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (address, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-        if *state != LISTEN || !sockets.iter().any(|socket| socket == inode) {
-            return None;
-        }
-        let port = u16::from_str_radix(address.rsplit(':').next()?, 16).ok()?;
-        Some(SocketAddr::from(([127, 0, 0, 1], port)))
-    })
+/// Returns an address that was free a moment ago, as a server without output cannot tell its own.
+/// No other test has this host of the loopback network.
+fn free_address() -> SocketAddr {
+    let free = TcpListener::bind("127.84.0.1:0").expect("a free port");
+    free.local_addr().expect("it is bound")
 }
 
 /// Returns a pipe without room, and its reader.
@@ -82,10 +70,10 @@ fn full_pipe() -> (PipeWriter, impl Sized) {
 #[test]
 fn a_reader_that_leaves_after_the_first_line_stops_no_server() {
     let mut server = Muted::start(Stdio::piped());
-    let mut reader = BufReader::new(server.0.stdout.take().expect("its output is piped"));
+    let mut reader = BufReader::new(server.process.stdout.take().expect("its output is piped"));
     let mut line = String::new();
     reader.read_line(&mut line).expect("its output can be read");
-    assert!(line.starts_with("listening on 127.0.0.1:"), "{line}");
+    assert!(line.starts_with(&format!("listening on {} ", server.address)), "{line}");
     drop(reader);
     server.serves_and_stops();
 }

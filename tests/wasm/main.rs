@@ -291,10 +291,13 @@ fn a_guest_without_an_allocator_serves_on_wasi_01() {
 }
 
 #[test]
-fn a_guest_without_an_allocator_serves_on_wasi_02() {
-    let Some(mut server) = Runtime::Wasmtime02("wasmtime-48").guest() else { return };
-    clients::interleaved(&server.target());
-    clients::large_with_half_close(&server.target(), 1 << 20);
-    clients::reset_storm(&server.target(), 40);
-    assert!(server.is_up());
+fn guests_without_an_allocator_serve_on_wasi_02_and_03() {
+    // One after the other, as both listen at the same address.
+    for runtime in [Runtime::Wasmtime02("wasmtime-48"), Runtime::Wasmtime03("wasmtime-48")] {
+        let Some(mut server) = runtime.guest() else { return };
+        clients::interleaved(&server.target());
+        clients::large_with_half_close(&server.target(), 1 << 20);
+        clients::reset_storm(&server.target(), 40);
+        assert!(server.is_up());
+    }
 }

@@ -17,14 +17,19 @@
 //! wasmtime run -S preview2=n -S tcplisten=127.0.0.1:7000 \
 //!     ../../guests/target/wasm32-wasip1/release/echo.wasm
 //! ```
-#![cfg(target_os = "wasi")]
+//!
+//! For WASI 0.3, stable Rust has no target: `ci/build-guest 0.3` makes a component of a module.
+#![cfg(target_arch = "wasm32")]
 #![no_std]
 
 #[cfg_attr(target_env = "p1", path = "wasi_p1.rs")]
 #[cfg_attr(target_env = "p2", path = "wasi_p2.rs")]
+#[cfg_attr(target_os = "unknown", path = "wasi_p3.rs")]
 mod platform;
 
 use core::mem::ManuallyDrop;
+#[cfg(not(target_env = "p1"))]
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use platform::StaticGuest;
@@ -34,6 +39,10 @@ use selkie_services::UndrainedEcho;
 use selkie_wasi::Socket;
 use static_cell::ConstStaticCell;
 
+/// The address of components. Arguments come as a list of strings, and there is no allocator to put
+/// them into.
+#[cfg(not(target_env = "p1"))]
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
 /// 64 clients and the listener.
 const SLOTS: usize = 65;
 /// The most bytes of one read, and of pending output to a client.

@@ -1,15 +1,10 @@
 //! The guest as a component for WASI 0.2.
 
-use core::net::{Ipv4Addr, SocketAddr};
-
 use selkie_core::Error;
 use selkie_wasi::{IoPoll, IoPollStorage, Socket, StaticIoPoll};
 
 pub(crate) type Guest = IoPoll<'static>;
 pub(crate) type StaticGuest<const SLOTS: usize> = StaticIoPoll<SLOTS>;
-
-/// Arguments come as a list of strings, and there is no allocator to put them into.
-const ADDRESS: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7000);
 
 selkie_wasi::export_cabi_realloc!();
 
@@ -20,7 +15,7 @@ pub(crate) fn open(storage: IoPollStorage<'static>) -> Result<Guest, Error> {
 
 /// Opens the listener.
 pub(crate) fn listen(platform: &mut Guest) -> Result<Socket, Error> {
-    platform.listen(ADDRESS, 128)
+    platform.listen(super::ADDRESS, 128)
 }
 
 /// The types of the exports, for the linker of components; see `wit/guest.wit`.
