@@ -55,8 +55,11 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("its output is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("its output can be read");
-        let (address, capacity) =
-            parse(&line, backend).unwrap_or_else(|| panic!("no address in the line {line:?}"));
+        let (address, capacity) = parse(&line, backend).unwrap_or_else(|| {
+            // One that has ended keeps its own status.
+            let _ = child.kill();
+            panic!("no address in the line {line:?}: {:?}", child.wait());
+        });
         Self { child, stdout, address, capacity }
     }
 
