@@ -56,7 +56,7 @@ QUESTIONS = {"What", "Whatever", "Whether", "How", "Who", "Whoever", "Whose", "W
 WORDS = [
     "owe", "owes", "owed", "owing", "lest", "cramped", "nobody", "for ever", "whoever", "whatever",
     "look after", "looks after", "looked after", "came", "came about", "apart", "starved",
-    "how-manieth", "unhold", "unheld",
+    "how-manieth", "unhold", "unheld", "time-out", "time-outs", "look-up", "look-ups",
 ]
 # Only where they are prose about code: in Markdown and examples they may be said to the reader.
 WORDS_IN_CODE = ["here", "lives", "tells"]
@@ -66,7 +66,7 @@ NAMES = set(
     """Both Unserved Bound Outlet OWES HOLDS CRAMPED STARVED BROKEN RESUMED
     nothing_came welcome attend look_soon look_after settled let_go unhold unfill tally touch
     is_fed feed_next give_back fetch_apart wait_again look_into endless counts_nanoseconds
-    Cells Watched gather strike tend far_side knobs ledger Stand fired""".split()
+    Cells Watched gather strike tend far_side knobs ledger Stand fired partner""".split()
 )
 NAME_PARTS = {"owes", "owed", "lest", "cramped", "nobody", "for_ever", "starved", "whoever"}
 FILE_NAMES = set(

@@ -17,7 +17,7 @@ on_all! {
     a_service_need_not_say_what_the_end_means
 }
 
-fn ends<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
+fn read_closed_calls<const KIND: u8>(rig: &Rig<'_, Scripted, KIND>) -> usize {
     rig.server.service().count(|call| matches!(call, Call::ReadClosed(..)))
 }
 
@@ -34,7 +34,7 @@ fn the_end_is_told_once<const KIND: u8>() {
         rig.end(client);
         rig.pass(Duration::from_secs(2));
         assert_eq!(rig.server.service().count(|call| matches!(call, Call::TimerExpired(_))), 1);
-        assert_eq!(ends(rig), 1);
+        assert_eq!(read_closed_calls(rig), 1);
         assert_eq!(rig.closed(client), None);
     });
 }
@@ -49,7 +49,7 @@ fn a_piece_that_is_left_is_no_cause_to_spin<const KIND: u8>() {
         rig.send(client, b"piece");
         rig.end(client);
         rig.settle();
-        assert_eq!(ends(rig), 1);
+        assert_eq!(read_closed_calls(rig), 1);
         let check = rig.now + Duration::from_secs(5);
         assert_eq!(rig.turn(), Some(check), "the peer may be gone, so it is asked for");
     });
@@ -88,7 +88,7 @@ fn what_is_left_is_offered_when_the_output_buffer_drains() {
         rig.send(client, b"left");
         rig.end(client);
         rig.settle();
-        assert_eq!(ends(rig), 1);
+        assert_eq!(read_closed_calls(rig), 1);
         let before = offers(rig);
         rig.give_room(client, usize::MAX);
         rig.settle();
@@ -107,7 +107,7 @@ fn what_is_left_is_offered_when_the_platform_has_room() {
         rig.send(client, b"left");
         rig.end(client);
         rig.settle();
-        assert_eq!(ends(rig), 1);
+        assert_eq!(read_closed_calls(rig), 1);
         assert_eq!(rig.take(client), b"in answer");
         let before = offers(rig);
         rig.give_room(client, 9);
@@ -134,6 +134,6 @@ fn who_has_ended_its_own_stream_waits_for_no_room() {
                 .count(|call| matches!(call, Call::Received(_, bytes) if bytes == b"left"))
                 > 0
         );
-        assert_eq!(ends(rig), 1);
+        assert_eq!(read_closed_calls(rig), 1);
     });
 }

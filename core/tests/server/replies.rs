@@ -90,17 +90,17 @@ fn a_long_reply_that_a_drain_meets_in_the_middle_is_finished<const KIND: u8>() {
 /// Sends what comes from one of two peers to the other, as far as there is room.
 fn relay() -> Scripted {
     let pair = Rc::new(RefCell::new(Vec::<Token>::new()));
-    let (opened, partner) = (Rc::clone(&pair), pair);
+    let (opened, counterpart) = (Rc::clone(&pair), pair);
     let mut service = Scripted::echo();
     service.on_opened = Box::new(move |peer| opened.borrow_mut().push(peer.token()));
-    let other = Rc::clone(&partner);
+    let other = Rc::clone(&counterpart);
     service.on_received = Box::new(move |peer, bytes| {
-        let partner = other.borrow().iter().copied().find(|one| *one != peer.token());
-        partner.map_or(0, |partner| peer.send_some_to(partner, bytes))
+        let counterpart = other.borrow().iter().copied().find(|one| *one != peer.token());
+        counterpart.map_or(0, |counterpart| peer.send_some_to(counterpart, bytes))
     });
     service.on_writable = Box::new(move |peer| {
         let own = peer.token();
-        for other in partner.borrow().iter().filter(|one| **one != own) {
+        for other in counterpart.borrow().iter().filter(|one| **one != own) {
             peer.resume_reading_of(*other);
         }
     });

@@ -55,7 +55,7 @@ impl Proxy {
     }
 
     /// Returns the other connection of a pair.
-    fn partner(&self, token: Token) -> Option<Token> {
+    fn counterpart(&self, token: Token) -> Option<Token> {
         self.pairs.iter().find_map(|&(client, server)| match token {
             _ if token == client => Some(server),
             _ if token == server => Some(client),
@@ -94,7 +94,7 @@ impl Service for Proxy {
 
     fn opened(&mut self, peer: &mut Peer<'_>, _session: &mut ()) {
         let (token, by) = (peer.token(), peer.opened_by());
-        if by.is_some() != take(&mut self.attempts, token) || by != self.partner(token) {
+        if by.is_some() != take(&mut self.attempts, token) || by != self.counterpart(token) {
             self.blame(alloc::format!("{token:?} was opened by {by:?}, and is no such attempt"));
         }
         if by.is_some() && !self.is_reachable {
@@ -111,30 +111,30 @@ impl Service for Proxy {
         if !self.connects {
             return peer.send_some(bytes);
         }
-        let Some(partner) = self.partner(peer.token()) else {
+        let Some(counterpart) = self.counterpart(peer.token()) else {
             self.connect(peer);
             return 0;
         };
-        if !self.open.contains(&partner) {
+        if !self.open.contains(&counterpart) {
             return 0;
         }
-        let sent = peer.send_some_to(partner, bytes);
+        let sent = peer.send_some_to(counterpart, bytes);
         if sent < bytes.len() {
-            peer.request_writable_of(partner);
+            peer.request_writable_of(counterpart);
         }
         sent
     }
 
     fn writable(&mut self, peer: &mut Peer<'_>, _session: &mut ()) {
-        if let Some(partner) = self.partner(peer.token()) {
-            peer.resume_reading_of(partner);
+        if let Some(counterpart) = self.counterpart(peer.token()) {
+            peer.resume_reading_of(counterpart);
         }
     }
 
     fn read_closed(&mut self, peer: &mut Peer<'_>, _session: &mut (), untaken: usize) {
-        match self.partner(peer.token()) {
+        match self.counterpart(peer.token()) {
             _ if untaken > 0 => {}
-            Some(partner) => peer.shutdown_write_of(partner),
+            Some(counterpart) => peer.shutdown_write_of(counterpart),
             None => peer.close(),
         }
     }
@@ -144,11 +144,11 @@ impl Service for Proxy {
         if !take(&mut self.open, token) {
             self.judge_attempt(token, reason);
         }
-        let partner = self.partner(token);
+        let counterpart = self.counterpart(token);
         self.pairs.retain(|&(client, server)| token != client && token != server);
         // What is not finished cannot be finished any more.
-        if let Some(partner) = partner.filter(|_| reason != CloseReason::Finished) {
-            peer.abort_other(partner);
+        if let Some(counterpart) = counterpart.filter(|_| reason != CloseReason::Finished) {
+            peer.abort_other(counterpart);
         }
     }
 }

@@ -141,7 +141,7 @@ impl Judge<Mixed> for Clients {
         if (rest.blocks_free < 2 || rest.full) && self.all.iter().any(Client::is_idler) {
             return Ok(());
         }
-        // Relayed clients without a partner keep their slots.
+        // Relayed clients without a counterpart keep their slots.
         if rest.full && self.all.iter().any(|client| client.is_relayed() && client.is_present()) {
             return Ok(());
         }

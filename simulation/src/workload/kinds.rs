@@ -25,7 +25,7 @@ impl Mixed {
             match kind {
                 None => self.blame(alloc::format!("a stream began with {:#04x}", bytes[0])),
                 Some(Kind::Chat) => self.members.push(peer.token()),
-                Some(Kind::Relay) => self.find_partner(peer),
+                Some(Kind::Relay) => self.find_counterpart(peer),
                 Some(_) => {}
             }
             return 1 + if bytes.len() > 1 { self.take(peer, session, &bytes[1..]) } else { 0 };
@@ -190,37 +190,37 @@ impl Mixed {
         }
     }
 
-    /// Joins a relayed connection with the one that waits for a partner.
-    fn find_partner(&mut self, peer: &mut Peer<'_>) {
+    /// Joins a relayed connection with the one that waits for a counterpart.
+    fn find_counterpart(&mut self, peer: &mut Peer<'_>) {
         let token = peer.token();
         let Some(other) = self.single.take() else {
             self.single = Some(token);
             return;
         };
-        self.account(token).partner = Some(other);
-        self.account(other).partner = Some(token);
+        self.account(token).counterpart = Some(other);
+        self.account(other).counterpart = Some(token);
         peer.resume_reading_of(other);
     }
 
-    /// Sends bytes on to the partner, as far as there is room.
+    /// Sends bytes on to the counterpart, as far as there is room.
     fn relay(&mut self, peer: &mut Peer<'_>, bytes: &[u8]) -> usize {
-        let Some(partner) = self.account(peer.token()).partner else { return 0 };
-        let count = bytes.len().min(peer.room_of(partner));
+        let Some(counterpart) = self.account(peer.token()).counterpart else { return 0 };
+        let count = bytes.len().min(peer.room_of(counterpart));
         if count < bytes.len() {
-            peer.request_writable_of(partner);
+            peer.request_writable_of(counterpart);
         }
-        if count == 0 || self.send(peer, partner, &bytes[..count], true) { count } else { 0 }
+        if count == 0 || self.send(peer, counterpart, &bytes[..count], true) { count } else { 0 }
     }
 
-    /// Closes the partner of a relayed connection that is gone.
+    /// Closes the counterpart of a relayed connection that is gone.
     pub(super) fn part(&mut self, peer: &mut Peer<'_>) {
         let token = peer.token();
         self.single = self.single.filter(|single| *single != token);
-        let Some(partner) = self.account(token).partner.take() else { return };
-        if self.account(partner).tenant == Some(partner) {
-            self.account(partner).partner = None;
-            self.account(partner).dismissed = true;
-            peer.close_other(partner);
+        let Some(counterpart) = self.account(token).counterpart.take() else { return };
+        if self.account(counterpart).tenant == Some(counterpart) {
+            self.account(counterpart).counterpart = None;
+            self.account(counterpart).dismissed = true;
+            peer.close_other(counterpart);
         }
     }
 
@@ -229,9 +229,9 @@ impl Mixed {
         let partial = matches!(session.kind, Some(Kind::Chat))
             || (session.left < 2 && session.kind != Some(Kind::Echo));
         let waits = session.left > 0 && !partial && session.kind != Some(Kind::Chaos);
-        // A relayed connection is closed with its partner.
+        // A relayed connection is closed with its counterpart.
         let relayed =
-            session.kind == Some(Kind::Relay) && self.account(peer.token()).partner.is_some();
+            session.kind == Some(Kind::Relay) && self.account(peer.token()).counterpart.is_some();
         if session.ended && session.due == 0 && !waits && !relayed {
             self.dismiss(peer);
         }

@@ -63,7 +63,7 @@ impl Plan {
     /// Returns the number of bytes it gets from an undisturbed connection, where that is known.
     pub(super) fn expected(&self) -> u64 {
         match self.kind {
-            // The partner of a relayed client sends as much as it does.
+            // The counterpart of a relayed client sends as much as it does.
             Kind::Echo | Kind::Relay => self.request.len() as u64 - 1,
             Kind::Stream => self.reply_total,
             Kind::Chat | Kind::Chaos => 0,

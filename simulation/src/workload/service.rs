@@ -42,7 +42,7 @@ pub(super) struct Account {
     /// Another connection had it closed.
     pub(super) interrupted: bool,
     /// The connection at the other end of a relay.
-    pub(super) partner: Option<Token>,
+    pub(super) counterpart: Option<Token>,
 }
 
 /// The services in one, which find fault with what they are given.
@@ -54,7 +54,7 @@ pub struct Mixed {
     /// The delay of the timer that each call of `received` sets; zero for none.
     timers: Duration,
     pub(super) members: Vec<Token>,
-    /// A relayed connection without a partner.
+    /// A relayed connection without a counterpart.
     pub(super) single: Option<Token>,
     pub(super) accounts: Vec<Account>,
     /// The accounts of the tenants before, as a slot may be used again in the turn of its close.
@@ -231,9 +231,9 @@ impl Service for Mixed {
             }
             Some(Kind::Chaos) => self.whim(peer, session),
             Some(Kind::Relay) => {
-                // There is room for what the partner has left.
-                if let Some(partner) = self.account(peer.token()).partner {
-                    peer.resume_reading_of(partner);
+                // There is room for what the counterpart has left.
+                if let Some(counterpart) = self.account(peer.token()).counterpart {
+                    peer.resume_reading_of(counterpart);
                 }
             }
             _ => {}
@@ -246,8 +246,8 @@ impl Service for Mixed {
         }
         session.ended = true;
         session.left = untaken;
-        if let Some(partner) = self.account(peer.token()).partner.filter(|_| untaken == 0) {
-            peer.shutdown_write_of(partner);
+        if let Some(counterpart) = self.account(peer.token()).counterpart.filter(|_| untaken == 0) {
+            peer.shutdown_write_of(counterpart);
         }
         self.close_if_done(peer, session);
     }
