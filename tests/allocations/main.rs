@@ -6,6 +6,9 @@
 mod programs;
 #[cfg(unix)]
 mod sharded;
+#[path = "../clients/upstream.rs"]
+#[allow(dead_code, reason = "no test needs a silent server")]
+mod upstream;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

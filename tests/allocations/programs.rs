@@ -13,6 +13,7 @@ use selkie::platform::{AnySelector, Backend, Platform};
 use selkie::{Config, Counters, EventLoop, Server, Service};
 use selkie_services::{Chat, Entry, Http, Kv, Proxy, Seat, Store};
 
+use crate::upstream::refusing;
 use crate::{CALLS, connect};
 
 /// Sixteen connections, their listener, and the waker.
@@ -138,10 +139,8 @@ fn kv() {
 #[test]
 fn proxy() {
     let upstream = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let refusing = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let upstreams =
-        [&refusing, &upstream].map(|listener| listener.local_addr().expect("it is bound"));
-    drop(refusing);
+    let (_kept, refuses) = refusing();
+    let upstreams = [refuses, upstream.local_addr().expect("it is bound")];
     let behind = thread::spawn(move || {
         for _ in 0..4 {
             let (client, _) = upstream.accept().expect("the proxy connects");

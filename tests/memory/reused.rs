@@ -50,7 +50,7 @@ fn serve(
         event_loop.run_once(&mut server).expect("a wait");
     }
     let mut answer = vec![0; line.len()];
-    client.set_read_timeout(Some(Duration::from_secs(10))).expect("an option");
+    client.set_read_timeout(Some(Duration::from_secs(30))).expect("an option");
     client.read_exact(&mut answer).expect("an answer");
     assert_eq!(answer, line, "nothing of an earlier session");
     assert_eq!((server.open_connections(), server.blocks_borrowed()), (1, 1));

@@ -11,7 +11,7 @@ use selkie::{Config, Counters, EventLoop, Server, Service};
 
 const SLOTS: usize = 16;
 /// The time after which a test gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serves `service` with two listeners on one backend while `test` runs, which gets their
 /// addresses. Returns the service and the counters.
