@@ -111,7 +111,7 @@ run cargo clippy --locked --quiet "${guests[@]}" --package round-trip-guests \
     --target wasm32-wasip2 --bin io-poll --bin mio --bin wstd -- -D warnings
 
 at_most 18484 "$folder/guest-0.1.wasm"
-at_most 24960 "$folder/guest-0.2.wasm"
-at_most 24600 "$folder/guest-0.3.wasm"
+at_most 24576 "$folder/guest-0.2.wasm"
+at_most 24576 "$folder/guest-0.3.wasm"
 
 SELKIE_WASM="$folder" run cargo test --locked --package selkie-tests --test wasm -- --skip jco

@@ -91,6 +91,9 @@ pub(crate) fn not_armed_again(error: &str) {
     echo(&mut second, b"I am in, too");
     let mut third = knock(&target);
     assert!(!is_answered_within(&third, MOMENT), "the server serves more than its capacity");
+    // A turn later the server has seen the third, and has disarmed its listener.
+    echo(&mut first, b"still in");
+    echo(&mut first, b"and still in");
     // The first client is watched no more and the third is; then the second is watched no more.
     let strace = Strace::attach(&server, "epoll_ctl", &format!("error={error}"), "4..6");
     leave(first);
