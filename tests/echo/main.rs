@@ -5,6 +5,9 @@
 
 mod arguments;
 mod backlog;
+#[cfg(target_os = "linux")]
+#[path = "../clients/calm.rs"]
+mod calm;
 #[path = "../clients/mod.rs"]
 mod clients;
 mod everywhere;

@@ -52,6 +52,7 @@ mod linux {
     use std::thread;
     use std::time::Duration;
 
+    use crate::calm::assert_calm;
     use crate::clients::{comes_true, echo, expect, is_answered_within, leave};
     use crate::server::{PROGRAM, Server, command};
 
@@ -61,16 +62,6 @@ mod linux {
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kibibytes * 1024)
-    }
-
-    /// Returns the processor time of a process, in the kernel and outside, in ticks of 10
-    /// milliseconds.
-    fn processor_ticks(process: u32) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
-        // The name of the program, in parentheses, may have spaces in it.
-        let fields: Vec<&str> =
-            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        [11, 12].iter().map(|&field| fields[field].parse::<u64>().expect("a number of ticks")).sum()
     }
 
     /// Returns the lowest number without a descriptor in a process; inherited ones may lie above.
@@ -128,22 +119,6 @@ mod linux {
         let report = server.stop();
         assert!(report.figure("accept failures") >= 1, "{}", report.text);
         assert!(report.figure("turns") < 1000, "{}", report.text);
-    }
-
-    /// Runs `meanwhile` until it costs a process at most `ticks_max`, a few times: a busy machine
-    /// makes one of them look long, and a process that spins all of them.
-    fn assert_calm(process: u32, ticks_max: u64, mut meanwhile: impl FnMut()) {
-        let mut spent = Vec::new();
-        for _ in 0..5 {
-            let before = processor_ticks(process);
-            meanwhile();
-            let ticks = processor_ticks(process) - before;
-            if ticks <= ticks_max {
-                return;
-            }
-            spent.push(ticks);
-        }
-        panic!("{spent:?} ticks of processor time, at most {ticks_max} allowed: the server spins");
     }
 
     /// Shows for half a second that clients are served, and that the server does not spin.

@@ -17,7 +17,7 @@
 //! | the peer says goodbye (`close_notify`) | `read_closed` of the inner service, which may still send |
 //! | the peer's stream ends without that | it may be cut: the connection is aborted |
 //! | the inner service closes, or ends its stream | `close_notify` behind what it has sent |
-//! | the inner service takes nothing | 16 KiB decrypted, one input buffer encrypted, then nothing is read |
+//! | the inner service takes nothing | 16 KiB decrypted, an input buffer encrypted, no further read |
 //! | the peer takes nothing | no room, until the records that wait are sent |
 #![forbid(unsafe_code)]
 

@@ -2,6 +2,8 @@
 //! and the conformance suite. `ci/steps/wasi-p3.sh` builds both and says where they and the runtime
 //! are.
 
+#[path = "../../clients/calm.rs"]
+mod calm;
 #[path = "../../clients/mod.rs"]
 mod clients;
 
@@ -11,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use calm::assert_calm;
 use clients::{PATIENCE, Target, echo, expect, is_answered_within, leave, stuff};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
@@ -183,7 +186,7 @@ fn an_idle_server_sleeps() {
     for client in &mut clients {
         echo(client, b"hello");
     }
-    assert_calm(&server.child, 5, || std::thread::sleep(Duration::from_millis(500)));
+    assert_calm(server.child.id(), 5, || std::thread::sleep(Duration::from_millis(500)));
     server.still_serves();
 }
 
@@ -199,7 +202,7 @@ fn without_descriptors_the_others_go_on() {
     for client in &mut outside {
         client.write_all(b"let me in").expect("the backlog takes a message");
     }
-    assert_calm(&server.child, 15, || {
+    assert_calm(server.child.id(), 15, || {
         for _ in 0..25 {
             for client in &mut inside {
                 echo(client, b"meanwhile");
@@ -226,30 +229,6 @@ fn limit_descriptors(child: &Child, count: u64) {
     let limit = Rlimit { current: Some(count), maximum: getrlimit(Resource::Nofile).maximum };
     prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit)
         .expect("the limits of a child can be set");
-}
-
-/// Runs `meanwhile` until it costs a process at most `ticks_max`, a few times: a busy machine makes
-/// one of them look long, and a process that spins all of them.
-fn assert_calm(child: &Child, ticks_max: u64, mut meanwhile: impl FnMut()) {
-    let mut spent = Vec::new();
-    for _ in 0..5 {
-        let before = processor_ticks(child.id());
-        meanwhile();
-        let ticks = processor_ticks(child.id()) - before;
-        if ticks <= ticks_max {
-            return;
-        }
-        spent.push(ticks);
-    }
-    panic!("{spent:?} ticks of processor time, at most {ticks_max} allowed: the server spins");
-}
-
-/// Returns the processor time of a process, in the kernel and outside, in ticks of 10 milliseconds.
-fn processor_ticks(process: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    [11, 12].iter().map(|&field| fields[field].parse::<u64>().expect("a number of ticks")).sum()
 }
 
 #[test]
